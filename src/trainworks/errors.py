@@ -1,0 +1,68 @@
+"""Every error that trainworks raises on purpose.
+
+Each says what is wrong, the value that was given, and the fix. The command line prints `str(error)` and exits with
+`error.exit_code`; no traceback reaches a user for something that they did.
+
+    TrainworksError                    1   something failed; the message names the resource and the fix
+    ├── RequestError                   2   the request was wrong; nothing was changed
+    │   ├── ConfigurationError         2   trainworks.toml or a job spec: file, key, value, what is allowed
+    │   └── NotDeployedError           2   the platform that the command needs is not there
+    ├── SynthesisError                 1   the CDK app failed
+    ├── DeployError                    1   a stack operation failed; carries the first cause
+    ├── JobError                       1   a job ended in failure; carries its reason and last log lines
+    └── TwinError                      1   the twin could not start, stop or answer
+        ├── PortInUseError             1
+        └── HomeVersionError           1   the home was written by another version
+"""
+
+
+class TrainworksError(Exception):
+    """Base of all errors raised on purpose. `fix` is one sentence or command that mends the cause, or empty."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  fix: {self.fix}" if self.fix else self.message
+
+
+class RequestError(TrainworksError):
+    """The request was wrong: nothing was changed."""
+
+    exit_code = 2
+
+
+class ConfigurationError(RequestError):
+    """A configuration file or job spec is wrong; the message names file, key, value and what is allowed."""
+
+
+class NotDeployedError(RequestError):
+    """The stack whose outputs the command needs does not exist in this environment."""
+
+
+class SynthesisError(TrainworksError):
+    """The CDK app could not be synthesized."""
+
+
+class DeployError(TrainworksError):
+    """A stack operation failed; the message carries the first cause with its resource and reason."""
+
+
+class JobError(TrainworksError):
+    """A job ended in failure; the message carries its reason and the last lines of its log."""
+
+
+class TwinError(TrainworksError):
+    """The twin could not start, stop or answer."""
+
+
+class PortInUseError(TwinError):
+    """Another process listens on the port."""
+
+
+class HomeVersionError(TwinError):
+    """The twin's home was written by another version of trainworks."""

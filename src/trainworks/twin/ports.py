@@ -1,0 +1,310 @@
+"""What the parts of the twin ask of one another.
+
+`server.py` builds the parts and hands each the ports it needs; no part imports another part's inside. All calls are
+synchronous and may be made from any thread. Errors that an API caller is to see are `ApiError`.
+
+    services, resources --> ControlPlane   permissions, role credentials, logs, metrics, events   (twin.emulator)
+    services            --> ObjectStore    object data                                            (twin.objects)
+    services            --> Compute        instances and tasks                                    (twin.compute)
+    services            --> ImageResolver  an image URI as something that can be executed         (twin.compute.images)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from sqlite3 import Connection
+from typing import BinaryIO, Protocol
+
+
+class ApiError(Exception):
+    """An error in AWS's own form: `code` and `message` as the service sends them, `status` the HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed a request: the principal's ARN as in `sts:GetCallerIdentity`, its account and region."""
+
+    arn: str
+    account_id: str
+    region: str
+    access_key_id: str
+    is_root: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Temporary credentials of a role session. `expiration` is seconds since the epoch."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expiration: float
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDatum:
+    """One value of `cloudwatch:PutMetricData`; `timestamp` in seconds since the epoch, `unit` as in CloudWatch."""
+
+    metric_name: str
+    dimensions: Mapping[str, str]
+    value: float
+    timestamp: float
+    unit: str = "None"
+    storage_resolution: int = 60
+
+
+class ControlPlane(Protocol):
+    """What the emulator does for our own services. Every call is durable when it returns."""
+
+    def authorize(
+        self, caller: Caller, action: str, resource: str, context: Mapping[str, str | Sequence[str]] | None = None
+    ) -> None:
+        """Raise `ApiError('AccessDenied...')`, naming principal, action and resource, unless `caller` may do `action`.
+
+        `resource` is an ARN or `*`; `context` holds condition keys such as `iam:PassedToService`.
+        """
+
+    def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
+        """Check `iam:PassRole` for `caller`, that the role exists, and that its trust lets `service` assume it.
+
+        Raises `ApiError('ValidationException')` for a role that is missing or not assumable by the service,
+        `AccessDenied` when the caller may not pass it.
+        """
+
+    def assume_for_service(
+        self, role_arn: str, service: str, session_name: str, duration_seconds: int, source_arn: str
+    ) -> Credentials:
+        """Mint credentials of `role_arn` for a job; they survive a restart of the server."""
+
+    def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        """Append `(timestamp in ms, message)` to a log stream, making group and stream where absent.
+
+        With a `caller` the log permissions of that principal are enforced; `None` is the service itself.
+        """
+
+    def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
+        """Store metric values as the service itself."""
+
+    def put_event(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
+        """Publish one event on the default event bus (rules and their targets run)."""
+
+    def subnet_exists(self, subnet_id: str) -> bool: ...
+
+    def security_group_exists(self, group_id: str) -> bool: ...
+
+    def ecr_manifest(self, caller: Caller, image_uri: str) -> bytes | None:
+        """The manifest of an image in the twin's own ECR, or None where repository or tag is unknown."""
+
+    def ecr_layer(self, caller: Caller, image_uri: str, digest: str) -> bytes:
+        """One blob (config or layer) of such an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One current object version. `path` is its immutable body on disk: never write to it."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified: float
+    path: Path
+    version_id: str | None = None
+
+
+class ObjectStore(Protocol):
+    """Object data of S3, below its HTTP API. With a `caller`, that principal's permissions are enforced,
+    KMS included; `None` is the twin itself. Errors are S3's: `NoSuchBucket`, `NoSuchKey`, `AccessDenied`."""
+
+    def list_objects(self, bucket: str, prefix: str, caller: Caller | None) -> Iterator[ObjectInfo]:
+        """All current objects under `prefix` in key order (`s3:ListBucket` with `s3:prefix`)."""
+
+    def get_object(self, bucket: str, key: str, caller: Caller | None) -> ObjectInfo: ...
+
+    def put_object(self, bucket: str, key: str, body: BinaryIO | Path, caller: Caller | None) -> ObjectInfo:
+        """Store `body` durably; a `Path` is copied (reflinked where the file system can)."""
+
+    def delete_object(self, bucket: str, key: str, caller: Caller | None) -> None: ...
+
+
+class Market(StrEnum):
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """A set of instances that tasks are placed on: the instances of one training job, or a compute environment.
+
+    `instance_types` are allowed types (`ml.m5.xlarge`, `m5.large`); the scheduler launches the smallest that fits.
+    An `exclusive` pool runs one task an instance. Idle instances end after `idle_seconds`.
+    """
+
+    pool_id: str
+    instance_types: tuple[str, ...]
+    market: Market = Market.ON_DEMAND
+    max_vcpus: int | None = None
+    exclusive: bool = False
+    idle_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder shown to a task. `overlay` lets the task write without touching `source`; it is never a copy."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+    overlay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One process tree on one instance.
+
+    `argv[0]` is an absolute path on the host. `ml_root` is bound at `/opt/ml`. `log_path` gets stdout and stderr,
+    appended as written. All tasks of a `gang_id` start together, each on an instance of its own, or not at all.
+    `hostname` is its name in the instance's own UTS namespace and `hosts` maps the names of its gang to addresses.
+    """
+
+    task_id: str
+    pool_id: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    log_path: Path
+    cwd: str = "/"
+    ml_root: Path | None = None
+    mounts: tuple[Mount, ...] = ()
+    writable: tuple[Path, ...] = ()
+    vcpus: float = 1.0
+    memory_mib: int = 512
+    gpus: int = 0
+    network: bool = True
+    timeout_seconds: float | None = None
+    stop_grace_seconds: float = 120.0
+    gang_id: str | None = None
+    gang_size: int = 1
+    gang_index: int = 0
+    hostname: str = "localhost"
+    priority: int = 0
+
+
+class TaskState(StrEnum):
+    """QUEUED -> PLACED -> RUNNING -> EXITED | LOST; QUEUED and PLACED may also end in CANCELLED.
+
+    `PLACED` is: an instance was chosen and the lease is committed. `LOST` is: its instance ended under it.
+    """
+
+    QUEUED = "QUEUED"
+    PLACED = "PLACED"
+    RUNNING = "RUNNING"
+    EXITED = "EXITED"
+    LOST = "LOST"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent:
+    """A change of a task. `at` is seconds since the epoch, taken where it happened.
+
+    For EXITED: `exit_code` as a shell would give it (128 + signal), `reason` one of "", "timeout", "stopped",
+    "out of memory", "disk full", or "cannot start: ..." when the process could not be executed.
+    For LOST: `reason` is "spot interruption", "instance terminated" or "instance failed".
+    """
+
+    task_id: str
+    state: TaskState
+    at: float
+    instance_id: str | None = None
+    instance_type: str | None = None
+    exit_code: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceInfo:
+    """One running instance: an agent process that stands for one EC2 or ml.* instance."""
+
+    instance_id: str
+    pool_id: str
+    instance_type: str
+    market: Market
+    launched_at: float
+    pid: int
+    task_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a task uses now, of its instance: per cent, memory and disk in per cent of the instance's."""
+
+    task_id: str
+    at: float
+    cpu_percent: float
+    memory_percent: float
+    disk_percent: float
+    gpu_percent: float = 0.0
+
+
+TaskListener = Callable[[Connection, Sequence[TaskEvent]], None]
+"""Called with the open transaction in which the events are being committed; writes the service's own rows in it.
+
+Never blocks and never calls back into Compute: later work goes through a row that a worker picks up after the commit.
+"""
+
+
+class Compute(Protocol):
+    """Instances and tasks. Everything accepted here survives `kill -9` of the server."""
+
+    def subscribe(self, prefix: str, listener: TaskListener) -> None:
+        """Deliver the events of all tasks whose id starts with `prefix`; subscribe before `start`."""
+
+    def create_pool(self, tx: Connection, spec: PoolSpec) -> None:
+        """Create or replace a pool inside the caller's transaction."""
+
+    def delete_pool(self, pool_id: str) -> None:
+        """End the pool's instances and forget it."""
+
+    def submit(self, tx: Connection, tasks: Sequence[TaskSpec]) -> None:
+        """Queue tasks inside the caller's transaction, so that a job and its tasks become durable together."""
+
+    def stop(self, task_ids: Sequence[str], grace_seconds: float | None = None, reason: str = "stopped") -> None:
+        """SIGTERM, and SIGKILL after the grace; a queued task becomes CANCELLED."""
+
+    def interrupt(self, instance_id: str, notice_seconds: float = 120.0) -> None:
+        """A spot interruption: SIGTERM to its tasks now, the end of the instance after the notice; tasks are LOST."""
+
+    def fits(self, pool: PoolSpec, vcpus: float, memory_mib: int, gpus: int) -> bool:
+        """Whether any allowed instance type could ever hold such a task."""
+
+    def instances(self, pool_id: str | None = None) -> Sequence[InstanceInfo]: ...
+
+    def usage(self) -> Sequence[Usage]:
+        """A sample of every running task, taken now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """An image as it can be executed here: an interpreter, its environment, and what Docker calls the entry point."""
+
+    image_uri: str
+    python: Path
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = "/"
+    root: Path | None = None
+
+
+class ImageResolver(Protocol):
+    def resolve(self, image_uri: str, caller: Caller) -> Runtime:
+        """Raise `ApiError('ValidationException')` with the fix in its message where nothing can stand for the image."""
