@@ -1,0 +1,77 @@
+"""Write the generated pages of `docs/` from the code that they describe; `--check` fails when one is stale.
+
+states.md    from the transition tables in `trainworks.spec`
+fidelity.md  from the operations that the twin's services declare
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from trainworks.spec import batch_job, training_job
+from trainworks.twin import fidelity
+
+DOCS = Path(__file__).resolve().parent
+State = TypeVar("State", bound=StrEnum)
+
+
+def states() -> str:
+    """The page of legal state changes, a diagram for each kind of job."""
+    return "\n".join(
+        [
+            "# States",
+            "",
+            "Generated from `src/trainworks/spec/` by `python3 dev.py docs`. A change that is not an arrow here is refused by",
+            "the one owner of the state, in the code as on this page.",
+            "",
+            "## Training job: `SecondaryStatus`",
+            "",
+            *diagram(training_job.NEXT, training_job.SecondaryStatus.STARTING, training_job.TERMINAL),
+            "",
+            "| SecondaryStatus | TrainingJobStatus | ends the job |",
+            "|---|---|---|",
+            *(
+                f"| {state} | {training_job.status_of(state)} | {'yes' if state in training_job.TERMINAL else ''} |"
+                for state in training_job.SecondaryStatus
+            ),
+            "",
+            "## Batch job: `status`",
+            "",
+            *diagram(batch_job.NEXT, batch_job.JobStatus.SUBMITTED, batch_job.TERMINAL),
+            "",
+        ]
+    )
+
+
+def diagram(following: Mapping[State, frozenset[State]], first: State, terminal: frozenset[State]) -> list[str]:
+    """A Mermaid state diagram of a transition table."""
+    arrows = [f"    {state} --> {after}" for state in following for after in sorted(following[state])]
+    ends = [f"    {state} --> [*]" for state in sorted(terminal)]
+    return ["```mermaid", "stateDiagram-v2", f"    [*] --> {first}", *arrows, *ends, "```"]
+
+
+PAGES: dict[str, Callable[[], str]] = {"states.md": states, "fidelity.md": fidelity.page}
+
+
+def main(arguments: list[str]) -> int:
+    stale = []
+    for name, page in PAGES.items():
+        path, text = DOCS / name, page()
+        if path.exists() and path.read_text() == text:
+            continue
+        if "--check" in arguments:
+            stale.append(name)
+        else:
+            path.write_text(text)
+            sys.stdout.write(f"wrote docs/{name}\n")
+    for name in stale:
+        sys.stderr.write(f"docs/{name} is stale. fix: python3 dev.py docs\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
