@@ -57,7 +57,10 @@ def missing_prerequisite() -> str:
     """What this machine lacks, with the command that mends it; empty where nothing is missing."""
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < MINIMUM:
-        return f"Python {'.'.join(map(str, MINIMUM))} or newer is needed; this is {version} at {sys.executable}. fix: run it with a newer one, as in `python3.12 dev.py demo`"
+        return (
+            f"Python {'.'.join(map(str, MINIMUM))} or newer is needed; this is {version} at {sys.executable}. "
+            "fix: run it with a newer one, as in `python3.12 dev.py demo`"
+        )
     if not sys.platform.startswith("linux"):
         return f"the twin runs on Linux; this is {sys.platform}. fix: run it in a Linux machine or WSL 2"
     if not PYTHON.exists():
@@ -136,7 +139,8 @@ def lock(_: list[str]) -> int:
     return tool(
         "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
         "--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header", "--upgrade",
-        "--extra", "infra", "--extra", "local", "--extra", "dev", "pyproject.toml", "--output-file", "requirements.lock",
+        "--extra", "infra", "--extra", "local", "--extra", "dev", "pyproject.toml",
+        "--output-file", "requirements.lock",
     )  # fmt: skip
 
 

@@ -25,8 +25,8 @@ def states() -> str:
         [
             "# States",
             "",
-            "Generated from `src/trainworks/spec/` by `python3 dev.py docs`. A change that is not an arrow here is refused by",
-            "the one owner of the state, in the code as on this page.",
+            "Generated from `src/trainworks/spec/` by `python3 dev.py docs`. A change that is not an arrow here is",
+            "refused by the one owner of the state, in the code as on this page.",
             "",
             "## Training job: `SecondaryStatus`",
             "",
