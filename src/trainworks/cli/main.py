@@ -1,0 +1,56 @@
+"""The entry point: find the verb, load only its module, print errors without a traceback, set the exit code.
+
+    sys.argv --> verbs.py (a table) --> cli/<module>.py: app --> jobs | deploy | ... --> exit code
+
+The overview is printed from the table alone, so that `trainworks --help` costs what starting Python costs. Exit codes:
+0 done, 1 the job or deploy failed, 2 the request was wrong, 130 interrupted by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from trainworks.cli.verbs import overview
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command line and exit."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "_TRAINWORKS_COMPLETE" not in os.environ:
+        if given in ([], ["--help"], ["-h"], ["help"]):
+            _say(overview())
+        if given == ["--version"]:
+            from trainworks import __version__
+
+            _say(f"trainworks {__version__}")
+    sys.exit(_run(given))
+
+
+def _run(arguments: list[str]) -> int:
+    from trainworks.cli.root import root_group
+
+    try:
+        root_group()(arguments, prog_name="trainworks")
+    except SystemExit as request:
+        return request.code if isinstance(request.code, int) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the outermost frame: every error becomes a message and an exit code
+        from trainworks.cli.output import report_error
+
+        return report_error(error)
+    return 0
+
+
+def _say(text: str) -> NoReturn:
+    sys.stdout.write(text + "\n")
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

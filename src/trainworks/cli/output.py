@@ -1,0 +1,150 @@
+"""How every command prints: tables for people, `--output json` for programs, errors as sentences with an exit code.
+
+Data goes to standard output; progress, notes and errors go to standard error, so that a pipe gets data alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trainworks.errors import TrainworksError
+
+
+class Output(StrEnum):
+    """The form of what a command prints: `text` for people, `json` for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs")]
+EnvironmentOption = Annotated[
+    str,
+    typer.Option("--env", "-e", envvar="TRAINWORKS_ENV", help="an environment of trainworks.toml; local is the twin"),
+]
+
+
+def stdout() -> Console:
+    """The console for data."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def stderr() -> Console:
+    """The console for progress, notes and errors."""
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def emit(output: Output, data: object, render: Callable[[], RenderableType]) -> None:
+    """Print `data` as one JSON document, or what `render` draws of it."""
+    if output is Output.JSON:
+        print_json(data)
+    else:
+        stdout().print(render())
+
+
+def print_json(data: object) -> None:
+    """One JSON document on standard output. Times are ISO 8601; dataclasses are objects."""
+    sys.stdout.write(json.dumps(data, default=_plain, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
+    """A table of plain text cells; a column never wraps inside a name that somebody may want to copy."""
+    drawn = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn
+
+
+def facts(pairs: Mapping[str, object]) -> Table:
+    """A two-column list of named facts; what is None is left out."""
+    drawn = Table.grid(padding=(0, 2))
+    drawn.add_column(style="dim", no_wrap=True)
+    drawn.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value is not None:
+            drawn.add_row(name, Text(str(value)))
+    return drawn
+
+
+def report_error(error: BaseException) -> int:
+    """Print an error on standard error, with its fix where one is known, and return the exit code.
+
+    `TRAINWORKS_DEBUG=1` adds the traceback.
+    """
+    message, fix, exit_code = _explain(error)
+    if os.environ.get("TRAINWORKS_DEBUG"):
+        traceback.print_exception(error)
+    console = stderr()
+    console.print(Text.assemble(("error: ", "bold red"), message))
+    if fix:
+        console.print(Text.assemble(("  fix: ", "bold"), fix))
+    return exit_code
+
+
+def _explain(error: BaseException) -> tuple[str, str, int]:
+    """(message, fix, exit code) of an error. botocore is looked at only where something has already imported it."""
+    if isinstance(error, TrainworksError):
+        return error.message, error.fix, error.exit_code
+    botocore_exceptions = sys.modules.get("botocore.exceptions")
+    if botocore_exceptions is not None:
+        if isinstance(error, botocore_exceptions.ClientError):
+            return _explain_client_error(error)
+        if isinstance(error, botocore_exceptions.BotoCoreError):
+            return str(error), _FIX_OF_BOTOCORE.get(type(error).__name__, ""), 1
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}", "", 1
+    return f"{type(error).__name__}: {error}", "set TRAINWORKS_DEBUG=1 to see where this comes from", 1
+
+
+_FIX_OF_BOTOCORE = {
+    "NoCredentialsError": "aws configure, or set aws_profile in trainworks.toml",
+    "PartialCredentialsError": "aws configure, or set aws_profile in trainworks.toml",
+    "EndpointConnectionError": "trainworks twin status, or check the network",
+    "ConnectionClosedError": "trainworks twin status, or check the network",
+}
+_WRONG_REQUEST = frozenset({"ValidationException", "ValidationError", "ClientException", "InvalidParameterValue"})
+
+
+def _explain_client_error(error: Any) -> tuple[str, str, int]:
+    details = error.response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", error))
+    fix = ""
+    if code in {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}:
+        fix = "renew the credentials of this environment's AWS profile"
+    return f"{error.operation_name}: {code}: {message}", fix, 2 if code in _WRONG_REQUEST else 1
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for, in one that reads back: ISO 8601 times, paths and enumeration values as text."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, set | frozenset | tuple):
+        return sorted(value) if isinstance(value, set | frozenset) else list(value)
+    model_dump = getattr(value, "model_dump", None)
+    if callable(model_dump):
+        return model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} has no JSON form")
