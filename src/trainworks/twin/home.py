@@ -1,0 +1,148 @@
+"""The twin's home folder: every path in it, its format version and the root credentials.
+
+Layout (all of it private to the owner, mode 0700):
+
+    version            format of this folder; another version is refused, never converted in silence
+    credentials.json   access_key_id, secret_access_key of the account's root, made at first start (0600)
+    server.json        pid, process start time and port of the running server
+    server.log         what the server has to say
+    twin.db            jobs, tasks, batch, images        emulator.db   stacks, IAM, logs, metrics ...
+    objects.db objects/  object data                     instances/ jobs/ images/   the compute plane
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainworks.errors import HomeVersionError, TwinError
+
+HOME_VERSION = "1"
+DEFAULT_PORT = 4577
+ACCOUNT_ID = "000000000000"
+DEFAULT_REGION = "us-east-1"
+
+_KEY_ALPHABET = string.ascii_uppercase + "234567"
+
+
+@dataclass(frozen=True, slots=True)
+class RootCredentials:
+    """The account root's long-term keys; the only ones that no policy limits."""
+
+    access_key_id: str
+    secret_access_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths under one twin's home. Nothing is created before `prepare`."""
+
+    root: Path
+
+    @property
+    def version_file(self) -> Path:
+        return self.root / "version"
+
+    @property
+    def credentials_file(self) -> Path:
+        return self.root / "credentials.json"
+
+    @property
+    def server_file(self) -> Path:
+        return self.root / "server.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.root / "server.log"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def twin_db(self) -> Path:
+        return self.root / "twin.db"
+
+    @property
+    def emulator_db(self) -> Path:
+        return self.root / "emulator.db"
+
+    @property
+    def instances_dir(self) -> Path:
+        return self.root / "instances"
+
+    @property
+    def jobs_dir(self) -> Path:
+        return self.root / "jobs"
+
+    @property
+    def images_dir(self) -> Path:
+        return self.root / "images"
+
+    def is_home(self) -> bool:
+        """Whether this folder was made by a twin (so that `reset` may delete what is in it)."""
+        return self.version_file.is_file()
+
+    def check_version(self) -> None:
+        """Raise `HomeVersionError` when another version of trainworks wrote this folder."""
+        if not self.version_file.exists():
+            return
+        found = self.version_file.read_text().strip()
+        if found != HOME_VERSION:
+            raise HomeVersionError(
+                f"the twin's home {self.root} has format {found!r}; this trainworks reads format {HOME_VERSION!r}",
+                fix=f"use the trainworks that made it, set TRAINWORKS_HOME to another folder, "
+                f"or delete everything in it: trainworks twin reset --home {self.root}",
+            )
+
+    def prepare(self) -> None:
+        """Create the folder and its version file, or check them. Raises `HomeVersionError`, `TwinError`."""
+        self.check_version()
+        if not self.version_file.exists() and self.root.is_dir() and any(self.root.iterdir()):
+            raise TwinError(
+                f"{self.root} is not empty and not a twin's home", fix="set TRAINWORKS_HOME to an empty or new folder"
+            )
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.root.chmod(0o700)
+        if not self.version_file.exists():
+            write_private(self.version_file, HOME_VERSION + "\n")
+        for folder in (self.instances_dir, self.jobs_dir, self.images_dir):
+            folder.mkdir(exist_ok=True, mode=0o700)
+
+    def credentials(self) -> RootCredentials:
+        """The root credentials. Raises `TwinError` when the twin was never started."""
+        try:
+            record = json.loads(self.credentials_file.read_text())
+        except FileNotFoundError:
+            raise TwinError(f"no twin was ever started in {self.root}", fix="trainworks twin start") from None
+        return RootCredentials(record["access_key_id"], record["secret_access_key"])
+
+    def make_credentials(self) -> RootCredentials:
+        """The root credentials, made when absent."""
+        if not self.credentials_file.exists():
+            record = {
+                "access_key_id": "AKIA" + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(16)),
+                "secret_access_key": secrets.token_urlsafe(30),
+            }
+            write_private(self.credentials_file, json.dumps(record) + "\n")
+        return self.credentials()
+
+
+def default_home() -> Home:
+    """`$TRAINWORKS_HOME`, or `~/.trainworks`."""
+    return Home(Path(os.environ.get("TRAINWORKS_HOME") or Path.home() / ".trainworks").absolute())
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file by a rename, readable for its owner alone at every moment."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
