@@ -98,6 +98,11 @@ class ControlPlane(Protocol):
     def put_event(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
         """Publish one event on the default event bus (rules and their targets run)."""
 
+    def event_patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
+        """The event patterns of all enabled rules (and archives) of the default bus that name or allow this source and
+        detail type; `{}` matches all. An event that fits none of them need not be made. Cheap, and may be called while
+        a transaction is open."""
+
     def subnet_exists(self, subnet_id: str) -> bool: ...
 
     def security_group_exists(self, group_id: str) -> bool: ...

@@ -1,0 +1,132 @@
+"""EventBridge events that belong to a state change: written in its transaction, published after the commit.
+
+A service calls `put` with its open transaction; a thread publishes what is committed in order and deletes it. An event
+whose publication was interrupted is published again at the next start: at least once, as EventBridge itself delivers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from sqlite3 import Connection, Row
+
+from trainworks.twin.ports import ControlPlane
+from trainworks.twin.store import Database
+
+_log = logging.getLogger(__name__)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox_event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    detail_type TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    resources TEXT NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0
+);
+"""
+_INSERT = "INSERT INTO outbox_event (source, detail_type, detail, resources) VALUES (?, ?, ?, ?)"
+_NEXT = "SELECT * FROM outbox_event ORDER BY seq LIMIT ?"
+_DELETE = "DELETE FROM outbox_event WHERE seq = ?"
+_FAIL = "UPDATE outbox_event SET failures = failures + 1 WHERE seq = ?"
+
+_BATCH = 20
+_RETRY_SECONDS = 1.0
+_MAX_FAILURES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the default bus, as `events:PutEvents` takes it; `resources` are ARNs."""
+
+    source: str
+    detail_type: str
+    detail: Mapping[str, object]
+    resources: Sequence[str] = ()
+
+
+class Outbox:
+    """Owns the table `outbox_event` and the thread that empties it."""
+
+    def __init__(self, database: Database, control_plane: ControlPlane) -> None:
+        self._database = database
+        self._control_plane = control_plane
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        database.apply(_SCHEMA)
+
+    def put(self, tx: Connection, events: Sequence[Event]) -> None:
+        """Record events inside the caller's transaction."""
+        if not events:
+            return
+        tx.executemany(
+            _INSERT,
+            [
+                (event.source, event.detail_type, json.dumps(event.detail), json.dumps(list(event.resources)))
+                for event in events
+            ],
+        )
+        self._wake.set()
+
+    def start(self) -> None:
+        """Publish what an earlier run left behind, and from now on what is put."""
+        self._stopping.clear()
+        self._wake.set()
+        self._thread = threading.Thread(target=self._run, name="event-outbox", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch in hand; the rest stays in the table for the next start."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def drain(self) -> int:
+        """Publish until nothing is left or the outbox stops; the number of events published."""
+        published = 0
+        while not self._stopping.is_set():
+            # Under the write lock: `put` woke us before its transaction was committed.
+            with self._database.transaction() as tx:
+                rows = tx.execute(_NEXT, (_BATCH,)).fetchall()
+            if not rows:
+                break
+            done = self._publish(rows)
+            published += done
+            if done < len(rows) and self._stopping.wait(_RETRY_SECONDS):
+                break
+        return published
+
+    def _publish(self, rows: Sequence[Row]) -> int:
+        """Publish in order up to the first failure; how many were published and deleted."""
+        done: list[tuple[int]] = []
+        for row in rows:
+            try:
+                self._control_plane.put_event(
+                    row["source"], row["detail_type"], json.loads(row["detail"]), json.loads(row["resources"])
+                )
+            except Exception:  # noqa: BLE001 - recorded with its traceback; a rule's target may raise anything
+                self._failed(row["seq"], row["failures"], row["detail_type"])
+                break
+            done.append((row["seq"],))
+        with self._database.transaction() as tx:
+            tx.executemany(_DELETE, done)
+        return len(done)
+
+    def _failed(self, seq: int, failures: int, detail_type: str) -> None:
+        """Keep the event for another try; after several, give it up so that those behind it are published."""
+        given_up = failures + 1 >= _MAX_FAILURES
+        _log.exception("event %s (%s) could not be published%s", seq, detail_type, "; given up" if given_up else "")
+        with self._database.transaction() as tx:
+            tx.execute(_DELETE if given_up else _FAIL, (seq,))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            self.drain()
