@@ -1,0 +1,46 @@
+"""Pages cover everything once, also while items come and go."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainworks.twin.ports import ApiError
+from trainworks.twin.wire import page
+
+
+@given(st.lists(st.integers(), unique=True), st.integers(1, 5), st.booleans())
+def test_pages_cover_everything_once(numbers: list[int], limit: int, descending: bool) -> None:
+    ordered = sorted(numbers, reverse=descending)
+    seen: list[int] = []
+    token: str | None = None
+    while True:
+        items, token = page(
+            ordered, key=lambda n: [n], limit=limit, token=token, request={"NextToken": token}, descending=descending
+        )
+        seen += items
+        if token is None:
+            break
+    assert seen == ordered
+
+
+def test_an_item_that_goes_shifts_no_page() -> None:
+    first, token = page([1, 2, 3, 4], key=lambda n: [n], limit=2, token=None, request={})
+    rest, end = page([3, 4], key=lambda n: [n], limit=2, token=token, request={})
+    assert (first, rest, end) == ([1, 2], [3, 4], None)
+
+
+@pytest.mark.parametrize("token", ["nonsense", "", "W10="])
+def test_a_made_up_token_is_refused(token: str) -> None:
+    if not token:
+        assert page([1], key=lambda n: [n], limit=1, token=token, request={}) == ([1], None)
+        return
+    with pytest.raises(ApiError, match="NextToken is invalid"):
+        page([1], key=lambda n: [n], limit=1, token=token, request={})
+
+
+def test_a_token_belongs_to_its_question() -> None:
+    _, token = page([1, 2], key=lambda n: [n], limit=1, token=None, request={"NameContains": "a"})
+    with pytest.raises(ApiError, match="invalid for this request"):
+        page([1, 2], key=lambda n: [n], limit=1, token=token, request={"NameContains": "b"})
