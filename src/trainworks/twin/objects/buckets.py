@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from trainworks.twin.ports import Caller
@@ -12,7 +12,7 @@ from trainworks.twin.ports import Caller
 class Encryption:
     """Server-side encryption as asked for: `algorithm` is `AES256`, `aws:kms` or `aws:kms:dsse`.
 
-    `kms_key_id` is what the bucket or request names (id, ARN or alias); None with `aws:kms` is the account's `aws/s3` key.
+    `kms_key_id` is what the bucket or request names (id, ARN or alias); None with `aws:kms` is the `aws/s3` key.
     """
 
     algorithm: str = "AES256"
@@ -32,7 +32,7 @@ class Bucket:
     owner_account_id: str
     region: str
     versioning: str = ""
-    encryption: Encryption = Encryption()
+    encryption: Encryption = field(default_factory=Encryption)
     notifies: bool = False
 
 
@@ -63,7 +63,8 @@ class BucketConfig(Protocol):
     def kms_key_arn(self, key_id: str, caller: Caller) -> str:
         """The ARN of a KMS key named by id, ARN or alias.
 
-        Raises `ApiError('KMS.NotFoundException')` for a key that is not there, `KMS.DisabledException` for a disabled one.
+        Raises `ApiError('KMS.NotFoundException')` for a key that is not there, `KMS.DisabledException` for one that
+        is disabled. `alias/aws/s3` names the AWS managed key, which is always there.
         """
 
     def emit(self, event: ObjectEvent) -> None:

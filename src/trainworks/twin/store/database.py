@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,11 +50,11 @@ class Database:
                 raise
             self._writer.execute("COMMIT")
 
-    def read(self, query: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[sqlite3.Row]:
+    def read(self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[sqlite3.Row]:
         """All rows of a query over what is committed."""
         return self._reader().execute(query, parameters).fetchall()
 
-    def read_one(self, query: str, parameters: Sequence[object] | dict[str, object] = ()) -> sqlite3.Row | None:
+    def read_one(self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._reader().execute(query, parameters).fetchone()
         return row
 

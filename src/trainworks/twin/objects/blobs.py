@@ -1,0 +1,140 @@
+"""The files that hold object bodies: written once, fsynced with their folder, never changed, unlinked when unnamed.
+
+A crash between the file and the row that names it leaves an orphan; `sweep` finds those of earlier processes.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import secrets
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Self
+
+from trainworks.twin.objects.errors import disk_errors
+
+_FOLDERS = 256
+_COPY_BYTES = 1 << 30
+_NO_KERNEL_COPY = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+_READ_ONLY = 0o444  # a hard link in a job's folder shares the mode: an ordinary user's job cannot write the store
+
+
+class BlobWriter:
+    """One body being written. Leaving the context without `finish` removes the file."""
+
+    def __init__(self, blob: str, path: Path, root: Path) -> None:
+        self.blob = blob
+        self.size = 0
+        self._path = path
+        self._root = root
+        self._file: int | None = None
+        with disk_errors(root):
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._finished = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append. Raises `InsufficientStorage` where the disk is full."""
+        view = memoryview(data)
+        with disk_errors(self._root):
+            while view:
+                written = os.write(self._descriptor, view)
+                self.size += written
+                view = view[written:]
+
+    def copy_from(self, source: int, offset: int, count: int) -> None:
+        """Append `count` bytes of the open file `source` from `offset`, inside the kernel (a reflink where it can)."""
+        with disk_errors(self._root):
+            while count:
+                copied = self._copy_some(source, offset, count)
+                if not copied:
+                    raise EOFError(f"a body ended {count} bytes early")
+                offset, count, self.size = offset + copied, count - copied, self.size + copied
+
+    def _copy_some(self, source: int, offset: int, count: int) -> int:
+        try:
+            return os.copy_file_range(source, self._descriptor, min(count, _COPY_BYTES), offset)
+        except OSError as error:
+            if error.errno not in _NO_KERNEL_COPY:
+                raise
+        data = os.pread(source, min(count, 1 << 20), offset)
+        return os.write(self._descriptor, data)
+
+    def finish(self) -> str:
+        """Make the file and its name durable; returns the blob's id."""
+        with disk_errors(self._root):
+            os.fchmod(self._descriptor, _READ_ONLY)
+            os.fsync(self._descriptor)
+            self._close()
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        self._finished = True
+        return self.blob
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the file unless it was finished. Safe to call twice."""
+        self._close()
+        if not self._finished:
+            self._path.unlink(missing_ok=True)
+            self._finished = True
+
+    @property
+    def _descriptor(self) -> int:
+        if self._file is None:
+            raise ValueError("the blob is closed")
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class Blobs:
+    """All bodies below one folder. Ids start with a token of the process, so that a sweep spares its own writers."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._token = secrets.token_hex(8)
+        self._numbers = itertools.count()
+        for number in range(_FOLDERS):
+            (root / f"{number:02x}").mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def create(self) -> BlobWriter:
+        number = next(self._numbers)
+        blob = f"{number % _FOLDERS:02x}-{self._token}-{number:x}"
+        return BlobWriter(blob, self.path(blob), self.root)
+
+    def path(self, blob: str) -> Path:
+        return self.root / blob[:2] / blob
+
+    def open(self, blob: str) -> int:
+        """A descriptor to read from; stays readable when the blob is removed. Raises `FileNotFoundError`."""
+        return os.open(self.path(blob), os.O_RDONLY | os.O_CLOEXEC)
+
+    def remove(self, blob: str) -> None:
+        self.path(blob).unlink(missing_ok=True)
+
+    def sweep(self, named: Collection[str]) -> int:
+        """Remove files of earlier processes that are not in `named`; returns how many."""
+        removed = 0
+        for blob in self._all():
+            if f"-{self._token}-" not in blob and blob not in named:
+                self.remove(blob)
+                removed += 1
+        return removed
+
+    def _all(self) -> Iterator[str]:
+        for number in range(_FOLDERS):
+            with os.scandir(self.root / f"{number:02x}") as entries:
+                yield from [entry.name for entry in entries]
