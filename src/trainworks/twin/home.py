@@ -64,6 +64,11 @@ class Home:
         return self.root / "lock"
 
     @property
+    def keep_instances_file(self) -> Path:
+        """Present while a graceful stop is to leave the instances running."""
+        return self.root / "keep-instances"
+
+    @property
     def twin_db(self) -> Path:
         return self.root / "twin.db"
 

@@ -206,7 +206,9 @@ def _check_time(signature: _Signature, request: Request, now: float) -> None:
     try:
         signed_at = datetime.strptime(signature.amz_date, _AMZ_DATE).replace(tzinfo=UTC).timestamp()
     except ValueError:
-        raise ApiError("IncompleteSignature", f"'{signature.amz_date}' is not a date of the form {_AMZ_DATE}.") from None
+        raise ApiError(
+            "IncompleteSignature", f"'{signature.amz_date}' is not a date of the form {_AMZ_DATE}."
+        ) from None
     if not signature.amz_date.startswith(signature.date_stamp):
         raise ApiError("SignatureDoesNotMatch", "Date in Credential scope does not match the date of the request.", 403)
     if signed_at > now + MAX_SKEW_SECONDS:
@@ -363,9 +365,7 @@ def _version_2_string(request: Request, query: Mapping[str, str], headers: Mappi
     amz = {name: value for name, value in headers.items() if name.startswith("x-amz-")}
     amz |= {name: value for name, value in query.items() if name.startswith("x-amz-")}
     amz_lines = [f"{name}:{value}" for name, value in sorted(amz.items())]
-    sub = [
-        f"{name}={value}" if value else name for name, value in sorted(query.items()) if name in _V2_SUBRESOURCES
-    ]
+    sub = [f"{name}={value}" if value else name for name, value in sorted(query.items()) if name in _V2_SUBRESOURCES]
     resource = request.raw_path + (f"?{'&'.join(sub)}" if sub else "")
     head = [
         request.method,

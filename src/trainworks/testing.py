@@ -1,0 +1,82 @@
+"""For tests of code that talks to AWS: a real twin in a process of its own, on a free port, in a home of its own.
+
+with TestTwin(tmp_path) as twin:
+    twin.client("s3").create_bucket(Bucket="data")
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from trainworks.errors import TwinError
+from trainworks.twin import lifecycle
+from trainworks.twin.home import DEFAULT_REGION, Home
+from trainworks.twin.process import is_same, start_time
+
+
+class TestTwin:
+    """A twin for tests. Stopped, with all its instances, when the `with` block ends."""
+
+    __test__ = False  # not a test class, whatever its name makes pytest think
+
+    def __init__(self, root: Path) -> None:
+        self.home = Home(root)
+        self._server: lifecycle.RunningServer | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        lifecycle.stop(self.home)
+
+    @property
+    def server(self) -> lifecycle.RunningServer:
+        if self._server is None:
+            raise TwinError("the twin is not running", fix="call start() first")
+        return self._server
+
+    @property
+    def endpoint_url(self) -> str:
+        return self.server.endpoint_url
+
+    def start(self) -> None:
+        """Start the server, on the port that it had before when it was started before."""
+        port = self._server.port if self._server else 0
+        self._server = lifecycle.start(self.home, port)
+
+    def kill(self) -> None:
+        """`kill -9` of the server alone: what a crash is. Its instances go on."""
+        pid = self.server.pid
+        started_at = start_time(pid)
+        os.kill(pid, signal.SIGKILL)
+        while started_at is not None and is_same(pid, started_at):
+            time.sleep(0.001)
+
+    def session(
+        self, access_key_id: str | None = None, secret_access_key: str | None = None, session_token: str | None = None
+    ) -> boto3.Session:
+        """A boto3 session as the account's root, or with the keys given."""
+        root = self.home.credentials()
+        return boto3.Session(
+            aws_access_key_id=access_key_id or root.access_key_id,
+            aws_secret_access_key=secret_access_key or root.secret_access_key,
+            aws_session_token=session_token,
+            region_name=DEFAULT_REGION,
+        )
+
+    def client(self, name: str, session: boto3.Session | None = None, **config: Any) -> Any:
+        """A boto3 client of the twin; `config` are options of `botocore.config.Config`."""
+        options = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}, **config}
+        make: Any = (session or self.session()).client
+        return make(name, endpoint_url=self.endpoint_url, config=Config(**options))

@@ -1,0 +1,133 @@
+"""`ports.ControlPlane` over ministack: what our own services ask of IAM, STS, Logs, CloudWatch, EventBridge and ECR."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.authorization import Authorization
+from trainworks.twin.emulator.loop import StateLoop
+from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
+from trainworks.twin.ports import ApiError, Caller, Credentials, MetricDatum
+
+T = TypeVar("T")
+
+
+class EmulatorControlPlane:
+    """See `ports.ControlPlane`. Reads run in the caller's thread, changes on the thread that owns the state."""
+
+    def __init__(self, authorization: Authorization, loop: StateLoop, commit: Callable[[], None]) -> None:
+        self._authorization = authorization
+        self._loop = loop
+        self._commit = commit
+        self._scope = engine.module("core.responses").request_scope
+
+    def authorize(
+        self, caller: Caller, action: str, resource: str, context: Mapping[str, str | Sequence[str]] | None = None
+    ) -> None:
+        self._authorization.authorize(caller, action, resource, context)
+
+    def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
+        self._authorization.pass_role(caller, role_arn, service)
+
+    def assume_for_service(
+        self, role_arn: str, service: str, session_name: str, duration_seconds: int, source_arn: str
+    ) -> Credentials:
+        return self._change(
+            lambda: self._authorization.assume_for_service(
+                role_arn, service, session_name, duration_seconds, source_arn
+            )
+        )
+
+    def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        account = caller.account_id if caller else ACCOUNT_ID
+        region = caller.region if caller else DEFAULT_REGION
+        if caller is not None:
+            self._authorize_log_writes(caller, group, stream)
+        records = [{"timestamp": timestamp, "message": message} for timestamp, message in events]
+
+        def write() -> None:
+            logs = engine.service("cloudwatch_logs")
+            with self._scope(account, region):
+                if group not in logs._log_groups:
+                    _check(logs._create_log_group({"logGroupName": group}))
+                if stream not in logs._log_groups[group]["streams"]:
+                    _check(logs._create_log_stream({"logGroupName": group, "logStreamName": stream}))
+                if records:
+                    document = {"logGroupName": group, "logStreamName": stream, "logEvents": records}
+                    _check(logs._put_log_events(document))
+
+        self._change(write)
+
+    def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
+        def write() -> None:
+            cloudwatch = engine.service("cloudwatch")
+            with self._scope(ACCOUNT_ID, region):
+                for datum in data:
+                    dimensions = dict(datum.dimensions)
+                    cloudwatch._store_datum(
+                        namespace,
+                        datum.metric_name,
+                        dimensions,
+                        datum.timestamp,
+                        datum.unit,
+                        datum.value,
+                        None,
+                        None,
+                        None,
+                    )
+
+        self._change(write)
+
+    def put_event(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
+        entry = {
+            "Source": source,
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail, default=str),
+            "Resources": list(resources),
+            "Time": datetime.now(UTC).isoformat(),
+        }
+        region = next((arn.split(":")[3] for arn in resources if arn.count(":") >= 5), "") or DEFAULT_REGION
+
+        def write() -> None:
+            with self._scope(ACCOUNT_ID, region):
+                _check(engine.service("eventbridge")._put_events({"Entries": [entry]}, allow_aws_source=True))
+
+        self._change(write)
+
+    def subnet_exists(self, subnet_id: str) -> bool:
+        return _has_key(engine.service("ec2")._subnets, subnet_id)
+
+    def security_group_exists(self, group_id: str) -> bool:
+        return _has_key(engine.service("ec2")._security_groups, group_id)
+
+    def _authorize_log_writes(self, caller: Caller, group: str, stream: str) -> None:
+        group_arn = f"arn:aws:logs:{caller.region}:{caller.account_id}:log-group:{group}"
+        logs = engine.service("cloudwatch_logs")
+        with self._scope(caller.account_id, caller.region):
+            known = logs._log_groups.get(group)
+        if known is None:
+            self.authorize(caller, "logs:CreateLogGroup", group_arn)
+        if known is None or stream not in known["streams"]:
+            self.authorize(caller, "logs:CreateLogStream", f"{group_arn}:log-stream:{stream}")
+        self.authorize(caller, "logs:PutLogEvents", f"{group_arn}:log-stream:{stream}")
+
+    def _change(self, work: Callable[[], T]) -> T:
+        result = self._loop.run(work)
+        self._commit()
+        return result
+
+
+def _check(response: tuple[int, Any, Any]) -> None:
+    """Turn a service's error response into `ApiError`."""
+    status, _, body = response
+    if status >= 400:
+        document = json.loads(body)
+        raise ApiError(str(document.get("__type", "InternalFailure")), str(document.get("message", body)), status)
+
+
+def _has_key(store: Any, key: str) -> bool:
+    return any(scoped[-1] == key for scoped in list(store._data))

@@ -1,0 +1,132 @@
+"""Loads ministack: configured for one machine, one version, and with the seams that this package touches checked.
+
+ministack's internals are private, so every function that is called or replaced here is listed with its signature.
+A version or signature that differs stops the start with a message that names it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+import logging
+import os
+from types import ModuleType
+from typing import Any
+
+from trainworks.errors import TwinError
+from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
+
+MINISTACK_VERSION = "1.5.33"
+
+# One listening socket (ours), no other listeners, no Docker, no init scripts.
+_ENVIRONMENT = {
+    "AUTH": "true",
+    "BIND_HOST": "127.0.0.1",
+    "IOT_MTLS_ENABLED": "0",
+    "SFTP_ENABLED": "0",
+    "PERSIST_STATE": "0",
+    "S3_PERSIST": "0",
+    "DOCKER_HOST": "unix:///nonexistent/docker.sock",
+    "LAMBDA_EXECUTOR": "local",
+    "LOG_LEVEL": "WARNING",
+    "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+    "MINISTACK_REGION": DEFAULT_REGION,
+    "MINISTACK_HOST": "localhost",
+}
+
+_EVALUATOR = "core.iam_evaluator"
+_RESPONSES = "core.responses"
+_CFN = "services.cloudformation"
+
+# Checked at start, because it is always loaded; the CloudFormation list is checked when that service loads.
+CORE_SIGNATURES: dict[tuple[str, str], str] = {
+    ("app", "app"): "scope receive send",
+    ("app", "_get_module"): "name",
+    ("app", "pin_signed_request"): "method raw_path query_params raw_headers handshake",
+    ("app", "_reset_all_state"): "",
+    (_EVALUATOR, "is_root_access_key"): "access_key_id",
+    (_EVALUATOR, "resolve_credential"): "access_key_id account_id session_token",
+    (_EVALUATOR, "find_iam_access_key_account"): "access_key_id",
+    (_EVALUATOR, "enforce"): "access_key_id iam_action service region resource_arn service_context",
+    (_EVALUATOR, "_conditions_met"): "conditions ctx",
+    (_EVALUATOR, "_action_matches"): "request_action actions not_actions",
+    ("core.iam_actions", "access_denied_response"): (
+        "service action principal_arn request_id error_code message headers resource_arn explicit_deny "
+        "resource_policy_arn"
+    ),
+    ("core.iam_actions", "request_tag_context"): "service iam_action body params",
+    ("core.lambda_runtime", "execution_credentials"): "config",
+    (_RESPONSES, "request_scope"): "account_id region",
+    (_RESPONSES, "AccountScopedDict"): "",
+    (_RESPONSES, "AccountRegionScopedDict"): "",
+    ("services.sts", "register_session"): "access_key session",
+}
+CLOUDFORMATION_SIGNATURES: dict[tuple[str, str], str] = {
+    (f"{_CFN}.stacks", "_deploy_stack_async"): (
+        "stack_name stack_id template param_values disable_rollback tags is_update previous_stack "
+        "retain_except_on_create imports"
+    ),
+    (f"{_CFN}.stacks", "_delete_stack_async"): "stack_name stack_id retain_resources force",
+    (f"{_CFN}.stacks", "_roll_back_operation"): "stack_name stack_id stack operation reason_override",
+    (f"{_CFN}.stacks", "_create_stack_task_in_region"): "coro stack stack_id",
+    (f"{_CFN}.stacks", "_runs_on_worker_thread"): "resource_type",
+    (f"{_CFN}.stacks", "_failed_operation"): (
+        "is_update previous_stack created failed_update failed_logical_id replaced_ids cancelled template "
+        "param_values retain_except_on_create stack_tags previous_tags imports"
+    ),
+    (f"{_CFN}.stacks", "_add_event"): (
+        "stack_id stack_name logical_id resource_type status reason physical_id detailed_status"
+    ),
+    (f"{_CFN}.provisioners", "_update_resource"): (
+        "resource_type physical_id old_props new_props stack_name logical_id old_attrs"
+    ),
+    (f"{_CFN}.provisioners", "_cfn_nested_stack_create"): "logical_id props stack_name",
+    (f"{_CFN}.provisioners", "_cfn_nested_stack_update"): "physical_id old_props new_props stack_name",
+    (f"{_CFN}.provisioners", "_cfn_nested_stack_delete"): "physical_id props",
+    (f"{_CFN}.provisioners", "_check_nested_stack_capabilities"): "parent_stack_name template",
+    (f"{_CFN}.provisioners", "_s3_delete"): "physical_id props",
+    (f"{_CFN}.helpers", "_resolve_template"): "params",
+}
+
+
+def load(port: int) -> ModuleType:
+    """Import `ministack.app`, configured. Raises `TwinError` for a version or a signature that is not the pinned one."""
+    found = importlib.metadata.version("ministack")
+    if found != MINISTACK_VERSION:
+        raise TwinError(
+            f"ministack {found} is installed; the twin is built on ministack {MINISTACK_VERSION} exactly",
+            fix=f"pip install ministack=={MINISTACK_VERSION}",
+        )
+    # Keys of the user's own AWS account must never reach the emulator or what it starts.
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        os.environ.pop(name, None)
+    os.environ.update(_ENVIRONMENT)
+    os.environ["GATEWAY_PORT"] = str(port)
+    app = importlib.import_module("ministack.app")
+    logging.getLogger().setLevel(logging.WARNING)
+    check_signatures(CORE_SIGNATURES)
+    return app
+
+
+def module(name: str) -> Any:
+    """A module of ministack by its dotted name below the package. Typed `Any`: it ships no types."""
+    return importlib.import_module(f"ministack.{name}")
+
+
+def service(name: str) -> Any:
+    """A service module, loaded and registered as ministack itself would on the first request."""
+    return module("app")._get_module(name)
+
+
+def check_signatures(expected: dict[tuple[str, str], str]) -> None:
+    """Raise `TwinError` naming the first function whose parameters are not the ones that this package relies on."""
+    for (module_name, function), parameters in expected.items():
+        target = getattr(module(module_name), function, None)
+        found = " ".join(inspect.signature(target).parameters) if callable(target) else None
+        if found != parameters:
+            raise TwinError(
+                f"ministack {importlib.metadata.version('ministack')}: {module_name}.{function} takes "
+                f"({found}), the twin relies on ({parameters})",
+                fix=f"pip install --force-reinstall ministack=={MINISTACK_VERSION}",
+            )

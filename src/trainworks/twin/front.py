@@ -1,0 +1,194 @@
+"""The door: one ASGI application in front of everything, through which only signed requests for this host pass.
+
+    connection -> host check -> signature -> route by the signed service -> handler -> answer
+
+A name that a web page could have bound to 127.0.0.1 is refused before anything else (DNS rebinding). Nothing is served
+without a signature except the health check and answers to custom resources, which carry their own secret in the path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+import trainworks
+from trainworks.twin import answers
+from trainworks.twin.payload import BodyDisconnectedError, ChunkDecoder, check_digest, raw_body
+from trainworks.twin.ports import ApiError, Caller
+from trainworks.twin.sigv4 import KeyLookup, PayloadClaim, Request, Verified, needs_body, verify
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+HEALTH_PATH = "/_trainworks/health"
+MAX_BODY_BYTES = 256 * 1024 * 1024
+
+# localhost and what is below it always means this machine (RFC 6761), so no other party can own such a name.
+_LOCAL_HOST = re.compile(r"^(?:127\.0\.0\.1|\[::1\]|(?:(?P<label>[a-z0-9][a-z0-9.-]*)\.)?localhost)(?::\d{1,5})?$")
+_S3_LABEL = re.compile(r"^(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z]{2}-[a-z]+-\d)?$")
+# Where the emulator takes the answer of a custom resource: the rest of the path is a random token.
+_OPEN_PATHS = re.compile(r"^/_ministack/(?:cfn-response|cloudformation-custom-resource)/[A-Za-z0-9-]{16,}$")
+
+_LOG = logging.getLogger(__name__)
+
+
+class Response(Protocol):
+    """What an endpoint answers (`wire.Response` is one)."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class Endpoint(Protocol):
+    """A service of ours; synchronous, run in a thread."""
+
+    def handle(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, list[str]],
+        body: bytes,
+        caller: Caller,
+    ) -> Response: ...
+
+
+class StreamingHandler(Protocol):
+    """Object data: takes the request while its body is still coming. Checks the body against `payload` itself."""
+
+    def wants(self, method: str, path: str, query: Mapping[str, list[str]], headers: Mapping[str, str]) -> bool:
+        """Whether this request is about object data; everything else of S3 goes on to the emulator."""
+        ...
+
+    async def handle(
+        self, scope: Scope, receive: Receive, send: Send, caller: Caller, payload: PayloadClaim
+    ) -> None: ...
+
+
+Fallback = Callable[[Scope, bytes, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Who answers what. `fallback` gets every verified request that no endpoint of ours serves."""
+
+    endpoints: Mapping[str, Endpoint]
+    objects: StreamingHandler | None
+    fallback: Fallback
+
+
+class Front:
+    """The ASGI application. `keys` looks up an access key; `clock` gives seconds since the epoch."""
+
+    def __init__(self, keys: KeyLookup, routes: Routes, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._routes = routes
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+        request = Request(
+            scope["method"], scope["raw_path"].decode("ascii"), scope["query_string"].decode("latin-1"), headers
+        )
+        try:
+            await self._serve(request, scope, receive, send)
+        except BodyDisconnectedError:
+            _LOG.debug("client left during %s %s", request.method, request.raw_path)
+        except ApiError as error:
+            await answers.send_error(send, request, error)
+
+    async def _serve(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        label = check_host(request.header("host"))
+        if request.method == "GET" and request.raw_path == HEALTH_PATH:
+            await answers.send_json(send, 200, {"version": trainworks.__version__, "pid": os.getpid()})
+            return
+        if _OPEN_PATHS.match(request.raw_path):
+            await self._routes.fallback(scope, await _read(receive), send)
+            return
+        if request.raw_path.startswith(("/_ministack", "/_localstack", "/_aws/")):
+            raise ApiError("AccessDenied", "This path is closed.", 403)
+        body: bytes | None = None
+        if needs_body(request):
+            body = await _read(receive)
+        digest = hashlib.sha256(body).hexdigest() if body is not None else None
+        verified = verify(request, self._keys, self._clock(), digest)
+        await self._route(verified, request, _path_style(scope, request, label, verified.service), receive, send, body)
+
+    async def _route(  # noqa: PLR0917
+        self, verified: Verified, request: Request, scope: Scope, receive: Receive, send: Send, body: bytes | None
+    ) -> None:
+        service, caller = verified.service, verified.caller
+        objects = self._routes.objects
+        headers = dict(request.headers)
+        query = parse_qs(request.raw_query, keep_blank_values=True)
+        if service == "s3" and objects is not None and objects.wants(request.method, scope["path"], query, headers):
+            await objects.handle(scope, receive, send, caller, verified.payload)
+            return
+        if body is None:
+            body = _checked(verified.payload, await _read(receive))
+        endpoint = self._routes.endpoints.get(service)
+        if endpoint is None:
+            await self._routes.fallback(scope, body, send)
+            return
+        response = await asyncio.to_thread(endpoint.handle, request.method, scope["path"], headers, query, body, caller)
+        await answers.send_response(send, response.status, response.headers, response.body)
+
+
+def check_host(host: str) -> str:
+    """The label before `localhost` in a Host header, or "". Raises `ApiError` for a name of another machine."""
+    match = _LOCAL_HOST.match(host.lower())
+    if match is None:
+        raise ApiError("AccessDenied", f"The twin serves 127.0.0.1 and localhost, not the host '{host}'.", 403)
+    return match["label"] or ""
+
+
+def _path_style(scope: Scope, request: Request, label: str, service: str) -> Scope:
+    """The same request with a bucket that was named by the host moved into the path."""
+    if service != "s3" or not label:
+        return scope
+    match = _S3_LABEL.match(label)
+    bucket = match["bucket"] if match else label
+    if not bucket:
+        return scope
+    host = request.header("host").rsplit("localhost", 1)[1]
+    headers = [(name, f"localhost{host}".encode() if name == b"host" else value) for name, value in scope["headers"]]
+    raw_path = f"/{bucket}{request.raw_path}"
+    return {**scope, "path": f"/{bucket}{scope['path']}", "raw_path": raw_path.encode("ascii"), "headers": headers}
+
+
+async def _read(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in raw_body(receive):
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise ApiError("RequestEntityTooLarge", f"The request body is larger than {MAX_BODY_BYTES} bytes.", 413)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _checked(claim: PayloadClaim, body: bytes) -> bytes:
+    if claim.chunked:
+        decoder = ChunkDecoder(claim)
+        plain = b"".join(decoder.feed(body))
+        decoder.finish()
+        return plain
+    check_digest(claim, hashlib.sha256(body).hexdigest())
+    return body

@@ -1,0 +1,194 @@
+"""Start, stop, look at and reset the twin from outside its process.
+
+The server is one detached process. It is known by pid and start time together (`server.json`), so that a stale file
+after a crash is never mistaken for a running twin and no other process is ever signalled.
+
+`stop` also ends the instances and with them the jobs that run on them, so that nothing of the twin is left on the
+machine; those jobs are described as interrupted when the twin is started again. With `keep_jobs` the instances go on,
+exactly as they do when the server is killed, and the next start finds them again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from trainworks.errors import PortInUseError, TwinError
+from trainworks.twin.home import DEFAULT_PORT, Home, RootCredentials
+from trainworks.twin.process import is_same, start_time
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 15.0
+_POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A twin that answers. `started` is false when it was running already."""
+
+    home: Home
+    pid: int
+    port: int
+    started: bool = False
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def credentials(self) -> RootCredentials:
+        return self.home.credentials()
+
+
+def find(home: Home) -> RunningServer | None:
+    """The twin that runs on this home, or None. A record left by a crash does not count."""
+    try:
+        record = json.loads(home.server_file.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not is_same(record["pid"], record["start_time"]):
+        return None
+    return RunningServer(home, record["pid"], record["port"])
+
+
+def start(home: Home, port: int = DEFAULT_PORT, *, timeout_seconds: float = _START_SECONDS) -> RunningServer:
+    """Start the twin and wait until it answers; give the running one when there is one.
+
+    `port` 0 takes a free one. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines).
+    """
+    home.prepare()
+    running = find(home)
+    if running is not None:
+        return running
+    if port:
+        _check_port(port)
+    pid = _spawn(home, port)
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        running = find(home)
+        if running is not None and running.pid == pid and _answers(running.port):
+            return RunningServer(home, running.pid, running.port, started=True)
+        if start_time(pid) is None:
+            running = find(home)
+            if running is not None:  # another start was faster
+                return running
+            raise TwinError(f"the twin ended while starting:\n{_tail(home.log_file)}", fix=f"see {home.log_file}")
+        time.sleep(_POLL_SECONDS)
+    os.kill(pid, signal.SIGKILL)
+    raise TwinError(
+        f"the twin did not answer within {timeout_seconds:.0f} s:\n{_tail(home.log_file)}", fix=f"see {home.log_file}"
+    )
+
+
+def stop(home: Home, *, keep_jobs: bool = False) -> bool:
+    """Stop the twin; False when none was running. See the module's text for what happens to jobs."""
+    running = find(home)
+    if running is None:
+        return False
+    if keep_jobs:
+        home.keep_instances_file.touch(mode=0o600)
+    else:
+        home.keep_instances_file.unlink(missing_ok=True)
+    process = _process(running.pid)
+    if process is None:
+        return False
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        # Nothing is lost: what was acknowledged is on disk already.
+        process.kill()
+        process.wait(_STOP_SECONDS)
+    home.server_file.unlink(missing_ok=True)
+    return True
+
+
+def reset(home: Home) -> None:
+    """Stop the twin and delete everything in its home, credentials included. Refuses a folder of another kind."""
+    if not home.root.exists():
+        return
+    if not home.is_home():
+        raise TwinError(f"{home.root} is not a twin's home; nothing was deleted", fix="set TRAINWORKS_HOME or --home")
+    stop(home)
+    for entry in home.root.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry != home.version_file:
+            entry.unlink()
+    home.version_file.unlink()
+
+
+def _spawn(home: Home, port: int) -> int:
+    """Start the detached server; its pid."""
+    log = os.open(home.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        starter = subprocess.run(
+            [sys.executable, "-m", "trainworks.twin", "--detach", "--home", str(home.root), "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd="/",
+            env=_environment(),
+            start_new_session=True,
+            check=True,
+        )
+    finally:
+        os.close(log)
+    return int(starter.stdout)
+
+
+def _environment() -> dict[str, str]:
+    """The server's environment: the caller's, without keys and endpoints of an AWS account."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+def _check_port(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PortInUseError(
+                f"port {port} is in use{_holder(port)} ({error.strerror})",
+                fix="stop that process, or choose another port: trainworks twin start --port N",
+            ) from None
+
+
+def _holder(port: int) -> str:
+    """ " by NAME (pid N)" for the process that listens on a port, as far as this user may see it."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return ""
+    for connection in connections:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            process = _process(connection.pid)
+            if process is not None:
+                return f" by {process.name()} (pid {connection.pid})"
+    return ""
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _answers(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _tail(path: Path, lines: int = 15) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
