@@ -25,7 +25,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -168,10 +168,8 @@ class BatchJobSpec(_Spec):
 
 
 JobSpec = TrainingJobSpec | BatchJobSpec
-_KINDS: dict[str, type[TrainingJobSpec] | type[BatchJobSpec]] = {
-    "training_job": TrainingJobSpec,
-    "batch_job": BatchJobSpec,
-}
+_Kind = TypeVar("_Kind", TrainingJobSpec, BatchJobSpec)
+_KINDS = ("training_job", "batch_job")
 
 
 def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> JobSpec:
@@ -194,21 +192,20 @@ def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> JobS
     (kind, table), *_ = document.items()
     if not isinstance(table, dict):
         raise ConfigurationError(f"{path}: {kind}: is {table!r}; allowed: a table", fix=f"write [{kind}]")
-    return _build(_KINDS[kind], _merged(table, overrides or {}), path.parent, _Place(path, text, kind))
+    values, place = _merged(table, overrides or {}), _Place(path, text, kind)
+    if kind == "training_job":
+        return _build(TrainingJobSpec, values, path.parent, place)
+    return _build(BatchJobSpec, values, path.parent, place)
 
 
 def training_job_spec(values: Mapping[str, object], base_dir: Path) -> TrainingJobSpec:
     """A training job spec of plain values, as a command line gives them. Raises `ConfigurationError`."""
-    spec = _build(TrainingJobSpec, dict(values), base_dir, _Place(None, "", "training_job"))
-    assert isinstance(spec, TrainingJobSpec)  # noqa: S101 - narrows the type for readers and the checker
-    return spec
+    return _build(TrainingJobSpec, dict(values), base_dir, _Place(None, "", "training_job"))
 
 
 def batch_job_spec(values: Mapping[str, object], base_dir: Path) -> BatchJobSpec:
     """A batch job spec of plain values, as a command line gives them. Raises `ConfigurationError`."""
-    spec = _build(BatchJobSpec, dict(values), base_dir, _Place(None, "", "batch_job"))
-    assert isinstance(spec, BatchJobSpec)  # noqa: S101 - narrows the type for readers and the checker
-    return spec
+    return _build(BatchJobSpec, dict(values), base_dir, _Place(None, "", "batch_job"))
 
 
 class _Place:
@@ -225,7 +222,7 @@ class _Place:
         return ConfigurationError(f"{self.path}:{line}: {dotted}: {message}", fix=fix)
 
 
-def _build(kind: type[TrainingJobSpec] | type[BatchJobSpec], values: dict[str, Any], base: Path, place: _Place) -> Any:
+def _build(kind: type[_Kind], values: dict[str, Any], base: Path, place: _Place) -> _Kind:
     if "base_dir" in values:
         raise place.error(("base_dir",), "unknown key", "remove the key")
     try:
@@ -264,7 +261,7 @@ def _merged(table: Mapping[str, Any], overrides: Mapping[str, object]) -> dict[s
 
 
 def _as_text(value: object) -> object:
-    """Numbers and truth values of TOML as the text that a process gets; other kinds are left for validation to refuse."""
+    """Numbers and truth values of TOML as the text that a process gets; the rest is left for validation to refuse."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
