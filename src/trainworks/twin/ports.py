@@ -299,7 +299,11 @@ class Compute(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """An image as it can be executed here: an interpreter, its environment, and what Docker calls the entry point."""
+    """An image as it can be executed here: an interpreter, its environment, and what Docker calls the entry point.
+
+    `root` is the folder of a runtime image; its `train`, where there is one, is found by the `PATH` in `env`.
+    `note` says in one line what stands for the image; it belongs at the head of the job's log.
+    """
 
     image_uri: str
     python: Path
@@ -308,6 +312,7 @@ class Runtime:
     env: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = "/"
     root: Path | None = None
+    note: str = ""
 
 
 class ImageResolver(Protocol):

@@ -1,0 +1,108 @@
+"""What stands for an image where there is no Docker: `ports.ImageResolver`.
+
+    image URI --> runtime image in the twin's own ECR       its environment, built once (environments.py)
+              --> AWS's framework image of any region       the interpreter in use, if it can import the framework
+              --> python:3.11 and its like                  the interpreter in use, if its version is that one
+              --> anything else                             refused, with the fix
+
+No image is ignored in silence: `Runtime.note` says what was put in its place, for the head of the job's log.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+
+from trainworks.spec.framework_images import EcrUri, Framework, framework_of, parse_ecr_uri
+from trainworks.spec.runtime_image import layer_of_manifest
+from trainworks.twin.compute.environments import Environments
+from trainworks.twin.ports import ApiError, Caller, ControlPlane, Runtime
+
+_PYTHON_IMAGE = re.compile(
+    r"^(?:(?:docker\.io|index\.docker\.io|public\.ecr\.aws/docker)/)?(?:library/)?python:(?P<version>\d+(?:\.\d+){0,2})"
+    r"(?:-[a-z0-9.-]+)?$"
+)
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Images:
+    """See `ports.ImageResolver`. `python` is the interpreter in use, `images_dir` the folder of environments."""
+
+    def __init__(self, control_plane: ControlPlane, images_dir: Path, python: Path | None = None) -> None:
+        self._control_plane = control_plane
+        self._python = python or Path(sys.executable)
+        self._environments = Environments(images_dir, self._python)
+
+    def resolve(self, image_uri: str, caller: Caller) -> Runtime:
+        """What can be executed for `image_uri`, pulled with the permissions of `caller`."""
+        uri = parse_ecr_uri(image_uri)
+        if uri is not None and uri.account == caller.account_id:
+            return self._own(image_uri, uri, caller)
+        framework = None if uri is None else framework_of(uri)
+        if uri is not None and framework is not None:
+            return self._framework(image_uri, uri, framework)
+        match = _PYTHON_IMAGE.match(image_uri)
+        if match is not None:
+            return self._interpreter(image_uri, match["version"])
+        raise _refused(
+            f"Nothing here can stand for the image {image_uri}: it is no runtime image of this account, no framework "
+            "image of AWS and no python image.",
+            "build one from a folder with a requirements.txt: trainworks image build FOLDER",
+        )
+
+    def _own(self, image_uri: str, uri: EcrUri, caller: Caller) -> Runtime:
+        manifest = self._control_plane.ecr_manifest(caller, image_uri)
+        if manifest is None:
+            raise _refused(
+                f"The image {image_uri} does not exist: repository {uri.repository} has no image {uri.reference}.",
+                "push it: trainworks image build FOLDER --tag TAG, and see what is there: trainworks image list",
+            )
+        layer = layer_of_manifest(manifest)
+        if layer is None:
+            raise _refused(
+                f"The image {image_uri} is a container image; there is no container engine here to run it.",
+                "push a runtime image under another tag: trainworks image build FOLDER --tag TAG",
+            )
+        environment = self._environments.ready(layer, lambda: self._control_plane.ecr_layer(caller, image_uri, layer))
+        folders = [str(environment.python.parent), str(environment.root)]
+        return Runtime(
+            image_uri=image_uri,
+            python=environment.python,
+            env={"PATH": os.pathsep.join([*folders, _SYSTEM_PATH]), "VIRTUAL_ENV": str(environment.python.parents[1])},
+            working_dir=str(environment.root),
+            root=environment.root,
+            note=f"image {image_uri} runs in {environment.python.parents[1]}",
+        )
+
+    def _framework(self, image_uri: str, uri: EcrUri, framework: Framework) -> Runtime:
+        missing = [module for module in framework.modules if importlib.util.find_spec(module) is None]
+        if missing:
+            raise _refused(
+                f"The image {image_uri} needs {' and '.join(missing)}, which {self._python} cannot import.",
+                f"{self._python} -m pip install {framework.package}, then trainworks twin stop and start; "
+                "or build an image: trainworks image build FOLDER",
+            )
+        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in framework.package.split())
+        return self._in_use(image_uri, f"{versions} of {self._python} stands for {uri.repository}:{uri.reference}")
+
+    def _interpreter(self, image_uri: str, version: str) -> Runtime:
+        wanted = tuple(int(part) for part in version.split("."))
+        if sys.version_info[: len(wanted)] != wanted:
+            have = ".".join(str(part) for part in sys.version_info[:3])
+            raise _refused(
+                f"The image {image_uri} is Python {version}; the interpreter in use is Python {have}.",
+                f"use python:{sys.version_info.major}.{sys.version_info.minor}, or run the twin with that Python",
+            )
+        return self._in_use(image_uri, f"{self._python} stands for {image_uri}")
+
+    def _in_use(self, image_uri: str, note: str) -> Runtime:
+        path = os.pathsep.join([str(self._python.parent), _SYSTEM_PATH])
+        return Runtime(image_uri=image_uri, python=self._python, env={"PATH": path}, note=note)
+
+
+def _refused(problem: str, fix: str) -> ApiError:
+    return ApiError("ValidationException", f"{problem} Fix: {fix}")
