@@ -1,0 +1,28 @@
+"""AWS's errors as ours: what a user did wrong, with the value and the fix. What is not known here passes unchanged."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"})
+_ABSENT_OBJECT = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+def code_of(error: ClientError) -> str:
+    """The error's code as the service sent it; for a HEAD request the HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def message_of(error: ClientError) -> str:
+    """The error's message as the service sent it."""
+    return str(error.response.get("Error", {}).get("Message", error))
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether the caller may not do it."""
+    return code_of(error) in _DENIED
+
+
+def is_absent_object(error: ClientError) -> bool:
+    """Whether an S3 object (not its bucket) is not there."""
+    return code_of(error) in _ABSENT_OBJECT

@@ -1,0 +1,99 @@
+"""Inputs of a job as S3 URIs: what is local is uploaded once, what is named is checked to be there.
+
+data/train.npz  data/        --> datasets/uploads/<digest>/... of the dataset bucket, unless it is there
+dataset:digits               --> datasets/digits/ of the dataset bucket
+s3://bucket/prefix           --> itself
+model:JOB                    --> the model.tar.gz of a training job
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from trainworks.errors import RequestError
+from trainworks.jobs.faults import code_of, message_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DATASETS = "datasets/"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Resolves inputs. `model_of` gives the artefact's URI of a training job by its name."""
+
+    s3: S3Client
+    dataset_bucket: str
+    model_of: Callable[[str], str]
+
+    def resolve(self, name: str, location: str, base_dir: Path) -> str:
+        """The S3 URI of the input `name`. Raises `RequestError` where there is nothing at its location."""
+        kind, separator, rest = location.partition(":")
+        if location.startswith("s3://"):
+            return self._checked(name, location)
+        if separator and kind == "dataset":
+            return self._checked(name, f"s3://{self.dataset_bucket}/{DATASETS}{rest.strip('/')}/")
+        if separator and kind == "model":
+            return self.model_of(rest)
+        path = base_dir / Path(location).expanduser()
+        if not path.exists():
+            raise RequestError(
+                f"input {name!r}: {path} does not exist",
+                fix="give a local path, s3://BUCKET/PREFIX, dataset:NAME or model:JOB",
+            )
+        return self.upload(path)
+
+    def upload(self, path: Path, key_prefix: str | None = None) -> str:
+        """Upload a file or folder to the dataset bucket; returns the URI of its folder there.
+
+        Without `key_prefix` the key is made of the content's digest, so nothing is uploaded twice.
+        """
+        files = _files(path)
+        prefix = key_prefix or f"{DATASETS}uploads/{_digest(files)[:32]}/"
+        present = self._present(prefix) if key_prefix is None else {}
+        for relative, file in files:
+            if present.get(prefix + relative) != file.stat().st_size:
+                self.s3.upload_file(str(file), self.dataset_bucket, prefix + relative)
+        return f"s3://{self.dataset_bucket}/{prefix}"
+
+    def _present(self, prefix: str) -> dict[str, int]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.dataset_bucket, Prefix=prefix)
+        return {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", [])}
+
+    def _checked(self, name: str, uri: str) -> str:
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        try:
+            found = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount", 0)
+        except ClientError as error:
+            if code_of(error) == "NoSuchBucket":
+                raise RequestError(f"input {name!r}: bucket {bucket!r} does not exist ({uri})") from error
+            raise RequestError(f"input {name!r}: {uri}: {code_of(error)}: {message_of(error)}") from error
+        if not found:
+            raise RequestError(f"input {name!r}: there is nothing at {uri}", fix=f"see what is there: s3://{bucket}/")
+        return uri
+
+
+def _files(path: Path) -> list[tuple[str, Path]]:
+    if path.is_file():
+        return [(path.name, path)]
+    files = sorted((each.relative_to(path).as_posix(), each) for each in path.rglob("*") if each.is_file())
+    if not files:
+        raise RequestError(f"{path} has no files", fix="put the input's files into it")
+    return files
+
+
+def _digest(files: list[tuple[str, Path]]) -> str:
+    """SHA-256 over names and contents."""
+    total = hashlib.sha256()
+    for name, path in files:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").digest()
+        total.update(len(name.encode()).to_bytes(4) + name.encode() + content)
+    return total.hexdigest()

@@ -1,0 +1,87 @@
+"""What jobs need to know of a platform: the outputs of its root stack, typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from trainworks.errors import NotDeployedError
+from trainworks.jobs.faults import message_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+    from trainworks.spec.environment import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformOutputs:
+    """Outputs of the root stack. `training_job_config` is the fixed part of a `CreateTrainingJob` request."""
+
+    region: str
+    environment_suffix: str
+    dataset_bucket: str
+    model_bucket: str
+    ecr_repository_uri: str
+    job_queue_arn: str
+    job_definition_arn: str
+    batch_log_group: str
+    training_log_group: str
+    training_job_config: Mapping[str, Any]
+
+    @property
+    def ecr_repository(self) -> str:
+        """The repository's name, without its registry."""
+        return self.ecr_repository_uri.partition("/")[2]
+
+
+_KEYS = {
+    "region": "Region",
+    "environment_suffix": "EnvironmentSuffix",
+    "dataset_bucket": "DatasetBucketName",
+    "model_bucket": "ModelBucketName",
+    "ecr_repository_uri": "ECRRepositoryUri",
+    "job_queue_arn": "JobQueueArn",
+    "job_definition_arn": "JobDefinitionArn",
+    "batch_log_group": "BatchLogGroupName",
+    "training_log_group": "TrainingLogGroupName",
+}
+
+
+def discover(cloudformation: CloudFormationClient, environment: Environment) -> PlatformOutputs:
+    """Read the outputs of an environment's root stack. Raises `NotDeployedError`."""
+    up = f"trainworks up --env {environment.name}"
+    try:
+        stacks = cloudformation.describe_stacks(StackName=environment.stack_name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in message_of(error):
+            raise
+        raise NotDeployedError(
+            f"the platform is not deployed in environment {environment.name!r}: no stack {environment.stack_name}",
+            fix=up,
+        ) from error
+    values = {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", [])}
+    return parse(values, environment.stack_name, stacks[0]["StackStatus"], up)
+
+
+def parse(values: Mapping[str, str], stack_name: str, stack_status: str, fix: str) -> PlatformOutputs:
+    """Outputs by key as a record. Raises `NotDeployedError` naming what is missing and the stack's status."""
+    missing = sorted({*_KEYS.values(), "TrainingJobConfig"} - set(values))
+    if missing:
+        raise NotDeployedError(
+            f"stack {stack_name} ({stack_status}) has no output {', '.join(missing)}: "
+            "its deployment did not complete, or another version of trainworks made it",
+            fix=fix,
+        )
+    try:
+        config = json.loads(values["TrainingJobConfig"])
+    except ValueError as error:
+        raise NotDeployedError(f"stack {stack_name}: output TrainingJobConfig is not JSON: {error}", fix=fix) from error
+    return PlatformOutputs(
+        **{field: values[key] for field, key in _KEYS.items()},
+        training_job_config=config,
+    )
