@@ -1,0 +1,65 @@
+"""A managed EC2 compute environment of AWS Batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import aws_batch as batch
+from constructs import Construct
+
+from trainworks.spec.profile import BatchProfile
+
+
+@dataclass(frozen=True, slots=True)
+class ComputePlacement:
+    """Where the hosts of a compute environment run, as whom, and made from which launch template."""
+
+    subnet_ids: list[str]
+    security_group_id: str
+    instance_profile_arn: str
+    launch_template: Mapping[str, Any]
+
+
+class ComputeEnvironment(Construct):
+    """Spot or on-demand hosts of exactly the profile's instance types, from `min_vcpus` up to `max_vcpus`.
+
+    Neither name nor service role nor bid percentage: names block replacement, Batch brings its service-linked role,
+    and without a limit spot never costs more than on-demand. Nothing is added to the instance types, so that a job
+    lands on what the profile says.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        profile: BatchProfile,
+        placement: ComputePlacement,
+        spot: bool,
+    ) -> None:
+        super().__init__(scope, id)
+        self.resource = batch.CfnComputeEnvironment(
+            self,
+            "Resource",
+            type="MANAGED",
+            state="ENABLED",
+            replace_compute_environment=False,
+            update_policy=batch.CfnComputeEnvironment.UpdatePolicyProperty(
+                terminate_jobs_on_update=False, job_execution_timeout_minutes=60
+            ),
+            compute_resources=batch.CfnComputeEnvironment.ComputeResourcesProperty(
+                type="SPOT" if spot else "EC2",
+                allocation_strategy="SPOT_PRICE_CAPACITY_OPTIMIZED" if spot else "BEST_FIT_PROGRESSIVE",
+                minv_cpus=profile.min_vcpus if spot else 0,
+                maxv_cpus=profile.max_vcpus if spot else profile.on_demand_max_vcpus,
+                instance_types=list(profile.instance_types),
+                subnets=placement.subnet_ids,
+                security_group_ids=[placement.security_group_id],
+                instance_role=placement.instance_profile_arn,
+                launch_template=placement.launch_template,
+                update_to_latest_image_version=True,
+            ),
+        )
+        self.compute_environment_arn = self.resource.attr_compute_environment_arn

