@@ -9,6 +9,7 @@ Each says what is wrong, the value that was given, and the fix. The command line
     │   └── NotDeployedError           2   the platform that the command needs is not there
     ├── SynthesisError                 1   the CDK app failed
     ├── DeployError                    1   a stack operation failed; carries the first cause
+    │   └── DeployInterruptedError   130   Ctrl-C: nobody watches any more, the operation itself goes on
     ├── JobError                       1   a job ended in failure; carries its reason and last log lines
     └── TwinError                      1   the twin could not start, stop or answer
         ├── PortInUseError             1
@@ -50,6 +51,12 @@ class SynthesisError(TrainworksError):
 
 class DeployError(TrainworksError):
     """A stack operation failed; the message carries the first cause with its resource and reason."""
+
+
+class DeployInterruptedError(DeployError):
+    """Ctrl-C while a stack operation was watched; the operation goes on."""
+
+    exit_code = 130
 
 
 class JobError(TrainworksError):

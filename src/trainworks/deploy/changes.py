@@ -1,0 +1,186 @@
+"""What an update would change: a change set, read into records, stack by stack.
+
+CloudFormation describes a nested stack's changes in a change set of its own (`IncludeNestedStacks`), which the change
+of the nested stack points to. A stack that is created or removed as a whole needs none: its resources are listed from
+the template or from what is deployed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from trainworks.deploy.events import STACK_TYPE
+from trainworks.deploy.places import Places
+from trainworks.deploy.stacks import list_resources
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import ResourceChangeTypeDef
+
+
+class Replacement(StrEnum):
+    """Whether a resource is deleted and created anew, as CloudFormation words it."""
+
+    TRUE = "True"
+    FALSE = "False"
+    CONDITIONAL = "Conditional"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """One resource that would change: `action` is Add, Modify, Remove, Import or Dynamic, `place` its construct path.
+
+    `properties` are the names of what differs: properties, and attributes of the resource such as `DeletionPolicy`.
+    """
+
+    action: str
+    place: str
+    logical_id: str
+    resource_type: str
+    physical_id: str = ""
+    replacement: Replacement = Replacement.FALSE
+    properties: tuple[str, ...] = ()
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StackChanges:
+    """The changes of one stack, in the order of their places, then those of its nested stacks."""
+
+    stack: str
+    changes: tuple[ResourceChange, ...] = ()
+    nested: tuple[StackChanges, ...] = ()
+
+    def walk(self) -> Iterator[ResourceChange]:
+        """Every change, nested stacks included."""
+        yield from self.changes
+        for stack in self.nested:
+            yield from stack.walk()
+
+    @property
+    def is_empty(self) -> bool:
+        return next(self.walk(), None) is None
+
+    @property
+    def replaced(self) -> tuple[ResourceChange, ...]:
+        """Resources that are, or may be, deleted and created anew."""
+        return tuple(change for change in self.walk() if change.replacement is not Replacement.FALSE)
+
+    @property
+    def removed(self) -> tuple[ResourceChange, ...]:
+        """Resources that are deleted because the template has them no more (and their policy does not retain them)."""
+        return tuple(change for change in self.walk() if change.action == "Remove" and not change.retained)
+
+
+def changes_of_creation(places: Places, templates: Mapping[tuple[str, ...], Mapping[str, Any]]) -> StackChanges:
+    """A stack that does not exist yet: every resource of `templates`, keyed by the way to them, is added."""
+    return _created(places, (), templates)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSetReader:
+    """Knows the new templates and the names of things; reads a change set whose creation is complete."""
+
+    places: Places
+    templates: Mapping[tuple[str, ...], Mapping[str, Any]]
+
+    def read(self, client: CloudFormationClient, change_set_id: str, way: tuple[str, ...]) -> StackChanges:
+        """The changes of the stack that lies `way` down, with those of its nested stacks."""
+        changes: list[ResourceChange] = []
+        nested: list[StackChanges] = []
+        for described in _described(client, change_set_id):
+            if described["ResourceType"] != STACK_TYPE:
+                changes.append(self._change(described, way))
+                continue
+            below = (*way, described["LogicalResourceId"])
+            child_changes = self._nested(client, described, below)
+            if child_changes is None:
+                changes.append(self._change(described, way))
+            elif not child_changes.is_empty:
+                nested.append(child_changes)
+        return StackChanges(
+            self.places.stack(way),
+            tuple(sorted(changes, key=lambda change: change.place)),
+            tuple(sorted(nested, key=lambda stack: stack.stack)),
+        )
+
+    def _nested(
+        self, client: CloudFormationClient, described: ResourceChangeTypeDef, way: tuple[str, ...]
+    ) -> StackChanges | None:
+        """The changes inside a nested stack, or None where nothing is known of its inside."""
+        if described["Action"] == "Add" and way in self.templates:
+            return _created(self.places, way, self.templates)
+        if described["Action"] == "Remove":
+            return self._removed(client, described["PhysicalResourceId"], way)
+        if described.get("ChangeSetId"):
+            return self.read(client, described["ChangeSetId"], way)
+        return None
+
+    def _removed(self, client: CloudFormationClient, stack_id: str, way: tuple[str, ...]) -> StackChanges:
+        resources = list_resources(client, stack_id)
+        return StackChanges(
+            self.places.stack(way),
+            tuple(
+                ResourceChange(
+                    "Remove",
+                    self.places.resource(way, resource.logical_id),
+                    resource.logical_id,
+                    resource.resource_type,
+                    resource.physical_id,
+                )
+                for resource in resources
+                if resource.resource_type != STACK_TYPE
+            ),
+            tuple(
+                self._removed(client, resource.physical_id, (*way, resource.logical_id))
+                for resource in resources
+                if resource.resource_type == STACK_TYPE
+            ),
+        )
+
+    def _change(self, described: ResourceChangeTypeDef, way: tuple[str, ...]) -> ResourceChange:
+        logical_id = described["LogicalResourceId"]
+        return ResourceChange(
+            action=described["Action"],
+            place=self.places.resource(way, logical_id),
+            logical_id=logical_id,
+            resource_type=described["ResourceType"],
+            physical_id=described.get("PhysicalResourceId", ""),
+            replacement=Replacement(described.get("Replacement", "False")),
+            properties=_changed_names(described),
+            retained="Retain" in described.get("PolicyAction", ""),
+        )
+
+
+def _described(client: CloudFormationClient, change_set_id: str) -> Iterator[ResourceChangeTypeDef]:
+    for page in client.get_paginator("describe_change_set").paginate(ChangeSetName=change_set_id):
+        for change in page.get("Changes", []):
+            if "ResourceChange" in change:
+                yield change["ResourceChange"]
+
+
+def _changed_names(described: ResourceChangeTypeDef) -> tuple[str, ...]:
+    """Property names, and for changes of the resource's own attributes the attribute's name; each once."""
+    targets = [detail["Target"] for detail in described.get("Details", []) if "Target" in detail]
+    names = [target.get("Name") or target.get("Attribute", "") for target in targets]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _created(
+    places: Places, way: tuple[str, ...], templates: Mapping[tuple[str, ...], Mapping[str, Any]]
+) -> StackChanges:
+    changes: list[ResourceChange] = []
+    nested: list[StackChanges] = []
+    for logical_id, resource in templates[way].get("Resources", {}).items():
+        if (*way, logical_id) in templates:
+            nested.append(_created(places, (*way, logical_id), templates))
+        else:
+            changes.append(ResourceChange("Add", places.resource(way, logical_id), logical_id, resource["Type"]))
+    return StackChanges(
+        places.stack(way),
+        tuple(sorted(changes, key=lambda change: change.place)),
+        tuple(sorted(nested, key=lambda stack: stack.stack)),
+    )

@@ -1,0 +1,76 @@
+"""What is to be deployed: one assembly, resolved for one account and region."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from trainworks.deploy.assets import AssetUpload
+from trainworks.deploy.places import Places, Way, templates_by_way
+
+if TYPE_CHECKING:
+    from trainworks.assembly import CloudAssembly
+
+# CloudFormation takes a template of at most this many bytes in a request, and a larger one from S3 alone.
+MAX_TEMPLATE_BODY_BYTES = 51_200
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A root stack with its templates and file assets. `templates` are keyed by the way to them, the root's is `()`."""
+
+    stack_name: str
+    templates: Mapping[Way, Mapping[str, Any]]
+    assets: tuple[AssetUpload, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    termination_protection: bool = False
+
+    @property
+    def template(self) -> Mapping[str, Any]:
+        return self.templates[()]
+
+    @property
+    def places(self) -> Places:
+        return Places(self.stack_name, self.templates)
+
+    @property
+    def bucket_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(asset.bucket_name for asset in self.assets))
+
+    @property
+    def template_body(self) -> str:
+        """The root template without white space between tokens, so that it fits into a request where possible."""
+        return json.dumps(self.template, separators=(",", ":"))
+
+
+def deployment_of(
+    assembly: CloudAssembly, *, account_id: str, region: str, termination_protection: bool = False
+) -> Deployment:
+    """Resolve an assembly: account and region into the names of its assets' bucket."""
+    partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    pseudo = {"${AWS::AccountId}": account_id, "${AWS::Region}": region, "${AWS::Partition}": partition}
+    return Deployment(
+        stack_name=assembly.stack_name,
+        templates=templates_by_way(
+            assembly.template, {logical_id: nested.template for logical_id, nested in assembly.nested.items()}
+        ),
+        assets=tuple(
+            AssetUpload(
+                path=asset.path,
+                packaging=asset.packaging,
+                bucket_name=_resolved(asset.bucket_name, pseudo),
+                object_key=_resolved(asset.object_key, pseudo),
+            )
+            for asset in assembly.file_assets
+        ),
+        tags=assembly.tags,
+        termination_protection=termination_protection,
+    )
+
+
+def _resolved(text: str, pseudo: Mapping[str, str]) -> str:
+    for parameter, value in pseudo.items():
+        text = text.replace(parameter, value)
+    return text

@@ -1,0 +1,97 @@
+"""What a deployed stack consists of, nested stacks included, and what becomes of each resource when it is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainworks.deploy.events import STACK_TYPE
+from trainworks.deploy.places import Places, Way
+from trainworks.deploy.stacks import deployed_template, list_resources
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+_RETAINING = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
+
+_COST_WHILE_RETAINED = {
+    "AWS::S3::Bucket": "storage about $0.023 per GB and month",
+    "AWS::ECR::Repository": "storage about $0.10 per GB and month",
+    "AWS::Logs::LogGroup": "storage about $0.03 per GB and month",
+    "AWS::DynamoDB::Table": "storage about $0.25 per GB and month, and its capacity if provisioned",
+    "AWS::KMS::Key": "about $1 a month; without it what it encrypts is lost",
+    "AWS::EC2::NatGateway": "about $33 a month",
+    "AWS::EC2::VPCEndpoint": "about $7.30 a month and zone for an interface endpoint",
+    "AWS::EC2::EIP": "about $3.65 a month",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedResource:
+    """One resource; `retained` says that deleting the stack leaves it."""
+
+    place: str
+    way: Way
+    logical_id: str
+    physical_id: str
+    resource_type: str
+    status: str
+    retained: bool
+
+    @property
+    def cost_hint(self) -> str:
+        """What it goes on costing when it is retained (us-east-1), or empty for what costs nothing by itself."""
+        return _COST_WHILE_RETAINED.get(self.resource_type, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All resources of a stack that exist, and the names of their places."""
+
+    places: Places
+    resources: tuple[DeployedResource, ...]
+
+    @property
+    def retained(self) -> tuple[DeployedResource, ...]:
+        return tuple(resource for resource in self.resources if resource.retained)
+
+    def deletable(self, resource_type: str) -> tuple[DeployedResource, ...]:
+        """The resources of one type that go with the stack."""
+        return tuple(
+            resource
+            for resource in self.resources
+            if resource.resource_type == resource_type and not resource.retained and resource.physical_id
+        )
+
+
+def take_inventory(client: CloudFormationClient, stack_name: str, stack_id: str) -> Inventory:
+    """Read templates and resources of a stack and its nested stacks from CloudFormation."""
+    templates: dict[Way, Mapping[str, Any]] = {}
+    places = Places(stack_name, templates)
+    resources: list[DeployedResource] = []
+    pending: list[tuple[Way, str, bool]] = [((), stack_id, False)]
+    while pending:
+        way, current, under_retained = pending.pop(0)
+        templates[way] = deployed_template(client, current)
+        declared = templates[way].get("Resources", {})
+        for resource in list_resources(client, current):
+            if resource.status == "DELETE_COMPLETE":
+                continue
+            policy = declared.get(resource.logical_id, {}).get("DeletionPolicy", "Delete")
+            retained = under_retained or policy in _RETAINING
+            if resource.resource_type == STACK_TYPE and resource.physical_id:
+                pending.append(((*way, resource.logical_id), resource.physical_id, retained))
+                continue
+            resources.append(
+                DeployedResource(
+                    places.resource(way, resource.logical_id),
+                    way,
+                    resource.logical_id,
+                    resource.physical_id,
+                    resource.resource_type,
+                    resource.status,
+                    retained,
+                )
+            )
+    return Inventory(places, tuple(resources))
