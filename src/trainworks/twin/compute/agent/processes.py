@@ -1,0 +1,111 @@
+"""What the processes of a task use and how they are ended, read from `/proc`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class NamespaceProcesses:
+    """The processes of a task whose slot is PID 1 of their namespace: all in `/proc` but the slot."""
+
+    def pids(self) -> list[int]:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]  # noqa: PTH208
+
+    def kill(self) -> None:
+        """End them all, exactly: a signal to -1 from PID 1 reaches every other process of the namespace."""
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+
+
+class DescendantProcesses:
+    """The descendants of this process, which adopts orphans. What hides by racing `/proc` can escape `kill`."""
+
+    def pids(self) -> list[int]:
+        found: list[int] = []
+        waiting = [os.getpid()]
+        while waiting:
+            children = _children(waiting.pop())
+            found += children
+            waiting += children
+        return found
+
+    def kill(self) -> None:
+        deadline = time.monotonic() + 5
+        while (pids := self._alive()) and time.monotonic() < deadline:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            reap_orphans()
+            time.sleep(0.001)
+
+    def _alive(self) -> list[int]:
+        reap_orphans()
+        return self.pids()
+
+
+Processes = NamespaceProcesses | DescendantProcesses
+
+
+def reap_orphans() -> None:
+    """Collect every child that has ended; the caller has taken the exit status it needs."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def resident_bytes(pids: list[int]) -> int:
+    """Sum of resident pages; pages shared after a fork count once for each process."""
+    total = 0
+    for pid in pids:
+        with suppress(OSError, ValueError, IndexError):
+            total += int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
+    return total * _PAGE_BYTES
+
+
+def proportional_bytes(pids: list[int]) -> int:
+    """Sum of proportional set sizes: shared pages count once. Slow, so asked only when `resident_bytes` is too much."""
+    total = 0
+    for pid in pids:
+        with suppress(OSError, ValueError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
+                if line.startswith(b"Pss:"):
+                    total += int(line.split()[1]) * 1024
+                    break
+            else:
+                total += resident_bytes([pid])
+    return total
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """CPU time of the processes and of their children that have ended."""
+    ticks = 0
+    for pid in pids:
+        with suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            ticks += sum(int(field) for field in fields[11:15])
+    return ticks / _TICKS_PER_SECOND
+
+
+def machine_oom_kills() -> int:
+    """How many processes the machine's own OOM killer has ended since boot."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_bytes().splitlines():
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            with suppress(OSError):
+                children += [int(child) for child in Path(f"/proc/{pid}/task/{task}/children").read_bytes().split()]
+    return children

@@ -1,0 +1,52 @@
+"""A task as it travels from the scheduler to the slot that runs it: `TaskSpec` in plain JSON values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TaskMount:
+    """`source` shown at `target`. With `overlay` the task may write, and what it writes is thrown away."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    overlay: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """One process tree; see `ports.TaskSpec`. `memory_bytes` is the limit that holds here, 0 for none."""
+
+    task_id: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    log_path: str
+    cwd: str = "/"
+    ml_root: str | None = None
+    mounts: tuple[TaskMount, ...] = ()
+    writable: tuple[str, ...] = ()
+    vcpus: float = 1.0
+    memory_bytes: int = 0
+    gpus: int = 0
+    network: bool = True
+    timeout_seconds: float | None = None
+    stop_grace_seconds: float = 120.0
+    hostname: str = "localhost"
+    hosts: tuple[tuple[str, str], ...] = ()
+
+    def to_wire(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_wire(wire: dict[str, Any]) -> Task:
+        fields = {
+            **wire,
+            "argv": tuple(wire["argv"]),
+            "mounts": tuple(TaskMount(**mount) for mount in wire["mounts"]),
+            "writable": tuple(wire["writable"]),
+            "hosts": tuple((name, address) for name, address in wire["hosts"]),
+        }
+        return Task(**fields)

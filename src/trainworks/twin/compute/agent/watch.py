@@ -1,0 +1,70 @@
+"""The watch over a running task: memory, size of its log, and what it uses.
+
+Memory is watched, not fenced: between two looks a task can overshoot. Where the machine runs out first, its kernel ends
+a process, and the watch tells that from other deaths by SIGKILL.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from trainworks.twin.compute.agent.processes import (
+    Processes,
+    cpu_seconds,
+    machine_oom_kills,
+    proportional_bytes,
+    resident_bytes,
+)
+from trainworks.twin.compute.agent.task import Task
+
+LOG_LIMIT_BYTES = 1 << 30
+_SAMPLE_SECONDS = 1.0
+_LOG_NOTICE = b"\n[the log reached its limit of 1 GiB; what follows is dropped]\n"
+
+
+class Watch:
+    def __init__(self, task: Task, processes: Processes, instance_memory_bytes: int) -> None:
+        self._task = task
+        self._processes = processes
+        self._instance_memory_bytes = instance_memory_bytes
+        self._oom_kills = machine_oom_kills()
+        self._last = (time.monotonic(), 0.0)
+        self._next_sample = 0.0
+        self.out_of_memory = False
+
+    def tick(self) -> dict[str, Any] | None:
+        """Look once; a usage sample when one is due."""
+        pids = self._processes.pids()
+        resident = resident_bytes(pids)
+        if 0 < self._task.memory_bytes < resident:
+            self.out_of_memory = proportional_bytes(pids) > self._task.memory_bytes
+        now = time.monotonic()
+        if now < self._next_sample:
+            return None
+        self._next_sample = now + _SAMPLE_SECONDS
+        return self._sample(pids, resident, now)
+
+    def machine_ran_out_of_memory(self) -> bool:
+        return machine_oom_kills() > self._oom_kills
+
+    def _sample(self, pids: list[int], resident: int, now: float) -> dict[str, Any]:
+        used = cpu_seconds(pids)
+        before, used_before = self._last
+        self._last = (now, used)
+        memory = self._instance_memory_bytes or 1
+        return {
+            "at": time.time(),
+            "cpu": 100 * max(0.0, used - used_before) / max(now - before, 0.01),
+            "memory": 100 * resident / memory,
+            "disk": _disk_percent(self._task),
+        }
+
+
+def _disk_percent(task: Task) -> float:
+    for path in ("/opt/ml", task.ml_root, "/"):
+        if path is not None and os.path.isdir(path):  # noqa: PTH112
+            found = os.statvfs(path)
+            return 100 * (1 - found.f_bavail / found.f_blocks) if found.f_blocks else 0.0
+    return 0.0

@@ -1,0 +1,499 @@
+"""The one owner of every change of a task's state: a thread that turns events into rows, and rows into leases.
+
+Each turn is one transaction: journal entries become states (with the journal offset), what can be placed is placed, the
+services' listeners write their rows. What has to be said to agents is said after the commit, and said again after a
+crash between the two, because agents tell which lease they have.
+
+    QUEUED --place--> PLACED --agent: started--> RUNNING --agent: ended--> EXITED
+       \\--stop--> CANCELLED <--stop before start--/   \\----- instance ended -----> LOST
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import selectors
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from sqlite3 import Connection
+from typing import Any
+
+from trainworks.spec.instance_types import instance_type
+from trainworks.twin.compute.channel import ChannelClosed, Message
+from trainworks.twin.compute.fleet import Agent, Fleet
+from trainworks.twin.compute.journal import Entry, JournalReader
+from trainworks.twin.compute.placement import Host, Launch, Machine, PoolView, Request, place
+from trainworks.twin.compute.tables import InstanceRow, Load, PoolRow, Tables
+from trainworks.twin.ports import TaskEvent, TaskState, Usage
+from trainworks.twin.store import Database
+
+_log = logging.getLogger(__name__)
+_RETRY_SECONDS = 0.5
+_SPARE_DELAY_SECONDS = 0.5
+_QUEUE_WINDOW = 512
+_LAUNCHES_PER_TURN = 64
+_LONGEST_BACKLOG = 64
+_BACKLOG_SECONDS = 0.2
+
+
+@dataclass
+class Outcome:
+    """What a turn leaves to be done once it is committed."""
+
+    offsets: dict[str, int]
+    launched: list[Agent]
+    gone: list[str]
+
+
+class Engine:
+    """`notify` gets the events of a turn inside its transaction; `on_usage` and `on_welcome` what agents tell."""
+
+    def __init__(
+        self,
+        database: Database,
+        fleet: Fleet,
+        machine: Machine,
+        *,
+        notify: Callable[[Connection, Sequence[TaskEvent]], None],
+        on_usage: Callable[[Usage], None],
+        on_welcome: Callable[[Message], None],
+        keeps_spare: bool = True,
+    ) -> None:
+        self._database = database
+        self._fleet = fleet
+        self._machine = machine
+        self._notify = notify
+        self._on_usage = on_usage
+        self._on_welcome = on_welcome
+        self._keeps_spare = keeps_spare
+        self._agents: dict[str, Agent] = {}
+        self._selector = selectors.DefaultSelector()
+        self._wake_reading, self._wake_writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._selector.register(self._wake_reading, selectors.EVENT_READ)
+        self._dirty: set[str] = set()
+        self._gone: set[str] = set()
+        self._next_deadline: float | None = None
+        self._spare_due: float | None = None
+        self._durations: dict[str, float] = {}
+        self._running_since: dict[str, float] = {}
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="compute-engine", daemon=True)
+
+    def start(self) -> None:
+        """Find the agents of an earlier server again and start the thread."""
+        self._find_agents()
+        if self._keeps_spare:
+            self._watch(self._fleet.keep_spare())
+        self._thread.start()
+        self.wake()
+
+    def wake(self) -> None:
+        """Something was committed, or is about to be in the caller's transaction: look at the tables."""
+        with suppress(BlockingIOError):
+            os.write(self._wake_writing, b"\0")
+
+    def close(self) -> None:
+        """Stop the thread; agents and their tasks go on."""
+        self._stopping = True
+        self.wake()
+        if self._thread.ident is not None:
+            self._thread.join()
+        for agent in self._agents.values():
+            agent.close()
+        self._fleet.close()
+        self._selector.close()
+        os.close(self._wake_reading)
+        os.close(self._wake_writing)
+
+    # The loop
+
+    def _run(self) -> None:
+        while True:
+            due = self._listen()
+            if self._stopping:
+                return
+            if due:
+                self._turn_until_done()
+
+    def _turn_until_done(self) -> None:
+        while not self._stopping:
+            try:
+                self._turn()
+                return
+            except Exception:  # noqa: BLE001 - recorded with its traceback, and nothing is lost by trying again
+                # Nothing of the turn was committed, so all of it is seen again. A full disk may have room by then.
+                _log.exception("the compute engine could not commit a turn; it tries again")
+                time.sleep(_RETRY_SECONDS)
+
+    def _listen(self) -> bool:
+        """Wait for something to do; whether the tables have to be looked at."""
+        due = False
+        for key, _ in self._selector.select(self._timeout()):
+            if key.fd == self._wake_reading:
+                with suppress(BlockingIOError):
+                    os.read(self._wake_reading, 4096)
+                due = True
+            elif key.data is None:
+                continue
+            else:
+                agent, is_process = key.data
+                due |= self._note_end(agent) if is_process else self._hear(agent)
+        now = time.time()
+        if self._spare_due is not None and now >= self._spare_due:
+            self._spare_due = None
+            self._watch(self._fleet.keep_spare())
+        return due or (self._next_deadline is not None and now >= self._next_deadline)
+
+    def _timeout(self) -> float | None:
+        deadlines = [each for each in (self._next_deadline, self._spare_due) if each is not None]
+        return max(0.0, min(deadlines) - time.time()) if deadlines else None
+
+    def _hear(self, agent: Agent) -> bool:
+        due = False
+        try:
+            messages = agent.channel.receive() if agent.channel is not None else []
+        except ChannelClosed:
+            self._forget_channel(agent)
+            return False
+        for message in messages:
+            match message["op"]:
+                case "journal":
+                    self._dirty.add(agent.instance_id)
+                    due = True
+                case "usage":
+                    self._on_usage(_usage(message))
+                case "welcome":
+                    self._on_welcome(message)
+                    if agent.sent_lease is None:
+                        agent.sent_lease = message["lease"]
+                        due = True
+        return due
+
+    def _note_end(self, agent: Agent) -> bool:
+        self._forget_channel(agent)
+        self._selector.unregister(agent.pidfd)
+        if self._fleet.spare is agent:
+            self._fleet.give_up_spare()
+            _log.error("the spare instance agent ended by itself; see its agent.log")
+            return False
+        self._gone.add(agent.instance_id)
+        return True
+
+    def _forget_channel(self, agent: Agent) -> None:
+        if agent.channel is not None:
+            self._selector.unregister(agent.channel)
+            agent.channel.close()
+            agent.channel = None
+
+    def _watch(self, agent: Agent) -> None:
+        if agent.channel is not None:
+            self._selector.register(agent.channel, selectors.EVENT_READ, (agent, False))
+        self._selector.register(agent.pidfd, selectors.EVENT_READ, (agent, True))
+
+    def _find_agents(self) -> None:
+        with self._database.transaction() as tx:
+            rows = Tables(tx).instances()
+        for row in rows:
+            agent = self._fleet.adopt(row.instance_id, row.pid, row.pid_started_at, row.journal_offset)
+            if agent is None:
+                self._gone.add(row.instance_id)
+            else:
+                self._agents[row.instance_id] = agent
+                self._watch(agent)
+                self._dirty.add(row.instance_id)
+        self._fleet.discard_unknown({row.instance_id for row in rows})
+
+    # One turn
+
+    def _turn(self) -> None:
+        dirty, gone = set(self._dirty), set(self._gone)
+        outcome = Outcome({}, [], [])
+        try:
+            with self._database.transaction() as tx:
+                tables = Tables(tx)
+                rows = {row.instance_id: row for row in tables.instances()}
+                events = self._read_journals(tables, rows, dirty | gone, outcome)
+                events += self._bury(tables, rows, gone, outcome)
+                events += self._place_queued(tables, outcome)
+                self._end_idle(tables)
+                if events:
+                    self._notify(tx, events)
+        except BaseException:
+            self._unlaunch(outcome.launched)
+            raise
+        self._dirty -= dirty
+        self._gone -= gone
+        self._after_commit(outcome)
+
+    def _unlaunch(self, agents: Sequence[Agent]) -> None:
+        for agent in agents:
+            if agent.pidfd in self._selector.get_map():
+                self._forget_channel(agent)
+                self._selector.unregister(agent.pidfd)
+            agent.kill()
+            agent.close()
+            self._fleet.discard(agent.instance_id)
+
+    def _read_journals(
+        self, tables: Tables, rows: dict[str, InstanceRow], instance_ids: set[str], outcome: Outcome
+    ) -> list[TaskEvent]:
+        events: list[TaskEvent] = []
+        for instance_id in sorted(instance_ids & rows.keys()):
+            row = rows[instance_id]
+            entries, offset = self._journal(row).read()
+            for entry in entries:
+                events += self._apply(tables, row, entry)
+            if entries:
+                tables.set_journal_offset(instance_id, offset)
+                outcome.offsets[instance_id] = offset
+        return events
+
+    def _journal(self, row: InstanceRow) -> JournalReader:
+        agent = self._agents.get(row.instance_id)
+        return agent.journal if agent is not None else self._fleet.journal_of(row.instance_id, row.journal_offset)
+
+    def _apply(self, tables: Tables, row: InstanceRow, entry: Entry) -> list[TaskEvent]:
+        """One journal entry as a change of state; none when the task has moved on already."""
+        task_id, state, at = entry["t"], TaskState(entry["s"]), entry["at"]
+        if state is TaskState.RUNNING:
+            self._running_since[task_id] = at
+            changed = tables.running(task_id)
+        else:
+            changed = tables.ended(task_id, state)
+            self._learn_duration(row.pool_id, task_id, at)
+        if not changed:
+            return []
+        code, reason = entry.get("code"), entry.get("reason", "")
+        return [TaskEvent(task_id, state, at, row.instance_id, row.instance_type, code, reason)]
+
+    def _learn_duration(self, pool_id: str, task_id: str, ended_at: float) -> None:
+        started_at = self._running_since.pop(task_id, None)
+        if started_at is not None:
+            before = self._durations.get(pool_id, ended_at - started_at)
+            self._durations[pool_id] = 0.8 * before + 0.2 * (ended_at - started_at)
+
+    def _bury(
+        self, tables: Tables, rows: dict[str, InstanceRow], instance_ids: set[str], outcome: Outcome
+    ) -> list[TaskEvent]:
+        """Ended instances: their journals have been read to the end, so tasks without an end in them are lost."""
+        events: list[TaskEvent] = []
+        active = tables.active_tasks() if instance_ids else {}
+        now = time.time()
+        for instance_id in sorted(instance_ids & rows.keys()):
+            row = rows[instance_id]
+            reason = row.end_reason or ("spot interruption" if row.interrupt_at is not None else "instance failed")
+            for task_id in active.get(instance_id, []):
+                if tables.ended(task_id, TaskState.LOST):
+                    event = TaskEvent(task_id, TaskState.LOST, now, instance_id, row.instance_type, reason=reason)
+                    events.append(event)
+                self._running_since.pop(task_id, None)
+            tables.forget_instance(instance_id)
+            outcome.gone.append(instance_id)
+        return events
+
+    def _place_queued(self, tables: Tables, outcome: Outcome) -> list[TaskEvent]:
+        waiting = tables.pools_with_queue()
+        if not waiting:
+            return []
+        pools, rows, load = tables.pools(), tables.instances(), tables.load()
+        machine = self._machine_left(pools, rows, load)
+        events: list[TaskEvent] = []
+        for pool_id in waiting:
+            if pool_id not in pools or pools[pool_id].deleted:
+                continue
+            view = self._pool_view(pools[pool_id], rows, load)
+            queue = [
+                Request(row["task_id"], row["vcpus"], row["memory_mib"], row["gpus"], row["gang_id"], row["gang_size"])
+                for row in tables.queued(pool_id, _QUEUE_WINDOW)
+            ]
+            plan = place(view, queue, machine, self._fleet.new_ids(_LAUNCHES_PER_TURN))
+            machine = plan.machine
+            for launch in plan.launches:
+                rows.append(self._launch(tables, pools[pool_id], launch, outcome))
+            types = {row.instance_id: row for row in rows}
+            by_instance: dict[str, list[tuple[str, bool]]] = {}
+            for placement in plan.placements:
+                by_instance.setdefault(placement.instance_id, []).append((placement.task_id, placement.backlog))
+            now = time.time()
+            for instance_id, tasks in by_instance.items():
+                row = types[instance_id]
+                tables.place(instance_id, row.last_lease + 1, tasks)
+                events += [
+                    TaskEvent(task_id, TaskState.PLACED, now, instance_id, row.instance_type) for task_id, _ in tasks
+                ]
+        return events
+
+    def _machine_left(self, pools: dict[str, PoolRow], rows: Sequence[InstanceRow], load: dict[str, Load]) -> Machine:
+        shared = [
+            load[row.instance_id]
+            for row in rows
+            if row.instance_id in load and row.pool_id in pools and not pools[row.pool_id].spec.exclusive
+        ]
+        return Machine(
+            self._machine.vcpus - sum(each.vcpus for each in shared),
+            self._machine.memory_mib - sum(each.memory_mib for each in shared),
+        )
+
+    def _pool_view(self, pool: PoolRow, rows: Sequence[InstanceRow], load: dict[str, Load]) -> PoolView:
+        own = [row for row in rows if row.pool_id == pool.spec.pool_id]
+        hosts = [_host(row, load.get(row.instance_id, Load())) for row in own if row.takes_tasks]
+        return PoolView(
+            pool.spec.pool_id,
+            [instance_type(name) for name in pool.spec.instance_types],
+            hosts,
+            exclusive=pool.spec.exclusive,
+            max_vcpus=pool.spec.max_vcpus,
+            other_vcpus=sum(instance_type(row.instance_type).vcpus for row in own if not row.takes_tasks),
+            backlog_limit=self._backlog_limit(pool.spec.pool_id),
+        )
+
+    def _backlog_limit(self, pool_id: str) -> int:
+        """As many tasks as recent ones of the pool would be through with in a fifth of a second, or none."""
+        duration = self._durations.get(pool_id)
+        return 0 if duration is None else min(_LONGEST_BACKLOG, int(_BACKLOG_SECONDS / max(duration, 0.001)))
+
+    def _launch(self, tables: Tables, pool: PoolRow, launch: Launch, outcome: Outcome) -> InstanceRow:
+        agent = self._fleet.take(launch.instance_id)
+        outcome.launched.append(agent)
+        prefix = "ml." if any(name.startswith("ml.") for name in pool.spec.instance_types) else ""
+        row = InstanceRow(
+            launch.instance_id,
+            pool.spec.pool_id,
+            prefix + launch.kind.name,
+            pool.spec.market.value,
+            time.time(),
+            agent.pid,
+            agent.started_at,
+            journal_offset=0,
+            last_lease=0,
+            idle_since=None,
+            interrupt_at=None,
+            end_reason=None,
+        )
+        tables.put_instance(row)
+        return row
+
+    def _end_idle(self, tables: Tables) -> None:
+        """Start and keep the idle times, end instances whose time is over, forget pools that were waiting for that."""
+        self._next_deadline = None
+        pools, load, now = tables.pools(), tables.load(), time.time()
+        with_instances: set[str] = set()
+        for row in tables.instances():
+            with_instances.add(row.pool_id)
+            if row.instance_id in load or not row.takes_tasks:
+                continue
+            pool = pools.get(row.pool_id)
+            idle_seconds = pool.spec.idle_seconds if pool is not None else 0.0
+            if row.idle_since is None:
+                tables.set_idle_since(row.instance_id, now)
+            since = now if row.idle_since is None else row.idle_since
+            if now - since >= idle_seconds:
+                tables.end_instance(row.instance_id, "instance terminated")
+            else:
+                self._next_deadline = min(self._next_deadline or since + idle_seconds, since + idle_seconds)
+        for pool_id, pool_row in pools.items():
+            if pool_row.deleted and pool_id not in with_instances:
+                tables.forget_pool(pool_id)
+                self._durations.pop(pool_id, None)
+
+    # What follows a commit
+
+    def _after_commit(self, outcome: Outcome) -> None:
+        for launched in outcome.launched:
+            launched.sent_lease = 0
+            self._agents[launched.instance_id] = launched
+            if launched.pidfd not in self._selector.get_map():  # a former spare is watched already
+                self._watch(launched)
+        for instance_id, offset in outcome.offsets.items():
+            if instance_id in self._agents:
+                self._agents[instance_id].journal.offset = offset
+        for instance_id in outcome.gone:
+            agent = self._agents.pop(instance_id, None)
+            if agent is not None:
+                agent.close()
+            self._fleet.discard(instance_id)
+        if self._keeps_spare and self._fleet.spare is None and self._spare_due is None:
+            self._spare_due = time.time() + _SPARE_DELAY_SECONDS
+        self._speak({agent.instance_id for agent in outcome.launched})
+
+    def _speak(self, launched: set[str]) -> None:
+        with self._database.transaction() as tx:
+            tables = Tables(tx)
+            rows, pools = tables.instances(), tables.pools()
+            stops = tables.stops()
+            leases = {
+                row.instance_id: tables.leased(row.instance_id, agent.sent_lease)
+                for row in rows
+                if (agent := self._agents.get(row.instance_id)) is not None
+                and agent.sent_lease is not None
+                and agent.sent_lease < row.last_lease
+            }
+        for row in rows:
+            agent_of_row = self._agents.get(row.instance_id)
+            if agent_of_row is None or agent_of_row.sent_lease is None:
+                continue
+            pool = pools.get(row.pool_id)
+            messages: list[Message] = []
+            if row.instance_id in launched and pool is not None:
+                messages.append(self._claim(row, pool))
+            messages += _lease_messages(row, leases.get(row.instance_id, []), pool)
+            agent_of_row.sent_lease = max(agent_of_row.sent_lease, row.last_lease)
+            messages += _stop_messages(agent_of_row, [each for each in stops if each["instance_id"] == row.instance_id])
+            messages += _end_messages(agent_of_row, row)
+            agent_of_row.send(*messages)
+
+    def _claim(self, row: InstanceRow, pool: PoolRow) -> Message:
+        kind = instance_type(row.instance_type)
+        shared = not pool.spec.exclusive
+        return {
+            "op": "claim",
+            "vcpus": min(kind.vcpus, self._machine.vcpus) if shared else kind.vcpus,
+            "memory_bytes": min(kind.memory_mib, self._machine.memory_mib if shared else kind.memory_mib) << 20,
+            "gpus": kind.gpus,
+            "instance_memory_bytes": kind.memory_mib << 20,
+            "idle_seconds": max(60.0, pool.spec.idle_seconds),
+        }
+
+
+def _host(row: InstanceRow, load: Load) -> Host:
+    kind = instance_type(row.instance_type)
+    return Host(row.instance_id, kind, load.vcpus, load.memory_mib, load.gpus, load.tasks, load.backlog)
+
+
+def _lease_messages(row: InstanceRow, tasks: Sequence[Any], pool: PoolRow | None) -> list[Message]:
+    """One message a lease, in order. On an exclusive instance the task's memory limit is the instance's memory."""
+    leases: dict[int, list[Message]] = {}
+    for task in tasks:
+        wire = json.loads(task["spec"])
+        if pool is not None and pool.spec.exclusive:
+            wire["memory_bytes"] = instance_type(row.instance_type).memory_mib << 20
+        leases.setdefault(task["lease"], []).append(wire)
+    return [{"op": "lease", "n": number, "tasks": wires} for number, wires in sorted(leases.items())]
+
+
+def _stop_messages(agent: Agent, stops: Sequence[Any]) -> list[Message]:
+    messages: list[Message] = []
+    for stop in stops:
+        task_id, grace = stop["task_id"], stop["stop_grace_seconds"]
+        if task_id not in agent.sent_stops or agent.sent_stops[task_id] != grace:
+            agent.sent_stops[task_id] = grace
+            messages.append({"op": "stop", "task_id": task_id, "grace": grace, "reason": stop["stop_reason"]})
+    return messages
+
+
+def _end_messages(agent: Agent, row: InstanceRow) -> list[Message]:
+    if row.end_reason is not None and not agent.told_to_end:
+        agent.told_to_end = True
+        return [{"op": "end"}]
+    if row.interrupt_at is not None and not agent.told_of_interruption:
+        agent.told_of_interruption = True
+        return [{"op": "interrupt", "notice": max(0.0, row.interrupt_at - time.time())}]
+    return []
+
+
+def _usage(message: Message) -> Usage:
+    return Usage(message["task_id"], message["at"], message["cpu"], message["memory"], message["disk"])

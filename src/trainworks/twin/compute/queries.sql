@@ -1,0 +1,101 @@
+-- name: put_pool
+INSERT INTO compute_pools (pool_id, spec) VALUES (:pool_id, :spec)
+ON CONFLICT (pool_id) DO UPDATE SET spec = excluded.spec, deleted = 0;
+
+-- name: pools
+SELECT pool_id, spec, deleted FROM compute_pools;
+
+-- name: mark_pool_deleted
+UPDATE compute_pools SET deleted = 1 WHERE pool_id = :pool_id;
+
+-- name: forget_pool
+DELETE FROM compute_pools WHERE pool_id = :pool_id;
+
+-- name: forget_pool_tasks
+DELETE FROM compute_tasks WHERE pool_id = :pool_id;
+
+-- name: put_task
+INSERT INTO compute_tasks (task_id, pool_id, state, priority, vcpus, memory_mib, gpus, gang_id, gang_size, gang_index,
+                           hostname, spec)
+VALUES (:task_id, :pool_id, 'QUEUED', :priority, :vcpus, :memory_mib, :gpus, :gang_id, :gang_size, :gang_index,
+        :hostname, :spec);
+
+-- name: forget_ended_task
+DELETE FROM compute_tasks WHERE task_id = :task_id AND state IN ('EXITED', 'LOST', 'CANCELLED');
+
+-- name: queued
+SELECT task_id, vcpus, memory_mib, gpus, gang_id, gang_size FROM compute_tasks
+WHERE pool_id = :pool_id AND state = 'QUEUED' ORDER BY priority DESC, seq LIMIT :row_limit;
+
+-- name: pools_with_queue
+SELECT DISTINCT pool_id FROM compute_tasks WHERE state = 'QUEUED';
+
+-- name: load
+SELECT instance_id, count(*) AS tasks, sum(backlog) AS backlog,
+       sum((1 - backlog) * vcpus) AS vcpus, sum((1 - backlog) * memory_mib) AS memory_mib,
+       sum((1 - backlog) * gpus) AS gpus
+FROM compute_tasks WHERE state IN ('PLACED', 'RUNNING') GROUP BY instance_id;
+
+-- name: active_tasks
+SELECT task_id, instance_id, state FROM compute_tasks WHERE state IN ('PLACED', 'RUNNING') ORDER BY seq;
+
+-- name: place
+UPDATE compute_tasks SET state = 'PLACED', instance_id = :instance_id, lease = :lease, backlog = :backlog
+WHERE task_id = :task_id AND state = 'QUEUED';
+
+-- name: leased
+SELECT seq, task_id, spec, gang_id, lease FROM compute_tasks
+WHERE instance_id = :instance_id AND state = 'PLACED' AND lease > :lease ORDER BY lease, seq;
+
+-- name: gang
+SELECT hostname, gang_index FROM compute_tasks WHERE gang_id = :gang_id ORDER BY gang_index;
+
+-- name: task_running
+UPDATE compute_tasks SET state = 'RUNNING', backlog = 0 WHERE task_id = :task_id AND state = 'PLACED';
+
+-- name: task_ended
+UPDATE compute_tasks SET state = :state, spec = '{}', backlog = 0
+WHERE task_id = :task_id AND state IN ('QUEUED', 'PLACED', 'RUNNING');
+
+-- name: task
+SELECT task_id, state, instance_id FROM compute_tasks WHERE task_id = :task_id;
+
+-- name: queued_of_pool
+SELECT task_id FROM compute_tasks WHERE pool_id = :pool_id AND state = 'QUEUED' ORDER BY seq;
+
+-- name: ask_stop
+UPDATE compute_tasks SET stop_grace_seconds = :grace, stop_reason = :reason
+WHERE task_id = :task_id AND state IN ('PLACED', 'RUNNING');
+
+-- name: stops
+SELECT task_id, instance_id, stop_grace_seconds, stop_reason FROM compute_tasks
+WHERE state IN ('PLACED', 'RUNNING') AND stop_reason IS NOT NULL;
+
+-- name: put_instance
+INSERT INTO compute_instances (instance_id, pool_id, instance_type, market, launched_at, pid, pid_started_at)
+VALUES (:instance_id, :pool_id, :instance_type, :market, :launched_at, :pid, :pid_started_at);
+
+-- name: instances
+SELECT * FROM compute_instances ORDER BY launched_at, instance_id;
+
+-- name: set_lease
+UPDATE compute_instances SET last_lease = :lease, idle_since = NULL WHERE instance_id = :instance_id;
+
+-- name: set_journal_offset
+UPDATE compute_instances SET journal_offset = :journal_offset WHERE instance_id = :instance_id;
+
+-- name: set_idle_since
+UPDATE compute_instances SET idle_since = :idle_since WHERE instance_id = :instance_id;
+
+-- name: interrupt_instance
+UPDATE compute_instances SET interrupt_at = :interrupt_at
+WHERE instance_id = :instance_id AND interrupt_at IS NULL AND end_reason IS NULL;
+
+-- name: end_instance
+UPDATE compute_instances SET end_reason = :end_reason WHERE instance_id = :instance_id AND end_reason IS NULL;
+
+-- name: end_pool_instances
+UPDATE compute_instances SET end_reason = :end_reason WHERE pool_id = :pool_id AND end_reason IS NULL;
+
+-- name: forget_instance
+DELETE FROM compute_instances WHERE instance_id = :instance_id;

@@ -1,0 +1,69 @@
+"""Copies of input data where an overlay cannot be mounted: by reflink (XFS, btrfs), else byte by byte."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+_FICLONE = 0x40049409
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a file or folder; symbolic links stay links. `target` must not exist."""
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, copy_function=_copy_file)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy_file(str(source), str(target))
+
+
+def empty_folder(fd: int, keep: frozenset[str] = frozenset(), prefix: str = "") -> bool:
+    """Delete what is in the open folder but the folders named by `keep` (relative paths); whether all of it went."""
+    emptied = True
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            path = f"{prefix}{entry.name}"
+            if path in keep:
+                continue
+            if any(kept.startswith(path + "/") for kept in keep):
+                inner = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+                try:
+                    emptied &= empty_folder(inner, keep, path + "/")
+                finally:
+                    os.close(inner)
+            else:
+                emptied &= _delete(fd, entry)
+    return emptied
+
+
+def delete_tree(path: Path) -> None:
+    """Delete a folder whose parts may have lost their permissions, as an overlay's work folder has."""
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            with suppress(OSError):
+                Path(folder, name).chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _delete(fd: int, entry: os.DirEntry[str]) -> bool:
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.name, dir_fd=fd)
+        else:
+            os.unlink(entry.name, dir_fd=fd)
+    except OSError:
+        return False
+    return True
+
+
+def _copy_file(source: str, target: str) -> str:
+    with Path(source).open("rb") as reading, Path(target).open("wb") as writing:
+        try:
+            fcntl.ioctl(writing, _FICLONE, reading.fileno())
+        except OSError:
+            shutil.copyfileobj(reading, writing, 1 << 20)
+    shutil.copystat(source, target)
+    return target

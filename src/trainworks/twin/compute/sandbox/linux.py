@@ -1,0 +1,134 @@
+"""The system calls that Python 3.11 has no name for. Each raises `OSError` with the errno of the call."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Iterable, Mapping
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC = 0x2, 0x4, 0x8, 0x4000
+MS_PRIVATE, MS_SLAVE = 1 << 18, 1 << 19
+
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 0x1, 0x2, 0x4
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER = 1, 4, 24, 36
+_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+
+# New system calls have the same number on every architecture.
+_SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_FSOPEN = 428, 429, 430
+_SYS_FSCONFIG, _SYS_FSMOUNT, _SYS_MOUNT_SETATTR = 431, 432, 442
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
+_OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC
+_MOVE_MOUNT_F_EMPTY_PATH = 0x4
+_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
+_FSOPEN_CLOEXEC = _FSMOUNT_CLOEXEC = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")
+    return result
+
+
+def _syscall(number: int, what: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
+    converted = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    return _check(_libc.syscall(ctypes.c_long(number), *converted), what)
+
+
+def unshare(flags: int) -> None:
+    _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def setns(fd: int, kind: int) -> None:
+    _check(_libc.setns(ctypes.c_int(fd), ctypes.c_int(kind)), "setns")
+
+
+def mount(source: str, target: str, fstype: str, flags: int) -> None:
+    result = _libc.mount(source.encode(), target.encode(), fstype.encode() or None, ctypes.c_ulong(flags), None)
+    _check(result, f"mount {target}")
+
+
+def die_with_parent(signal_number: int) -> None:
+    """The kernel sends `signal_number` when the *thread* that forked this process ends."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "PR_SET_PDEATHSIG")
+
+
+def forbid_ptrace() -> None:
+    """Nobody of the same uid may trace or read the memory of this process."""
+    _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE")
+
+
+def adopt_orphans() -> None:
+    """Descendants whose parent ends become children of this process, not of the machine's init."""
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "PR_SET_CHILD_SUBREAPER")
+
+
+def forbid_new_privileges() -> None:
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS")
+
+
+def keep_only_capabilities(kept: Iterable[int]) -> None:
+    """Whatever this process executes can hold at most `kept`; the process itself keeps what it has."""
+    _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    allowed = set(kept)
+    for capability in range(64):
+        if capability not in allowed and _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
+            error = ctypes.get_errno()
+            if error == 22:  # EINVAL: past the last capability that this kernel knows
+                return
+            raise OSError(error, f"PR_CAPBSET_DROP: {os.strerror(error)}")
+
+
+def open_tree(path: str, *, recursive: bool = True) -> int:
+    """A detached copy of the mount at `path`, to be put in place by `move_mount`, in another mount namespace too."""
+    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
+    return _syscall(_SYS_OPEN_TREE, f"open_tree {path}", _AT_FDCWD, os.fsencode(path), flags)
+
+
+def move_mount(tree: int, target: str) -> None:
+    """Attach a detached mount at `target`; closes `tree`."""
+    try:
+        _syscall(
+            _SYS_MOVE_MOUNT, f"mount at {target}", tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH
+        )
+    finally:
+        os.close(tree)
+
+
+def set_mount_attributes(path: str, attributes: int, *, recursive: bool = False) -> None:
+    """Add `MOUNT_ATTR_*` to the mount at `path` (a mount point), and with `recursive` to all below."""
+    buffer = ctypes.create_string_buffer(struct.pack("QQQQ", attributes, 0, 0, 0))
+    flags = _AT_RECURSIVE if recursive else 0
+    _syscall(_SYS_MOUNT_SETATTR, f"mount_setattr {path}", _AT_FDCWD, os.fsencode(path), flags, buffer, 32)
+
+
+def make_read_only(tree: int) -> None:
+    """Make a detached mount, with all below it, read-only."""
+    buffer = ctypes.create_string_buffer(struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0))
+    _syscall(_SYS_MOUNT_SETATTR, "mount_setattr", tree, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, buffer, 32)
+
+
+def new_mount(fstype: str, options: Mapping[str, str | None], attributes: int = 0) -> int:
+    """A new file system as a detached mount. An option without a value is a flag."""
+    context = _syscall(_SYS_FSOPEN, f"fsopen {fstype}", fstype.encode(), _FSOPEN_CLOEXEC)
+    try:
+        for key, value in options.items():
+            command = _FSCONFIG_SET_FLAG if value is None else _FSCONFIG_SET_STRING
+            encoded = None if value is None else os.fsencode(value)
+            _syscall(_SYS_FSCONFIG, f"{fstype} {key}={value}", context, command, key.encode(), encoded, 0)
+        _syscall(_SYS_FSCONFIG, f"create {fstype}", context, _FSCONFIG_CMD_CREATE, None, None, 0)
+        return _syscall(_SYS_FSMOUNT, f"fsmount {fstype}", context, _FSMOUNT_CLOEXEC, attributes)
+    finally:
+        os.close(context)

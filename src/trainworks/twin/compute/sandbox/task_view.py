@@ -1,0 +1,221 @@
+"""Where a task finds its files: in a copy of the slot's view, or, without namespaces, by rewritten paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from trainworks.twin.compute.agent.task import Task, TaskMount
+from trainworks.twin.compute.sandbox import linux
+from trainworks.twin.compute.sandbox.copies import copy_tree, delete_tree, empty_folder
+from trainworks.twin.compute.sandbox.interpreters import prefixes_of
+from trainworks.twin.compute.sandbox.namespaces import set_host_name
+from trainworks.twin.compute.sandbox.view import ML_ROOT, View, mount_shared_memory
+
+_LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_BASICS = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What is left to do: execute `argv` with `env` in the current folder, with `log_fd` as its output."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    log_fd: int
+
+
+class TaskView(Protocol):
+    def enter(self, task: Task) -> Launch:
+        """Make the task's files visible to the next process started. Raises `OSError` or `ValueError`."""
+
+    def leave(self) -> bool:
+        """Undo `enter` and delete what the task left in private places; False when the slot must not be used again."""
+
+
+class NamespaceView:
+    """A mount namespace for each task, copied from the slot's base view."""
+
+    def __init__(self, view: View, host_namespace: int, tmp: Path, scratch: Path) -> None:
+        self._view = view
+        self._host = host_namespace
+        self._base = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        # These folders are hidden from the base view, and taken hold of in the host's.
+        linux.setns(self._host, linux.CLONE_NEWNS)
+        self._tmp = os.open(tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._scratch = scratch
+        self._kept = frozenset(_folders_below(tmp))
+        self._overlays = 0
+        self._host_name = ""
+        linux.setns(self._base, linux.CLONE_NEWNS)
+
+    def enter(self, task: Task) -> Launch:
+        linux.setns(self._host, linux.CLONE_NEWNS)
+        log_fd = open_log(task.log_path)
+        trees: list[tuple[int, str, bool]] = []
+        try:
+            trees += self._collect(task)
+            linux.setns(self._base, linux.CLONE_NEWNS)
+            linux.unshare(linux.CLONE_NEWNS)
+            while trees:
+                tree, target, is_directory = trees.pop(0)
+                self._view.attach(tree, target, is_directory=is_directory)
+            mount_shared_memory()
+            self._view.seal()
+            os.chdir(task.cwd)
+            if task.hostname != self._host_name:
+                set_host_name(task.hostname)
+                self._host_name = task.hostname
+        except (OSError, ValueError):
+            os.close(log_fd)
+            raise
+        finally:
+            for tree, _, _ in trees:
+                os.close(tree)
+        return Launch(task.argv, {**_BASICS, **task.env}, log_fd)
+
+    def leave(self) -> bool:
+        linux.setns(self._host, linux.CLONE_NEWNS)
+        for number in range(self._overlays):
+            delete_tree(self._scratch / f"overlay-{number}")
+        self._overlays = 0
+        emptied = empty_folder(self._tmp, self._kept)
+        linux.setns(self._base, linux.CLONE_NEWNS)
+        return emptied
+
+    def _collect(self, task: Task) -> list[tuple[int, str, bool]]:
+        """Detached mounts of everything that the task is to see, taken in the host's view."""
+        wanted: list[tuple[Callable[[], int], str, bool]] = []
+        hidden = (*self._view.masks, "/tmp", "/var/tmp", "/run")  # noqa: S108
+        for prefix in prefixes_of(Path(task.argv[0]), hidden, self._view.visible):
+            wanted.append((lambda path=prefix: _read_only_tree(path), prefix, True))  # type: ignore[misc]
+        if task.ml_root is not None:
+            wanted.append((lambda: linux.open_tree(task.ml_root or ""), ML_ROOT, True))
+        for path in task.writable:
+            wanted.append((lambda path=path: linux.open_tree(path), path, Path(path).is_dir()))  # type: ignore[misc]
+        for mount in task.mounts:
+            wanted.append((lambda mount=mount: self._tree_of(mount), mount.target, Path(mount.source).is_dir()))  # type: ignore[misc]
+        if task.hosts and Path("/etc/hosts").exists():
+            wanted.append((lambda: linux.open_tree(str(self._write_hosts(task))), "/etc/hosts", False))
+        trees: list[tuple[int, str, bool]] = []
+        try:
+            for open_it, target, is_directory in wanted:
+                trees.append((open_it(), target, is_directory))
+        except OSError:
+            for tree, _, _ in trees:
+                os.close(tree)
+            raise
+        return trees
+
+    def _tree_of(self, mount: TaskMount) -> int:
+        if mount.overlay:
+            return self._overlay(Path(mount.source))
+        return _read_only_tree(mount.source) if mount.read_only else linux.open_tree(mount.source)
+
+    def _overlay(self, source: Path) -> int:
+        folder = self._scratch / f"overlay-{self._overlays}"
+        self._overlays += 1
+        try:
+            return mount_overlay(source, folder)
+        except OSError:
+            delete_tree(folder)
+            folder.mkdir(parents=True)
+            copy_tree(source, folder / "copy")
+            return linux.open_tree(str(folder / "copy"))
+
+    def _write_hosts(self, task: Task) -> Path:
+        path = self._scratch / "hosts"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(hosts_file(task))
+        return path
+
+
+class PlainView:
+    """No namespaces: `/opt/ml` is rewritten to the job's folder in arguments, environment and working folder.
+
+    Not guaranteed then: a read-only rest of the machine, private `/tmp` and home, no network, host names, exact ends.
+    """
+
+    def __init__(self, tmp: Path) -> None:
+        self._tmp_path = tmp
+        self._tmp = os.open(tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def enter(self, task: Task) -> Launch:
+        for mount in task.mounts:
+            self._show(task, mount)
+        log_fd = open_log(task.log_path)
+        try:
+            os.chdir(_rewritten(task, task.cwd))
+        except OSError:
+            os.close(log_fd)
+            raise
+        basics = {**_BASICS, "HOME": str(self._tmp_path), "TMPDIR": str(self._tmp_path)}
+        if task.ml_root is not None:
+            basics["SAGEMAKER_BASE_DIR"] = task.ml_root
+        env = {**basics, **{name: _rewritten(task, value) for name, value in task.env.items()}}
+        return Launch(tuple(_rewritten(task, argument) for argument in task.argv), env, log_fd)
+
+    def leave(self) -> bool:
+        os.chdir("/")
+        return empty_folder(self._tmp)
+
+    def _show(self, task: Task, mount: TaskMount) -> None:
+        target = Path(_rewritten(task, mount.target))
+        if str(target) == mount.source:
+            return
+        if task.ml_root is None or not target.is_relative_to(task.ml_root):
+            raise ValueError(f"a mount at {mount.target} needs namespaces, which this machine does not give")
+        if target.is_symlink():
+            target.unlink()
+        with suppress(FileNotFoundError):
+            target.rmdir() if target.is_dir() else target.unlink()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if mount.overlay:
+            copy_tree(Path(mount.source), target)
+        else:
+            target.symlink_to(mount.source)
+
+
+def mount_overlay(source: Path, folder: Path) -> int:
+    """An overlay over `source` with its upper layer in `folder`. Raises `OSError` where the file system cannot."""
+    upper, work = folder / "upper", folder / "work"
+    upper.mkdir(parents=True, exist_ok=True)
+    work.mkdir(exist_ok=True)
+    options: dict[str, str | None] = {"lowerdir": _escaped(source), "upperdir": str(upper), "workdir": str(work)}
+    return linux.new_mount("overlay", {**options, "userxattr": None})
+
+
+def open_log(path: str) -> int:
+    """The log's descriptor, opened for appending; its folder is made where absent."""
+    try:
+        return os.open(path, _LOG_FLAGS, 0o600)
+    except FileNotFoundError:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, _LOG_FLAGS, 0o600)
+
+
+def hosts_file(task: Task) -> str:
+    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    return "\n".join([*lines, *(f"{address} {name}" for name, address in task.hosts)]) + "\n"
+
+
+def _read_only_tree(path: str) -> int:
+    tree = linux.open_tree(path)
+    linux.make_read_only(tree)
+    return tree
+
+
+def _folders_below(root: Path) -> list[str]:
+    return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_dir()]
+
+
+def _rewritten(task: Task, text: str) -> str:
+    return text if task.ml_root is None else text.replace(ML_ROOT, task.ml_root)
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")

@@ -1,0 +1,163 @@
+"""The file system as a task sees it.
+
+    /                read-only, setuid bits without effect
+    /opt/ml          the job's own folder
+    /tmp, /var/tmp   private and on disk; emptied after each task
+    /dev             null, zero, full, random, urandom, tty, pts, shm, and GPUs for tasks that have any
+    /proc            of the task's own PID namespace
+    /run             empty but for the name resolver's files
+    the user's home and the twin's home    empty but for the interpreters' prefixes and what the task declares
+
+A slot builds the *base view* once; each task gets a copy of it (one `unshare`) with its own mounts.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainworks.twin.compute.sandbox import linux
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_GPU_DEVICES = ("/dev/nvidia*", "/dev/neuron*", "/dev/dri")
+_RESOLVER_FILES = ("/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/run/connman")
+_PROC_READ_ONLY = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus")
+ML_ROOT = "/opt/ml"
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """What a slot's base view depends on. `hidden` are folders to mask; `visible` stay readable below them."""
+
+    hidden: tuple[str, ...]
+    visible: tuple[str, ...]
+    tmp: str
+    gpu_devices: bool = False
+
+
+class View:
+    """The base view of a slot. `build` runs inside the slot's own mount namespace and changes it for good."""
+
+    def __init__(self, spec: ViewSpec) -> None:
+        self._spec = spec
+        self.masks = _outermost([path for path in spec.hidden if Path(path).is_dir()])
+        self.visible = spec.visible
+
+    def build(self) -> None:
+        kept = {path: linux.open_tree(path) for path in _existing([*self._spec.visible, *_RESOLVER_FILES])}
+        devices = {path: linux.open_tree(path, recursive=False) for path in self._device_paths()}
+        tmp = linux.open_tree(self._spec.tmp)
+        var_tmp = linux.open_tree(self._spec.tmp)
+        linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+        linux.set_mount_attributes("/", linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID, recursive=True)
+        _mount_dev(devices)
+        linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
+        for path in _existing(_PROC_READ_ONLY):
+            _bind_read_only(path)
+        linux.move_mount(tmp, "/tmp")  # noqa: S108 - the sandbox's own
+        linux.move_mount(var_tmp, "/var/tmp")  # noqa: S108
+        self._mask(kept)
+        _make_ml_root()
+
+    def seal(self) -> None:
+        """Make the masks read-only in the task's copy of the view; until then mount points can be made in them."""
+        for mask in self.masks:
+            linux.set_mount_attributes(mask, linux.MOUNT_ATTR_RDONLY)
+
+    def attach(self, tree: int, target: str, *, is_directory: bool) -> None:
+        """Put a detached mount at `target`, making the mount point where the view can hold one."""
+        path = Path(target)
+        if not path.exists():
+            make_mount_point(path, is_directory=is_directory)
+        linux.move_mount(tree, target)
+
+    def _device_paths(self) -> list[str]:
+        paths = [f"/dev/{name}" for name in _DEVICES]
+        if self._spec.gpu_devices:
+            paths += [path for pattern in _GPU_DEVICES for path in glob.glob(pattern)]  # noqa: PTH207
+        return [path for path in paths if Path(path).exists()]
+
+    def _mask(self, kept: dict[str, int]) -> None:
+        run_is_dir = Path("/run").is_dir()
+        for mask in [*self.masks, *(["/run"] if run_is_dir else [])]:
+            linux.move_mount(linux.new_mount("tmpfs", {"mode": "0755", "size": "16m"}, linux.MOUNT_ATTR_NOSUID), mask)
+        for path, tree in kept.items():
+            if not Path(path).exists():
+                make_mount_point(Path(path), is_directory=True)
+                linux.make_read_only(tree)
+                linux.move_mount(tree, path)
+            else:
+                os.close(tree)
+        if run_is_dir:
+            linux.set_mount_attributes("/run", linux.MOUNT_ATTR_RDONLY)
+
+
+def make_mount_point(path: Path, *, is_directory: bool) -> None:
+    if is_directory:
+        path.mkdir(parents=True, exist_ok=True)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def _mount_dev(devices: dict[str, int]) -> None:
+    linux.move_mount(linux.new_mount("tmpfs", {"mode": "0755", "size": "1m"}, linux.MOUNT_ATTR_NOSUID), "/dev")
+    for path, tree in devices.items():
+        make_mount_point(Path(path), is_directory=path == "/dev/dri")
+        linux.move_mount(tree, path)
+    for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        Path("/dev", name).symlink_to(target)
+    with suppress(OSError):  # a kernel without devpts instances: no pseudo terminals, which jobs do without
+        pts = linux.new_mount("devpts", {"newinstance": None, "ptmxmode": "0666", "mode": "0620"})
+        Path("/dev/pts").mkdir()
+        linux.move_mount(pts, "/dev/pts")
+        Path("/dev/ptmx").symlink_to("pts/ptmx")
+    Path("/dev/shm").mkdir()  # noqa: S108
+    linux.set_mount_attributes("/dev", linux.MOUNT_ATTR_RDONLY)
+
+
+def mount_shared_memory() -> None:
+    """A `/dev/shm` of the task's own, in the task's copy of the view."""
+    attributes = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
+    linux.move_mount(linux.new_mount("tmpfs", {"mode": "1777"}, attributes), "/dev/shm")  # noqa: S108
+
+
+def _bind_read_only(path: str) -> None:
+    tree = linux.open_tree(path)
+    linux.make_read_only(tree)
+    linux.move_mount(tree, path)
+
+
+def _make_ml_root() -> None:
+    """`/opt/ml` does not exist on hosts: put a file system with it in place of `/opt`, which gets back what it held."""
+    if Path(ML_ROOT).is_dir():
+        return
+    children = sorted(Path("/opt").iterdir()) if Path("/opt").is_dir() else []
+    links = {child: child.readlink() for child in children if child.is_symlink()}
+    held = {child: linux.open_tree(str(child)) for child in children if child not in links}
+    linux.move_mount(linux.new_mount("tmpfs", {"mode": "0755", "size": "1m"}, linux.MOUNT_ATTR_NOSUID), "/opt")
+    for child, tree in held.items():
+        make_mount_point(child, is_directory=os.path.isdir(f"/proc/self/fd/{tree}"))  # noqa: PTH112
+        linux.move_mount(tree, str(child))
+    for link, destination in links.items():
+        link.symlink_to(destination)
+    Path(ML_ROOT).mkdir()
+    linux.set_mount_attributes("/opt", linux.MOUNT_ATTR_RDONLY)
+
+
+def _existing(paths: Iterable[str]) -> list[str]:
+    return [path for path in dict.fromkeys(paths) if Path(path).exists()]
+
+
+def _outermost(paths: Iterable[str]) -> tuple[str, ...]:
+    """The folders that lie in no other one, nor below what the view replaces anyway."""
+    chosen: list[str] = []
+    covered = ["/tmp", "/var/tmp", "/run", "/dev", "/proc"]  # noqa: S108
+    for path in sorted({str(Path(path).resolve()) for path in paths}, key=len):
+        if path != "/" and not any(path == above or path.startswith(above + "/") for above in [*covered, *chosen]):
+            chosen.append(path)
+    return tuple(chosen)
