@@ -1,1 +1,81 @@
-""""""
+"""The SDK: train, batch, logs, metrics, by boto3 calls alone; the same for AWS and the twin.
+
+from trainworks.jobs import train, submit_batch
+job = train("train.toml")                      # environment local: the twin
+wait(job)
+submit_batch("predict.toml", overrides={"inputs": {"model": f"model:{job.name}"}})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from trainworks.errors import ConfigurationError
+from trainworks.jobs.batch import BatchJob
+from trainworks.jobs.job import Follow, JobSummary, Snapshot, Transition, wait
+from trainworks.jobs.logs import LogLine
+from trainworks.jobs.metrics import MetricSeries, Point
+from trainworks.jobs.platform import Platform
+from trainworks.jobs.training import TrainingJob
+from trainworks.spec.environment import load_environment
+from trainworks.spec.job import BatchJobSpec, TrainingJobSpec, load_spec
+
+__all__ = [
+    "BatchJob",
+    "BatchJobSpec",
+    "Follow",
+    "JobSummary",
+    "LogLine",
+    "MetricSeries",
+    "Platform",
+    "Point",
+    "Snapshot",
+    "TrainingJob",
+    "TrainingJobSpec",
+    "Transition",
+    "load_spec",
+    "open_platform",
+    "submit_batch",
+    "train",
+    "wait",
+]
+
+
+def open_platform(environment: str = "local", start_dir: Path | None = None) -> Platform:
+    """The platform of an environment of `trainworks.toml`; `local` is the twin."""
+    return Platform(load_environment(environment, start_dir))
+
+
+def train(
+    spec: TrainingJobSpec | Path | str,
+    *,
+    environment: str = "local",
+    name: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> TrainingJob:
+    """Start a training job from a spec or the TOML file of one; `overrides` replace keys of the file."""
+    if not isinstance(spec, TrainingJobSpec):
+        loaded = load_spec(Path(spec), overrides)
+        if not isinstance(loaded, TrainingJobSpec):
+            raise ConfigurationError(
+                f"{spec} is the spec of a batch job", fix="submit_batch, or trainworks batch submit"
+            )
+        spec = loaded
+    return open_platform(environment).train(spec, name)
+
+
+def submit_batch(
+    spec: BatchJobSpec | Path | str,
+    *,
+    environment: str = "local",
+    name: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> BatchJob:
+    """Submit a batch job from a spec or the TOML file of one; `overrides` replace keys of the file."""
+    if not isinstance(spec, BatchJobSpec):
+        loaded = load_spec(Path(spec), overrides)
+        if not isinstance(loaded, BatchJobSpec):
+            raise ConfigurationError(f"{spec} is the spec of a training job", fix="train, or trainworks train")
+        spec = loaded
+    return open_platform(environment).submit_batch(spec, name)

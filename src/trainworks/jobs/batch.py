@@ -1,0 +1,273 @@
+"""Batch jobs: a spec and a platform become a `SubmitJob` request on the platform's queue.
+
+How code gets in: the archive goes to `code/` of the model bucket, and the command is `python -c <batch_bootstrap>`,
+which fetches it by the job's role and becomes the script. It needs python and boto3 in the image, nothing else of ours.
+`SubmitJob` cannot choose an image: where the spec names one, a job definition is registered that is the platform's
+with that image (same roles, log group, limits), once per image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from trainworks.errors import RequestError
+from trainworks.jobs.faults import code_of, message_of
+from trainworks.jobs.job import Snapshot, Transition
+from trainworks.jobs.logs import LogReader, LogStream
+from trainworks.jobs.source import SourceBundle
+from trainworks.spec.batch_job import TERMINAL, JobStatus
+from trainworks.spec.framework_images import resolve_image
+from trainworks.spec.job import BatchJobSpec
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+    from trainworks.jobs.outputs import PlatformOutputs
+    from trainworks.jobs.platform import Platform
+
+MOST_FOLLOWED_CHILDREN = 100
+_DESCRIBED_AT_ONCE = 100
+_COPIED = ("type", "parameters", "retryStrategy", "timeout", "platformCapabilities", "propagateTags")
+
+
+def submit_job_request(
+    spec: BatchJobSpec,
+    name: str,
+    *,
+    outputs: PlatformOutputs,
+    inputs: Mapping[str, str],
+    source: SourceBundle | None,
+    job_definition_arn: str,
+) -> dict[str, Any]:
+    """The `SubmitJob` request. `inputs` are S3 URIs by name; `source` is the uploaded code of a script."""
+    environment = {
+        "AWS_DEFAULT_REGION": outputs.region,
+        "TRAINWORKS_JOB_NAME": name,
+        "TRAINWORKS_MODEL_BUCKET": outputs.model_bucket,
+        "TRAINWORKS_DATASET_BUCKET": outputs.dataset_bucket,
+        **({"TRAINWORKS_ARRAY_SIZE": str(spec.array_size)} if spec.array_size else {}),
+        **{f"INPUT_{re.sub('[^A-Za-z0-9]', '_', key).upper()}": uri for key, uri in inputs.items()},
+        **spec.environment,
+    }
+    overrides: dict[str, Any] = {
+        "command": list(spec.command) if source is None else bootstrap_command(spec, outputs.model_bucket, source),
+        "environment": [{"name": key, "value": value} for key, value in environment.items()],
+    }
+    sizes = {"VCPU": spec.vcpus, "MEMORY": spec.memory_mib}
+    requirements = [{"type": kind, "value": f"{value:g}"} for kind, value in sizes.items() if value is not None]
+    if requirements:
+        overrides["resourceRequirements"] = requirements
+    request: dict[str, Any] = {
+        "jobName": name,
+        "jobQueue": outputs.job_queue_arn,
+        "jobDefinition": job_definition_arn,
+        "containerOverrides": overrides,
+    }
+    if spec.array_size is not None:
+        request["arrayProperties"] = {"size": spec.array_size}
+    if spec.retries is not None:
+        request["retryStrategy"] = {"attempts": spec.retries + 1}
+    if spec.timeout_seconds is not None:
+        request["timeout"] = {"attemptDurationSeconds": spec.timeout_seconds}
+    if spec.tags:
+        request["tags"] = dict(spec.tags)
+    return request
+
+
+def bootstrap_command(spec: BatchJobSpec, bucket: str, source: SourceBundle) -> list[str]:
+    """The container's command: python, the bootstrap, where the code is, what it must be, the script, its arguments."""
+    bootstrap = resources.files("trainworks.jobs").joinpath("batch_bootstrap.py").read_text()
+    return ["python", "-c", bootstrap, bucket, source.key, source.digest, source.entry, *spec.arguments]
+
+
+def job_definition_for(batch: BatchClient, platform_arn: str, image_uri: str) -> str:
+    """The ARN of a job definition that is the platform's with another image; registered unless it is there."""
+    platform = batch.describe_job_definitions(jobDefinitions=[platform_arn])["jobDefinitions"]
+    if not platform:
+        raise RequestError(f"the platform's job definition {platform_arn} does not exist", fix="trainworks up")
+    base: Mapping[str, Any] = platform[0]
+    container = {**base["containerProperties"], "image": image_uri}
+    if container == base["containerProperties"]:
+        return platform_arn
+    name = f"{base['jobDefinitionName'][:110]}-{hashlib.sha256(image_uri.encode()).hexdigest()[:12]}"
+    pages = batch.get_paginator("describe_job_definitions").paginate(jobDefinitionName=name, status="ACTIVE")
+    for each in (each for page in pages for each in page["jobDefinitions"]):
+        if each.get("containerProperties") == container:
+            return each["jobDefinitionArn"]
+    copied = {key: base[key] for key in _COPIED if key in base}
+    registered = batch.register_job_definition(jobDefinitionName=name, containerProperties=container, **copied)  # type: ignore[arg-type]
+    return registered["jobDefinitionArn"]
+
+
+def submit(platform: Platform, spec: BatchJobSpec, name: str, inputs: Mapping[str, str]) -> BatchJob:
+    """Upload the code, find the definition, submit. Raises `RequestError` with what Batch refuses."""
+    outputs, batch = platform.outputs, platform.client("batch")
+    source = platform.upload_source(spec)
+    image_uri = resolve_image(spec.image, outputs.region, "") if spec.image else None
+    try:
+        definition = outputs.job_definition_arn
+        if image_uri is not None:
+            definition = job_definition_for(batch, outputs.job_definition_arn, image_uri)
+        response = batch.submit_job(
+            **submit_job_request(
+                spec, name, outputs=outputs, inputs=inputs, source=source, job_definition_arn=definition
+            )
+        )
+    except ClientError as error:
+        if code_of(error) == "ClientException":
+            raise RequestError(message_of(error)) from error
+        raise
+    return BatchJob(response["jobId"], name, platform)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """A batch job by its id; an array job's children have the ids `<job_id>:<index>`."""
+
+    job_id: str
+    name: str
+    platform: Platform
+
+    @property
+    def kind(self) -> str:
+        return "batch"
+
+    @property
+    def log_lag_seconds(self) -> float:
+        return self.platform.log_lag_seconds
+
+    def describe(self) -> dict[str, Any]:
+        """`DescribeJobs` of this one as it is. Raises `RequestError` where there is no such job."""
+        found = self.platform.client("batch").describe_jobs(jobs=[self.job_id])["jobs"]
+        if not found:
+            raise RequestError(f"there is no batch job {self.job_id!r}", fix="trainworks jobs")
+        return dict(found[0])
+
+    def children(self) -> list[dict[str, Any]]:
+        """`DescribeJobs` of an array job's children that have left the queue, by index; at most the first hundred."""
+        size = self.describe().get("arrayProperties", {}).get("size", 0)
+        identifiers = [f"{self.job_id}:{index}" for index in range(min(size, MOST_FOLLOWED_CHILDREN))]
+        return list(_described(self.platform.client("batch"), identifiers))
+
+    def snapshot(self) -> Snapshot:
+        described = self.describe()
+        status = JobStatus(described["status"])
+        size = described.get("arrayProperties", {}).get("size")
+        parts = self.children() if size else [described]
+        streams = [stream for part in parts for stream in _streams(part, self.platform.outputs.batch_log_group)]
+        return Snapshot(
+            status=status,
+            is_terminal=status in TERMINAL,
+            succeeded=status is JobStatus.SUCCEEDED,
+            reason=_reason(described, parts if size else []),
+            transitions=_transitions(described),
+            streams=tuple(streams),
+        )
+
+    def log_reader(self) -> LogReader:
+        return LogReader(self.platform.client("logs"))
+
+    def facts(self) -> dict[str, object]:
+        return batch_facts(self.describe())
+
+    def stop(self) -> None:
+        """`TerminateJob`: a queued job is cancelled, a running one gets SIGTERM and 30 s later SIGKILL."""
+        self.platform.client("batch").terminate_job(jobId=self.job_id, reason="stopped by trainworks stop")
+
+
+def find_batch_job(platform: Platform, name: str) -> BatchJob | None:
+    """The batch job with this id, or the newest on the platform's queue with this name; None where there is none."""
+    batch = platform.client("batch")
+    if re.match(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(:\d+)?$", name):
+        found = batch.describe_jobs(jobs=[name])["jobs"]
+        return BatchJob(name, found[0]["jobName"], platform) if found else None
+    pages = batch.get_paginator("list_jobs").paginate(
+        jobQueue=platform.outputs.job_queue_arn, filters=[{"name": "JOB_NAME", "values": [name]}]
+    )
+    named = [each for page in pages for each in page["jobSummaryList"] if each["jobName"] == name]
+    if not named:
+        return None
+    return BatchJob(max(named, key=lambda each: each.get("createdAt", 0))["jobId"], name, platform)
+
+
+def batch_facts(described: Mapping[str, Any]) -> dict[str, object]:
+    """What people ask of a batch job. Batch has no price of its own: run seconds times vCPUs is what it used."""
+    array = described.get("arrayProperties", {})
+    container = described.get("container", {})
+    started, stopped = described.get("startedAt"), described.get("stoppedAt")
+    sizes = {each["type"]: each["value"] for each in container.get("resourceRequirements", [])}
+    return {
+        "name": described["jobName"],
+        "kind": "batch",
+        "job_id": described["jobId"],
+        "status": described["status"],
+        "status_reason": described.get("statusReason"),
+        "image": container.get("image"),
+        "vcpus": sizes.get("VCPU"),
+        "memory_mib": sizes.get("MEMORY"),
+        "array_size": array.get("size"),
+        "array_status": {key: count for key, count in array.get("statusSummary", {}).items() if count} or None,
+        "exit_code": container.get("exitCode"),
+        "attempts": len(described.get("attempts", [])) or None,
+        "created_at": _moment(described.get("createdAt")),
+        "started_at": _moment(started),
+        "ended_at": _moment(stopped),
+        "run_seconds": round((stopped - started) / 1000, 1) if started and stopped else None,
+        "job_definition": described.get("jobDefinition"),
+        "log_stream": container.get("logStreamName"),
+    }
+
+
+def _described(batch: BatchClient, identifiers: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(identifiers), _DESCRIBED_AT_ONCE):
+        for each in batch.describe_jobs(jobs=list(identifiers[start : start + _DESCRIBED_AT_ONCE]))["jobs"]:
+            yield dict(each)
+
+
+def _streams(described: Mapping[str, Any], default_group: str) -> Iterator[LogStream]:
+    """The log streams of all attempts of one job, oldest first."""
+    container = described.get("container", {})
+    options = container.get("logConfiguration", {}).get("options", {})
+    group = options.get("awslogs-group", default_group)
+    index = described.get("arrayProperties", {}).get("index")
+    attempts = [each.get("container", {}).get("logStreamName") for each in described.get("attempts", [])]
+    for name in dict.fromkeys([*attempts, container.get("logStreamName")]):
+        if name:
+            yield LogStream(group, name, "" if index is None else str(index))
+
+
+def _reason(described: Mapping[str, Any], children: Sequence[Mapping[str, Any]]) -> str:
+    """Why it ended or waits; for an array job also the first child that failed."""
+    own = " ".join(
+        text for text in (described.get("statusReason", ""), described.get("container", {}).get("reason", "")) if text
+    )
+    for child in children:
+        if child["status"] == JobStatus.FAILED:
+            code = child.get("container", {}).get("exitCode")
+            exit_text = "" if code is None else f", exit code {code}"
+            return f"{own}; child {child['jobId']} FAILED: {child.get('statusReason', '')}{exit_text}".lstrip("; ")
+    code = described.get("container", {}).get("exitCode")
+    return f"{own} (exit code {code})" if own and code else own
+
+
+def _transitions(described: Mapping[str, Any]) -> tuple[Transition, ...]:
+    """Batch tells times of three statuses only; the one it is in now comes last."""
+    reached = [("SUBMITTED", described.get("createdAt")), ("RUNNING", described.get("startedAt"))]
+    way = [Transition(status, "", _moment(at)) for status, at in reached if at]
+    if described["status"] in TERMINAL:
+        way.append(
+            Transition(described["status"], described.get("statusReason", ""), _moment(described.get("stoppedAt")))
+        )
+    return tuple(way)
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if not milliseconds else datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,92 @@
+"""Log streams, read to their end and no further.
+
+A stream that does not exist yet is empty, not an error: a job that fails before its first line has a reason to show.
+`GetLogEvents` is read by its tokens; the end is where the token repeats. Every read is bounded, so none can hang.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from trainworks.jobs.faults import code_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+_PAGES_A_READ = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """One stream: `label` is what tells it from the job's others (`algo-1`, an array index), or empty."""
+
+    group: str
+    name: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a job's log; `timestamp` in seconds since the epoch."""
+
+    timestamp: float
+    message: str
+    label: str = ""
+
+
+@dataclass(slots=True)
+class LogReader:
+    """Reads streams onward from where it was. One reader belongs to one follow of one job."""
+
+    client: CloudWatchLogsClient
+    _tokens: dict[LogStream, str] = field(default_factory=dict)
+
+    def new_lines(self, streams: Sequence[LogStream]) -> list[LogLine]:
+        """What the streams have got since the last call, in order of time."""
+        return sorted((line for stream in streams for line in self._read(stream)), key=lambda line: line.timestamp)
+
+    def _read(self, stream: LogStream) -> Iterator[LogLine]:
+        for _ in range(_PAGES_A_READ):
+            token = self._tokens.get(stream)
+            try:
+                page = (
+                    self.client.get_log_events(
+                        logGroupName=stream.group, logStreamName=stream.name, startFromHead=True, nextToken=token
+                    )
+                    if token
+                    else self.client.get_log_events(
+                        logGroupName=stream.group, logStreamName=stream.name, startFromHead=True
+                    )
+                )
+            except ClientError as error:
+                if code_of(error) == "ResourceNotFoundException":
+                    return
+                raise
+            for event in page["events"]:
+                yield LogLine(event["timestamp"] / 1000, event["message"].rstrip("\n"), stream.label)
+            following = page.get("nextForwardToken")
+            if not following or following == token:
+                return
+            self._tokens[stream] = following
+
+
+def streams_with_prefix(client: CloudWatchLogsClient, group: str, prefix: str) -> list[LogStream]:
+    """The streams of a group whose name starts with `prefix`; the label is what follows it.
+
+    SageMaker names them `<job>/algo-<n>-<time>`: a restarted instance writes to a new stream.
+    """
+    found: list[LogStream] = []
+    try:
+        for page in client.get_paginator("describe_log_streams").paginate(
+            logGroupName=group, logStreamNamePrefix=prefix
+        ):
+            names = (each["logStreamName"] for each in page["logStreams"])
+            found += [LogStream(group, name, "-".join(name.removeprefix(prefix).split("-")[:2])) for name in names]
+    except ClientError as error:
+        if code_of(error) != "ResourceNotFoundException":
+            raise
+    return found

@@ -1,0 +1,248 @@
+"""Training jobs: a spec and a platform become a `CreateTrainingJob` request; the job is then followed by the API.
+
+The request's fixed part (role, subnets, security group, checkpoint prefix, output path, spot and its limits) is the
+platform's `TrainingJobConfig`; the spec decides the rest. Code travels as in AWS's own framework images ("script
+mode"): `sagemaker_program` and `sagemaker_submit_directory` among the hyperparameters, which are JSON in text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from trainworks.errors import JobError, RequestError
+from trainworks.jobs.faults import code_of, message_of
+from trainworks.jobs.job import Snapshot, Transition
+from trainworks.jobs.logs import LogReader, streams_with_prefix
+from trainworks.jobs.outputs import PlatformOutputs
+from trainworks.spec.framework_images import resolve_image
+from trainworks.spec.job import TrainingJobSpec
+from trainworks.spec.training_job import TERMINAL, SecondaryStatus, TrainingJobStatus, status_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+    from trainworks.jobs.platform import Platform
+
+_ENDED = frozenset(status_of(each) for each in TERMINAL)
+
+
+def training_job_request(
+    spec: TrainingJobSpec,
+    name: str,
+    outputs: PlatformOutputs,
+    inputs: Mapping[str, str],
+    source: tuple[str, str] | None,
+) -> dict[str, Any]:
+    """The `CreateTrainingJob` request. `inputs` are S3 URIs by channel; `source` is (script in its archive, URI)."""
+    config = outputs.training_job_config
+    algorithm: dict[str, Any] = {
+        "TrainingImage": resolve_image(spec.image, outputs.region, spec.instance_type),
+        "TrainingInputMode": "File",
+    }
+    if spec.metrics:
+        algorithm["MetricDefinitions"] = [{"Name": key, "Regex": regex} for key, regex in spec.metrics.items()]
+    request: dict[str, Any] = {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": algorithm,
+        "RoleArn": config["RoleArn"],
+        "InputDataConfig": [_channel(channel, uri) for channel, uri in inputs.items()],
+        "OutputDataConfig": config["OutputDataConfig"],
+        "ResourceConfig": {
+            "InstanceType": spec.instance_type,
+            "InstanceCount": spec.instance_count,
+            "VolumeSizeInGB": spec.volume_size_in_gb,
+        },
+        "VpcConfig": config["VpcConfig"],
+        "StoppingCondition": _stopping_condition(spec, config),
+        "HyperParameters": _hyperparameters(spec, outputs.region, source),
+        "EnableManagedSpotTraining": spec.spot,
+        "EnableNetworkIsolation": spec.enable_network_isolation,
+        "Environment": dict(spec.environment),
+        "Tags": [{"Key": key, "Value": value} for key, value in spec.tags.items()],
+    }
+    checkpoint_s3_uri = _checkpoint_s3_uri(spec, name, config)
+    if checkpoint_s3_uri:
+        request["CheckpointConfig"] = {"S3Uri": checkpoint_s3_uri}
+    return {key: value for key, value in request.items() if value not in ([], {})}
+
+
+def _channel(channel: str, uri: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": channel, "DataSource": {"S3DataSource": source}}
+
+
+def _stopping_condition(spec: TrainingJobSpec, config: Mapping[str, Any]) -> dict[str, int]:
+    """Run and wait time: the spec's, else the platform's; a default wait time is never below the run time."""
+    platform = config["StoppingCondition"]
+    runtime = spec.max_runtime_seconds or int(platform["MaxRuntimeInSeconds"])
+    condition = {"MaxRuntimeInSeconds": runtime}
+    if spec.spot:
+        wait = spec.max_wait_seconds or max(runtime, int(platform.get("MaxWaitTimeInSeconds", runtime)))
+        if wait < runtime:
+            raise RequestError(
+                f"max_wait_seconds ({wait}) is below max_runtime_seconds ({runtime}), the platform's default",
+                fix=f"set max_runtime_seconds too, or max_wait_seconds to {runtime} or more",
+            )
+        condition["MaxWaitTimeInSeconds"] = wait
+    return condition
+
+
+def _hyperparameters(spec: TrainingJobSpec, region: str, source: tuple[str, str] | None) -> dict[str, str]:
+    values: dict[str, object] = dict(spec.hyperparameters)
+    if source is not None:
+        entry, uri = source
+        values |= {"sagemaker_program": entry, "sagemaker_submit_directory": uri, "sagemaker_region": region}
+    return {key: json.dumps(value) for key, value in values.items()}
+
+
+def _checkpoint_s3_uri(spec: TrainingJobSpec, name: str, config: Mapping[str, Any]) -> str | None:
+    if isinstance(spec.checkpoints, str):
+        return spec.checkpoints
+    if not spec.checkpoints:
+        return None
+    return f"{config['CheckpointConfig']['S3Uri'].rstrip('/')}/{name}"
+
+
+def create_training_job(sagemaker: SageMakerClient, spec: TrainingJobSpec, request: dict[str, Any]) -> None:
+    """Send the request; AWS's refusals that have a known cause become `RequestError` with the fix."""
+    try:
+        sagemaker.create_training_job(**request)
+    except ClientError as error:
+        raise _explained(sagemaker, spec, request["TrainingJobName"], error) from error
+
+
+def _explained(sagemaker: SageMakerClient, spec: TrainingJobSpec, name: str, error: ClientError) -> Exception:
+    code, message = code_of(error), message_of(error)
+    if code == "ResourceInUse":
+        return RequestError(f"a training job called {name!r} exists", fix="choose another --name, or leave it out")
+    types = sagemaker.meta.service_model.shape_for("TrainingInstanceType").enum  # type: ignore[attr-defined]
+    if code == "ValidationException" and spec.instance_type not in types:
+        close = get_close_matches(spec.instance_type, types, 3)
+        return RequestError(
+            f"instance type {spec.instance_type!r} is not one that training jobs run on",
+            fix=f"did you mean {' or '.join(close)}?" if close else "choose one, such as ml.m5.large",
+        )
+    if code == "ValidationException":
+        return RequestError(message)
+    return error
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """A training job by its name. Every method asks the API; nothing is kept."""
+
+    name: str
+    platform: Platform
+
+    @property
+    def kind(self) -> str:
+        return "training"
+
+    @property
+    def log_lag_seconds(self) -> float:
+        return self.platform.log_lag_seconds
+
+    def describe(self) -> dict[str, Any]:
+        """`DescribeTrainingJob` as it is. Raises `RequestError` where there is no such job."""
+        try:
+            return dict(self.platform.client("sagemaker").describe_training_job(TrainingJobName=self.name))
+        except ClientError as error:
+            if code_of(error) == "ValidationException":
+                raise RequestError(f"there is no training job {self.name!r}", fix="trainworks jobs") from error
+            raise
+
+    def snapshot(self) -> Snapshot:
+        described = self.describe()
+        status = TrainingJobStatus(described["TrainingJobStatus"])
+        group = self.platform.outputs.training_log_group
+        return Snapshot(
+            status=status,
+            is_terminal=status in _ENDED,
+            succeeded=status is TrainingJobStatus.COMPLETED,
+            reason=str(described.get("FailureReason", "")),
+            transitions=transitions_of(described),
+            streams=tuple(streams_with_prefix(self.platform.client("logs"), group, f"{self.name}/")),
+        )
+
+    def log_reader(self) -> LogReader:
+        return LogReader(self.platform.client("logs"))
+
+    def model_artifact_uri(self) -> str:
+        """The S3 URI of its model.tar.gz. Raises `JobError` where it has none."""
+        described = self.describe()
+        uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+        if not uri:
+            raise JobError(
+                f"training job {self.name} has no model artefact; its status is {described['TrainingJobStatus']}",
+                fix=f"trainworks logs -f {self.name}",
+            )
+        return str(uri)
+
+    def facts(self) -> dict[str, object]:
+        return training_facts(self.describe())
+
+    def stop(self) -> None:
+        """`StopTrainingJob`: SIGTERM, then 120 s, then the end; what is in `/opt/ml/model` is still uploaded."""
+        try:
+            self.platform.client("sagemaker").stop_training_job(TrainingJobName=self.name)
+        except ClientError as error:
+            if code_of(error) == "ValidationException":
+                raise RequestError(message_of(error), fix=f"trainworks describe {self.name}") from error
+            raise
+
+    def interrupt(self, notice_seconds: float = 120.0) -> None:
+        """A spot interruption, on the twin only: SIGTERM now, the instance's end after the notice."""
+        self.platform.interrupt_training_job(self.name, notice_seconds)
+
+
+def transitions_of(described: Mapping[str, Any]) -> tuple[Transition, ...]:
+    """The way of a training job through its secondary statuses, oldest first."""
+    return tuple(
+        Transition(each["Status"], each.get("StatusMessage", ""), each.get("StartTime"))
+        for each in described.get("SecondaryStatusTransitions", [])
+    )
+
+
+def training_facts(described: Mapping[str, Any]) -> dict[str, object]:
+    """What people ask of a training job, with what spot saved as SageMaker's console counts it."""
+    resources = described["ResourceConfig"]
+    training, billable = described.get("TrainingTimeInSeconds"), described.get("BillableTimeInSeconds")
+    spot = bool(described.get("EnableManagedSpotTraining"))
+    interrupted = sum(each.status == SecondaryStatus.INTERRUPTED for each in transitions_of(described))
+    return {
+        "name": described["TrainingJobName"],
+        "kind": "training",
+        "status": described["TrainingJobStatus"],
+        "secondary_status": described.get("SecondaryStatus"),
+        "failure_reason": described.get("FailureReason"),
+        "image": described["AlgorithmSpecification"].get("TrainingImage"),
+        "instance_type": resources["InstanceType"],
+        "instance_count": resources["InstanceCount"],
+        "managed_spot": spot,
+        "interruptions": interrupted,
+        "created_at": described["CreationTime"],
+        "training_started_at": described.get("TrainingStartTime"),
+        "ended_at": described.get("TrainingEndTime"),
+        "training_seconds": training,
+        "billable_seconds": billable,
+        "spot_savings_percent": spot_savings_percent(training, billable) if spot else None,
+        "model_artifact_uri": described.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
+        "checkpoint_s3_uri": described.get("CheckpointConfig", {}).get("S3Uri"),
+        "metrics": {each["MetricName"]: each["Value"] for each in described.get("FinalMetricDataList", [])},
+        "transitions": [
+            {"status": each.status, "at": each.at, "message": each.message} for each in transitions_of(described)
+        ],
+    }
+
+
+def spot_savings_percent(training_seconds: int | None, billable_seconds: int | None) -> float | None:
+    """(1 - billable / training) x 100, as in "Managed Spot Training" of the SageMaker developer guide."""
+    if not training_seconds or billable_seconds is None:
+        return None
+    return round((1 - billable_seconds / training_seconds) * 100, 1)
