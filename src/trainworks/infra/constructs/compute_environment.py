@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ class ComputePlacement:
     subnet_ids: list[str]
     security_group_id: str
     instance_profile_arn: str
-    launch_template: Mapping[str, Any]
+    launch_template: dict[str, Any]
 
 
 class ComputeEnvironment(Construct):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Duration, RemovalPolicy, aws_kms as kms, aws_s3 as s3
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from trainworks.spec.profile import StorageProfile
 
 
 class DataBucket(s3.Bucket):
-    """Versioned, encrypted with `key`, TLS only, never public, access logged, old versions and broken uploads expired."""
+    """Versioned, encrypted with `key`, TLS only, never public, access logged; leftovers expire."""
 
     def __init__(
         self,
@@ -51,3 +53,10 @@ class DataBucket(s3.Bucket):
                 ),
             ],
         )
+
+    def publish_events(self) -> None:
+        """Send object events to EventBridge, by the bucket's own property: the L2 switch adds a Lambda function."""
+        resource = self.node.default_child
+        if not isinstance(resource, s3.CfnBucket):
+            raise TypeError(f"the bucket's resource is a {type(resource).__name__}")
+        resource.add_property_override("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True)

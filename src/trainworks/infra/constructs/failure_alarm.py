@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from aws_cdk import Stack, aws_cloudwatch as cloudwatch, aws_events as events, aws_kms as kms, aws_sns as sns
+from aws_cdk import Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from trainworks.infra.constructs.policy import document

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from aws_cdk import Fn, Stack, aws_sagemaker as sagemaker
+from aws_cdk import Fn, Stack
+from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from trainworks.infra.constructs.policy import allow

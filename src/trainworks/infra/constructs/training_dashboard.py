@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Stack, aws_cloudwatch as cloudwatch
+from aws_cdk import Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 _JOBS = "/aws/sagemaker/TrainingJobs"

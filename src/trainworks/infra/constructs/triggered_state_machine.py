@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Stack, aws_events as events, aws_stepfunctions as sfn
+from aws_cdk import Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from trainworks.infra.constructs.execution_role import ExecutionRole

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from aws_cdk import NestedStack, RemovalPolicy, Stack
-from aws_cdk import aws_batch as batch, aws_ec2 as ec2, aws_iam as iam, aws_logs as logs
+from aws_cdk import aws_batch as batch
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from trainworks.infra.constructs.compute_environment import ComputeEnvironment, ComputePlacement

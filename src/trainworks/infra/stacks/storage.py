@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Duration, NestedStack, RemovalPolicy, Stack, aws_ecr as ecr, aws_iam as iam, aws_kms as kms
+from aws_cdk import Duration, NestedStack, RemovalPolicy, Stack
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from trainworks.infra.constructs.data_bucket import DataBucket
-from trainworks.spec.profile import StorageProfile
+from trainworks.spec.profile import EnvironmentProfile
 
 
 class StorageStack(NestedStack):
     """One key for data (and one for operations where the profile wants it), three buckets, one repository."""
 
-    def __init__(self, scope: Construct, id: str, *, profile: StorageProfile, **kwargs: Any) -> None:
+    def __init__(self, scope: Construct, id: str, *, profile: EnvironmentProfile, **kwargs: Any) -> None:
         super().__init__(scope, id, **kwargs)
-        removal_policy = RemovalPolicy.RETAIN if profile.retain else RemovalPolicy.DESTROY
+        storage = profile.storage
+        removal_policy = RemovalPolicy.RETAIN if storage.retain else RemovalPolicy.DESTROY
         self.data_key = self._key("DataKey", "Buckets, images and training volumes", removal_policy)
         self.operations_key = (
             self._key("OperationsKey", "Notifications, logs and notebook volumes", removal_policy)
-            if profile.key_per_domain
+            if storage.key_per_domain
             else self.data_key
         )
         self._allow_publishers(self.operations_key)
@@ -38,28 +42,30 @@ class StorageStack(NestedStack):
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="expire-access-logs",
-                    expiration=Duration.days(profile.access_log_expiration_days),
+                    expiration=Duration.days(storage.access_log_expiration_days),
                     noncurrent_version_expiration=Duration.days(1),
                     abort_incomplete_multipart_upload_after=Duration.days(
-                        profile.abort_incomplete_multipart_upload_days
+                        storage.abort_incomplete_multipart_upload_days
                     ),
                 )
             ],
         )
         self.dataset_bucket = DataBucket(
-            self, "DatasetBucket", profile=profile, key=self.data_key, log_bucket=self.log_bucket
+            self, "DatasetBucket", profile=storage, key=self.data_key, log_bucket=self.log_bucket
         )
+        if profile.notebook:
+            self.dataset_bucket.publish_events()  # the notebook signals through it that it is idle
         self.model_bucket = DataBucket(
             self,
             "ModelBucket",
-            profile=profile,
+            profile=storage,
             key=self.data_key,
             log_bucket=self.log_bucket,
             transitions=[
                 s3.Transition(
                     # Instant Retrieval: CreateModel reads it as it is, Flexible Retrieval would have to be restored.
                     storage_class=s3.StorageClass.GLACIER_INSTANT_RETRIEVAL,
-                    transition_after=Duration.days(profile.artifact_archive_days),
+                    transition_after=Duration.days(storage.artifact_archive_days),
                 )
             ],
         )
@@ -71,8 +77,8 @@ class StorageStack(NestedStack):
             encryption=ecr.RepositoryEncryption.KMS,
             encryption_key=self.data_key,
             removal_policy=removal_policy,
-            empty_on_delete=not profile.retain,
-            lifecycle_rules=[ecr.LifecycleRule(max_image_count=profile.max_image_count)],
+            empty_on_delete=not storage.retain,
+            lifecycle_rules=[ecr.LifecycleRule(max_image_count=storage.max_image_count)],
         )
 
     def _key(self, id: str, description: str, removal_policy: RemovalPolicy) -> kms.Key:
@@ -88,6 +94,7 @@ class StorageStack(NestedStack):
     def _allow_publishers(self, key: kms.Key) -> None:
         """EventBridge and CloudWatch publish to the encrypted topic, Logs writes encrypted groups."""
         account, region = Stack.of(self).account, Stack.of(self).region
+        groups = f"arn:{self.partition}:logs:{region}:{account}:log-group:*"
         key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="Publishers",
@@ -106,10 +113,6 @@ class StorageStack(NestedStack):
                 principals=[iam.ServicePrincipal(f"logs.{region}.amazonaws.com")],
                 actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
                 resources=["*"],
-                conditions={
-                    "ArnLike": {
-                        "kms:EncryptionContext:aws:logs:arn": f"arn:{self.partition}:logs:{region}:{account}:log-group:*"
-                    }
-                },
+                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
             )
         )

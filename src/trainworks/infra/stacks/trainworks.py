@@ -29,7 +29,7 @@ class TrainworksStack(Stack):
             **kwargs,
         )
         self.network = NetworkStack(self, "Network", profile=profile)
-        self.storage = StorageStack(self, "Storage", profile=profile.storage)
+        self.storage = StorageStack(self, "Storage", profile=profile)
         self.training = TrainingStack(self, "Training", profile=profile, network=self.network, storage=self.storage)
         self.monitoring = MonitoringStack(
             self,

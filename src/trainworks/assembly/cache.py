@@ -1,0 +1,79 @@
+"""The assembly of a request: from the cache where it is there, else synthesized and published.
+
+An entry is a folder named by the request's key. It is written beside and renamed, so that it is complete or absent;
+a lock per key lets a second synthesis of the same request wait for the first instead of doing it again.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainworks.assembly.cloud_assembly import CloudAssembly
+from trainworks.assembly.request import SynthRequest
+
+_MAX_ENTRIES = 64
+
+Synthesize = Callable[[SynthRequest, Path], None]
+
+
+def synthesize(request: SynthRequest, cache_dir: Path, run: Synthesize | None = None) -> CloudAssembly:
+    """The cloud assembly of `request`. `run` writes an assembly into a folder; by default a fresh CDK process does.
+
+    Raises `SynthesisError` where the CDK app fails; nothing is cached then.
+    """
+    entry = cache_dir / request.cache_key()
+    if entry.is_dir():
+        return CloudAssembly.load(entry)
+    cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(cache_dir / f"{entry.name}.lock"):
+        if not entry.is_dir():
+            _publish(request, entry, run or _run_once)
+            _evict(cache_dir, keep=entry)
+    return CloudAssembly.load(entry)
+
+
+def _run_once(request: SynthRequest, output_dir: Path) -> None:
+    # A cached synthesis never gets here, so it need not pay for the import.
+    from trainworks.assembly.synthesizer import Synthesizer  # noqa: PLC0415
+
+    with Synthesizer() as synthesizer:
+        synthesizer.synthesize(request, output_dir)
+
+
+def _publish(request: SynthRequest, entry: Path, run: Synthesize) -> None:
+    with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".synthesis-") as scratch:
+        output_dir = Path(scratch) / "assembly"
+        output_dir.mkdir()
+        run(request, output_dir)
+        CloudAssembly.load(output_dir)
+        try:
+            output_dir.rename(entry)
+        except OSError as error:
+            # Where locks do not work (some network file systems) another process may have published first.
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+
+
+def _evict(cache_dir: Path, keep: Path) -> None:
+    """Remove the entries that were published longest ago, beyond `_MAX_ENTRIES`."""
+    entries = [path for path in cache_dir.iterdir() if path.is_dir() and not path.name.startswith(".") and path != keep]
+    entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in entries[_MAX_ENTRIES - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
