@@ -15,6 +15,7 @@ from typing import Any
 from trainworks.errors import SynthesisError
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
+STACK_TYPE_OF_ARTIFACT = "aws:cloudformation:stack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,7 @@ class CloudAssembly:
             manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
             artifacts: dict[str, Any] = manifest["artifacts"]
             stack_name, stack = next(
-                (name, artifact)
-                for name, artifact in artifacts.items()
-                if artifact["type"] == "aws:cloudformation:stack"
+                (name, artifact) for name, artifact in artifacts.items() if artifact["type"] == STACK_TYPE_OF_ARTIFACT
             )
             properties = stack["properties"]
             manifests = [a for a in artifacts.values() if a["type"] == "cdk:asset-manifest"]
@@ -92,6 +91,24 @@ class CloudAssembly:
     def nested(self) -> Mapping[str, NestedTemplate]:
         """The nested stacks of the root template by logical id."""
         return _nested(self.directory, self.template)
+
+    @cached_property
+    def construct_paths(self) -> tuple[tuple[str, str], ...]:
+        """(construct path, logical id) of everything that a template declares, nested stacks included.
+
+        A resource inside of a nested stack has that stack's construct path before its own.
+        """
+        artifacts = json.loads((self.directory / "manifest.json").read_text(encoding="utf-8"))["artifacts"].values()
+        stack = next(artifact for artifact in artifacts if artifact["type"] == STACK_TYPE_OF_ARTIFACT)
+        metadata = stack.get("metadata", {})
+        if "additionalMetadataFile" in stack:
+            metadata |= json.loads((self.directory / stack["additionalMetadataFile"]).read_text(encoding="utf-8"))
+        return tuple(
+            (path.removeprefix("/"), entry["data"])
+            for path, entries in metadata.items()
+            for entry in entries
+            if entry["type"] == "aws:cdk:logicalId"
+        )
 
     def templates(self) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
         """Every template with the logical ids that lead to it: `()` is the root's."""

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from trainworks.deploy.assets import AssetUpload
 from trainworks.deploy.causes import hint_for
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployment import MAX_TEMPLATE_BODY_BYTES, Deployment
@@ -48,7 +49,7 @@ class ChangeSet:
         if len(body.encode()) <= MAX_TEMPLATE_BODY_BYTES:
             request["TemplateBody"] = body
         else:
-            request["TemplateURL"] = _template_url(deployment, clients.region)
+            request["TemplateURL"] = _template_url(deployment.template_asset, clients.region)
         created = clients.cloudformation.create_change_set(**request)
         return cls(clients, created["Id"], created["StackId"])
 
@@ -96,13 +97,6 @@ class ChangeSet:
         return self._deepest_reason(self._describe(nested.group()).get("StatusReason", "") or reason.replace(":", " "))
 
 
-def _template_url(deployment: Deployment, region: str) -> str:
-    """The root template's own object: the asset whose file has the template's content."""
-    for asset in deployment.assets:
-        if asset.packaging == "file" and asset.path.name == f"{deployment.stack_name}.template.json":
-            suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-            return f"https://s3.{region}.{suffix}/{asset.bucket_name}/{asset.object_key}"
-    raise DeployError(
-        f"the template of {deployment.stack_name} is longer than {MAX_TEMPLATE_BODY_BYTES} bytes and no asset holds it",
-        fix="trainworks synth --fresh",
-    )
+def _template_url(asset: AssetUpload, region: str) -> str:
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"https://s3.{region}.{suffix}/{asset.bucket_name}/{asset.object_key}"

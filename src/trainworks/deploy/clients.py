@@ -6,8 +6,9 @@ decided by whoever makes the factory: `session_for(environment).client`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 
-class ClientFactory(Protocol):
-    """`boto3.Session.client`, or anything that answers like it."""
-
-    def __call__(self, service_name: str) -> Any: ...
+ClientFactory = Callable[[str], Any]
+"""`boto3.Session.client`, or anything that answers like it."""
 
 
 class Clients:

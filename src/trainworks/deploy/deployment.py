@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainworks.deploy.assets import AssetUpload
-from trainworks.deploy.places import Places, Way, templates_by_way
+from trainworks.deploy.places import Places, Way, places_of
 
 if TYPE_CHECKING:
-    from trainworks.assembly import CloudAssembly
+    from trainworks.assembly import CloudAssembly, FileAsset
 
 # CloudFormation takes a template of at most this many bytes in a request, and a larger one from S3 alone.
 MAX_TEMPLATE_BODY_BYTES = 51_200
@@ -24,16 +24,14 @@ class Deployment:
     stack_name: str
     templates: Mapping[Way, Mapping[str, Any]]
     assets: tuple[AssetUpload, ...]
+    template_asset: AssetUpload
+    places: Places
     tags: Mapping[str, str] = field(default_factory=dict)
     termination_protection: bool = False
 
     @property
     def template(self) -> Mapping[str, Any]:
         return self.templates[()]
-
-    @property
-    def places(self) -> Places:
-        return Places(self.stack_name, self.templates)
 
     @property
     def bucket_names(self) -> tuple[str, ...]:
@@ -45,28 +43,28 @@ class Deployment:
         return json.dumps(self.template, separators=(",", ":"))
 
 
-def deployment_of(
-    assembly: CloudAssembly, *, account_id: str, region: str, termination_protection: bool = False
-) -> Deployment:
+def deployment_of(assembly: CloudAssembly, *, account_id: str, region: str) -> Deployment:
     """Resolve an assembly: account and region into the names of its assets' bucket."""
     partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
     pseudo = {"${AWS::AccountId}": account_id, "${AWS::Region}": region, "${AWS::Partition}": partition}
+    templates = dict(assembly.templates())
     return Deployment(
         stack_name=assembly.stack_name,
-        templates=templates_by_way(
-            assembly.template, {logical_id: nested.template for logical_id, nested in assembly.nested.items()}
-        ),
-        assets=tuple(
-            AssetUpload(
-                path=asset.path,
-                packaging=asset.packaging,
-                bucket_name=_resolved(asset.bucket_name, pseudo),
-                object_key=_resolved(asset.object_key, pseudo),
-            )
-            for asset in assembly.file_assets
-        ),
+        templates=templates,
+        assets=tuple(_upload(asset, pseudo) for asset in assembly.file_assets),
+        template_asset=_upload(assembly.template_asset, pseudo),
+        places=places_of(assembly.stack_name, assembly.construct_paths, templates),
         tags=assembly.tags,
-        termination_protection=termination_protection,
+        termination_protection=assembly.termination_protection,
+    )
+
+
+def _upload(asset: FileAsset, pseudo: Mapping[str, str]) -> AssetUpload:
+    return AssetUpload(
+        path=asset.path,
+        packaging=asset.packaging,
+        bucket_name=_resolved(asset.bucket_name, pseudo),
+        object_key=_resolved(asset.object_key, pseudo),
     )
 
 

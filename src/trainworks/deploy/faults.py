@@ -50,9 +50,12 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def is_throttled(error: ClientError) -> bool:
-    """Whether the request was refused for its rate alone and may be sent again later."""
-    return error_code(error) in _THROTTLED
+def is_passing(error: ClientError | BotoCoreError) -> bool:
+    """Whether the same request may succeed a little later: rate refused, no connection, a fault of the service."""
+    if isinstance(error, ClientError):
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        return error_code(error) in _THROTTLED or status >= 500
+    return isinstance(error, _UNREACHABLE)
 
 
 def is_missing(error: ClientError) -> bool:

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from trainworks.deploy.causes import Cause, failures, first_cause, hint_for
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import EventStream, StackEvent
-from trainworks.deploy.faults import is_throttled
+from trainworks.deploy.faults import is_passing
 from trainworks.deploy.places import Places, Ways
 from trainworks.deploy.progress import Report, ResourceProgress
 from trainworks.deploy.stacks import Condition, condition_of, describe_stack, is_missing_stack
@@ -22,6 +22,8 @@ from trainworks.errors import DeployError, DeployInterruptedError
 
 _GROWTH = 1.5
 _THROTTLE_FACTOR = 4.0
+# An endpoint that restarts, or a network that changes, is back within this time.
+_MAX_BLIND_SECONDS = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class _Follower:
         """Look until the stack is at rest; its last status."""
         pacing = self.watch.pacing
         wait = pacing.first_seconds
+        blind_seconds = 0.0
         while True:
             try:
                 new = self._look()
@@ -128,12 +131,14 @@ class _Follower:
                     self._look()
                     return ended
                 wait = pacing.first_seconds if new else pacing.longer(wait)
-            except ClientError as error:
-                if is_missing_stack(error):
+                blind_seconds = 0.0
+            except (ClientError, BotoCoreError) as error:
+                if isinstance(error, ClientError) and is_missing_stack(error):
                     return "DELETE_COMPLETE"
-                if not is_throttled(error):
+                if not is_passing(error) or blind_seconds > _MAX_BLIND_SECONDS:
                     raise
                 wait = pacing.much_longer(wait)
+                blind_seconds += wait
             self.watch.sleep(wait)
 
     def _look(self) -> list[StackEvent]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainworks.deploy.events import STACK_TYPE
 from trainworks.deploy.places import Places, Way
@@ -67,14 +66,12 @@ class Inventory:
 
 def take_inventory(client: CloudFormationClient, stack_name: str, stack_id: str) -> Inventory:
     """Read templates and resources of a stack and its nested stacks from CloudFormation."""
-    templates: dict[Way, Mapping[str, Any]] = {}
-    places = Places(stack_name, templates)
+    places = Places(stack_name)
     resources: list[DeployedResource] = []
     pending: list[tuple[Way, str, bool]] = [((), stack_id, False)]
     while pending:
         way, current, under_retained = pending.pop(0)
-        templates[way] = deployed_template(client, current)
-        declared = templates[way].get("Resources", {})
+        declared = deployed_template(client, current).get("Resources", {})
         for resource in list_resources(client, current):
             if resource.status == "DELETE_COMPLETE":
                 continue

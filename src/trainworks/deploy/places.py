@@ -5,47 +5,69 @@ A *way* is how one gets to a template: the logical ids of the nested stacks from
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from trainworks.deploy.events import STACK_TYPE, StackEvent
+from trainworks.deploy.events import StackEvent
 
 Way = tuple[str, ...]
-_PATH_KEY = "aws:cdk:path"
+
+# The CDK's logical id of a nested stack: the construct's id twice, and a hash.
+_NESTED_STACK_ID = re.compile(r"(?P<name>.+)NestedStack(?P=name)NestedStackResource[0-9A-F]{8}")
+_NESTED_STACK_PATH = re.compile(r"(?P<parent>.*/)?(?P<name>[^/]+)\.NestedStack/(?P=name)\.NestedStackResource")
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Construct paths from the `aws:cdk:path` metadata of templates; a logical id stands for itself where none is."""
+    """Construct paths below the root stack, for what an assembly tells; logical ids for what it does not."""
 
     stack_name: str
-    templates: Mapping[Way, Mapping[str, Any]]
+    paths: Mapping[tuple[Way, str], str] = field(default_factory=dict)
 
     def stack(self, way: Way) -> str:
         """The name of a stack: the root's own, or the construct's below it, as in `Network`."""
         if not way:
             return self.stack_name
-        path = self._path(way[:-1], way[-1])
-        # The construct of a nested stack's resource is `<root>/Network.NestedStack/Network.NestedStackResource`.
-        return path.rpartition("/")[2].removesuffix(".NestedStackResource") if path else way[-1]
+        known = _NESTED_STACK_PATH.fullmatch(self.paths.get((way[:-1], way[-1]), ""))
+        known = known or _NESTED_STACK_ID.fullmatch(way[-1])
+        return known["name"] if known else way[-1]
 
     def resource(self, way: Way, logical_id: str) -> str:
         """The construct path below the root stack, as in `Storage/ModelBucket`."""
-        path = self._path(way, logical_id)
+        path = self.paths.get((way, logical_id))
+        nested = _NESTED_STACK_PATH.fullmatch(path or "")
+        if nested:
+            return f"{nested['parent'] or ''}{nested['name']}"
         if path:
-            return _below_root(path)
-        return "/".join([*(self.stack(way[: depth + 1]) for depth in range(len(way))), logical_id])
-
-    def _path(self, way: Way, logical_id: str) -> str:
-        resource = self.templates.get(way, {}).get("Resources", {}).get(logical_id, {})
-        return str(resource.get("Metadata", {}).get(_PATH_KEY, ""))
+            return path.removesuffix("/Resource").removesuffix("/Default")
+        below = [self.stack(way[: depth + 1]) for depth in range(len(way))]
+        return "/".join([*below, self.stack((*way, logical_id))])
 
 
-def _below_root(path: str) -> str:
-    """`root/Network.NestedStack/...` and `root/Network/Vpc/Resource` without the root and without CDK's own leaf."""
-    below = path.partition("/")[2] or path
-    return below.removesuffix("/Resource").removesuffix("/Default")
+def places_of(
+    stack_name: str, construct_paths: Iterable[tuple[str, str]], templates: Mapping[Way, Mapping[str, object]]
+) -> Places:
+    """Sort `(construct path, logical id)` pairs by the template that each belongs to.
+
+    A path names the nested stacks above it, so the template with the longest matching prefix is the one.
+    """
+    by_id: dict[str, list[str]] = {}
+    for path, logical_id in construct_paths:
+        by_id.setdefault(logical_id, []).append(path.partition("/")[2])
+    paths: dict[tuple[Way, str], str] = {}
+    prefixes: dict[Way, str] = {(): ""}
+    for way in sorted(templates, key=len):
+        if way:
+            nested = _NESTED_STACK_PATH.fullmatch(paths.get((way[:-1], way[-1]), ""))
+            prefixes[way] = f"{nested['parent'] or ''}{nested['name']}/" if nested else ""
+        resources = templates[way].get("Resources", {})
+        for logical_id in resources if isinstance(resources, Mapping) else ():
+            # Logical ids are unique in one template only: another nested stack may have the same.
+            below = next((path for path in by_id.get(logical_id, ()) if path.startswith(prefixes[way])), None)
+            if below:
+                paths[way, logical_id] = below
+    return Places(stack_name, paths)
 
 
 @dataclass(slots=True)
@@ -62,12 +84,3 @@ class Ways:
 
     def way(self, stack_id: str) -> Way:
         return self._known.get(stack_id, ())
-
-
-def templates_by_way(template: Mapping[str, Any], nested: Mapping[str, Mapping[str, Any]]) -> dict[Way, dict[str, Any]]:
-    """The root's template and those of its nested stacks, whose logical ids in the root are the keys of `nested`."""
-    found: dict[Way, dict[str, Any]] = {(): dict(template)}
-    for logical_id, resource in template.get("Resources", {}).items():
-        if resource.get("Type") == STACK_TYPE and logical_id in nested:
-            found[(logical_id,)] = dict(nested[logical_id])
-    return found

@@ -10,12 +10,10 @@ from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import STACK_TYPE, EventStream, StackEvent
 from trainworks.deploy.faults import explained
 from trainworks.deploy.follow import Outcome
-from trainworks.deploy.inventory import take_inventory
 from trainworks.deploy.places import Places, Ways
 from trainworks.deploy.stacks import (
     Condition,
     StackState,
-    deployed_template,
     describe_stack,
     list_resources,
     succeeded,
@@ -63,7 +61,7 @@ def status(stack_name: str, clients: Clients, *, max_events: int = 8) -> StatusR
         state = describe_stack(client, stack_name)
         if state is None:
             return StatusReport(stack_name)
-        places = Places(stack_name, {(): deployed_template(client, state.stack_id)})
+        places = Places(stack_name)
         events = EventStream.of_running_operation(client, state.stack_id).poll()
         return StatusReport(
             stack_name=stack_name,
@@ -74,19 +72,18 @@ def status(stack_name: str, clients: Clients, *, max_events: int = 8) -> StatusR
                 if resource.resource_type == STACK_TYPE
             ),
             last_events=tuple(events[-max_events:]),
-            cause=None if succeeded(state.status) else _cause(state, events, clients),
+            cause=None if succeeded(state.status) else _cause(state, events, places),
             way_out=_WAYS_OUT.get(state.condition, ""),
             drift_hint=_drift_hint(state),
         )
 
 
-def _cause(state: StackState, events: list[StackEvent], clients: Clients) -> Cause | None:
+def _cause(state: StackState, events: list[StackEvent], places: Places) -> Cause | None:
     event = first_cause(events)
     if event is None:
         return None
     ways = Ways(state.stack_id)
     ways.learn(events)
-    places = take_inventory(clients.cloudformation, state.stack_name, state.stack_id).places
     return Outcome(state.stack_name, state.status, tuple(events), places, ways).cause(event)
 
 
