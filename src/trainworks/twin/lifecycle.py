@@ -30,6 +30,7 @@ from trainworks.twin.process import is_same, start_time
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.01
+_PORT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +154,26 @@ def _environment() -> dict[str, str]:
 
 
 def _check_port(port: int) -> None:
+    """Raise `PortInUseError` unless the port can be bound. The kernel may hold a dead process's port a moment longer."""
+    deadline = time.monotonic() + _PORT_SECONDS
+    while (reason := _bind_error(port)) is not None:
+        holder = _holder(port)
+        if holder or time.monotonic() > deadline:
+            raise PortInUseError(
+                f"port {port} is in use{holder} ({reason})",
+                fix="stop that process, or choose another port: trainworks twin start --port N",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _bind_error(port: int) -> str | None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise PortInUseError(
-                f"port {port} is in use{_holder(port)} ({error.strerror})",
-                fix="stop that process, or choose another port: trainworks twin start --port N",
-            ) from None
+            return error.strerror or str(error)
+    return None
 
 
 def _holder(port: int) -> str:

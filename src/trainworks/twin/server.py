@@ -105,6 +105,7 @@ async def serve(home: Home, port: int) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=5,
             )
@@ -120,7 +121,8 @@ async def serve(home: Home, port: int) -> None:
 
 def listen(port: int) -> socket.socket:
     """A listening socket on the loopback interface alone. Raises `PortInUseError`."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol is named because asyncio turns delayed sending off only for sockets that say they are TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))

@@ -39,7 +39,7 @@ _EVALUATOR = "core.iam_evaluator"
 _RESPONSES = "core.responses"
 _CFN = "services.cloudformation"
 
-# Checked at start, because it is always loaded; the CloudFormation list is checked when that service loads.
+# Checked at start, because it is always loaded.
 CORE_SIGNATURES: dict[tuple[str, str], str] = {
     ("app", "app"): "scope receive send",
     ("app", "_get_module"): "name",
@@ -60,9 +60,31 @@ CORE_SIGNATURES: dict[tuple[str, str], str] = {
     (_RESPONSES, "request_scope"): "account_id region",
     (_RESPONSES, "AccountScopedDict"): "",
     (_RESPONSES, "AccountRegionScopedDict"): "",
-    ("services.sts", "register_session"): "access_key session",
 }
-CLOUDFORMATION_SIGNATURES: dict[tuple[str, str], str] = {
+# Checked when their service is loaded.
+SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
+    "sts": {("services.sts", "register_session"): "access_key session"},
+    "cloudwatch": {
+        ("services.cloudwatch", "_store_datum"): "namespace name dims ts unit value values counts stat_values"
+    },
+    "cloudwatch_logs": {
+        ("services.cloudwatch_logs", "_create_log_group"): "data",
+        ("services.cloudwatch_logs", "_create_log_stream"): "data",
+        ("services.cloudwatch_logs", "_put_log_events"): "data",
+        ("services.cloudwatch_logs", "_build_log_record"): "ptr timestamp_ms message log_group log_stream",
+    },
+    "eventbridge": {("services.eventbridge", "_put_events"): "data allow_aws_source"},
+    "s3": {
+        ("services.s3", "_get_object_data"): "bucket_name key version_id",
+        ("services.s3", "_delete_bucket"): "name",
+        ("services.s3", "_bucket_has_versions"): "name",
+        ("services.s3", "_fire_s3_event"): (
+            "bucket_name key event_name size etag deletion_type restore_event_data version_id sequencer object_extra "
+            "record_extra"
+        ),
+    },
+}
+SERVICE_SIGNATURES["cloudformation"] = {
     (f"{_CFN}.stacks", "_deploy_stack_async"): (
         "stack_name stack_id template param_values disable_rollback tags is_update previous_stack "
         "retain_except_on_create imports"

@@ -25,9 +25,13 @@ class StateLoop:
         """Make the loop that runs in the calling thread the owner."""
         self._loop, self._thread_id = loop, threading.get_ident()
 
+    def is_owner(self) -> bool:
+        """Whether the calling thread is the one that owns the state."""
+        return self._loop is None or threading.get_ident() == self._thread_id
+
     def run(self, work: Callable[[], T]) -> T:
         """Call `work` on the owning thread and give its result; at once when this is that thread."""
-        if self._loop is None or threading.get_ident() == self._thread_id:
+        if self._loop is None or self.is_owner():
             return work()
         future: Future[T] = Future()
 

@@ -1,0 +1,171 @@
+"""Which rows of the emulator's state were touched, by whom, since they were last written.
+
+ministack keeps its state in dictionaries of its own. Their inner `dict` is replaced by `TouchedDict`, which notes every
+row that is handed out or changed: a row that was handed out may be changed in place by whoever holds it. What is
+touched inside a request belongs to that request until its answer leaves; what is touched inside a stack operation stays
+under watch until the operation has ended; the rest is in the background.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+EVERY_ROW: Final = object()
+
+Row = tuple["TouchedDict", Any]
+
+
+class Watch:
+    """The rows touched in one context. `reading` contexts do not count walks over a whole store as changes."""
+
+    def __init__(self, journal: Journal, *, reading: bool = False) -> None:
+        self._journal = journal
+        self.reading = reading
+        self.open = True
+        self.rows: set[Row] = set()
+
+    def take(self) -> set[Row]:
+        rows, self.rows = self.rows, set()
+        return rows
+
+
+class Journal:
+    """Collects touched rows. Used on the loop that owns the state; other threads' touches go to the background."""
+
+    def __init__(self) -> None:
+        self._current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar("watch", default=None)
+        self._background: set[Row] = set()
+        self._operations: set[Watch] = set()
+
+    def touch(self, store: TouchedDict, key: Hashable) -> None:
+        """Note one row of a named store, or all of them with `EVERY_ROW`."""
+        watch = self._current.get()
+        if watch is None or not watch.open:
+            self._background.add((store, key))
+        elif not (key is EVERY_ROW and watch.reading):
+            watch.rows.add((store, key))
+
+    @contextmanager
+    def request(self, *, reading: bool = False) -> Iterator[Watch]:
+        """Watch what one request touches; what is left when it ends goes to the background."""
+        watch = Watch(self, reading=reading)
+        token = self._current.set(watch)
+        try:
+            yield watch
+        finally:
+            self._current.reset(token)
+            watch.open = False
+            self._background |= watch.take()
+
+    @contextmanager
+    def operation(self) -> Iterator[Watch]:
+        """Watch a long operation: its rows are looked at with every write until it ends."""
+        watch = Watch(self)
+        self._operations.add(watch)
+        token = self._current.set(watch)
+        try:
+            yield watch
+        finally:
+            self._current.reset(token)
+            watch.open = False
+            self._operations.discard(watch)
+            self._background |= watch.take()
+
+    def put_back(self, rows: set[Row]) -> None:
+        """Rows that could not be written are to be looked at again."""
+        self._background |= rows
+
+    def due(self, watch: Watch | None = None) -> set[Row]:
+        """The rows to look at now: the background's, the running operations', and those of `watch`."""
+        rows, self._background = self._background, set()
+        if watch is not None:
+            rows |= watch.take()
+        for operation in self._operations:
+            rows |= operation.rows
+        return rows
+
+
+class TouchedDict(dict[Any, Any]):
+    """A dictionary that notes its rows in the journal once it has a name. `written` has a hash of each row on disk."""
+
+    __slots__ = ("journal", "name", "written")
+    __hash__ = object.__hash__  # type: ignore[assignment]  # stores are told apart by identity
+
+    def __init__(self, journal: Journal, name: str | None = None) -> None:
+        super().__init__()
+        self.journal = journal
+        self.name = name
+        self.written: dict[Any, int] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+    def __copy__(self) -> dict[Any, Any]:
+        return dict(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
+        import copy  # noqa: PLC0415 - only here
+
+        return {copy.deepcopy(key, memo): copy.deepcopy(value, memo) for key, value in dict.items(self)}
+
+    def _touch(self, key: Any) -> None:
+        if self.name is not None:
+            self.journal.touch(self, key)
+
+    def __getitem__(self, key: Any) -> Any:
+        value = super().__getitem__(key)
+        self._touch(key)
+        return value
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            return default
+        return self[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self._touch(key)
+
+    def __delitem__(self, key: Any) -> None:
+        super().__delitem__(key)
+        self._touch(key)
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        value = super().setdefault(key, default)
+        self._touch(key)
+        return value
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        value = super().pop(key, *default)
+        self._touch(key)
+        return value
+
+    def popitem(self) -> tuple[Any, Any]:
+        key, value = super().popitem()
+        self._touch(key)
+        return key, value
+
+    def update(self, *arguments: Any, **keywords: Any) -> None:
+        super().update(*arguments, **keywords)
+        self._touch(EVERY_ROW)
+
+    def clear(self) -> None:
+        super().clear()
+        self._touch(EVERY_ROW)
+
+    def items(self) -> Any:
+        self._touch(EVERY_ROW)
+        return super().items()
+
+    def values(self) -> Any:
+        self._touch(EVERY_ROW)
+        return super().values()

@@ -1,0 +1,82 @@
+"""CloudFormation types of ours in ministack's engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.authorization import root_caller
+from trainworks.twin.home import RootCredentials
+from trainworks.twin.ports import ApiError, Caller
+from trainworks.twin.resource_types import Resource, ResourceError, ResourceRequest, ResourceType
+
+
+class ResourceTypes:
+    """Holds our types until CloudFormation is loaded, then adds them to its table."""
+
+    def __init__(self, root: RootCredentials) -> None:
+        self._root = root
+        self._types: dict[str, ResourceType] = {}
+        self._table: dict[str, Any] | None = None
+
+    def register(self, type_name: str, resource_type: ResourceType) -> None:
+        """See `Emulator.register_resource_type`."""
+        self._types[type_name] = resource_type
+        if self._table is not None:
+            self._table[type_name] = self._handler(resource_type)
+
+    def install(self) -> None:
+        """CloudFormation was loaded: add everything that was registered."""
+        self._table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+        assert self._table is not None
+        for type_name, resource_type in self._types.items():
+            self._table[type_name] = self._handler(resource_type)
+
+    def _handler(self, resource_type: ResourceType) -> dict[str, Any]:
+        """The table's entry: functions with the parameters that ministack calls them with."""
+
+        def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
+            request = ResourceRequest(self._caller(), stack_name, logical_id, properties)
+            return _answer(lambda: resource_type.create(request))
+
+        def update(
+            physical_id: str,
+            old_properties: dict[str, Any],
+            new_properties: dict[str, Any],
+            stack_name: str,
+            logical_id: str,
+        ) -> tuple[str, dict[str, Any]]:
+            request = ResourceRequest(
+                self._caller(), stack_name, logical_id or "", new_properties, physical_id, old_properties
+            )
+            return _answer(lambda: resource_type.update(request))
+
+        def delete(physical_id: str, properties: dict[str, Any], logical_id: str | None = None) -> None:
+            request = ResourceRequest(self._caller(), "", logical_id or "", properties or {}, physical_id)
+            try:
+                resource_type.delete(request)
+            except (ApiError, ResourceError) as error:
+                raise ValueError(_reason(error)) from error
+
+        return {
+            "create": create,
+            "update": update,
+            "update_with_logical_id": True,
+            "delete": delete,
+            "delete_with_logical_id": True,
+        }
+
+    def _caller(self) -> Caller:
+        return root_caller(self._root.access_key_id, engine.module("core.responses").get_region())
+
+
+def _answer(operation: Any) -> tuple[str, dict[str, Any]]:
+    try:
+        resource: Resource = operation()
+    except (ApiError, ResourceError) as error:
+        raise ValueError(_reason(error)) from error
+    return resource.physical_id, dict(resource.attributes)
+
+
+def _reason(error: Exception) -> str:
+    return f"{error.message} ({error.code})" if isinstance(error, ApiError) else str(error)

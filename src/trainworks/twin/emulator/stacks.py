@@ -1,0 +1,300 @@
+"""CloudFormation put right: nested stacks, operations under watch, and what a crash interrupted.
+
+Stock deploys a nested stack by a second, simpler engine: updates lose attributes, a failed create leaves the child and
+its resources behind, a delete swallows errors. Here a nested stack goes through the same `_deploy_stack_async` and
+`_delete_stack_async` as any other, on the loop that owns the state, while the parent waits in its worker thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import secrets
+import uuid
+from collections.abc import Coroutine, Mapping
+from types import ModuleType
+from typing import Any
+
+from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.journal import Journal
+
+STACK_TYPE = "AWS::CloudFormation::Stack"
+
+_LOG = logging.getLogger(__name__)
+_SUCCESS = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+
+class Stacks:
+    """Installs the corrections when CloudFormation is loaded and recovers interrupted operations at start."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._cfn: Any = None
+        self._stacks: Any = None
+        self._provisioners: Any = None
+
+    def install(self, cloudformation: ModuleType) -> None:
+        """Replace what stock does for nested stacks, and watch every operation from its start to its end."""
+        self._cfn = cloudformation
+        self._stacks = engine.module("services.cloudformation.stacks")
+        self._provisioners = engine.module("services.cloudformation.provisioners")
+        self._watch_operations()
+        self._keep_previous_stacks()
+        self._provisioners._RESOURCE_HANDLERS[STACK_TYPE] = {
+            "create": self._create_nested,
+            "update": self._update_nested,
+            "delete": self._delete_nested,
+        }
+
+    # -- operations -------------------------------------------------------------------------------------------
+
+    def _watch_operations(self) -> None:
+        """Every background task of a stack runs inside a watch, whichever module scheduled it."""
+        stock = self._stacks._create_stack_task_in_region
+
+        def create_stack_task_in_region(coro: Coroutine[Any, Any, None], stack: Any, stack_id: Any = None) -> None:
+            stock(self._watched(coro), stack, stack_id)
+
+        for name in ("stacks", "handlers", "changesets"):
+            engine.module(f"services.cloudformation.{name}")._create_stack_task_in_region = create_stack_task_in_region
+
+    async def _watched(self, operation: Coroutine[Any, Any, None]) -> None:
+        with self._journal.operation():
+            await operation
+
+    def _keep_previous_stacks(self) -> None:
+        """An update keeps what it started from in the stack's row until it ends, for a roll-back after a crash."""
+        stock = self._stacks._deploy_stack_async
+
+        async def deploy_stack_async(stack_name: str, *arguments: Any, **keywords: Any) -> None:
+            stack = self._cfn._stacks[stack_name]
+            previous = keywords.get("previous_stack")
+            if previous is not None:
+                stack["_previous_stack"] = previous
+            await stock(stack_name, *arguments, **keywords)
+            stack.pop("_previous_stack", None)
+
+        for name in ("stacks", "handlers", "changesets"):
+            module = engine.module(f"services.cloudformation.{name}")
+            if hasattr(module, "_deploy_stack_async"):
+                module._deploy_stack_async = deploy_stack_async
+
+    # -- nested stacks ----------------------------------------------------------------------------------------
+
+    def _create_nested(self, logical_id: str, props: dict[str, Any], parent_name: str) -> tuple[str, dict[str, Any]]:
+        return self._on_loop(self._deploy_new(logical_id, props, parent_name))
+
+    def _update_nested(
+        self, physical_id: str, old_props: dict[str, Any], new_props: dict[str, Any], parent_name: str
+    ) -> tuple[str, dict[str, Any]]:
+        return self._on_loop(self._deploy_existing(physical_id, new_props, parent_name))
+
+    def _delete_nested(self, physical_id: str, props: dict[str, Any]) -> None:
+        self._on_loop(self._delete(physical_id))
+
+    def _on_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run on the loop that owns the state; the caller is the parent's worker thread and waits."""
+        loop = engine.module("app")._MAIN_LOOP
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    async def _deploy_new(self, logical_id: str, props: dict[str, Any], parent_name: str) -> tuple[str, dict[str, Any]]:
+        template, body, parameters = self._prepare(props, parent_name)
+        parent = self._cfn._stacks[parent_name]
+        name = f"{parent_name}-{logical_id}-{secrets.token_hex(6).upper()}"
+        region, account = parent["StackId"].split(":")[3:5]
+        stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
+        child = self._record(props, parent, name, stack_id, template, body, parameters)
+        child |= {"CreationTime": child["LastUpdatedTime"], "StackStatus": "CREATE_IN_PROGRESS", "_resources": {}}
+        self._cfn._stacks[name] = child
+        self._cfn._stack_events[stack_id] = []
+        self._event(parent, logical_id, "CREATE_IN_PROGRESS", "Resource creation Initiated", stack_id)
+        self._event(child, name, "CREATE_IN_PROGRESS", "User Initiated", stack_id)
+        # The parent rolls the child back with everything else, so the child itself stops where it failed.
+        await self._stacks._deploy_stack_async(name, stack_id, template, parameters, True, child["Tags"])
+        if child["StackStatus"] not in _SUCCESS:
+            reason = f"Embedded stack {stack_id} was not successfully created: {_first_failure(child, self._cfn)}"
+            if parent.get("DisableRollback"):
+                parent.setdefault("_resources", {})[logical_id] = _failed_resource(logical_id, stack_id, props, reason)
+            else:
+                await self._stacks._delete_stack_async(name, stack_id)
+            raise ValueError(reason)
+        return stack_id, _outputs(child)
+
+    async def _deploy_existing(
+        self, physical_id: str, props: dict[str, Any], parent_name: str
+    ) -> tuple[str, dict[str, Any]]:
+        name = self._provisioners._nested_stack_lookup_name(physical_id)
+        child = self._cfn._stacks[name]
+        template, body, parameters = self._prepare(props, parent_name)
+        previous = copy.deepcopy({key: value for key, value in child.items() if key != "_previous_stack"})
+        parent = self._cfn._stacks[parent_name]
+        if template == previous["_template"] and parameters == previous["_resolved_params"]:
+            return child["StackId"], _outputs(child)
+        child |= self._record(props, parent, name, child["StackId"], template, body, parameters)
+        child["StackStatus"] = "UPDATE_IN_PROGRESS"
+        self._event(child, name, "UPDATE_IN_PROGRESS", "User Initiated", child["StackId"])
+        await self._stacks._deploy_stack_async(
+            name, child["StackId"], template, parameters, False, child["Tags"], is_update=True, previous_stack=previous
+        )
+        if child["StackStatus"] not in _SUCCESS:
+            failure = _first_failure(child, self._cfn)
+            raise ValueError(f"Embedded stack {child['StackId']} was not successfully updated: {failure}")
+        return child["StackId"], _outputs(child)
+
+    async def _delete(self, physical_id: str) -> None:
+        name = self._provisioners._nested_stack_lookup_name(physical_id)
+        child = self._cfn._stacks.get(name)
+        if child is None or child["StackStatus"] == "DELETE_COMPLETE":
+            return
+        await self._stacks._delete_stack_async(name, child["StackId"])
+        if child["StackStatus"] != "DELETE_COMPLETE":
+            raise ValueError(
+                f"Embedded stack {child['StackId']} was not successfully deleted: {child.get('StackStatusReason', '')}"
+            )
+
+    def _prepare(self, props: Mapping[str, Any], parent_name: str) -> tuple[dict[str, Any], str, dict[str, Any]]:
+        """(template, its text, resolved parameters). Raises `ValueError` with the reason of the failure."""
+        url = props.get("TemplateURL")
+        if not url:
+            raise ValueError("Property TemplateURL cannot be empty.")
+        body, error = engine.module("services.cloudformation.helpers")._resolve_template({"TemplateURL": [url]})
+        if error is not None or not body:
+            raise ValueError(f"S3 error: the template {url} cannot be read")
+        language = engine.module("services.cloudformation.engine")
+        template = language._parse_template(body)
+        self._provisioners._check_nested_stack_capabilities(parent_name, template)
+        given = props.get("Parameters") or {}
+        if any(isinstance(value, list) for value in given.values()):
+            raise ValueError("Value of property Parameters must be an object with String (or simple type) properties")
+        provided = [{"Key": key, "Value": "" if value is None else str(value)} for key, value in given.items()]
+        return template, body, language._resolve_parameters(template, provided)
+
+    def _record(
+        self,
+        props: Mapping[str, Any],
+        parent: Mapping[str, Any],
+        name: str,
+        stack_id: str,
+        template: dict[str, Any],
+        body: str,
+        parameters: dict[str, Any],
+    ) -> dict[str, Any]:
+        """The fields of a child's row that an operation sets; tags of the parent reach the child's resources."""
+        language = engine.module("services.cloudformation.engine")
+        tags = self._provisioners._tag_map(parent.get("Tags")) | self._provisioners._tag_map(props.get("Tags"))
+        return {
+            "StackName": name,
+            "StackId": stack_id,
+            "StackStatusReason": "",
+            "LastUpdatedTime": self._stacks.now_iso(),
+            "Description": template.get("Description", ""),
+            "Parameters": [
+                {"ParameterKey": key, "ParameterValue": value["Value"], "NoEcho": value["NoEcho"]}
+                for key, value in parameters.items()
+            ],
+            "Tags": [{"Key": key, "Value": value} for key, value in tags.items() if not key.startswith("aws:")],
+            "Outputs": [],
+            "DisableRollback": bool(parent.get("DisableRollback")),
+            "_template": template,
+            "_template_body": body,
+            "_resolved_params": parameters,
+            "_conditions": language._evaluate_conditions(template, parameters),
+            "_parent_stack_name": parent["StackName"],
+            "_region": parent["StackId"].split(":")[3],
+            "ParentId": parent["StackId"],
+            "RootId": parent.get("RootId") or parent["StackId"],
+            "Capabilities": list(parent.get("Capabilities", [])),
+        }
+
+    def _event(self, stack: Mapping[str, Any], logical_id: str, status: str, reason: str, physical_id: str) -> None:
+        self._stacks._add_event(
+            stack["StackId"], stack["StackName"], logical_id, STACK_TYPE, status, reason, physical_id
+        )
+
+    # -- after a crash ----------------------------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Bring every stack whose operation was interrupted to a state that can be worked with.
+
+        A create or update is rolled back, a delete is finished. Children first: their parents find them at rest.
+        """
+        interrupted = [
+            (scoped, stack)
+            for scoped, stack in list(dict.items(self._cfn._stacks._data))
+            if stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
+        ]
+        interrupted.sort(key=lambda entry: -_depth(entry[1], self._cfn))
+        scope = engine.module("core.responses").request_scope
+        for (account, region, name), stack in interrupted:
+            _LOG.warning("stack %s was interrupted in %s", name, stack["StackStatus"])
+            with scope(account, region):
+                await self._watched(self._recover_one(name, stack))
+
+    async def _recover_one(self, name: str, stack: dict[str, Any]) -> None:
+        status, stack_id = stack["StackStatus"], stack["StackId"]
+        nested_create = "ParentId" in stack and status in ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
+        if status == "DELETE_IN_PROGRESS" or nested_create:
+            await self._stacks._delete_stack_async(name, stack_id)
+            return
+        previous = stack.pop("_previous_stack", None)
+        is_update = previous is not None
+        before = previous.get("_resources", {}) if previous else {}
+        touched = [
+            logical_id
+            for logical_id, resource in stack.get("_resources", {}).items()
+            if before.get(logical_id) != resource
+        ]
+        operation = self._stacks._failed_operation(
+            is_update,
+            previous,
+            touched,
+            None,
+            None,
+            [],
+            False,
+            stack.get("_template") or {},
+            stack.get("_resolved_params") or {},
+            False,
+            stack.get("Tags") or [],
+            (previous or {}).get("Tags") or [],
+        )
+        reason = "The operation was interrupted by the end of the server."
+        await self._stacks._roll_back_operation(name, stack_id, stack, operation, reason_override=reason)
+
+
+def _first_failure(child: Mapping[str, Any], cfn: Any) -> str:
+    """The reason that AWS gives a parent: which of the child's resources failed."""
+    failed = [
+        event["LogicalResourceId"]
+        for event in cfn._stack_events.get(child["StackId"], [])
+        if event["ResourceStatus"] in ("CREATE_FAILED", "UPDATE_FAILED") and event["ResourceType"] != STACK_TYPE
+    ]
+    if failed:
+        verb = "create" if child["StackStatus"].startswith(("CREATE", "ROLLBACK", "DELETE")) else "update"
+        return f"The following resource(s) failed to {verb}: [{failed[-1]}]."
+    return str(child.get("StackStatusReason") or child["StackStatus"])
+
+
+def _failed_resource(logical_id: str, stack_id: str, props: dict[str, Any], reason: str) -> dict[str, Any]:
+    return {
+        "PhysicalResourceId": stack_id,
+        "ResourceType": STACK_TYPE,
+        "ResourceStatus": "CREATE_FAILED",
+        "ResourceStatusReason": reason,
+        "LogicalResourceId": logical_id,
+        "Properties": props,
+        "Attributes": {},
+    }
+
+
+def _outputs(child: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"Outputs.{output['OutputKey']}": output["OutputValue"] for output in child["Outputs"]}
+
+
+def _depth(stack: Mapping[str, Any], cfn: Any) -> int:
+    depth, parent = 0, stack.get("ParentId")
+    while parent:
+        depth += 1
+        parent = next((s.get("ParentId") for s in dict.values(cfn._stacks._data) if s["StackId"] == parent), None)
+    return depth
