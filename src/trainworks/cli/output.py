@@ -33,6 +33,15 @@ class Output(StrEnum):
 
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs")]
+
+
+def _environment_names() -> list[str]:
+    """Names for shell completion."""
+    from trainworks.spec.environment import environment_names
+
+    return list(environment_names())
+
+
 EnvironmentOption = Annotated[
     str,
     typer.Option("--env", "-e", envvar="TRAINWORKS_ENV", help="an environment of trainworks.toml; local is the twin"),

@@ -1,0 +1,61 @@
+"""A job followed on the terminal: log on standard output, statuses on standard error; Ctrl-C leaves it running."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.text import Text
+
+from trainworks.cli.output import Output, stderr
+from trainworks.jobs.job import Follow, Job, Snapshot, Transition, checked
+from trainworks.jobs.logs import LogLine
+
+INTERRUPTED = 130
+
+
+def show(job: Job, output: Output = Output.TEXT) -> Snapshot:
+    """Follow `job` to its end and return its last snapshot. Raises `JobError` with the reason if it failed.
+
+    With JSON output the log goes to standard error too. Ctrl-C ends the command (exit code 130), not the job.
+    """
+    log = sys.stdout if output is Output.TEXT else sys.stderr
+    follow = Follow(job)
+    notes = stderr()
+    labelled = has_several_logs(job)
+    try:
+        for each in follow:
+            if isinstance(each, Transition):
+                notes.print(transition_line(each))
+            else:
+                log.write(log_line(each, labelled))
+                log.flush()
+    except KeyboardInterrupt:
+        notes.print(
+            f"\n{job.name} goes on. Come back: [bold]trainworks logs -f {job.name}[/]   "
+            f"end it: [bold]trainworks stop {job.name}[/]"
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    if follow.outcome is None:
+        raise RuntimeError("a follow ended without an outcome")
+    return checked(job, follow.outcome, [])
+
+
+def has_several_logs(job: Job) -> bool:
+    """Whether lines need to say which instance or array child they come from."""
+    facts = job.facts()
+    count = facts.get("instance_count")
+    return bool(facts.get("array_size")) or (isinstance(count, int) and count > 1)
+
+
+def log_line(line: LogLine, labelled: bool) -> str:
+    """One line as it is printed."""
+    return f"[{line.label}] {line.message}\n" if labelled and line.label else f"{line.message}\n"
+
+
+def transition_line(transition: Transition) -> Text:
+    """One status as it is printed: AWS's word and AWS's message."""
+    colour = {"Completed": "green", "SUCCEEDED": "green", "Failed": "red", "FAILED": "red", "Interrupted": "yellow"}
+    return Text.assemble(
+        ("● ", colour.get(transition.status, "blue")), (transition.status, "bold"), ("  " + transition.message, "dim")
+    )

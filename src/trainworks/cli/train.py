@@ -1,0 +1,228 @@
+"""`trainworks train` and `trainworks batch submit`: a script or a spec becomes a job, and is followed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr, stdout
+from trainworks.errors import RequestError
+
+if TYPE_CHECKING:
+    from trainworks.jobs.job import Job
+    from trainworks.spec.job import BatchJobSpec, TrainingJobSpec
+
+app = typer.Typer(no_args_is_help=True)
+batch_app = typer.Typer(no_args_is_help=True, help="Run a command as a batch job.")
+app.add_typer(batch_app, name="batch")
+
+_Target = Annotated[Path, typer.Argument(metavar="SCRIPT_OR_SPEC", help="a Python script, or a job spec (.toml)")]
+_Name = Annotated[str | None, typer.Option("--name", help="the job's name as it is; made of the script's by default")]
+_Image = Annotated[str | None, typer.Option("--image", help="a framework (scikit-learn, pytorch, ...) or an image URI")]
+_SourceDir = Annotated[Path | None, typer.Option("--source-dir", help="folder to package; the script is inside")]
+_Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", "-i", metavar="NAME=LOCATION", help="local path, s3://..., dataset:NAME or model:JOB"),
+]
+_Variables = Annotated[list[str] | None, typer.Option("--variable", metavar="NAME=VALUE", help="environment variable")]
+_Detach = Annotated[bool, typer.Option("--detach", "-d", help="return when the job is accepted")]
+
+
+@app.command("train", no_args_is_help=True)
+def train(  # noqa: PLR0917
+    target: _Target,
+    environment: EnvironmentOption = "local",
+    name: _Name = None,
+    image: _Image = None,
+    source_dir: _SourceDir = None,
+    instance_type: Annotated[str | None, typer.Option(help="such as ml.m5.xlarge")] = None,
+    instance_count: Annotated[int | None, typer.Option(help="instances of the job")] = None,
+    inputs: _Inputs = None,
+    hyperparameters: Annotated[
+        list[str] | None, typer.Option("--hyperparameter", "-p", metavar="NAME=VALUE", help="an argument of the script")
+    ] = None,
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metric", metavar="NAME=REGEX", help="a metric read from the log")
+    ] = None,
+    variables: _Variables = None,
+    spot: Annotated[bool | None, typer.Option("--spot/--on-demand", help="managed spot training")] = None,
+    max_runtime_seconds: Annotated[int | None, typer.Option(help="the job is stopped after this")] = None,
+    max_wait_seconds: Annotated[int | None, typer.Option(help="run time and waiting for spot together")] = None,
+    detach: _Detach = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Train a model as a SageMaker training job and follow it.
+
+    A script is run with its arguments as hyperparameters: trainworks train train.py -i training=data/ -p epochs=10
+    """
+    values = _given(
+        image=image,
+        source_dir=None if source_dir is None else str(source_dir.resolve()),
+        instance_type=instance_type,
+        instance_count=instance_count,
+        inputs=pairs(inputs, "--input"),
+        hyperparameters={key: _scalar(value) for key, value in pairs(hyperparameters, "--hyperparameter").items()},
+        metrics=pairs(metrics, "--metric"),
+        environment=pairs(variables, "--variable"),
+        spot=spot,
+        max_runtime_seconds=max_runtime_seconds,
+        max_wait_seconds=max_wait_seconds,
+    )
+    spec = _training_spec(target, values)
+    from trainworks.jobs import open_platform
+
+    _started(open_platform(environment).train(spec, name), detach, output)
+
+
+@batch_app.command("submit", no_args_is_help=True)
+def submit(  # noqa: PLR0917
+    target: Annotated[str, typer.Argument(metavar="SCRIPT_OR_SPEC", help="a script, a job spec (.toml), or a command")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="arguments of the script or command")] = None,
+    environment: EnvironmentOption = "local",
+    name: _Name = None,
+    command: Annotated[bool, typer.Option("--command", help="the arguments are a command of the image")] = False,
+    image: _Image = None,
+    source_dir: _SourceDir = None,
+    inputs: _Inputs = None,
+    variables: _Variables = None,
+    array_size: Annotated[int | None, typer.Option(help="children of an array job, 2 to 10,000")] = None,
+    vcpus: Annotated[float | None, typer.Option(help="vCPUs of each child")] = None,
+    memory_mib: Annotated[int | None, typer.Option(help="memory of each child")] = None,
+    retries: Annotated[int | None, typer.Option(help="further attempts after the first")] = None,
+    timeout_seconds: Annotated[int | None, typer.Option(help="an attempt is ended after this")] = None,
+    detach: _Detach = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Submit a batch job to the platform's queue and follow it.
+
+    trainworks batch submit predict.toml -i model=model:JOB       trainworks batch submit --command -- /bin/true
+    """
+    values = _given(
+        image=image,
+        source_dir=None if source_dir is None else str(source_dir.resolve()),
+        inputs=pairs(inputs, "--input"),
+        environment=pairs(variables, "--variable"),
+        array_size=array_size,
+        vcpus=vcpus,
+        memory_mib=memory_mib,
+        retries=retries,
+        timeout_seconds=timeout_seconds,
+    )
+    spec = _batch_spec(target, arguments or [], command, values)
+    from trainworks.jobs import open_platform
+
+    _started(open_platform(environment).submit_batch(spec, name), detach, output)
+
+
+def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
+    """`NAME=VALUE` options as a mapping. Raises `RequestError` for one without `=`."""
+    parsed = {}
+    for each in given or ():
+        name, separator, value = each.partition("=")
+        if not separator or not name:
+            raise RequestError(f"{option} {each!r}: expected NAME=VALUE", fix=f"{option} NAME=VALUE")
+        parsed[name] = value
+    return parsed
+
+
+def _given(**options: object) -> dict[str, object]:
+    """The options that were given: neither None nor empty."""
+    return {name: value for name, value in options.items() if value is not None and value != {}}
+
+
+def _scalar(text: str) -> object:
+    """A hyperparameter's value: a number or truth value where it is one in JSON, else text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
+def _training_spec(target: Path, values: dict[str, object]) -> TrainingJobSpec:
+    from trainworks.spec.job import TrainingJobSpec, load_spec, training_job_spec
+
+    if target.suffix != ".toml":
+        return training_job_spec(_of_script(target, values), _base_dir())
+    spec = load_spec(target, _absolute_inputs(values))
+    if not isinstance(spec, TrainingJobSpec):
+        raise RequestError(f"{target} is the spec of a batch job", fix=f"trainworks batch submit {target}")
+    return spec
+
+
+def _batch_spec(target: str, arguments: list[str], command: bool, values: dict[str, object]) -> BatchJobSpec:
+    from trainworks.spec.job import BatchJobSpec, batch_job_spec, load_spec
+
+    if command:
+        return batch_job_spec({**values, "command": (target, *arguments)}, _base_dir())
+    if arguments:
+        values = {**values, "arguments": tuple(arguments)}
+    path = Path(target)
+    if path.suffix != ".toml":
+        return batch_job_spec(_of_script(path, values), _base_dir())
+    spec = load_spec(path, _absolute_inputs(values))
+    if not isinstance(spec, BatchJobSpec):
+        raise RequestError(f"{path} is the spec of a training job", fix=f"trainworks train {path}")
+    return spec
+
+
+def _base_dir() -> Path:
+    return Path.cwd()
+
+
+def _of_script(script: Path, values: dict[str, object]) -> dict[str, object]:
+    """The script as the spec wants it: relative to `source_dir` where one is given."""
+    source_dir = values.get("source_dir")
+    if source_dir is None:
+        return {**values, "script": str(script)}
+    inside = script.resolve()
+    root = Path(str(source_dir))
+    relative = inside.relative_to(root) if inside.is_relative_to(root) else script
+    return {**values, "script": str(relative)}
+
+
+def _absolute_inputs(values: dict[str, object]) -> dict[str, object]:
+    """Local paths on the command line are relative to where it was typed, not to the spec file."""
+    inputs = values.get("inputs")
+    if not isinstance(inputs, dict):
+        return values
+    resolved = {
+        name: str(Path(where).resolve()) if ":" not in where or Path(where).exists() else where
+        for name, where in inputs.items()
+    }
+    return {**values, "inputs": resolved}
+
+
+def _started(job: Job, detach: bool, output: Output) -> None:
+    from trainworks.cli.follow import show
+
+    if detach:
+        emit(output, job.facts(), lambda: job.name)
+        return
+    stderr().print(f"{job.kind} job [bold]{job.name}[/]")
+    show(job, output)
+    emit(output, job.facts(), lambda: facts(_summary(job.facts())))
+    if output is Output.TEXT:
+        stdout().print(f"look further: trainworks describe {job.name}", style="dim")
+
+
+def _summary(described: dict[str, object]) -> dict[str, object]:
+    """The facts that matter when a job has just ended well."""
+    saved = described.get("spot_savings_percent")
+    metrics = described.get("metrics")
+    shown = {
+        "status": described.get("status"),
+        "billable seconds": described.get("billable_seconds"),
+        "spot savings": None if saved is None else f"{saved} %",
+        "interruptions": described.get("interruptions") or None,
+        "model": described.get("model_artifact_uri"),
+        "array": described.get("array_status"),
+        "run seconds": described.get("run_seconds"),
+    }
+    if isinstance(metrics, dict):
+        shown |= {str(name): f"{value:.6g}" for name, value in metrics.items()}
+    return shown
