@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,7 +34,7 @@ class SynthRequest:
         """Hash over everything that goes into the assembly: the request, the code, the versions of what it runs on."""
         request = {
             "environment_suffix": self.environment_suffix,
-            "profile": self.profile.model_dump(mode="json"),
+            "profile": asdict(self.profile),
             "account": self.account,
             "region": self.region,
             "platform": _platform_digest(_PACKAGE),

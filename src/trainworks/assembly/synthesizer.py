@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -49,7 +50,7 @@ class Synthesizer:
         line = json.dumps(
             {
                 "environment_suffix": request.environment_suffix,
-                "profile": request.profile.model_dump(mode="json"),
+                "profile": asdict(request.profile),
                 "account": request.account,
                 "region": request.region,
                 "output_dir": str(output_dir),

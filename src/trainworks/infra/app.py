@@ -23,6 +23,7 @@ from trainworks.errors import TrainworksError
 from trainworks.infra.node import use_bundled_node
 from trainworks.spec.environment import LOCAL, checked_suffix, load_environment
 from trainworks.spec.profile import EnvironmentProfile
+from trainworks.spec.validation import checked
 
 if TYPE_CHECKING:
     from aws_cdk import App
@@ -35,7 +36,8 @@ FEATURE_FLAGS: Mapping[str, bool] = {
     "@aws-cdk/core:checkSecretUsage": True,
     "@aws-cdk/core:validateSnapshotRemovalPolicy": True,
 }
-"""Feature flags and settings of the constructs in use; they live here so that every way to synthesize gives the same templates."""
+"""Feature flags and settings of the constructs in use; they live here so that every way to synthesize
+gives the same templates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def create_app(target: Target, output_dir: str | None = None, *, validate: bool 
         context=dict(FEATURE_FLAGS),
         analytics_reporting=False,
         tree_metadata=False,
+        stack_traces=False,
         builtin_cloud_formation_validation=validate,
     )
     TrainworksStack(
@@ -102,7 +105,7 @@ def serve(requests: IO[str], answers: IO[str], synthesize: Callable[[Target, str
             request = json.loads(line)
             target = Target(
                 environment_suffix=checked_suffix(request["environment_suffix"]),
-                profile=EnvironmentProfile.model_validate(request["profile"]),
+                profile=checked(EnvironmentProfile, request["profile"]),
                 region=request["region"],
                 account=request["account"],
             )

@@ -22,15 +22,12 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from typing import Annotated, Any, TypeVar
 
 from trainworks.errors import ConfigurationError
+from trainworks.spec.constraints import Matching, Record
 from trainworks.spec.profile import PROFILES, EnvironmentProfile, ProfileName
 from trainworks.spec.toml_lines import line_of
 
@@ -39,6 +36,8 @@ LOCAL = "local"
 DEFAULT_REGION = "us-east-1"
 SUFFIX_PATTERN = r"^[a-z][a-z0-9-]{0,19}$"
 TWIN_ACCOUNT = "000000000000"
+
+T = TypeVar("T")
 
 _PROFILE_TABLES = ("network", "storage", "monitoring", "training", "notebook", "batch")
 
@@ -61,16 +60,15 @@ class Environment:
         return f"trainworks-{self.environment_suffix}"
 
 
-class _Settings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings(Record):
     """One `[environments.NAME]` table, its profile tables aside."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     profile: ProfileName = ProfileName.DEV
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = DEFAULT_REGION
-    account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
-    aws_profile: Annotated[str, Field(min_length=1)] | None = None
-    environment_suffix: Annotated[str, Field(pattern=SUFFIX_PATTERN)] | None = None
+    region: Annotated[str, Matching(r"^[a-z]{2}(-[a-z]+)+-\d$")] = DEFAULT_REGION
+    account: Annotated[str, Matching(r"^\d{12}$")] | None = None
+    aws_profile: Annotated[str, Matching(r".")] | None = None
+    environment_suffix: Annotated[str, Matching(SUFFIX_PATTERN)] | None = None
     twin: bool = False
     termination_protection: bool | None = None
 
@@ -170,10 +168,17 @@ def _not_a_table(path: Path, text: str, keys: tuple[str, ...], value: object) ->
 
 
 def _settings(source: _Source, values: Mapping[str, object]) -> _Settings:
+    return _checked(source, _Settings, values) if values else _Settings()
+
+
+def _checked(source: _Source, record: type[T], values: Mapping[str, object]) -> T:
+    # Only now is pydantic needed: an environment without settings of its own does not wait for its import.
+    from trainworks.spec.validation import InvalidValueError, checked  # noqa: PLC0415
+
     try:
-        return _Settings.model_validate(values, strict=False)
-    except ValidationError as error:
-        raise _first_error(source, error, _Settings) from None
+        return checked(record, values)
+    except InvalidValueError as error:
+        raise source.error(error.keys, error.message, error.fix) from None
 
 
 def _suffix(name: str, settings: _Settings, environ: Mapping[str, str]) -> str:
@@ -193,57 +198,17 @@ def checked_suffix(value: str) -> str:
 
 
 def _profile(source: _Source, name: ProfileName, overrides: Mapping[str, object]) -> EnvironmentProfile:
-    base = PROFILES[name]
+    """The shipped profile with single values replaced; `notebook = false` takes the notebook away."""
     if not overrides:
-        return base
-    values = base.model_dump()
+        return PROFILES[name]
+    values = asdict(PROFILES[name])
     for key, override in overrides.items():
-        if not isinstance(override, dict):
-            if key in _PROFILE_TABLES and not (key == "notebook" and override is False):
-                raise source.error((key,), f"is {override!r}; allowed: a table", f"write [environments.NAME.{key}]")
-            values[key] = None if override is False and key == "notebook" else override
+        if key == "notebook" and override is False:
+            values[key] = None
+        elif key in _PROFILE_TABLES and not isinstance(override, dict):
+            raise source.error((key,), f"is {override!r}; allowed: a table", f"write [environments.NAME.{key}]")
+        elif isinstance(override, dict):
+            values[key] = {**(values[key] or {}), **override}
         else:
-            values[key] = {**(values.get(key) or {}), **override}
-    try:
-        return EnvironmentProfile.model_validate(values)
-    except ValidationError as error:
-        raise _first_error(source, error, EnvironmentProfile) from None
-
-
-def _first_error(source: _Source, error: ValidationError, model: type[BaseModel]) -> ConfigurationError:
-    details = error.errors(include_url=False)[0]
-    keys = tuple(str(part) for part in details["loc"] if isinstance(part, str))
-    if details["type"] == "extra_forbidden":
-        allowed = sorted(_fields_at(model, keys[:-1]))
-        close = get_close_matches(keys[-1], allowed, n=1)
-        fix = f"did you mean {close[0]}?" if close else "remove the key"
-        return source.error(keys, f"unknown key; allowed: {', '.join(allowed)}", fix)
-    return source.error(keys, f"is {details['input']!r}; {_allowed(details)}", _fix(details))
-
-
-def _allowed(details: ErrorDetails) -> str:
-    context = details.get("ctx", {})
-    if "expected" in context:
-        return f"allowed: {context['expected']}"
-    if "pattern" in context:
-        return f"allowed: text matching {context['pattern']}"
-    return details["msg"].removeprefix("Value error, ")
-
-
-def _fix(details: ErrorDetails) -> str:
-    return "change the combination" if details["type"] == "value_error" else "give one of the allowed values"
-
-
-def _fields_at(model: type[BaseModel], keys: Sequence[str]) -> set[str]:
-    """Names of the fields of the record that `keys` lead to."""
-    current = model
-    for key in keys:
-        annotation = current.model_fields[key].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        current = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    fields = set(current.model_fields)
-    if current is _Settings:
-        fields |= set(_PROFILE_TABLES)
-    if current is EnvironmentProfile:
-        fields.discard("name")
-    return fields
+            values[key] = override
+    return _checked(source, EnvironmentProfile, values)

@@ -3,14 +3,18 @@
 An `EnvironmentProfile` is every setting of the platform in one frozen record; `PROFILES` holds the three that ship.
 `trainworks.toml` may replace single values (see `spec.environment`). Names are those of CloudFormation in snake_case,
 with units where there are any.
+
+The records are plain dataclasses, so that reading a shipped profile does not cost the import of pydantic; pydantic
+checks them, by the same annotations, where values come from outside (`spec.validation`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from trainworks.spec.constraints import Between, Matching, NotFewerThan, Record
 
 
 class ProfileName(StrEnum):
@@ -62,43 +66,42 @@ BATCH_ENDPOINTS = frozenset(
 RetentionInDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 3653]
 """The values that `logs:PutRetentionPolicy` accepts."""
 
-InstanceType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
-MlInstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
-ZoneLetter = Annotated[str, Field(pattern=r"^[a-z]$")]
+InstanceType = Annotated[str, Matching(r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
+MlInstanceType = Annotated[str, Matching(r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
+ZoneLetter = Annotated[str, Matching(r"^[a-z]$")]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class NetworkProfile(_Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkProfile(Record):
     """The VPC."""
 
-    cidr_block: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-2])$")] = "10.220.0.0/16"
-    subnet_cidr_mask: Annotated[int, Field(ge=20, le=28)] = 24
-    availability_zones: Annotated[tuple[ZoneLetter, ...], Field(min_length=2)] = ("a", "b")
+    cidr_block: Annotated[str, Matching(r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-2])$")] = "10.220.0.0/16"
+    subnet_cidr_mask: Annotated[int, Between(20, 28)] = 24
+    availability_zones: Annotated[tuple[ZoneLetter, ...], NotFewerThan(2)] = ("a", "b")
     """Letters of the region's zones, named so that a synthesis needs no lookup."""
     egress: Egress
     interface_endpoints: tuple[InterfaceEndpoint, ...] = ()
     flow_logs: bool = True
 
 
-class StorageProfile(_Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageProfile(Record):
     """Buckets, keys and the image repository."""
 
     retain: bool
     """RETAIN buckets, keys and images when the stack is deleted; otherwise `down` empties and deletes them."""
     key_per_domain: bool = False
     """One KMS key for data and another for operations (topic, logs, notebook volume) instead of one for both."""
-    noncurrent_version_expiration_days: Annotated[int, Field(ge=1)] = 30
-    abort_incomplete_multipart_upload_days: Annotated[int, Field(ge=1)] = 7
-    artifact_archive_days: Annotated[int, Field(ge=90)] = 180
+    noncurrent_version_expiration_days: Annotated[int, Between(1)] = 30
+    abort_incomplete_multipart_upload_days: Annotated[int, Between(1)] = 7
+    artifact_archive_days: Annotated[int, Between(90)] = 180
     """Model artefacts move to Glacier Instant Retrieval, which `CreateModel` can still read, after so many days."""
-    access_log_expiration_days: Annotated[int, Field(ge=1)] = 90
-    max_image_count: Annotated[int, Field(ge=1)] = 50
+    access_log_expiration_days: Annotated[int, Between(1)] = 90
+    max_image_count: Annotated[int, Between(1)] = 50
 
 
-class MonitoringProfile(_Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringProfile(Record):
     """Logs and alarms."""
 
     log_retention_days: RetentionInDays
@@ -108,55 +111,57 @@ class MonitoringProfile(_Record):
     It is never shortened below what another environment asked for; None leaves the group alone."""
 
 
-class TrainingProfile(_Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingProfile(Record):
     """Defaults of managed spot training jobs."""
 
     enable_managed_spot_training: bool = True
-    max_runtime_seconds: Annotated[int, Field(ge=1, le=2_419_200)] = 86_400
-    max_wait_time_seconds: Annotated[int, Field(ge=1, le=4_838_400)] = 172_800
+    max_runtime_seconds: Annotated[int, Between(1, 2_419_200)] = 86_400
+    max_wait_time_seconds: Annotated[int, Between(1, 4_838_400)] = 172_800
 
-    @model_validator(mode="after")
-    def _wait_covers_runtime(self) -> Self:
+    def __post_init__(self) -> None:
         if self.max_wait_time_seconds < self.max_runtime_seconds:
             raise ValueError(
                 f"max_wait_time_seconds ({self.max_wait_time_seconds}) is below "
                 f"max_runtime_seconds ({self.max_runtime_seconds}); SageMaker rejects such spot jobs"
             )
-        return self
 
 
-class NotebookProfile(_Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotebookProfile(Record):
     """The notebook instance."""
 
     instance_type: MlInstanceType = "ml.t3.medium"
-    volume_size_in_gb: Annotated[int, Field(ge=5, le=16384)] = 5
-    idle_minutes: Annotated[int, Field(ge=10, le=1440)] = 60
+    volume_size_in_gb: Annotated[int, Between(5, 16384)] = 5
+    idle_minutes: Annotated[int, Between(10, 1440)] = 60
     """Stopped after so many minutes without a running kernel or an open request."""
-    default_code_repository: Annotated[str, Field(pattern=r"^https://")] | None = None
+    default_code_repository: Annotated[str, Matching(r"^https://")] | None = None
     """Cloned at start; needs `network.egress = "nat-gateway"`, since the notebook has no internet of its own."""
 
 
-class BatchProfile(_Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchProfile(Record):
     """The compute environment, queue and job definition of batch inference."""
 
-    instance_types: Annotated[tuple[InstanceType, ...], Field(min_length=1)] = ("m5.large", "m5.xlarge")
-    max_vcpus: Annotated[int, Field(ge=1)]
-    min_vcpus: Annotated[int, Field(ge=0)] = 0
-    on_demand_max_vcpus: Annotated[int, Field(ge=0)] = 0
+    instance_types: Annotated[tuple[InstanceType, ...], NotFewerThan(1)] = ("m5.large", "m5.xlarge")
+    max_vcpus: Annotated[int, Between(1)]
+    min_vcpus: Annotated[int, Between(0)] = 0
+    on_demand_max_vcpus: Annotated[int, Between(0)] = 0
     """Above zero: a second, on-demand compute environment for when spot capacity runs out."""
-    job_vcpus: Annotated[int, Field(ge=1)] = 1
-    job_memory_mib: Annotated[int, Field(ge=4)] = 2048
-    job_timeout_seconds: Annotated[int, Field(ge=60)] = 3600
-    job_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    job_vcpus: Annotated[int, Between(1)] = 1
+    job_memory_mib: Annotated[int, Between(4)] = 2048
+    job_timeout_seconds: Annotated[int, Between(60)] = 3600
+    job_attempts: Annotated[int, Between(1, 10)] = 3
     """Attempts in all; only the loss of a host is retried."""
-    runnable_limit_seconds: Annotated[int, Field(ge=600, le=86_400)] = 3600
+    runnable_limit_seconds: Annotated[int, Between(600, 86_400)] = 3600
     """A job at the head of the queue that cannot be placed for so long is cancelled with the reason."""
-    queue_priority: Annotated[int, Field(ge=0, le=1000)] = 1
-    image_tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] = "v1"
+    queue_priority: Annotated[int, Between(0, 1000)] = 1
+    image_tag: Annotated[str, Matching(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] = "v1"
     """Tag of the inference image in the platform's repository; tags are immutable there."""
 
 
-class EnvironmentProfile(_Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentProfile(Record):
     """All settings of one environment's platform."""
 
     name: ProfileName
@@ -164,12 +169,11 @@ class EnvironmentProfile(_Record):
     network: NetworkProfile
     storage: StorageProfile
     monitoring: MonitoringProfile
-    training: TrainingProfile = TrainingProfile()
+    training: TrainingProfile = field(default_factory=TrainingProfile)
     notebook: NotebookProfile | None = None
     batch: BatchProfile
 
-    @model_validator(mode="after")
-    def _network_serves_its_workloads(self) -> Self:
+    def __post_init__(self) -> None:
         network = self.network
         if network.egress is Egress.INTERFACE_ENDPOINTS and (
             missing := BATCH_ENDPOINTS.difference(network.interface_endpoints)
@@ -183,7 +187,6 @@ class EnvironmentProfile(_Record):
                 f"notebook.default_code_repository needs network.egress nat-gateway, not {network.egress.value}: "
                 "the notebook would fail to start"
             )
-        return self
 
 
 _SAMPLES = "https://github.com/aws/amazon-sagemaker-examples.git"
