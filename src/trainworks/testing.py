@@ -1,14 +1,25 @@
 """For tests of code that talks to AWS: a real twin in a process of its own, on a free port, in a home of its own.
 
-with TestTwin(tmp_path) as twin:
-    twin.client("s3").create_bucket(Bucket="data")
+    with temporary_twin() as twin:
+        twin.client("s3").create_bucket(Bucket="data")
+
+    @pytest.fixture(scope="session")              # once for all tests of a session
+    def twin():
+        with temporary_twin() as running:
+            yield running
+
+`FakeClock` is time that passes only when somebody sleeps, for `trainworks.jobs.Follow` and `wait`.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +28,7 @@ import boto3
 from botocore.config import Config
 
 from trainworks.errors import TwinError
+from trainworks.jobs.clock import Clock
 from trainworks.twin import lifecycle
 from trainworks.twin.home import DEFAULT_REGION, Home
 from trainworks.twin.process import is_same, start_time
@@ -80,3 +92,28 @@ class TestTwin:
         options = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}, **config}
         make: Any = (session or self.session()).client
         return make(name, endpoint_url=self.endpoint_url, config=Config(**options))
+
+
+@contextmanager
+def temporary_twin() -> Iterator[TestTwin]:
+    """A running twin in a new home, which is deleted afterwards. Its path is short: Unix sockets are below it."""
+    root = Path(tempfile.mkdtemp(prefix="tw-"))
+    try:
+        with TestTwin(root / "home") as running:
+            yield running
+    finally:
+        shutil.rmtree(root)
+
+
+class FakeClock(Clock):
+    """A `Clock` that begins at `start` (seconds since the epoch) and goes on only by `sleep`; `slept` is the sum."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._start = start
+        self.slept = 0.0
+
+    def now(self) -> float:
+        return self._start + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds

@@ -151,9 +151,8 @@ class BatchJob:
             raise RequestError(f"there is no batch job {self.job_id!r}", fix="trainworks jobs")
         return dict(found[0])
 
-    def children(self) -> list[dict[str, Any]]:
-        """`DescribeJobs` of an array job's children that have left the queue, by index; at most the first hundred."""
-        size = self.describe().get("arrayProperties", {}).get("size", 0)
+    def children(self, size: int) -> list[dict[str, Any]]:
+        """`DescribeJobs` of the children of an array job of `size`, by index; at most the first hundred."""
         identifiers = [f"{self.job_id}:{index}" for index in range(min(size, MOST_FOLLOWED_CHILDREN))]
         return list(_described(self.platform.client("batch"), identifiers))
 
@@ -161,7 +160,7 @@ class BatchJob:
         described = self.describe()
         status = JobStatus(described["status"])
         size = described.get("arrayProperties", {}).get("size")
-        parts = self.children() if size else [described]
+        parts = self.children(size) if size else [described]
         streams = [stream for part in parts for stream in _streams(part, self.platform.outputs.batch_log_group)]
         return Snapshot(
             status=status,
