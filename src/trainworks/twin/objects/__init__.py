@@ -10,6 +10,5 @@ Buckets and their configuration belong to the emulator; `buckets.BucketConfig` i
 """
 
 from trainworks.twin.objects.buckets import Bucket, BucketConfig, Encryption, ObjectEvent
-from trainworks.twin.objects.signing import Signing
 
-__all__ = ["Bucket", "BucketConfig", "Encryption", "ObjectEvent", "Signing"]
+__all__ = ["Bucket", "BucketConfig", "Encryption", "ObjectEvent"]

@@ -67,11 +67,7 @@ class BlobWriter:
             os.fchmod(self._descriptor, _READ_ONLY)
             os.fsync(self._descriptor)
             self._close()
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync_folder(self._path.parent)
         self._finished = True
         return self.blob
 
@@ -111,9 +107,24 @@ class Blobs:
             (root / f"{number:02x}").mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def create(self) -> BlobWriter:
-        number = next(self._numbers)
-        blob = f"{number % _FOLDERS:02x}-{self._token}-{number:x}"
+        blob = self._new_id()
         return BlobWriter(blob, self.path(blob), self.root)
+
+    def link(self, blob: str) -> str:
+        """Another durable name for the same bytes; returns its id. Copies where the file cannot have one more name.
+
+        Raises `FileNotFoundError`.
+        """
+        with disk_errors(self.root):
+            new = self._new_id()
+            try:
+                os.link(self.path(blob), self.path(new))
+            except OSError as error:
+                if error.errno not in (errno.EMLINK, errno.EPERM):
+                    raise
+                return self._copy(blob)
+            _sync_folder(self.path(new).parent)
+        return new
 
     def path(self, blob: str) -> Path:
         return self.root / blob[:2] / blob
@@ -134,7 +145,24 @@ class Blobs:
                 removed += 1
         return removed
 
+    def _new_id(self) -> str:
+        number = next(self._numbers)
+        return f"{number % _FOLDERS:02x}-{self._token}-{number:x}"
+
+    def _copy(self, blob: str) -> str:
+        with self.create() as writer, self.path(blob).open("rb") as file:
+            writer.copy_from(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+            return writer.finish()
+
     def _all(self) -> Iterator[str]:
         for number in range(_FOLDERS):
             with os.scandir(self.root / f"{number:02x}") as entries:
                 yield from [entry.name for entry in entries]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -156,6 +156,14 @@ class Index:
         bounds = {"bucket": bucket, "low": max(low, prefix), "high": after_prefix(prefix), "limit": limit}
         return [ObjectVersion.from_row(row) for row in self._database.read(_SQL["list_history"], bounds)]
 
+    def iterate_history(self, bucket: str, prefix: str, low: str, page_size: int = 1000) -> Iterator[ObjectVersion]:
+        """As `list_history`, to the end, read in pages."""
+        while page := self.list_history(bucket, prefix, low, page_size):
+            yield from page
+            if len(page) == page_size:
+                yield from self.list_older(page[-1])
+            low = page[-1].key + "\x00"
+
     def list_older(self, version: ObjectVersion) -> list[ObjectVersion]:
         """The versions of the same key that are older than `version`, newest first."""
         names = {"bucket": version.bucket, "key": version.key, "sequence": version.sequence}
@@ -204,6 +212,9 @@ class Index:
         if tx.execute(_SQL["upload"], names).fetchone() is None:
             raise no_such_upload(upload.upload_id)
         self._remove_upload(tx, upload.upload_id, keep)
+        if keep:
+            # the part may have been replaced since it was chosen; its bytes are the object's all the same
+            tx.execute(_SQL["forget_garbage"], {"blob": keep})
 
     def new_id(self) -> str:
         """An opaque version or upload id."""

@@ -75,6 +75,13 @@ class ObjectVersion:
     attributes: Attributes
     tags: Mapping[str, str]
 
+    @property
+    def body(self) -> str:
+        """The blob of a version that is not a delete marker. Raises `ValueError`."""
+        if self.blob is None:
+            raise ValueError(f"{self.key} is a delete marker")
+        return self.blob
+
     @staticmethod
     def from_row(row: Row) -> ObjectVersion:
         return ObjectVersion(

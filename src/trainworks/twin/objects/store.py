@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import Connection
 from typing import BinaryIO
 
 from trainworks.twin.objects.access import Access
 from trainworks.twin.objects.blobs import Blobs, BlobWriter
 from trainworks.twin.objects.buckets import BucketConfig
 from trainworks.twin.objects.errors import no_such_key, no_such_version
-from trainworks.twin.objects.index import Index
+from trainworks.twin.objects.index import Index, Precondition
 from trainworks.twin.objects.records import Attributes, NewVersion, ObjectVersion
 from trainworks.twin.objects.staging import Staged, link_tree
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, ObjectInfo
@@ -163,21 +164,33 @@ class TwinObjectStore:
 
     def info(self, version: ObjectVersion) -> ObjectInfo:
         """A version as the rest of the twin sees it. A delete marker has no info: `ValueError`."""
-        if version.blob is None:
-            raise ValueError(f"{version.key} is a delete marker")
         return ObjectInfo(
             key=version.key,
             size=version.size,
             etag=version.etag,
             last_modified=version.last_modified,
-            path=self.blobs.path(version.blob),
+            path=self.blobs.path(version.body),
             version_id=version.version_id,
         )
 
-    def commit(self, new: NewVersion, event_name: str, caller: Caller | None) -> ObjectVersion:
-        """Commit a version into its bucket as configured now."""
-        configured = self.access.bucket(new.bucket)
-        version = self.index.put(configured, new, event_name=event_name, requester=_requester(caller))
+    def commit(
+        self,
+        new: NewVersion,
+        event_name: str,
+        caller: Caller | None,
+        precondition: Precondition | None = None,
+        also: Callable[[Connection], None] | None = None,
+    ) -> ObjectVersion:
+        """Commit a version into its bucket as configured now; `precondition` and `also` as in `Index.put`.
+
+        Raises `NoSuchBucket` where the bucket was deleted while the body came in.
+        """
+        with self.index.transaction():
+            configured = self.access.bucket(new.bucket)
+            requester = _requester(caller)
+            version = self.index.put(
+                configured, new, event_name=event_name, requester=requester, precondition=precondition, also=also
+            )
         self.changed(configured.notifies)
         return version
 

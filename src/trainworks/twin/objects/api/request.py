@@ -1,0 +1,88 @@
+"""One verified S3 request, path-style, as the operations see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from trainworks.twin.objects.buckets import Bucket
+from trainworks.twin.objects.errors import S3Error, access_denied, invalid_argument
+from trainworks.twin.ports import Caller
+
+_KEY_BYTES_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class S3Request:
+    """`headers` have lower-case names; `query` holds the first value of each name. `key` is "" for a bucket request."""
+
+    method: str
+    bucket: str
+    key: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    caller: Caller
+    path: str
+
+    @staticmethod
+    def from_scope(scope: MutableMapping[str, Any], caller: Caller) -> S3Request:
+        """From an ASGI scope. Raises `InvalidURI` for a path that is not UTF-8, `KeyTooLongError`."""
+        raw_path = scope["raw_path"].decode("ascii")
+        raw_bucket, _, raw_key = raw_path.removeprefix("/").partition("/")
+        try:
+            bucket, key = unquote(raw_bucket, errors="strict"), unquote(raw_key, errors="strict")
+        except UnicodeDecodeError as error:
+            raise S3Error("InvalidURI", "Couldn't parse the specified URI.", 400) from error
+        if len(key.encode()) > _KEY_BYTES_MAX:
+            elements = {"Size": str(len(key.encode())), "MaxSizeAllowed": str(_KEY_BYTES_MAX)}
+            raise S3Error("KeyTooLongError", "Your key is too long", 400, elements=elements)
+        return S3Request(
+            method=scope["method"],
+            bucket=bucket,
+            key=key,
+            query=_query(scope["query_string"].decode("latin-1")),
+            headers={name.decode("latin-1").lower(): _text(value) for name, value in scope["headers"]},
+            caller=caller,
+            path=raw_path,
+        )
+
+    @property
+    def version_id(self) -> str | None:
+        """Raises `InvalidArgument` for an empty one."""
+        value = self.query.get("versionId")
+        if value == "":
+            raise invalid_argument("Version id cannot be the empty string", "versionId", value)
+        return value
+
+    def integer(self, name: str, default: int, low: int = 0, high: int = 2**31 - 1) -> int:
+        """A number in the query. Raises `InvalidArgument`."""
+        value = self.query.get(name, "")
+        if not value:
+            return default
+        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+            raise invalid_argument(f"Argument {name} must be an integer between {low} and {high}", name, value)
+        return int(value)
+
+    def check_owner(self, bucket: Bucket) -> None:
+        """Raise `AccessDenied` where `x-amz-expected-bucket-owner` names another account."""
+        expected = self.headers.get("x-amz-expected-bucket-owner")
+        if expected is not None and expected != bucket.owner_account_id:
+            raise access_denied()
+
+
+def _query(text: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for item in text.split("&"):
+        name, _, value = item.partition("=")
+        if name:
+            pairs.setdefault(unquote(name.replace("+", " ")), unquote(value.replace("+", " ")))
+    return pairs
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
