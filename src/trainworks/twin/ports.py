@@ -140,6 +140,9 @@ class ObjectStore(Protocol):
 
     def delete_object(self, bucket: str, key: str, caller: Caller | None) -> None: ...
 
+    def stage(self, bucket: str, prefix: str, destination: Path, caller: Caller | None) -> object:
+        """Make `destination` a tree of hard links to all objects under `prefix`; raises `NoSuchKey` where there is none."""
+
 
 class Market(StrEnum):
     ON_DEMAND = "on-demand"

@@ -49,6 +49,10 @@ _POLL_SECONDS = 0.1
 _PARTIAL_LINE_SECONDS = 1.0
 
 
+LineObserver = Callable[[Connection, str, Sequence[str], int], None]
+"""Called with `(transaction, task id, lines, timestamp in ms)` in the transaction that commits how far was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogSource:
     """A task's log file and where its lines go. With a `caller`, that principal's `logs:*` permissions are enforced."""
@@ -80,7 +84,12 @@ class LogShipper:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._observers: list[tuple[str, LineObserver]] = []
         database.apply(_SCHEMA)
+
+    def observe(self, prefix: str, observer: LineObserver) -> None:
+        """Show `observer` the lines of all tasks whose id starts with `prefix`; before `start`."""
+        self._observers.append((prefix, observer))
 
     def follow(self, tx: Connection, sources: Sequence[LogSource]) -> None:
         """Ship these files from now on. The file may not exist yet."""
@@ -149,11 +158,17 @@ class LogShipper:
                 tail.offset = offset
                 with self._database.transaction() as tx:
                     tx.execute(_OFFSET, (offset, row["seq"]))
+                    self._observe(tx, row["task_id"], lines)
         except ApiError as error:
             # As the log driver on AWS: the task goes on, its output stays in the file.
             _log.warning("output of %s is not in %s: %s", row["task_id"], row["log_group"], error)
             return True
         return bool(row["finished"])
+
+    def _observe(self, tx: Connection, task_id: str, lines: Sequence[str]) -> None:
+        for prefix, observer in self._observers:
+            if task_id.startswith(prefix):
+                observer(tx, task_id, lines, int(self._clock() * 1000))
 
     def _put(self, row: Row, lines: Sequence[str]) -> None:
         timestamp_ms = int(self._clock() * 1000)

@@ -1,0 +1,172 @@
+"""A job's metrics: from its log by `MetricDefinitions`, and of its hosts, into `/aws/sagemaker/TrainingJobs`.
+
+Values found in the log are written in the transaction that commits how far the log was read: the last value of each
+metric is the job's FinalMetricDataList, and every value is sent on to CloudWatch from a table, after the commit.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from sqlite3 import Connection
+
+from trainworks.spec.instance_types import instance_type
+from trainworks.twin.ports import Compute, ControlPlane, MetricDatum, Usage
+from trainworks.twin.services.sagemaker.records import TrainingJob, job_of_row
+from trainworks.twin.services.sagemaker.store import SQL
+from trainworks.twin.store.database import Database
+
+_log = logging.getLogger(__name__)
+
+NAMESPACE = "/aws/sagemaker/TrainingJobs"
+_FIRST_SAMPLE_SECONDS = 1.0
+_TICK_SECONDS = 0.5
+
+Definitions = tuple[tuple[str, re.Pattern[str]], ...]
+
+
+@lru_cache(maxsize=256)
+def _compiled(definitions: tuple[tuple[str, str], ...]) -> Definitions:
+    return tuple((name, re.compile(regex)) for name, regex in definitions)
+
+
+def definitions_of(job: TrainingJob) -> Definitions:
+    """Names and compiled regular expressions of a job."""
+    given = job.request["AlgorithmSpecification"].get("MetricDefinitions", [])
+    return _compiled(tuple((each["Name"], each["Regex"]) for each in given))
+
+
+def values_in(lines: Sequence[str], definitions: Definitions) -> list[tuple[str, float]]:
+    """`(metric, value)` for every match, in order of lines; what is no number is passed over, as on AWS."""
+    found: list[tuple[str, float]] = []
+    for line in lines:
+        for name, regex in definitions:
+            for match in regex.finditer(line):
+                try:
+                    found.append((name, float(match.group(1))))
+                except (TypeError, ValueError):
+                    continue
+    return found
+
+
+class JobMetrics:
+    """Finds metrics in log lines and publishes them; samples the hosts of running jobs every `interval_seconds`."""
+
+    def __init__(
+        self,
+        database: Database,
+        control_plane: ControlPlane,
+        compute: Compute,
+        interval_seconds: float = 60.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._control_plane = control_plane
+        self._compute = compute
+        self._interval_seconds = interval_seconds
+        self._clock = clock
+        self._sampled_at: dict[str, float] = {}
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def on_lines(self, tx: Connection, task_id: str, lines: Sequence[str], timestamp_ms: int) -> None:
+        """Take the metrics out of lines that have just been shipped, in the transaction that says so."""
+        task = tx.execute(SQL["task"], (task_id,)).fetchone()
+        row = tx.execute(SQL["job_by_id"], (task["job_id"],)).fetchone() if task else None
+        if row is None:
+            return
+        job = job_of_row(row)
+        at = timestamp_ms / 1000
+        for name, value in values_in(lines, definitions_of(job)):
+            tx.execute(SQL["set_metric"], (job.job_id, name, value, at))
+            tx.execute(SQL["insert_metric_point"], (job.region, job.name, name, value, at))
+            self._wake.set()
+
+    def start(self) -> None:
+        self._stopping.clear()
+        self._wake.set()
+        self._thread = threading.Thread(target=self._run, name="training-metrics", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def publish(self) -> int:
+        """Send what is in the table; the number of values. A value may be sent twice after a crash, none is lost."""
+        with self._database.transaction() as tx:
+            rows = tx.execute(SQL["metric_points"]).fetchall()
+        for region in {row["region"] for row in rows}:
+            data = [
+                MetricDatum(row["name"], {"TrainingJobName": row["training_job_name"]}, row["value"], row["timestamp"])
+                for row in rows
+                if row["region"] == region
+            ]
+            self._control_plane.put_metric_data(NAMESPACE, data, region)
+        if rows:
+            with self._database.transaction() as tx:
+                tx.execute(SQL["delete_metric_points"], (rows[-1]["seq"],))
+        return len(rows)
+
+    def sample_hosts(self) -> int:
+        """Sample the hosts that are due (the first time a second after the start); the number of hosts."""
+        now = self._clock()
+        running = {row["task_id"]: row for row in self._database.read(SQL["tasks_running"])}
+        self._sampled_at = {task: at for task, at in self._sampled_at.items() if task in running}
+        due = {task for task, row in running.items() if self._is_due(task, row["started_at"] or now, now)}
+        if not due:
+            return 0
+        count = 0
+        for usage in self._compute.usage():
+            if usage.task_id in due:
+                row = running[usage.task_id]
+                type_name = _instance_type_of(row["request"])
+                host = f"{row['name']}/{row['host']}"
+                self._control_plane.put_metric_data(NAMESPACE, host_data(usage, host, type_name), row["region"])
+                self._sampled_at[usage.task_id] = now
+                count += 1
+        return count
+
+    def _is_due(self, task_id: str, started_at: float, now: float) -> bool:
+        last = self._sampled_at.get(task_id)
+        if last is None:
+            return now - started_at >= min(_FIRST_SAMPLE_SECONDS, self._interval_seconds)
+        return now - last >= self._interval_seconds
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(_TICK_SECONDS)
+            self._wake.clear()
+            try:
+                while self.publish():
+                    pass
+                self.sample_hosts()
+            except Exception:  # noqa: BLE001 - recorded with its traceback; the values stay in the table
+                _log.exception("metrics of training jobs could not be published; trying again")
+                self._stopping.wait(1.0)
+
+
+def host_data(usage: Usage, host: str, type_name: str) -> list[MetricDatum]:
+    """The metrics of one host. As on AWS, CPU and GPU count 100 per cent for each core and device."""
+    size = instance_type(type_name)
+    values = {
+        "CPUUtilization": usage.cpu_percent * size.vcpus,
+        "MemoryUtilization": usage.memory_percent,
+        "DiskUtilization": usage.disk_percent,
+    }
+    if size.gpus:
+        values["GPUUtilization"] = usage.gpu_percent * size.gpus
+    return [MetricDatum(name, {"Host": host}, value, usage.at, "Percent") for name, value in values.items()]
+
+
+def _instance_type_of(request: str) -> str:
+    return str(json.loads(request)["ResourceConfig"]["InstanceType"])

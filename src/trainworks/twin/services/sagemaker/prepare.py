@@ -1,0 +1,128 @@
+"""One attempt of a job made ready: its folder filled, its tasks described.
+
+Done anew from nothing whenever it did not come to the end, so that a server that was killed in it just does it again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainworks.spec.instance_types import instance_type
+from trainworks.twin.ports import ApiError, ImageResolver, Market, Mount, ObjectStore, PoolSpec, Runtime, TaskSpec
+from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync
+from trainworks.twin.services.sagemaker.container import command, write_contract
+from trainworks.twin.services.sagemaker.environment import ScriptMode, container_environment, script_mode
+from trainworks.twin.services.sagemaker.failures import client_error, disk_failure
+from trainworks.twin.services.sagemaker.folders import JobFolder, job_folder
+from trainworks.twin.services.sagemaker.inputs import stage_inputs
+from trainworks.twin.services.sagemaker.records import TrainingJob
+from trainworks.twin.services.sagemaker.source import unpack_source
+
+TASK_PREFIX = "sagemaker-"
+_POOL_IDLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is to be submitted. `sync` holds what was restored of the checkpoints, None without a CheckpointConfig."""
+
+    pool: PoolSpec
+    tasks: tuple[TaskSpec, ...]
+    sync: CheckpointSync | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Container:
+    """What the containers of an attempt have in common; `timeout_seconds` is what is left of the run time."""
+
+    job: TrainingJob
+    folder: JobFolder
+    runtime: Runtime
+    mode: ScriptMode
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Makes attempts ready. `endpoint_url` is the twin's, for the job's own calls."""
+
+    objects: ObjectStore
+    images: ImageResolver
+    jobs_dir: Path
+    endpoint_url: str
+
+    def prepare(self, job: TrainingJob, now: float) -> Attempt:
+        """Fill the folder of the current attempt. Raises `JobFailedError` with the job's FailureReason."""
+        folder = job_folder(self.jobs_dir, job)
+        shutil.rmtree(folder.attempt(job.attempt), ignore_errors=True)
+        runtime = self._runtime(job)
+        mode = script_mode(job)
+        try:
+            for host in job.hosts:
+                write_contract(job, host, folder.ml_root(job.attempt, host))
+            folder.logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_failure("The job's folder cannot be made", error) from error
+        mounts = stage_inputs(job, folder, self.objects)
+        sync = self._restored(job, folder)
+        container = _Container(
+            job, folder, runtime, mode, max(1.0, job.max_runtime_seconds - job.seconds_on_instances(now))
+        )
+        tasks = [self._task(container, host, mounts[host]) for host in job.hosts]
+        return Attempt(_pool(job), tuple(tasks), sync)
+
+    def _runtime(self, job: TrainingJob) -> Runtime:
+        image = job.request["AlgorithmSpecification"]["TrainingImage"]
+        try:
+            return self.images.resolve(image, job.role)
+        except ApiError as error:
+            raise client_error(f"Cannot pull the training image {image}: {error.code}: {error.message}") from error
+
+    def _restored(self, job: TrainingJob, folder: JobFolder) -> CheckpointSync | None:
+        if "CheckpointConfig" not in job.request:
+            return None
+        sync = CheckpointSync(job, folder, self.objects)
+        sync.restore()
+        return sync
+
+    def _task(self, container: _Container, host: str, mounts: Sequence[Mount]) -> TaskSpec:
+        job, folder, runtime, mode = container.job, container.folder, container.runtime, container.mode
+        ml_root = folder.ml_root(job.attempt, host)
+        if mode.submit_directory:
+            unpack_source(job, mode.submit_directory, ml_root / "code", folder, self.objects)
+        argv, cwd = command(job, runtime, mode, ml_root)
+        log = folder.log(job.attempt, host)
+        log.write_text(f"{runtime.note}\n" if runtime.note else "", encoding="utf-8")
+        size = instance_type(job.instance_type)
+        return TaskSpec(
+            task_id=f"{TASK_PREFIX}{job.job_id}-{job.attempt}-{host}",
+            pool_id=job.pool_id,
+            argv=argv,
+            env=container_environment(job, runtime, host, self.endpoint_url),
+            log_path=log,
+            cwd=cwd,
+            ml_root=ml_root,
+            mounts=tuple(mounts),
+            vcpus=size.vcpus,
+            memory_mib=size.memory_mib,
+            gpus=size.gpus,
+            network=not job.request.get("EnableNetworkIsolation", False),
+            timeout_seconds=container.timeout_seconds,
+            gang_id=f"{TASK_PREFIX}{job.job_id}-{job.attempt}",
+            gang_size=job.instance_count,
+            gang_index=job.hosts.index(host),
+            hostname=host,
+        )
+
+
+def _pool(job: TrainingJob) -> PoolSpec:
+    return PoolSpec(
+        pool_id=job.pool_id,
+        instance_types=(job.instance_type,),
+        market=Market.SPOT if job.is_spot else Market.ON_DEMAND,
+        exclusive=True,
+        idle_seconds=_POOL_IDLE_SECONDS,
+    )

@@ -1,0 +1,73 @@
+"""The SageMaker service of a twin, put together: what `server.py` builds, starts and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainworks.twin.ports import Caller, Compute, ControlPlane, ImageResolver, ObjectStore, TaskState
+from trainworks.twin.services.logship import LogShipper
+from trainworks.twin.services.outbox import Outbox
+from trainworks.twin.services.sagemaker.api import SageMakerApi, training_job_arn
+from trainworks.twin.services.sagemaker.metrics import JobMetrics
+from trainworks.twin.services.sagemaker.prepare import TASK_PREFIX, Preparer
+from trainworks.twin.services.sagemaker.store import TrainingJobs
+from trainworks.twin.services.sagemaker.worker import Settings, Worker
+from trainworks.twin.store.database import Database
+from trainworks.twin.wire import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service needs of the twin's other parts; `shipper` and `outbox` are shared with Batch."""
+
+    database: Database
+    control_plane: ControlPlane
+    objects: ObjectStore
+    compute: Compute
+    images: ImageResolver
+    shipper: LogShipper
+    outbox: Outbox
+
+
+class SageMakerService:
+    """`endpoint` answers the API; `start` after the compute plane's tables exist and before its events flow."""
+
+    def __init__(
+        self, parts: Parts, jobs_dir: Path, endpoint_url: str, *, metrics_interval_seconds: float = 60.0
+    ) -> None:
+        preparer = Preparer(parts.objects, parts.images, jobs_dir, endpoint_url)
+        self._jobs = TrainingJobs(parts.database, parts.outbox)
+        self._metrics = JobMetrics(parts.database, parts.control_plane, parts.compute, metrics_interval_seconds)
+        self._worker = Worker(
+            jobs=self._jobs,
+            compute=parts.compute,
+            objects=parts.objects,
+            preparer=preparer,
+            shipper=parts.shipper,
+            settings=Settings(jobs_dir),
+        )
+        parts.shipper.observe(TASK_PREFIX, self._metrics.on_lines)
+        self.endpoint: Endpoint = SageMakerApi(self._jobs, self._worker, parts.control_plane, parts.images).endpoint()
+
+    def start(self) -> None:
+        """Take up open jobs, and publish what is left of metrics."""
+        self.endpoint.warm()
+        self._metrics.start()
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Stop threads; jobs go on in their instances."""
+        self._worker.stop()
+        self._metrics.stop()
+
+    def instance_ids(self, training_job_name: str, caller: Caller) -> Sequence[str]:
+        """The instances on which a training job runs now; empty where it runs on none."""
+        job = self._jobs.by_arn(training_job_arn(caller, training_job_name))
+        if job is None:
+            return ()
+        with self._jobs.database.transaction() as tx:
+            tasks = self._jobs.tasks(tx, job)
+        running = (TaskState.PLACED, TaskState.RUNNING)
+        return [task.instance_id for task in tasks if task.instance_id and task.state in running]

@@ -1,0 +1,284 @@
+"""Carries training jobs on: asks `decide` what a job needs, does it, asks again, until there is nothing but to wait.
+
+Whatever changes a job (a request, a task event, a timer) wakes it. One job is never worked on by two threads at once.
+Every action is either one transaction or can be done twice with the same result, so a killed server goes on where
+it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from sqlite3 import Connection
+
+from trainworks.spec.training_job import SecondaryStatus
+from trainworks.twin.ports import Compute, ObjectStore, TaskEvent
+from trainworks.twin.services.logship import LogShipper, LogSource
+from trainworks.twin.services.sagemaker import decide as steps
+from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync, CheckpointSyncs
+from trainworks.twin.services.sagemaker.failures import JobFailedError, task_failure
+from trainworks.twin.services.sagemaker.folders import job_folder
+from trainworks.twin.services.sagemaker.outputs import upload_outputs
+from trainworks.twin.services.sagemaker.prepare import TASK_PREFIX, Attempt, Preparer
+from trainworks.twin.services.sagemaker.records import ENDED, Task, TrainingJob
+from trainworks.twin.services.sagemaker.schedule import Schedule
+from trainworks.twin.services.sagemaker.store import TrainingJobs
+
+_log = logging.getLogger(__name__)
+_S = SecondaryStatus
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+_LOG_WAIT_SECONDS = 5.0
+_MOST_FAULTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`checkpoint_interval_seconds` between scans of checkpoints; `jobs_dir` holds the jobs' folders."""
+
+    jobs_dir: Path
+    checkpoint_interval_seconds: float = 1.0
+
+
+class Worker:
+    """Owns the life of training jobs between CreateTrainingJob and their end."""
+
+    def __init__(
+        self,
+        *,
+        jobs: TrainingJobs,
+        compute: Compute,
+        objects: ObjectStore,
+        preparer: Preparer,
+        shipper: LogShipper,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._jobs = jobs
+        self._compute = compute
+        self._objects = objects
+        self._preparer = preparer
+        self._shipper = shipper
+        self._jobs_dir = settings.jobs_dir
+        self._clock = clock
+        self._syncs = CheckpointSyncs(self.fail, settings.checkpoint_interval_seconds)
+        self._schedule = Schedule(self._carry_on, clock)
+        self._faults: dict[str, int] = {}
+        compute.subscribe(TASK_PREFIX, self._on_events)
+
+    def start(self) -> None:
+        """Take up every job that an earlier run left open, and what comes from now on."""
+        self._syncs.start()
+        self._schedule.start()
+        for job_id in self._jobs.open_job_ids():
+            self.wake(job_id)
+
+    def stop(self) -> None:
+        """Finish what is in hand; jobs go on, and are taken up at the next start."""
+        self._schedule.stop()
+        self._syncs.stop()
+
+    def wake(self, job_id: str) -> None:
+        """Look at this job now."""
+        self._schedule.wake(job_id)
+
+    def fail(self, job_id: str, reason: str) -> None:
+        """Head for Failed with this reason, unless the job already heads for some end."""
+        with self._jobs.database.transaction() as tx:
+            job = self._jobs.by_id(tx, job_id)
+            if job is not None and not job.is_terminal and job.ending is None:
+                self._jobs.update(tx, job, ending=_S.FAILED, failure_reason=reason)
+        self.wake(job_id)
+
+    # -- one job ----------------------------------------------------------------------------------------------
+
+    def _carry_on(self, job_id: str) -> float | None:
+        """Do all that can be done now; when to look again, or None to wait for a wake-up."""
+        try:
+            return self._steps(job_id)
+        except Exception as error:  # noqa: BLE001 - recorded with its traceback, and fails the job if it stays
+            _log.exception("job %s could not be carried on", job_id)
+            faults = self._faults[job_id] = self._faults.get(job_id, 0) + 1
+            if faults == _MOST_FAULTS:
+                self._give_up(job_id, f"InternalServerError: {type(error).__name__}: {error}")
+            return self._clock() + min(faults, 30)
+
+    def _steps(self, job_id: str) -> float | None:
+        while True:
+            # Under the write lock: a listener wakes the job before its transaction is committed.
+            with self._jobs.database.transaction() as tx:
+                job = self._jobs.by_id(tx, job_id)
+                tasks = self._jobs.tasks(tx, job) if job is not None and job.submitted_at is not None else []
+            if job is None:
+                return None
+            action = steps.decide(job, tasks, self._clock())
+            try:
+                if isinstance(action, steps.Wait):
+                    self._keep_syncing(job)
+                    return action.until
+                self._do(action, job, tasks)
+            except JobFailedError as error:
+                self._failed(job, error.reason)
+
+    def _do(self, action: steps.Action, job: TrainingJob, tasks: Sequence[Task]) -> None:
+        if isinstance(action, steps.Prepare):
+            self._submit(job, self._preparer.prepare(job, self._clock()))
+        elif isinstance(action, steps.Move):
+            self._move(job, action)
+        elif isinstance(action, steps.HeadFor):
+            self._head_for(job, action)
+        elif isinstance(action, steps.StopTasks):
+            running = [task.task_id for task in tasks if not task.has_ended]
+            self._compute.stop(running, action.grace_seconds)
+            self._update(job, stop_sent=True)
+        elif isinstance(action, steps.SaveCheckpoints):
+            self._save_checkpoints(job)
+            self._wait_for_logs(tasks)
+            self._move(job, action.then)
+        elif isinstance(action, steps.Restart):
+            self._save_checkpoints(job)
+            self._restart(job)
+        elif isinstance(action, steps.Upload):
+            self._upload(job, action.ending)
+        elif isinstance(action, steps.CleanUp):
+            self._clean_up(job)
+
+    def _submit(self, job: TrainingJob, attempt: Attempt) -> None:
+        now = self._clock()
+        with self._jobs.database.transaction() as tx:
+            current = self._jobs.by_id(tx, job.job_id)
+            if current is None or current.secondary_status is not _S.STARTING or current.ending is not None:
+                return  # stopped while it was prepared
+            self._compute.create_pool(tx, attempt.pool)
+            self._jobs.insert_tasks(tx, current, [(task.task_id, task.hostname) for task in attempt.tasks])
+            self._shipper.follow(
+                tx, [_log_source(job, task.task_id, task.log_path, task.hostname, now) for task in attempt.tasks]
+            )
+            self._jobs.update(tx, current, submitted_at=now, stop_sent=False)
+            self._compute.submit(tx, attempt.tasks)
+        if attempt.sync is not None:
+            self._syncs.add(job.job_id, attempt.sync)
+
+    def _move(self, job: TrainingJob, move: steps.Move) -> None:
+        with self._jobs.database.transaction() as tx:
+            current = self._jobs.by_id(tx, job.job_id)
+            if (
+                current is not None
+                and current.secondary_status is job.secondary_status
+                and current.ending is job.ending
+            ):
+                self._jobs.transition(tx, current, move.following, move.at, **move.changes)
+
+    def _head_for(self, job: TrainingJob, action: steps.HeadFor) -> None:
+        reason = action.failure_reason or None
+        if action.failed_task is not None:
+            folder = job_folder(self._jobs_dir, job)
+            task = action.failed_task
+            ml_root, log = folder.ml_root(task.attempt, task.host), folder.log(task.attempt, task.host)
+            reason = task_failure(job, task, ml_root, log)
+        with self._jobs.database.transaction() as tx:
+            current = self._jobs.by_id(tx, job.job_id)
+            if current is not None and current.ending is None:
+                self._jobs.update(tx, current, ending=action.ending, failure_reason=reason)
+
+    def _restart(self, job: TrainingJob) -> None:
+        self._syncs.remove(job.job_id)
+        with self._jobs.database.transaction() as tx:
+            current = self._jobs.by_id(tx, job.job_id)
+            if current is not None and current.secondary_status is _S.INTERRUPTED and current.ending is None:
+                at, following = self._clock(), current.attempt + 1
+                self._jobs.transition(
+                    tx, current, _S.RESTARTING, at, attempt=following, submitted_at=None, stop_sent=False
+                )
+        shutil.rmtree(job_folder(self._jobs_dir, job).attempt(job.attempt), ignore_errors=True)
+
+    def _upload(self, job: TrainingJob, ending: SecondaryStatus) -> None:
+        artifacts = upload_outputs(job, job_folder(self._jobs_dir, job), self._objects)
+        with self._jobs.database.transaction() as tx:
+            current = self._jobs.by_id(tx, job.job_id)
+            if current is not None and current.secondary_status is _S.UPLOADING:
+                final = current.ending or ending
+                self._jobs.transition(tx, current, final, self._clock(), model_artifacts=artifacts)
+
+    def _clean_up(self, job: TrainingJob) -> None:
+        self._syncs.remove(job.job_id)
+        self._compute.delete_pool(job.pool_id)
+        folder = job_folder(self._jobs_dir, job)
+        for number in range(job.attempt + 1):
+            shutil.rmtree(folder.attempt(number), ignore_errors=True)
+        self._update(job, cleaned=True)
+        self._faults.pop(job.job_id, None)
+
+    # -- checkpoints and logs ---------------------------------------------------------------------------------
+
+    def _keep_syncing(self, job: TrainingJob) -> None:
+        """After a restart of the server a running job has no sync yet."""
+        if job.submitted_at is None or job.is_terminal or "CheckpointConfig" not in job.request:
+            return
+        if self._syncs.get(job.job_id) is None:
+            self._syncs.add(job.job_id, self._new_sync(job))
+
+    def _new_sync(self, job: TrainingJob) -> CheckpointSync:
+        sync = CheckpointSync(job, job_folder(self._jobs_dir, job), self._objects)
+        sync.resume()
+        return sync
+
+    def _save_checkpoints(self, job: TrainingJob) -> None:
+        if job.submitted_at is None or "CheckpointConfig" not in job.request:
+            return
+        sync = self._syncs.get(job.job_id)
+        try:
+            (sync or self._new_sync(job)).scan(final=True)
+        except JobFailedError:
+            if job.ending is not _S.FAILED:
+                raise
+            _log.warning("the last checkpoints of the failed job %s could not be saved", job.name, exc_info=True)
+        self._syncs.remove(job.job_id)
+
+    def _wait_for_logs(self, tasks: Sequence[Task]) -> None:
+        """Let the log arrive first, so that an ended job has all its log events and final metrics."""
+        deadline = time.monotonic() + _LOG_WAIT_SECONDS
+        while time.monotonic() < deadline and not all(self._shipper.is_shipped(task.task_id) for task in tasks):
+            time.sleep(0.005)
+
+    # -- failures ---------------------------------------------------------------------------------------------
+
+    def _failed(self, job: TrainingJob, reason: str) -> None:
+        """An action could not be done: the job fails, whatever end it headed for."""
+        _log.info("job %s fails: %s", job.name, reason)
+        with self._jobs.database.transaction() as tx:
+            current = self._jobs.by_id(tx, job.job_id)
+            if current is None or current.is_terminal:
+                return
+            failed = self._jobs.update(tx, current, ending=_S.FAILED, failure_reason=reason)
+            if failed.secondary_status is _S.UPLOADING:
+                self._jobs.transition(tx, failed, _S.FAILED, self._clock())
+
+    def _give_up(self, job_id: str, reason: str) -> None:
+        with self._jobs.database.transaction() as tx:
+            job = self._jobs.by_id(tx, job_id)
+        if job is not None:
+            self._failed(job, reason)
+
+    # -- task events ------------------------------------------------------------------------------------------
+
+    def _on_events(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
+        changed = self._jobs.apply_events(tx, events)
+        self._shipper.finish(tx, [event.task_id for event in events if event.state in ENDED])
+        for job_id in changed:
+            self.wake(job_id)
+
+    def _update(self, job: TrainingJob, **changes: object) -> None:
+        with self._jobs.database.transaction() as tx:
+            current = self._jobs.by_id(tx, job.job_id)
+            if current is not None:
+                self._jobs.update(tx, current, **changes)
+
+
+def _log_source(job: TrainingJob, task_id: str, log: Path, host: str, now: float) -> LogSource:
+    """The stream of one instance's attempt: `<job>/algo-1-<seconds since the epoch>`."""
+    return LogSource(task_id, log, LOG_GROUP, f"{job.name}/{host}-{int(now)}", job.role)
