@@ -1,0 +1,162 @@
+"""What a job's container really is: the definition's properties, the overrides of a submission and its parameters.
+
+Sources: "Job definition parameters" in the AWS Batch user guide; botocore shapes `ContainerProperties`,
+`ContainerOverrides`; for Fargate "resourceRequirements" there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trainworks.twin.ports import ApiError
+
+_PLACEHOLDER = re.compile(r"Ref::([A-Za-z0-9_-]+)")
+
+_REFUSED = ("secrets", "repositoryCredentials", "volumes", "mountPoints")
+_REFUSED_TRUE = ("privileged", "enableExecuteCommand")
+_REFUSED_LINUX = ("devices", "tmpfs")
+
+MIN_MEMORY_MIB = 4
+
+_FARGATE_MEMORY_MIB: Mapping[float, Sequence[int]] = {
+    0.25: (512, 1024, 2048),
+    0.5: range(1024, 4096 + 1, 1024),
+    1: range(2048, 8192 + 1, 1024),
+    2: range(4096, 16384 + 1, 1024),
+    4: range(8192, 30720 + 1, 1024),
+    8: range(16384, 61440 + 1, 4096),
+    16: range(32768, 122880 + 1, 8192),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a container asks for."""
+
+    vcpus: float
+    memory_mib: int
+    gpus: int
+
+
+def check_container(container: Mapping[str, Any], *, is_fargate: bool) -> None:
+    """Raise `ClientException` for properties that Batch refuses or the twin cannot execute (it names them)."""
+    if not container.get("image"):
+        raise ApiError("ClientException", "Container properties must include an image")
+    _check_refused(container)
+    _check_environment(container.get("environment", []))
+    resources = resources_of(container)
+    if is_fargate:
+        _check_fargate(container, resources)
+    elif resources.vcpus != int(resources.vcpus):
+        raise ApiError("ClientException", f"VCPU must be a whole number on EC2 resources, not {resources.vcpus}")
+    driver = container.get("logConfiguration", {}).get("logDriver", "awslogs")
+    if driver != "awslogs":
+        raise ApiError("ClientException", f"trainworks does not implement logDriver '{driver}'; use awslogs")
+
+
+def effective_container(
+    container: Mapping[str, Any], overrides: Mapping[str, Any], parameters: Mapping[str, str]
+) -> dict[str, Any]:
+    """The container as one attempt runs it: overrides applied, `Ref::name` replaced by its parameter.
+
+    A placeholder without a parameter stays as it is. Raises `ClientException` for overrides that Batch refuses.
+    """
+    if "instanceType" in overrides:
+        raise ApiError("ClientException", "instanceType is not applicable to single-node jobs")
+    merged = dict(container)
+    merged["command"] = [
+        substitute(argument, parameters) for argument in overrides.get("command", container.get("command", []))
+    ]
+    _check_environment(overrides.get("environment", []))
+    environment = {entry["name"]: entry.get("value", "") for entry in container.get("environment", [])}
+    environment |= {entry["name"]: entry.get("value", "") for entry in overrides.get("environment", [])}
+    merged["environment"] = [{"name": name, "value": value} for name, value in environment.items()]
+    requirements = _requirements(container) | _requirements(overrides)
+    merged["resourceRequirements"] = [{"type": kind, "value": value} for kind, value in requirements.items()]
+    merged.pop("vcpus", None)
+    merged.pop("memory", None)
+    return merged
+
+
+def substitute(argument: str, parameters: Mapping[str, str]) -> str:
+    """An argument with its `Ref::name` placeholders replaced."""
+    return _PLACEHOLDER.sub(lambda found: parameters.get(found[1], found[0]), argument)
+
+
+def resources_of(container: Mapping[str, Any]) -> Resources:
+    """vCPUs, memory and GPUs of `resourceRequirements` (or of the older `vcpus` and `memory`)."""
+    found = _requirements(container)
+    for kind in ("VCPU", "MEMORY"):
+        if kind not in found:
+            raise ApiError("ClientException", f"Container properties must include resourceRequirements of type {kind}")
+    resources = Resources(
+        vcpus=_number("VCPU", found["VCPU"]),
+        memory_mib=int(_number("MEMORY", found["MEMORY"])),
+        gpus=int(_number("GPU", found["GPU"])) if "GPU" in found else 0,
+    )
+    if resources.vcpus <= 0:
+        raise ApiError("ClientException", f"VCPU must be greater than 0, not {found['VCPU']}")
+    if resources.memory_mib < MIN_MEMORY_MIB:
+        raise ApiError("ClientException", f"MEMORY must be at least {MIN_MEMORY_MIB} MiB, not {found['MEMORY']}")
+    return resources
+
+
+def _requirements(container: Mapping[str, Any]) -> dict[str, str]:
+    older = {"VCPU": container.get("vcpus"), "MEMORY": container.get("memory")}
+    found = {kind: str(value) for kind, value in older.items() if value}
+    return found | {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", [])}
+
+
+def _number(kind: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        raise ApiError("ClientException", f"resourceRequirements {kind} '{value}' is not a number") from None
+    if kind != "VCPU" and number != int(number):
+        raise ApiError("ClientException", f"resourceRequirements {kind} '{value}' is not a whole number")
+    return number
+
+
+def _check_refused(container: Mapping[str, Any]) -> None:
+    linux = container.get("linuxParameters", {})
+    given = [name for name in _REFUSED if container.get(name)]
+    given += [name for name in _REFUSED_TRUE if container.get(name)]
+    given += [f"linuxParameters.{name}" for name in _REFUSED_LINUX if linux.get(name)]
+    if given:
+        raise ApiError(
+            "ClientException",
+            f"trainworks does not implement container properties {', '.join(given)} of AWS Batch; leave them out",
+        )
+    if "instanceType" in container:
+        raise ApiError("ClientException", "instanceType is not applicable to single-node container jobs")
+
+
+def _check_environment(environment: Sequence[Mapping[str, str]]) -> None:
+    for entry in environment:
+        name = entry.get("name", "")
+        if not name or "=" in name or "\0" in name:
+            raise ApiError("ClientException", f"Environment variable name '{name}' is not valid")
+        if name.startswith("AWS_BATCH"):
+            raise ApiError("ClientException", f"Environment variables cannot start with \"AWS_BATCH\": '{name}'")
+
+
+def _check_fargate(container: Mapping[str, Any], resources: Resources) -> None:
+    if resources.gpus:
+        raise ApiError("ClientException", "GPU resource requirements are not supported on Fargate")
+    allowed = _FARGATE_MEMORY_MIB.get(resources.vcpus)
+    if allowed is None:
+        values = ", ".join(f"{value:g}" for value in _FARGATE_MEMORY_MIB)
+        raise ApiError(
+            "ClientException", f"Fargate resource requirements (VCPU {resources.vcpus:g}) are not valid: {values}"
+        )
+    if resources.memory_mib not in allowed:
+        raise ApiError(
+            "ClientException",
+            f"Fargate resource requirements (VCPU {resources.vcpus:g}, MEMORY {resources.memory_mib}) are not valid: "
+            f"with this VCPU, MEMORY is one of {', '.join(str(value) for value in allowed)}",
+        )
+    if not container.get("executionRoleArn"):
+        raise ApiError("ClientException", "An executionRoleArn is required for jobs that run on Fargate resources")

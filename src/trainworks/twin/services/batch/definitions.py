@@ -1,0 +1,163 @@
+"""Job definitions of type `container`, in numbered revisions.
+
+Source: `RegisterJobDefinition` in the AWS Batch API reference.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from sqlite3 import Connection, Row
+from typing import Any
+
+from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.services.batch.arns import check_name, scope_of
+from trainworks.twin.services.batch.container import check_container
+from trainworks.twin.services.batch.environments import pass_role
+from trainworks.twin.services.batch.records import SQL
+from trainworks.twin.services.batch.retry import check_retry_strategy
+from trainworks.twin.services.batch.tags import put_tags, read_tags
+from trainworks.twin.store import Database
+from trainworks.twin.wire import Call, page
+
+MIN_TIMEOUT_SECONDS = 60
+_PAGE_SIZE = 100
+_KEPT = (
+    "parameters", "schedulingPriority", "containerProperties", "retryStrategy", "propagateTags", "timeout",
+    "platformCapabilities",
+)  # fmt: skip
+_NAME_AND_REVISION = re.compile(r"(?P<name>[^:]+)(?::(?P<revision>\d+))?")
+
+
+class JobDefinitions:
+    """Register, deregister and describe."""
+
+    def __init__(self, database: Database, control_plane: ControlPlane) -> None:
+        self._database = database
+        self._control_plane = control_plane
+
+    def register_job_definition(self, call: Call) -> Mapping[str, Any]:
+        params = call.params
+        name = check_name("jobDefinitionName", params["jobDefinitionName"])
+        scope = scope_of(call.caller)
+        self._control_plane.authorize(call.caller, "batch:RegisterJobDefinition", f"{scope}:job-definition/{name}")
+        _check_definition(params)
+        for member in ("jobRoleArn", "executionRoleArn"):
+            role = params["containerProperties"].get(member)
+            if role:
+                pass_role(self._control_plane, call, role, "ecs-tasks.amazonaws.com")
+        spec = {member: params[member] for member in _KEPT if member in params}
+        spec.setdefault("platformCapabilities", ["EC2"])
+        with self._database.transaction() as tx:
+            revision = (tx.execute(SQL["definition_last_revision"], (scope, name)).fetchone()[0] or 0) + 1
+            arn = f"{scope}:job-definition/{name}:{revision}"
+            row = {"arn": arn, "scope": scope, "name": name, "revision": revision, "spec": json.dumps(spec)}
+            tx.execute(SQL["definition_insert"], row)
+            put_tags(tx, arn, params.get("tags", {}))
+        return {"jobDefinitionName": name, "jobDefinitionArn": arn, "revision": revision}
+
+    def deregister_job_definition(self, call: Call) -> Mapping[str, Any]:
+        scope = scope_of(call.caller)
+        name, revision = _parse(call.params["jobDefinition"])
+        if revision is None:
+            raise ApiError("ClientException", "jobDefinition must be name:revision or an ARN with a revision")
+        arn = f"{scope}:job-definition/{name}:{revision}"
+        self._control_plane.authorize(call.caller, "batch:DeregisterJobDefinition", arn)
+        with self._database.transaction() as tx:
+            tx.execute(SQL["definition_deregister"], (arn,))
+        return {}
+
+    def describe_job_definitions(self, call: Call) -> Mapping[str, Any]:
+        params = call.params
+        self._control_plane.authorize(call.caller, "batch:DescribeJobDefinitions", "*")
+        with self._database.transaction() as tx:
+            rows = tx.execute(SQL["definitions"], (scope_of(call.caller),)).fetchall()
+            chosen, token = page(
+                [row for row in rows if _is_wanted(row, params)],
+                key=lambda row: [row["name"], row["revision"]],
+                limit=params.get("maxResults", _PAGE_SIZE),
+                token=params.get("nextToken"),
+                request=params,
+                error_code="ClientException",
+            )
+            details = [_detail(tx, row) for row in chosen]
+        return {"jobDefinitions": details, **({"nextToken": token} if token else {})}
+
+
+def definition_row(tx: Connection, caller: Caller, reference: str) -> Row:
+    """The definition that `name`, `name:revision` or an ARN stands for: ACTIVE, the newest where no revision is given.
+
+    Raises `ClientException` where there is none.
+    """
+    scope = scope_of(caller)
+    name, revision = _parse(reference)
+    if revision is None:
+        row: Row | None = tx.execute(SQL["definition_last_active"], (scope, name)).fetchone()
+    else:
+        row = tx.execute(SQL["definition_by_arn"], (f"{scope}:job-definition/{name}:{revision}",)).fetchone()
+    if row is None or row["status"] != "ACTIVE":
+        raise ApiError("ClientException", f"JobDefinition {reference} not found.")
+    return row
+
+
+def definition_matches(arn: str, pattern: str) -> bool:
+    """Whether `pattern`, a name, `name:revision` or ARN with an optional asterisk at the end, means this definition."""
+    if pattern.endswith("*"):
+        return arn.rpartition("/")[2].lower().startswith(pattern[:-1].rpartition("/")[2].lower())
+    name, revision = _parse(pattern)
+    found_name, found_revision = _parse(arn)
+    return name.lower() == found_name.lower() and revision in (None, found_revision)
+
+
+def check_timeout(timeout: Mapping[str, Any]) -> None:
+    seconds = timeout.get("attemptDurationSeconds", MIN_TIMEOUT_SECONDS)
+    if seconds < MIN_TIMEOUT_SECONDS:
+        raise ApiError(
+            "ClientException", f"Timeout attemptDurationSeconds must be at least {MIN_TIMEOUT_SECONDS}, not {seconds}"
+        )
+
+
+def _check_definition(params: Mapping[str, Any]) -> None:
+    if params["type"] != "container":
+        raise ApiError("ClientException", f"trainworks does not implement job definitions of type {params['type']}")
+    if "containerProperties" not in params:
+        raise ApiError("ClientException", "containerProperties must be provided for a job definition of type container")
+    capabilities: Sequence[str] = params.get("platformCapabilities", ["EC2"])
+    if len(capabilities) != 1:
+        raise ApiError("ClientException", "platformCapabilities must be one of EC2, FARGATE")
+    check_container(params["containerProperties"], is_fargate=capabilities[0] == "FARGATE")
+    check_retry_strategy(params.get("retryStrategy", {}))
+    check_timeout(params.get("timeout", {}))
+
+
+def _parse(reference: str) -> tuple[str, int | None]:
+    found = _NAME_AND_REVISION.fullmatch(reference.rpartition("/")[2])
+    if found is None:
+        raise ApiError("ClientException", f"JobDefinition '{reference}' is not valid: name, name:revision or ARN")
+    return found["name"], int(found["revision"]) if found["revision"] else None
+
+
+def _is_wanted(row: Row, params: Mapping[str, Any]) -> bool:
+    if "status" in params and row["status"] != params["status"]:
+        return False
+    if "jobDefinitionName" in params and row["name"] != params["jobDefinitionName"]:
+        return False
+    references = params.get("jobDefinitions")
+    if references is None:
+        return True
+    wanted = [_parse(reference) for reference in references]
+    return any(name == row["name"] and revision in (None, row["revision"]) for name, revision in wanted)
+
+
+def _detail(tx: Connection, row: Row) -> dict[str, Any]:
+    return {
+        "jobDefinitionName": row["name"],
+        "jobDefinitionArn": row["arn"],
+        "revision": row["revision"],
+        "status": row["status"],
+        "type": "container",
+        "containerOrchestrationType": "ECS",
+        "tags": read_tags(tx, row["arn"]),
+        **json.loads(row["spec"]),
+    }

@@ -1,0 +1,307 @@
+"""Compute environments: managed ones, on EC2, Spot or Fargate; each is a pool of instances of the compute plane.
+
+Source: `CreateComputeEnvironment` and `UpdateComputeEnvironment` in the AWS Batch API reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from sqlite3 import Connection, Row
+from typing import Any
+
+from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
+from trainworks.twin.ports import ApiError, Compute, ControlPlane, Market, PoolSpec
+from trainworks.twin.services.batch.arns import arn_of, check_name, scope_of
+from trainworks.twin.services.batch.records import SQL
+from trainworks.twin.services.batch.tags import put_tags, read_tags
+from trainworks.twin.store import Database
+from trainworks.twin.wire import Call, page
+
+EC2_TYPES = ("EC2", "SPOT")
+FARGATE_TYPES = ("FARGATE", "FARGATE_SPOT")
+FARGATE_INSTANCE_TYPE = "fargate"
+_EC2_ONLY = (
+    "minvCpus", "desiredvCpus", "instanceTypes", "imageId", "ec2KeyPair", "instanceRole", "tags", "placementGroup",
+    "bidPercentage", "spotIamFleetRole", "launchTemplate", "ec2Configuration", "allocationStrategy",
+)  # fmt: skip
+_SPOT_STRATEGIES = ("SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED", "SPOT_CAPACITY_OPTIMIZED_PRIORITIZED")
+_SCALING_MEMBERS = frozenset({"minvCpus", "maxvCpus", "desiredvCpus"})
+_PAGE_SIZE = 100
+
+
+def pool_of(row: Row) -> PoolSpec:
+    """The pool that a compute environment is to the compute plane."""
+    resources = json.loads(row["spec"])["computeResources"]
+    kind = resources["type"]
+    is_fargate = kind in FARGATE_TYPES
+    names = (FARGATE_INSTANCE_TYPE,) if is_fargate else expand_instance_types(resources["instanceTypes"])
+    return PoolSpec(
+        pool_id=row["pool_id"],
+        instance_types=names,
+        market=Market.SPOT if kind in ("SPOT", "FARGATE_SPOT") else Market.ON_DEMAND,
+        max_vcpus=resources["maxvCpus"],
+        exclusive=is_fargate,
+    )
+
+
+class ComputeEnvironments:
+    """Create, update, delete and describe. `on_change` is told the ARN of one that jobs may have waited for."""
+
+    def __init__(
+        self,
+        database: Database,
+        control_plane: ControlPlane,
+        compute: Compute,
+        on_change: Callable[[Connection, str], None],
+    ) -> None:
+        self._database = database
+        self._control_plane = control_plane
+        self._compute = compute
+        self._on_change = on_change
+
+    def create_compute_environment(self, call: Call) -> Mapping[str, Any]:
+        params = call.params
+        name = check_name("computeEnvironmentName", params["computeEnvironmentName"])
+        arn = arn_of(call.caller, "compute-environment", name)
+        self._control_plane.authorize(call.caller, "batch:CreateComputeEnvironment", arn)
+        if params["type"] != "MANAGED":
+            raise ApiError(
+                "ClientException", "trainworks does not implement UNMANAGED compute environments; use MANAGED"
+            )
+        if "computeResources" not in params:
+            raise ApiError("ClientException", "computeResources must be provided for a MANAGED compute environment")
+        resources = check_resources(params["computeResources"])
+        role = params.get("serviceRole")
+        if role:
+            pass_role(self._control_plane, call, role, "batch.amazonaws.com")
+        spec: dict[str, Any] = {
+            "type": "MANAGED",
+            "computeResources": resources,
+            "serviceRole": role or _service_linked_role(call.caller.account_id),
+            "uuid": _uuid(),
+            **{member: params[member] for member in ("context", "ecsSettings") if member in params},
+        }
+        status, reason = self._validity(resources)
+        row = {
+            "arn": arn,
+            "name": name,
+            "pool_id": f"batch.{name}.{hashlib.sha256(arn.encode()).hexdigest()[:8]}",
+            "state": params.get("state", "ENABLED"),
+            "status": status,
+            "status_reason": reason,
+            "spec": json.dumps(spec),
+        }
+        with self._database.transaction() as tx:
+            if tx.execute(SQL["environment_by_arn"], (arn,)).fetchone():
+                raise ApiError("ClientException", "Object already exists", 409)
+            tx.execute(SQL["environment_insert"], row)
+            put_tags(tx, arn, params.get("tags", {}))
+            self._compute.create_pool(tx, pool_of(environment_row(tx, arn)))
+        return {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
+
+    def update_compute_environment(self, call: Call) -> Mapping[str, Any]:
+        params = call.params
+        arn = arn_of(call.caller, "compute-environment", params["computeEnvironment"])
+        self._control_plane.authorize(call.caller, "batch:UpdateComputeEnvironment", arn)
+        if params.get("serviceRole"):
+            pass_role(self._control_plane, call, params["serviceRole"], "batch.amazonaws.com")
+        with self._database.transaction() as tx:
+            row = environment_row(tx, arn)
+            spec = json.loads(row["spec"])
+            update = dict(params.get("computeResources", {}))
+            update.pop("updateToLatestImageVersion", None)
+            _check_update(spec["computeResources"], update)
+            spec["computeResources"] = check_resources(spec["computeResources"] | update)
+            spec |= {
+                member: params[member]
+                for member in ("serviceRole", "updatePolicy", "context", "ecsSettings")
+                if member in params
+            }
+            status, reason = self._validity(spec["computeResources"])
+            state = params.get("state", row["state"])
+            tx.execute(
+                SQL["environment_update"],
+                {"arn": arn, "state": state, "status": status, "status_reason": reason, "spec": json.dumps(spec)},
+            )
+            self._compute.create_pool(tx, pool_of(environment_row(tx, arn)))
+            self._on_change(tx, arn)
+        return {"computeEnvironmentName": row["name"], "computeEnvironmentArn": arn}
+
+    def delete_compute_environment(self, call: Call) -> Mapping[str, Any]:
+        arn = arn_of(call.caller, "compute-environment", call.params["computeEnvironment"])
+        self._control_plane.authorize(call.caller, "batch:DeleteComputeEnvironment", arn)
+        with self._database.transaction() as tx:
+            row = tx.execute(SQL["environment_by_arn"], (arn,)).fetchone()
+            if row is None:
+                return {}
+            if tx.execute(SQL["queues_of_environment"], (arn,)).fetchone():
+                raise ApiError("ClientException", "Cannot delete, found existing JobQueue relationship")
+            if row["state"] != "DISABLED":
+                raise ApiError("ClientException", "Cannot delete, compute environment must be DISABLED first")
+            tx.execute(SQL["environment_delete"], (arn,))
+            tx.execute(SQL["tags_delete"], (arn,))
+        self._compute.delete_pool(row["pool_id"])
+        return {}
+
+    def describe_compute_environments(self, call: Call) -> Mapping[str, Any]:
+        params = call.params
+        self._control_plane.authorize(call.caller, "batch:DescribeComputeEnvironments", "*")
+        with self._database.transaction() as tx:
+            rows = tx.execute(SQL["environments"], (scope_of(call.caller),)).fetchall()
+            if "computeEnvironments" in params:
+                wanted = {arn_of(call.caller, "compute-environment", each) for each in params["computeEnvironments"]}
+                rows = [row for row in rows if row["arn"] in wanted]
+            chosen, token = page(
+                rows,
+                key=lambda row: [row["arn"]],
+                limit=params.get("maxResults", _PAGE_SIZE),
+                token=params.get("nextToken"),
+                request=params,
+                error_code="ClientException",
+            )
+            details = [self._detail(tx, row) for row in chosen]
+        return {"computeEnvironments": details, **({"nextToken": token} if token else {})}
+
+    def _detail(self, tx: Connection, row: Row) -> dict[str, Any]:
+        spec = json.loads(row["spec"])
+        resources = spec.pop("computeResources")
+        if resources["type"] in EC2_TYPES:
+            in_use = sum(_vcpus(each.instance_type) for each in self._compute.instances(row["pool_id"]))
+            resources = resources | {"desiredvCpus": max(in_use, resources.get("minvCpus", 0))}
+        return {
+            "computeEnvironmentName": row["name"],
+            "computeEnvironmentArn": row["arn"],
+            "ecsClusterArn": cluster_arn(row["arn"]),
+            "tags": read_tags(tx, row["arn"]),
+            "state": row["state"],
+            "status": row["status"],
+            "statusReason": row["status_reason"],
+            "computeResources": resources,
+            "containerOrchestrationType": "ECS",
+            **spec,
+        }
+
+    def _validity(self, resources: Mapping[str, Any]) -> tuple[str, str]:
+        """VALID, or INVALID with a reason: what Batch finds out when it makes instances, not when it is asked."""
+        for subnet in resources.get("subnets", []):
+            if not self._control_plane.subnet_exists(subnet):
+                return "INVALID", f"CLIENT_ERROR - The subnet ID '{subnet}' does not exist"
+        for group in resources.get("securityGroupIds", []):
+            if not self._control_plane.security_group_exists(group):
+                return "INVALID", f"CLIENT_ERROR - The security group '{group}' does not exist"
+        return "VALID", "ComputeEnvironment Healthy"
+
+
+def environment_row(tx: Connection, arn: str) -> Row:
+    """The row, or `ClientException`."""
+    row: Row | None = tx.execute(SQL["environment_by_arn"], (arn,)).fetchone()
+    if row is None:
+        raise ApiError("ClientException", f"{arn} does not exist")
+    return row
+
+
+def cluster_arn(environment_arn: str) -> str:
+    """The ECS cluster that Batch would make for a compute environment."""
+    name = environment_arn.rpartition("/")[2]
+    suffix = hashlib.sha256(environment_arn.encode()).hexdigest()
+    uuid = f"{suffix[:8]}-{suffix[8:12]}-{suffix[12:16]}-{suffix[16:20]}-{suffix[20:32]}"
+    region, account = environment_arn.split(":")[3:5]
+    return f"arn:aws:ecs:{region}:{account}:cluster/AWSBatch-{name}-{uuid}"
+
+
+def pass_role(control_plane: ControlPlane, call: Call, role: str, service: str) -> None:
+    """`iam:PassRole` for a role given by name or ARN; a role that the service cannot assume is a `ClientException`."""
+    arn = role if role.startswith("arn:") else f"arn:aws:iam::{call.caller.account_id}:role/{role}"
+    if arn == _service_linked_role(call.caller.account_id):
+        return
+    try:
+        control_plane.pass_role(call.caller, arn, service)
+    except ApiError as error:
+        if error.code == "ValidationException":
+            raise ApiError("ClientException", error.message) from error
+        raise
+
+
+def check_resources(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """`computeResources` with Batch's defaults; raises `ClientException` for what it refuses."""
+    kind = resources["type"]
+    for member in ("managedInstancesProvider", "scalingPolicy", "capacityTags"):
+        if member in resources:
+            raise ApiError("ClientException", f"trainworks does not implement computeResources.{member}; leave it out")
+    if kind not in EC2_TYPES + FARGATE_TYPES:
+        raise ApiError("ClientException", f"trainworks does not implement compute resources of type {kind}")
+    if not resources.get("subnets"):
+        raise ApiError("ClientException", "computeResources.subnets must be provided")
+    if resources["maxvCpus"] < 1:
+        raise ApiError("ClientException", f"maxvCpus must be greater than 0, not {resources['maxvCpus']}")
+    if kind in FARGATE_TYPES:
+        return _check_fargate(resources)
+    return _check_ec2(resources)
+
+
+def _check_fargate(resources: Mapping[str, Any]) -> dict[str, Any]:
+    given = [member for member in _EC2_ONLY if member in resources]
+    if given:
+        raise ApiError(
+            "ClientException", f"{', '.join(given)} parameters aren't applicable to Fargate compute resources"
+        )
+    if not resources.get("securityGroupIds"):
+        raise ApiError("ClientException", "securityGroupIds must be provided for Fargate compute resources")
+    return dict(resources)
+
+
+def _check_ec2(resources: Mapping[str, Any]) -> dict[str, Any]:
+    for member in ("instanceRole", "instanceTypes"):
+        if not resources.get(member):
+            raise ApiError("ClientException", f"computeResources.{member} must be provided for EC2 compute resources")
+    try:
+        expand_instance_types(resources["instanceTypes"])
+    except UnknownInstanceTypeError as error:
+        raise ApiError("ClientException", f"{error.message}; {error.fix}") from error
+    template = resources.get("launchTemplate")
+    if template is not None and not (template.get("launchTemplateId") or template.get("launchTemplateName")):
+        raise ApiError("ClientException", "launchTemplate must have a launchTemplateId or a launchTemplateName")
+    strategy = resources.get("allocationStrategy", "BEST_FIT")
+    if resources["type"] == "SPOT":
+        if strategy == "BEST_FIT" and not resources.get("spotIamFleetRole"):
+            raise ApiError(
+                "ClientException", "spotIamFleetRole must be provided for SPOT with allocationStrategy BEST_FIT"
+            )
+    elif strategy in _SPOT_STRATEGIES:
+        raise ApiError("ClientException", f"allocationStrategy {strategy} is for SPOT compute resources only")
+    minimum = resources.get("minvCpus", 0)
+    if minimum > resources["maxvCpus"]:
+        raise ApiError("ClientException", "minvCpus must be less than or equal to maxvCpus")
+    return {"minvCpus": 0, "desiredvCpus": minimum, "allocationStrategy": "BEST_FIT", **resources}
+
+
+def _check_update(resources: Mapping[str, Any], update: Mapping[str, Any]) -> None:
+    """What may be changed in place: with BEST_FIT nothing but the scaling members."""
+    infrastructure = sorted(
+        member for member, value in update.items() if member not in _SCALING_MEMBERS and resources.get(member) != value
+    )
+    is_fargate = resources["type"] in FARGATE_TYPES
+    if update.get("type", resources["type"]) in FARGATE_TYPES and not is_fargate:
+        raise ApiError("ClientException", "The type of EC2 compute resources can only be changed to EC2 or SPOT")
+    if infrastructure and not is_fargate and resources.get("allocationStrategy") == "BEST_FIT":
+        raise ApiError(
+            "ClientException",
+            f"Compute environments with allocationStrategy BEST_FIT cannot change {', '.join(infrastructure)}; "
+            "create a new compute environment",
+        )
+
+
+def _service_linked_role(account_id: str) -> str:
+    return f"arn:aws:iam::{account_id}:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch"
+
+
+def _vcpus(instance_type_name: str) -> int:
+    return instance_type(instance_type_name).vcpus
+
+
+def _uuid() -> str:
+    raw = secrets.token_hex(16)
+    return f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"

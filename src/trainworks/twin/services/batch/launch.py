@@ -1,0 +1,229 @@
+"""What a job's container is on this machine: a command line, an environment, a pool, and the credentials of its role.
+
+Everything here is the same for all children of an array, so it is made once for as many attempts as start together;
+`task_of` then adds what belongs to one attempt.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from sqlite3 import Row
+
+from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Runtime, TaskSpec
+from trainworks.twin.services.batch.arns import account_of, ecs_task_id, name_of, region_of, task_id
+from trainworks.twin.services.batch.environments import cluster_arn
+from trainworks.twin.services.batch.records import Job, JobSpec
+
+DEFAULT_LOG_GROUP = "/aws/batch/job"
+WORKING_FOLDER = "/tmp"  # noqa: S108 - the sandbox's own: private to the task and emptied after it
+STOP_GRACE_SECONDS = 30.0
+CREDENTIALS_SECONDS = 7 * 24 * 3600
+"""ECS renews a task's credentials; in environment variables they must last as long as a job may wait and run."""
+
+_TASKS_SERVICE = "ecs-tasks.amazonaws.com"
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PYTHON_NAMES = ("python", "python3")
+
+
+class LaunchError(Exception):
+    """The container could not be made. `reason` is the container's, as Amazon ECS words it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchPorts:
+    """Who is asked for credentials and images, and where the AWS API is that jobs call."""
+
+    control_plane: ControlPlane
+    images: ImageResolver
+    endpoint_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What the attempts of one job, or of the children of one array, have in common."""
+
+    spec: JobSpec
+    pool_id: str
+    priority: int
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    log_caller: Caller | None
+    note: str
+
+
+def make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts, *, priority: int) -> Launch:
+    """Resolve image, credentials and command for attempts that begin with `first`, or raise `LaunchError`.
+
+    `environment` is the row of the compute environment that they run in.
+    """
+    control_plane = ports.control_plane
+    submitter = Caller(**spec.caller)
+    task_arn = ecs_task_arn(environment["arn"], first.job_id, first.attempt + 1)
+    execution_caller = _assume_execution_role(control_plane, spec, task_arn)
+    if execution_caller is not None:
+        _check_logs(control_plane, execution_caller, spec, first)
+    runtime = _resolve(ports.images, spec, execution_caller or submitter)
+    env = {
+        **runtime.env,
+        **{entry["name"]: entry["value"] for entry in spec.container["environment"]},
+        "AWS_REGION": submitter.region,
+        "AWS_DEFAULT_REGION": submitter.region,
+        "AWS_ENDPOINT_URL": ports.endpoint_url,
+        "AWS_BATCH_CE_NAME": environment["name"],
+        "AWS_BATCH_JQ_NAME": name_of(first.queue_arn),
+        **_job_credentials(control_plane, spec, task_arn),
+    }
+    return Launch(
+        spec=spec,
+        pool_id=environment["pool_id"],
+        priority=priority,
+        argv=resolve_argv((*runtime.entrypoint, *(spec.container["command"] or runtime.command)), runtime, env),
+        env=env,
+        cwd=runtime.working_dir if runtime.working_dir != "/" else WORKING_FOLDER,
+        log_caller=execution_caller,
+        note="" if runtime.root is not None else runtime.note,
+    )
+
+
+def task_of(launch: Launch, job: Job, log_path: Path, array_size: int | None) -> TaskSpec:
+    """The task of one attempt of `job`."""
+    env = {**launch.env, "AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": str(job.attempt)}
+    if job.array_index is not None:
+        env["AWS_BATCH_JOB_ARRAY_INDEX"] = str(job.array_index)
+        env["AWS_BATCH_JOB_ARRAY_SIZE"] = str(array_size)
+    return TaskSpec(
+        task_id=task_id(job.job_id, job.attempt),
+        pool_id=launch.pool_id,
+        argv=launch.argv,
+        env=env,
+        log_path=log_path,
+        cwd=launch.cwd,
+        vcpus=launch.spec.vcpus,
+        memory_mib=launch.spec.memory_mib,
+        gpus=launch.spec.gpus,
+        timeout_seconds=launch.spec.timeout_seconds,
+        stop_grace_seconds=STOP_GRACE_SECONDS,
+        priority=launch.priority,
+    )
+
+
+def resolve_argv(argv: Sequence[str], runtime: Runtime, env: Mapping[str, str]) -> tuple[str, ...]:
+    """`argv` with its program as an absolute path: what `execvp` does in a container, never a shell.
+
+    A plain name is looked up beside the runtime's interpreter first, then in the job's `PATH`. Raises `LaunchError`.
+    """
+    if not argv:
+        raise LaunchError("CannotStartContainerError: Error response from daemon: no command specified")
+    program = argv[0]
+    if "/" in program:
+        found = os.path.normpath(Path(runtime.working_dir) / program)
+        if not os.access(found, os.X_OK):
+            raise LaunchError(_not_started(program, "no such file or directory"))
+        return (found, *argv[1:])
+    if program in _PYTHON_NAMES:
+        return (str(runtime.python), *argv[1:])
+    folders = [str(runtime.python.parent), *env.get("PATH", _SYSTEM_PATH).split(":"), *_SYSTEM_PATH.split(":")]
+    for folder in filter(None, folders):
+        candidate = Path(folder) / program
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return (str(candidate), *argv[1:])
+    raise LaunchError(_not_started(program, "executable file not found in $PATH"))
+
+
+def log_group_of(spec: JobSpec) -> str:
+    options = spec.container.get("logConfiguration", {}).get("options", {})
+    return str(options.get("awslogs-group", DEFAULT_LOG_GROUP))
+
+
+def log_stream_of(spec: JobSpec, job_id: str, attempt: int) -> str:
+    """`<prefix>/default/<ECS task id>`; the prefix is the definition's name where none is configured."""
+    options = spec.container.get("logConfiguration", {}).get("options", {})
+    definition_name = name_of(spec.definition_arn).partition(":")[0]
+    return f"{options.get('awslogs-stream-prefix', definition_name)}/default/{ecs_task_id(job_id, attempt)}"
+
+
+def ecs_task_arn(environment_arn: str, job_id: str, attempt: int) -> str:
+    cluster = cluster_arn(environment_arn).rpartition("/")[2]
+    prefix = f"arn:aws:ecs:{region_of(environment_arn)}:{account_of(environment_arn)}"
+    return f"{prefix}:task/{cluster}/{ecs_task_id(job_id, attempt)}"
+
+
+def _assume_execution_role(control_plane: ControlPlane, spec: JobSpec, task_arn: str) -> Caller | None:
+    role = spec.container.get("executionRoleArn")
+    if not role:
+        return None
+    session = task_arn.rpartition("/")[2]
+    try:
+        credentials = control_plane.assume_for_service(
+            _role_arn(role, spec), _TASKS_SERVICE, session, CREDENTIALS_SECONDS, task_arn
+        )
+    except ApiError as error:
+        raise LaunchError(_cannot_assume(role, error)) from error
+    return credentials.caller
+
+
+def _job_credentials(control_plane: ControlPlane, spec: JobSpec, task_arn: str) -> dict[str, str]:
+    """The job role's temporary credentials as environment variables; none without a job role."""
+    role = spec.container.get("jobRoleArn")
+    if not role:
+        return {}
+    session = task_arn.rpartition("/")[2]
+    try:
+        credentials = control_plane.assume_for_service(
+            _role_arn(role, spec), _TASKS_SERVICE, session, CREDENTIALS_SECONDS, task_arn
+        )
+    except ApiError as error:
+        raise LaunchError(_cannot_assume(role, error)) from error
+    return {
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_SESSION_TOKEN": credentials.session_token,
+    }
+
+
+def _check_logs(control_plane: ControlPlane, caller: Caller, spec: JobSpec, first: Job) -> None:
+    """As the log driver does before the container starts: may the execution role write there?"""
+    stream = log_stream_of(spec, first.job_id, first.attempt + 1)
+    resource = f"arn:aws:logs:{caller.region}:{caller.account_id}:log-group:{log_group_of(spec)}:log-stream:{stream}"
+    try:
+        for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+            control_plane.authorize(caller, action, resource)
+    except ApiError as error:
+        raise LaunchError(
+            "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: "
+            f"failed to create Cloudwatch log stream: {error.code}: {error.message}"
+        ) from error
+
+
+def _resolve(images: ImageResolver, spec: JobSpec, caller: Caller) -> Runtime:
+    image = str(spec.container["image"])
+    try:
+        return images.resolve(image, caller)
+    except ApiError as error:
+        raise LaunchError(f"CannotPullContainerError: {image}: {error.message}") from error
+
+
+def _role_arn(role: str, spec: JobSpec) -> str:
+    return role if role.startswith("arn:") else f"arn:aws:iam::{account_of(spec.definition_arn)}:role/{role}"
+
+
+def _cannot_assume(role: str, error: ApiError) -> str:
+    return (
+        f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role "
+        f"being passed has the proper trust relationship and permissions. {error.message}"
+    )
+
+
+def _not_started(program: str, problem: str) -> str:
+    return (
+        "CannotStartContainerError: Error response from daemon: failed to create task for container: "
+        f'exec: "{program}": {problem}'
+    )

@@ -1,0 +1,155 @@
+-- name: environment_insert
+INSERT INTO batch_compute_environment (arn, name, pool_id, state, status, status_reason, spec)
+VALUES (:arn, :name, :pool_id, :state, :status, :status_reason, :spec);
+
+-- name: environment_update
+UPDATE batch_compute_environment
+SET state = :state, status = :status, status_reason = :status_reason, spec = :spec WHERE arn = :arn;
+
+-- name: environment_by_arn
+SELECT * FROM batch_compute_environment WHERE arn = ?;
+
+-- name: environments
+SELECT * FROM batch_compute_environment WHERE arn LIKE ? || ':%' ORDER BY arn;
+
+-- name: environment_delete
+DELETE FROM batch_compute_environment WHERE arn = ?;
+
+-- name: queue_insert
+INSERT INTO batch_job_queue (arn, name, state, priority, spec) VALUES (:arn, :name, :state, :priority, :spec);
+
+-- name: queue_update
+UPDATE batch_job_queue SET state = :state, priority = :priority, spec = :spec WHERE arn = :arn;
+
+-- name: queue_by_arn
+SELECT * FROM batch_job_queue WHERE arn = ?;
+
+-- name: queues
+SELECT * FROM batch_job_queue WHERE arn LIKE ? || ':%' ORDER BY arn;
+
+-- name: queues_of_environment
+SELECT queue.arn FROM batch_job_queue AS queue, json_each(queue.spec, '$.computeEnvironmentOrder') AS entry
+WHERE json_extract(entry.value, '$.computeEnvironment') = ?;
+
+-- name: queue_delete
+DELETE FROM batch_job_queue WHERE arn = ?;
+
+-- name: definition_insert
+INSERT INTO batch_job_definition (arn, scope, name, revision, status, spec)
+VALUES (:arn, :scope, :name, :revision, 'ACTIVE', :spec);
+
+-- name: definition_last_revision
+SELECT max(revision) FROM batch_job_definition WHERE scope = ? AND name = ?;
+
+-- name: definition_last_active
+SELECT * FROM batch_job_definition WHERE scope = ? AND name = ? AND status = 'ACTIVE' ORDER BY revision DESC LIMIT 1;
+
+-- name: definition_by_arn
+SELECT * FROM batch_job_definition WHERE arn = ?;
+
+-- name: definitions
+SELECT * FROM batch_job_definition WHERE scope = ? ORDER BY name, revision;
+
+-- name: definition_deregister
+UPDATE batch_job_definition SET status = 'INACTIVE' WHERE arn = ?;
+
+-- name: tag_put
+INSERT INTO batch_tag (arn, key, value) VALUES (?, ?, ?) ON CONFLICT (arn, key) DO UPDATE SET value = excluded.value;
+
+-- name: tag_delete
+DELETE FROM batch_tag WHERE arn = ? AND key = ?;
+
+-- name: tags_delete
+DELETE FROM batch_tag WHERE arn = ?;
+
+-- name: tags
+SELECT key, value FROM batch_tag WHERE arn = ? ORDER BY key;
+
+-- name: spec_insert
+INSERT INTO batch_job_spec (spec_id, spec) VALUES (?, ?);
+
+-- name: spec_by_id
+SELECT spec FROM batch_job_spec WHERE spec_id = ?;
+
+-- name: job_insert
+INSERT INTO batch_job (job_id, spec_id, parent_id, array_index, array_size, unfinished, queue_arn, status, status_reason,
+                       waiting_on, vcpus, created_at, stopped_at)
+VALUES (:job_id, :spec_id, :parent_id, :array_index, :array_size, :unfinished, :queue_arn, :status, :status_reason,
+        :waiting_on, :vcpus, :created_at, :stopped_at);
+
+-- name: job_by_id
+SELECT * FROM batch_job WHERE job_id = ?;
+
+-- name: jobs_by_id
+SELECT * FROM batch_job WHERE job_id IN (SELECT value FROM json_each(?));
+
+-- name: children
+SELECT * FROM batch_job WHERE parent_id = ? ORDER BY array_index;
+
+-- name: open_children
+SELECT * FROM batch_job WHERE parent_id = ? AND status NOT IN ('SUCCEEDED', 'FAILED') ORDER BY array_index;
+
+-- name: child
+SELECT * FROM batch_job WHERE parent_id = ? AND array_index = ?;
+
+-- name: children_by_status
+SELECT status, count(*) AS jobs FROM batch_job WHERE parent_id = ? GROUP BY status;
+
+-- name: jobs_of_queue
+SELECT * FROM batch_job WHERE queue_arn = ? AND parent_id IS NULL ORDER BY seq DESC;
+
+-- name: open_jobs_of_queue
+SELECT * FROM batch_job WHERE queue_arn = ? AND parent_id IS NULL AND status NOT IN ('SUCCEEDED', 'FAILED') ORDER BY seq;
+
+-- name: job_update
+UPDATE batch_job SET status = :status, status_reason = :status_reason, waiting_on = :waiting_on, attempt = :attempt,
+    dispatched = :dispatched, blocked_at = :blocked_at, compute_environment_arn = :compute_environment_arn,
+    started_at = :started_at, stopped_at = :stopped_at, instance_id = :instance_id, exit_code = :exit_code,
+    reason = :reason, previous_attempts = :previous_attempts, ended_by = :ended_by, end_reason = :end_reason,
+    unfinished = :unfinished, failed = :failed
+WHERE seq = :seq;
+
+-- name: jobs_to_dispatch
+SELECT job.*, queue.priority FROM batch_job AS job JOIN batch_job_queue AS queue ON queue.arn = job.queue_arn
+WHERE job.status = 'RUNNABLE' AND job.dispatched = 0 AND job.blocked_at IS NULL AND job.array_size IS NULL
+ORDER BY queue.priority DESC, job.seq LIMIT ?;
+
+-- name: blocked_jobs
+SELECT * FROM batch_job WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL ORDER BY seq;
+
+-- name: unblock_queue
+UPDATE batch_job SET blocked_at = NULL, status_reason = NULL
+WHERE queue_arn = ? AND status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL;
+
+-- name: vcpus_in_environment
+SELECT coalesce(sum(vcpus), 0) FROM batch_job
+WHERE compute_environment_arn = ? AND dispatched = 1 AND status IN ('RUNNABLE', 'STARTING', 'RUNNING');
+
+-- name: jobs_to_stop
+SELECT * FROM batch_job WHERE ended_by IS NOT NULL AND dispatched = 1 AND status IN ('RUNNABLE', 'STARTING', 'RUNNING');
+
+-- name: dependency_insert
+INSERT OR IGNORE INTO batch_dependency (on_job_id, waiting_job_id, n_to_n) VALUES (?, ?, ?);
+
+-- name: dependents
+SELECT on_job_id, waiting_job_id, n_to_n FROM batch_dependency
+WHERE on_job_id IN (SELECT value FROM json_each(?));
+
+-- name: dependencies_delete
+DELETE FROM batch_dependency WHERE on_job_id = :job_id OR waiting_job_id = :job_id;
+
+-- name: expired_jobs
+SELECT job_id, array_size FROM batch_job
+WHERE parent_id IS NULL AND status IN ('SUCCEEDED', 'FAILED') AND stopped_at < ?;
+
+-- name: job_delete
+DELETE FROM batch_job WHERE job_id = :job_id OR parent_id = :job_id;
+
+-- name: spec_delete
+DELETE FROM batch_job_spec WHERE spec_id = ?;
+
+-- name: log_caller_put
+UPDATE batch_job_spec SET log_caller = :caller WHERE spec_id = :spec_id;
+
+-- name: log_caller
+SELECT log_caller AS caller FROM batch_job_spec WHERE spec_id = ?;

@@ -1,0 +1,88 @@
+-- What Batch stores in twin.db. Times are milliseconds since the epoch, as in Batch's own API. JSON columns hold the
+-- members of botocore's shapes as they were given.
+
+CREATE TABLE IF NOT EXISTS batch_compute_environment (
+    arn TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    pool_id TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    status TEXT NOT NULL,
+    status_reason TEXT NOT NULL,
+    spec TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS batch_job_queue (
+    arn TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    spec TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS batch_job_definition (
+    arn TEXT PRIMARY KEY,
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    UNIQUE (scope, name, revision)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS batch_tag (
+    arn TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (arn, key)
+) WITHOUT ROWID;
+
+-- What a job was submitted with; an array's children share their parent's. `log_caller` is the execution role's session
+-- that writes the logs of what runs now.
+CREATE TABLE IF NOT EXISTS batch_job_spec (
+    spec_id TEXT PRIMARY KEY,
+    spec TEXT NOT NULL,
+    log_caller TEXT
+) WITHOUT ROWID;
+
+-- One row for a job, an array parent or an array child. `attempt` counts what was handed to Compute, `dispatched` says
+-- whether the present attempt was; earlier attempts are in `previous_attempts`. `waiting_on` counts open dependencies.
+-- `ended_by` is 'cancel' or 'terminate' once asked for. `unfinished` and `failed` count the children of a parent.
+CREATE TABLE IF NOT EXISTS batch_job (
+    seq INTEGER PRIMARY KEY,
+    job_id TEXT NOT NULL UNIQUE,
+    spec_id TEXT NOT NULL,
+    parent_id TEXT,
+    array_index INTEGER,
+    array_size INTEGER,
+    unfinished INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    queue_arn TEXT NOT NULL,
+    compute_environment_arn TEXT,
+    status TEXT NOT NULL,
+    status_reason TEXT,
+    waiting_on INTEGER NOT NULL DEFAULT 0,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    dispatched INTEGER NOT NULL DEFAULT 0,
+    blocked_at INTEGER,
+    vcpus REAL NOT NULL,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    stopped_at INTEGER,
+    instance_id TEXT,
+    exit_code INTEGER,
+    reason TEXT,
+    previous_attempts TEXT,
+    ended_by TEXT,
+    end_reason TEXT
+);
+CREATE INDEX IF NOT EXISTS batch_job_by_parent ON batch_job (parent_id, array_index) WHERE parent_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS batch_job_by_queue ON batch_job (queue_arn, seq) WHERE parent_id IS NULL;
+CREATE INDEX IF NOT EXISTS batch_job_to_dispatch ON batch_job (seq)
+    WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NULL;
+
+CREATE TABLE IF NOT EXISTS batch_dependency (
+    on_job_id TEXT NOT NULL,
+    waiting_job_id TEXT NOT NULL,
+    n_to_n INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (on_job_id, waiting_job_id, n_to_n)
+) WITHOUT ROWID;

@@ -1,0 +1,286 @@
+"""The Batch service: its parts put together, its endpoint, and what happens when tasks report."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+from trainworks.spec.batch_job import JobStatus
+from trainworks.twin.ports import Caller, Compute, ControlPlane, ImageResolver, TaskEvent, TaskState
+from trainworks.twin.services.batch.arns import TASK_PREFIX, job_arn, job_of_task, task_id
+from trainworks.twin.services.batch.attempts import apply_event
+from trainworks.twin.services.batch.definitions import JobDefinitions
+from trainworks.twin.services.batch.describe import job_detail
+from trainworks.twin.services.batch.dispatch import Dispatcher, DispatchPorts, log_folder, log_path
+from trainworks.twin.services.batch.environments import ComputeEnvironments
+from trainworks.twin.services.batch.jobs import Jobs
+from trainworks.twin.services.batch.launch import Launch, LaunchPorts, log_group_of, log_stream_of
+from trainworks.twin.services.batch.progress import Progress
+from trainworks.twin.services.batch.queues import JobQueues
+from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_spec
+from trainworks.twin.services.batch.submission import Submission
+from trainworks.twin.services.batch.tags import Tags
+from trainworks.twin.services.logship import LogShipper, LogSource
+from trainworks.twin.services.outbox import Event, Outbox
+from trainworks.twin.store import Database
+from trainworks.twin.store.queries import load_sql
+from trainworks.twin.wire import Endpoint, Operation, executed
+
+_log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 7 * 24 * 3600
+"""Batch keeps a job's record for seven days after its end; so are its log files kept."""
+
+_SPECS_IN_MEMORY = 1_000
+_ENDS = (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED)
+
+
+class BatchService:
+    """Built before `Compute.start`; `start` and `stop` frame its threads. `endpoint` answers the API."""
+
+    def __init__(
+        self,
+        database: Database,
+        control_plane: ControlPlane,
+        compute: Compute,
+        images: ImageResolver,
+        *,
+        outbox: Outbox,
+        log_shipper: LogShipper,
+        jobs_dir: Path,
+        endpoint_url: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        database.apply(load_sql(__package__ or "", "schema.sql"))
+        self._database = database
+        self._control_plane = control_plane
+        self._compute = compute
+        self._outbox = outbox
+        self._log_shipper = log_shipper
+        self._jobs_dir = jobs_dir
+        self._clock = clock
+        self._specs: dict[str, JobSpec] = {}
+        self._log_callers: dict[str, Caller | None] = {}
+        self._janitor = threading.Thread(target=self.purge, name="batch-janitor", daemon=True)
+        launch_ports = LaunchPorts(control_plane, images, endpoint_url)
+        self.dispatcher = Dispatcher(
+            database,
+            DispatchPorts(
+                launch=launch_ports,
+                compute=compute,
+                outbox=outbox,
+                jobs_dir=jobs_dir,
+                open_progress=self._open_progress,
+                commit=self._commit,
+                describe=self._describe,
+                spec_of=self._spec_of,
+                remember_log_caller=self._remember_log_caller,
+                now_ms=self._now_ms,
+            ),
+        )
+        self._jobs = Jobs(
+            database,
+            control_plane,
+            compute,
+            spec_of=self._spec_of,
+            open_progress=self._open_progress,
+            commit=self._commit,
+        )
+        self.endpoint = Endpoint("batch", self._operations(), validation_code="ClientException")
+        compute.subscribe(TASK_PREFIX, self.on_task_events)
+
+    def start(self) -> None:
+        """Go on with what an earlier run left: stops, RUNNABLE jobs; and forget jobs that ended long ago."""
+        self._jobs.stop_again()
+        self.dispatcher.start()
+        self._janitor.start()
+
+    def stop(self) -> None:
+        self.dispatcher.stop()
+        if self._janitor.is_alive():
+            self._janitor.join()
+
+    def on_task_events(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
+        """`TaskListener`: the states of jobs follow their tasks, in the transaction of the events."""
+        progress = self._open_progress(tx)
+        addressed = [(event, *job_of_task(event.task_id)) for event in events]
+        progress.load({job_id for _, job_id, _ in addressed})
+        started: list[Job] = []
+        ended: list[str] = []
+        for event, job_id, attempt in addressed:
+            job = progress.get(job_id)
+            if job is None or job.is_terminal or job.attempt != attempt or not job.dispatched:
+                continue
+            progress.put(apply_event(job, event, progress.spec(job).retry_strategy))
+            if event.state is TaskState.RUNNING:
+                started.append(job)
+            elif event.state in _ENDS:
+                ended.append(event.task_id)
+        self._log_shipper.follow(tx, [self._log_source(tx, job, progress.spec(job)) for job in started])
+        self._log_shipper.finish(tx, ended)
+        self._commit(progress)
+
+    def purge(self) -> None:
+        """Forget jobs, with their log files, seven days after their end."""
+        before_ms = self._now_ms() - KEPT_SECONDS * 1000
+        for row in self._database.read(SQL["expired_jobs"], (before_ms,)):
+            job_id = row["job_id"]
+            with self._database.transaction() as tx:
+                tx.execute(SQL["dependencies_delete"], {"job_id": job_id})
+                tx.execute(SQL["job_delete"], {"job_id": job_id})
+                tx.execute(SQL["spec_delete"], (job_id,))
+            folder = self._jobs_dir / "batch" / job_id
+            try:
+                shutil.rmtree(folder)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                _log.exception("the log files of Batch job %s could not be deleted: %s", job_id, folder)
+
+    def _operations(self) -> Mapping[str, Operation]:
+        database, control_plane = self._database, self._control_plane
+        environments = ComputeEnvironments(database, control_plane, self._compute, self._environment_changed)
+        queues = JobQueues(database, control_plane, self._queue_changed, self._jobs.end_queue)
+        definitions = JobDefinitions(database, control_plane)
+        submission = Submission(database, control_plane, self._open_progress, self._commit, self._now_ms)
+        tags = Tags(database, control_plane)
+        return {
+            "CreateComputeEnvironment": executed(
+                environments.create_compute_environment,
+                "MANAGED on EC2, Spot or Fargate; launch template, image id, key pair, placement group, bid percentage "
+                "and allocation strategy are recorded, minvCpus starts no instances ahead of jobs.",
+                refused_members=("eksConfiguration", "unmanagedvCpus"),
+            ),
+            "UpdateComputeEnvironment": executed(
+                environments.update_compute_environment, refused_members=("eksConfiguration", "unmanagedvCpus")
+            ),
+            "DeleteComputeEnvironment": executed(environments.delete_compute_environment),
+            "DescribeComputeEnvironments": executed(environments.describe_compute_environments),
+            "CreateJobQueue": executed(
+                queues.create_job_queue, refused_members=("schedulingPolicyArn", "serviceEnvironmentOrder")
+            ),
+            "UpdateJobQueue": executed(
+                queues.update_job_queue, refused_members=("schedulingPolicyArn", "serviceEnvironmentOrder")
+            ),
+            "DeleteJobQueue": executed(queues.delete_job_queue),
+            "DescribeJobQueues": executed(queues.describe_job_queues),
+            "RegisterJobDefinition": executed(
+                definitions.register_job_definition,
+                "Type container; ulimits, user, shared memory, swap, network, platform version, ephemeral storage and "
+                "runtime platform are recorded; volumes, secrets and privileged containers are refused.",
+                refused_members=("nodeProperties", "eksProperties", "ecsProperties", "consumableResourceProperties"),
+            ),
+            "DeregisterJobDefinition": executed(definitions.deregister_job_definition),
+            "DescribeJobDefinitions": executed(definitions.describe_job_definitions),
+            "SubmitJob": executed(
+                submission.submit_job,
+                "shareIdentifier and scheduling priority are recorded; a log stream appears with the first output.",
+                refused_members=(
+                    "nodeOverrides",
+                    "eksPropertiesOverride",
+                    "ecsPropertiesOverride",
+                    "consumableResourcePropertiesOverride",
+                ),
+            ),
+            "DescribeJobs": executed(self._jobs.describe_jobs),
+            "ListJobs": executed(self._jobs.list_jobs),
+            "CancelJob": executed(self._jobs.cancel_job),
+            "TerminateJob": executed(self._jobs.terminate_job),
+            "TagResource": executed(tags.tag_resource),
+            "UntagResource": executed(tags.untag_resource),
+            "ListTagsForResource": executed(tags.list_tags_for_resource),
+        }
+
+    def _environment_changed(self, tx: Connection, environment_arn: str) -> None:
+        for row in tx.execute(SQL["queues_of_environment"], (environment_arn,)).fetchall():
+            self._queue_changed(tx, row["arn"])
+
+    def _queue_changed(self, tx: Connection, queue_arn: str) -> None:
+        """What was blocked may fit now."""
+        tx.execute(SQL["unblock_queue"], (queue_arn,))
+        self.dispatcher.wake()
+
+    def _open_progress(self, tx: Connection) -> Progress:
+        return Progress(tx, self._now_ms(), self._spec_of)
+
+    def _commit(self, progress: Progress) -> None:
+        """Settle, record events, and wake the dispatcher when something became RUNNABLE."""
+        progress.settle()
+        if not progress.transitions:
+            return
+        self._announce(progress)
+        self.dispatcher.wake()
+
+    def _announce(self, progress: Progress) -> None:
+        """ "Batch Job State Change" for those statuses that any rule listens to."""
+        wanted = wanted_statuses(self._control_plane.event_patterns("aws.batch", "Batch Job State Change"))
+        events = [
+            Event(
+                "aws.batch",
+                "Batch Job State Change",
+                self._describe(progress.tx, job),
+                (job_arn(job.queue_arn, job.job_id),),
+            )
+            for job in progress.transitions
+            if job.status in wanted
+        ]
+        self._outbox.put(progress.tx, events)
+
+    def _describe(self, tx: Connection, job: Job) -> Mapping[str, Any]:
+        return job_detail(tx, job, self._spec_of(tx, job.spec_id))
+
+    def _spec_of(self, tx: Connection, spec_id: str) -> JobSpec:
+        """Specs never change, so that they may be kept in memory."""
+        spec = self._specs.get(spec_id)
+        if spec is None:
+            if len(self._specs) >= _SPECS_IN_MEMORY:
+                self._specs.clear()
+            spec = self._specs[spec_id] = load_spec(tx, spec_id)
+        return spec
+
+    def _log_source(self, tx: Connection, job: Job, spec: JobSpec) -> LogSource:
+        return LogSource(
+            task_id=task_id(job.job_id, job.attempt),
+            path=log_path(log_folder(self._jobs_dir, job), job),
+            log_group=log_group_of(spec),
+            log_stream=log_stream_of(spec, job.job_id, job.attempt),
+            caller=self._log_caller(tx, job.spec_id),
+        )
+
+    def _remember_log_caller(self, tx: Connection, spec_id: str, launch: Launch) -> None:
+        """The execution role's session that writes the logs of what was launched."""
+        caller = launch.log_caller
+        tx.execute(
+            SQL["log_caller_put"], {"spec_id": spec_id, "caller": json.dumps(asdict(caller)) if caller else None}
+        )
+        self._log_callers.pop(spec_id, None)
+
+    def _log_caller(self, tx: Connection, spec_id: str) -> Caller | None:
+        if spec_id not in self._log_callers:
+            if len(self._log_callers) >= _SPECS_IN_MEMORY:
+                self._log_callers.clear()
+            row = tx.execute(SQL["log_caller"], (spec_id,)).fetchone()
+            self._log_callers[spec_id] = Caller(**json.loads(row["caller"])) if row and row["caller"] else None
+        return self._log_callers[spec_id]
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def wanted_statuses(patterns: Sequence[Mapping[str, Any]]) -> frozenset[JobStatus]:
+    """The statuses that event patterns can match; all of them where a pattern does not name statuses plainly."""
+    wanted: set[JobStatus] = set()
+    for pattern in patterns:
+        statuses = pattern.get("detail", {}).get("status")
+        if not isinstance(statuses, list) or not all(isinstance(status, str) for status in statuses):
+            return frozenset(JobStatus)
+        wanted |= {status for status in JobStatus if status in statuses}
+    return frozenset(wanted)
