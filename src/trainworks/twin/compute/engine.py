@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from sqlite3 import Connection
 from typing import Any
 
@@ -34,6 +35,7 @@ from trainworks.twin.store import Database
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
 _SPARE_DELAY_SECONDS = 0.5
+_SHARED_COMMIT_SECONDS = 0.015
 _QUEUE_WINDOW = 512
 _LAUNCHES_PER_TURN = 64
 _LONGEST_BACKLOG = 64
@@ -78,6 +80,8 @@ class Engine:
         self._gone: set[str] = set()
         self._next_deadline: float | None = None
         self._spare_due: float | None = None
+        self._journals_due: float | None = None
+        self._last_turn = 0.0
         self._durations: dict[str, float] = {}
         self._running_since: dict[str, float] = {}
         self._stopping = False
@@ -130,7 +134,10 @@ class Engine:
                 time.sleep(_RETRY_SECONDS)
 
     def _listen(self) -> bool:
-        """Wait for something to do; whether the tables have to be looked at."""
+        """Wait for something to do; whether the tables have to be looked at.
+
+        Agents' words alone wait a moment after the last turn, so that a stream of short tasks shares commits.
+        """
         due = False
         for key, _ in self._selector.select(self._timeout()):
             if key.fd == self._wake_reading:
@@ -143,13 +150,16 @@ class Engine:
                 agent, is_process = key.data
                 due |= self._note_end(agent) if is_process else self._hear(agent)
         now = time.time()
+        if self._journals_due is not None and now >= self._journals_due:
+            due = True
         if self._spare_due is not None and now >= self._spare_due:
             self._spare_due = None
             self._watch(self._fleet.keep_spare())
         return due or (self._next_deadline is not None and now >= self._next_deadline)
 
     def _timeout(self) -> float | None:
-        deadlines = [each for each in (self._next_deadline, self._spare_due) if each is not None]
+        candidates = (self._next_deadline, self._spare_due, self._journals_due)
+        deadlines = [each for each in candidates if each is not None]
         return max(0.0, min(deadlines) - time.time()) if deadlines else None
 
     def _hear(self, agent: Agent) -> bool:
@@ -163,7 +173,7 @@ class Engine:
             match message["op"]:
                 case "journal":
                     self._dirty.add(agent.instance_id)
-                    due = True
+                    self._journals_due = self._journals_due or self._last_turn + _SHARED_COMMIT_SECONDS
                 case "usage":
                     self._on_usage(_usage(message))
                 case "welcome":
@@ -210,6 +220,7 @@ class Engine:
     # One turn
 
     def _turn(self) -> None:
+        self._journals_due, self._last_turn = None, time.time()
         dirty, gone = set(self._dirty), set(self._gone)
         outcome = Outcome({}, [], [])
         try:
@@ -306,11 +317,10 @@ class Engine:
             if pool_id not in pools or pools[pool_id].deleted:
                 continue
             view = self._pool_view(pools[pool_id], rows, load)
-            queue = [
-                Request(row["task_id"], row["vcpus"], row["memory_mib"], row["gpus"], row["gang_id"], row["gang_size"])
-                for row in tables.queued(pool_id, _QUEUE_WINDOW)
-            ]
-            plan = place(view, queue, machine, self._fleet.new_ids(_LAUNCHES_PER_TURN))
+            if not _can_take_more(view):
+                continue
+            queue = [Request(*row) for row in tables.queued(pool_id, _QUEUE_WINDOW)]
+            plan = place(view, queue, machine, islice(self._fleet.new_ids(), _LAUNCHES_PER_TURN))
             machine = plan.machine
             for launch in plan.launches:
                 rows.append(self._launch(tables, pools[pool_id], launch, outcome))
@@ -462,6 +472,15 @@ class Engine:
 def _host(row: InstanceRow, load: Load) -> Host:
     kind = instance_type(row.instance_type)
     return Host(row.instance_id, kind, load.vcpus, load.memory_mib, load.gpus, load.tasks, load.backlog)
+
+
+def _can_take_more(view: PoolView) -> bool:
+    """Whether to look at a pool's queue: agents that work off a backlog are given more when half of it is left."""
+    return not (
+        view.backlog_limit
+        and view.hosts
+        and all(host.tasks and host.backlog > view.backlog_limit // 2 for host in view.hosts)
+    )
 
 
 def _lease_messages(row: InstanceRow, tasks: Sequence[Any], pool: PoolRow | None) -> list[Message]:

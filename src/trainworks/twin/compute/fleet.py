@@ -13,6 +13,7 @@ import secrets
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -78,15 +79,17 @@ class Fleet:
         self._janitor = Thread(target=self._sweep, name="compute-janitor", daemon=True)
         self._janitor.start()
 
-    def new_ids(self, count: int) -> list[str]:
-        """Names for instances to launch; the spare's comes first."""
-        spare = [self._spare.instance_id] if self._spare is not None else []
-        return [*spare, *(f"i-{secrets.token_hex(9)[:17]}" for _ in range(count - len(spare)))]
+    def new_ids(self) -> Iterator[str]:
+        """Names for instances to launch, without end; the spare's comes first."""
+        if self._spare is not None:
+            yield self._spare.instance_id
+        while True:
+            yield f"i-{secrets.token_hex(9)[:17]}"
 
     def keep_spare(self) -> Agent:
         """The spare, launched if there is none."""
         if self._spare is None:
-            self._spare = self._launch(self.new_ids(1)[0])
+            self._spare = self._launch(next(self.new_ids()))
         return self._spare
 
     @property

@@ -3,8 +3,8 @@
 Rules, in AWS Batch's order of things:
 - Tasks are placed by priority, then by age. A task that could run but has no room yet holds back those behind it in
   its pool, so that a large one is not starved by small ones.
-- A task goes on the fullest instance that has room; else the smallest allowed type that fits is launched, as long as the
-  pool stays within `max_vcpus`.
+- A task goes on the fullest instance that has room; else the smallest allowed type that fits is launched, as long as
+  the pool stays within `max_vcpus`.
 - Tasks of a gang go on instances of their own, all of them or none. An `exclusive` instance runs one task.
 - Declared vCPUs count, as on AWS, not this machine's. But shared pools start no more work at a time than the machine is
   told to carry (`Machine`); a single task larger than that runs alone. Exclusive pools are exempt: one asked for them.
@@ -13,7 +13,7 @@ Rules, in AWS Batch's order of things:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trainworks.spec.instance_types import InstanceType
@@ -108,12 +108,12 @@ def fits(kind: InstanceType, request: Request) -> bool:
     return kind.vcpus >= request.vcpus and kind.memory_mib >= request.memory_mib and kind.gpus >= request.gpus
 
 
-def place(pool: PoolView, queue: Sequence[Request], machine: Machine, new_ids: Sequence[str]) -> Plan:
-    """Place what can be placed of `queue` (in order). `machine` is what is left of it, and the plan's what is left then.
+def place(pool: PoolView, queue: Sequence[Request], machine: Machine, new_ids: Iterator[str]) -> Plan:
+    """Place what can be placed of `queue` (in order). `machine` is what is left of it, the plan's what is left then.
 
     `new_ids` name the instances that may be launched: no more than these are.
     """
-    planner = _Planner(pool, machine, list(new_ids))
+    planner = _Planner(pool, machine, new_ids)
     for unit in _units(queue):
         if not all(any(fits(kind, request) for kind in pool.kinds) for request in unit):
             continue
@@ -131,7 +131,7 @@ def _units(queue: Sequence[Request]) -> list[list[Request]]:
 
 
 class _Planner:
-    def __init__(self, pool: PoolView, machine: Machine, new_ids: list[str]) -> None:
+    def __init__(self, pool: PoolView, machine: Machine, new_ids: Iterator[str]) -> None:
         self._pool = pool
         self._hosts: dict[str, Host] = {host.instance_id: host for host in pool.hosts}
         self._new_ids = new_ids
@@ -145,12 +145,12 @@ class _Planner:
             return True
         if not self._machine_carries(unit):
             return False
-        before = dict(self._hosts), list(self._new_ids), list(self.launches)
+        before = dict(self._hosts), list(self.launches)
         chosen: dict[str, Request] = {}
         for request in unit:
             host = self._open_host(request, taken=chosen) or self._launch(request)
             if host is None:
-                self._hosts, self._new_ids, self.launches = before
+                self._hosts, self.launches = before
                 return False
             self._hosts[host.instance_id] = host.with_task(request)
             chosen[host.instance_id] = request
@@ -172,8 +172,11 @@ class _Planner:
         used = self._pool.other_vcpus + sum(host.kind.vcpus for host in self._hosts.values())
         for kind in self._by_size:
             within = self._pool.max_vcpus is None or used + kind.vcpus <= self._pool.max_vcpus
-            if fits(kind, request) and within and self._new_ids:
-                host = Host(self._new_ids.pop(0), kind)
+            if fits(kind, request) and within:
+                instance_id = next(self._new_ids, None)
+                if instance_id is None:
+                    return None
+                host = Host(instance_id, kind)
                 self.launches.append(Launch(host.instance_id, kind))
                 return host
         return None

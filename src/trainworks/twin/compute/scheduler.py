@@ -244,12 +244,12 @@ def _row(task: TaskSpec, hosts: tuple[tuple[str, str], ...]) -> dict[str, Any]:
 
 def _addresses(name: str, members: Sequence[TaskSpec]) -> tuple[tuple[str, str], ...]:
     """A loopback address for each member of a gang, apart from those of other gangs; none for a plain localhost."""
+    if all(member.hostname == "localhost" for member in members):
+        return ()
     first, second = blake2b(name.encode(), digest_size=2).digest()
+    network = f"127.{1 + first % 254}"
     return tuple(
-        (
-            member.hostname,
-            f"127.{1 + first % 254}.{(second + member.gang_index // 250) % 256}.{1 + member.gang_index % 250}",
-        )
+        (member.hostname, f"{network}.{(second + member.gang_index // 250) % 256}.{1 + member.gang_index % 250}")
         for member in sorted(members, key=lambda each: each.gang_index)
         if member.hostname != "localhost"
     )

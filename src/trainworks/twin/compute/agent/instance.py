@@ -24,6 +24,7 @@ from trainworks.twin.compute.journal import Entry, JournalWriter
 
 _UNCLAIMED_SECONDS = 60.0
 _IDLE_TURN_SECONDS = 30.0
+_GROUP_SECONDS = 0.004
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Instance:
         self._slots: list[SlotProcess] = [slots.start(network=True, gpus=False)]
         self._entries: list[Entry] = []
         self._end_at: float | None = None
+        self._publish_after = 0.0
         self._alone_since = time.monotonic()
         self._idle_seconds = _UNCLAIMED_SECONDS
 
@@ -85,7 +87,13 @@ class Instance:
         self._publish()
 
     def _timeout(self) -> float:
-        return _IDLE_TURN_SECONDS if self._end_at is None else max(0.0, self._end_at - time.monotonic())
+        now = time.monotonic()
+        deadlines = [now + _IDLE_TURN_SECONDS]
+        if self._end_at is not None:
+            deadlines.append(self._end_at)
+        if self._entries:
+            deadlines.append(self._publish_after)
+        return max(0.0, min(deadlines) - now)
 
     def _is_over(self) -> bool:
         now = time.monotonic()
@@ -103,7 +111,7 @@ class Instance:
             slot.kill()
         if self._end_at is not None:
             self._entries += [_lost(task_id) for task_id in lost]
-        self._publish()
+        self._publish(now=True)
 
     # The server's side
 
@@ -148,7 +156,7 @@ class Instance:
     def _lose_slots(self) -> None:
         for slot in self._slots:
             slot.kill()
-        self._publish()
+        self._publish(now=True)
         os._exit(0)
 
     def _stop(self, task_id: str, grace: float | None, reason: str) -> None:
@@ -245,11 +253,13 @@ class Instance:
             self._capacity.used.remove(slot.task)
             self._entries.append({"t": slot.task.task_id, "s": "LOST", "at": time.time(), "reason": "instance failed"})
 
-    def _publish(self) -> None:
-        if not self._entries:
+    def _publish(self, *, now: bool = False) -> None:
+        """Journal what happened, as one group; within milliseconds of the last group wait for more to come."""
+        if not self._entries or (not now and time.monotonic() < self._publish_after):
             return
         size = self._journal.append(self._entries)
         self._entries.clear()
+        self._publish_after = time.monotonic() + _GROUP_SECONDS
         self._tell_server({"op": "journal", "size": size})
 
 

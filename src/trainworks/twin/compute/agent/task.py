@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -38,7 +38,7 @@ class Task:
     hosts: tuple[tuple[str, str], ...] = ()
 
     def to_wire(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**vars(self), "mounts": [vars(mount) for mount in self.mounts]}
 
     @staticmethod
     def from_wire(wire: dict[str, Any]) -> Task:

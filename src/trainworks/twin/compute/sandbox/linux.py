@@ -107,11 +107,17 @@ def move_mount(tree: int, target: str) -> None:
         os.close(tree)
 
 
-def set_mount_attributes(path: str, attributes: int, *, recursive: bool = False) -> None:
-    """Add `MOUNT_ATTR_*` to the mount at `path` (a mount point), and with `recursive` to all below."""
-    buffer = ctypes.create_string_buffer(struct.pack("QQQQ", attributes, 0, 0, 0))
-    flags = _AT_RECURSIVE if recursive else 0
-    _syscall(_SYS_MOUNT_SETATTR, f"mount_setattr {path}", _AT_FDCWD, os.fsencode(path), flags, buffer, 32)
+def restrict_all_mounts() -> None:
+    """Make every mount of this namespace read-only and its setuid bits without effect."""
+    attributes = ctypes.create_string_buffer(struct.pack("QQQQ", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0, 0, 0))
+    _syscall(_SYS_MOUNT_SETATTR, "mount_setattr /", _AT_FDCWD, b"/", _AT_RECURSIVE, attributes, 32)
+
+
+def set_read_only(path: str, read_only: bool) -> None:
+    """Make the mount at `path` (a mount point), but none below it, read-only or writable."""
+    added, cleared = (MOUNT_ATTR_RDONLY, 0) if read_only else (0, MOUNT_ATTR_RDONLY)
+    attributes = ctypes.create_string_buffer(struct.pack("QQQQ", added, cleared, 0, 0))
+    _syscall(_SYS_MOUNT_SETATTR, f"mount_setattr {path}", _AT_FDCWD, os.fsencode(path), 0, attributes, 32)
 
 
 def make_read_only(tree: int) -> None:

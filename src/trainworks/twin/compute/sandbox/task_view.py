@@ -14,7 +14,7 @@ from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.copies import copy_tree, delete_tree, empty_folder
 from trainworks.twin.compute.sandbox.interpreters import prefixes_of
 from trainworks.twin.compute.sandbox.namespaces import set_host_name
-from trainworks.twin.compute.sandbox.view import ML_ROOT, View, mount_shared_memory
+from trainworks.twin.compute.sandbox.view import ML_ROOT, Tree, View
 
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _BASICS = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
@@ -38,7 +38,7 @@ class TaskView(Protocol):
 
 
 class NamespaceView:
-    """A mount namespace for each task, copied from the slot's base view."""
+    """A mount namespace for each task, copied from the slot's base view. Between tasks the slot is in the host's view."""
 
     def __init__(self, view: View, host_namespace: int, tmp: Path, scratch: Path) -> None:
         self._view = view
@@ -47,26 +47,23 @@ class NamespaceView:
         # These folders are hidden from the base view, and taken hold of in the host's.
         linux.setns(self._host, linux.CLONE_NEWNS)
         self._tmp = os.open(tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._shared_memory = view.shared_memory
         self._scratch = scratch
         self._kept = frozenset(_folders_below(tmp))
         self._overlays = 0
         self._host_name = ""
-        linux.setns(self._base, linux.CLONE_NEWNS)
+        self._prefixes: dict[str, list[str]] = {}
 
     def enter(self, task: Task) -> Launch:
-        linux.setns(self._host, linux.CLONE_NEWNS)
         log_fd = open_log(task.log_path)
-        trees: list[tuple[int, str, bool]] = []
+        trees: list[Tree] = []
         try:
-            trees += self._collect(task)
+            trees = self._collect(task)
             linux.setns(self._base, linux.CLONE_NEWNS)
             linux.unshare(linux.CLONE_NEWNS)
-            while trees:
-                tree, target, is_directory = trees.pop(0)
-                self._view.attach(tree, target, is_directory=is_directory)
-            mount_shared_memory()
-            self._view.seal()
-            os.chdir(task.cwd)
+            self._view.attach(trees)
+            if task.cwd != "/":
+                os.chdir(task.cwd)
             if task.hostname != self._host_name:
                 set_host_name(task.hostname)
                 self._host_name = task.hostname
@@ -74,8 +71,8 @@ class NamespaceView:
             os.close(log_fd)
             raise
         finally:
-            for tree, _, _ in trees:
-                os.close(tree)
+            for tree in trees:
+                os.close(tree.fd)
         return Launch(task.argv, {**_BASICS, **task.env}, log_fd)
 
     def leave(self) -> bool:
@@ -83,15 +80,12 @@ class NamespaceView:
         for number in range(self._overlays):
             delete_tree(self._scratch / f"overlay-{number}")
         self._overlays = 0
-        emptied = empty_folder(self._tmp, self._kept)
-        linux.setns(self._base, linux.CLONE_NEWNS)
-        return emptied
+        return empty_folder(self._tmp, self._kept) and empty_folder(self._shared_memory)
 
-    def _collect(self, task: Task) -> list[tuple[int, str, bool]]:
+    def _collect(self, task: Task) -> list[Tree]:
         """Detached mounts of everything that the task is to see, taken in the host's view."""
         wanted: list[tuple[Callable[[], int], str, bool]] = []
-        hidden = (*self._view.masks, "/tmp", "/var/tmp", "/run")  # noqa: S108
-        for prefix in prefixes_of(Path(task.argv[0]), hidden, self._view.visible):
+        for prefix in self._prefixes_of(task.argv[0]):
             wanted.append((lambda path=prefix: _read_only_tree(path), prefix, True))  # type: ignore[misc]
         if task.ml_root is not None:
             wanted.append((lambda: linux.open_tree(task.ml_root or ""), ML_ROOT, True))
@@ -101,15 +95,21 @@ class NamespaceView:
             wanted.append((lambda mount=mount: self._tree_of(mount), mount.target, Path(mount.source).is_dir()))  # type: ignore[misc]
         if task.hosts and Path("/etc/hosts").exists():
             wanted.append((lambda: linux.open_tree(str(self._write_hosts(task))), "/etc/hosts", False))
-        trees: list[tuple[int, str, bool]] = []
+        trees: list[Tree] = []
         try:
             for open_it, target, is_directory in wanted:
-                trees.append((open_it(), target, is_directory))
+                trees.append(Tree(open_it(), target, is_directory))
         except OSError:
-            for tree, _, _ in trees:
-                os.close(tree)
+            for tree in trees:
+                os.close(tree.fd)
             raise
         return trees
+
+    def _prefixes_of(self, executable: str) -> list[str]:
+        if executable not in self._prefixes:
+            hidden = (*self._view.masks, "/tmp", "/var/tmp", "/run")  # noqa: S108
+            self._prefixes[executable] = prefixes_of(Path(executable), hidden, self._view.visible)
+        return self._prefixes[executable]
 
     def _tree_of(self, mount: TaskMount) -> int:
         if mount.overlay:

@@ -30,6 +30,15 @@ ML_ROOT = "/opt/ml"
 
 
 @dataclass(frozen=True)
+class Tree:
+    """A detached mount and where it is to go."""
+
+    fd: int
+    target: str
+    is_directory: bool
+
+
+@dataclass(frozen=True)
 class ViewSpec:
     """What a slot's base view depends on. `hidden` are folders to mask; `visible` stay readable below them."""
 
@@ -46,6 +55,7 @@ class View:
         self._spec = spec
         self.masks = _outermost([path for path in spec.hidden if Path(path).is_dir()])
         self.visible = spec.visible
+        self.shared_memory = -1
 
     def build(self) -> None:
         kept = {path: linux.open_tree(path) for path in _existing([*self._spec.visible, *_RESOLVER_FILES])}
@@ -53,8 +63,8 @@ class View:
         tmp = linux.open_tree(self._spec.tmp)
         var_tmp = linux.open_tree(self._spec.tmp)
         linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
-        linux.set_mount_attributes("/", linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID, recursive=True)
-        _mount_dev(devices)
+        linux.restrict_all_mounts()
+        self.shared_memory = _mount_dev(devices)
         linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
         for path in _existing(_PROC_READ_ONLY):
             _bind_read_only(path)
@@ -63,17 +73,25 @@ class View:
         self._mask(kept)
         _make_ml_root()
 
-    def seal(self) -> None:
-        """Make the masks read-only in the task's copy of the view; until then mount points can be made in them."""
-        for mask in self.masks:
-            linux.set_mount_attributes(mask, linux.MOUNT_ATTR_RDONLY)
+    def attach(self, trees: list[Tree]) -> None:
+        """Put detached mounts in place, in a task's copy of the view, making mount points where it can hold them.
 
-    def attach(self, tree: int, target: str, *, is_directory: bool) -> None:
-        """Put a detached mount at `target`, making the mount point where the view can hold one."""
-        path = Path(target)
-        if not path.exists():
-            make_mount_point(path, is_directory=is_directory)
-        linux.move_mount(tree, target)
+        Takes what it has attached out of `trees`, and what it could not is left to the caller to close.
+        """
+        in_masks = any(tree.target.startswith(mask + "/") for tree in trees for mask in self.masks)
+        if in_masks:
+            self._set_masks_writable(True)
+        while trees:
+            tree = trees[0]
+            if not os.path.exists(tree.target):  # noqa: PTH110 - a tenth of the time of pathlib, once a task
+                make_mount_point(Path(tree.target), is_directory=tree.is_directory)
+            linux.move_mount(trees.pop(0).fd, tree.target)
+        if in_masks:
+            self._set_masks_writable(False)
+
+    def _set_masks_writable(self, writable: bool) -> None:
+        for mask in self.masks:
+            linux.set_read_only(mask, not writable)
 
     def _device_paths(self) -> list[str]:
         paths = [f"/dev/{name}" for name in _DEVICES]
@@ -93,7 +111,8 @@ class View:
             else:
                 os.close(tree)
         if run_is_dir:
-            linux.set_mount_attributes("/run", linux.MOUNT_ATTR_RDONLY)
+            linux.set_read_only("/run", True)
+        self._set_masks_writable(False)
 
 
 def make_mount_point(path: Path, *, is_directory: bool) -> None:
@@ -104,7 +123,8 @@ def make_mount_point(path: Path, *, is_directory: bool) -> None:
         path.touch()
 
 
-def _mount_dev(devices: dict[str, int]) -> None:
+def _mount_dev(devices: dict[str, int]) -> int:
+    """A small `/dev`; returns a descriptor of its `/dev/shm`, which is the slot's own and emptied after each task."""
     linux.move_mount(linux.new_mount("tmpfs", {"mode": "0755", "size": "1m"}, linux.MOUNT_ATTR_NOSUID), "/dev")
     for path, tree in devices.items():
         make_mount_point(Path(path), is_directory=path == "/dev/dri")
@@ -116,14 +136,12 @@ def _mount_dev(devices: dict[str, int]) -> None:
         Path("/dev/pts").mkdir()
         linux.move_mount(pts, "/dev/pts")
         Path("/dev/ptmx").symlink_to("pts/ptmx")
-    Path("/dev/shm").mkdir()  # noqa: S108
-    linux.set_mount_attributes("/dev", linux.MOUNT_ATTR_RDONLY)
-
-
-def mount_shared_memory() -> None:
-    """A `/dev/shm` of the task's own, in the task's copy of the view."""
+    shm = Path("/dev/shm")  # noqa: S108
+    shm.mkdir()
     attributes = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
-    linux.move_mount(linux.new_mount("tmpfs", {"mode": "1777"}, attributes), "/dev/shm")  # noqa: S108
+    linux.move_mount(linux.new_mount("tmpfs", {"mode": "1777"}, attributes), str(shm))
+    linux.set_read_only("/dev", True)
+    return os.open(shm, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def _bind_read_only(path: str) -> None:
@@ -146,7 +164,7 @@ def _make_ml_root() -> None:
     for link, destination in links.items():
         link.symlink_to(destination)
     Path(ML_ROOT).mkdir()
-    linux.set_mount_attributes("/opt", linux.MOUNT_ATTR_RDONLY)
+    linux.set_read_only("/opt", True)
 
 
 def _existing(paths: Iterable[str]) -> list[str]:
