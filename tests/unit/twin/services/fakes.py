@@ -1,0 +1,169 @@
+"""In-memory stand-ins for the ports that services are built on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+from trainworks.twin.ports import (
+    ApiError,
+    Caller,
+    Credentials,
+    InstanceInfo,
+    MetricDatum,
+    PoolSpec,
+    Runtime,
+    TaskEvent,
+    TaskListener,
+    TaskSpec,
+    TaskState,
+    Usage,
+)
+from trainworks.twin.store import Database
+
+CALLER = Caller("arn:aws:iam::000000000000:user/tester", "000000000000", "us-east-1", "AKIATESTER")
+
+
+@dataclass
+class FakeControlPlane:
+    """Allows everything but what `denied` names as (action, resource prefix)."""
+
+    denied: list[tuple[str, str]] = field(default_factory=list)
+    patterns: list[Mapping[str, object]] = field(default_factory=list)
+    authorized: list[tuple[str, str, str]] = field(default_factory=list)
+    passed: list[tuple[str, str]] = field(default_factory=list)
+    logs: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    log_callers: list[Caller | None] = field(default_factory=list)
+    events: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
+    sessions: int = 0
+    broken_events: int = 0
+
+    def authorize(
+        self, caller: Caller, action: str, resource: str, context: Mapping[str, str | Sequence[str]] | None = None
+    ) -> None:
+        self.authorized.append((caller.arn, action, resource))
+        for denied_action, prefix in self.denied:
+            if action == denied_action and resource.startswith(prefix):
+                raise ApiError("AccessDeniedException", f"{caller.arn} may not {action} on {resource}", 403)
+
+    def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
+        if "missing" in role_arn:
+            raise ApiError("ValidationException", f"{role_arn} does not exist")
+        self.authorize(caller, "iam:PassRole", role_arn)
+        self.passed.append((role_arn, service))
+
+    def assume_for_service(
+        self, role_arn: str, service: str, session_name: str, duration_seconds: int, source_arn: str
+    ) -> Credentials:
+        if "untrusting" in role_arn:
+            raise ApiError("AccessDenied", f"{service} may not assume {role_arn}", 403)
+        self.sessions += 1
+        arn = f"arn:aws:sts::000000000000:assumed-role/{role_arn.rpartition('/')[2]}/{session_name}"
+        caller = Caller(arn, "000000000000", "us-east-1", f"ASIA{self.sessions}")
+        return Credentials(f"ASIA{self.sessions}", "secret", "token", time.time() + duration_seconds, caller)
+
+    def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        if caller is not None:
+            self.authorize(caller, "logs:PutLogEvents", f"{group}:{stream}")
+        self.log_callers.append(caller)
+        self.logs.setdefault((group, stream), []).extend(message for _, message in events)
+
+    def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
+        raise NotImplementedError
+
+    def put_event(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
+        if self.broken_events:
+            self.broken_events -= 1
+            raise RuntimeError("the bus is broken")
+        self.events.append((source, detail_type, detail))
+
+    def event_patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
+        return self.patterns
+
+    def subnet_exists(self, subnet_id: str) -> bool:
+        return subnet_id != "subnet-missing"
+
+    def security_group_exists(self, group_id: str) -> bool:
+        return group_id != "sg-missing"
+
+    def ecr_manifest(self, caller: Caller, image_uri: str) -> bytes | None:
+        return None
+
+    def ecr_layer(self, caller: Caller, image_uri: str, digest: str) -> bytes:
+        raise NotImplementedError
+
+
+class FakeCompute:
+    """Keeps tasks; the test says what becomes of them with `report`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._listeners: list[tuple[str, TaskListener]] = []
+        self.pools: dict[str, PoolSpec] = {}
+        self.tasks: dict[str, TaskSpec] = {}
+        self.stopped: list[str] = []
+        self.largest_vcpus = 16.0
+
+    def subscribe(self, prefix: str, listener: TaskListener) -> None:
+        self._listeners.append((prefix, listener))
+
+    def create_pool(self, tx: Connection, spec: PoolSpec) -> None:
+        self.pools[spec.pool_id] = spec
+
+    def delete_pool(self, pool_id: str) -> None:
+        del self.pools[pool_id]
+
+    def submit(self, tx: Connection, tasks: Sequence[TaskSpec]) -> None:
+        for task in tasks:
+            assert task.task_id not in self.tasks, "a task must not be submitted twice"
+            assert task.pool_id in self.pools
+            self.tasks[task.task_id] = task
+
+    def stop(self, task_ids: Sequence[str], grace_seconds: float | None = None, reason: str = "stopped") -> None:
+        self.stopped += task_ids
+
+    def interrupt(self, instance_id: str, notice_seconds: float = 120.0) -> None:
+        raise NotImplementedError
+
+    def fits(self, pool: PoolSpec, vcpus: float, memory_mib: int, gpus: int) -> bool:
+        return vcpus <= self.largest_vcpus and gpus == 0
+
+    def instances(self, pool_id: str | None = None) -> Sequence[InstanceInfo]:
+        return ()
+
+    def usage(self) -> Sequence[Usage]:
+        return ()
+
+    def report(self, *events: TaskEvent) -> None:
+        """Deliver events as the compute plane does: in one transaction."""
+        with self._database.transaction() as tx:
+            for prefix, listener in self._listeners:
+                chosen = [event for event in events if event.task_id.startswith(prefix)]
+                if chosen:
+                    listener(tx, chosen)
+
+    def run(self, task_id: str, exit_code: int = 0, reason: str = "", at: float = 1_000.0) -> None:
+        """A task from its placement to its exit."""
+        self.report(
+            TaskEvent(task_id, TaskState.PLACED, at, "i-1", "m5.large"),
+            TaskEvent(task_id, TaskState.RUNNING, at + 1, "i-1", "m5.large"),
+            TaskEvent(task_id, TaskState.EXITED, at + 2, "i-1", "m5.large", exit_code, reason),
+        )
+
+
+class FakeImages:
+    """Every image is the interpreter at `python`; those that say `missing` do not exist."""
+
+    def __init__(self, python: Path) -> None:
+        self._python = python
+        self.callers: list[Caller] = []
+
+    def resolve(self, image_uri: str, caller: Caller) -> Runtime:
+        self.callers.append(caller)
+        if "missing" in image_uri:
+            raise ApiError("ValidationException", f"The image {image_uri} does not exist. Fix: build it")
+        return Runtime(image_uri, self._python, env={"FROM_IMAGE": "1"}, note=f"stands for {image_uri}")
