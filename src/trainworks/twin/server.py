@@ -16,7 +16,7 @@ import logging
 import os
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -25,47 +25,87 @@ from trainworks.errors import PortInUseError, TrainworksError, TwinError
 from trainworks.twin.emulator.emulator import Emulator
 from trainworks.twin.front import Endpoint, Front, Routes, StreamingHandler
 from trainworks.twin.home import DEFAULT_PORT, Home, default_home, write_private
+from trainworks.twin.objects.handler import ObjectHandler
+from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.process import start_time
 from trainworks.twin.store.database import Database
 
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Twin:
-    """All parts of one twin, built and connected. `endpoints` are the services that we execute ourselves."""
+    """All parts of one twin, built and connected."""
 
     home: Home
-    emulator: Emulator
     database: Database
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
-    objects: StreamingHandler | None = None
+    emulator: Emulator
+    objects: TwinObjectStore
+    object_handler: ObjectHandler
+    compute: LocalCompute
+    shipper: LogShipper
+    outbox: Outbox
+    sagemaker: SageMakerService
+    batch: BatchService
+    control: Control
 
     def front(self) -> Front:
         """The ASGI application over these parts."""
-        return Front(self.emulator.signing_key, Routes(self.endpoints, self.objects, self.emulator.handle))
+        endpoints = {"sagemaker": self.sagemaker.endpoint, "batch": self.batch.endpoint}
+        routes = Routes(endpoints, self.object_handler, self.control, self.emulator.handle)
+        return Front(self.emulator.signing_key, routes)
 
     async def start(self) -> None:
         """Start what runs in the background, lower parts first."""
         await self.emulator.start()
+        await asyncio.to_thread(self._start_services)
 
     async def stop(self) -> None:
-        """Stop in the opposite order."""
+        """Stop in the opposite order. Instances end too, unless the one who stops the twin asked to keep them."""
+        keep = self.home.keep_instances_file.exists()
+        await asyncio.to_thread(self._stop_services, keep)
         await self.emulator.stop()
         self.database.close()
+
+    def _start_services(self) -> None:
+        self.objects.start()
+        self.outbox.start()
+        self.shipper.start()
+        self.sagemaker.start()
+        self.batch.start()
+        self.compute.start()
+
+    def _stop_services(self, keep_instances: bool) -> None:
+        agents = [] if keep_instances else running_processes([info.pid for info in self.compute.instances()])
+        self.batch.stop()
+        self.sagemaker.stop()
+        self.compute.close()
+        # The engine is down, so nothing is started in their place. The next start finds them gone: LOST.
+        end_processes(agents)
+        self.shipper.stop()
+        self.outbox.stop()
+        self.object_handler.close()
+        self.objects.close()
 
 
 def build(home: Home, port: int) -> Twin:
     """Build every part of the twin over `home`, in the order in which they need one another."""
-    root = home.make_credentials()
+    endpoint_url = f"http://127.0.0.1:{port}"
     database = Database(home.twin_db)
-    emulator = Emulator(home, root, port)
-    twin = Twin(home, emulator, database)
-    # --- compose: object data            twin.objects = ...(home, emulator.control_plane)
-    # --- compose: compute and images     compute = ...(database, home)
-    # --- compose: services               twin.endpoints["sagemaker"] = ..., twin.endpoints["batch"] = ...
-    # --- compose: CloudFormation types   emulator.register_resource_type(...)
-    return twin
+    emulator = Emulator(home, home.make_credentials(), port)
+    control_plane = emulator.control_plane
+    objects = TwinObjectStore(home.root, control_plane, emulator.buckets)
+    emulator.attach_objects(objects)
+    compute = LocalCompute(database, home.root)
+    images = Images(control_plane, home.images_dir)
+    shipper, outbox = LogShipper(database, control_plane), Outbox(database, control_plane)
+    parts = Parts(database, control_plane, objects, compute, images, shipper, outbox)
+    sagemaker = SageMakerService(parts, home.jobs_dir, endpoint_url)
+    batch = BatchService(database, control_plane, compute, images, outbox, shipper, home.jobs_dir, endpoint_url)
+    control = Control(control_plane, compute, {"training_job_name": sagemaker.instance_ids})
+    return Twin(
+        home, database, emulator, objects, ObjectHandler(objects), compute, shipper, outbox, sagemaker, batch, control
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

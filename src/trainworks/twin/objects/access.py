@@ -5,11 +5,12 @@ Source: "Actions, resources, and condition keys for Amazon S3" in the Service Au
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from trainworks.twin.objects.buckets import Bucket, BucketConfig, Encryption
 from trainworks.twin.objects.errors import S3Error, access_denied, no_such_bucket, no_such_key
-from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.ports import ApiError, Caller
 
 _LOOPBACK = {"aws:SecureTransport": "true"}
 """The twin listens on loopback only: a policy that demands TLS is about networks, and holds here without it."""
@@ -17,11 +18,19 @@ _LOOPBACK = {"aws:SecureTransport": "true"}
 _AWS_MANAGED = "alias/aws/s3"
 
 
+class Authorizer(Protocol):
+    """The part of `ports.ControlPlane` that object data needs."""
+
+    def authorize(
+        self, caller: Caller, action: str, resource: str, context: Mapping[str, str | Sequence[str]] | None = None
+    ) -> None: ...
+
+
 class Access:
     """Permission checks for one store. A caller of None is the twin itself and may do everything."""
 
-    def __init__(self, control_plane: ControlPlane, buckets: BucketConfig) -> None:
-        self._control_plane = control_plane
+    def __init__(self, authorizer: Authorizer, buckets: BucketConfig) -> None:
+        self._authorizer = authorizer
         self._buckets = buckets
 
     def bucket(self, name: str) -> Bucket:
@@ -85,7 +94,7 @@ class Access:
         if caller is None:
             return
         try:
-            self._control_plane.authorize(caller, action, resource, {**_LOOPBACK, **(context or {})})
+            self._authorizer.authorize(caller, action, resource, {**_LOOPBACK, **(context or {})})
         except ApiError as error:
             if error.code.startswith("AccessDenied"):
                 raise access_denied(error.message) from error

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -150,13 +150,13 @@ class ObjectHandler:
         """Wait for what runs. No request may come after it."""
         self._pool.shutdown()
 
-    def wants(self, method: str, path: str, query: Mapping[str, Sequence[str]], headers: Mapping[str, str]) -> bool:
+    def wants(self, method: str, path: str, query: Mapping[str, list[str]], headers: Mapping[str, str]) -> bool:
         """Whether a path-style request is about object data, be it to refuse it."""
         bucket, _, key = path.removeprefix("/").partition("/")
         return bool(bucket) and (bool(key) or _bucket_operation(method, query) is not None)
 
     async def handle(
-        self, scope: dict[str, Any], receive: Receive, send: Send, caller: Caller, payload: PayloadClaim
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, caller: Caller, payload: PayloadClaim
     ) -> None:
         """Answer one request. Raises `BodyDisconnectedError` where the client left in the middle of its body."""
         path = scope["raw_path"].decode("ascii")

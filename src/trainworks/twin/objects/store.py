@@ -13,14 +13,14 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import BinaryIO
 
-from trainworks.twin.objects.access import Access
+from trainworks.twin.objects.access import Access, Authorizer
 from trainworks.twin.objects.blobs import Blobs, BlobWriter
 from trainworks.twin.objects.buckets import BucketConfig
 from trainworks.twin.objects.errors import no_such_key, no_such_version
 from trainworks.twin.objects.index import Index, Precondition
 from trainworks.twin.objects.records import Attributes, NewVersion, ObjectVersion
 from trainworks.twin.objects.staging import Staged, link_tree
-from trainworks.twin.ports import ApiError, Caller, ControlPlane, ObjectInfo
+from trainworks.twin.ports import ApiError, Caller, ObjectInfo
 
 _LOG = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
@@ -35,13 +35,13 @@ class TwinObjectStore:
     def __init__(
         self,
         home: Path,
-        control_plane: ControlPlane,
+        authorizer: Authorizer,
         buckets: BucketConfig,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.index = Index(home / "objects.db", clock)
         self.blobs = Blobs(home / "objects")
-        self.access = Access(control_plane, buckets)
+        self.access = Access(authorizer, buckets)
         self._buckets = buckets
         self._wake = threading.Event()
         self._closing = False

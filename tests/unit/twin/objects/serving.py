@@ -53,7 +53,7 @@ async def _no_fallback(scope: object, body: bytes, send: object) -> None:
 
 def main(home: Path) -> None:
     emulator = _ServedEmulator(home)
-    store = TwinObjectStore(home, emulator, emulator)  # type: ignore[arg-type]
+    store = TwinObjectStore(home, emulator, emulator)
     store.start()
     keys = {CALLER.access_key_id: SigningKey(SECRET, CALLER)}
     front = Front(keys.get, Routes({}, ObjectHandler(store), _no_fallback))
