@@ -109,6 +109,11 @@ SERVICE_SIGNATURES["cloudformation"] = {
     (f"{_CFN}.provisioners", "_check_nested_stack_capabilities"): "parent_stack_name template",
     (f"{_CFN}.provisioners", "_s3_delete"): "physical_id props",
     (f"{_CFN}.helpers", "_resolve_template"): "params",
+    (f"{_CFN}.changesets", "_create_change_set"): "params",
+    (f"{_CFN}.changesets", "_describe_change_set"): "params",
+    (f"{_CFN}.changesets", "_execute_change_set"): "params",
+    (f"{_CFN}.changesets", "_delete_change_set"): "params",
+    (f"{_CFN}.changesets", "_find_change_set"): "cs_name stack_name",
 }
 
 
