@@ -30,6 +30,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+CONTROL_PREFIX = "/_trainworks/"
 HEALTH_PATH = "/_trainworks/health"
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
@@ -84,10 +85,11 @@ Fallback = Callable[[Scope, bytes, Send], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Who answers what. `fallback` gets every verified request that no endpoint of ours serves."""
+    """Who answers what. `control` serves the twin's own operations, `fallback` gets every verified request that no endpoint of ours serves."""
 
     endpoints: Mapping[str, Endpoint]
-    objects: StreamingHandler | None
+    objects: StreamingHandler
+    control: Endpoint
     fallback: Fallback
 
 
@@ -138,12 +140,13 @@ class Front:
         objects = self._routes.objects
         headers = dict(request.headers)
         query = parse_qs(request.raw_query, keep_blank_values=True)
-        if service == "s3" and objects is not None and objects.wants(request.method, scope["path"], query, headers):
+        if service == "s3" and objects.wants(request.method, scope["path"], query, headers):
             await objects.handle(scope, receive, send, caller, verified.payload)
             return
         if body is None:
             body = _checked(verified.payload, await _read(receive))
-        endpoint = self._routes.endpoints.get(service)
+        control = request.raw_path.startswith(CONTROL_PREFIX)
+        endpoint = self._routes.control if control else self._routes.endpoints.get(service)
         if endpoint is None:
             await self._routes.fallback(scope, body, send)
             return

@@ -22,12 +22,19 @@ from pathlib import Path
 import uvicorn
 
 from trainworks.errors import PortInUseError, TrainworksError, TwinError
+from trainworks.twin.compute.images import Images
+from trainworks.twin.compute.scheduler import LocalCompute
+from trainworks.twin.control import Control
 from trainworks.twin.emulator.emulator import Emulator
-from trainworks.twin.front import Endpoint, Front, Routes, StreamingHandler
+from trainworks.twin.front import Front, Routes
 from trainworks.twin.home import DEFAULT_PORT, Home, default_home, write_private
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
-from trainworks.twin.process import start_time
+from trainworks.twin.process import end_processes, running_processes, start_time
+from trainworks.twin.services.batch.service import BatchService
+from trainworks.twin.services.logship import LogShipper
+from trainworks.twin.services.outbox import Outbox
+from trainworks.twin.services.sagemaker.service import Parts, SageMakerService
 from trainworks.twin.store.database import Database
 
 _LOG = logging.getLogger(__name__)
@@ -101,7 +108,16 @@ def build(home: Home, port: int) -> Twin:
     shipper, outbox = LogShipper(database, control_plane), Outbox(database, control_plane)
     parts = Parts(database, control_plane, objects, compute, images, shipper, outbox)
     sagemaker = SageMakerService(parts, home.jobs_dir, endpoint_url)
-    batch = BatchService(database, control_plane, compute, images, outbox, shipper, home.jobs_dir, endpoint_url)
+    batch = BatchService(
+        database,
+        control_plane,
+        compute,
+        images,
+        outbox=outbox,
+        log_shipper=shipper,
+        jobs_dir=home.jobs_dir,
+        endpoint_url=endpoint_url,
+    )
     control = Control(control_plane, compute, {"training_job_name": sagemaker.instance_ids})
     return Twin(
         home, database, emulator, objects, ObjectHandler(objects), compute, shipper, outbox, sagemaker, batch, control

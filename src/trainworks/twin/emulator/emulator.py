@@ -16,12 +16,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any
 
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import corrections, engine
 from trainworks.twin.emulator.authorization import Authorization
+from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.durability import Persistence
 from trainworks.twin.emulator.loading import LoadHook
 from trainworks.twin.emulator.loop import StateLoop
+from trainworks.twin.emulator.nested_change_sets import NestedChangeSets
 from trainworks.twin.emulator.resource_types import ResourceTypes
 from trainworks.twin.emulator.stacks import Stacks
 from trainworks.twin.home import Home, RootCredentials
@@ -52,6 +54,7 @@ class Emulator:
         self._hook.install()
         self._authorization = Authorization(root)
         self._stacks = Stacks(self._persistence.journal)
+        self.buckets = EmulatorBuckets(self._persistence.commit)
         self._flusher: asyncio.Task[None] | None = None
         self.control_plane = EmulatorControlPlane(self._authorization, self._loop, self._persistence.commit)
 
@@ -87,6 +90,10 @@ class Emulator:
 
             await self._app.app(scope, receive, send_durable)
 
+    def attach_objects(self, objects: ObjectData) -> None:
+        """Connect the object store, which needs `control_plane` and `buckets` and is therefore built later."""
+        self.buckets.attach(objects)
+
     def register_resource_type(self, type_name: str, resource_type: ResourceType) -> None:
         """Let stacks use a CloudFormation type of ours, or ours in place of ministack's."""
         self._resources.register(type_name, resource_type)
@@ -113,7 +120,11 @@ class Emulator:
         self._persistence.adopt(name, module)
         if name == "cloudformation":
             self._stacks.install(module)
+            NestedChangeSets().install(module)
+            corrections.install(self.buckets)
             self._resources.install()
+        elif name == "s3":
+            self.buckets.install(module)
 
 
 def is_reading(scope: Scope, body: bytes) -> bool:
