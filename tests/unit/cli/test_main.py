@@ -1,0 +1,78 @@
+"""The command line before any verb: what it imports, what it says, how it exits."""
+
+import subprocess
+import sys
+
+import pytest
+from botocore.exceptions import ClientError
+
+from trainworks.cli.output import report_error
+from trainworks.cli.verbs import VERBS, overview
+from trainworks.errors import ConfigurationError, JobError
+
+HEAVY = ("boto3", "botocore", "aws_cdk", "typer", "rich", "pydantic", "ministack")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trainworks.cli.main", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_overview_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom trainworks.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as request:\n"
+        f"    sys.stderr.write(','.join(sorted(set(sys.modules) & set({HEAVY!r}))))\n    sys.exit(request.code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == overview() + "\n"
+
+
+def test_job_verbs_never_import_the_cdk() -> None:
+    code = (
+        "import sys, trainworks.cli.train, trainworks.cli.jobs, trainworks.cli.image, trainworks.jobs\n"
+        "sys.exit(','.join({'aws_cdk', 'jsii', 'ministack'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
+def test_every_verb_of_the_table_is_in_its_module(verb: str) -> None:
+    done = run(verb, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"trainworks {verb}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["tarin"], 2, "Did you mean 'train'"),
+        (["train"], 2, "SCRIPT_OR_SPEC"),
+        (["jobs", "--limit", "x"], 2, "valid integer"),
+        (["--version"], 0, "trainworks 0."),
+        (["train", "no-such-file.toml"], 2, "job spec no-such-file.toml"),
+        (["train", "x.py", "-p", "epochs"], 2, "expected NAME=VALUE"),
+        (["jobs", "--env", "nowhere"], 2, "environment 'nowhere' is not defined"),
+    ],
+)
+def test_exit_codes_and_words(arguments: list[str], code: int, said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_errors_are_sentences_with_their_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report_error(ConfigurationError("the key [red] is wrong", fix="change it")) == 2
+    assert report_error(JobError("it failed")) == 1
+    printed = capsys.readouterr().err
+    assert "error: the key [red] is wrong\n  fix: change it" in printed
+
+
+def test_an_aws_error_names_operation_code_and_message(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = ClientError({"Error": {"Code": "AccessDenied", "Message": "role x may not y on z"}}, "PutObject")
+    assert report_error(refused) == 1
+    assert "PutObject: AccessDenied: role x may not y on z" in capsys.readouterr().err

@@ -1,0 +1,113 @@
+"""Following a job: everything is shown once, in order, and it always ends."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainworks.errors import JobError
+from trainworks.jobs.job import Follow, Snapshot, Transition, wait
+from trainworks.jobs.logs import LogLine, LogStream
+from trainworks.testing import FakeClock
+
+STREAM = LogStream("group", "job/algo-1-1")
+
+
+class Script:
+    """A job that goes through given steps: at each look the next status, and the lines written since."""
+
+    def __init__(
+        self, steps: Sequence[tuple[str, list[str]]], *, late: list[str] | None = None, lag: float = 0.0
+    ) -> None:
+        self._steps = list(steps)
+        self._late = late or []
+        self._looked = 0
+        self._pending: list[str] = []
+        self._way: list[Transition] = []
+        self.log_lag_seconds = lag
+        self.name, self.kind = "job", "training"
+
+    def snapshot(self) -> Snapshot:
+        if self._looked < len(self._steps):
+            status, lines = self._steps[self._looked]
+            self._pending += lines
+            self._way.append(Transition(status))
+        elif self._looked == len(self._steps) + 1:
+            self._pending += self._late
+        self._looked += 1
+        status = self._way[-1].status
+        ended = status in ("Completed", "Failed")
+        reason = "AlgorithmError: it broke" if status == "Failed" else ""
+        return Snapshot(status, ended, status == "Completed", reason, tuple(self._way), (STREAM,))
+
+    def log_reader(self) -> Any:
+        return self
+
+    def new_lines(self, streams: Sequence[LogStream]) -> list[LogLine]:
+        lines, self._pending = self._pending, []
+        return [LogLine(0.0, line) for line in lines]
+
+    def facts(self) -> dict[str, object]:
+        return {}
+
+    def stop(self) -> None:
+        raise AssertionError("a follow stops nothing")
+
+
+def shown(job: Script, clock: FakeClock | None = None) -> tuple[list[str], list[str]]:
+    follow = Follow(job, clock or FakeClock())
+    items = list(follow)
+    return (
+        [each.status for each in items if isinstance(each, Transition)],
+        [each.message for each in items if isinstance(each, LogLine)],
+    )
+
+
+def test_statuses_and_lines_come_once_and_in_order() -> None:
+    job = Script([("Starting", []), ("Training", ["a", "b"]), ("Training2", ["c"]), ("Completed", ["d"])])
+    assert shown(job) == (["Starting", "Training", "Training2", "Completed"], ["a", "b", "c", "d"])
+
+
+def test_lines_that_arrive_after_the_end_are_waited_for() -> None:
+    clock = FakeClock()
+    assert shown(Script([("Completed", ["a"])], late=["b"], lag=5.0), clock)[1] == ["a", "b"]
+    assert 5.0 <= clock.slept < 7.0
+
+
+def test_without_lag_the_end_costs_no_time() -> None:
+    clock = FakeClock()
+    shown(Script([("Completed", [])]), clock)
+    assert clock.slept == 0.0
+
+
+def test_silence_slows_the_polls_and_news_quickens_them() -> None:
+    clock = FakeClock()
+    moments = []
+    job = Script([(f"S{n}", []) for n in range(3)] + [("Completed", [])])
+    for _ in Follow(job, clock):
+        moments.append(clock.now())
+    assert [round(b - a, 6) for a, b in pairwise(moments)] == [0.2, 0.2, 0.2]
+
+
+def test_a_failure_has_its_reason_and_last_lines() -> None:
+    with pytest.raises(JobError) as caught:
+        wait(Script([("Training", [f"line {n}" for n in range(30)]), ("Failed", ["boom"])]), FakeClock())
+    assert "ended Failed: AlgorithmError: it broke" in caught.value.message
+    assert caught.value.message.endswith("| boom")
+    assert "| line 0\n" not in caught.value.message
+    assert caught.value.exit_code == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["Starting", "Training"]), st.lists(st.text(max_size=5), max_size=3)), max_size=8
+    )
+)
+def test_any_job_that_ends_is_followed_to_its_end(steps: list[tuple[str, list[str]]]) -> None:
+    job = Script([*steps, ("Completed", ["last"])])
+    statuses, lines = shown(job)
+    assert statuses == [*(status for status, _ in steps), "Completed"]
+    assert lines == [*(line for _, written in steps for line in written), "last"]

@@ -1,0 +1,127 @@
+"""What stands for an image, and what is refused."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainworks.jobs.source import package_folder
+from trainworks.spec.framework_images import resolve_image
+from trainworks.spec.runtime_image import CONFIG, Blob, write_manifest
+from trainworks.twin.compute.images import Images
+from trainworks.twin.ports import ApiError, Caller
+
+CALLER = Caller("arn:aws:sts::000000000000:assumed-role/r/s", "000000000000", "us-east-1", "ASIA1")
+OWN = "000000000000.dkr.ecr.us-east-1.amazonaws.com/images:v1"
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+class Registry:
+    """The part of the control plane that keeps images; `denied` is what it answers to a caller without permission."""
+
+    def __init__(
+        self, manifest: bytes | None = None, layers: dict[str, bytes] | None = None, denied: bool = False
+    ) -> None:
+        self.manifest, self.layers, self.denied = manifest, layers or {}, denied
+        self.fetched = 0
+
+    def ecr_manifest(self, caller: Caller, image_uri: str) -> bytes | None:
+        if self.denied:
+            raise ApiError("AccessDeniedException", "not authorized to perform: ecr:BatchGetImage")
+        return self.manifest
+
+    def ecr_layer(self, caller: Caller, image_uri: str, digest: str) -> bytes:
+        self.fetched += 1
+        return self.layers[digest]
+
+
+def resolver(folder: Path, registry: Registry | None = None) -> Images:
+    control_plane: Any = registry or Registry()
+    return Images(control_plane, folder / "images")
+
+
+def pushed(folder: Path) -> Registry:
+    import hashlib
+
+    layer = package_folder(folder)
+    digest = f"sha256:{hashlib.sha256(layer).hexdigest()}"
+    manifest = write_manifest(Blob("sha256:" + "0" * 64, len(CONFIG)), Blob(digest, len(layer)))
+    return Registry(manifest.encode(), {digest: layer})
+
+
+def refusal(images: Images, uri: str) -> str:
+    with pytest.raises(ApiError) as caught:
+        images.resolve(uri, CALLER)
+    assert caught.value.code == "ValidationException"
+    return caught.value.message
+
+
+def test_an_own_image_is_its_environment_and_folder_built_once(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "requirements.txt").write_text("# nothing\n")
+    (source / "train").write_text("#!/usr/bin/env python\n")
+    (source / "train").chmod(0o755)
+    registry = pushed(source)
+    images = resolver(tmp_path, registry)
+    first = images.resolve(OWN, CALLER)
+    assert images.resolve(OWN, CALLER) == first
+    assert registry.fetched == 1
+    assert first.root is not None and (first.root / "train").stat().st_mode & 0o111
+    assert first.python.exists() and first.python != Path(sys.executable)
+    assert first.env["PATH"].split(":")[:2] == [str(first.python.parent), str(first.root)]
+
+
+def test_the_callers_permission_is_asked_every_time(tmp_path: Path) -> None:
+    with pytest.raises(ApiError, match="BatchGetImage"):
+        resolver(tmp_path, Registry(denied=True)).resolve(OWN, CALLER)
+
+
+def test_an_own_image_that_is_not_there_is_refused_with_the_fix(tmp_path: Path) -> None:
+    assert "trainworks image build" in refusal(resolver(tmp_path), OWN)
+
+
+def test_a_container_image_is_refused(tmp_path: Path) -> None:
+    manifest = {"config": {"mediaType": "application/vnd.docker.container.image.v1+json"}, "layers": []}
+    assert "no container engine" in refusal(resolver(tmp_path, Registry(json.dumps(manifest).encode())), OWN)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_the_framework_in_use_stands_for_awss_image(tmp_path: Path, region: str) -> None:
+    runtime = resolver(tmp_path).resolve(resolve_image("scikit-learn", region, "ml.m5.large"), CALLER)
+    assert runtime.python == Path(sys.executable)
+    assert "scikit-learn" in runtime.note and "sagemaker-scikit-learn:1.4-2-cpu-py3" in runtime.note
+
+
+def test_a_framework_that_cannot_be_imported_is_refused_with_pip(tmp_path: Path) -> None:
+    message = refusal(resolver(tmp_path), resolve_image("tensorflow", "us-east-1", "ml.m5.large"))
+    assert "pip install tensorflow" in message
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"python:{VERSION}",
+        f"public.ecr.aws/docker/library/python:{VERSION}-slim",
+        f"docker.io/library/python:{VERSION}",
+    ],
+)
+def test_a_python_image_of_this_version_is_the_interpreter_in_use(tmp_path: Path, uri: str) -> None:
+    assert resolver(tmp_path).resolve(uri, CALLER).python == Path(sys.executable)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "python:2.7",
+        "python:latest",
+        "busybox",
+        "evil.example/library/python:3.11",
+        "111122223333.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-cpu-py3",
+        "",
+    ],
+)
+def test_what_nothing_can_stand_for_is_refused_with_the_fix(tmp_path: Path, uri: str) -> None:
+    assert "Fix: " in refusal(resolver(tmp_path), uri)
