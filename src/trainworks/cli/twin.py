@@ -1,0 +1,121 @@
+"""twin start | stop | status | reset, and env: the local AWS and how any client reaches an environment."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr
+from trainworks.errors import TwinError
+from trainworks.twin.home import DEFAULT_PORT, Home, default_home
+
+app = typer.Typer(no_args_is_help=True)
+twin = typer.Typer(help="Start, stop, inspect or reset the local AWS.", no_args_is_help=True)
+app.add_typer(twin, name="twin")
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="the twin's folder; default $TRAINWORKS_HOME or ~/.trainworks")
+]
+
+
+@twin.command()
+def start(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="port on 127.0.0.1; 0 takes a free one")] = DEFAULT_PORT,
+    home: HomeOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Start the twin and wait until it answers; nothing happens when it is running already."""
+    from trainworks.twin import lifecycle
+
+    server = lifecycle.start(_home(home), port)
+    data = {"endpoint_url": server.endpoint_url, "pid": server.pid, "home": server.home.root, "started": server.started}
+    emit(output, data, lambda: facts({"twin": server.endpoint_url, "pid": server.pid, "home": server.home.root}))
+    if not server.started:
+        stderr().print("the twin was running already")
+    elif output is Output.TEXT:
+        stderr().print('any AWS client, in this shell: eval "$(trainworks env)"', markup=False)
+
+
+@twin.command()
+def stop(
+    keep_jobs: Annotated[bool, typer.Option("--keep-jobs", help="let instances and their jobs go on")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Stop the twin, and its instances with it."""
+    from trainworks.twin import lifecycle
+
+    stopped = lifecycle.stop(_home(home), keep_jobs=keep_jobs)
+    stderr().print("the twin is stopped" if stopped else "the twin was not running")
+
+
+@twin.command()
+def status(home: HomeOption = None, output: OutputOption = Output.TEXT) -> None:
+    """Say whether the twin runs, and where. Exit code 1 when it does not."""
+    from trainworks.twin import lifecycle
+
+    folder = _home(home)
+    server = lifecycle.find(folder)
+    if server is None:
+        data: dict[str, object] = {"running": False, "home": folder.root}
+    else:
+        data = {"running": True, "endpoint_url": server.endpoint_url, "pid": server.pid, "home": folder.root}
+    emit(output, data, lambda: facts({name: _shown(value) for name, value in data.items()}))
+    if server is None:
+        raise typer.Exit(1)
+
+
+@twin.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False, home: HomeOption = None
+) -> None:
+    """Stop the twin and delete all that is in it: stacks, objects, jobs, logs, keys."""
+    from trainworks.twin import lifecycle
+
+    folder = _home(home)
+    if not yes:
+        typer.confirm(f"Delete everything in {folder.root}?", abort=True, err=True)
+    lifecycle.reset(folder)
+    stderr().print(f"{folder.root} is empty")
+
+
+@app.command()
+def env(environment_name: EnvironmentOption = "local") -> None:
+    """Print export lines that point any AWS client at an environment: eval "$(trainworks env)"."""
+    from trainworks.spec.environment import load_environment
+
+    environment = load_environment(environment_name)
+    if not environment.is_twin:
+        profile = {"AWS_PROFILE": environment.aws_profile} if environment.aws_profile else {}
+        _print_exports({**profile, "AWS_DEFAULT_REGION": environment.region}, unset=["AWS_ENDPOINT_URL"])
+        return
+    from trainworks.twin import lifecycle
+
+    server = lifecycle.find(default_home())
+    if server is None:
+        raise TwinError("the twin is not running", fix="trainworks twin start")
+    values = {
+        "AWS_ENDPOINT_URL": server.endpoint_url,
+        "AWS_ACCESS_KEY_ID": server.credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": server.credentials.secret_access_key,
+        "AWS_DEFAULT_REGION": environment.region,
+    }
+    _print_exports(values, unset=["AWS_SESSION_TOKEN", "AWS_PROFILE"])
+
+
+def _print_exports(values: dict[str, str], unset: list[str]) -> None:
+    # What an earlier environment left in the shell must not be mixed with this one.
+    sys.stdout.write(f"unset {' '.join(unset)}\n")
+    for name, value in values.items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+
+
+def _home(path: Path | None) -> Home:
+    return default_home() if path is None else Home(path.absolute())
+
+
+def _shown(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
