@@ -34,8 +34,7 @@ _DELETE = "DELETE FROM outbox_event WHERE seq = ?"
 _FAIL = "UPDATE outbox_event SET failures = failures + 1 WHERE seq = ?"
 
 _BATCH = 20
-_RETRY_SECONDS = 1.0
-_MAX_FAILURES = 5
+MAX_FAILURES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,8 @@ class Event:
 class Outbox:
     """Owns the table `outbox_event` and the thread that empties it."""
 
-    def __init__(self, database: Database, control_plane: ControlPlane) -> None:
+    def __init__(self, database: Database, control_plane: ControlPlane, retry_seconds: float = 0.5) -> None:
+        self._retry_seconds = retry_seconds
         self._database = database
         self._control_plane = control_plane
         self._wake = threading.Event()
@@ -98,7 +98,7 @@ class Outbox:
                 break
             done = self._publish(rows)
             published += done
-            if done < len(rows) and self._stopping.wait(_RETRY_SECONDS):
+            if done < len(rows) and self._stopping.wait(self._retry_seconds):
                 break
         return published
 
@@ -120,7 +120,7 @@ class Outbox:
 
     def _failed(self, seq: int, failures: int, detail_type: str) -> None:
         """Keep the event for another try; after several, give it up so that those behind it are published."""
-        given_up = failures + 1 >= _MAX_FAILURES
+        given_up = failures + 1 >= MAX_FAILURES
         _log.exception("event %s (%s) could not be published%s", seq, detail_type, "; given up" if given_up else "")
         with self._database.transaction() as tx:
             tx.execute(_DELETE if given_up else _FAIL, (seq,))

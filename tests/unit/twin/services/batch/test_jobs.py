@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -98,8 +99,6 @@ def test_without_a_job_role_there_are_no_credentials(batch: Batch) -> None:
     ],
 )
 def test_a_container_that_cannot_be_made_fails_its_job(batch: Batch, container: dict[str, object], reason: str) -> None:
-    import re
-
     batch.platform()
     batch.define("x", container=container)
     job_id = batch.submit(jobDefinition="x")

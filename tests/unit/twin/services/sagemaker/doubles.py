@@ -54,7 +54,9 @@ class RecordingControlPlane:
         self.authorized.append((action, resource, context or {}))
         if action in self.denied:
             raise ApiError(
-                "AccessDenied", f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}", 403
+                "AccessDenied",
+                f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}",
+                403,
             )
 
     def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
@@ -75,9 +77,7 @@ class RecordingControlPlane:
         with self._lock:
             self.metrics.extend((namespace, datum) for datum in data)
 
-    def put_event(
-        self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]
-    ) -> None:
+    def put_event(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
         with self._lock:
             self.events.append((detail_type, detail))
 
