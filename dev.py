@@ -94,7 +94,8 @@ def install() -> None:
 
 def tool(name: str, *arguments: str | Path) -> int:
     """Run a program of `.venv` from the root of the clone and give its exit code."""
-    environment = {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PATH": path, "TRAINWORKS_COMMAND": "python3 dev.py run"}
     return subprocess.run([VENV / "bin" / name, *arguments], check=False, cwd=ROOT, env=environment).returncode
 
 

@@ -1,0 +1,187 @@
+"""The main job, step by step, through the same doors that users take; nothing here knows that it is a demo.
+
+start_twin --> deploy --> upload --> train (one spot interruption) --> predict --> evaluate
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from trainworks.errors import JobError, RequestError
+
+if TYPE_CHECKING:
+    from trainworks.deploy.deployer import UpResult
+    from trainworks.deploy.progress import Report
+    from trainworks.jobs import BatchJob, Platform, TrainingJob
+    from trainworks.jobs.job import Progress
+
+INTERRUPT_AFTER_EPOCH = 4
+NOTICE_SECONDS = 2.0
+"""A spot interruption comes two minutes after its notice on AWS; nobody wants to watch that."""
+
+_EPOCH = re.compile(r"epoch=(?P<epoch>\d+) ")
+
+Show = Callable[["Progress"], None]
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Seconds that each step took, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = monotonic()
+        yield
+        self.seconds[name] = monotonic() - started
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training job that was interrupted and completed; `epochs` are those that its log tells of, in order."""
+
+    job: TrainingJob
+    epochs: tuple[int, ...]
+
+    @property
+    def repeated_epochs(self) -> int:
+        """Epochs that ran more than once: the work that the interruption cost."""
+        return len(self.epochs) - len(set(self.epochs))
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How many predictions in S3 agree with the held-out labels."""
+
+    correct: int
+    total: int
+    predictions_uri: str
+
+    @property
+    def share(self) -> float:
+        return self.correct / self.total
+
+
+def example_folder() -> Path:
+    """`examples/digits` of the clone. Raises `RequestError` where trainworks was installed without it."""
+    folder = Path(__file__).resolve().parents[3] / "examples" / "digits"
+    if not (folder / "train.toml").is_file():
+        raise RequestError(
+            f"the demo's script and data are not at {folder}",
+            fix="run it in a clone of the repository: python3 dev.py demo",
+        )
+    return folder
+
+
+def deploy(report: Report) -> UpResult:
+    """Synthesize the platform of the environment `local` and deploy it; unchanged, nothing is done."""
+    from trainworks.cli.platform import assembly_of, connect, watch_for
+    from trainworks.deploy import deployer
+    from trainworks.deploy.deployment import deployment_of
+    from trainworks.deploy.plan import Permissions
+
+    environment, clients = connect("local")
+    assembly = assembly_of(environment, clients.account_id)
+    deployment = deployment_of(assembly, account_id=clients.account_id, region=environment.region)
+    return deployer.up(deployment, clients, watch_for(environment, report), Permissions(bootstrap=True))
+
+
+@contextmanager
+def digits(example: Path) -> Iterator[Path]:
+    """The data set in a scratch folder: `train`, `heldout` without labels, and `labels`, which are never uploaded."""
+    with tempfile.TemporaryDirectory(prefix="trainworks-digits-") as scratch:
+        made = subprocess.run(
+            [sys.executable, example / "data.py", scratch], capture_output=True, text=True, check=False
+        )
+        if made.returncode:
+            raise JobError(f"{example / 'data.py'} failed:\n{made.stderr.strip()}", fix="pip install scikit-learn")
+        yield Path(scratch)
+
+
+def upload(platform: Platform, data: Path) -> list[str]:
+    """Put the training and held-out images into the platform's dataset bucket; their S3 URIs."""
+    return [platform.upload_dataset(f"digits/{part}", data / part) for part in ("train", "heldout")]
+
+
+def train(platform: Platform, example: Path, show: Show) -> Trained:
+    """Train on managed spot, interrupt the instance once in the middle, follow the job to its end.
+
+    Raises `JobError` unless it completed after having been interrupted.
+    """
+    from trainworks.jobs import Follow, LogLine, TrainingJobSpec, load_spec
+
+    spec = load_spec(example / "train.toml", {"hyperparameters": {"epochs": 10, "min-epoch-seconds": 0.5}})
+    if not isinstance(spec, TrainingJobSpec):
+        raise RequestError(f"{example / 'train.toml'} is no spec of a training job")
+    job = platform.train(spec)
+    follow = Follow(job)
+    epochs: list[int] = []
+    for progress in follow:
+        show(progress)
+        found = _EPOCH.match(progress.message) if isinstance(progress, LogLine) else None
+        if found is None:
+            continue
+        epochs.append(int(found["epoch"]))
+        if epochs.count(INTERRUPT_AFTER_EPOCH) == 1 and epochs[-1] == INTERRUPT_AFTER_EPOCH:
+            job.interrupt(NOTICE_SECONDS)
+    follow.result()
+    if not job.facts()["interruptions"]:
+        raise JobError(
+            f"{job.name} completed without the spot interruption that the demo injects",
+            fix=f"trainworks describe {job.name}",
+        )
+    return Trained(job, tuple(epochs))
+
+
+def predict(platform: Platform, example: Path, model: TrainingJob, show: Show) -> BatchJob:
+    """Predict the held-out images with the trained model, as an array job of 8 on the platform's queue."""
+    from trainworks.jobs import BatchJobSpec, Follow, load_spec
+
+    spec = load_spec(example / "predict.toml", {"inputs": {"model": f"model:{model.name}"}})
+    if not isinstance(spec, BatchJobSpec):
+        raise RequestError(f"{example / 'predict.toml'} is no spec of a batch job")
+    job = platform.submit_batch(spec)
+    follow = Follow(job)
+    for progress in follow:
+        show(progress)
+    follow.result()
+    return job
+
+
+def evaluate(platform: Platform, job: BatchJob, labels: Path) -> Accuracy:
+    """Compare what the batch job wrote to S3 with the labels. Raises `JobError` unless each image has a prediction."""
+    import numpy as np
+
+    expected = np.load(labels / "digits.npz")["labels"]
+    bucket, prefix = platform.outputs.model_bucket, f"predictions/{job.name}/"
+    predicted: dict[int, int] = {}
+    for line in _lines(platform, bucket, prefix):
+        record = json.loads(line)
+        predicted[record["index"]] = record["digit"]
+    if sorted(predicted) != list(range(len(expected))):
+        raise JobError(
+            f"s3://{bucket}/{prefix} has predictions for {len(predicted)} of {len(expected)} images",
+            fix=f"trainworks logs {job.name}",
+        )
+    correct = sum(predicted[index] == digit for index, digit in enumerate(expected))
+    return Accuracy(correct, len(expected), f"s3://{bucket}/{prefix}")
+
+
+def _lines(platform: Platform, bucket: str, prefix: str) -> Iterator[str]:
+    s3 = platform.client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for each in page.get("Contents", []):
+            body = s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
+            yield from io.StringIO(body.decode())
