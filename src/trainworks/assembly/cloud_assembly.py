@@ -16,6 +16,7 @@ from trainworks.errors import SynthesisError
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 STACK_TYPE_OF_ARTIFACT = "aws:cloudformation:stack"
+STACK_TYPE_OF_ARTIFACT = "aws:cloudformation:stack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class CloudAssembly:
     @cached_property
     def nested(self) -> Mapping[str, NestedTemplate]:
         """The nested stacks of the root template by logical id."""
-        return _nested(self.directory, self.template)
+        return _nested({asset.object_key: asset.path for asset in self.file_assets}, self.template)
 
     @cached_property
     def construct_paths(self) -> tuple[tuple[str, str], ...]:
@@ -129,15 +130,18 @@ def _read(path: Path) -> dict[str, Any]:
     return template
 
 
-def _nested(directory: Path, template: Mapping[str, Any]) -> dict[str, NestedTemplate]:
-    """Nested templates are named in the resource's metadata, as the CDK CLI resolves them for its diff."""
+def _nested(paths: Mapping[str, Path], template: Mapping[str, Any]) -> dict[str, NestedTemplate]:
+    """Nested templates are found as CloudFormation finds them: by the object key that `TemplateURL` ends with."""
     found: dict[str, NestedTemplate] = {}
     for logical_id, resource in template.get("Resources", {}).items():
         if resource["Type"] != STACK_TYPE:
             continue
-        path = directory / resource["Metadata"]["aws:asset:path"]
+        url = json.dumps(resource["Properties"]["TemplateURL"])
+        path = next((path for key, path in paths.items() if f"/{key}" in url), None)
+        if path is None:
+            raise SynthesisError(f"the template of {logical_id} is no asset of the assembly: {url}")
         child = _read(path)
-        found[logical_id] = NestedTemplate(logical_id, path, child, _nested(directory, child))
+        found[logical_id] = NestedTemplate(logical_id, path, child, _nested(paths, child))
     return found
 
 

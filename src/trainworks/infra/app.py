@@ -73,10 +73,6 @@ def create_app(target: Target, output_dir: str | None = None, *, validate: bool 
         profile=target.profile,
         environment_suffix=target.environment_suffix,
         env=aws_cdk.Environment(account=target.account, region=target.region),
-        synthesizer=aws_cdk.DefaultStackSynthesizer(
-            # The rule would read an SSM parameter at each deployment; the CDK CLI checks the bootstrap by itself.
-            generate_bootstrap_version_rule=False,
-        ),
     )
     return app
 

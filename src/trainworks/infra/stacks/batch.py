@@ -31,9 +31,8 @@ class BatchStack(NestedStack):
         profile: EnvironmentProfile,
         network: NetworkStack,
         storage: StorageStack,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(scope, id, **kwargs)
+        super().__init__(scope, id)
         self._storage = storage
         stack = Stack.of(self)
         self._account_arn = f"{stack.region}:{stack.account}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aws_cdk import NestedStack
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -25,9 +23,8 @@ class MonitoringStack(NestedStack):
         profile: MonitoringProfile,
         training_role_arn: str,
         key: kms.IKey,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(scope, id, **kwargs)
+        super().__init__(scope, id)
         failure = FailureAlarm(self, "TrainingJobFailure", training_role_arn=training_role_arn, key=key)
         self.failure_topic_arn = failure.topic_arn
         self.dashboard_name = TrainingDashboard(self, "Dashboard", rule_name=failure.rule_name).dashboard_name

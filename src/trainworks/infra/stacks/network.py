@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aws_cdk import NestedStack, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
@@ -21,8 +19,8 @@ class NetworkStack(NestedStack):
     `batch_subnets` and `notebook_subnets` follow `network.egress`; see `spec.profile.Egress`.
     """
 
-    def __init__(self, scope: Construct, id: str, *, profile: EnvironmentProfile, **kwargs: Any) -> None:
-        super().__init__(scope, id, **kwargs)
+    def __init__(self, scope: Construct, id: str, *, profile: EnvironmentProfile) -> None:
+        super().__init__(scope, id)
         network = profile.network
         region = Stack.of(self).region
         self.vpc = ec2.Vpc(

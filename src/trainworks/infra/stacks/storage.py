@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aws_cdk import Duration, NestedStack, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
@@ -18,8 +16,8 @@ from trainworks.spec.profile import EnvironmentProfile
 class StorageStack(NestedStack):
     """One key for data (and one for operations where the profile wants it), three buckets, one repository."""
 
-    def __init__(self, scope: Construct, id: str, *, profile: EnvironmentProfile, **kwargs: Any) -> None:
-        super().__init__(scope, id, **kwargs)
+    def __init__(self, scope: Construct, id: str, *, profile: EnvironmentProfile) -> None:
+        super().__init__(scope, id)
         storage = profile.storage
         removal_policy = RemovalPolicy.RETAIN if storage.retain else RemovalPolicy.DESTROY
         self.data_key = self._key("DataKey", "Buckets, images and training volumes", removal_policy)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aws_cdk import NestedStack, Stack
 from constructs import Construct
 
@@ -38,10 +36,11 @@ class TrainingStack(NestedStack):
         profile: EnvironmentProfile,
         network: NetworkStack,
         storage: StorageStack,
-        **kwargs: Any,
+        environment_suffix: str,
     ) -> None:
-        super().__init__(scope, id, **kwargs)
-        self._network, self._storage = network, storage
+        super().__init__(scope, id)
+        self._storage = storage
+        self._job_prefix = f"{environment_suffix}-"
         self.subnet_ids = [subnet.subnet_id for subnet in network.isolated_subnets]
         self.security_group_id = WorkloadSecurityGroup(
             self,
@@ -107,9 +106,12 @@ class TrainingStack(NestedStack):
         ]
 
     def _notebook_statements(self, subnet_id: str, security_group_id: str) -> list[Statement]:
-        """Starts training jobs in the VPC as the training role; may pass that role to SageMaker and no other."""
+        """Starts training jobs in the VPC as the training role, the only one it may pass, and only to SageMaker.
+
+        Its jobs are named `<environment suffix>-...`, so that it cannot stop those of another environment.
+        """
         storage, sagemaker = self._storage, self._arn("sagemaker")
-        training_jobs = f"{sagemaker}:training-job/*"
+        training_jobs = f"{sagemaker}:training-job/{self._job_prefix}*"
         return [
             allow(
                 "TrainingJobs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack, Tags
+from aws_cdk import CfnOutput, DefaultStackSynthesizer, Environment, Stack, Tags
 from constructs import Construct
 
 from trainworks.infra.stacks.batch import BatchStack
@@ -19,18 +19,35 @@ class TrainworksStack(Stack):
     """The platform of one environment."""
 
     def __init__(
-        self, scope: Construct, id: str, *, profile: EnvironmentProfile, environment_suffix: str, **kwargs: Any
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        profile: EnvironmentProfile,
+        environment_suffix: str,
+        env: Environment,
     ) -> None:
         super().__init__(
             scope,
             id,
             description=f"trainworks ML training platform, environment {environment_suffix}",
             termination_protection=profile.termination_protection,
-            **kwargs,
+            env=env,
+            synthesizer=DefaultStackSynthesizer(
+                # The rule would read an SSM parameter at each deployment; the CDK CLI checks the bootstrap by itself.
+                generate_bootstrap_version_rule=False,
+            ),
         )
         self.network = NetworkStack(self, "Network", profile=profile)
         self.storage = StorageStack(self, "Storage", profile=profile)
-        self.training = TrainingStack(self, "Training", profile=profile, network=self.network, storage=self.storage)
+        self.training = TrainingStack(
+            self,
+            "Training",
+            profile=profile,
+            network=self.network,
+            storage=self.storage,
+            environment_suffix=environment_suffix,
+        )
         self.monitoring = MonitoringStack(
             self,
             "Monitoring",
