@@ -81,7 +81,12 @@ def store(results: list[Figure | Skipped]) -> None:
     (HERE / "figures.json").write_text(json.dumps({**dated, "figures": records}, indent=1) + "\n")
     page = (HERE / "README.md").read_text()
     head, tail = page.split(BEGIN)[0], page.split(END)[1]
-    lines = [f"Measured {dated['date']} on {machine}.", "", "| what | ours | bound | ratio | aim | reached |", "|---|---|---|---|---|---|"]
+    lines = [
+        f"Measured {dated['date']} on {machine}.",
+        "",
+        "| what | ours | bound | ratio | aim | reached |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += ["| " + " | ".join(row) + " |" for row in rows(results)]
     (HERE / "README.md").write_text(head + BEGIN + "\n" + "\n".join(lines) + "\n" + END + tail)
 

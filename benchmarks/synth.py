@@ -15,7 +15,9 @@ def measure(reference: Path, trainworks: Path) -> list[Figure | Skipped]:
     """`reference` is the folder with the TypeScript sources; it is built in a scratch folder, never in place."""
     names = ["synth, cold cache", "synth, cached"]
     if not reference.is_dir():
-        return [Skipped(name, f"the reference's sources are not at {reference}; give --reference DIR") for name in names]
+        return [
+            Skipped(name, f"the reference's sources are not at {reference}; give --reference DIR") for name in names
+        ]
     if not shutil.which("npm"):
         return [Skipped(name, "npm is not installed, so the reference cannot be built") for name in names]
     with tempfile.TemporaryDirectory() as scratch:

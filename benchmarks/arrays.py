@@ -1,0 +1,74 @@
+"""An array job of 1,000 `/bin/true`, sandboxed and with every state durable, against `xargs -P`."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import subprocess
+import time
+
+from figures import Figure, timed
+from twins import ScratchTwin, scratch_twin, training_role
+
+SIZE = 1000
+IMAGE = "public.ecr.aws/docker/library/python:{}"
+
+
+def measure() -> list[Figure]:
+    with scratch_twin() as twin:
+        training_role(twin, "bench-arrays")
+        definition = prepare(twin, IMAGE.format(".".join(platform.python_version_tuple()[:2])))
+        run_array(twin, definition, "warm-up", 100)
+        pairs = [(run_array(twin, definition, f"array-{n}", SIZE), timed(xargs)) for n in range(3)]
+    ours, bound = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return [
+        Figure(
+            f"array of {SIZE:,} /bin/true", ours, "xargs -P2", bound, "0.5 of what xargs starts",
+            bound / ours >= 0.5, better="higher", note=f"{SIZE / ours:.0f} a second",
+        )
+    ]  # fmt: skip
+
+
+def xargs() -> None:
+    numbers = "\n".join(map(str, range(SIZE)))
+    subprocess.run(["xargs", "-P2", "-n1", "/bin/true"], input=numbers, text=True, check=True)
+
+
+def prepare(twin: ScratchTwin, image: str) -> str:
+    """A compute environment, a queue and a definition; gives the definition's name."""
+    batch, ec2 = twin.client("batch"), twin.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+    batch.create_compute_environment(
+        computeEnvironmentName="bench", type="MANAGED",
+        computeResources={"type": "EC2", "maxvCpus": 16, "instanceTypes": ["m5.large"], "subnets": [subnet],
+                          "securityGroupIds": [group], "instanceRole": "arn:aws:iam::000000000000:role/bench"},
+    )  # fmt: skip
+    batch.create_job_queue(
+        jobQueueName="bench", priority=1, computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "bench"}]
+    )
+    resources = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]
+    batch.register_job_definition(
+        jobDefinitionName="bench", type="container",
+        containerProperties={"image": image, "command": ["/bin/true"], "resourceRequirements": resources},
+    )  # fmt: skip
+    return "bench"
+
+
+def run_array(twin: ScratchTwin, definition: str, name: str, size: int) -> float:
+    """Seconds from SubmitJob until the parent has SUCCEEDED."""
+    batch = twin.client("batch")
+    batch.describe_job_queues()  # the connection is open before the clock starts
+    started = time.perf_counter()
+    submitted = batch.submit_job(
+        jobName=name, jobQueue="bench", jobDefinition=definition, arrayProperties={"size": size}
+    )
+    deadline = started + 120
+    while time.perf_counter() < deadline:
+        job = batch.describe_jobs(jobs=[submitted["jobId"]])["jobs"][0]
+        if job["status"] == "SUCCEEDED":
+            return time.perf_counter() - started
+        if job["status"] == "FAILED":
+            raise SystemExit(f"the array failed: {job}")
+        time.sleep(0.02)
+    raise SystemExit(f"the array did not end within 120 s: {job['arrayProperties']}")
