@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.loop import StateLoop
+from trainworks.twin.emulator.registry import Registry, repository_arn
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
 from trainworks.twin.ports import ApiError, Caller, Credentials, MetricDatum
 
@@ -19,8 +21,11 @@ T = TypeVar("T")
 class EmulatorControlPlane:
     """See `ports.ControlPlane`. Reads run in the caller's thread, changes on the thread that owns the state."""
 
-    def __init__(self, authorization: Authorization, loop: StateLoop, commit: Callable[[], None]) -> None:
+    def __init__(
+        self, authorization: Authorization, registry: Registry, loop: StateLoop, commit: Callable[[], None]
+    ) -> None:
         self._authorization = authorization
+        self._registry = registry
         self._loop = loop
         self._commit = commit
         self._scope = engine.module("core.responses").request_scope
@@ -98,11 +103,31 @@ class EmulatorControlPlane:
 
         self._change(write)
 
+    def event_patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
+        # A copy of the table is enough, and waiting for the loop here could wait for ourselves.
+        events = engine.service("eventbridge")
+        rules = [rule for rule in list(events._rules._data.values()) if rule.get("State") == "ENABLED"]
+        texts = [rule.get("EventPattern") for rule in rules if rule.get("EventBusName", "default") == "default"]
+        texts += [archive.get("EventPattern") or "{}" for archive in list(events._archives._data.values())]
+        patterns = [_parsed_pattern(text) for text in texts if text]
+        return [
+            each for each in patterns if _allows(each, "source", source) and _allows(each, "detail-type", detail_type)
+        ]
+
     def subnet_exists(self, subnet_id: str) -> bool:
         return _has_key(engine.service("ec2")._subnets, subnet_id)
 
     def security_group_exists(self, group_id: str) -> bool:
         return _has_key(engine.service("ec2")._security_groups, group_id)
+
+    def ecr_manifest(self, caller: Caller, image_uri: str) -> bytes | None:
+        self.authorize(caller, "ecr:GetAuthorizationToken", "*")
+        self.authorize(caller, "ecr:BatchGetImage", repository_arn(image_uri))
+        return self._registry.manifest(image_uri)
+
+    def ecr_layer(self, caller: Caller, image_uri: str, digest: str) -> bytes:
+        self.authorize(caller, "ecr:GetDownloadUrlForLayer", repository_arn(image_uri))
+        return self._registry.blob(image_uri, digest)
 
     def _authorize_log_writes(self, caller: Caller, group: str, stream: str) -> None:
         group_arn = f"arn:aws:logs:{caller.region}:{caller.account_id}:log-group:{group}"
@@ -131,3 +156,15 @@ def _check(response: tuple[int, Any, Any]) -> None:
 
 def _has_key(store: Any, key: str) -> bool:
     return any(scoped[-1] == key for scoped in list(store._data))
+
+
+@cache
+def _parsed_pattern(text: str) -> Mapping[str, Any]:
+    pattern: Mapping[str, Any] = json.loads(text)
+    return pattern
+
+
+def _allows(pattern: Mapping[str, Any], member: str, value: str) -> bool:
+    """Whether the pattern may match `value`; what is no plain list of strings may match anything."""
+    allowed = pattern.get(member)
+    return not isinstance(allowed, list) or value in allowed or not all(isinstance(each, str) for each in allowed)

@@ -108,11 +108,13 @@ class ComputeEnvironments:
         self._control_plane.authorize(call.caller, "batch:UpdateComputeEnvironment", arn)
         if params.get("serviceRole"):
             pass_role(self._control_plane, call, params["serviceRole"], "batch.amazonaws.com")
+        update = dict(params.get("computeResources", {}))
+        update.pop("updateToLatestImageVersion", None)
+        # Asked before the transaction: the control plane may wait for a thread that waits for the database.
+        status, reason = self._validity(update)
         with self._database.transaction() as tx:
             row = environment_row(tx, arn)
             spec = json.loads(row["spec"])
-            update = dict(params.get("computeResources", {}))
-            update.pop("updateToLatestImageVersion", None)
             _check_update(spec["computeResources"], update)
             spec["computeResources"] = check_resources(spec["computeResources"] | update)
             spec |= {
@@ -120,7 +122,8 @@ class ComputeEnvironments:
                 for member in ("serviceRole", "updatePolicy", "context", "ecsSettings")
                 if member in params
             }
-            status, reason = self._validity(spec["computeResources"])
+            if not ("subnets" in update or "securityGroupIds" in update):
+                status, reason = row["status"], row["status_reason"]
             state = params.get("state", row["state"])
             tx.execute(
                 SQL["environment_update"],
