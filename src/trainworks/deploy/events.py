@@ -112,7 +112,7 @@ class EventStream:
             found = [event for stack_id in pending for event in self._read(stack_id)]
             # A stack that its parent calls finished has no more events: it was read for the last time.
             self._open = {stack_id: still_open for stack_id, still_open in self._open.items() if still_open}
-            new = merge_events(new, found)
+            new = merge_events(found, new)  # at equal times a parent ends after its child
             pending = self._nested_to_read(found) - pending
         return merge_events(new)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from trainworks.deploy import bootstrap
+from trainworks.deploy import bootstrap, teardown
 from trainworks.deploy.assets import upload_assets
 from trainworks.deploy.change_sets import ChangeSet
 from trainworks.deploy.changes import ChangeSetReader, StackChanges, changes_of_creation
@@ -70,6 +70,9 @@ class Executor:
 
     def _delete_stack(self, step: DeleteStack) -> None:
         self._say(f"{self.deployment.stack_name}: {step.why}")
+        if step.emptying:
+            teardown.down(self.deployment.stack_name, self.clients, self.watch)
+            return
         stream = EventStream.at_end(self.clients.cloudformation, step.stack_id)
         self.clients.cloudformation.delete_stack(StackName=step.stack_id)
         outcome = self._follow(stream)

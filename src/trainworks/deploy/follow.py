@@ -116,6 +116,7 @@ class _Follower:
     watch: Watch
     ways: Ways
     events: list[StackEvent] = field(default_factory=list)
+    _told: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> str:
         """Look until the stack is at rest; its last status."""
@@ -146,7 +147,11 @@ class _Follower:
         self.ways.learn(new)
         self.events += new
         for event in new:
-            self.watch.report(self._progress(event))
+            progress = self._progress(event)
+            # A nested stack speaks for itself and its parent speaks of it, and "Resource creation Initiated" repeats.
+            if self._told.get(progress.place) != progress.status:
+                self.watch.report(progress)
+            self._told[progress.place] = progress.status
         return new
 
     def _end(self) -> str | None:

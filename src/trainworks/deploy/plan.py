@@ -26,10 +26,11 @@ class FollowOperation:
 
 @dataclass(frozen=True, slots=True)
 class DeleteStack:
-    """Delete what a creation left; `why` is said to whoever watches."""
+    """Delete what a creation left; `why` is said to whoever watches. `emptying` deletes the content of buckets, too."""
 
     stack_id: str
     why: str
+    emptying: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _delete(state: StackState, allowed: Permissions) -> DeleteStack:
         Condition.IN_REVIEW: "an earlier change set was never executed: its empty stack is removed",
         Condition.NEVER_CREATED: "its creation failed and was rolled back: what is left is removed",
     }.get(state.condition, f"it is {state.status}: deleted and created anew, as --recreate asks")
-    return DeleteStack(state.stack_id, why)
+    return DeleteStack(state.stack_id, why, emptying=state.condition is Condition.BROKEN)
 
 
 def _continue_rollback(state: StackState, allowed: Permissions) -> ContinueRollback:
