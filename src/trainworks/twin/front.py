@@ -57,7 +57,7 @@ class Response(Protocol):
 class Endpoint(Protocol):
     """A service of ours; synchronous, run in a thread."""
 
-    def handle(
+    def handle(  # noqa: PLR0917 - what an HTTP request consists of
         self,
         method: str,
         path: str,
@@ -85,7 +85,7 @@ Fallback = Callable[[Scope, bytes, Send], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Who answers what. `control` serves the twin's own operations, `fallback` gets every verified request that no endpoint of ours serves."""
+    """Who answers what: `control` the twin's own operations, `fallback` all that no endpoint of ours serves."""
 
     endpoints: Mapping[str, Endpoint]
     objects: StreamingHandler

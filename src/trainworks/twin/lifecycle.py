@@ -154,7 +154,7 @@ def _environment() -> dict[str, str]:
 
 
 def _check_port(port: int) -> None:
-    """Raise `PortInUseError` unless the port can be bound. The kernel may hold a dead process's port a moment longer."""
+    """Raise `PortInUseError` unless the port can be bound. The kernel holds a dead process's port a moment longer."""
     deadline = time.monotonic() + _PORT_SECONDS
     while (reason := _bind_error(port)) is not None:
         holder = _holder(port)
@@ -183,7 +183,12 @@ def _holder(port: int) -> str:
     except psutil.AccessDenied:
         return ""
     for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        if (
+            connection.status == psutil.CONN_LISTEN
+            and connection.laddr
+            and connection.laddr.port == port
+            and connection.pid
+        ):
             process = _process(connection.pid)
             if process is not None:
                 return f" by {process.name()} (pid {connection.pid})"

@@ -128,7 +128,7 @@ class ChunkDecoder:
                 if name.strip().lower() != "x-amz-trailer-signature":
                     signed += f"{name.strip().lower()}:{value.strip()}\n"
         if self._claim.trailer and self._claim.signing_key is not None:
-            self._check_trailer(signed)
+            self._check_trailer(self._claim.signing_key, signed)
 
     def _read_header(self) -> bool:
         end = self._buffer.find(b"\r\n")
@@ -156,19 +156,24 @@ class ChunkDecoder:
         if claim.signing_key is None:
             return
         text = "\n".join(
-            ["AWS4-HMAC-SHA256-PAYLOAD", claim.amz_date, claim.scope, self._previous, EMPTY_SHA256]
-            + [self._digest.hexdigest()]
+            [
+                "AWS4-HMAC-SHA256-PAYLOAD",
+                claim.amz_date,
+                claim.scope,
+                self._previous,
+                EMPTY_SHA256,
+                self._digest.hexdigest(),
+            ]
         )
         self._previous = hmac.new(claim.signing_key, text.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(self._previous, self._provided):
             raise ApiError("SignatureDoesNotMatch", "The signature of a chunk does not match its content.", 403)
 
-    def _check_trailer(self, signed: str) -> None:
+    def _check_trailer(self, signing_key: bytes, signed: str) -> None:
         claim = self._claim
-        assert claim.signing_key is not None
         digest = hashlib.sha256(signed.encode()).hexdigest()
         text = "\n".join(["AWS4-HMAC-SHA256-TRAILER", claim.amz_date, claim.scope, self._previous, digest])
-        expected = hmac.new(claim.signing_key, text.encode(), hashlib.sha256).hexdigest()
+        expected = hmac.new(signing_key, text.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, self.trailers.get("x-amz-trailer-signature", "")):
             raise ApiError("SignatureDoesNotMatch", "The signature of the trailer does not match its content.", 403)
 

@@ -34,10 +34,13 @@ _STREAMING = {
     "STREAMING-UNSIGNED-PAYLOAD-TRAILER": (False, True),
 }
 _V2_SUBRESOURCES = frozenset(
-    "accelerate acl cors defaultObjectAcl location logging partNumber policy requestPayment torrent versioning "
-    "versionId versions website uploads uploadId response-content-type response-content-language response-expires "
-    "response-cache-control response-content-disposition response-content-encoding delete lifecycle tagging restore "
-    "storageClass notification replication analytics metrics inventory select select-type object-lock".split()
+    {
+        *("accelerate", "acl", "cors", "defaultObjectAcl", "delete", "lifecycle", "location", "logging"),
+        *("object-lock", "partNumber", "policy", "replication", "requestPayment", "restore", "storageClass", "tagging"),
+        *("torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website", "analytics", "inventory"),
+        *("notification", "metrics", "select", "select-type", "response-cache-control", "response-content-disposition"),
+        *("response-content-encoding", "response-content-language", "response-content-type", "response-expires"),
+    }
 )
 
 

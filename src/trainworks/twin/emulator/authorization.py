@@ -19,9 +19,10 @@ from dataclasses import replace
 from typing import Any
 
 from trainworks.twin.emulator import engine
-from trainworks.twin.home import ACCOUNT_ID, RootCredentials
+from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION, RootCredentials
 from trainworks.twin.ports import ApiError, Caller, Credentials
 from trainworks.twin.sigv4 import SigningKey
+from trainworks.twin.wire.protocols.cbor import decode
 
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 _S3_DENIED = ("AccessDenied", 403)
@@ -202,7 +203,7 @@ class Authorization:
         stock_context = actions.request_tag_context
         checked: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("checked", default=("", "*"))
 
-        def enforce(
+        def enforce(  # noqa: PLR0917 - ministack's own signature
             access_key: str,
             action: str,
             service: str,
@@ -289,16 +290,14 @@ def _metric_namespace(body: bytes, params: Mapping[str, Any]) -> str | None:
         document = json.loads(body)
         return str(document.get("Namespace") or "") or None
     if body[:1]:
-        import cbor2  # noqa: PLC0415 - only clients that speak CBOR need it
-
-        document = cbor2.loads(body)
+        document = decode(body)
         return str(document.get("Namespace") or "") or None if isinstance(document, dict) else None
     return None
 
 
 def _region_of(arn: str) -> str:
     parts = arn.split(":")
-    return parts[3] if len(parts) > 3 and parts[3] else engine.DEFAULT_REGION
+    return parts[3] if len(parts) > 3 and parts[3] else DEFAULT_REGION
 
 
 def _listed(value: Any) -> list[Any]:

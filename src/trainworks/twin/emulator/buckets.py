@@ -12,10 +12,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from types import ModuleType
 from typing import Any, Protocol
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.home import DEFAULT_REGION
 from trainworks.twin.objects.buckets import Bucket, Encryption, ObjectEvent
 from trainworks.twin.ports import ApiError, Caller, ObjectInfo
 
@@ -64,7 +64,7 @@ class EmulatorBuckets:
         return Bucket(
             name,
             account,
-            record.get("region") or engine.DEFAULT_REGION,
+            record.get("region") or DEFAULT_REGION,
             dict.get(stores["bucket_versioning"], (account, name)) or "",
             encryption_of(dict.get(stores["bucket_encryption"], (account, name)) or ""),
             "Configuration>" in str(notification) or "Configuration/>" in str(notification),
@@ -99,7 +99,7 @@ class EmulatorBuckets:
             )
         self._commit()
 
-    def install(self, s3: ModuleType) -> None:
+    def install(self, s3: Any) -> None:
         """ministack's S3 was loaded: object data is elsewhere."""
         stock_delete = s3._delete_bucket
 

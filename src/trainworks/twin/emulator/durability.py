@@ -1,4 +1,4 @@
-"""What the emulator acknowledged is on disk: touched rows go to `emulator.db` in one transaction before an answer leaves.
+"""What the emulator acknowledged is on disk: touched rows go to `emulator.db` before an answer leaves.
 
     Persistence.adopt(name, module)   a service was loaded: its stores get names and their rows from disk
     Persistence.settle(watch)         before an answer: write what changed, wait until it is on disk
@@ -75,10 +75,10 @@ class Persistence:
         self.journal = Journal()
         self._loop = loop
         self._home = home
-        self._database = Database(home.emulator_db, _SCHEMA)
+        self.database = Database(home.emulator_db, _SCHEMA)
         self._check_version()
-        self._logs = LogRows(self._database)
-        self._writer = _Writer(self._database, home)
+        self._logs = LogRows(self.database)
+        self._writer = _Writer(self.database, home)
         self._plain: dict[str, list[tuple[TouchedDict, str, ModuleType]]] = {}
         self._install()
 
@@ -107,7 +107,7 @@ class Persistence:
         if name == "cloudwatch_logs":
             self._logs.adopt(module, self.journal)
         if not known:
-            with self._database.transaction() as tx:
+            with self.database.transaction() as tx:
                 tx.execute("INSERT INTO emulator_meta VALUES (?, '1')", (f"module:{name}",))
             for store in stores.values():
                 store._touch(EVERY_ROW)
@@ -131,8 +131,8 @@ class Persistence:
 
     def stored(self, store: str) -> list[tuple[Any, Any]]:
         """The rows of a store as they are on disk, without loading its service."""
-        rows = self._database.read("SELECT value FROM emulator_rows WHERE store = ?", (store,))
-        return [pickle.loads(row["value"]) for row in rows]
+        rows = self.database.read("SELECT value FROM emulator_rows WHERE store = ?", (store,))
+        return [_unpickled(row["value"]) for row in rows]
 
     def close(self) -> None:
         """Write what is left and close the database."""
@@ -140,7 +140,7 @@ class Persistence:
         if future is not None:
             future.result()
         self._writer.close()
-        self._database.close()
+        self.database.close()
 
     def _enqueue(self, watch: Watch | None = None) -> Future[None] | None:
         snapshot = self._snapshot(self.journal.due(watch))
@@ -173,22 +173,21 @@ class Persistence:
             if self._logs.takes(store, key, snapshot.logs):
                 snapshot.sources.add((store, key))
                 continue
-            self._row(store, key, snapshot)
+            self._row(store, store.name, key, snapshot)
         return snapshot
 
-    def _row(self, store: TouchedDict, key: Any, snapshot: Snapshot) -> None:
-        assert store.name is not None
+    def _row(self, store: TouchedDict, name: str, key: Any, snapshot: Snapshot) -> None:
         if not dict.__contains__(store, key):
             if key in store.written:
                 del store.written[key]
-                snapshot.rows.append((store.name, repr(key), None))
+                snapshot.rows.append((name, repr(key), None))
                 snapshot.sources.add((store, key))
             return
-        value = _pickled((key, dict.__getitem__(store, key)), f"{store.name}[{key!r}]")
+        value = _pickled((key, dict.__getitem__(store, key)), f"{name}[{key!r}]")
         digest = hash(value)
         if store.written.get(key) != digest:
             store.written[key] = digest
-            snapshot.rows.append((store.name, repr(key), value))
+            snapshot.rows.append((name, repr(key), value))
             snapshot.sources.add((store, key))
 
     def _fill(self, store: TouchedDict, name: str, known: bool) -> None:
@@ -196,13 +195,13 @@ class Persistence:
         if not known:
             return
         dict.clear(store)
-        for row in self._database.read("SELECT value FROM emulator_rows WHERE store = ?", (name,)):
-            key, value = pickle.loads(row["value"])
+        for row in self.database.read("SELECT value FROM emulator_rows WHERE store = ?", (name,)):
+            key, value = _unpickled(row["value"])
             dict.__setitem__(store, key, value)
             store.written[key] = hash(row["value"])
 
     def _known(self, name: str) -> bool:
-        return self._database.read_one("SELECT 1 FROM emulator_meta WHERE name = ?", (f"module:{name}",)) is not None
+        return self.database.read_one("SELECT 1 FROM emulator_meta WHERE name = ?", (f"module:{name}",)) is not None
 
     def _install(self) -> None:
         """Give every scoped dictionary that is made from now on an inner dictionary that notes what is touched."""
@@ -215,9 +214,9 @@ class Persistence:
         responses.AccountRegionScopedDict.__init__ = make
 
     def _check_version(self) -> None:
-        with self._database.transaction() as tx:
+        with self.database.transaction() as tx:
             tx.execute("INSERT OR IGNORE INTO emulator_meta VALUES ('ministack', ?)", (engine.MINISTACK_VERSION,))
-        row = self._database.read_one("SELECT value FROM emulator_meta WHERE name = 'ministack'")
+        row = self.database.read_one("SELECT value FROM emulator_meta WHERE name = 'ministack'")
         if row is None or row["value"] != engine.MINISTACK_VERSION:
             found = row["value"] if row else "none"
             raise HomeVersionError(
@@ -281,7 +280,7 @@ class _Writer:
 
 
 def storage_error(error: Exception, home: Home) -> ApiError:
-    """The error that a caller sees when a change could not be made durable; it names the disk and what is left on it."""
+    """The error that a caller sees when a change could not be made durable; it names the disk and its free space."""
     usage = os.statvfs(home.root)
     free = usage.f_bavail * usage.f_frsize
     return ApiError(
@@ -324,3 +323,7 @@ def _pickled(value: Any, what: str) -> bytes:
         except (TypeError, AttributeError, pickle.PicklingError) as error:
             raise TypeError(f"{what} cannot be made durable: {error}") from error
     raise AssertionError("unreachable")
+
+
+def _unpickled(value: bytes) -> Any:
+    return pickle.loads(value)  # noqa: S301 - from our own database, in a folder that only its owner can write

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any
 
-from trainworks.twin.emulator import corrections, engine
+from trainworks.twin.emulator import corrections, engine, update_rules
 from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
@@ -24,6 +24,7 @@ from trainworks.twin.emulator.durability import Persistence
 from trainworks.twin.emulator.loading import LoadHook
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.nested_change_sets import NestedChangeSets
+from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.resource_types import ResourceTypes
 from trainworks.twin.emulator.stacks import Stacks
 from trainworks.twin.home import Home, RootCredentials
@@ -46,9 +47,10 @@ class Emulator:
     """ministack behind our authorization and durability."""
 
     def __init__(self, home: Home, root: RootCredentials, port: int) -> None:
-        self._app = engine.load(port)
+        self._app: Any = engine.load(port)
         self._loop = StateLoop()
         self._persistence = Persistence(home, self._loop)
+        self._registry = Registry(self._persistence.database)
         self._resources = ResourceTypes(root)
         self._hook = LoadHook(self._loaded)
         self._hook.install()
@@ -56,7 +58,9 @@ class Emulator:
         self._stacks = Stacks(self._persistence.journal)
         self.buckets = EmulatorBuckets(self._persistence.commit)
         self._flusher: asyncio.Task[None] | None = None
-        self.control_plane = EmulatorControlPlane(self._authorization, self._loop, self._persistence.commit)
+        self.control_plane = EmulatorControlPlane(
+            self._authorization, self._registry, self._loop, self._persistence.commit
+        )
 
     def signing_key(self, access_key_id: str) -> SigningKey | None:
         """What is known of an access key; the front checks signatures with it."""
@@ -121,10 +125,13 @@ class Emulator:
         if name == "cloudformation":
             self._stacks.install(module)
             NestedChangeSets().install(module)
+            update_rules.install()
             corrections.install(self.buckets)
             self._resources.install()
         elif name == "s3":
             self.buckets.install(module)
+        elif name == "ecr":
+            self._registry.install(module)
 
 
 def is_reading(scope: Scope, body: bytes) -> bool:
@@ -135,5 +142,5 @@ def is_reading(scope: Scope, body: bytes) -> bool:
         match = _ACTION.search(scope["query_string"]) or _ACTION.search(body[:4096])
         target = match[1] if match else b""
     if target:
-        return target.startswith(_READING)
+        return bytes(target).startswith(_READING)
     return scope["method"] in ("GET", "HEAD")

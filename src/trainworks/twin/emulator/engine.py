@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from trainworks.errors import TwinError
+from trainworks.twin.emulator import cbor
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
 
 MINISTACK_VERSION = "1.5.33"
@@ -118,7 +119,7 @@ SERVICE_SIGNATURES["cloudformation"] = {
 
 
 def load(port: int) -> ModuleType:
-    """Import `ministack.app`, configured. Raises `TwinError` for a version or a signature that is not the pinned one."""
+    """Import `ministack.app`, configured. Raises `TwinError` for another version or another signature."""
     found = importlib.metadata.version("ministack")
     if found != MINISTACK_VERSION:
         raise TwinError(
@@ -130,8 +131,11 @@ def load(port: int) -> ModuleType:
         os.environ.pop(name, None)
     os.environ.update(_ENVIRONMENT)
     os.environ["GATEWAY_PORT"] = str(port)
+    cbor.provide()
     app = importlib.import_module("ministack.app")
     logging.getLogger().setLevel(logging.WARNING)
+    # Says at every start that signing with KMS keys needs a package that nothing here asks for.
+    logging.getLogger("kms").setLevel(logging.ERROR)
     check_signatures(CORE_SIGNATURES)
     return app
 

@@ -62,9 +62,8 @@ class LogRows:
 
     def adopt(self, module: ModuleType, journal: Journal) -> None:
         """Give the groups that were read from disk their streams."""
-        self._groups = module._log_groups._data
-        assert self._groups is not None
-        for key, group in dict.items(self._groups):
+        self._groups = groups = module._log_groups._data
+        for key, group in dict.items(groups):
             group["streams"] = self._load(repr(key), journal)
             for name, stream in dict.items(group["streams"]):
                 for event in stream["events"]:
@@ -142,7 +141,7 @@ class LogRows:
     def _load(self, group: str, journal: Journal) -> StreamStore:
         store = StreamStore(journal, group)
         for row in self._database.read(_ONE_GROUP_STREAMS, (group,)):
-            dict.__setitem__(store, row["stream"], pickle.loads(row["value"]))
+            dict.__setitem__(store, row["stream"], pickle.loads(row["value"]))  # noqa: S301 - our own database
             store.written[row["stream"]] = hash(row["value"])
         for row in self._database.read(_ONE_GROUP_EVENTS, (group,)):
             dict.__getitem__(store, row["stream"])["events"].append(

@@ -27,10 +27,9 @@ class ResourceTypes:
 
     def install(self) -> None:
         """CloudFormation was loaded: add everything that was registered."""
-        self._table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
-        assert self._table is not None
+        self._table = table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
         for type_name, resource_type in self._types.items():
-            self._table[type_name] = self._handler(resource_type)
+            table[type_name] = self._handler(resource_type)
 
     def _handler(self, resource_type: ResourceType) -> dict[str, Any]:
         """The table's entry: functions with the parameters that ministack calls them with."""

@@ -83,12 +83,14 @@ class Stacks:
     # -- nested stacks ----------------------------------------------------------------------------------------
 
     def _create_nested(self, logical_id: str, props: dict[str, Any], parent_name: str) -> tuple[str, dict[str, Any]]:
-        return self._on_loop(self._deploy_new(logical_id, props, parent_name))
+        answer: tuple[str, dict[str, Any]] = self._on_loop(self._deploy_new(logical_id, props, parent_name))
+        return answer
 
     def _update_nested(
         self, physical_id: str, old_props: dict[str, Any], new_props: dict[str, Any], parent_name: str
     ) -> tuple[str, dict[str, Any]]:
-        return self._on_loop(self._deploy_existing(physical_id, new_props, parent_name))
+        answer: tuple[str, dict[str, Any]] = self._on_loop(self._deploy_existing(physical_id, new_props, parent_name))
+        return answer
 
     def _delete_nested(self, physical_id: str, props: dict[str, Any]) -> None:
         self._on_loop(self._delete(physical_id))
@@ -170,7 +172,7 @@ class Stacks:
         provided = [{"Key": key, "Value": "" if value is None else str(value)} for key, value in given.items()]
         return template, body, language._resolve_parameters(template, provided)
 
-    def _record(
+    def _record(  # noqa: PLR0917 - the parts of one row
         self,
         props: Mapping[str, Any],
         parent: Mapping[str, Any],
