@@ -61,7 +61,7 @@ def create_app(target: Target, output_dir: str | None = None, *, validate: bool 
 
     app = aws_cdk.App(
         outdir=output_dir,
-        context=dict(FEATURE_FLAGS),
+        context={**FEATURE_FLAGS, "@aws-cdk/core:validateAgainstDefaultRules": validate},
         analytics_reporting=False,
         tree_metadata=False,
         stack_traces=False,
