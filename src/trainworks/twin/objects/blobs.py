@@ -32,7 +32,7 @@ class BlobWriter:
         self._file: int | None = None
         with disk_errors(root):
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._finished = False
+        self.finished = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append. Raises `InsufficientStorage` where the disk is full."""
@@ -68,7 +68,7 @@ class BlobWriter:
             os.fsync(self._descriptor)
             self._close()
             _sync_folder(self._path.parent)
-        self._finished = True
+        self.finished = True
         return self.blob
 
     def __enter__(self) -> Self:
@@ -80,9 +80,9 @@ class BlobWriter:
     def close(self) -> None:
         """Give up the file unless it was finished. Safe to call twice."""
         self._close()
-        if not self._finished:
+        if not self.finished:
             self._path.unlink(missing_ok=True)
-            self._finished = True
+            self.finished = True
 
     @property
     def _descriptor(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from sqlite3 import Row
 
 from trainworks.twin.objects.buckets import Encryption
@@ -43,7 +43,15 @@ class Attributes:
     parts: tuple[PartRange, ...] = ()
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        stored = {  # written out: `asdict` copies deeply, which costs a tenth of a small PUT
+            "headers": dict(self.headers),
+            "metadata": dict(self.metadata),
+            "storage_class": self.storage_class,
+            "encryption": _fields(self.encryption),
+            "checksum": _fields(self.checksum) if self.checksum else None,
+            "parts": [_fields(part) for part in self.parts],
+        }
+        return json.dumps(stored, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Attributes:
@@ -157,3 +165,7 @@ class Part:
     @staticmethod
     def from_row(row: Row) -> Part:
         return Part(**{name: row[name] for name in row.keys()})  # noqa: SIM118 -- a Row iterates over its values
+
+
+def _fields(record: Encryption | Checksum | PartRange) -> dict[str, object]:
+    return {item.name: getattr(record, item.name) for item in fields(record)}

@@ -1,4 +1,4 @@
-"""Object data behind the real front and a real HTTP server, in a process of its own: `python -m ... HOME`.
+"""Object data behind signature checks and a real HTTP server, in a process of its own: `python -m ... HOME`.
 
 Prints its port. Buckets: `plain`, `versioned`, `suspended`, `notifying`, `kms`. The signature is checked; permissions
 are not, but for refusals: action and resource, a line each, in the file `refused` of the home.
@@ -7,18 +7,21 @@ are not, but for refusals: action and resource, a line each, in the file `refuse
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
+import time
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import uvicorn
 
 from tests.unit.twin.objects.fakes import CALLER, FakeEmulator
-from trainworks.twin.front import Front, Routes
 from trainworks.twin.objects.buckets import Bucket, Encryption, ObjectEvent
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
-from trainworks.twin.sigv4 import SigningKey
+from trainworks.twin.payload import BodyDisconnectedError
+from trainworks.twin.sigv4 import Request, SigningKey, verify
 
 SECRET = "not-a-secret"
 KEY_ARN = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
@@ -42,23 +45,42 @@ class _ServedEmulator(FakeEmulator):
 
     def authorize(self, caller, action, resource, context=None):  # type: ignore[no-untyped-def]
         refused = self.home / "refused"
-        if refused.exists():
-            self.refused = {tuple(line.split(" ", 1)) for line in refused.read_text().splitlines()}  # type: ignore[misc]
+        lines = refused.read_text().splitlines() if refused.exists() else []
+        self.refused = {(line.split(" ")[0], line.split(" ", 1)[1]) for line in lines}
         super().authorize(caller, action, resource, context)
 
 
-async def _no_fallback(scope: object, body: bytes, send: object) -> None:
-    raise AssertionError(f"not for object data: {scope}")
+class _Front:
+    """As much of the twin's front as object data needs: the signature, and errors before the handler."""
+
+    def __init__(self, handler: ObjectHandler) -> None:
+        self._handler = handler
+        self._keys = {CALLER.access_key_id: SigningKey(SECRET, CALLER)}
+
+    async def __call__(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        headers = [(name.decode(), value.decode("latin-1")) for name, value in scope["headers"]]
+        request = Request(scope["method"], scope["raw_path"].decode(), scope["query_string"].decode(), headers)
+        verified = verify(request, self._keys.get, time.time())
+        assert self._handler.wants(
+            request.method, scope["path"], parse_qs(request.raw_query, keep_blank_values=True), dict(headers)
+        )
+        with contextlib.suppress(BodyDisconnectedError):
+            await self._handler.handle(scope, receive, send, verified.caller, verified.payload)
 
 
 def main(home: Path) -> None:
     emulator = _ServedEmulator(home)
     store = TwinObjectStore(home, emulator, emulator)
     store.start()
-    keys = {CALLER.access_key_id: SigningKey(SECRET, CALLER)}
-    front = Front(keys.get, Routes({}, ObjectHandler(store), _no_fallback))
     config = uvicorn.Config(
-        front, host="127.0.0.1", port=0, http="httptools", loop="asyncio", ws="none", lifespan="off", log_config=None
+        _Front(ObjectHandler(store)),
+        host="127.0.0.1",
+        port=0,
+        http="httptools",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
     )
     asyncio.run(_serve(uvicorn.Server(config)))
 

@@ -91,7 +91,13 @@ class BodySink:
             checksum=checksums.encode(self._checksum.digest()),
         )
 
+    @property
+    def finished(self) -> bool:
+        """Whether the body is on disk and nothing is left to give up."""
+        return self._writer.finished
+
     def close(self) -> None:
+        """Give up a body that was not finished."""
         self._writer.close()
 
     def _take(self, data: bytes | bytearray) -> None:
@@ -183,7 +189,7 @@ async def receive_body(
     finally:
         if pending is not None and not pending.done():
             await asyncio.wait([pending])
-        if sink is not None:
+        if sink is not None and not sink.finished:
             await loop.run_in_executor(pool, sink.close)
 
 
