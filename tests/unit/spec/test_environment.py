@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainworks.errors import ConfigurationError
+from trainworks.spec.environment import environment_names, find_file, load_environment
+from trainworks.spec.profile import PROFILES, ProfileName
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "trainworks.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_local_exists_without_a_file(tmp_path: Path) -> None:
+    environment = load_environment(start_dir=tmp_path, environ={})
+    assert (environment.name, environment.is_twin, environment.stack_name) == ("local", True, "trainworks-dev")
+    assert environment.account == "000000000000"
+    assert environment.profile is PROFILES[ProfileName.DEV]
+
+
+def test_loading_a_shipped_profile_does_not_import_pydantic(tmp_path: Path) -> None:
+    code = (
+        "import sys; from trainworks.spec.environment import load_environment; load_environment(); "
+        "assert 'pydantic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+def test_an_environment_is_read_from_a_parent_folder(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+[environments.shared]
+profile = "prod"
+region = "eu-west-1"
+account = "123456789012"
+aws_profile = "team"
+environment_suffix = "prod1"
+termination_protection = false
+
+[environments.shared.batch]
+max_vcpus = 32
+instance_types = ["m5.4xlarge"]
+""",
+    )
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert find_file(inner) == path
+    assert environment_names(inner) == ("local", "shared")
+    environment = load_environment("shared", inner, environ={})
+    assert not environment.is_twin
+    assert (environment.region, environment.account, environment.aws_profile) == ("eu-west-1", "123456789012", "team")
+    assert environment.stack_name == "trainworks-prod1"
+    assert environment.profile.batch.max_vcpus == 32
+    assert environment.profile.batch.instance_types == ("m5.4xlarge",)
+    assert environment.profile.batch.on_demand_max_vcpus == 256
+    assert not environment.profile.termination_protection
+    assert environment.profile.network == PROFILES[ProfileName.PROD].network
+
+
+def test_the_suffix_comes_from_the_variable_then_the_file_then_the_name(tmp_path: Path) -> None:
+    write(tmp_path, '[environments.one]\nenvironment_suffix = "two"\n[environments.three]\n')
+    assert load_environment("one", tmp_path, environ={"ENVIRONMENT_SUFFIX": "pr3507"}).environment_suffix == "pr3507"
+    assert load_environment("one", tmp_path, environ={}).environment_suffix == "two"
+    assert load_environment("three", tmp_path, environ={}).environment_suffix == "three"
+
+
+def test_a_notebook_can_be_taken_away_and_added(tmp_path: Path) -> None:
+    write(
+        tmp_path, '[environments.a]\nnotebook = false\n[environments.b]\nprofile = "prod"\n[environments.b.notebook]\n'
+    )
+    assert load_environment("a", tmp_path, environ={}).profile.notebook is None
+    notebook = load_environment("b", tmp_path, environ={}).profile.notebook
+    assert notebook is not None
+    assert notebook.idle_minutes == 60
+
+
+def test_local_can_be_adjusted_and_stays_the_twin(tmp_path: Path) -> None:
+    write(tmp_path, "[environments.local.batch]\nmax_vcpus = 4\n")
+    environment = load_environment("local", tmp_path, environ={})
+    assert environment.is_twin
+    assert environment.profile.batch.max_vcpus == 4
+
+
+BROKEN = {
+    "unknown key": (
+        "[environments.dev]\n\nregoin = 'eu-west-1'\n",
+        ":3: environments.dev.regoin: unknown key; allowed: ",
+        "did you mean region?",
+    ),
+    "unknown profile key": (
+        "[environments.dev]\n[environments.dev.batch]\nmax_vcpu = 3\n",
+        ":3: environments.dev.batch.max_vcpu: unknown key; allowed: image_tag, instance_types,",
+        "did you mean max_vcpus?",
+    ),
+    "profile": (
+        "[environments.dev]\nprofile = 'huge'\n",
+        ":2: environments.dev.profile: is 'huge'; allowed: 'dev', 'staging' or 'prod'",
+        "give an allowed value",
+    ),
+    "enum": (
+        "[environments.dev.network]\negress = 'vpn'\n",
+        ":2: environments.dev.network.egress: is 'vpn'; allowed: 'public-ip', 'nat-gateway' or 'interface-endpoints'",
+        "give an allowed value",
+    ),
+    "literal": (
+        "[environments.dev.monitoring]\nlog_retention_days = 8\n",
+        ":2: environments.dev.monitoring.log_retention_days: is 8; allowed: 1, 3, 5, 7, 14,",
+        "give an allowed value",
+    ),
+    "range": (
+        "[environments.dev]\nbatch.max_vcpus = 0\n",
+        ":2: environments.dev.batch.max_vcpus: is 0; allowed: greater than or equal to 1",
+        "give an allowed value",
+    ),
+    "number as text": (
+        "[environments.dev.batch]\nmax_vcpus = '3'\n",
+        ":2: environments.dev.batch.max_vcpus: is '3'; allowed: a valid integer",
+        "give an allowed value",
+    ),
+    "pattern": (
+        "[environments.dev]\naccount = '12'\n",
+        r":2: environments.dev.account: is '12'; allowed: text matching ^\d{12}$",
+        "give an allowed value",
+    ),
+    "combination": (
+        "[environments.dev.training]\nmax_wait_time_seconds = 10\n",
+        ":1: environments.dev.training: max_wait_time_seconds (10) is below max_runtime_seconds (86400)",
+        "change one of the values named",
+    ),
+    "combination across tables": (
+        "[environments.dev.network]\negress = 'interface-endpoints'\n",
+        "environments.dev: network.egress is interface-endpoints, and Batch hosts also need ",
+        "change one of the values named",
+    ),
+    "not a table": ("[environments]\ndev = 3\n", ":2: environments.dev: is 3; allowed: a table", "[environments.NAME]"),
+    "top level": ("[environment.dev]\n", ":1: environment: unknown key; allowed: environments", "tables"),
+    "syntax": (
+        "[environments.dev]\nprofile = dev\n",
+        "not valid TOML: Invalid value (at line 2, column 11)",
+        "correct",
+    ),
+    "suffix": (
+        "[environments.dev]\nenvironment_suffix = 'Has Space'\n",
+        ":2: environments.dev.environment_suffix: is 'Has Space'; allowed: text matching ",
+        "give an allowed value",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_named_with_line_key_value_and_what_is_allowed(tmp_path: Path, case: str) -> None:
+    text, message, fix = BROKEN[case]
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigurationError) as raised:
+        load_environment("dev", tmp_path, environ={})
+    assert str(path) in raised.value.message
+    assert message in raised.value.message
+    assert fix in raised.value.fix
+    assert raised.value.exit_code == 2
+
+
+def test_an_unknown_environment_lists_those_there_are(tmp_path: Path) -> None:
+    write(tmp_path, "[environments.dev]\n")
+    with pytest.raises(ConfigurationError, match=r"'prod' is not defined in .*; defined: dev, local"):
+        load_environment("prod", tmp_path, environ={})
+
+
+def test_a_suffix_that_cannot_name_a_stack_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="environment suffix 'PR_1' is not allowed"):
+        load_environment(start_dir=tmp_path, environ={"ENVIRONMENT_SUFFIX": "PR_1"})
