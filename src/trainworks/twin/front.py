@@ -148,7 +148,7 @@ class Front:
         control = request.raw_path.startswith(CONTROL_PREFIX)
         endpoint = self._routes.control if control else self._routes.endpoints.get(service)
         if endpoint is None:
-            await self._routes.fallback(scope, body, send)
+            await self._routes.fallback(scope, body, _without_date(send))
             return
         response = await asyncio.to_thread(endpoint.handle, request.method, scope["path"], headers, query, body, caller)
         await answers.send_response(send, response.status, response.headers, response.body)
@@ -174,6 +174,18 @@ def _path_style(scope: Scope, request: Request, label: str, service: str) -> Sco
     headers = [(name, f"localhost{host}".encode() if name == b"host" else value) for name, value in scope["headers"]]
     raw_path = f"/{bucket}{request.raw_path}"
     return {**scope, "path": f"/{bucket}{scope['path']}", "raw_path": raw_path.encode("ascii"), "headers": headers}
+
+
+def _without_date(send: Send) -> Send:
+    """Leave `Date` to the server, which sends it with every answer: twice, it is no date to clients that read it."""
+
+    async def send_without_date(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [(name, value) for name, value in message["headers"] if name.lower() != b"date"]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return send_without_date
 
 
 async def _read(receive: Receive) -> bytes:
