@@ -12,6 +12,7 @@ from typing import Any
 
 from trainworks.twin.compute.placement import Machine
 from trainworks.twin.compute.scheduler import ComputeSettings, LocalCompute
+from trainworks.twin.compute.tables import Tables
 from trainworks.twin.ports import PoolSpec, TaskEvent, TaskSpec, TaskState
 from trainworks.twin.store import Database
 
@@ -57,9 +58,7 @@ class Bench:
         self.submit(task)
         return self.wait(task.task_id, timeout_seconds=timeout_seconds)
 
-    def wait(
-        self, task_id: str, states: set[TaskState] | None = None, timeout_seconds: float = 20.0
-    ) -> TaskEvent:
+    def wait(self, task_id: str, states: set[TaskState] | None = None, timeout_seconds: float = 20.0) -> TaskEvent:
         """The first event of the task in one of `states`, by default the final ones."""
         wanted = FINAL if states is None else states
 
@@ -96,9 +95,17 @@ class Bench:
     def restart(self) -> None:
         """A server that ends in good order and a new one; instances go on."""
         self.compute.close()
+        self.restart_after_close()
+
+    def restart_after_close(self) -> None:
         self.compute = LocalCompute(self.database, self.home, ComputeSettings(Machine(8, 1 << 20)))
         self.compute.subscribe("", self._listen)
         self.compute.start()
+
+    def stop_in_tables(self, task_id: str) -> None:
+        """What `stop` commits, by a server that ends before it has told the agent."""
+        with self.database.transaction() as tx:
+            Tables(tx).ask_stop(task_id, 0.0, "stopped")
 
     def close(self) -> None:
         self.compute.end_all()

@@ -85,6 +85,7 @@ class Engine:
         self._durations: dict[str, float] = {}
         self._running_since: dict[str, float] = {}
         self._stopping = False
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="compute-engine", daemon=True)
 
     def start(self) -> None:
@@ -96,7 +97,12 @@ class Engine:
         self.wake()
 
     def wake(self) -> None:
-        """Something was committed, or is about to be in the caller's transaction: look at the tables."""
+        """Something was committed, or is about to be in the caller's transaction: look at the tables.
+
+        After `close` there is nobody to wake; the next server looks at the tables when it starts.
+        """
+        if self._closed:
+            return
         with suppress(BlockingIOError):
             os.write(self._wake_writing, b"\0")
 
@@ -106,6 +112,7 @@ class Engine:
         self.wake()
         if self._thread.ident is not None:
             self._thread.join()
+        self._closed = True
         for agent in self._agents.values():
             agent.close()
         self._fleet.close()
@@ -180,6 +187,7 @@ class Engine:
                     self._on_welcome(message)
                     if agent.sent_lease is None:
                         agent.sent_lease = message["lease"]
+                        agent.claimed = message["claimed"]
                         due = True
         return due
 
@@ -378,11 +386,6 @@ class Engine:
             time.time(),
             agent.pid,
             agent.started_at,
-            journal_offset=0,
-            last_lease=0,
-            idle_since=None,
-            interrupt_at=None,
-            end_reason=None,
         )
         tables.put_instance(row)
         return row
@@ -428,9 +431,9 @@ class Engine:
             self._fleet.discard(instance_id)
         if self._keeps_spare and self._fleet.spare is None and self._spare_due is None:
             self._spare_due = time.time() + _SPARE_DELAY_SECONDS
-        self._speak({agent.instance_id for agent in outcome.launched})
+        self._speak()
 
-    def _speak(self, launched: set[str]) -> None:
+    def _speak(self) -> None:
         with self._database.transaction() as tx:
             tables = Tables(tx)
             rows, pools = tables.instances(), tables.pools()
@@ -448,7 +451,8 @@ class Engine:
                 continue
             pool = pools.get(row.pool_id)
             messages: list[Message] = []
-            if row.instance_id in launched and pool is not None:
+            if not agent_of_row.claimed and pool is not None:
+                agent_of_row.claimed = True
                 messages.append(self._claim(row, pool))
             messages += _lease_messages(row, leases.get(row.instance_id, []), pool)
             agent_of_row.sent_lease = max(agent_of_row.sent_lease, row.last_lease)

@@ -43,6 +43,7 @@ class Agent:
         self.channel: Channel | None = channel
         self.journal = JournalReader(folder / "journal")
         self.sent_lease: int | None = None
+        self.claimed = False
         self.sent_stops: dict[str, float | None] = {}
         self.told_to_end = False
         self.told_of_interruption = False

@@ -172,9 +172,10 @@ class LocalCompute:
         """What is not guaranteed on this machine, to be said once; "" where the sandbox is whole."""
         if self.sandbox_mode() != "off":
             return ""
+        why_not = self._first_welcome()["why_not"]
         return (
-            f"Jobs run without the sandbox ({self._first_welcome()['why_not']}): /opt/ml is rewritten to the job's folder"
-            " in arguments and environment; jobs see and may write what you can, network isolation and host names do"
+            f"Jobs run without the sandbox ({why_not}): /opt/ml is rewritten to the job's folder in arguments"
+            " and environment; jobs see and may write what you can, network isolation and host names do"
             " not hold, and a job's stray processes may outlive it."
         )
 

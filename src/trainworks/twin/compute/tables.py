@@ -41,11 +41,11 @@ class InstanceRow:
     launched_at: float
     pid: int
     pid_started_at: int
-    journal_offset: int
-    last_lease: int
-    idle_since: float | None
-    interrupt_at: float | None
-    end_reason: str | None
+    journal_offset: int = 0
+    last_lease: int = 0
+    idle_since: float | None = None
+    interrupt_at: float | None = None
+    end_reason: str | None = None
 
     @property
     def takes_tasks(self) -> bool:

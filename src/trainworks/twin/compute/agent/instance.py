@@ -22,8 +22,8 @@ from trainworks.twin.compute.agent.task import Task
 from trainworks.twin.compute.channel import Channel, ChannelClosed
 from trainworks.twin.compute.journal import Entry, JournalWriter
 
-_UNCLAIMED_SECONDS = 60.0
-_IDLE_TURN_SECONDS = 30.0
+_UNCLAIMED_SECONDS = 15.0
+_IDLE_TURN_SECONDS = 5.0
 _GROUP_SECONDS = 0.004
 
 
@@ -121,7 +121,7 @@ class Instance:
             if self._server is not None:
                 self._server.close()
             self._server = Channel(connection)
-            self._tell_server({**self._welcome, "op": "welcome", "lease": self._lease, "journal": self._journal.size})
+            self._tell_server({**self._welcome, "op": "welcome", "lease": self._lease, "claimed": self._claimed})
 
     def _hear_server(self, server: Channel) -> None:
         try:
@@ -191,8 +191,6 @@ class Instance:
             self._server.close()
         self._server = None
         self._alone_since = time.monotonic()
-        if not self._claimed:
-            self._idle_seconds = 0.0
 
     # The tasks' side
 

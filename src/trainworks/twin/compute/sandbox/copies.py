@@ -21,20 +21,21 @@ def copy_tree(source: Path, target: Path) -> None:
 
 
 def empty_folder(fd: int, keep: frozenset[str] = frozenset(), prefix: str = "") -> bool:
-    """Delete what is in the open folder but the folders named by `keep` (relative paths); whether all of it went."""
+    """Delete what is in the open folder but the folders named by `keep` (relative paths); whether all of it went.
+
+    What lies in a kept folder without kept folders of its own stays untouched: something is mounted there.
+    """
     emptied = True
     with os.scandir(fd) as entries:
         for entry in entries:
             path = f"{prefix}{entry.name}"
-            if path in keep:
-                continue
             if any(kept.startswith(path + "/") for kept in keep):
                 inner = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
                 try:
                     emptied &= empty_folder(inner, keep, path + "/")
                 finally:
                     os.close(inner)
-            else:
+            elif path not in keep:
                 emptied &= _delete(fd, entry)
     return emptied
 

@@ -6,8 +6,11 @@ namespaces (they can be switched off) gets the other namespaces all the same.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import socket
+import struct
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -16,6 +19,7 @@ from pathlib import Path
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.view import View, ViewSpec
 
+_SIOCSIFFLAGS = 0x8914
 _INSTANCE = linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC
 # chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, sys_chroot, setfcap:
 # Docker's default set without mknod, net_raw and audit_write.
@@ -44,6 +48,8 @@ def enter_instance(mode: SandboxMode) -> None:
 def enter_slot(view: View, *, network: bool) -> None:
     """Give this process, PID 1 of a slot, its own view of the file system, and no way to more privileges."""
     linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | (0 if network else linux.CLONE_NEWNET))
+    if not network:
+        _bring_loopback_up()
     view.build()
     linux.keep_only_capabilities(_KEPT_CAPABILITIES)
     linux.forbid_new_privileges()
@@ -94,9 +100,14 @@ def _run_forked(action: Callable[[], str]) -> str:
 
 def set_host_name(name: str) -> None:
     """Set this UTS namespace's host name (64 characters at most)."""
-    import socket  # noqa: PLC0415 - the only user of it here, and an agent starts as fast as it imports
-
     socket.sethostname(name[:64])
+
+
+def _bring_loopback_up() -> None:
+    """A new network namespace has nothing but a loopback interface that is down."""
+    name, flags = b"lo", 0x1 | 0x40  # IFF_UP, IFF_RUNNING
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", name, flags))
 
 
 def check_platform() -> str:

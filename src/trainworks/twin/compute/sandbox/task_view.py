@@ -38,7 +38,7 @@ class TaskView(Protocol):
 
 
 class NamespaceView:
-    """A mount namespace for each task, copied from the slot's base view. Between tasks the slot is in the host's view."""
+    """A mount namespace for each task, copied from the slot's base view; between tasks the slot has the host's view."""
 
     def __init__(self, view: View, host_namespace: int, tmp: Path, scratch: Path) -> None:
         self._view = view
