@@ -38,7 +38,9 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 _LOCAL_HOST = re.compile(r"^(?:127\.0\.0\.1|\[::1\]|(?:(?P<label>[a-z0-9][a-z0-9.-]*)\.)?localhost)(?::\d{1,5})?$")
 _S3_LABEL = re.compile(r"^(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z]{2}-[a-z]+-\d)?$")
 # Where the emulator takes the answer of a custom resource: the rest of the path is a random token.
-_OPEN_PATHS = re.compile(r"^/_ministack/(?:cfn-response|cloudformation-custom-resource)/[A-Za-z0-9-]{16,}$")
+_OPEN_PATHS = re.compile(r"^/_ministack/cfn-(?:response|signal)/[A-Za-z0-9-]{16,}$")
+# Doors of the emulator that its permission checks do not cover: administration, a Docker registry, load balancers.
+_CLOSED_PATHS = ("/_ministack", "/_localstack", "/_aws", "/_alb", "/v2/")
 
 _LOG = logging.getLogger(__name__)
 
@@ -118,13 +120,13 @@ class Front:
 
     async def _serve(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         label = check_host(request.header("host"))
-        if request.method == "GET" and request.raw_path == HEALTH_PATH:
+        if request.method == "GET" and scope["path"] == HEALTH_PATH:
             await answers.send_json(send, 200, {"version": trainworks.__version__, "pid": os.getpid()})
             return
-        if _OPEN_PATHS.match(request.raw_path):
+        if request.method == "PUT" and _OPEN_PATHS.match(scope["path"]):
             await self._routes.fallback(scope, await _read(receive), send)
             return
-        if request.raw_path.startswith(("/_ministack", "/_localstack", "/_aws/")):
+        if scope["path"].startswith(_CLOSED_PATHS):
             raise ApiError("AccessDenied", "This path is closed.", 403)
         body: bytes | None = None
         if needs_body(request):
@@ -145,7 +147,7 @@ class Front:
             return
         if body is None:
             body = _checked(verified.payload, await _read(receive))
-        control = request.raw_path.startswith(CONTROL_PREFIX)
+        control = scope["path"].startswith(CONTROL_PREFIX)
         endpoint = self._routes.control if control else self._routes.endpoints.get(service)
         if endpoint is None:
             await self._routes.fallback(scope, body, _without_date(send))

@@ -74,6 +74,13 @@ class Twin:
         await self.emulator.stop()
         self.database.close()
 
+    async def discard(self) -> None:
+        """Let go of parts that were built and never started."""
+        self.object_handler.close()
+        self.objects.close()
+        self.emulator.close()
+        self.database.close()
+
     def _start_services(self) -> None:
         self.objects.start()
         self.outbox.start()

@@ -59,6 +59,8 @@ class Authorization:
     ) -> None:
         """See `ports.ControlPlane.authorize`."""
         service = action.partition(":")[0]
+        # Loopback never leaves the machine: what a policy asks of TLS (aws:SecureTransport) holds without it.
+        self._evaluator.pin_request_origin("127.0.0.1", True)
         with self._responses.request_scope(caller.account_id, caller.region):
             denied = self._evaluator.enforce(
                 caller.access_key_id,

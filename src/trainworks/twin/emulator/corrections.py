@@ -19,6 +19,7 @@ from trainworks.twin.emulator.bucket_documents import (
     tags_xml,
 )
 from trainworks.twin.emulator.buckets import EmulatorBuckets
+from trainworks.twin.emulator.services import offers_type
 from trainworks.twin.ports import ApiError
 
 _BUCKET_NAME = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
@@ -38,6 +39,9 @@ def install(buckets: EmulatorBuckets) -> None:
     _auto_delete_objects(table, buckets)
     _log_retention(table)
     _template_urls()
+    for type_name in [name for name in table if not offers_type(name)]:
+        # Then a stack that uses it fails with "Unsupported resource type", instead of getting something lifeless.
+        del table[type_name]
 
 
 def bucket_name_problem(name: str) -> str | None:

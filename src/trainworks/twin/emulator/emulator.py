@@ -26,7 +26,8 @@ from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.nested_change_sets import NestedChangeSets
 from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.resource_types import ResourceTypes
-from trainworks.twin.emulator.stacks import Stacks
+from trainworks.twin.emulator.services import REFUSED, SERVICES
+from trainworks.twin.emulator.stacks import Stacks, is_interrupted
 from trainworks.twin.home import Home, RootCredentials
 from trainworks.twin.ports import ApiError
 from trainworks.twin.resource_types import ResourceType
@@ -38,7 +39,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 _BACKGROUND_SECONDS = 0.2
 _ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z]+)")
-_READING = (b"Get", b"List", b"Describe", b"Head", b"Filter", b"BatchGet", b"Lookup", b"Simulate", b"Validate")
+_READING = ("Get", "List", "Describe", "Head", "Filter", "BatchGet", "Lookup", "Simulate", "Validate")
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Emulator:
         self._authorization = Authorization(root)
         self._stacks = Stacks(self._persistence.journal)
         self.buckets = EmulatorBuckets(self._persistence.commit)
+        self._recovery: asyncio.Task[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
         self.control_plane = EmulatorControlPlane(
             self._authorization, self._registry, self._loop, self._persistence.commit
@@ -73,9 +75,14 @@ class Emulator:
         for name in ("eventbridge", "scheduler"):
             engine.service(name).start_scheduler()
         self._flusher = asyncio.create_task(self._flush_background())
+        if any(is_interrupted(stack) for _, stack in self._persistence.stored("cloudformation._stacks")):
+            engine.service("cloudformation")
+            self._recovery = asyncio.create_task(self._stacks.recover())
 
     async def handle(self, scope: Scope, body: bytes, send: Send) -> None:
         """Answer one verified request; what it changed is durable before the answer starts."""
+        operation = operation_of(scope, body)
+        refuse_pretence(scope, operation)
         sent = False
 
         async def receive() -> Message:
@@ -85,7 +92,7 @@ class Emulator:
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        with self._persistence.journal.request(reading=is_reading(scope, body)) as watch:
+        with self._persistence.journal.request(reading=operation.startswith(_READING)) as watch:
 
             async def send_durable(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -104,8 +111,13 @@ class Emulator:
 
     async def stop(self) -> None:
         """Write what the background touched and close the database."""
-        if self._flusher is not None:
-            self._flusher.cancel()
+        for task in (self._flusher, self._recovery):
+            if task is not None:
+                task.cancel()
+        self.close()
+
+    def close(self) -> None:
+        """Write what is left and let go of the database, of an emulator that was never started, too."""
         self._persistence.close()
         self._hook.remove()
 
@@ -134,13 +146,33 @@ class Emulator:
             self._registry.install(module)
 
 
-def is_reading(scope: Scope, body: bytes) -> bool:
-    """Whether a request's operation only reads, by its name."""
+def operation_of(scope: Scope, body: bytes) -> str:
+    """The name of a request's operation where the protocol names it, else a verb of HTTP as one: `Get` or `Put`."""
     headers = dict(scope["headers"])
     target = headers.get(b"x-amz-target", b"").rpartition(b".")[2]
     if not target:
         match = _ACTION.search(scope["query_string"]) or _ACTION.search(body[:4096])
         target = match[1] if match else b""
+    if not target and b"/operation/" in scope["raw_path"]:
+        target = scope["raw_path"].rpartition(b"/")[2]
     if target:
-        return bytes(target).startswith(_READING)
-    return scope["method"] in ("GET", "HEAD")
+        return bytes(target).decode("ascii", "replace")
+    return "Get" if scope["method"] in ("GET", "HEAD") else "Put"
+
+
+def refuse_pretence(scope: Scope, operation: str) -> None:
+    """Raise `ApiError` `NotImplemented` for what ministack would answer without doing it."""
+    service = engine.module("core.router").detect_service(
+        scope["method"],
+        scope["path"],
+        {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+        {"Action": [operation]},
+    )
+    if (service, operation) in REFUSED:
+        raise ApiError(
+            "NotImplemented", f"trainworks does not implement {service}:{operation}; see docs/fidelity.md", 501
+        )
+    if service not in SERVICES:
+        raise ApiError(
+            "NotImplemented", f"trainworks does not implement the service {service}; see docs/fidelity.md", 501
+        )

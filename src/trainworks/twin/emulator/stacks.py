@@ -222,9 +222,7 @@ class Stacks:
         A create or update is rolled back, a delete is finished. Children first: their parents find them at rest.
         """
         interrupted = [
-            (scoped, stack)
-            for scoped, stack in list(dict.items(self._cfn._stacks._data))
-            if stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
+            (scoped, stack) for scoped, stack in list(dict.items(self._cfn._stacks._data)) if is_interrupted(stack)
         ]
         interrupted.sort(key=lambda entry: -_depth(entry[1], self._cfn))
         scope = engine.module("core.responses").request_scope
@@ -263,6 +261,12 @@ class Stacks:
         )
         reason = "The operation was interrupted by the end of the server."
         await self._stacks._roll_back_operation(name, stack_id, stack, operation, reason_override=reason)
+
+
+def is_interrupted(stack: Mapping[str, Any]) -> bool:
+    """Whether a stack's row was written in the middle of an operation. A change set under review is none."""
+    status = str(stack["StackStatus"])
+    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
 
 
 def _first_failure(child: Mapping[str, Any], cfn: Any) -> str:

@@ -1,0 +1,60 @@
+"""Which of ministack's services the twin offers, and what of them it refuses because ministack would only pretend.
+
+Keys are names in a signature's credential scope. A service that is not here is refused by name, and so is every
+CloudFormation type of such a service; an operation in `REFUSED` would answer as if something ran that does not.
+"""
+
+from __future__ import annotations
+
+SERVICES: dict[str, str] = {
+    "account": "recorded",
+    "budgets": "recorded; no cost is ever incurred",
+    "cloudformation": "executed, with nested stacks, change sets, roll-back and recovery of interrupted operations",
+    "dynamodb": "executed",
+    "ec2": "networks, security groups, endpoints and templates are recorded; instances are refused",
+    "ecr": "executed; images are pulled inside the twin only",
+    "events": "executed: rules match and deliver to their targets",
+    "iam": "executed: every call is checked against it",
+    "kms": "keys and policies are enforced; objects are not encrypted on disk",
+    "lambda": "executed for the runtimes that this machine has",
+    "logs": "executed",
+    "monitoring": "executed, without metric math; alarms are evaluated when they are looked at",
+    "resource-groups": "recorded",
+    "s3": "buckets: executed; lifecycle rules, logging and replication are recorded. Objects: see the table",
+    "scheduler": "executed",
+    "secretsmanager": "executed",
+    "sns": "executed; e-mail and SMS are recorded",
+    "sqs": "executed",
+    "ssm": "parameters are executed",
+    "states": "executed",
+    "sts": "executed",
+    "tagging": "executed",
+}
+
+REFUSED: frozenset[tuple[str, str]] = frozenset(
+    {("ec2", name) for name in ("RunInstances", "StartInstances", "RequestSpotInstances", "CreateFleet")}
+    | {("ssm", name) for name in ("SendCommand", "StartAutomationExecution", "StartSession")}
+    | {("dynamodb", name) for name in ("ExportTableToPointInTime", "ImportTable")}
+    | {("logs", "CreateExportTask")}
+    | {("ecr", "GetDownloadUrlForLayer")}
+)
+
+# Where a type's name differs from that of its service's scope.
+_TYPE_PREFIXES = {
+    "cloudwatch": "monitoring",
+    "stepfunctions": "states",
+    "cdk": "cloudformation",
+    "resourcegroups": "resource-groups",
+    "custom": "cloudformation",
+}
+
+
+def offers_type(type_name: str) -> bool:
+    """Whether a CloudFormation type belongs to a service that the twin offers."""
+    if type_name.startswith("Custom::"):
+        return True
+    prefix = type_name.split("::")[1].lower()
+    return _TYPE_PREFIXES.get(prefix, prefix) in SERVICES and type_name not in _REFUSED_TYPES
+
+
+_REFUSED_TYPES = frozenset({"AWS::EC2::Instance", "AWS::EC2::SpotFleet", "AWS::EC2::EC2Fleet"})
