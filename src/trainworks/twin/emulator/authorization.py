@@ -59,8 +59,6 @@ class Authorization:
     ) -> None:
         """See `ports.ControlPlane.authorize`."""
         service = action.partition(":")[0]
-        # Loopback never leaves the machine: what a policy asks of TLS (aws:SecureTransport) holds without it.
-        self._evaluator.pin_request_origin("127.0.0.1", True)
         with self._responses.request_scope(caller.account_id, caller.region):
             denied = self._evaluator.enforce(
                 caller.access_key_id,
@@ -214,6 +212,8 @@ class Authorization:
             service_context: Any = None,
         ) -> Any:
             checked.set((action, resource_arn))
+            # Loopback never leaves the machine: what a policy asks of TLS (aws:SecureTransport) holds without it.
+            evaluator.pin_request_origin("127.0.0.1", True)
             return stock_enforce(access_key, action, service, region, resource_arn, service_context)
 
         def access_denied_response(

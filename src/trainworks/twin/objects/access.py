@@ -12,9 +12,6 @@ from trainworks.twin.objects.buckets import Bucket, BucketConfig, Encryption
 from trainworks.twin.objects.errors import S3Error, access_denied, no_such_bucket, no_such_key
 from trainworks.twin.ports import ApiError, Caller
 
-_LOOPBACK = {"aws:SecureTransport": "true"}
-"""The twin listens on loopback only: a policy that demands TLS is about networks, and holds here without it."""
-
 _AWS_MANAGED = "alias/aws/s3"
 
 
@@ -94,7 +91,7 @@ class Access:
         if caller is None:
             return
         try:
-            self._authorizer.authorize(caller, action, resource, {**_LOOPBACK, **(context or {})})
+            self._authorizer.authorize(caller, action, resource, context)
         except ApiError as error:
             if error.code.startswith("AccessDenied"):
                 raise access_denied(error.message) from error
