@@ -59,7 +59,7 @@ def error_response(request: Request, error: ApiError) -> tuple[int, dict[str, st
     request_id = secrets.token_hex(8)
     headers = {"x-amzn-requestid": request_id, "x-amz-request-id": request_id.upper()}
     content_type = request.header("content-type")
-    if service == "s3":
+    if service == "s3" or _could_be_s3(service, request):
         body = _s3_error(_S3_CODES.get(error.code, error.code), error.message, request, request_id)
         return error.status, {**headers, "content-type": "application/xml"}, body
     if "x-www-form-urlencoded" in content_type or "Action=" in request.raw_query:
@@ -72,6 +72,11 @@ def error_response(request: Request, error: ApiError) -> tuple[int, dict[str, st
         return error.status, {**headers, "content-type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, body
     document = json.dumps({"__type": code, "message": error.message}).encode()
     return error.status, {**headers, "content-type": "application/x-amz-json-1.1", "x-amzn-errortype": code}, document
+
+
+def _could_be_s3(service: str, request: Request) -> bool:
+    """Whether an unsigned request is one of S3, the only service whose operations have no name in the request."""
+    return not service and not request.header("content-type") and "Action=" not in request.raw_query
 
 
 def _s3_error(code: str, message: str, request: Request, request_id: str) -> bytes:
