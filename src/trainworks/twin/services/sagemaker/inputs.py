@@ -75,8 +75,8 @@ def _stage(job: TrainingJob, channel: Channel, folder: JobFolder, objects: Objec
             yield host, tree
         return
     tree = folder.input(job.attempt) / channel.name
-    tree.mkdir(parents=True)
     if channel.s3_data_type == "S3Prefix":
+        tree.mkdir(parents=True)
         bucket, prefix = split_s3_uri(channel.s3_uri)
         objects.stage(bucket, prefix, tree, job.role)
     else:

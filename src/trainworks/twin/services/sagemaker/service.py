@@ -11,6 +11,7 @@ from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.sagemaker.api import SageMakerApi, training_job_arn
 from trainworks.twin.services.sagemaker.metrics import JobMetrics
+from trainworks.twin.services.sagemaker.notebooks import Notebooks
 from trainworks.twin.services.sagemaker.prepare import TASK_PREFIX, Preparer
 from trainworks.twin.services.sagemaker.store import TrainingJobs
 from trainworks.twin.services.sagemaker.worker import Settings, Worker
@@ -50,6 +51,7 @@ class SageMakerService:
         )
         parts.shipper.observe(TASK_PREFIX, self._metrics.on_lines)
         self.endpoint: Endpoint = SageMakerApi(self._jobs, self._worker, parts.control_plane, parts.images).endpoint()
+        self.endpoint.operations.update(Notebooks(parts.database, parts.control_plane).operations())
 
     def start(self) -> None:
         """Take up open jobs, and publish what is left of metrics."""

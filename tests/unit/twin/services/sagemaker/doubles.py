@@ -237,14 +237,15 @@ class OneRuntime:
         return self.runtime
 
 
-def archive(files: Mapping[str, str]) -> bytes:
-    """A tar.gz of text files."""
+def archive(files: Mapping[str, str | bytes]) -> bytes:
+    """A tar.gz of files."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, text in files.items():
+        for name, content in files.items():
+            body = content if isinstance(content, bytes) else content.encode()
             member = tarfile.TarInfo(name)
-            member.size = len(text.encode())
-            tar.addfile(member, io.BytesIO(text.encode()))
+            member.size = len(body)
+            tar.addfile(member, io.BytesIO(body))
     return packed.getvalue()
 
 

@@ -43,12 +43,16 @@ class Harness:
         return self.call("DescribeTrainingJob", TrainingJobName=name)
 
     def wait(self, status: str, name: str = "job-1", seconds: float = 20.0) -> dict[str, Any]:
-        """The description once the job is in a primary or secondary status."""
-        return self.until(
-            lambda: self.describe(name),
-            lambda job: status in (job["TrainingJobStatus"], job["SecondaryStatus"]),
-            seconds,
-        )
+        """The description once the job is in a primary or secondary status; fails when it has ended in another."""
+
+        def is_right(job: dict[str, Any]) -> bool:
+            right = status in (job["TrainingJobStatus"], job["SecondaryStatus"])
+            assert right or job["TrainingJobStatus"] not in ("Completed", "Failed", "Stopped"), (
+                f"{job['SecondaryStatus']}: {job['FailureReason']}\n" + "\n".join(self.log(name))
+            )
+            return right
+
+        return self.until(lambda: self.describe(name), is_right, seconds)
 
     def until(self, get: Callable[[], Any], right: Callable[[Any], bool], seconds: float = 20.0) -> Any:
         deadline = time.monotonic() + seconds

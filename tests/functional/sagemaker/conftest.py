@@ -1,0 +1,75 @@
+"""A SageMaker service over the real compute plane; the rest of the twin is doubled."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.twin.services.sagemaker.doubles import RecordingControlPlane, archive, request
+from tests.unit.twin.services.sagemaker.harness import Harness, make
+from trainworks.twin.compute.scheduler import LocalCompute
+
+
+class Service:
+    """A harness that can be restarted, with short cuts for jobs in script mode."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.harness = self._make()
+
+    def _make(self, control_plane: RecordingControlPlane | None = None) -> Harness:
+        return make(self.home, lambda database: LocalCompute(database, self.home), control_plane=control_plane).start()
+
+    def restart(self) -> None:
+        """What a new server finds: the same folder, and a control plane that kept what it was told."""
+        self.harness.stop()
+        denied, objects = self.harness.control_plane, self.harness.objects
+        self.harness = self._make(denied)
+        self.harness.objects.denied = objects.denied
+
+    def train(
+        self, script: str, name: str = "job-1", files: dict[str, str | bytes] | None = None, **members: object
+    ) -> None:
+        """Create a job that runs `script`."""
+        key = f"code/{name}/sourcedir.tar.gz"
+        self.harness.objects.put("models", key, archive({"train.py": script, **(files or {})}))
+        given = request(name, **members)
+        given["HyperParameters"] = {
+            "sagemaker_program": '"train.py"',
+            "sagemaker_submit_directory": f'"s3://models/{key}"',
+            **given["HyperParameters"],
+            **{"sagemaker_submit_directory": f'"s3://models/{key}"'},
+        }
+        self.harness.call("CreateTrainingJob", **given)
+
+    def close(self) -> None:
+        self.harness.compute.end_all()
+        self.harness.stop()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    root = Path(tempfile.mkdtemp(prefix="tw-sm-"))  # short: Unix sockets lie below it
+    running = Service(root)
+    try:
+        yield running
+    finally:
+        running.close()
+        shutil.rmtree(root)
+
+
+@pytest.fixture
+def harness(service: Service) -> Harness:
+    return service.harness
+
+
+Train = Callable[..., None]
+
+
+@pytest.fixture
+def train(service: Service) -> Train:
+    return service.train
