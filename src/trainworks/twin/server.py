@@ -25,12 +25,14 @@ from trainworks.errors import PortInUseError, TrainworksError, TwinError
 from trainworks.twin.compute.images import Images
 from trainworks.twin.compute.scheduler import LocalCompute
 from trainworks.twin.control import Control
+from trainworks.twin.emulator.ec2_api import EmulatorEc2
 from trainworks.twin.emulator.emulator import Emulator
 from trainworks.twin.front import Front, Routes
 from trainworks.twin.home import DEFAULT_PORT, Home, default_home, write_private
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.process import end_processes, running_processes, start_time
+from trainworks.twin.resources.registry import resource_types
 from trainworks.twin.services.batch.service import BatchService
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
@@ -125,6 +127,8 @@ def build(home: Home, port: int) -> Twin:
         jobs_dir=home.jobs_dir,
         endpoint_url=endpoint_url,
     )
+    for name, resource_type in resource_types(batch.endpoint, sagemaker.endpoint, EmulatorEc2()).items():
+        emulator.register_resource_type(name, resource_type)
     control = Control(control_plane, compute, {"training_job_name": sagemaker.instance_ids})
     return Twin(
         home, database, emulator, objects, ObjectHandler(objects), compute, shipper, outbox, sagemaker, batch, control

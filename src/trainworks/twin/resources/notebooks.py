@@ -1,0 +1,110 @@
+"""`AWS::SageMaker::NotebookInstance` and `NotebookInstanceLifecycleConfig`, by the operations of our own SageMaker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainworks.twin.ports import ApiError
+from trainworks.twin.resource_types import Resource, ResourceRequest
+from trainworks.twin.resources.naming import physical_name
+from trainworks.twin.resources.properties import changed, to_request
+from trainworks.twin.wire import Endpoint
+
+_MAX_NAME = 63
+_INSTANCE_CREATE_ONLY = frozenset(
+    {"DirectInternetAccess", "KmsKeyId", "NotebookInstanceName", "PlatformIdentifier", "SecurityGroupIds", "SubnetId"}
+)
+_DISASSOCIATIONS = {
+    "LifecycleConfigName": "DisassociateLifecycleConfig",
+    "AcceleratorTypes": "DisassociateAcceleratorTypes",
+    "DefaultCodeRepository": "DisassociateDefaultCodeRepository",
+    "AdditionalCodeRepositories": "DisassociateAdditionalCodeRepositories",
+}
+
+
+class NotebookInstance:
+    """Ref is the ARN; `NotebookInstanceName`, `NotebookInstanceArn`."""
+
+    def __init__(self, sagemaker: Endpoint) -> None:
+        self._sagemaker = sagemaker
+
+    def create(self, request: ResourceRequest) -> Resource:
+        params = to_request("sagemaker", "CreateNotebookInstance", request.properties)
+        params.setdefault("NotebookInstanceName", physical_name(request, _MAX_NAME))
+        answer = self._sagemaker.invoke("CreateNotebookInstance", params, request.caller)
+        return _instance(str(answer["NotebookInstanceArn"]), params["NotebookInstanceName"])
+
+    def update(self, request: ResourceRequest) -> Resource:
+        differing = changed(request.previous_properties, request.properties)
+        if differing & _INSTANCE_CREATE_ONLY:
+            return self.create(request)
+        kept = {name: value for name, value in request.properties.items() if name in differing - {"Tags"}}
+        params = to_request("sagemaker", "UpdateNotebookInstance", kept)
+        params |= {switch: True for name, switch in _DISASSOCIATIONS.items() if name in differing - kept.keys()}
+        params["NotebookInstanceName"] = self._name(request)
+        self._sagemaker.invoke("UpdateNotebookInstance", params, request.caller)
+        return _instance(request.physical_id, params["NotebookInstanceName"])
+
+    def delete(self, request: ResourceRequest) -> None:
+        _delete(
+            self._sagemaker,
+            "DeleteNotebookInstance",
+            {"NotebookInstanceName": _last_part(request.physical_id)},
+            request,
+        )
+
+    def _name(self, request: ResourceRequest) -> str:
+        params: dict[str, Any] = {"NotebookInstanceName": _last_part(request.physical_id)}
+        answer = self._sagemaker.invoke("DescribeNotebookInstance", params, request.caller)
+        return str(answer["NotebookInstanceName"])
+
+
+class LifecycleConfig:
+    """Ref is the ARN; `NotebookInstanceLifecycleConfigName`, `NotebookInstanceLifecycleConfigArn`."""
+
+    def __init__(self, sagemaker: Endpoint) -> None:
+        self._sagemaker = sagemaker
+
+    def create(self, request: ResourceRequest) -> Resource:
+        params = to_request("sagemaker", "CreateNotebookInstanceLifecycleConfig", request.properties)
+        params.setdefault("NotebookInstanceLifecycleConfigName", physical_name(request, _MAX_NAME))
+        answer = self._sagemaker.invoke("CreateNotebookInstanceLifecycleConfig", params, request.caller)
+        return _config(str(answer["NotebookInstanceLifecycleConfigArn"]), params["NotebookInstanceLifecycleConfigName"])
+
+    def update(self, request: ResourceRequest) -> Resource:
+        if "NotebookInstanceLifecycleConfigName" in changed(request.previous_properties, request.properties):
+            return self.create(request)
+        name = _last_part(request.physical_id)
+        shown = self._sagemaker.invoke(
+            "DescribeNotebookInstanceLifecycleConfig", {"NotebookInstanceLifecycleConfigName": name}, request.caller
+        )
+        params = {"OnCreate": [], "OnStart": []} | to_request(
+            "sagemaker", "UpdateNotebookInstanceLifecycleConfig", request.properties, without=("Tags",)
+        )
+        params["NotebookInstanceLifecycleConfigName"] = str(shown["NotebookInstanceLifecycleConfigName"])
+        self._sagemaker.invoke("UpdateNotebookInstanceLifecycleConfig", params, request.caller)
+        return _config(request.physical_id, str(shown["NotebookInstanceLifecycleConfigName"]))
+
+    def delete(self, request: ResourceRequest) -> None:
+        params = {"NotebookInstanceLifecycleConfigName": _last_part(request.physical_id)}
+        _delete(self._sagemaker, "DeleteNotebookInstanceLifecycleConfig", params, request)
+
+
+def _instance(arn: str, name: str) -> Resource:
+    return Resource(arn, {"NotebookInstanceName": name, "NotebookInstanceArn": arn})
+
+
+def _config(arn: str, name: str) -> Resource:
+    return Resource(arn, {"NotebookInstanceLifecycleConfigName": name, "NotebookInstanceLifecycleConfigArn": arn})
+
+
+def _last_part(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _delete(sagemaker: Endpoint, operation: str, params: dict[str, Any], request: ResourceRequest) -> None:
+    try:
+        sagemaker.invoke(operation, params, request.caller)
+    except ApiError as error:
+        if "RecordNotFound" not in error.message:
+            raise

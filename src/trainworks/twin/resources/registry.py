@@ -1,0 +1,27 @@
+"""Which CloudFormation types are ours: what `server.py` registers with the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trainworks.twin.resource_types import ResourceType
+from trainworks.twin.resources.batch import ComputeEnvironment, JobDefinition, JobQueue
+from trainworks.twin.resources.ec2 import Ec2Api, ElasticIp, FlowLog, NatGateway, SecurityGroupRule
+from trainworks.twin.resources.notebooks import LifecycleConfig, NotebookInstance
+from trainworks.twin.wire import Endpoint
+
+
+def resource_types(batch: Endpoint, sagemaker: Endpoint, ec2: Ec2Api) -> Mapping[str, ResourceType]:
+    """Our types by name, over the endpoints of our services and the emulator's EC2."""
+    return {
+        "AWS::Batch::ComputeEnvironment": ComputeEnvironment(batch),
+        "AWS::Batch::JobDefinition": JobDefinition(batch),
+        "AWS::Batch::JobQueue": JobQueue(batch),
+        "AWS::EC2::EIP": ElasticIp(ec2),
+        "AWS::EC2::FlowLog": FlowLog(ec2),
+        "AWS::EC2::NatGateway": NatGateway(ec2),
+        "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(ec2, is_egress=True),
+        "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(ec2, is_egress=False),
+        "AWS::SageMaker::NotebookInstance": NotebookInstance(sagemaker),
+        "AWS::SageMaker::NotebookInstanceLifecycleConfig": LifecycleConfig(sagemaker),
+    }
