@@ -18,6 +18,7 @@ from trainworks.jobs.job import Transition
 
 if TYPE_CHECKING:
     from trainworks.deploy.deployer import UpResult
+    from trainworks.deploy.progress import Progress as DeployProgress
     from trainworks.jobs import BatchJob
     from trainworks.jobs.job import Progress
 
@@ -35,7 +36,6 @@ def demo(
 
     Leaves the twin running with everything in it, to look further. Exit code 1 if any step fails.
     """
-    from trainworks.cli.platform_view import live
     from trainworks.jobs import open_platform
     from trainworks.twin import lifecycle
     from trainworks.twin.home import DEFAULT_PORT, default_home
@@ -45,8 +45,11 @@ def demo(
     with watch.step("start the twin"):
         server = lifecycle.start(default_home(), DEFAULT_PORT if port is None else port)
     _heading(f"the twin answers at {server.endpoint_url}")
-    with watch.step("synthesize and deploy"), live(output) as report:
-        deployed = steps.deploy(report)
+    with watch.step("synthesize"):
+        deployment = steps.synthesize()
+    _heading(f"deploying {deployment.stack_name} through CloudFormation")
+    with watch.step("deploy"):
+        deployed = steps.deploy(deployment, _show_deployment)
     platform = open_platform("local")
     with steps.digits(example) as data:
         with watch.step("upload the data"):
@@ -141,6 +144,22 @@ def _show(progress: Progress) -> None:
         stderr().print(transition_line(progress))
     else:
         stderr().print(Text(f"  {progress.message}", style="dim"))
+
+
+def _show_deployment(progress: DeployProgress) -> None:
+    """What is decided, each nested stack, and whatever fails; `trainworks up` shows every resource."""
+    from trainworks.cli.platform_view import progress_lines
+    from trainworks.deploy.events import STACK_TYPE
+    from trainworks.deploy.progress import AssetUploaded, ResourceProgress
+
+    if isinstance(progress, AssetUploaded):
+        return
+    if isinstance(progress, ResourceProgress):
+        stack_done = progress.resource_type == STACK_TYPE and not progress.status.endswith("_IN_PROGRESS")
+        if not stack_done and not progress.status.endswith("_FAILED"):
+            return
+    for line in progress_lines(progress):
+        stderr().print(Text(f"  {line}", style="dim"))
 
 
 def _heading(text: str) -> None:

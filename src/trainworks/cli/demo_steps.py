@@ -1,6 +1,6 @@
 """The main job, step by step, through the same doors that users take; nothing here knows that it is a demo.
 
-start_twin --> deploy --> upload --> train (one spot interruption) --> predict --> evaluate
+synthesize --> deploy --> upload --> train (one spot interruption) --> predict --> evaluate
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from trainworks.errors import JobError, RequestError
 
 if TYPE_CHECKING:
     from trainworks.deploy.deployer import UpResult
+    from trainworks.deploy.deployment import Deployment
     from trainworks.deploy.progress import Report
     from trainworks.jobs import BatchJob, Platform, TrainingJob
     from trainworks.jobs.job import Progress
@@ -85,16 +86,20 @@ def example_folder() -> Path:
     return folder
 
 
-def deploy(report: Report) -> UpResult:
-    """Synthesize the platform of the environment `local` and deploy it; unchanged, nothing is done."""
-    from trainworks.cli.platform import assembly_of, connect, watch_for
+def synthesize() -> Deployment:
+    """The templates of the environment `local`, with their assets, from the cache where nothing has changed."""
+    from trainworks.cli.platform import connect, deployment_for
+
+    return deployment_for(*connect("local"))
+
+
+def deploy(deployment: Deployment, report: Report) -> UpResult:
+    """Deploy the environment `local`; where it is as it should be, nothing is done."""
+    from trainworks.cli.platform import connect, watch_for
     from trainworks.deploy import deployer
-    from trainworks.deploy.deployment import deployment_of
     from trainworks.deploy.plan import Permissions
 
     environment, clients = connect("local")
-    assembly = assembly_of(environment, clients.account_id)
-    deployment = deployment_of(assembly, account_id=clients.account_id, region=environment.region)
     return deployer.up(deployment, clients, watch_for(environment, report), Permissions(bootstrap=True))
 
 
