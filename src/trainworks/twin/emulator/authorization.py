@@ -158,7 +158,7 @@ class Authorization:
                 "sts:AssumeRole", _listed(statement.get("Action")), _listed(statement.get("NotAction"))
             ):
                 continue
-            if not self._evaluator._conditions_met(statement.get("Condition", {}), evaluation):
+            if not self._evaluator._conditions_met(_decidable(statement.get("Condition", {}), context), evaluation):
                 continue
             if statement.get("Effect") == "Deny":
                 return False
@@ -295,6 +295,19 @@ def _metric_namespace(body: bytes, params: Mapping[str, Any]) -> str | None:
         document = decode(body)
         return str(document.get("Namespace") or "") or None if isinstance(document, dict) else None
     return None
+
+
+def _decidable(conditions: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
+    """The conditions without `aws:SourceArn` while nothing has it yet: a role is passed before what will use it exists.
+
+    When the service assumes the role the ARN is known, and the condition holds or the role is not to be had.
+    """
+    if "aws:sourcearn" in context:
+        return dict(conditions)
+    return {
+        operator: {key: value for key, value in keys.items() if key.lower() != "aws:sourcearn"}
+        for operator, keys in conditions.items()
+    }
 
 
 def _region_of(arn: str) -> str:
