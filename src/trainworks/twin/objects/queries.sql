@@ -31,6 +31,13 @@ SELECT * FROM object_version
 WHERE bucket = :bucket AND is_current AND NOT is_delete_marker AND key >= :low AND (:high IS NULL OR key < :high)
 ORDER BY key LIMIT :limit
 
+-- name: list_bodies
+SELECT key, size, etag, last_modified, blob, version_id,
+       json_extract(attributes, '$.encryption.algorithm') AS algorithm, json_extract(attributes, '$.encryption.kms_key_id') AS kms_key_id
+FROM object_version
+WHERE bucket = :bucket AND is_current AND NOT is_delete_marker AND key >= :low AND (:high IS NULL OR key < :high)
+ORDER BY key
+
 -- name: list_history
 SELECT * FROM object_version
 WHERE bucket = :bucket AND key >= :low AND (:high IS NULL OR key < :high)

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from trainworks.twin.objects.access import Access, Authorizer
 from trainworks.twin.objects.blobs import Blobs, BlobWriter
-from trainworks.twin.objects.buckets import BucketConfig
+from trainworks.twin.objects.buckets import BucketConfig, Encryption
 from trainworks.twin.objects.errors import no_such_key, no_such_version
 from trainworks.twin.objects.index import Index, Precondition
 from trainworks.twin.objects.records import Attributes, NewVersion, ObjectVersion
@@ -118,26 +118,35 @@ class TwinObjectStore:
         """
         for attempt in range(_STAGE_ATTEMPTS):
             target = destination if attempt == 0 else _emptied(destination)
-            versions = self._readable(bucket, prefix, caller)
+            objects = self._readable(bucket, prefix, caller)
             try:
-                return link_tree(map(self.info, versions), prefix, target)
+                return link_tree(objects, prefix, target)
             except FileNotFoundError:
                 _LOG.info("objects under s3://%s/%s changed while they were staged; staging again", bucket, prefix)
         raise ApiError("ConflictException", f"The objects under s3://{bucket}/{prefix} change too fast to stage.", 409)
 
-    def _readable(self, bucket: str, prefix: str, caller: Caller | None) -> list[ObjectVersion]:
+    def _readable(self, bucket: str, prefix: str, caller: Caller | None) -> Iterator[ObjectInfo]:
         self.access.bucket(bucket)
         self.access.whole_bucket(caller, "s3:ListBucket", bucket, {"s3:prefix": prefix})
-        versions = list(self.index.iterate_current(bucket, prefix))
-        if not versions:
+        rows = self.index.list_bodies(bucket, prefix)
+        if not rows:
             raise no_such_key(prefix)
-        keys_checked = set()
-        for version in versions:
-            self.access.object(caller, "s3:GetObject", bucket, version.key)
-            if version.attributes.encryption.kms_key_id not in keys_checked:
-                self.access.decrypt(caller, version.attributes.encryption)
-                keys_checked.add(version.attributes.encryption.kms_key_id)
-        return versions
+        if caller is not None:
+            for row in rows:
+                self.access.object(caller, "s3:GetObject", bucket, row["key"])
+            for algorithm, kms_key_id in {(row["algorithm"], row["kms_key_id"]) for row in rows}:
+                self.access.decrypt(caller, Encryption(algorithm, kms_key_id))
+        return (
+            ObjectInfo(
+                row["key"],
+                row["size"],
+                row["etag"],
+                row["last_modified"],
+                self.blobs.path(row["blob"]),
+                row["version_id"],
+            )
+            for row in rows
+        )
 
     # -- for the emulator -------------------------------------------------------------------------------------
 
