@@ -254,6 +254,20 @@ def _ingress(platform: Platform, group_id: str) -> list[Any]:
     return [*platform.properties(group).get("SecurityGroupIngress", []), *separate]
 
 
+def test_d10_hosts_have_imdsv2_out_of_the_containers_reach_and_encrypted_volumes(platform: Platform) -> None:
+    template = platform.resource("AWS::EC2::LaunchTemplate")
+    data = template.properties["LaunchTemplateData"]
+    assert data["MetadataOptions"] == {
+        "HttpEndpoint": "enabled",
+        "HttpTokens": "required",
+        "HttpPutResponseHopLimit": 1,
+    }
+    assert all(mapping["Ebs"]["Encrypted"] for mapping in data["BlockDeviceMappings"])
+    for environment in platform.resources("AWS::Batch::ComputeEnvironment"):
+        reference = platform.properties(environment)["ComputeResources"]["LaunchTemplate"]
+        assert reference == {"LaunchTemplateId": template.arn(), "Version": template.arn("LatestVersionNumber")}
+
+
 def test_d10_the_notebook_is_closed_encrypted_and_current(platform: Platform) -> None:
     notebooks = platform.resources("AWS::SageMaker::NotebookInstance")
     assert len(notebooks) == (1 if platform.profile.notebook else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from aws_cdk import aws_batch as batch
 from constructs import Construct
@@ -18,7 +17,7 @@ class ComputePlacement:
     subnet_ids: list[str]
     security_group_id: str
     instance_profile_arn: str
-    launch_template: dict[str, Any]
+    launch_template: batch.CfnComputeEnvironment.LaunchTemplateSpecificationProperty
 
 
 class ComputeEnvironment(Construct):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aws_cdk import NestedStack, RemovalPolicy, Stack
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ec2 as ec2
@@ -66,7 +64,7 @@ class BatchStack(NestedStack):
             environments.append(ComputeEnvironment(self, "OnDemand", profile=profile, placement=placement, spot=False))
         return environments
 
-    def _launch_template(self) -> dict[str, Any]:
+    def _launch_template(self) -> batch.CfnComputeEnvironment.LaunchTemplateSpecificationProperty:
         """IMDSv2 only and out of the containers' reach (one hop); encrypted volumes."""
         template = ec2.CfnLaunchTemplate(
             self,
@@ -85,7 +83,9 @@ class BatchStack(NestedStack):
                 ],
             ),
         )
-        return {"launch_template_id": template.ref, "version": template.attr_latest_version_number}
+        return batch.CfnComputeEnvironment.LaunchTemplateSpecificationProperty(
+            launch_template_id=template.ref, version=template.attr_latest_version_number
+        )
 
     def _job_queue(self, profile: BatchProfile, environments: list[ComputeEnvironment]) -> batch.CfnJobQueue:
         reasons = {
