@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -312,3 +313,24 @@ def test_a_task_larger_than_the_machine_runs_alone(tmp_path_factory: pytest.Temp
         assert [bench.wait(task.task_id).exit_code for task in tasks] == [0, 0, 0]
     finally:
         bench.close()
+
+
+def test_full_disk_is_named(tmp_path: Path) -> None:
+    """The job's folder is a small file system of its own, which only root can mount here."""
+    ml_root = tmp_path / "home" / "jobs" / "task" / "ml"
+    ml_root.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(ml_root)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip()}")
+    try:
+        bench = Bench(tmp_path / "home")
+        try:
+            bench.pool()
+            ended = bench.run(bench.script("task", "open('/opt/ml/model', 'wb').write(bytes(4 << 20))"))
+        finally:
+            bench.close()
+    finally:
+        subprocess.run(["umount", "-l", ml_root], check=True)
+    assert (ended.exit_code, ended.reason) == (1, "disk full")
+    assert "No space left on device" in bench.log("task")

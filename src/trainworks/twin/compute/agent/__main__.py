@@ -8,6 +8,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from trainworks.twin.compute.sandbox.namespaces import SandboxMode, check_platfo
 from trainworks.twin.compute.sandbox.view import ViewSpec
 
 LISTENER_FD = 3
+_MOST_PROCESSES = 8192
 
 
 def main(folder: Path, wish: str) -> None:
@@ -42,8 +44,20 @@ def main(folder: Path, wish: str) -> None:
         sys.exit(0 if status == 0 else 1)
     linux.die_with_parent(signal.SIGKILL)
     linux.forbid_ptrace()
+    if mode is SandboxMode.USER_NAMESPACE:
+        _limit_processes()
     welcome = {"sandbox": mode.value, "why_not": why_not}
     Instance(listener, journal, SlotFactory(mode, folder, hidden, visible), welcome).run()
+
+
+def _limit_processes() -> None:
+    """A fork bomb stops at the instance: inside a user namespace the limit counts its processes alone.
+
+    The kernel exempts the machine's real root, also in here.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    limit = _MOST_PROCESSES if hard == resource.RLIM_INFINITY else min(hard, _MOST_PROCESSES)
+    resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
 
 
 def _mode(wish: str, folder: Path, hidden: tuple[str, ...], visible: tuple[str, ...]) -> tuple[SandboxMode, str]:

@@ -55,14 +55,18 @@ class Slot:
             launch = self._view.enter(task)
             try:
                 pid = spawn(launch)
-            finally:
+            except (OSError, ValueError):
                 os.close(launch.log_fd)
+                raise
         except (OSError, ValueError) as error:
             usable = self._leave()
             self._report_end(_Ending(exit_code_of_failure(error), f"cannot start: {describe(task, error)}"), usable)
             return
-        running = _RunningTask(task, pid, self._channel, self._processes, self._instance_memory_bytes)
-        ending = running.wait()
+        watch = Watch(task, self._processes, self._instance_memory_bytes, launch.log_fd)
+        try:
+            ending = _RunningTask(task, pid, self._channel, self._processes, watch).wait()
+        finally:
+            os.close(launch.log_fd)
         self._processes.kill()
         reap_orphans()
         self._report_end(ending, self._leave())
@@ -93,9 +97,7 @@ class _Ending:
 class _RunningTask:
     """The time between a task's start and the end of its main process."""
 
-    def __init__(
-        self, task: Task, pid: int, channel: Channel, processes: Processes, instance_memory_bytes: int
-    ) -> None:
+    def __init__(self, task: Task, pid: int, channel: Channel, processes: Processes, watch: Watch) -> None:
         self._task = task
         self._pid = pid
         self._channel = channel
@@ -104,8 +106,7 @@ class _RunningTask:
         self._timeout_at = None if task.timeout_seconds is None else time.monotonic() + task.timeout_seconds
         self._kill_at: float | None = None
         self._stop_reason = ""
-        self._watch_memory = instance_memory_bytes
-        self._watch: Watch | None = None
+        self._watch = watch
 
     def wait(self) -> _Ending:
         pidfd = os.pidfd_open(self._pid)
@@ -114,7 +115,6 @@ class _RunningTask:
         try:
             if not poller.poll(_SETTLE_SECONDS * 1000):
                 self._channel.send({"s": "RUNNING", "at": self._started_at})
-                self._watch = Watch(self._task, self._processes, self._watch_memory)
                 poller.register(self._channel.fileno(), select.POLLIN)
                 self._serve(poller, pidfd)
             else:
@@ -153,8 +153,6 @@ class _RunningTask:
             self._processes.kill()
 
     def _watch_limits(self) -> None:
-        if self._watch is None:
-            return
         if usage := self._watch.tick():
             self._channel.send({"usage": usage})
         if self._watch.out_of_memory:
@@ -168,7 +166,7 @@ class _RunningTask:
     def _ending(self, exit_code: int) -> _Ending:
         if self._stop_reason:
             return _Ending(exit_code, self._stop_reason)
-        if exit_code == 128 + signal.SIGKILL and self._watch is not None and self._watch.machine_ran_out_of_memory():
+        if exit_code == 128 + signal.SIGKILL and self._watch.machine_ran_out_of_memory():
             return _Ending(exit_code, "out of memory")
         if exit_code != 0 and _disk_is_full(self._task):
             return _Ending(exit_code, "disk full")

@@ -21,21 +21,35 @@ from trainworks.twin.compute.agent.task import Task
 
 LOG_LIMIT_BYTES = 1 << 30
 _SAMPLE_SECONDS = 1.0
-_LOG_NOTICE = b"\n[the log reached its limit of 1 GiB; what follows is dropped]\n"
 
 
 class Watch:
-    def __init__(self, task: Task, processes: Processes, instance_memory_bytes: int) -> None:
+    """`log_fd` is the task's log; a log longer than `log_limit_bytes` is cut back, which never blocks the task."""
+
+    def __init__(
+        self,
+        task: Task,
+        processes: Processes,
+        instance_memory_bytes: int,
+        log_fd: int,
+        log_limit_bytes: int = LOG_LIMIT_BYTES,
+    ) -> None:
         self._task = task
         self._processes = processes
         self._instance_memory_bytes = instance_memory_bytes
-        self._oom_kills = machine_oom_kills()
+        self._oom_kills: int | None = None
+        self._log_fd = log_fd
+        self._log_limit_bytes = log_limit_bytes
+        self._log_is_cut = False
         self._last = (time.monotonic(), 0.0)
         self._next_sample = 0.0
         self.out_of_memory = False
 
     def tick(self) -> dict[str, Any] | None:
         """Look once; a usage sample when one is due."""
+        self._limit_log()
+        if self._oom_kills is None:  # not at the start: a short task is over before this is read
+            self._oom_kills = machine_oom_kills()
         pids = self._processes.pids()
         resident = resident_bytes(pids)
         if 0 < self._task.memory_bytes < resident:
@@ -46,8 +60,18 @@ class Watch:
         self._next_sample = now + _SAMPLE_SECONDS
         return self._sample(pids, resident, now)
 
+    def _limit_log(self) -> None:
+        """The writers append, so what comes after a cut lands behind it, until the next look cuts that too."""
+        if os.fstat(self._log_fd).st_size <= self._log_limit_bytes:
+            return
+        os.ftruncate(self._log_fd, self._log_limit_bytes)
+        if not self._log_is_cut:
+            self._log_is_cut = True
+            notice = f"\n[the log reached its limit of {self._log_limit_bytes >> 20} MiB; what follows is dropped]\n"
+            self._log_limit_bytes += os.write(self._log_fd, notice.encode())
+
     def machine_ran_out_of_memory(self) -> bool:
-        return machine_oom_kills() > self._oom_kills
+        return self._oom_kills is not None and machine_oom_kills() > self._oom_kills
 
     def _sample(self, pids: list[int], resident: int, now: float) -> dict[str, Any]:
         used = cpu_seconds(pids)
