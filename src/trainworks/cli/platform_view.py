@@ -209,7 +209,9 @@ def up_text(result: UpResult) -> RenderableType:
 
 
 def _outputs(outputs: Mapping[str, str]) -> RenderableType:
-    return facts(dict(sorted(outputs.items())))
+    """One output a line, never folded: people copy them."""
+    width = max((len(key) for key in outputs), default=0)
+    return Text("\n".join(f"{key:<{width}}  {value}" for key, value in sorted(outputs.items())), overflow="ignore")
 
 
 def inventory_text(stack_name: str, inventory: Inventory) -> RenderableType:
