@@ -141,7 +141,7 @@ class ObjectStore(Protocol):
     def delete_object(self, bucket: str, key: str, caller: Caller | None) -> None: ...
 
     def stage(self, bucket: str, prefix: str, destination: Path, caller: Caller | None) -> object:
-        """Make `destination` a tree of hard links to all objects under `prefix`; raises `NoSuchKey` where there is none."""
+        """Make `destination` a tree of hard links to all objects under `prefix`; raises `NoSuchKey` where none is."""
 
 
 class Market(StrEnum):
@@ -181,7 +181,7 @@ class TaskSpec:
 
     `argv[0]` is an absolute path on the host. `ml_root` is bound at `/opt/ml`. `log_path` gets stdout and stderr,
     appended as written. All tasks of a `gang_id` start together, each on an instance of its own, or not at all.
-    `hostname` is its name in the instance's own UTS namespace and `hosts` maps the names of its gang to addresses.
+    `hostname` is its name in the instance's own UTS namespace; the names of its gang resolve to loopback addresses.
     """
 
     task_id: str
@@ -305,6 +305,7 @@ class Runtime:
     """An image as it can be executed here: an interpreter, its environment, and what Docker calls the entry point.
 
     `root` is the folder of a runtime image; its `train`, where there is one, is found by the `PATH` in `env`.
+    `folders` are what a task of it has to see, read-only, at the path that they have here.
     `note` says in one line what stands for the image; it belongs at the head of the job's log.
     """
 
@@ -315,7 +316,13 @@ class Runtime:
     env: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = "/"
     root: Path | None = None
+    folders: tuple[Path, ...] = ()
     note: str = ""
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """`folders` as mounts of a task."""
+        return tuple(Mount(folder, str(folder), read_only=True) for folder in self.folders)
 
 
 class ImageResolver(Protocol):

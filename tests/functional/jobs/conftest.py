@@ -103,14 +103,17 @@ def platform(twin: TestTwin, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
         [repository["repositoryArn"]],
     )
+    login = allow(["ecr:GetAuthorizationToken"], ["*"])
     objects = allow(["s3:GetObject", "s3:PutObject"], [f"arn:aws:s3:::{data}/*", f"arn:aws:s3:::{models}/*"])
     listing = allow(["s3:ListBucket"], [f"arn:aws:s3:::{data}", f"arn:aws:s3:::{models}"])
     logs = allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], ["*"])
     metrics = allow(["cloudwatch:PutMetricData"], ["*"])
-    training = role(iam, f"training-{suffix}", "sagemaker.amazonaws.com", [pull, objects, listing, logs, metrics])
+    training = role(
+        iam, f"training-{suffix}", "sagemaker.amazonaws.com", [pull, login, objects, listing, logs, metrics]
+    )
     roles = {
         "job": role(iam, f"job-{suffix}", "ecs-tasks.amazonaws.com", [objects, listing]),
-        "execution": role(iam, f"execution-{suffix}", "ecs-tasks.amazonaws.com", [pull, logs]),
+        "execution": role(iam, f"execution-{suffix}", "ecs-tasks.amazonaws.com", [pull, login, logs]),
     }
     vpc = network(twin)
     config = {

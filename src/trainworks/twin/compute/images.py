@@ -75,6 +75,7 @@ class Images:
             env={"PATH": os.pathsep.join([*folders, _SYSTEM_PATH]), "VIRTUAL_ENV": str(environment.python.parents[1])},
             working_dir=str(environment.root),
             root=environment.root,
+            folders=(environment.root.parent,),
             note=f"image {image_uri} runs in {environment.python.parents[1]}",
         )
 

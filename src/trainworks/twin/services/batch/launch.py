@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Row
 
-from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Runtime, TaskSpec
+from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Mount, Runtime, TaskSpec
 from trainworks.twin.services.batch.arns import account_of, ecs_task_id, name_of, region_of, task_id
 from trainworks.twin.services.batch.environments import cluster_arn
 from trainworks.twin.services.batch.records import Job, JobSpec
@@ -56,6 +56,7 @@ class Launch:
     env: Mapping[str, str]
     cwd: str
     log_caller: Caller | None
+    mounts: tuple[Mount, ...]
     note: str
 
 
@@ -89,6 +90,7 @@ def make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts,
         env=env,
         cwd=runtime.working_dir if runtime.working_dir != "/" else WORKING_FOLDER,
         log_caller=execution_caller,
+        mounts=runtime.mounts,
         note="" if runtime.root is not None else runtime.note,
     )
 
@@ -106,6 +108,7 @@ def task_of(launch: Launch, job: Job, log_path: Path, array_size: int | None) ->
         env=env,
         log_path=log_path,
         cwd=launch.cwd,
+        mounts=launch.mounts,
         vcpus=launch.spec.vcpus,
         memory_mib=launch.spec.memory_mib,
         gpus=launch.spec.gpus,

@@ -105,7 +105,7 @@ class Preparer:
             log_path=log,
             cwd=cwd,
             ml_root=ml_root,
-            mounts=tuple(mounts),
+            mounts=(*runtime.mounts, *mounts),
             vcpus=size.vcpus,
             memory_mib=size.memory_mib,
             gpus=size.gpus,

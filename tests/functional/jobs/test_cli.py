@@ -1,0 +1,134 @@
+"""The job verbs as a user runs them: processes, exit codes, JSON, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from trainworks.jobs import Platform
+from trainworks.testing import TestTwin
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+SLOW = "import time\nprint('first line', flush=True)\ntime.sleep({seconds})\nprint('last line', flush=True)\n"
+
+
+@pytest.fixture
+def environment(twin: TestTwin, platform: Platform) -> dict[str, str]:
+    own = {
+        "TRAINWORKS_HOME": str(twin.home.root),
+        "ENVIRONMENT_SUFFIX": platform.environment.environment_suffix,
+        "COLUMNS": "200",
+    }
+    return {**os.environ, **own}
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    def trainworks(*arguments: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "trainworks.cli.main", *arguments]
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    return trainworks
+
+
+def test_train_describe_logs_metrics_and_jobs(run: Run, script: Any) -> None:
+    path = script("print('loss=0.25', flush=True)\n")
+    done = run("train", path, "--metric", "loss=loss=([0-9.]+)", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["status"] == "Completed" and "loss=0.25" in done.stderr
+    name = facts["name"]
+    assert json.loads(run("describe", name, "--output", "json").stdout)["metrics"] == {"loss": 0.25}
+    assert "loss=0.25\n" in run("logs", name).stdout
+    assert name in [each["name"] for each in json.loads(run("jobs", "--output", "json").stdout)]
+    series = json.loads(run("metrics", name, "--output", "json").stdout)
+    assert [each["points"][0]["value"] for each in series if each["name"] == "loss"] == [0.25]
+    for verb in ("describe", "metrics"):
+        assert "loss" in run(verb, name).stdout
+
+
+def test_a_failed_job_is_exit_code_1_with_its_reason(run: Run, script: Any) -> None:
+    done = run("train", script("raise ValueError('bad data')\n"))
+    assert done.returncode == 1
+    assert "ended Failed" in done.stderr and "bad data" in done.stderr
+    assert "Traceback" in done.stdout
+
+
+def test_batch_submit_takes_commands_and_scripts(run: Run, script: Any) -> None:
+    done = run("batch", "submit", "--command", "--", "python", "-c", "print('in batch')")
+    assert done.returncode == 0 and "in batch" in done.stdout.splitlines(), done.stderr
+    done = run("batch", "submit", script("import sys; print(sys.argv[1:])"), "a", "-o", "json", "--array-size", "2")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["array_status"] == {"SUCCEEDED": 2}
+    assert "[0] ['a']" in done.stderr and "[1] ['a']" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "no-such.py"], "no-such.py does not exist"),
+        (["describe", "nobody"], "no training or batch job 'nobody'"),
+        (["batch", "submit", "no-such.py"], "no-such.py does not exist"),
+        (["image", "build", "no-such-folder"], "no-such-folder is not a folder"),
+        (["stop", "nobody"], "no training or batch job 'nobody'"),
+    ],
+)
+def test_wrong_requests_are_exit_code_2(run: Run, arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr and "fix: " in done.stderr
+
+
+def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
+    environment: dict[str, str], run: Run, script: Any, platform: Platform
+) -> None:
+    argv = [sys.executable, "-m", "trainworks.cli.main", "train", script(SLOW.format(seconds=3)), "--name"]
+    name = f"ctrl-c-{platform.environment.environment_suffix}"
+    with subprocess.Popen(
+        [*argv, name],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as following:
+        assert following.stdout is not None and following.stderr is not None
+        while following.stdout.readline() != "first line\n":
+            assert following.poll() is None, following.stderr.read()
+        os.killpg(following.pid, signal.SIGINT)
+        said = following.stderr.read()
+        assert following.wait(timeout=10) == 130
+    assert f"trainworks logs -f {name}" in said
+    assert "Traceback" not in said
+    back = run("logs", "-f", name)
+    assert back.returncode == 0, back.stderr
+    assert "last line" in back.stdout
+
+
+def test_detach_and_stop(run: Run, script: Any) -> None:
+    done = run("train", script(SLOW.format(seconds=60)), "--detach")
+    name = done.stdout.strip()
+    assert done.returncode == 0 and name.startswith("script-")
+    stopped = run("stop", name, "--wait", "--output", "json")
+    assert json.loads(stopped.stdout)["status"] == "Stopped", stopped.stderr
+
+
+def test_a_platform_that_is_not_deployed_says_so(run: Run, environment: dict[str, str], script: Any) -> None:
+    environment["ENVIRONMENT_SUFFIX"] = "nowhere"
+    done = run("train", script("print(1)"))
+    assert done.returncode == 2
+    assert "no stack trainworks-nowhere" in done.stderr and "trainworks up" in done.stderr
+
+
+def test_a_twin_that_does_not_run_says_so(run: Run, environment: dict[str, str], tmp_path: Any) -> None:
+    environment["TRAINWORKS_HOME"] = str(tmp_path)
+    done = run("jobs")
+    assert done.returncode == 1
+    assert "the twin is not running" in done.stderr and "trainworks twin start" in done.stderr

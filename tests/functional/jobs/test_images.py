@@ -1,0 +1,95 @@
+"""Images: built from folders, pushed by ECR's API, run by jobs whose role may pull them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainworks.errors import JobError, RequestError
+from trainworks.jobs import Follow, LogLine, Platform, wait
+from trainworks.jobs.image import build_image, list_images
+from trainworks.spec.job import batch_job_spec, training_job_spec
+
+TRAIN = """\
+#!/usr/bin/env python
+import os, sys
+import helper
+print(helper.WORD, sys.prefix != sys.base_prefix, flush=True)
+open("/opt/ml/model/m", "w").write("x")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An image with an entry point of its own."""
+    image = tmp_path / "image"
+    image.mkdir()
+    (image / "requirements.txt").write_text("# nothing\n")
+    (image / "helper.py").write_text(f"WORD = 'from {tmp_path.name}'\n")
+    (image / "train").write_text(TRAIN)
+    (image / "train").chmod(0o755)
+    return image
+
+
+def lines_of(job: Any) -> list[str]:
+    return [each.message for each in Follow(job) if isinstance(each, LogLine)]
+
+
+def test_a_training_job_runs_the_images_own_entry_point(platform: Platform, folder: Path) -> None:
+    built = build_image(platform, folder)
+    spec = training_job_spec({"image": built.image_uri, "name": "own-image"}, Path())
+    job = platform.train(spec)
+    assert f"from {folder.parent.name} True" in lines_of(job)
+    assert job.snapshot().succeeded
+
+
+def test_a_batch_job_runs_a_command_of_the_image(platform: Platform, folder: Path) -> None:
+    built = build_image(platform, folder)
+    command = ["python", "-c", "import sys; print(sys.prefix)"]
+    job = platform.submit_batch(batch_job_spec({"image": built.image_uri, "command": command}, Path()))
+    assert any("/images/" in line for line in lines_of(job))
+
+
+def test_the_same_folder_is_the_same_image(platform: Platform, folder: Path) -> None:
+    first = build_image(platform, folder)
+    again = build_image(platform, folder)
+    assert (again.image_uri, again.digest, again.is_new) == (first.image_uri, first.digest, False)
+    assert first.image_uri in [each.image_uri for each in list_images(platform)]
+
+
+def test_a_tag_never_changes_its_image(platform: Platform, folder: Path) -> None:
+    tag = f"t{abs(hash(folder)) % 10**8}"
+    build_image(platform, folder, tag)
+    (folder / "helper.py").write_text("WORD = 'changed'\n")
+    with pytest.raises(RequestError, match=f"tag '{tag}' is in use"):
+        build_image(platform, folder, tag)
+
+
+def test_a_large_folder_goes_in_parts(platform: Platform, folder: Path) -> None:
+    import os
+
+    (folder / "weights").write_bytes(os.urandom(11 * 1024**2))
+    built = build_image(platform, folder)
+    assert built.is_new
+
+
+def test_an_image_that_is_not_there_is_named_with_the_fix(platform: Platform) -> None:
+    spec = training_job_spec({"image": f"{platform.outputs.ecr_repository_uri}:nothing", "name": "x"}, Path())
+    with pytest.raises((RequestError, JobError)) as caught:
+        wait(platform.train(spec))
+    assert "trainworks image build" in str(caught.value)
+
+
+def test_requirements_that_cannot_be_met_end_the_job_with_pips_words(platform: Platform, folder: Path) -> None:
+    (folder / "requirements.txt").write_text("--no-index\nno-such-package-at-all\n")
+    spec = training_job_spec({"image": build_image(platform, folder).image_uri, "name": "x"}, Path())
+    with pytest.raises((RequestError, JobError)) as caught:
+        wait(platform.train(spec))
+    assert "no-such-package-at-all" in str(caught.value)
+
+
+def test_a_folder_that_is_no_image_is_refused(platform: Platform, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="neither requirements"):
+        build_image(platform, tmp_path)
