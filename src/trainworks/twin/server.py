@@ -129,7 +129,9 @@ def build(home: Home, port: int) -> Twin:
     )
     for name, resource_type in resource_types(batch.endpoint, sagemaker.endpoint, EmulatorEc2()).items():
         emulator.register_resource_type(name, resource_type)
-    control = Control(control_plane, compute, {"training_job_name": sagemaker.instance_ids})
+    control = Control(
+        control_plane, compute, {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}
+    )
     return Twin(
         home, database, emulator, objects, ObjectHandler(objects), compute, shipper, outbox, sagemaker, batch, control
     )

@@ -153,3 +153,8 @@ UPDATE batch_job_spec SET log_caller = :caller WHERE spec_id = :spec_id;
 
 -- name: log_caller
 SELECT log_caller AS caller FROM batch_job_spec WHERE spec_id = ?;
+
+-- name: instances_of_job
+SELECT DISTINCT instance_id FROM batch_job
+WHERE (job_id = :job_id OR parent_id = :job_id) AND queue_arn LIKE :scope || ':%'
+    AND instance_id IS NOT NULL AND status IN ('STARTING', 'RUNNING') ORDER BY instance_id;

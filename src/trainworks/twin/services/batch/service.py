@@ -15,7 +15,7 @@ from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
 from trainworks.twin.ports import Caller, Compute, ControlPlane, ImageResolver, TaskEvent, TaskState
-from trainworks.twin.services.batch.arns import TASK_PREFIX, job_arn, job_of_task, task_id
+from trainworks.twin.services.batch.arns import TASK_PREFIX, job_arn, job_of_task, scope_of, task_id
 from trainworks.twin.services.batch.attempts import apply_event
 from trainworks.twin.services.batch.definitions import JobDefinitions
 from trainworks.twin.services.batch.describe import job_detail
@@ -107,6 +107,11 @@ class BatchService:
         self.dispatcher.stop()
         if self._janitor.is_alive():
             self._janitor.join()
+
+    def instance_ids(self, job_id: str, caller: Caller) -> Sequence[str]:
+        """The instances on which a job, or the children of an array, run now; empty where it runs on none."""
+        rows = self._database.read(SQL["instances_of_job"], {"job_id": job_id, "scope": scope_of(caller)})
+        return [row["instance_id"] for row in rows]
 
     def on_task_events(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
         """`TaskListener`: the states of jobs follow their tasks, in the transaction of the events."""
