@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.panel import Panel
 from rich.text import Text
 
 from trainworks.cli import demo_steps as steps
 from trainworks.cli.follow import transition_line
-from trainworks.cli.output import Output, OutputOption, facts, print_json, stderr, stdout
+from trainworks.cli.output import Output, OutputOption, print_json, stderr, stdout
 from trainworks.errors import JobError
 from trainworks.jobs.job import Transition
 
@@ -67,9 +66,13 @@ def demo(
     if output is Output.JSON:
         print_json(summary)
     else:
-        stdout().print(Panel(facts(readable(summary)), title="what happened", title_align="left"))
+        _heading("what happened")
+        for name, value in readable(summary).items():
+            stdout().print(Text.assemble((f"{name:<20}", "dim"), value), soft_wrap=True)
         command = f"{command_prefix()} describe {trained.job.name}"
-        stdout().print(f"look further:  [bold]{command}[/]\nend the twin:  {command_prefix()} twin stop")
+        stdout().print(
+            f"\nlook further:  [bold]{command}[/]\nend the twin:  {command_prefix()} twin stop", soft_wrap=True
+        )
     if accuracy.share <= REQUIRED_ACCURACY:
         raise JobError(f"accuracy {accuracy.share:.3f} is not above {REQUIRED_ACCURACY}", fix="see the log above")
 
@@ -113,7 +116,7 @@ def seconds_until_training_again(transitions: Sequence[Transition]) -> float | N
     return None if resumed is None else round((resumed - interrupted).total_seconds(), 2)
 
 
-def readable(summary: Mapping[str, Any]) -> dict[str, object]:
+def readable(summary: Mapping[str, Any]) -> dict[str, str]:
     """The summary as a person reads it."""
     job, cost, created = summary["training_job"], summary["interruption"], summary["resources_created"]
     return {
@@ -126,7 +129,8 @@ def readable(summary: Mapping[str, Any]) -> dict[str, object]:
         "billable": f"{job['billable_seconds']} of {job['training_seconds']} s",
         "metrics": ", ".join(f"{name} {value:.4g}" for name, value in job["metrics"].items()),
         "model": job["model_artifact_uri"],
-        "batch job": f"{summary['batch_job']['name']}: {summary['batch_job']['array_status']}",
+        "batch job": f"{summary['batch_job']['name']}: array of 8, "
+        + ", ".join(f"{count} {status}" for status, count in summary["batch_job"]["array_status"].items()),
         "predictions": summary["predictions_uri"],
         "accuracy": f"{summary['accuracy']:.4f}: {summary['correct']} of {summary['images']} held-out images",
         "time": ", ".join(f"{name} {taken:.1f} s" for name, taken in summary["seconds"].items()),
