@@ -8,6 +8,8 @@ import shutil
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.functional.compute.harness import Bench
 from trainworks.twin.ports import Mount, TaskState
 
@@ -81,6 +83,42 @@ def test_the_home_is_hidden_wherever_it_lies(tmp_path: Path) -> None:
     finally:
         bench.close()
         shutil.rmtree(home)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has namespaces without a user namespace")
+def test_root_without_user_namespaces_is_kept_in_all_the_same(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "home", sandbox="root")
+    try:
+        if bench.compute.sandbox_mode() != "root":
+            pytest.skip(bench.compute.sandbox_warning())
+        bench.pool()
+        store = bench.home / "store"
+        store.mkdir()
+        (store / "body").write_text("stored")
+        source = """
+import os, sys
+for attempt in (
+    lambda: open("/etc/file", "w"),
+    lambda: open("/proc/sys/vm/swappiness", "w"),
+    lambda: os.mknod("/tmp/disk", 0o600 | 0o060000, os.makedev(254, 0)),
+    lambda: os.kill(1, 9),
+    lambda: open(sys.argv[1]),
+):
+    try:
+        attempt()
+        print("done")
+    except OSError as error:
+        print(type(error).__name__)
+open("/opt/ml/input/data/train/body", "w").write("changed")
+"""
+        mount = Mount(store, "/opt/ml/input/data/train", overlay=True)
+        secret = str(bench.home / "twin.db")
+        assert bench.run(bench.script("task", source, secret, mounts=(mount,), network=False)).exit_code == 0
+        lines = bench.log("task").split()
+        assert lines == ["OSError", "OSError", "PermissionError", "done", "FileNotFoundError"]
+        assert (store / "body").read_text() == "stored"
+    finally:
+        bench.close()
 
 
 def test_processes_of_others_are_out_of_sight(sandboxed: Bench) -> None:

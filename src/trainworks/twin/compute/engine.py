@@ -35,6 +35,7 @@ from trainworks.twin.store import Database
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
 _SPARE_DELAY_SECONDS = 0.5
+_SPARE_RETRY_SECONDS = 10.0
 _SHARED_COMMIT_SECONDS = 0.015
 _QUEUE_WINDOW = 512
 _LAUNCHES_PER_TURN = 64
@@ -160,9 +161,17 @@ class Engine:
         if self._journals_due is not None and now >= self._journals_due:
             due = True
         if self._spare_due is not None and now >= self._spare_due:
-            self._spare_due = None
-            self._watch(self._fleet.keep_spare())
+            self._launch_spare()
         return due or (self._next_deadline is not None and now >= self._next_deadline)
+
+    def _launch_spare(self) -> None:
+        """Without a spare the next instance starts slower, no more: a failure is recorded and tried again later."""
+        self._spare_due = None
+        try:
+            self._watch(self._fleet.keep_spare())
+        except OSError:
+            _log.exception("cannot start a spare instance agent")
+            self._spare_due = time.time() + _SPARE_RETRY_SECONDS
 
     def _timeout(self) -> float | None:
         candidates = (self._next_deadline, self._spare_due, self._journals_due)
@@ -327,7 +336,9 @@ class Engine:
             view = self._pool_view(pools[pool_id], rows, load)
             if not _can_take_more(view):
                 continue
-            queue = [Request(*row) for row in tables.queued(pool_id, _QUEUE_WINDOW)]
+            room = sum(view.backlog_limit - host.backlog for host in view.hosts)
+            window = min(_QUEUE_WINDOW, room + _LAUNCHES_PER_TURN) if room > 0 else _QUEUE_WINDOW
+            queue = [Request(*row) for row in tables.queued(pool_id, window)]
             plan = place(view, queue, machine, islice(self._fleet.new_ids(), _LAUNCHES_PER_TURN))
             machine = plan.machine
             for launch in plan.launches:

@@ -68,7 +68,7 @@ class Agent:
 
 
 class Fleet:
-    """Instances' folders are `<home>/instances/<instance_id>/`. `sandbox` is `auto` or `off`."""
+    """Instances' folders are `<home>/instances/<instance_id>/`. `sandbox` is `auto` or a `SandboxMode`."""
 
     def __init__(self, home: Path, sandbox: str) -> None:
         self._home = home

@@ -37,7 +37,10 @@ _WELCOME_TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ComputeSettings:
-    """`sandbox` is `auto` or `off`; `machine` is what shared pools may start at a time on this machine."""
+    """`sandbox` is `auto`, `off` or a `SandboxMode` to insist on.
+
+    `machine` is what shared pools may start at a time on this machine.
+    """
 
     machine: Machine
     sandbox: str = "auto"

@@ -20,7 +20,13 @@ from trainworks.twin.compute.agent.instance import Instance, ignore_terminal_sig
 from trainworks.twin.compute.agent.slots import SlotFactory
 from trainworks.twin.compute.journal import JournalWriter
 from trainworks.twin.compute.sandbox import linux
-from trainworks.twin.compute.sandbox.namespaces import SandboxMode, check_platform, enter_instance, usable_mode
+from trainworks.twin.compute.sandbox.namespaces import (
+    SandboxMode,
+    candidate_modes,
+    check_platform,
+    enter_instance,
+    usable_mode,
+)
 from trainworks.twin.compute.sandbox.view import ViewSpec
 
 LISTENER_FD = 3
@@ -67,7 +73,8 @@ def _mode(wish: str, folder: Path, hidden: tuple[str, ...], visible: tuple[str, 
         return SandboxMode.OFF, reason
     tmp = folder / "trial"
     tmp.mkdir(exist_ok=True)
-    return usable_mode(ViewSpec(hidden, visible, str(tmp)))
+    modes = candidate_modes() if wish == "auto" else (SandboxMode(wish),)
+    return usable_mode(ViewSpec(hidden, visible, str(tmp)), modes)
 
 
 if __name__ == "__main__":

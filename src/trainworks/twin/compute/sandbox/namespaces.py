@@ -12,7 +12,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -55,9 +55,12 @@ def enter_slot(view: View, *, network: bool) -> None:
     linux.forbid_new_privileges()
 
 
-def usable_mode(spec: ViewSpec) -> tuple[SandboxMode, str]:
-    """The strongest mode in which a forked trial really mounts everything, and why no stronger one: "" if none is."""
-    modes = [SandboxMode.USER_NAMESPACE, *([SandboxMode.ROOT] if os.geteuid() == 0 else [])]
+def candidate_modes() -> tuple[SandboxMode, ...]:
+    return (SandboxMode.USER_NAMESPACE, SandboxMode.ROOT) if os.geteuid() == 0 else (SandboxMode.USER_NAMESPACE,)
+
+
+def usable_mode(spec: ViewSpec, modes: Sequence[SandboxMode]) -> tuple[SandboxMode, str]:
+    """The first of `modes` in which a forked trial really mounts everything, else OFF and what kept it from that."""
     reasons: list[str] = []
     for mode in modes:
         reason = _run_forked(lambda mode=mode: _trial(mode, spec))  # type: ignore[misc]
