@@ -20,12 +20,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 
 from trainworks.errors import TwinError
 from trainworks.jobs.clock import Clock
@@ -42,6 +45,7 @@ class TestTwin:
     def __init__(self, root: Path) -> None:
         self.home = Home(root)
         self._server: lifecycle.RunningServer | None = None
+        self._clients: dict[tuple[str, str, str], Any] = {}
 
     def __enter__(self) -> Self:
         self.start()
@@ -80,7 +84,11 @@ class TestTwin:
     ) -> boto3.Session:
         """A boto3 session as the account's root, or with the keys given."""
         root = self.home.credentials()
+        core = botocore.session.Session()
+        # Reading a service's model costs more than calling it; all sessions of the process share what was read.
+        core.register_component("data_loader", _models())
         return boto3.Session(
+            botocore_session=core,
             aws_access_key_id=access_key_id or root.access_key_id,
             aws_secret_access_key=secret_access_key or root.secret_access_key,
             aws_session_token=session_token,
@@ -89,9 +97,22 @@ class TestTwin:
 
     def client(self, name: str, session: boto3.Session | None = None, **config: Any) -> Any:
         """A boto3 client of the twin; `config` are options of `botocore.config.Config`."""
+        if session is None and not config:
+            key = (name, self.endpoint_url, self.home.credentials().access_key_id)
+            if key not in self._clients:
+                self._clients[key] = self._make_client(name, self.session(), {})
+            return self._clients[key]
+        return self._make_client(name, session or self.session(), config)
+
+    def _make_client(self, name: str, session: boto3.Session, config: dict[str, Any]) -> Any:
         options = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}, **config}
-        make: Any = (session or self.session()).client
+        make: Any = session.client
         return make(name, endpoint_url=self.endpoint_url, config=Config(**options))
+
+
+@cache
+def _models() -> Loader:
+    return create_loader()
 
 
 @contextmanager
