@@ -24,7 +24,7 @@ from trainworks.twin.services.batch.environments import pool_of
 from trainworks.twin.services.batch.launch import Launch, LaunchError, LaunchPorts, make_launch, task_of
 from trainworks.twin.services.batch.progress import Progress
 from trainworks.twin.services.batch.queues import environments_of, queue_row
-from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of, load_job, load_jobs
+from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of, load_job
 from trainworks.twin.services.batch.retry import AttemptEnd
 from trainworks.twin.services.outbox import Event, Outbox
 from trainworks.twin.store import Database
@@ -96,7 +96,7 @@ class Dispatcher:
             for row in rows:
                 groups[row["spec_id"]].append(row)
             for group in groups.values():
-                self._dispatch_group([job_of(row) for row in group], group[0]["priority"])
+                self._dispatch_group([job_of(row[:-1]) for row in group], group[0]["priority"])
             if len(rows) < _CHUNK:
                 return
 
@@ -181,9 +181,8 @@ class Dispatcher:
     def _block(self, jobs: Sequence[Job], reason: str) -> None:
         with self._database.transaction() as tx:
             progress = self._ports.open_progress(tx)
-            progress.load(job.job_id for job in jobs)
             first: Job | None = None
-            for job in self._still_runnable(tx, jobs):
+            for job in _still_runnable(progress, jobs):
                 blocked = job.evolve(blocked_at=self._ports.now_ms(), status_reason=reason or None)
                 progress.put(blocked)
                 first = first or blocked
@@ -207,9 +206,8 @@ class Dispatcher:
         with self._database.transaction() as tx:
             parent = load_job(tx, jobs[0].parent_id) if jobs[0].parent_id else None
             progress = ports.open_progress(tx)
-            progress.load(job.job_id for job in jobs)
             tasks = []
-            for job in self._still_runnable(tx, jobs):
+            for job in _still_runnable(progress, jobs):
                 started = job.evolve(
                     attempt=job.attempt + 1, dispatched=1, compute_environment_arn=environment["arn"], blocked_at=None
                 )
@@ -225,8 +223,7 @@ class Dispatcher:
         """An attempt that ends before its container is made: it counts, and may be retried."""
         with self._database.transaction() as tx:
             progress = self._ports.open_progress(tx)
-            progress.load(job.job_id for job in jobs)
-            for job in self._still_runnable(tx, jobs):
+            for job in _still_runnable(progress, jobs):
                 starting = job.evolve(
                     status=JobStatus.STARTING, attempt=job.attempt + 1, compute_environment_arn=environment_arn
                 )
@@ -236,12 +233,12 @@ class Dispatcher:
             self._ports.commit(progress)
         self.wake()
 
-    @staticmethod
-    def _still_runnable(tx: Connection, jobs: Sequence[Job]) -> list[Job]:
-        """The jobs as they are now; those cancelled in the meantime are left out."""
-        current = load_jobs(tx, (job.job_id for job in jobs))
-        found = [current[job.job_id] for job in jobs if job.job_id in current]
-        return [job for job in found if job.status == JobStatus.RUNNABLE and not job.dispatched]
+
+def _still_runnable(progress: Progress, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs as they are now; those cancelled in the meantime are left out."""
+    progress.load(job.job_id for job in jobs)
+    current = [progress.get(job.job_id) for job in jobs]
+    return [job for job in current if job is not None and job.status == JobStatus.RUNNABLE and not job.dispatched]
 
 
 def log_folder(jobs_dir: Path, job: Job) -> Path:

@@ -118,7 +118,7 @@ class BatchService:
         progress = self._open_progress(tx)
         addressed = [(event, *job_of_task(event.task_id)) for event in events]
         progress.load({job_id for _, job_id, _ in addressed})
-        started: list[Job] = []
+        started: dict[str, Job] = {}
         ended: list[str] = []
         for event, job_id, attempt in addressed:
             job = progress.get(job_id)
@@ -126,12 +126,22 @@ class BatchService:
                 continue
             progress.put(apply_event(job, event, progress.spec(job).retry_strategy))
             if event.state is TaskState.RUNNING:
-                started.append(job)
+                started[event.task_id] = job
             elif event.state in _ENDS:
                 ended.append(event.task_id)
-        self._log_shipper.follow(tx, [self._log_source(tx, job, progress.spec(job)) for job in started])
-        self._log_shipper.finish(tx, ended)
+        self._ship_logs(progress, started, ended)
         self._commit(progress)
+
+    def _ship_logs(self, progress: Progress, started: dict[str, Job], ended: Sequence[str]) -> None:
+        """Follow the output of what started; what also ended by now, without a byte of output, costs nothing."""
+        silent = {task for task in ended if task in started and not _has_output(self._log_file(started[task]))}
+        sources = [
+            self._log_source(progress.tx, job, progress.spec(job))
+            for task, job in started.items()
+            if task not in silent
+        ]
+        self._log_shipper.follow(progress.tx, sources)
+        self._log_shipper.finish(progress.tx, [task for task in ended if task not in silent])
 
     def purge(self) -> None:
         """Forget jobs, with their log files, seven days after their end."""
@@ -254,11 +264,14 @@ class BatchService:
     def _log_source(self, tx: Connection, job: Job, spec: JobSpec) -> LogSource:
         return LogSource(
             task_id=task_id(job.job_id, job.attempt),
-            path=log_path(log_folder(self._jobs_dir, job), job),
+            path=self._log_file(job),
             log_group=log_group_of(spec),
             log_stream=log_stream_of(spec, job.job_id, job.attempt),
             caller=self._log_caller(tx, job.spec_id),
         )
+
+    def _log_file(self, job: Job) -> Path:
+        return log_path(log_folder(self._jobs_dir, job), job)
 
     def _remember_log_caller(self, tx: Connection, spec_id: str, launch: Launch) -> None:
         """The execution role's session that writes the logs of what was launched."""
@@ -278,6 +291,13 @@ class BatchService:
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
+
+
+def _has_output(log_file: Path) -> bool:
+    try:
+        return log_file.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def wanted_statuses(patterns: Sequence[Mapping[str, Any]]) -> frozenset[JobStatus]:

@@ -115,7 +115,7 @@ class Submission:
         progress = self._open_progress(tx)
         job = progress.get(job_id)
         if job is not None:
-            progress.transitions += [dataclasses.replace(job, status=JobStatus.SUBMITTED), job]
+            progress.transitions += [job._replace(status=JobStatus.SUBMITTED), job]
         for each in doomed:
             waiting = progress.get(each)
             if waiting is not None:
