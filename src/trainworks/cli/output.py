@@ -63,7 +63,7 @@ def emit(output: Output, data: object, render: Callable[[], RenderableType]) -> 
     if output is Output.JSON:
         print_json(data)
     else:
-        stdout().print(render())
+        stdout().print(render(), crop=False)
 
 
 def print_json(data: object) -> None:
@@ -73,24 +73,21 @@ def print_json(data: object) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
-    """A table of plain text cells; a column never wraps inside a name that somebody may want to copy."""
+    """A table of plain text cells; the first column, the names, is never broken."""
     drawn = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        drawn.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     return drawn
 
 
-def facts(pairs: Mapping[str, object]) -> Table:
-    """A two-column list of named facts; what is None is left out."""
-    drawn = Table.grid(padding=(0, 2))
-    drawn.add_column(style="dim", no_wrap=True)
-    drawn.add_column(overflow="fold")
-    for name, value in pairs.items():
-        if value is not None:
-            drawn.add_row(name, Text(str(value)))
-    return drawn
+def facts(pairs: Mapping[str, object]) -> Text:
+    """Named facts, one a line; what is None is left out. A line is never broken: a URI is there to be copied."""
+    shown = {name: str(value) for name, value in pairs.items() if value is not None}
+    width = max((len(name) for name in shown), default=0) + 2
+    lines = [Text.assemble((name.ljust(width), "dim"), value) for name, value in shown.items()]
+    return Text("\n", no_wrap=True, overflow="ignore").join(lines)
 
 
 def report_error(error: BaseException) -> int:

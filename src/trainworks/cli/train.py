@@ -213,14 +213,14 @@ def _started(job: Job, detach: bool, output: Output) -> None:
 def _summary(described: dict[str, object]) -> dict[str, object]:
     """The facts that matter when a job has just ended well."""
     saved = described.get("spot_savings_percent")
-    metrics = described.get("metrics")
+    metrics, array = described.get("metrics"), described.get("array_status")
     shown = {
         "status": described.get("status"),
         "billable seconds": described.get("billable_seconds"),
         "spot savings": None if saved is None else f"{saved} %",
         "interruptions": described.get("interruptions") or None,
         "model": described.get("model_artifact_uri"),
-        "array": described.get("array_status"),
+        "array": ", ".join(f"{status} {count}" for status, count in array.items()) if isinstance(array, dict) else None,
         "run seconds": described.get("run_seconds"),
     }
     if isinstance(metrics, dict):
