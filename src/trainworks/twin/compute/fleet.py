@@ -55,8 +55,11 @@ class Agent:
                 self.channel.send(*messages)
 
     def kill(self) -> None:
+        """End the process and wait for that; the agent of an earlier server is no child and is not waited for."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
 
     def close(self) -> None:
         if self.channel is not None:
