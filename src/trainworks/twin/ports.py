@@ -135,8 +135,13 @@ class ObjectStore(Protocol):
 
     def get_object(self, bucket: str, key: str, caller: Caller | None) -> ObjectInfo: ...
 
-    def put_object(self, bucket: str, key: str, body: BinaryIO | Path, caller: Caller | None) -> ObjectInfo:
-        """Store `body` durably; a `Path` is copied (reflinked where the file system can)."""
+    def put_object(
+        self, bucket: str, key: str, body: BinaryIO | Path, caller: Caller | None, *, kms_key_id: str | None = None
+    ) -> ObjectInfo:
+        """Store `body` durably; a `Path` is copied (reflinked where the file system can).
+
+        With a `kms_key_id` (id, ARN or alias) under that key, else under the bucket's default.
+        """
 
     def delete_object(self, bucket: str, key: str, caller: Caller | None) -> None: ...
 

@@ -85,14 +85,17 @@ class TwinObjectStore:
         body: BinaryIO | Path,
         caller: Caller | None,
         content_type: str = "binary/octet-stream",
+        *,
+        kms_key_id: str | None = None,
     ) -> ObjectInfo:
-        """Store `body` with the bucket's default encryption.
+        """Store `body` under `kms_key_id`, else with the bucket's default encryption.
 
         Raises `NoSuchBucket`, `AccessDenied`, `InsufficientStorage`.
         """
         configured = self.access.bucket(bucket)
         self.access.object(caller, "s3:PutObject", bucket, key)
-        encryption = self.access.encrypt(caller, configured.encryption)
+        asked = Encryption("aws:kms", kms_key_id) if kms_key_id else configured.encryption
+        encryption = self.access.encrypt(caller, asked)
         with self.blobs.create() as writer:
             etag = _copy_path(body, writer) if isinstance(body, Path) else _copy_stream(body, writer)
             attributes = Attributes(headers={"content-type": content_type}, encryption=encryption)

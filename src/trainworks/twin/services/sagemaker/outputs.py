@@ -119,7 +119,8 @@ def _upload_files(job: TrainingJob, entries: dict[str, Path], base: str, objects
 def _put(job: TrainingJob, path: Path, uri: str, objects: ObjectStore) -> None:
     bucket, key = split_s3_uri(uri)
     if not _is_there(path, bucket, key, objects):
-        objects.put_object(bucket, key, path, job.role)
+        key_id = job.request["OutputDataConfig"].get("KmsKeyId")
+        objects.put_object(bucket, key, path, job.role, kms_key_id=key_id)
 
 
 def _is_there(path: Path, bucket: str, key: str, objects: ObjectStore) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlparse
 
+from trainworks.spec.instance_types import UnknownInstanceTypeError, instance_type
 from trainworks.twin.ports import ApiError, ControlPlane
 
 REFUSED_MEMBERS = (
@@ -87,6 +88,10 @@ def _check_resources(params: Mapping[str, Any]) -> None:
     for member in ("InstanceType", "InstanceCount", "VolumeSizeInGB"):
         if member not in resources:
             raise invalid(f"{member} is required in ResourceConfig.")
+    try:
+        instance_type(resources["InstanceType"])
+    except UnknownInstanceTypeError as error:
+        raise invalid(f"The twin does not know the size of {resources['InstanceType']}; {error.fix}") from error
     if not 1 <= resources["InstanceCount"] <= _MAX_INSTANCE_COUNT:
         raise invalid(
             f"InstanceCount {resources['InstanceCount']} is not between 1 and {_MAX_INSTANCE_COUNT}, the twin's limit"

@@ -126,7 +126,9 @@ class FolderObjects:
             raise ApiError("NoSuchKey", f"The key {key} does not exist", 404)
         return self._info(bucket, key)
 
-    def put_object(self, bucket: str, key: str, body: BinaryIO | Path, caller: Caller | None) -> ObjectInfo:
+    def put_object(
+        self, bucket: str, key: str, body: BinaryIO | Path, caller: Caller | None, *, kms_key_id: str | None = None
+    ) -> ObjectInfo:
         self._check("s3:PutObject", bucket, caller)
         path = self._folder / bucket / key
         path.parent.mkdir(parents=True, exist_ok=True)
