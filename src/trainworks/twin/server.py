@@ -14,8 +14,11 @@ import fcntl
 import json
 import logging
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +155,18 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling, which ends the process before the twin's parts are stopped."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def exit_soon(self) -> None:
+        """Finish what runs, take nothing new."""
+        self.should_exit = True
+
+
 async def serve(home: Home, port: int) -> None:
     """Hold the home, listen, and serve. Raises `PortInUseError`, `HomeVersionError`, `TwinError`."""
     home.prepare()
@@ -164,7 +179,7 @@ async def serve(home: Home, port: int) -> None:
         bound = listener.getsockname()[1]
         twin = build(home, bound)
         await twin.start()
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 twin.front(),
                 loop="asyncio",
@@ -181,6 +196,8 @@ async def serve(home: Home, port: int) -> None:
         )
         record = {"pid": os.getpid(), "start_time": start_time(os.getpid()), "port": bound}
         write_private(home.server_file, json.dumps(record) + "\n")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, server.exit_soon)
         try:
             await server.serve(sockets=[listener])
         finally:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any
@@ -38,6 +39,7 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 _BACKGROUND_SECONDS = 0.2
+_PRELOAD_SECONDS = 0.5
 _ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z]+)")
 _READING = ("Get", "List", "Describe", "Head", "Filter", "BatchGet", "Lookup", "Simulate", "Validate")
 
@@ -59,6 +61,7 @@ class Emulator:
         self._stacks = Stacks(self._persistence.journal)
         self.buckets = EmulatorBuckets(self._persistence.commit)
         self._recovery: asyncio.Task[None] | None = None
+        self._preload: asyncio.TimerHandle | None = None
         self._flusher: asyncio.Task[None] | None = None
         self.control_plane = EmulatorControlPlane(
             self._authorization, self._registry, self._loop, self._persistence.commit
@@ -75,6 +78,7 @@ class Emulator:
         for name in ("eventbridge", "scheduler"):
             engine.service(name).start_scheduler()
         self._flusher = asyncio.create_task(self._flush_background())
+        self._preload = asyncio.get_running_loop().call_later(_PRELOAD_SECONDS, self._load_ahead)
         if any(is_interrupted(stack) for _, stack in self._persistence.stored("cloudformation._stacks")):
             engine.service("cloudformation")
             self._recovery = asyncio.create_task(self._stacks.recover())
@@ -111,7 +115,7 @@ class Emulator:
 
     async def stop(self) -> None:
         """Write what the background touched and close the database."""
-        for task in (self._flusher, self._recovery):
+        for task in (self._flusher, self._recovery, self._preload):
             if task is not None:
                 task.cancel()
         self.close()
@@ -120,6 +124,10 @@ class Emulator:
         """Write what is left and let go of the database, of an emulator that was never started, too."""
         self._persistence.close()
         self._hook.remove()
+
+    def _load_ahead(self) -> None:
+        """Load the largest service before somebody waits for it; it costs half a second."""
+        threading.Thread(target=engine.service, args=("cloudformation",), name="load-ahead", daemon=True).start()
 
     async def _flush_background(self) -> None:
         """What timers and threads of ministack change belongs to no request: write it within a moment."""

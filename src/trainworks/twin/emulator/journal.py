@@ -9,6 +9,7 @@ under watch until the operation has ended; the rest is in the background.
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -38,13 +39,15 @@ class Journal:
     def __init__(self) -> None:
         self._current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar("watch", default=None)
         self._background: set[Row] = set()
+        # Only the background is touched by several threads.
+        self._lock = threading.Lock()
         self._operations: set[Watch] = set()
 
     def touch(self, store: TouchedDict, key: Hashable) -> None:
         """Note one row of a named store, or all of them with `EVERY_ROW`."""
         watch = self._current.get()
         if watch is None or not watch.open:
-            self._background.add((store, key))
+            self.put_back({(store, key)})
         elif not (key is EVERY_ROW and watch.reading):
             watch.rows.add((store, key))
 
@@ -58,7 +61,7 @@ class Journal:
         finally:
             self._current.reset(token)
             watch.open = False
-            self._background |= watch.take()
+            self.put_back(watch.take())
 
     @contextmanager
     def operation(self) -> Iterator[Watch]:
@@ -72,15 +75,17 @@ class Journal:
             self._current.reset(token)
             watch.open = False
             self._operations.discard(watch)
-            self._background |= watch.take()
+            self.put_back(watch.take())
 
     def put_back(self, rows: set[Row]) -> None:
-        """Rows that could not be written are to be looked at again."""
-        self._background |= rows
+        """Have rows looked at with the next write: nobody's own, or ones that could not be written."""
+        with self._lock:
+            self._background |= rows
 
     def due(self, watch: Watch | None = None) -> set[Row]:
         """The rows to look at now: the background's, the running operations', and those of `watch`."""
-        rows, self._background = self._background, set()
+        with self._lock:
+            rows, self._background = self._background, set()
         if watch is not None:
             rows |= watch.take()
         for operation in self._operations:

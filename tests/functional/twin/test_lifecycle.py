@@ -1,0 +1,107 @@
+"""Start, stop, status and reset, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+
+from trainworks.errors import HomeVersionError, PortInUseError, TwinError
+from trainworks.testing import TestTwin
+from trainworks.twin import lifecycle
+from trainworks.twin.home import Home
+from trainworks.twin.process import start_time
+
+
+def test_starting_what_runs_changes_nothing(own_twin: TestTwin) -> None:
+    again = lifecycle.start(own_twin.home, 0)
+    assert (again.pid, again.started) == (own_twin.server.pid, False)
+
+
+def test_a_stopped_twin_is_gone_and_comes_back_with_all_it_had(own_twin: TestTwin) -> None:
+    own_twin.client("s3").create_bucket(Bucket="kept")
+    pid = own_twin.server.pid
+    assert lifecycle.stop(own_twin.home)
+    assert start_time(pid) is None
+    assert lifecycle.find(own_twin.home) is None
+    assert not lifecycle.stop(own_twin.home)
+    own_twin.start()
+    assert [bucket["Name"] for bucket in own_twin.client("s3").list_buckets()["Buckets"]] == ["kept"]
+
+
+def test_a_record_left_by_a_crash_is_no_running_twin(own_twin: TestTwin) -> None:
+    own_twin.kill()
+    assert own_twin.home.server_file.exists()
+    assert lifecycle.find(own_twin.home) is None
+    record = json.loads(own_twin.home.server_file.read_text())
+    own_twin.home.server_file.write_text(json.dumps({**record, "pid": os.getpid()}))
+    assert not lifecycle.stop(own_twin.home)
+    assert start_time(os.getpid()) is not None
+
+
+def test_a_port_that_is_taken_names_who_has_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUseError, match=rf"port {port} is in use by .*\(pid {os.getpid()}\)") as error:
+            lifecycle.start(Home(tmp_path / "home"), port)
+    assert "--port" in error.value.fix
+
+
+def test_reset_deletes_a_twins_home_and_nothing_else(own_twin: TestTwin, tmp_path: Path) -> None:
+    lifecycle.reset(own_twin.home)
+    assert list(own_twin.home.root.iterdir()) == []
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    with pytest.raises(TwinError, match="not a twin's home"):
+        lifecycle.reset(Home(precious))
+    with pytest.raises(TwinError, match="not empty"):
+        lifecycle.start(Home(precious), 0)
+    assert (precious / "file").exists()
+
+
+def test_another_versions_home_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    home.version_file.write_text("99\n")
+    with pytest.raises(HomeVersionError, match="'99'") as error:
+        lifecycle.start(home, 0)
+    assert "reset" in error.value.fix
+
+
+def test_a_server_that_cannot_start_shows_why(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    home.emulator_db.write_bytes(b"this is no database" * 100)
+    with pytest.raises(TwinError, match="not a database"):
+        lifecycle.start(home, 0)
+
+
+def test_env_lets_any_client_in(own_twin: TestTwin) -> None:
+    environment = {**os.environ, "TRAINWORKS_HOME": str(own_twin.home.root)}
+    command = [sys.executable, "-m", "trainworks.cli.main", "env"]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    exports = dict(shlex.split(line)[1].split("=", 1) for line in printed.splitlines() if line.startswith("export "))
+    client = boto3.client(
+        "sts",
+        endpoint_url=exports["AWS_ENDPOINT_URL"],
+        aws_access_key_id=exports["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=exports["AWS_SECRET_ACCESS_KEY"],
+        region_name=exports["AWS_DEFAULT_REGION"],
+    )
+    assert client.get_caller_identity()["Account"] == "000000000000"
+
+
+def test_env_of_a_twin_that_does_not_run_says_how_to_start_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "TRAINWORKS_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "trainworks.cli.main", "env"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "trainworks twin start" in done.stderr
