@@ -17,6 +17,7 @@ from pathlib import Path
 
 from trainworks.assembly.cloud_assembly import CloudAssembly
 from trainworks.assembly.request import SynthRequest
+from trainworks.errors import SynthesisError
 
 _MAX_ENTRIES = 64
 
@@ -31,7 +32,12 @@ def synthesize(request: SynthRequest, cache_dir: Path, run: Synthesize | None = 
     entry = cache_dir / request.cache_key()
     if entry.is_dir():
         return CloudAssembly.load(entry)
-    cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SynthesisError(
+            f"the cache of assemblies {cache_dir} cannot be made: {error.strerror}", fix="make its parent writable"
+        ) from error
     with _locked(cache_dir / f"{entry.name}.lock"):
         if not entry.is_dir():
             _publish(request, entry, run or _run_once)
@@ -67,6 +73,7 @@ def _evict(cache_dir: Path, keep: Path) -> None:
     entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in entries[_MAX_ENTRIES - 1 :]:
         shutil.rmtree(path, ignore_errors=True)
+        path.with_suffix(".lock").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -27,4 +27,5 @@ def use_bundled_node() -> None:
             fix="unset JSII_NODE to use the Node.js that comes with trainworks[infra]",
         )
     # The CDK is 5 MB of JavaScript: compiled once, kept beside jsii's own package cache.
-    os.environ.setdefault("NODE_COMPILE_CACHE", str(Path.home() / ".cache" / "trainworks" / "node"))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    os.environ.setdefault("NODE_COMPILE_CACHE", str(cache / "trainworks" / "node"))

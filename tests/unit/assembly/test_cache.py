@@ -124,12 +124,18 @@ def test_an_entry_of_another_process_wins_over_a_late_one(tmp_path: Path) -> Non
     assert synthesize(REQUEST, tmp_path, overtaken).directory == entry
 
 
+def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SynthesisError, match=r"file/cache cannot be made: Not a directory"):
+        synthesize(REQUEST, tmp_path / "file" / "cache", write_assembly)
+
+
 def test_old_entries_are_evicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_MAX_ENTRIES", 2)
     for account in ("1" * 12, "2" * 12, "3" * 12):
         kept = synthesize(replace(REQUEST, account=account), tmp_path, write_assembly)
     directories = [path for path in tmp_path.iterdir() if path.is_dir()]
-    assert len(directories) == 2
+    assert len(directories) == len(list(tmp_path.glob("*.lock"))) == 2
     assert kept.directory in directories
 
 

@@ -11,6 +11,8 @@ from trainworks.infra.constructs.triggered_state_machine import TriggeredStateMa
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 """SageMaker's own group: made by the first job, without expiry."""
 
+_FOUND = "$.LogGroups[0]"
+
 
 class TrainingLogRetention(TriggeredStateMachine):
     """Once a day: gives `TRAINING_LOG_GROUP` at least `retention_days`, never less than it has.
@@ -32,19 +34,30 @@ class TrainingLogRetention(TriggeredStateMachine):
                     "Find": {
                         "Type": "Task",
                         "Resource": f"{sdk}:describeLogGroups",
-                        "Parameters": {"LogGroupNamePrefix": TRAINING_LOG_GROUP},
-                        "ResultSelector": {"found.$": f"$.LogGroups[?(@.LogGroupName == '{TRAINING_LOG_GROUP}')]"},
+                        # Groups come sorted by name, so one of exactly this name is the first.
+                        "Parameters": {"LogGroupNamePrefix": TRAINING_LOG_GROUP, "Limit": 1},
                         "Next": "Compare",
                     },
                     "Compare": {
                         "Type": "Choice",
                         "Choices": [
-                            {"Variable": "$.found[0]", "IsPresent": False, "Next": "NothingToDo"},
+                            {
+                                "Or": [
+                                    {"Variable": f"{_FOUND}.LogGroupName", "IsPresent": False},
+                                    {
+                                        "Not": {
+                                            "Variable": f"{_FOUND}.LogGroupName",
+                                            "StringEquals": TRAINING_LOG_GROUP,
+                                        }
+                                    },
+                                ],
+                                "Next": "NothingToDo",
+                            },
                             {
                                 "And": [
-                                    {"Variable": "$.found[0].RetentionInDays", "IsPresent": True},
+                                    {"Variable": f"{_FOUND}.RetentionInDays", "IsPresent": True},
                                     {
-                                        "Variable": "$.found[0].RetentionInDays",
+                                        "Variable": f"{_FOUND}.RetentionInDays",
                                         "NumericGreaterThanEquals": retention_days,
                                     },
                                 ],

@@ -17,6 +17,14 @@ from trainworks.infra.stacks.network import NetworkStack
 from trainworks.infra.stacks.storage import StorageStack
 from trainworks.spec.profile import BatchProfile, EnvironmentProfile
 
+STUCK_REASONS = (
+    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
+    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
+)
+"""Why a job at the head of the queue cannot be placed, in the words that Batch matches: the job asks for more than the
+compute environment has, no instance type fits it, or there is no capacity."""
+
 
 class BatchStack(NestedStack):
     """Jobs run on spot hosts first, and on on-demand hosts where the profile allows them."""
@@ -88,11 +96,6 @@ class BatchStack(NestedStack):
         )
 
     def _job_queue(self, profile: BatchProfile, environments: list[ComputeEnvironment]) -> batch.CfnJobQueue:
-        reasons = {
-            "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE": "the job asks for more than the compute environment",
-            "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT": "no instance type of the compute environment fits the job",
-            "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY": "no capacity for the instance types",
-        }
         return batch.CfnJobQueue(
             self,
             "JobQueue",
@@ -111,7 +114,7 @@ class BatchStack(NestedStack):
                     reason=reason,
                     max_time_seconds=profile.runnable_limit_seconds,
                 )
-                for reason in reasons
+                for reason in STUCK_REASONS
             ],
         )
 

@@ -1,0 +1,158 @@
+"""The shipped dev platform on a running twin: what its templates promise happens there."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.functional.deploy.platforms import ALLOWED, Recorder, clients_of
+from trainworks.assembly import SynthRequest, synthesize
+from trainworks.deploy.deployer import up
+from trainworks.deploy.deployment import deployment_of
+from trainworks.spec.profile import PROFILES, ProfileName
+from trainworks.testing import TestTwin
+
+ACCOUNT, REGION = "000000000000", "us-east-1"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+
+
+@pytest.fixture(scope="module")
+def outputs(twin: TestTwin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    suffix = f"i{secrets.token_hex(3)}"
+    request = SynthRequest(suffix, PROFILES[ProfileName.DEV], ACCOUNT, REGION)
+    assembly = synthesize(request, tmp_path_factory.mktemp("assemblies"))
+    deployment = deployment_of(assembly, account_id=ACCOUNT, region=REGION)
+    yield dict(up(deployment, clients_of(twin), Recorder().watch, ALLOWED).outputs)
+
+
+def eventually(look: Callable[[], Any], seconds: float = 20) -> Any:
+    """The first truthy answer of `look`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := look():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"nothing came within {seconds} s")
+
+
+def state_machine(twin: TestTwin, name: str, outputs: dict[str, str]) -> str:
+    """The ARN of the environment's state machine whose logical id contains `name`."""
+    cloudformation = twin.client("cloudformation")
+
+    def resources(stack: str) -> list[dict[str, Any]]:
+        return list(cloudformation.describe_stack_resources(StackName=stack)["StackResources"])
+
+    nested = [
+        each["PhysicalResourceId"]
+        for each in resources(f"trainworks-{outputs['EnvironmentSuffix']}")
+        if each["ResourceType"] == "AWS::CloudFormation::Stack"
+    ]
+    (found,) = [
+        each["PhysicalResourceId"]
+        for stack in nested
+        for each in resources(stack)
+        if each["ResourceType"] == "AWS::StepFunctions::StateMachine" and name in each["LogicalResourceId"]
+    ]
+    return str(found)
+
+
+def test_every_output_has_a_value(outputs: dict[str, str]) -> None:
+    assert all(outputs.values())
+    config = json.loads(outputs["TrainingJobConfig"])
+    assert config["VpcConfig"]["Subnets"] == outputs["PrivateSubnetIds"].split(",")
+    assert config["OutputDataConfig"]["KmsKeyId"] == outputs["DataKeyArn"]
+
+
+def test_the_notebooks_start_script_is_whole(twin: TestTwin, outputs: dict[str, str]) -> None:
+    sagemaker = twin.client("sagemaker")
+    notebook = sagemaker.describe_notebook_instance(NotebookInstanceName=outputs["NotebookInstanceName"])
+    name = notebook["NotebookInstanceLifecycleConfigName"]
+    config = sagemaker.describe_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name)
+    script = base64.b64decode(config["OnStart"][0]["Content"]).decode()
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    python = script.split("<<'SCRIPT'\n")[1].split("\nSCRIPT\n")[0]
+    ast.parse(python)
+    assert f'"{outputs["DatasetBucketName"]}", "notebook-idle/stop", int("60")' in python
+
+
+def test_retention_of_the_shared_log_group_is_set_and_never_shortened(twin: TestTwin, outputs: dict[str, str]) -> None:
+    logs, machines = twin.client("logs"), twin.client("stepfunctions")
+    group = outputs["TrainingLogGroupName"]
+    arn = state_machine(twin, "Retention", outputs)
+
+    def run() -> None:
+        execution = machines.start_execution(stateMachineArn=arn)["executionArn"]
+        found = eventually(
+            lambda: (d := machines.describe_execution(executionArn=execution))["status"] != "RUNNING" and d
+        )
+        assert found["status"] == "SUCCEEDED", found
+
+    def retention() -> int | None:
+        (found,) = [
+            each
+            for each in logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+            if each["logGroupName"] == group
+        ]
+        return found.get("retentionInDays")
+
+    try:
+        logs.create_log_group(logGroupName=group)
+    except ClientError as error:  # a job of another test made it
+        assert error.response["Error"]["Code"] == "ResourceAlreadyExistsException"
+    logs.delete_retention_policy(logGroupName=group)
+    run()
+    assert retention() == 30
+    logs.put_retention_policy(logGroupName=group, retentionInDays=365)
+    run()
+    assert retention() == 365
+    logs.put_retention_policy(logGroupName=group, retentionInDays=7)
+    run()
+    assert retention() == 30
+
+
+def test_a_failed_training_job_is_told_through_the_encrypted_topic(twin: TestTwin, outputs: dict[str, str]) -> None:
+    sqs, sagemaker = twin.client("sqs"), twin.client("sagemaker")
+    name = f"{outputs['EnvironmentSuffix']}-fails"
+    queue_url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns_policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": queue_arn,
+            }
+        ],
+    }
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": json.dumps(sns_policy)})
+    twin.client("sns").subscribe(TopicArn=outputs["FailureTopicArn"], Protocol="sqs", Endpoint=queue_arn)
+
+    config = json.loads(outputs["TrainingJobConfig"])
+    config["CheckpointConfig"]["S3Uri"] += name
+    sagemaker.create_training_job(
+        **config,
+        TrainingJobName=name,
+        AlgorithmSpecification={
+            "TrainingImage": IMAGE,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["sh", "-c", "exit 3"],
+        },
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+    )
+    eventually(lambda: sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "Failed")
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=queue_url).get("Messages"))
+    event = json.loads(json.loads(message["Body"])["Message"])
+    assert event["detail"]["TrainingJobName"] == name
+    assert event["detail"]["TrainingJobStatus"] == "Failed"
+    assert event["detail"]["RoleArn"] == outputs["TrainingRoleArn"]
