@@ -212,3 +212,37 @@ def test_termination_protection_follows_the_profile_and_stops_down(name: str, cl
         teardown.down(name, clients, Recorder().watch)
     deployer.up(platform(tmp_path, name, nested), clients, Recorder().watch, ALLOWED)
     assert teardown.down(name, clients, Recorder().watch).existed
+
+
+def test_a_rollback_that_failed_is_continued_when_asked(
+    twin: TestTwin, name: str, clients: Clients, tmp_path: Path
+) -> None:
+    """The resource that the rollback wants to change back was deleted by somebody in the middle of the update."""
+    config_type = "AWS::SageMaker::NotebookInstanceLifecycleConfig"
+
+    def config(content: str) -> dict[str, Any]:
+        properties = {"NotebookInstanceLifecycleConfigName": name, "OnStart": [{"Content": content}]}
+        return {"Config": {"Type": config_type, "Properties": properties}}
+
+    def lose_the_config(progress: Progress) -> None:
+        if isinstance(progress, ResourceProgress) and progress.place == "Gate" and not deleted:
+            deleted.append(name)
+            sagemaker.delete_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name)
+
+    deleted: list[str] = []
+    sagemaker = twin.client("sagemaker")
+    gate = {"Gate": {**broken()["Resources"]["Approval"], "DependsOn": "Config"}}
+    working = platform(tmp_path, name, {}, root=config("b25l"))
+    deployer.up(working, clients, Recorder().watch, ALLOWED)
+    failing = platform(tmp_path, name, {}, root=config("dHdv") | gate)
+    with pytest.raises(DeployError, match="First cause:\n  Gate") as failed:
+        deployer.up(failing, clients, Watch(lose_the_config, LOCAL_PACING), ALLOWED)
+    assert "UPDATE_ROLLBACK_FAILED" in failed.value.message
+    assert "also: Config" in failed.value.message
+
+    with pytest.raises(DeployError, match="UPDATE_ROLLBACK_FAILED") as refused:
+        deployer.up(working, clients, Recorder().watch, ALLOWED)
+    assert "--continue-rollback" in refused.value.fix
+    allowed = Permissions(bootstrap=True, continue_rollback=True, skip_resources=("Config",))
+    recovered = deployer.up(working, clients, Recorder().watch, allowed)
+    assert recovered.status == "UPDATE_ROLLBACK_COMPLETE"

@@ -1,0 +1,90 @@
+"""The verbs of the platform as a user types them, against a running twin."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainworks.testing import TestTwin, temporary_twin
+
+
+@pytest.fixture(scope="module")
+def verbs_twin() -> Iterator[TestTwin]:
+    """A twin of its own: the dev platform of the local environment has one fixed name."""
+    with temporary_twin() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def environment(verbs_twin: TestTwin, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {
+        **os.environ,
+        "TRAINWORKS_HOME": str(verbs_twin.home.root),
+        "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")),
+        "ENVIRONMENT_SUFFIX": "verbs",
+    }
+
+
+def _run(environment: dict[str, str], *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trainworks.cli.main", *arguments]
+    return subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def _json(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    finished = _run(environment, *arguments, "--output", "json")
+    assert finished.returncode == 0, finished.stderr
+    document: dict[str, Any] = json.loads(finished.stdout)
+    return document
+
+
+def test_the_platform_goes_up_once_and_comes_down_clean(environment: dict[str, str]) -> None:
+    planned = _json(environment, "diff")
+    assert planned["changed"]
+    assert {change["action"] for change in planned["changes"]} == {"Add"}
+
+    finished = _run(environment, "up", "--output", "json")
+    assert finished.returncode == 0, finished.stderr
+    created = json.loads(finished.stdout)
+    assert (created["status"], created["changed"]) == ("CREATE_COMPLETE", True)
+    assert created["outputs"]["EnvironmentSuffix"] == "verbs"
+    events = [json.loads(line) for line in finished.stderr.splitlines()]
+    assert {"ResourceProgress", "AssetUploaded", "ChangesPlanned"} <= {event["event"] for event in events}
+    places = {event["place"] for event in events if event["event"] == "ResourceProgress"}
+    assert {change["place"] for change in planned["changes"]} <= places
+
+    assert not _json(environment, "up")["changed"]
+    assert not _json(environment, "diff")["changed"]
+    status = _json(environment, "status")
+    assert (status["status"], status["outputs"]) == ("CREATE_COMPLETE", created["outputs"])
+    assert {nested["name"] for nested in status["nested"]} == {"Network", "Storage", "Monitoring", "Training", "Batch"}
+
+    assert _json(environment, "down") == {"stack_name": "trainworks-verbs", "existed": True, "retained": []}
+    assert _json(environment, "status")["status"] == "NOT_DEPLOYED"
+    assert not _json(environment, "down")["existed"]
+
+
+def test_synth_prints_where_the_assembly_is(environment: dict[str, str]) -> None:
+    finished = _run(environment, "synth")
+    assert finished.returncode == 0, finished.stderr
+    assert (Path(finished.stdout.strip()) / "trainworks-verbs.template.json").is_file()
+
+
+def test_without_a_twin_the_fix_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    finished = _run({**environment, "TRAINWORKS_HOME": str(tmp_path)}, "up")
+    assert finished.returncode == 1
+    assert "trainworks twin start" in finished.stderr
+
+
+def test_an_unknown_environment_is_a_wrong_request(environment: dict[str, str], tmp_path: Path) -> None:
+    finished = _run(environment, "up", "--env", "nowhere", folder=tmp_path)
+    assert finished.returncode == 2
+    assert "nowhere" in finished.stderr
