@@ -35,16 +35,22 @@ class Output(StrEnum):
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs")]
 
 
-def _environment_names() -> list[str]:
+def _environment_names(incomplete: str) -> list[str]:
     """Names for shell completion."""
     from trainworks.spec.environment import environment_names
 
-    return list(environment_names())
+    return [name for name in environment_names() if name.startswith(incomplete)]
 
 
 EnvironmentOption = Annotated[
     str,
-    typer.Option("--env", "-e", envvar="TRAINWORKS_ENV", help="an environment of trainworks.toml; local is the twin"),
+    typer.Option(
+        "--env",
+        "-e",
+        envvar="TRAINWORKS_ENV",
+        help="an environment of trainworks.toml; local is the twin",
+        autocompletion=_environment_names,
+    ),
 ]
 
 

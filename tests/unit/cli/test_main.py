@@ -6,17 +6,22 @@ import sys
 import pytest
 from botocore.exceptions import ClientError
 
+from trainworks.cli.main import main
 from trainworks.cli.output import report_error
-from trainworks.cli.verbs import VERBS, overview
+from trainworks.cli.root import load
+from trainworks.cli.verbs import VERBS, Verb, overview
 from trainworks.errors import ConfigurationError, JobError
 
 HEAVY = ("boto3", "botocore", "aws_cdk", "typer", "rich", "pydantic", "ministack")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trainworks.cli.main", *arguments], capture_output=True, text=True, check=False
-    )
+def run(*arguments: str) -> int:
+    """Run a command line in this process; its exit code."""
+    with pytest.raises(SystemExit) as request:
+        main(arguments)
+    code = request.value.code
+    assert isinstance(code, int)
+    return code
 
 
 def test_the_overview_imports_nothing_heavy() -> None:
@@ -39,11 +44,11 @@ def test_job_verbs_never_import_the_cdk() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
-def test_every_verb_of_the_table_is_in_its_module(verb: str) -> None:
-    done = run(verb, "--help")
-    assert done.returncode == 0, done.stderr
-    assert f"trainworks {verb}" in done.stdout
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_of_the_table_is_in_its_module(verb: Verb) -> None:
+    command = load(verb)
+    assert command.name == verb.name
+    assert command.help
 
 
 @pytest.mark.parametrize(
@@ -58,11 +63,25 @@ def test_every_verb_of_the_table_is_in_its_module(verb: str) -> None:
         (["jobs", "--env", "nowhere"], 2, "environment 'nowhere' is not defined"),
     ],
 )
-def test_exit_codes_and_words(arguments: list[str], code: int, said: str) -> None:
-    done = run(*arguments)
-    assert done.returncode == code, done.stderr
-    assert said in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+def test_exit_codes_and_words(arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*arguments) == code
+    printed = capsys.readouterr()
+    assert said in printed.out + printed.err
+    assert "Traceback" not in printed.err
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("trainworks tw", ["twin"]), ("trainworks twin sto", ["stop"]), ("trainworks jobs --env lo", ["local"])],
+)
+def test_the_shell_completes_verbs_their_parts_and_environments(
+    words: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_TRAINWORKS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    run()
+    assert capsys.readouterr().out.split() == offered
 
 
 def test_errors_are_sentences_with_their_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
