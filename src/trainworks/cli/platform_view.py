@@ -131,7 +131,9 @@ def summary(changes: StackChanges) -> str:
         "to replace": len(changes.replaced),
         "to remove": sum(change.action == "Remove" for change in walked),
     }
-    return f"{changes.stack}: " + (", ".join(f"{n} {what}" for what, n in counts.items() if n) or "no changes")
+    return f"{changes.stack}: " + (
+        ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "no resource changes, only outputs or metadata"
+    )
 
 
 def change_lines(changes: StackChanges) -> list[str]:
