@@ -226,8 +226,12 @@ def test_read_only_mounts(sandboxed: Bench) -> None:
     assert "Read-only file system" in sandboxed.log("task")
 
 
-def test_without_namespaces_paths_are_rewritten_and_it_is_said(unsandboxed: Bench) -> None:
+def test_without_namespaces_paths_are_rewritten_and_it_is_said(
+    unsandboxed: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     assert unsandboxed.compute.sandbox_mode() == "off"
+    said = [record for record in caplog.get_records("setup") + caplog.records if "sandbox" in record.getMessage()]
+    assert [record.getMessage() for record in said] == [unsandboxed.compute.sandbox_warning()]
     assert "without the sandbox (switched off by TRAINWORKS_SANDBOX=off)" in unsandboxed.compute.sandbox_warning()
     unsandboxed.pool()
     data = unsandboxed.home / "data"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -32,6 +33,7 @@ from trainworks.twin.ports import (
 )
 from trainworks.twin.store import Database
 
+_log = logging.getLogger(__name__)
 _WELCOME_TIMEOUT_SECONDS = 10.0
 
 
@@ -172,15 +174,8 @@ class LocalCompute:
         return str(self._first_welcome()["sandbox"])
 
     def sandbox_warning(self) -> str:
-        """What is not guaranteed on this machine, to be said once; "" where the sandbox is whole."""
-        if self.sandbox_mode() != "off":
-            return ""
-        why_not = self._first_welcome()["why_not"]
-        return (
-            f"Jobs run without the sandbox ({why_not}): /opt/ml is rewritten to the job's folder in arguments"
-            " and environment; jobs see and may write what you can, network isolation and host names do"
-            " not hold, and a job's stray processes may outlive it."
-        )
+        """What is not guaranteed on this machine; "" where the sandbox is whole. Logged once as well."""
+        return _warning(self._first_welcome())
 
     def _first_welcome(self) -> Message:
         if not self._welcomed.wait(_WELCOME_TIMEOUT_SECONDS) or self._welcome is None:
@@ -208,8 +203,20 @@ class LocalCompute:
         self._usage[usage.task_id] = usage
 
     def _keep_welcome(self, welcome: Message) -> None:
+        if self._welcome is None and (warning := _warning(welcome)):
+            _log.warning(warning)
         self._welcome = welcome
         self._welcomed.set()
+
+
+def _warning(welcome: Message) -> str:
+    if welcome["sandbox"] != "off":
+        return ""
+    return (
+        f"Jobs run without the sandbox ({welcome['why_not']}): /opt/ml is rewritten to the job's folder in arguments"
+        " and environment; jobs see and may write what you can, network isolation and host names do"
+        " not hold, and a job's stray processes may outlive it."
+    )
 
 
 def _row(task: TaskSpec, hosts: tuple[tuple[str, str], ...]) -> dict[str, Any]:
