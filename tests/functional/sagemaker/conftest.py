@@ -5,24 +5,28 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.twin.services.sagemaker.doubles import RecordingControlPlane, archive, request
 from tests.unit.twin.services.sagemaker.harness import Harness, make
-from trainworks.twin.compute.scheduler import LocalCompute
+from trainworks.twin.compute.scheduler import ComputeSettings, LocalCompute
 
 
 class Service:
     """A harness that can be restarted, with short cuts for jobs in script mode."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, sandbox: str = "auto") -> None:
         self.home = home
+        self.settings = replace(ComputeSettings.from_environment(), sandbox=sandbox)
         self.harness = self._make()
 
     def _make(self, control_plane: RecordingControlPlane | None = None) -> Harness:
-        return make(self.home, lambda database: LocalCompute(database, self.home), control_plane=control_plane).start()
+        return make(
+            self.home, lambda database: LocalCompute(database, self.home, self.settings), control_plane=control_plane
+        ).start()
 
     def restart(self) -> None:
         """What a new server finds: the same folder, and a control plane that kept what it was told."""

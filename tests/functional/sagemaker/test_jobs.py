@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,6 +142,7 @@ def test_an_archive_that_leads_out_of_its_folder(harness: Harness) -> None:
     harness.call("CreateTrainingJob", **request())
     reason = harness.wait("Failed")["FailureReason"]
     assert "is not a tar.gz archive" in reason
+    harness.until(lambda: harness.jobs_cleaned("job-1"), bool)
     assert not list(harness.home.rglob("escaped.py"))
 
 
@@ -331,3 +335,33 @@ def test_host_metrics(train: Train, harness: Harness) -> None:
     hosts = [datum for _, datum in harness.control_plane.metrics if datum.metric_name == "MemoryUtilization"]
     assert hosts
     assert hosts[0].dimensions == {"Host": "job-1/algo-1"}
+
+
+def test_a_deleted_job_leaves_nothing(train: Train, harness: Harness) -> None:
+    train("print('done')")
+    harness.wait("Completed")
+    harness.until(lambda: harness.jobs_cleaned("job-1"), bool)
+    harness.call("DeleteTrainingJob", TrainingJobName="job-1")
+    assert not list((harness.home / "jobs").iterdir())
+    assert harness.call("ListTrainingJobs")["TrainingJobSummaries"] == []
+
+
+def test_without_namespaces_the_same_job_runs() -> None:
+    root = Path(tempfile.mkdtemp(prefix="tw-sm-"))
+    service = Service(root, sandbox="off")
+    try:
+        service.harness.objects.put("data", "train/a", b"1,2")
+        service.train(
+            """
+import os
+data = open(os.environ["SM_CHANNEL_TRAIN"] + "/a").read()
+open(os.environ["SM_MODEL_DIR"] + "/m", "w").write(data)
+print("base", os.environ["SAGEMAKER_BASE_DIR"])
+""",
+            InputDataConfig=[channel()],
+        )
+        service.harness.wait("Completed")
+        assert model_files(service.harness) == {"m": b"1,2"}
+    finally:
+        service.close()
+        shutil.rmtree(root)

@@ -29,6 +29,9 @@ class Advancer(Protocol):
     def wake(self, job_id: str) -> None:
         """Look at this job now."""
 
+    def forget(self, job: TrainingJob) -> None:
+        """Remove what is left of an ended job on disk."""
+
 
 class SageMakerApi:
     """The operations; `endpoint` serves them."""
@@ -122,6 +125,7 @@ class SageMakerApi:
             if not job.cleaned:
                 raise ApiError("ResourceInUse", f"The training job {job.name} is in status {job.status.value}.")
             self._jobs.delete(tx, job)
+        self._worker.forget(job)
         return {}
 
     def add_tags(self, call: Call) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.twin.ports import ApiError, ObjectInfo, ObjectStore
-from trainworks.twin.services.sagemaker.container import checkpoints_dir
+from trainworks.twin.services.sagemaker.container import DEFAULT_CHECKPOINTS
 from trainworks.twin.services.sagemaker.failures import JobFailedError, client_error, disk_failure, s3_failure
-from trainworks.twin.services.sagemaker.folders import JobFolder
+from trainworks.twin.services.sagemaker.folders import JobFolder, own_folder
 from trainworks.twin.services.sagemaker.records import TrainingJob
 from trainworks.twin.services.sagemaker.requests import split_s3_uri
 
@@ -74,7 +74,8 @@ class CheckpointSync:
         self._uri = str(job.request["CheckpointConfig"]["S3Uri"])
         self._bucket, prefix = split_s3_uri(self._uri)
         self._prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
-        self._folders = [checkpoints_dir(job, folder.ml_root(job.attempt, host)) for host in job.hosts]
+        self._local_path = str(job.request["CheckpointConfig"].get("LocalPath", DEFAULT_CHECKPOINTS))
+        self._roots = [folder.ml_root(job.attempt, host) for host in job.hosts]
         self._uploaded: dict[tuple[int, str], Version] = {}
         self._seen: dict[tuple[int, str], Version] = {}
         self._scanning = threading.Lock()
@@ -119,15 +120,16 @@ class CheckpointSync:
         if any(part in ("", ".", "..") or "\x00" in part for part in relative.split("/")):
             raise client_error(f"The checkpoint object '{listed.key}' cannot be a file below the checkpoint folder")
         found = self._objects.get_object(self._bucket, listed.key, self._job.role)
-        for number, folder in enumerate(self._folders):
-            target = folder / relative
+        for number, root in enumerate(self._roots):
+            target = own_folder(root, self._local_path) / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found.path, target)
             self._uploaded[number, relative] = version_of(target.stat())
 
     def _files(self) -> Iterator[tuple[int, str, int, os.stat_result]]:
         """`(instance number, relative path, directory descriptor, status)` of all plain files; links are left out."""
-        for number, folder in enumerate(self._folders):
+        for number, root in enumerate(self._roots):
+            folder = own_folder(root, self._local_path)
             if not folder.is_dir():
                 continue
             for path, _, names, descriptor in os.fwalk(folder, follow_symlinks=False):

@@ -23,6 +23,7 @@ from trainworks.twin.services.sagemaker.records import TrainingJob
 
 CODE_DIR = "/opt/ml/code"
 LAUNCHER = "/opt/ml/.launch/launch.py"
+DEFAULT_CHECKPOINTS = "/opt/ml/checkpoints"
 _PYTHONS = ("python", "python3")
 
 
@@ -34,14 +35,10 @@ def write_contract(job: TrainingJob, host: str, ml_root: Path) -> None:
     for channel in channels_of(job):
         local_path(ml_root, channel.target).mkdir(parents=True, exist_ok=True)
     if "CheckpointConfig" in job.request:
-        checkpoints_dir(job, ml_root).mkdir(parents=True, exist_ok=True)
+        path = job.request["CheckpointConfig"].get("LocalPath", DEFAULT_CHECKPOINTS)
+        local_path(ml_root, path).mkdir(parents=True, exist_ok=True)
     for name, content in _config_files(job, host).items():
         (config / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
-
-
-def checkpoints_dir(job: TrainingJob, ml_root: Path) -> Path:
-    """Where CheckpointConfig.LocalPath is on this machine."""
-    return local_path(ml_root, job.request["CheckpointConfig"].get("LocalPath", "/opt/ml/checkpoints"))
 
 
 def _config_files(job: TrainingJob, host: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from trainworks.twin.ports import ApiError
+from trainworks.twin.services.sagemaker.folders import own_folder
 from trainworks.twin.services.sagemaker.records import Task, TrainingJob
 
 MAX_REASON = 1024
@@ -65,8 +66,8 @@ def task_failure(job: TrainingJob, task: Task, ml_root: Path, log: Path) -> str:
 
 def _failure_file(ml_root: Path) -> str:
     """What the algorithm wrote to /opt/ml/output/failure. Never follows a link out of the job's folder."""
-    path = ml_root / "output" / "failure"
     try:
+        path = own_folder(ml_root, "/opt/ml/output") / "failure"
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return ""

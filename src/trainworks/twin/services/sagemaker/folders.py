@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,19 @@ class JobFolder:
 
 def job_folder(jobs_dir: Path, job: TrainingJob) -> JobFolder:
     return JobFolder(jobs_dir / job.job_id)
+
+
+def own_folder(ml_root: Path, path: str) -> Path:
+    """A folder below /opt/ml that the server is to read; `NotADirectoryError` where the job put a link on the way.
+
+    A job could otherwise have the server upload files of this machine that the sandbox hides from the job itself.
+    """
+    folder = ml_root
+    for part in path.removeprefix("/opt/ml/").strip("/").split("/"):
+        folder = folder / part
+        if folder.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "a symbolic link is in the place of a folder", path)
+    return folder
 
 
 def local_path(ml_root: Path, path: str) -> Path:

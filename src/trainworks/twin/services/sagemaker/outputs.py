@@ -21,7 +21,7 @@ from pathlib import Path
 
 from trainworks.twin.ports import ApiError, ObjectStore
 from trainworks.twin.services.sagemaker.failures import client_error, disk_failure, s3_failure
-from trainworks.twin.services.sagemaker.folders import JobFolder
+from trainworks.twin.services.sagemaker.folders import JobFolder, own_folder
 from trainworks.twin.services.sagemaker.records import TrainingJob
 from trainworks.twin.services.sagemaker.requests import split_s3_uri
 
@@ -35,11 +35,11 @@ def upload_outputs(job: TrainingJob, folder: JobFolder, objects: ObjectStore) ->
     Raises `JobFailedError`: access denied, no such bucket, disk full.
     """
     roots = [folder.ml_root(job.attempt, host) for host in job.hosts]
-    model = merged([root / "model" for root in roots])
-    data = merged([root / "output" / "data" for root in roots])
     base = f"{job.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output"
     doing = f"Artifact upload to {base} failed"
     try:
+        model = merged([own_folder(root, "/opt/ml/model") for root in roots])
+        data = merged([own_folder(root, "/opt/ml/output/data") for root in roots])
         if job.request["OutputDataConfig"].get("CompressionType") == "NONE":
             _upload_files(job, data, f"{base}/data", objects)
             _upload_files(job, model, f"{base}/model", objects)

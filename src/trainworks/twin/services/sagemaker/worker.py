@@ -86,6 +86,10 @@ class Worker:
         """Look at this job now."""
         self._schedule.wake(job_id)
 
+    def forget(self, job: TrainingJob) -> None:
+        """Remove the folder of an ended job, its log files included."""
+        shutil.rmtree(job_folder(self._jobs_dir, job).path, ignore_errors=True)
+
     def fail(self, job_id: str, reason: str) -> None:
         """Head for Failed with this reason, unless the job already heads for some end."""
         with self._jobs.database.transaction() as tx:

@@ -70,6 +70,11 @@ class Harness:
                 lines += messages
         return lines
 
+    def jobs_cleaned(self, name: str) -> bool:
+        """Whether nothing is left to do for a job."""
+        row = self.database.read_one("SELECT cleaned FROM training_job WHERE name = ?", (name,))
+        return row is not None and bool(row["cleaned"])
+
     def start(self) -> Harness:
         self.outbox.start()
         self.shipper.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -67,6 +68,20 @@ def test_links_out_of_the_folder_are_not_followed(objects: FolderObjects, folder
     (checkpoints / "file").symlink_to(tmp_path / "private")
     (checkpoints / "folder").symlink_to(tmp_path)
     assert CheckpointSync(job(CHECKPOINTS), folder, objects).scan(final=True) == 0
+
+
+@pytest.mark.parametrize("replaced", ["model", "output"])
+def test_a_link_in_the_place_of_a_folder_is_a_failure(
+    objects: FolderObjects, folder: JobFolder, tmp_path: Path, replaced: str
+) -> None:
+    (tmp_path / "host" / "data").mkdir(parents=True)
+    (tmp_path / "host" / "data" / "private").write_text("secret")
+    root = folder.ml_root(0, "algo-1")
+    shutil.rmtree(root / replaced)
+    (root / replaced).symlink_to(tmp_path / "host")
+    with pytest.raises(JobFailedError, match="a symbolic link is in the place of a folder"):
+        upload_outputs(job(), folder, objects)
+    assert objects.keys("models") == []
 
 
 def test_what_is_restored_is_not_uploaded_again(objects: FolderObjects, folder: JobFolder) -> None:
