@@ -189,6 +189,18 @@ def test_a_lease_that_was_committed_and_never_sent_is_sent_by_the_next_server(be
     assert bench.wait("task").instance_id == agent.instance_id
 
 
+def test_a_lost_connection_is_made_anew(bench: Bench) -> None:
+    bench.pool()
+    bench.submit(bench.script("task", "import time; print('ready', flush=True); time.sleep(60)"))
+    bench.wait_for_log("task", "ready")
+    fleet = Fleet(bench.home, "auto")
+    # The agent gives up the server's connection for this one.
+    fleet.connect(bench.compute.instances()[0].instance_id).close()
+    fleet.close()
+    bench.compute.stop(["task"])
+    assert bench.wait("task").reason == "stopped"
+
+
 def test_a_failing_listener_loses_nothing(bench: Bench) -> None:
     failures = iter([True, False])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 Message = dict[str, Any]
 _CHUNK_BYTES = 1 << 18
+_SEND_TIMEOUT_SECONDS = 10.0
 
 
 class ChannelClosed(Exception):  # noqa: N818 - an event of the protocol rather than a fault
@@ -28,7 +29,7 @@ class Channel:
         return self._sock.fileno()
 
     def send(self, *messages: Message) -> None:
-        """Raises `ChannelClosed` when nobody can receive any more."""
+        """Raises `ChannelClosed` when nobody receives any more, or has not for ten seconds."""
         self._send_all(b"".join(json.dumps(message, separators=(",", ":")).encode() + b"\n" for message in messages))
 
     def receive(self) -> list[Message]:
@@ -71,7 +72,8 @@ class Channel:
             try:
                 view = view[self._sock.send(view, socket.MSG_NOSIGNAL) :]
             except BlockingIOError:
-                select.select([], [self._sock], [])
+                if not select.select([], [self._sock], [], _SEND_TIMEOUT_SECONDS)[1]:
+                    raise ChannelClosed from None
             except (ConnectionError, OSError) as error:
                 raise ChannelClosed from error
 

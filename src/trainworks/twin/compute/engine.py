@@ -183,7 +183,7 @@ class Engine:
         try:
             messages = agent.channel.receive() if agent.channel is not None else []
         except ChannelClosed:
-            self._forget_channel(agent)
+            self._reconnect(agent)
             return False
         for message in messages:
             match message["op"]:
@@ -199,6 +199,20 @@ class Engine:
                         agent.claimed = message["claimed"]
                         due = True
         return due
+
+    def _reconnect(self, agent: Agent) -> None:
+        """The connection has ended: most likely because the process has, which its pidfd will tell next."""
+        self._forget_channel(agent)
+        if agent is self._fleet.spare:
+            return
+        try:
+            agent.channel = self._fleet.connect(agent.instance_id)
+        except OSError:
+            agent.fail()
+            return
+        agent.forget_what_was_said()
+        self._selector.register(agent.channel, selectors.EVENT_READ, (agent, False))
+        self._dirty.add(agent.instance_id)
 
     def _note_end(self, agent: Agent) -> bool:
         self._forget_channel(agent)

@@ -49,15 +49,28 @@ class Agent:
         self.told_of_interruption = False
 
     def send(self, *messages: Message) -> None:
-        """Its end, should it have ended, is noticed by its pidfd, so a failed send needs no answer here."""
-        if self.channel is not None:
-            with suppress(ChannelClosed):
-                self.channel.send(*messages)
+        """An agent that takes no more messages is ended, if it has not by itself: its tasks could not be stopped."""
+        if self.channel is None or not messages:
+            return
+        try:
+            self.channel.send(*messages)
+        except ChannelClosed:
+            self.fail()
+
+    def forget_what_was_said(self) -> None:
+        """Over a new connection all is said again; the agent knows what it has heard."""
+        self.sent_lease = None
+        self.sent_stops.clear()
+        self.told_to_end = self.told_of_interruption = False
+
+    def fail(self) -> None:
+        """End the process; that it has ended is heard like any other end."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def kill(self) -> None:
         """End the process and wait for that; the agent of an earlier server is no child and is not waited for."""
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        self.fail()
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
 
@@ -125,7 +138,7 @@ class Fleet:
             if process_started_at(pid) != started_at:
                 os.close(pidfd)
                 return None
-            channel = self._connect(instance_id)
+            channel = self.connect(instance_id)
         except OSError:
             # It lives and nobody can talk to it: what it runs could never be stopped, so the instance has failed.
             with suppress(ProcessLookupError):
@@ -171,11 +184,12 @@ class Fleet:
             listener.listen(8)
             pid = _spawn(folder, listener.fileno(), self._sandbox)
         pidfd = os.pidfd_open(pid)
-        channel = self._connect(instance_id)
+        channel = self.connect(instance_id)
         started_at = process_started_at(pid)
         return Agent(instance_id, pid=pid, started_at=started_at, pidfd=pidfd, channel=channel, folder=folder)
 
-    def _connect(self, instance_id: str) -> Channel:
+    def connect(self, instance_id: str) -> Channel:
+        """A new connection to an agent, which gives up the one it has. Raises `OSError`."""
         sock = socket.socket(socket.AF_UNIX)
         try:
             with _short_path(self._folder(instance_id)) as path:

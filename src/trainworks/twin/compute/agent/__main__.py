@@ -46,6 +46,7 @@ def main(folder: Path, wish: str) -> None:
         enter_instance(mode)
     child = os.fork()
     if child:
+        listener.close()
         _, status = os.waitpid(child, 0)
         sys.exit(0 if status == 0 else 1)
     linux.die_with_parent(signal.SIGKILL)
