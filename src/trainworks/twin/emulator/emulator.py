@@ -13,11 +13,13 @@ import asyncio
 import logging
 import re
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any
 
 from trainworks.twin.emulator import corrections, engine, update_rules
+from trainworks.twin.emulator.alarms import Alarms
 from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
@@ -40,6 +42,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 _BACKGROUND_SECONDS = 0.2
 _PRELOAD_SECONDS = 0.5
+_ALARM_SECONDS = 1.0
 _ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z]+)")
 _READING = ("Get", "List", "Describe", "Head", "Filter", "BatchGet", "Lookup", "Simulate", "Validate")
 
@@ -54,6 +57,7 @@ class Emulator:
         self._loop = StateLoop()
         self._persistence = Persistence(home, self._loop)
         self._registry = Registry(self._persistence.database)
+        self._alarms = Alarms()
         self._resources = ResourceTypes(root)
         self._hook = LoadHook(self._loaded)
         self._hook.install()
@@ -131,8 +135,13 @@ class Emulator:
 
     async def _flush_background(self) -> None:
         """What timers and threads of ministack change belongs to no request: write it within a moment."""
+        next_alarms = 0.0
         while True:
             await asyncio.sleep(_BACKGROUND_SECONDS)
+            if time.monotonic() >= next_alarms:
+                with self._persistence.journal.request(reading=True):
+                    self._alarms.evaluate_all()
+                next_alarms = time.monotonic() + _ALARM_SECONDS
             try:
                 await self._persistence.settle()
             except ApiError:
@@ -150,6 +159,8 @@ class Emulator:
             self._resources.install()
         elif name == "s3":
             self.buckets.install(module)
+        elif name == "cloudwatch":
+            self._alarms.install(module)
         elif name == "ecr":
             self._registry.install(module)
 

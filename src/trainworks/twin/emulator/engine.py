@@ -66,7 +66,13 @@ CORE_SIGNATURES: dict[tuple[str, str], str] = {
 SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
     "sts": {("services.sts", "register_session"): "access_key session"},
     "cloudwatch": {
-        ("services.cloudwatch", "_store_datum"): "namespace name dims ts unit value values counts stat_values"
+        ("services.cloudwatch", "_evaluate_alarm"): "alarm",
+        ("services.cloudwatch", "_evaluate_all_alarms"): "",
+        ("services.cloudwatch", "_dims_key"): "dims",
+        ("services.cloudwatch", "_calc_stats"): "points",
+        ("services.cloudwatch", "_stat_value"): "stats stat_name points",
+        ("services.cloudwatch", "_dispatch_alarm_actions"): "alarm old_state new_state reason",
+        ("services.cloudwatch", "_store_datum"): "namespace name dims ts unit value values counts stat_values",
     },
     "cloudwatch_logs": {
         ("services.cloudwatch_logs", "_create_log_group"): "data",

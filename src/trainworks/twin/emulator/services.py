@@ -18,7 +18,7 @@ SERVICES: dict[str, str] = {
     "kms": "keys and policies are enforced; objects are not encrypted on disk",
     "lambda": "executed for the runtimes that this machine has",
     "logs": "executed",
-    "monitoring": "executed, without metric math; alarms are evaluated when they are looked at",
+    "monitoring": "executed, without metric math; alarms on one metric are evaluated every second",
     "resource-groups": "recorded",
     "s3": "buckets: executed; lifecycle rules, logging and replication are recorded. Objects: see the table",
     "scheduler": "executed",

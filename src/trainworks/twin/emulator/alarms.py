@@ -1,0 +1,90 @@
+"""CloudWatch alarms, evaluated by a timer, over their own dimensions, period by period, with missing data treated.
+
+Stock evaluates only while somebody looks, over all metrics of a name whatever their dimensions, and as one value.
+After "Configuring how CloudWatch alarms treat missing data" (CloudWatch User Guide). Metric math is not evaluated.
+"""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from trainworks.twin.emulator import engine
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
+
+
+class Alarms:
+    """Replaces the evaluation of metric alarms in ministack's CloudWatch."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._cloudwatch: Any = None
+
+    def install(self, cloudwatch: Any) -> None:
+        """CloudWatch was loaded."""
+        self._cloudwatch = cloudwatch
+        cloudwatch._evaluate_alarm = self.evaluate
+
+    def evaluate_all(self) -> None:
+        """Evaluate every alarm of every account and region; nothing to do before CloudWatch is used."""
+        if self._cloudwatch is None:
+            return
+        scope = engine.module("core.responses").request_scope
+        for account, region in {key[:2] for key in list(self._cloudwatch._alarms._data)}:
+            with scope(account, region):
+                self._cloudwatch._evaluate_all_alarms()
+
+    def evaluate(self, alarm: dict[str, Any]) -> None:
+        """Bring one alarm to the state that its metric calls for, with its history and its actions."""
+        if not alarm.get("MetricName") or alarm.get("ComparisonOperator") not in _COMPARE:
+            return
+        values = self._values(alarm)
+        state = state_of(alarm, values)
+        if state is None or state == alarm["StateValue"]:
+            return
+        cloudwatch, before = self._cloudwatch, alarm["StateValue"]
+        known = [value for value in values if value is not None]
+        alarm["StateValue"] = state
+        alarm["StateReason"] = (
+            f"Threshold Crossed: {len(known)} datapoint(s) {known} compared by {alarm['ComparisonOperator']} "
+            f"to the threshold ({alarm.get('Threshold')})."
+        )
+        alarm["StateUpdatedTimestamp"] = int(self._clock())
+        cloudwatch._record_history(alarm["AlarmName"], before, state, alarm["StateReason"])
+        cloudwatch._dispatch_alarm_actions(alarm, before, state, alarm["StateReason"])
+        cloudwatch._evaluate_parent_alarms(alarm)
+
+    def _values(self, alarm: Mapping[str, Any]) -> list[float | None]:
+        """The statistic of each period that is evaluated, oldest first; None where there is no data."""
+        cloudwatch, period = self._cloudwatch, int(alarm.get("Period", 60))
+        wanted = {entry["Name"]: entry["Value"] for entry in alarm.get("Dimensions") or []}
+        key = (alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(wanted))
+        points = cloudwatch._metrics.get(key) or []
+        statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
+        end = self._clock()
+        values: list[float | None] = []
+        for back in range(int(alarm.get("EvaluationPeriods", 1)), 0, -1):
+            low, high = end - back * period, end - (back - 1) * period
+            within = [point for point in points if low < point["Timestamp"] <= high]
+            values.append(cloudwatch._stat_value(cloudwatch._calc_stats(within), statistic, within) if within else None)
+        return values
+
+
+def state_of(alarm: Mapping[str, Any], values: Sequence[float | None]) -> str | None:
+    """The state that the values of the evaluated periods call for; None keeps the state that the alarm has."""
+    compare = _COMPARE[str(alarm["ComparisonOperator"])]
+    missing = alarm.get("TreatMissingData") or "missing"
+    if all(value is None for value in values):
+        return {"missing": "INSUFFICIENT_DATA", "breaching": "ALARM", "notBreaching": "OK"}.get(missing)
+    threshold = float(alarm.get("Threshold", 0))
+    breaching = [compare(value, threshold) if value is not None else missing == "breaching" for value in values]
+    needed = int(alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods", 1))
+    return "ALARM" if sum(breaching) >= needed else "OK"
