@@ -133,6 +133,15 @@ def test_a_failed_update_is_rolled_back_and_the_platform_stays(name: str, client
     assert (again.changed, again.outputs) == (False, {"StorageBucketName": name})
 
 
+def test_the_first_cause_inside_of_an_updated_nested_stack_is_found(
+    name: str, clients: Clients, tmp_path: Path
+) -> None:
+    deployer.up(platform(tmp_path, name, {"Serving": topic()}), clients, Recorder().watch, ALLOWED)
+    recorder = Recorder()
+    with pytest.raises(DeployError, match=r"First cause:\n  Serving/Approval"):
+        deployer.up(platform(tmp_path, name, {"Serving": broken()}), clients, recorder.watch, ALLOWED)
+
+
 def test_an_interrupted_up_is_taken_up_by_the_next_one(name: str, clients: Clients, tmp_path: Path) -> None:
     deployment = platform(tmp_path, name, {"Storage": storage(name)}, root=slow())
 
