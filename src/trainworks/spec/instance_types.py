@@ -8,7 +8,8 @@ has the size of its EC2 namesake. The table holds the families that training and
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -116,6 +117,18 @@ _LISTED: Mapping[str, tuple[str, str]] = {
     "inf2": ("x86_64", "xlarge:4:16:0:1 8xlarge:32:128:0:1 24xlarge:96:384:0:6 48xlarge:192:768:0:12"),
 }
 
+FARGATE_FAMILY = "fargate"
+FARGATE_MEMORY_MIB: Mapping[float, Sequence[int]] = {
+    0.25: (512, 1024, 2048),
+    0.5: range(1024, 4096 + 1, 1024),
+    1: range(2048, 8192 + 1, 1024),
+    2: range(4096, 16384 + 1, 1024),
+    4: range(8192, 30720 + 1, 1024),
+    8: range(16384, 61440 + 1, 4096),
+    16: range(32768, 122880 + 1, 8192),
+}
+"""The memory that a Fargate task may have with its vCPUs ("resourceRequirements", Batch User Guide)."""
+
 # What AWS Batch chooses from for `optimal` ("Managed compute environments", Batch User Guide).
 _OPTIMAL_FAMILIES = ("c4", "m4", "r4", "c5", "m5", "r5")
 
@@ -158,7 +171,7 @@ def _unknown(name: str, known: Iterable[str]) -> UnknownInstanceTypeError:
 
 @cache
 def _catalogue() -> Mapping[str, InstanceType]:
-    return {kind.name: kind for kind in (*_regular(), *_listed())}
+    return {kind.name: kind for kind in (*_regular(), *_listed(), *_fargate())}
 
 
 def _regular() -> Iterator[InstanceType]:
@@ -174,3 +187,12 @@ def _listed() -> Iterator[InstanceType]:
             size, vcpus, gib, *counts = entry.split(":")
             gpus, accelerators = (*map(int, counts), 0, 0)[:2]
             yield InstanceType(f"{family}.{size}", int(vcpus), int(float(gib) * 1024), gpus, accelerators, architecture)
+
+
+def _fargate() -> Iterator[InstanceType]:
+    """One type for each size of a Fargate task, of which a host has exactly one; vCPUs are rounded up to whole ones."""
+    for vcpus, memories in FARGATE_MEMORY_MIB.items():
+        for memory_mib in memories:
+            yield InstanceType(
+                f"{FARGATE_FAMILY}.{vcpus:g}-{memory_mib}".replace("0.", "0"), math.ceil(vcpus), memory_mib
+            )

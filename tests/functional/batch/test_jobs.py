@@ -226,6 +226,39 @@ def test_a_failed_job_reaches_the_queue_of_a_rule(platform: Platform) -> None:
     events.delete_rule(Name=platform.name)
 
 
+def test_a_fargate_job_runs(platform: Platform) -> None:
+    name = f"{platform.name}f"
+    ec2, iam, batch = platform.twin.client("ec2"), platform.twin.client("iam"), platform.batch
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    logs = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [logs]})
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName=name, Description="g", VpcId=vpc)["GroupId"]
+    resources = {"type": "FARGATE", "maxvCpus": 4, "subnets": [subnet], "securityGroupIds": [group]}
+    batch.create_compute_environment(computeEnvironmentName=name, type="MANAGED", computeResources=resources)
+    batch.create_job_queue(
+        jobQueueName=name, priority=1, computeEnvironmentOrder=[{"order": 1, "computeEnvironment": name}]
+    )
+    requirements = [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}]
+    batch.register_job_definition(
+        jobDefinitionName=name,
+        type="container",
+        platformCapabilities=["FARGATE"],
+        containerProperties={
+            "image": "python:3",
+            "command": ["echo", "end"],
+            "resourceRequirements": requirements,
+            "executionRoleArn": role,
+        },
+    )
+    job = platform.ended(batch.submit_job(jobName="job", jobQueue=name, jobDefinition=name)["jobId"])
+    assert job["status"] == "SUCCEEDED", job
+    assert "containerInstanceArn" not in job["container"]
+    assert platform.output(job)[-1] == "end"
+
+
 def test_jobs_go_on_when_the_server_is_killed_and_nothing_runs_twice(own_twin: TestTwin) -> None:
     platform = Platform(own_twin)
     code = script(

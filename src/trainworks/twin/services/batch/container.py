@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.spec.instance_types import FARGATE_MEMORY_MIB
 from trainworks.twin.ports import ApiError
 
 _PLACEHOLDER = re.compile(r"Ref::([A-Za-z0-9_-]+)")
@@ -20,16 +21,6 @@ _REFUSED_TRUE = ("privileged", "enableExecuteCommand")
 _REFUSED_LINUX = ("devices", "tmpfs")
 
 MIN_MEMORY_MIB = 4
-
-_FARGATE_MEMORY_MIB: Mapping[float, Sequence[int]] = {
-    0.25: (512, 1024, 2048),
-    0.5: range(1024, 4096 + 1, 1024),
-    1: range(2048, 8192 + 1, 1024),
-    2: range(4096, 16384 + 1, 1024),
-    4: range(8192, 30720 + 1, 1024),
-    8: range(16384, 61440 + 1, 4096),
-    16: range(32768, 122880 + 1, 8192),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +137,9 @@ def _check_environment(environment: Sequence[Mapping[str, str]]) -> None:
 def _check_fargate(container: Mapping[str, Any], resources: Resources) -> None:
     if resources.gpus:
         raise ApiError("ClientException", "GPU resource requirements are not supported on Fargate")
-    allowed = _FARGATE_MEMORY_MIB.get(resources.vcpus)
+    allowed = FARGATE_MEMORY_MIB.get(resources.vcpus)
     if allowed is None:
-        values = ", ".join(f"{value:g}" for value in _FARGATE_MEMORY_MIB)
+        values = ", ".join(f"{value:g}" for value in FARGATE_MEMORY_MIB)
         raise ApiError(
             "ClientException", f"Fargate resource requirements (VCPU {resources.vcpus:g}) are not valid: {values}"
         )

@@ -12,7 +12,12 @@ from collections.abc import Callable, Mapping
 from sqlite3 import Connection, Row
 from typing import Any
 
-from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
+from trainworks.spec.instance_types import (
+    FARGATE_FAMILY,
+    UnknownInstanceTypeError,
+    expand_instance_types,
+    instance_type,
+)
 from trainworks.twin.ports import ApiError, Compute, ControlPlane, Market, PoolSpec
 from trainworks.twin.services.batch.arns import arn_of, check_name, scope_of
 from trainworks.twin.services.batch.records import SQL
@@ -22,7 +27,6 @@ from trainworks.twin.wire import Call, page
 
 EC2_TYPES = ("EC2", "SPOT")
 FARGATE_TYPES = ("FARGATE", "FARGATE_SPOT")
-FARGATE_INSTANCE_TYPE = "fargate"
 _EC2_ONLY = (
     "minvCpus", "desiredvCpus", "instanceTypes", "imageId", "ec2KeyPair", "instanceRole", "tags", "placementGroup",
     "bidPercentage", "spotIamFleetRole", "launchTemplate", "ec2Configuration", "allocationStrategy",
@@ -37,13 +41,12 @@ def pool_of(row: Row) -> PoolSpec:
     resources = json.loads(row["spec"])["computeResources"]
     kind = resources["type"]
     is_fargate = kind in FARGATE_TYPES
-    names = (FARGATE_INSTANCE_TYPE,) if is_fargate else expand_instance_types(resources["instanceTypes"])
+    names = expand_instance_types((FARGATE_FAMILY,) if is_fargate else resources["instanceTypes"])
     return PoolSpec(
         pool_id=row["pool_id"],
         instance_types=names,
         market=Market.SPOT if kind in ("SPOT", "FARGATE_SPOT") else Market.ON_DEMAND,
         max_vcpus=resources["maxvCpus"],
-        exclusive=is_fargate,
     )
 
 
@@ -260,6 +263,8 @@ def _check_ec2(resources: Mapping[str, Any]) -> dict[str, Any]:
     for member in ("instanceRole", "instanceTypes"):
         if not resources.get(member):
             raise ApiError("ClientException", f"computeResources.{member} must be provided for EC2 compute resources")
+    if any(name.split(".")[0] == FARGATE_FAMILY for name in resources["instanceTypes"]):
+        raise ApiError("ClientException", "Fargate is a type of compute resources, not an instance type")
     try:
         expand_instance_types(resources["instanceTypes"])
     except UnknownInstanceTypeError as error:
