@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.spec.framework_images import frameworks
+
 Statement = dict[str, Any]
 
 
@@ -69,6 +71,18 @@ def repository_access(repository_arns: Sequence[str], *, push: bool = False) -> 
     return [
         allow("ImageAccess", actions, repository_arns),
         allow("ImageLogin", ["ecr:GetAuthorizationToken"], ["*"]),
+    ]
+
+
+def framework_repository_arns(partition: str, region: str) -> list[str]:
+    """Repositories of AWS's own framework images of a region (`scikit-learn`, `pytorch`, ...).
+
+    They are in accounts of AWS: the repository's policy and the role's must both allow the pull.
+    """
+    return [
+        f"arn:{partition}:ecr:{region}:{framework.accounts[region]}:repository/{framework.repository}"
+        for framework in frameworks().values()
+        if region in framework.accounts
     ]
 
 

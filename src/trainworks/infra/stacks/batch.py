@@ -11,7 +11,14 @@ from constructs import Construct
 
 from trainworks.infra.constructs.compute_environment import ComputeEnvironment, ComputePlacement
 from trainworks.infra.constructs.execution_role import ExecutionRole
-from trainworks.infra.constructs.policy import Prefixes, Statement, allow, key_use, repository_access
+from trainworks.infra.constructs.policy import (
+    Prefixes,
+    Statement,
+    allow,
+    framework_repository_arns,
+    key_use,
+    repository_access,
+)
 from trainworks.infra.constructs.workload_security_group import WorkloadSecurityGroup
 from trainworks.infra.stacks.network import NetworkStack
 from trainworks.infra.stacks.storage import StorageStack
@@ -173,13 +180,17 @@ class BatchStack(NestedStack):
         )
 
     def _execution_role(self) -> ExecutionRole:
-        """What starts the container: its image and its log."""
+        """What starts the container: its image, the platform's or a framework's of AWS, and its log."""
+        repositories = [
+            self._storage.repository.repository_arn,
+            *framework_repository_arns(self.partition, Stack.of(self).region),
+        ]
         return ExecutionRole(
             self,
             "JobExecutionRole",
             service="ecs-tasks.amazonaws.com",
             source_arn=f"arn:{self.partition}:ecs:{self._account_arn}:*",
-            statements=[*repository_access([self._storage.repository.repository_arn]), self._write_logs()],
+            statements=[*repository_access(repositories), self._write_logs()],
         )
 
     def _write_logs(self) -> Statement:

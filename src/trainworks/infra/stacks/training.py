@@ -12,6 +12,7 @@ from trainworks.infra.constructs.policy import (
     Statement,
     allow,
     deny,
+    framework_repository_arns,
     key_use,
     network_interfaces,
     repository_access,
@@ -89,7 +90,12 @@ class TrainingStack(NestedStack):
                 read=("output/", "checkpoints/", "code/"),
                 write=("output/", "checkpoints/"),
             ).statements("Models"),
-            *repository_access([storage.repository.repository_arn]),
+            *repository_access(
+                [
+                    storage.repository.repository_arn,
+                    *framework_repository_arns(self.partition, Stack.of(self).region),
+                ]
+            ),
             allow(
                 "Logs",
                 ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
