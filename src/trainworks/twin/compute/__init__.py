@@ -1,6 +1,6 @@
 """The compute plane: instances are processes, tasks run in Linux namespaces, and neither dies with the server.
 
-scheduler.py   `LocalCompute`: the port; one engine thread owns every change of a task's state
+scheduler.py   `LocalCompute`: the port; what is accepted is a row in the caller's transaction
 placement.py   which task goes on which instance: a pure function
 fleet.py       agent processes: launch, find again after a restart, talk to, notice their end
 tables.py      rows of pools, instances and tasks (schema.sql, queries.sql)

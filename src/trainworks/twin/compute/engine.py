@@ -10,7 +10,6 @@ crash between the two, because agents tell which lease they have.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import selectors
@@ -21,12 +20,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from sqlite3 import Connection
-from typing import Any
 
 from trainworks.spec.instance_types import instance_type
 from trainworks.twin.compute.channel import ChannelClosed, Message
 from trainworks.twin.compute.fleet import Agent, Fleet
 from trainworks.twin.compute.journal import Entry, JournalReader
+from trainworks.twin.compute.orders import claim, end_messages, lease_messages, stop_messages
 from trainworks.twin.compute.placement import Host, Launch, Machine, PoolView, Request, place
 from trainworks.twin.compute.tables import InstanceRow, Load, PoolRow, Tables
 from trainworks.twin.ports import TaskEvent, TaskState, Usage
@@ -478,24 +477,12 @@ class Engine:
             messages: list[Message] = []
             if not agent_of_row.claimed and pool is not None:
                 agent_of_row.claimed = True
-                messages.append(self._claim(row, pool))
-            messages += _lease_messages(row, leases.get(row.instance_id, []), pool)
+                messages.append(claim(row, pool, self._machine))
+            messages += lease_messages(row, leases.get(row.instance_id, []), pool)
             agent_of_row.sent_lease = max(agent_of_row.sent_lease, row.last_lease)
-            messages += _stop_messages(agent_of_row, [each for each in stops if each["instance_id"] == row.instance_id])
-            messages += _end_messages(agent_of_row, row)
+            messages += stop_messages(agent_of_row, [each for each in stops if each["instance_id"] == row.instance_id])
+            messages += end_messages(agent_of_row, row)
             agent_of_row.send(*messages)
-
-    def _claim(self, row: InstanceRow, pool: PoolRow) -> Message:
-        kind = instance_type(row.instance_type)
-        shared = not pool.spec.exclusive
-        return {
-            "op": "claim",
-            "vcpus": min(kind.vcpus, self._machine.vcpus) if shared else kind.vcpus,
-            "memory_bytes": min(kind.memory_mib, self._machine.memory_mib if shared else kind.memory_mib) << 20,
-            "gpus": kind.gpus,
-            "instance_memory_bytes": kind.memory_mib << 20,
-            "idle_seconds": max(60.0, pool.spec.idle_seconds),
-        }
 
 
 def _host(row: InstanceRow, load: Load) -> Host:
@@ -510,37 +497,6 @@ def _can_take_more(view: PoolView) -> bool:
         and view.hosts
         and all(host.tasks and host.backlog > view.backlog_limit // 2 for host in view.hosts)
     )
-
-
-def _lease_messages(row: InstanceRow, tasks: Sequence[Any], pool: PoolRow | None) -> list[Message]:
-    """One message a lease, in order. On an exclusive instance the task's memory limit is the instance's memory."""
-    leases: dict[int, list[Message]] = {}
-    for task in tasks:
-        wire = json.loads(task["spec"])
-        if pool is not None and pool.spec.exclusive:
-            wire["memory_bytes"] = instance_type(row.instance_type).memory_mib << 20
-        leases.setdefault(task["lease"], []).append(wire)
-    return [{"op": "lease", "n": number, "tasks": wires} for number, wires in sorted(leases.items())]
-
-
-def _stop_messages(agent: Agent, stops: Sequence[Any]) -> list[Message]:
-    messages: list[Message] = []
-    for stop in stops:
-        task_id, grace = stop["task_id"], stop["stop_grace_seconds"]
-        if task_id not in agent.sent_stops or agent.sent_stops[task_id] != grace:
-            agent.sent_stops[task_id] = grace
-            messages.append({"op": "stop", "task_id": task_id, "grace": grace, "reason": stop["stop_reason"]})
-    return messages
-
-
-def _end_messages(agent: Agent, row: InstanceRow) -> list[Message]:
-    if row.end_reason is not None and not agent.told_to_end:
-        agent.told_to_end = True
-        return [{"op": "end"}]
-    if row.interrupt_at is not None and not agent.told_of_interruption:
-        agent.told_of_interruption = True
-        return [{"op": "interrupt", "notice": max(0.0, row.interrupt_at - time.time())}]
-    return []
 
 
 def _usage(message: Message) -> Usage:

@@ -1,0 +1,61 @@
+"""What the server says to agents: claims, leases, stops, ends. Each follows from committed rows alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from trainworks.spec.instance_types import instance_type
+from trainworks.twin.compute.channel import Message
+from trainworks.twin.compute.fleet import Agent
+from trainworks.twin.compute.placement import Machine
+from trainworks.twin.compute.tables import InstanceRow, PoolRow
+
+
+def claim(row: InstanceRow, pool: PoolRow, machine: Machine) -> Message:
+    """What the instance is from now on, and what its tasks may take together."""
+    kind = instance_type(row.instance_type)
+    shared = not pool.spec.exclusive
+    return {
+        "op": "claim",
+        "vcpus": min(kind.vcpus, machine.vcpus) if shared else kind.vcpus,
+        "memory_bytes": min(kind.memory_mib, machine.memory_mib if shared else kind.memory_mib) << 20,
+        "gpus": kind.gpus,
+        "instance_memory_bytes": kind.memory_mib << 20,
+        "idle_seconds": max(60.0, pool.spec.idle_seconds),
+    }
+
+
+def lease_messages(row: InstanceRow, tasks: Sequence[Any], pool: PoolRow | None) -> list[Message]:
+    """One message a lease, in order. On an exclusive instance the task's memory limit is the instance's memory."""
+    leases: dict[int, list[Message]] = {}
+    for task in tasks:
+        wire = json.loads(task["spec"])
+        if pool is not None and pool.spec.exclusive:
+            wire["memory_bytes"] = instance_type(row.instance_type).memory_mib << 20
+        leases.setdefault(task["lease"], []).append(wire)
+    return [{"op": "lease", "n": number, "tasks": wires} for number, wires in sorted(leases.items())]
+
+
+def stop_messages(agent: Agent, stops: Sequence[Any]) -> list[Message]:
+    """Stops that the agent has not been told of, or with another grace."""
+    messages: list[Message] = []
+    for stop in stops:
+        task_id, grace = stop["task_id"], stop["stop_grace_seconds"]
+        if task_id not in agent.sent_stops or agent.sent_stops[task_id] != grace:
+            agent.sent_stops[task_id] = grace
+            messages.append({"op": "stop", "task_id": task_id, "grace": grace, "reason": stop["stop_reason"]})
+    return messages
+
+
+def end_messages(agent: Agent, row: InstanceRow) -> list[Message]:
+    """The instance's own end, at once or as a spot interruption, said once."""
+    if row.end_reason is not None and not agent.told_to_end:
+        agent.told_to_end = True
+        return [{"op": "end"}]
+    if row.interrupt_at is not None and not agent.told_of_interruption:
+        agent.told_of_interruption = True
+        return [{"op": "interrupt", "notice": max(0.0, row.interrupt_at - time.time())}]
+    return []
