@@ -494,3 +494,8 @@ def test_d29_the_notebook_stops_when_idle(platform: Platform) -> None:
 def test_d30_zones_are_those_of_the_region(platform: Platform) -> None:
     zones = {each.properties["AvailabilityZone"] for each in platform.resources("AWS::EC2::Subnet")}
     assert zones == {f"eu-west-1{letter}" for letter in platform.profile.network.availability_zones}
+
+
+def test_d30_nothing_is_left_to_be_looked_up_in_the_account(platform: Platform) -> None:
+    manifest = json.loads((platform.assembly.directory / "manifest.json").read_text())
+    assert "missing" not in manifest

@@ -61,7 +61,7 @@ def create_app(target: Target, output_dir: str | None = None, *, validate: bool 
 
     app = aws_cdk.App(
         outdir=output_dir,
-        context={**FEATURE_FLAGS, "@aws-cdk/core:validateAgainstDefaultRules": validate},
+        context={**FEATURE_FLAGS, **_zones(target), "@aws-cdk/core:validateAgainstDefaultRules": validate},
         analytics_reporting=False,
         tree_metadata=False,
         stack_traces=False,
@@ -75,6 +75,15 @@ def create_app(target: Target, output_dir: str | None = None, *, validate: bool 
         env=aws_cdk.Environment(account=target.account, region=target.region),
     )
     return app
+
+
+def _zones(target: Target) -> dict[str, list[str]]:
+    """The region's zones as the CDK would look them up in the account, which needs credentials and a role there.
+
+    The VPC compares its zones with these; the profile names them.
+    """
+    zones = [f"{target.region}{letter}" for letter in target.profile.network.availability_zones]
+    return {f"availability-zones:account={target.account}:region={target.region}": zones}
 
 
 def main() -> int:
