@@ -80,7 +80,12 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
         ("services.cloudwatch_logs", "_put_log_events"): "data",
         ("services.cloudwatch_logs", "_build_log_record"): "ptr timestamp_ms message log_group log_stream",
     },
-    "eventbridge": {("services.eventbridge", "_put_events"): "data allow_aws_source"},
+    "eventbridge": {
+        ("services.eventbridge", "_put_events"): "data allow_aws_source",
+        ("services.eventbridge", "_invoke_target"): "target event rule view",
+        ("services.eventbridge", "_apply_input_transformer"): "transformer rule view",
+        ("services.eventbridge", "_pattern_event_view"): "event",
+    },
     "s3": {
         ("services.s3", "_get_object_data"): "bucket_name key version_id",
         ("services.s3", "_delete_bucket"): "name",
