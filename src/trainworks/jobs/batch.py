@@ -240,7 +240,7 @@ def _streams(described: Mapping[str, Any], default_group: str) -> Iterator[LogSt
     attempts = [each.get("container", {}).get("logStreamName") for each in described.get("attempts", [])]
     for name in dict.fromkeys([*attempts, container.get("logStreamName")]):
         if name:
-            yield LogStream(group, name, "" if index is None else str(index))
+            yield LogStream(group, name, "" if index is None else str(index), described["status"] in TERMINAL)
 
 
 def _reason(described: Mapping[str, Any], children: Sequence[Mapping[str, Any]]) -> str:

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
 _PAGES_A_READ = 20
+_QUIET_READS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class LogStream:
-    """One stream: `label` is what tells it from the job's others (`algo-1`, an array index), or empty."""
+    """One stream: `label` is what tells it from the job's others (`algo-1`, an array index), or empty.
+
+    `is_ended` is whether what writes to it has ended; it is no part of the stream's identity.
+    """
 
     group: str
     name: str
     label: str = ""
+    is_ended: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +45,25 @@ class LogLine:
 
 @dataclass(slots=True)
 class LogReader:
-    """Reads streams onward from where it was. One reader belongs to one follow of one job."""
+    """Reads streams onward from where it was. One reader belongs to one follow of one job.
+
+    A stream that has ended and had nothing new three times is left alone: an array job has many of them.
+    """
 
     client: CloudWatchLogsClient
     _tokens: dict[LogStream, str] = field(default_factory=dict)
+    _quiet_reads: dict[LogStream, int] = field(default_factory=dict)
 
     def new_lines(self, streams: Sequence[LogStream]) -> list[LogLine]:
         """What the streams have got since the last call, in order of time."""
-        return sorted((line for stream in streams for line in self._read(stream)), key=lambda line: line.timestamp)
+        lines: list[LogLine] = []
+        for stream in streams:
+            if self._quiet_reads.get(stream, 0) >= _QUIET_READS:
+                continue
+            found = list(self._read(stream))
+            self._quiet_reads[stream] = self._quiet_reads.get(stream, 0) + 1 if stream.is_ended and not found else 0
+            lines += found
+        return sorted(lines, key=lambda line: line.timestamp)
 
     def _read(self, stream: LogStream) -> Iterator[LogLine]:
         for _ in range(_PAGES_A_READ):

@@ -1,5 +1,7 @@
 """Reading log streams by their tokens, against botocore's own stub of CloudWatch Logs."""
 
+from dataclasses import replace
+
 import boto3
 import pytest
 from botocore.exceptions import ClientError
@@ -45,6 +47,19 @@ def test_an_endless_stream_does_not_hold_a_read_for_ever() -> None:
         token = f"f/{number}"
     with stub:
         assert len(reader.new_lines([STREAM])) == 20
+
+
+def test_a_stream_that_has_ended_and_is_quiet_is_not_asked_for_ever() -> None:
+    reader, stub = stubbed()
+    ended = replace(STREAM, is_ended=True)
+    page(stub, None, [(1000, "a")], "f/1")
+    page(stub, "f/1", [], "f/1")
+    for _ in range(3):
+        page(stub, "f/1", [], "f/1")
+    with stub:
+        read = [len(reader.new_lines([ended])) for _ in range(9)]
+        stub.assert_no_pending_responses()
+    assert read == [1, *[0] * 8]
 
 
 def test_a_stream_that_is_not_there_yet_is_empty() -> None:
