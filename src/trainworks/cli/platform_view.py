@@ -73,7 +73,7 @@ class _Terminal:
     def __init__(self, console: Console, spinner: Status) -> None:
         self._console = console
         self._spinner = spinner
-        self._busy: dict[str, str] = {}
+        self._busy: dict[str, None] = {}  # in the order in which they began
         self._done: set[str] = set()
 
     def __call__(self, progress: Progress) -> None:
@@ -85,13 +85,12 @@ class _Terminal:
             self._console.print(Text(line, style=_style(progress)))
 
     def _count(self, progress: ResourceProgress) -> None:
-        key = f"{progress.stack}/{progress.logical_id}"
         if progress.status.endswith("_IN_PROGRESS"):
-            self._busy[key] = progress.place
+            self._busy[progress.place] = None
         else:
-            self._busy.pop(key, None)
-            self._done.add(key)
-        waiting = ", ".join(list(self._busy.values())[-2:])
+            self._busy.pop(progress.place, None)
+            self._done.add(progress.place)
+        waiting = ", ".join(list(self._busy)[-2:])
         self._spinner.update(f"{len(self._done)} done" + (f", waiting for {waiting}" if waiting else ""))
 
 

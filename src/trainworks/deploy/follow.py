@@ -148,10 +148,11 @@ class _Follower:
         self.events += new
         for event in new:
             progress = self._progress(event)
-            # A nested stack speaks for itself and its parent speaks of it, and "Resource creation Initiated" repeats.
-            if self._told.get(progress.place) != progress.status:
+            # What a nested stack says of itself its parent says, too; "Resource creation Initiated" repeats a status.
+            is_said_by_parent = event.is_stack_itself and event.stack_id != self.stream.root_stack_id
+            if not is_said_by_parent and self._told.get(progress.place) != progress.status:
+                self._told[progress.place] = progress.status
                 self.watch.report(progress)
-            self._told[progress.place] = progress.status
         return new
 
     def _end(self) -> str | None:
