@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from trainworks.testing import TestTwin
 
-ROUNDS = 4
+ROUNDS = 3
 ROUND_SECONDS = 0.7
 TRUST = {"Version": "2012-10-17", "Statement": []}
 
@@ -169,7 +169,7 @@ def test_an_interrupted_stack_comes_to_rest_and_leaves_nothing_behind(own_twin: 
     s3.put_object(Bucket="templates", Key="many.json", Body=nested_template(30))
     few, many = parent_template(own_twin, "few.json"), parent_template(own_twin, "many.json")
     chance = random.Random(11)
-    for round_number in range(4):
+    for round_number in range(3):
         name = f"stack-{round_number}"
         if round_number % 2:
             cloudformation.create_stack(StackName=name, TemplateBody=few, Capabilities=["CAPABILITY_IAM"])

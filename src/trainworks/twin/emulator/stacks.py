@@ -73,7 +73,9 @@ class Stacks:
             if previous is not None:
                 stack["_previous_stack"] = previous
             await stock(stack_name, *arguments, **keywords)
-            stack.pop("_previous_stack", None)
+            # A nested stack keeps its own until its parent has taken note of the result.
+            for ended in [*self._children(stack), *([] if "ParentId" in stack else [stack])]:
+                ended.pop("_previous_stack", None)
 
         for name in ("stacks", "handlers", "changesets"):
             module = engine.module(f"services.cloudformation.{name}")
@@ -231,12 +233,35 @@ class Stacks:
             with scope(account, region):
                 await self._watched(self._recover_one(name, stack))
 
+    def _children(self, stack: Mapping[str, Any]) -> list[dict[str, Any]]:
+        everything = dict.values(self._cfn._stacks._data)
+        return [each for each in list(everything) if each.get("ParentId") == stack["StackId"]]
+
+    async def _recover_unnoted(self, stack: dict[str, Any]) -> None:
+        """Undo what nested stacks had completed when the server ended before their parent took note of it."""
+        noted = {resource["PhysicalResourceId"]: resource for resource in stack.get("_resources", {}).values()}
+        previous = (stack.get("_previous_stack") or {}).get("_resources", {})
+        before = {resource["PhysicalResourceId"]: resource for resource in previous.values()}
+        for child in self._children(stack):
+            child_id = child["StackId"]
+            if child["StackStatus"] == "DELETE_COMPLETE":
+                continue
+            if child_id not in noted and child_id not in before:
+                await self._stacks._delete_stack_async(child["StackName"], child_id)
+            elif "_previous_stack" in child and noted.get(child_id) == before.get(child_id):
+                await self._roll_back(child["StackName"], child)
+
     async def _recover_one(self, name: str, stack: dict[str, Any]) -> None:
         status, stack_id = stack["StackStatus"], stack["StackId"]
+        await self._recover_unnoted(stack)
         nested_create = "ParentId" in stack and status in ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
         if status == "DELETE_IN_PROGRESS" or nested_create:
             await self._stacks._delete_stack_async(name, stack_id)
             return
+        await self._roll_back(name, stack)
+
+    async def _roll_back(self, name: str, stack: dict[str, Any]) -> None:
+        stack_id = stack["StackId"]
         previous = stack.pop("_previous_stack", None)
         is_update = previous is not None
         before = previous.get("_resources", {}) if previous else {}
