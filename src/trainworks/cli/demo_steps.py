@@ -180,7 +180,7 @@ def evaluate(platform: Platform, job: BatchJob, labels: Path) -> Accuracy:
             f"s3://{bucket}/{prefix} has predictions for {len(predicted)} of {len(expected)} images",
             fix=f"trainworks logs {job.name}",
         )
-    correct = sum(predicted[index] == digit for index, digit in enumerate(expected))
+    correct = sum(predicted[index] == int(digit) for index, digit in enumerate(expected))
     return Accuracy(correct, len(expected), f"s3://{bucket}/{prefix}")
 
 

@@ -1,7 +1,8 @@
-"""`python -m trainworks.twin --home H --port N [--detach]`: the server's entry.
+"""`python -m trainworks.twin --home H --port N [--detach]`: the entry of the twin's processes.
 
-With `--detach` the process forks before anything is imported, prints the server's pid and ends, so that the server is
-no one's child: it outlives its starter and leaves no zombie behind in a starter that lives on.
+Without `--detach` this is the server. With it the process forks before anything is imported, prints the supervisor's
+pid and ends, so that the supervisor is no one's child: it outlives its starter and leaves no zombie behind in a starter
+that lives on.
 """
 
 from __future__ import annotations
@@ -11,22 +12,24 @@ import sys
 
 
 def main() -> int:
-    """Detach when asked to, then run the server."""
+    """Detach and supervise when asked to; else run the server."""
     arguments = sys.argv[1:]
-    if "--detach" in arguments:
-        arguments.remove("--detach")
-        pid = os.fork()
-        if pid:
-            sys.stdout.write(f"{pid}\n")
-            sys.stdout.flush()
-            os._exit(0)
-        # The starter waits for the end of this pipe.
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.close(null)
-    from trainworks.twin import server  # noqa: PLC0415 - after the fork, so that the starter does not wait for it
+    if "--detach" not in arguments:
+        from trainworks.twin import server  # noqa: PLC0415 - the supervisor is not to pay for it
 
-    return server.main(arguments)
+        return server.main(arguments)
+    pid = os.fork()
+    if pid:
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+        os._exit(0)
+    # The starter waits for the end of this pipe.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    from trainworks.twin import supervisor  # noqa: PLC0415 - after the fork, so that the starter does not wait for it
+
+    return supervisor.main(arguments[arguments.index("--home") + 1], int(arguments[arguments.index("--port") + 1]))
 
 
 if __name__ == "__main__":

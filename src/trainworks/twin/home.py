@@ -4,7 +4,7 @@ Layout (all of it private to the owner, mode 0700):
 
     version            format of this folder; another version is refused, never converted in silence
     credentials.json   access_key_id, secret_access_key of the account's root, made at first start (0600)
-    server.json        pid, process start time and port of the running server
+    server.json        port, and pid and start time of the server and of its supervisor
     server.log         what the server has to say
     twin.db            jobs, tasks, batch, images        emulator.db   stacks, IAM, logs, metrics ...
     objects.db objects/  object data                     instances/ jobs/ images/   the compute plane

@@ -1,7 +1,8 @@
 """Start, stop, look at and reset the twin from outside its process.
 
-The server is one detached process. It is known by pid and start time together (`server.json`), so that a stale file
-after a crash is never mistaken for a running twin and no other process is ever signalled.
+The server runs under a detached supervisor that starts it again when it dies (`supervisor.py`). Both are known by pid
+and start time together (`server.json`), so that a stale file after a crash is never mistaken for a running twin and no
+other process is ever signalled.
 
 `stop` also ends the instances and with them the jobs that run on them, so that nothing of the twin is left on the
 machine; those jobs are described as interrupted when the twin is started again. With `keep_jobs` the instances go on,
@@ -18,14 +19,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from trainworks.errors import PortInUseError, TwinError
 from trainworks.twin.home import DEFAULT_PORT, Home, RootCredentials
-from trainworks.twin.process import is_same, start_time
+from trainworks.twin.process import end_processes, is_same, start_time
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
@@ -52,14 +55,14 @@ class RunningServer:
 
 
 def find(home: Home) -> RunningServer | None:
-    """The twin that runs on this home, or None. A record left by a crash does not count."""
-    try:
-        record = json.loads(home.server_file.read_text())
-    except (FileNotFoundError, NotADirectoryError):
+    """The twin that runs on this home, or None. A record left by a crash does not count.
+
+    A twin whose server died a moment ago is running: its supervisor starts the server again, and requests wait.
+    """
+    record = _record(home)
+    if record is None or not (_is_alive(record, "supervisor") or _is_alive(record, "server")):
         return None
-    if not is_same(record["pid"], record["start_time"]):
-        return None
-    return RunningServer(home, record["pid"], record["port"])
+    return RunningServer(home, record["server"]["pid"], record["port"])
 
 
 def start(home: Home, port: int = DEFAULT_PORT, *, timeout_seconds: float = _START_SECONDS) -> RunningServer:
@@ -68,50 +71,69 @@ def start(home: Home, port: int = DEFAULT_PORT, *, timeout_seconds: float = _STA
     `port` 0 takes a free one. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines).
     """
     home.prepare()
-    running = find(home)
-    if running is not None:
-        return running
-    if port:
-        _check_port(port)
-    pid = _spawn(home, port)
     deadline = time.monotonic() + timeout_seconds
+    if find(home) is None:
+        if port:
+            _check_port(port)
+        return _wait_for_start(home, _spawn(home, port), deadline)
     while time.monotonic() < deadline:
         running = find(home)
-        if running is not None and running.pid == pid and _answers(running.port):
-            return RunningServer(home, running.pid, running.port, started=True)
-        if start_time(pid) is None:
-            running = find(home)
-            if running is not None:  # another start was faster
-                return running
+        if running is None:
+            break
+        if _is_alive(_record(home), "server"):
+            return running
+        time.sleep(_POLL_SECONDS)
+    raise TwinError(f"the twin's server does not come back:\n{_tail(home.log_file)}", fix="trainworks twin stop")
+
+
+def _wait_for_start(home: Home, supervisor_pid: int, deadline: float) -> RunningServer:
+    """Wait until a server under this supervisor answers. Raises `TwinError` with the log's last lines."""
+    while time.monotonic() < deadline:
+        record = _record(home)
+        if record is not None and _is_alive(record, "server") and _answers(record["port"]):
+            ours = record.get("supervisor", {}).get("pid") == supervisor_pid
+            return RunningServer(home, record["server"]["pid"], record["port"], started=ours)
+        if start_time(supervisor_pid) is None:
             raise TwinError(f"the twin ended while starting:\n{_tail(home.log_file)}", fix=f"see {home.log_file}")
         time.sleep(_POLL_SECONDS)
-    os.kill(pid, signal.SIGKILL)
-    raise TwinError(
-        f"the twin did not answer within {timeout_seconds:.0f} s:\n{_tail(home.log_file)}", fix=f"see {home.log_file}"
-    )
+    os.kill(supervisor_pid, signal.SIGTERM)
+    raise TwinError(f"the twin did not answer in time:\n{_tail(home.log_file)}", fix=f"see {home.log_file}")
 
 
 def stop(home: Home, *, keep_jobs: bool = False) -> bool:
     """Stop the twin; False when none was running. See the module's text for what happens to jobs."""
-    running = find(home)
-    if running is None:
+    record = _record(home)
+    if record is None or find(home) is None:
         return False
     if keep_jobs:
         home.keep_instances_file.touch(mode=0o600)
     else:
         home.keep_instances_file.unlink(missing_ok=True)
-    process = _process(running.pid)
-    if process is None:
-        return False
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_STOP_SECONDS)
-    except psutil.TimeoutExpired:
-        # Nothing is lost: what was acknowledged is on disk already.
-        process.kill()
-        process.wait(_STOP_SECONDS)
+    # The supervisor passes the signal on; without one (a server started by hand) the server gets it itself.
+    processes = [_process(record[role]["pid"]) for role in ("supervisor", "server") if _is_alive(record, role)]
+    alive = [process for process in processes if process is not None]
+    for process in alive[:1]:
+        process.send_signal(signal.SIGTERM)
+    _, remaining = psutil.wait_procs(alive, timeout=_STOP_SECONDS)
+    # Nothing is lost: what was acknowledged is on disk already.
+    end_processes(remaining)
     home.server_file.unlink(missing_ok=True)
     return True
+
+
+def _record(home: Home) -> dict[str, Any] | None:
+    """What `server.json` says, whether or not it is still true."""
+    try:
+        record: dict[str, Any] = json.loads(home.server_file.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return record
+
+
+def _is_alive(record: Mapping[str, Any] | None, role: str) -> bool:
+    """Whether the process that the record names as `supervisor` or `server` is still running."""
+    named = None if record is None else record.get(role)
+    return named is not None and is_same(named["pid"], named["start_time"])
 
 
 def reset(home: Home) -> None:
@@ -130,7 +152,7 @@ def reset(home: Home) -> None:
 
 
 def _spawn(home: Home, port: int) -> int:
-    """Start the detached server; its pid."""
+    """Start the detached supervisor, which starts the server; its pid."""
     log = os.open(home.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         starter = subprocess.run(

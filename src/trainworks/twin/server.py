@@ -41,6 +41,7 @@ from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.sagemaker.service import Parts, SageMakerService
 from trainworks.twin.store.database import Database
+from trainworks.twin.supervisor import REFUSED, listen
 
 _LOG = logging.getLogger(__name__)
 
@@ -141,17 +142,20 @@ def build(home: Home, port: int) -> Twin:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the server until it is told to stop. Exit code 0, or 1 with the error on standard error."""
+    """Run the server until it is told to stop. Exit code 0, or REFUSED with the error on standard error."""
     parser = argparse.ArgumentParser(prog="trainworks-twin")
     parser.add_argument("--home", type=Path, default=default_home().root)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument("--listener", type=int, help="descriptor of a socket that listens already, instead of --port")
+    parser.add_argument("--supervisor", type=int, help="pid of the process that starts the server again")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        asyncio.run(serve(Home(options.home.absolute()), options.port))
+        with listener_of(options.listener, options.port) as listener:
+            asyncio.run(serve(Home(options.home.absolute()), listener, options.supervisor))
     except TrainworksError as error:
         sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
+        return REFUSED
     return 0
 
 
@@ -167,56 +171,62 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(home: Home, port: int) -> None:
-    """Hold the home, listen, and serve. Raises `PortInUseError`, `HomeVersionError`, `TwinError`."""
+async def serve(home: Home, listener: socket.socket, supervisor_pid: int | None = None) -> None:
+    """Hold the home and serve. Raises `HomeVersionError`, `TwinError`."""
     home.prepare()
     lock = home.lock_file.open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise TwinError(f"another twin runs on {home.root}", fix="trainworks twin status") from None
-    with listen(port) as listener:
-        bound = listener.getsockname()[1]
-        twin = build(home, bound)
-        await twin.start()
-        server = _Server(
-            uvicorn.Config(
-                twin.front(),
-                loop="asyncio",
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=5,
-            )
+    port = listener.getsockname()[1]
+    twin = build(home, port)
+    await twin.start()
+    server = _Server(
+        uvicorn.Config(
+            twin.front(),
+            loop="asyncio",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
         )
-        record = {"pid": os.getpid(), "start_time": start_time(os.getpid()), "port": bound}
-        write_private(home.server_file, json.dumps(record) + "\n")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, server.exit_soon)
-        try:
-            await server.serve(sockets=[listener])
-        finally:
-            await twin.stop()
-            home.server_file.unlink(missing_ok=True)
-
-
-def listen(port: int) -> socket.socket:
-    """A listening socket on the loopback interface alone. Raises `PortInUseError`."""
-    # The protocol is named because asyncio turns delayed sending off only for sockets that say they are TCP.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    )
+    record = {"port": port, "server": process_record(os.getpid())}
+    if supervisor_pid is not None:
+        record["supervisor"] = process_record(supervisor_pid)
+    write_private(home.server_file, json.dumps(record) + "\n")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.exit_soon)
     try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen(512)
-    except OSError as error:
-        listener.close()
-        raise PortInUseError(
-            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", fix="trainworks twin start --port N"
-        ) from None
+        await server.serve(sockets=[listener])
+    finally:
+        await twin.stop()
+        home.server_file.unlink(missing_ok=True)
+
+
+def process_record(pid: int) -> dict[str, object]:
+    """A process as `server.json` names it: a pid alone may be somebody else's later."""
+    return {"pid": pid, "start_time": start_time(pid)}
+
+
+def listener_of(descriptor: int | None, port: int) -> socket.socket:
+    """The socket that the supervisor listens on, or one of our own. Raises `PortInUseError`."""
+    if descriptor is not None:
+        listener = socket.socket(fileno=descriptor)
+        # Instances outlive the server; none of them may keep the port.
+        listener.set_inheritable(False)
+    else:
+        try:
+            listener = listen(port)
+        except OSError as error:
+            raise PortInUseError(
+                f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", fix="trainworks twin start --port N"
+            ) from None
     listener.setblocking(False)
     return listener

@@ -8,6 +8,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import boto3
@@ -17,7 +18,7 @@ from trainworks.errors import HomeVersionError, PortInUseError, TwinError
 from trainworks.testing import TestTwin
 from trainworks.twin import lifecycle
 from trainworks.twin.home import Home
-from trainworks.twin.process import start_time
+from trainworks.twin.process import end_processes, running_processes, start_time
 
 
 def test_starting_what_runs_changes_nothing(own_twin: TestTwin) -> None:
@@ -37,13 +38,40 @@ def test_a_stopped_twin_is_gone_and_comes_back_with_all_it_had(own_twin: TestTwi
 
 
 def test_a_record_left_by_a_crash_is_no_running_twin(own_twin: TestTwin) -> None:
-    own_twin.kill()
+    record = json.loads(own_twin.home.server_file.read_text())
+    end_processes(running_processes([record["supervisor"]["pid"], record["server"]["pid"]]))
     assert own_twin.home.server_file.exists()
     assert lifecycle.find(own_twin.home) is None
-    record = json.loads(own_twin.home.server_file.read_text())
-    own_twin.home.server_file.write_text(json.dumps({**record, "pid": os.getpid()}))
+    of_somebody_else = {"pid": os.getpid(), "start_time": 1.0}
+    own_twin.home.server_file.write_text(json.dumps({**record, "server": of_somebody_else}))
     assert not lifecycle.stop(own_twin.home)
     assert start_time(os.getpid()) is not None
+
+
+def test_a_server_that_dies_is_started_again_and_refuses_no_one_meanwhile(own_twin: TestTwin) -> None:
+    """A client that retries a broken connection, as every AWS SDK does, sees nothing of it."""
+    buckets = own_twin.client("s3", retries={"mode": "standard", "max_attempts": 3})
+    for number in range(6):
+        if number == 3:
+            own_twin.kill()
+        buckets.create_bucket(Bucket=f"survives-{number}")
+    assert len(buckets.list_buckets()["Buckets"]) == 6
+    before = own_twin.server.pid
+    own_twin.start()
+    assert own_twin.server.pid != before
+    assert "the server died with -9; starting it again" in own_twin.home.log_file.read_text()
+
+
+def test_a_server_that_cannot_start_is_not_started_for_ever(own_twin: TestTwin) -> None:
+    own_twin.home.version_file.write_text("0\n")
+    with pytest.raises(HomeVersionError, match="format '0'"):
+        lifecycle.start(own_twin.home)
+    own_twin.kill()
+    deadline = time.monotonic() + 20
+    while lifecycle.find(own_twin.home) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert lifecycle.find(own_twin.home) is None
+    assert "this trainworks reads format" in own_twin.home.log_file.read_text()
 
 
 def test_a_port_that_is_taken_names_who_has_it(tmp_path: Path) -> None:
