@@ -117,7 +117,9 @@ def test_anything_but_files_and_folders_is_refused(tmp_path: Path, kind: bytes) 
         unpack(layer_with(member), tmp_path / "root")
 
 
-@pytest.mark.parametrize("layer", [b"", b"not gzip", gzip.compress(b"not tar" * 200)])
+@pytest.mark.parametrize(
+    "layer", [b"", b"not gzip", gzip.compress(b"not tar" * 200)], ids=["nothing", "no gzip", "gzip of no tar"]
+)
 def test_what_is_no_archive_is_refused(tmp_path: Path, layer: bytes) -> None:
     with pytest.raises(ApiError, match="cannot be unpacked"):
         unpack(layer, tmp_path / "root")
