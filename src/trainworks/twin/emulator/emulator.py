@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any
 
-from trainworks.twin.emulator import corrections, engine, event_targets, update_rules
+from trainworks.twin.emulator import corrections, engine, event_targets, log_filter, update_rules
 from trainworks.twin.emulator.alarms import Alarms
 from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
@@ -161,6 +161,8 @@ class Emulator:
             self.buckets.install(module)
         elif name == "eventbridge":
             event_targets.install(module)
+        elif name == "cloudwatch_logs":
+            log_filter.install(module)
         elif name == "cloudwatch":
             self._alarms.install(module)
         elif name == "ecr":
