@@ -22,8 +22,8 @@ def measure(reference: Path, trainworks: Path) -> list[Figure | Skipped]:
         return [Skipped(name, "npm is not installed, so the reference cannot be built") for name in names]
     with tempfile.TemporaryDirectory() as scratch:
         built = build(reference, Path(scratch) / "reference")
-        cache = Path(scratch) / "home"
-        environment = {**os.environ, "TRAINWORKS_HOME": str(cache)}
+        cache = Path(scratch) / "cache"
+        environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
 
         def theirs() -> None:
             out = Path(scratch) / "cdk.out"

@@ -9,17 +9,31 @@ submit_batch("predict.toml", overrides={"inputs": {"model": f"model:{job.name}"}
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from trainworks.errors import ConfigurationError
-from trainworks.jobs.batch import BatchJob
-from trainworks.jobs.job import Follow, JobSummary, Snapshot, Transition, wait
-from trainworks.jobs.logs import LogLine
-from trainworks.jobs.metrics import MetricSeries, Point
-from trainworks.jobs.platform import Platform
-from trainworks.jobs.training import TrainingJob
-from trainworks.spec.environment import load_environment
-from trainworks.spec.job import BatchJobSpec, TrainingJobSpec, load_spec
+
+if TYPE_CHECKING:
+    from trainworks.jobs.batch import BatchJob
+    from trainworks.jobs.job import Follow, JobSummary, Snapshot, Transition, wait
+    from trainworks.jobs.logs import LogLine
+    from trainworks.jobs.metrics import MetricSeries, Point
+    from trainworks.jobs.platform import Platform
+    from trainworks.jobs.training import TrainingJob
+    from trainworks.spec.job import BatchJobSpec, TrainingJobSpec, load_spec
+
+_HOMES = {
+    "trainworks.jobs.batch": ("BatchJob",),
+    "trainworks.jobs.job": ("Follow", "JobSummary", "Snapshot", "Transition", "wait"),
+    "trainworks.jobs.logs": ("LogLine",),
+    "trainworks.jobs.metrics": ("MetricSeries", "Point"),
+    "trainworks.jobs.platform": ("Platform",),
+    "trainworks.jobs.training": ("TrainingJob",),
+    "trainworks.spec.job": ("BatchJobSpec", "TrainingJobSpec", "load_spec"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BatchJob",
@@ -42,8 +56,18 @@ __all__ = [
 ]
 
 
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, when it is: who needs a session alone does not pay for the rest (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
 def open_platform(environment: str = "local", start_dir: Path | None = None) -> Platform:
     """The platform of an environment of `trainworks.toml`; `local` is the twin."""
+    from trainworks.jobs.platform import Platform
+    from trainworks.spec.environment import load_environment
+
     return Platform(load_environment(environment, start_dir))
 
 
@@ -55,6 +79,8 @@ def train(
     overrides: Mapping[str, object] | None = None,
 ) -> TrainingJob:
     """Start a training job from a spec or the TOML file of one; `overrides` replace keys of the file."""
+    from trainworks.spec.job import TrainingJobSpec, load_spec
+
     if not isinstance(spec, TrainingJobSpec):
         loaded = load_spec(Path(spec), overrides)
         if not isinstance(loaded, TrainingJobSpec):
@@ -73,6 +99,8 @@ def submit_batch(
     overrides: Mapping[str, object] | None = None,
 ) -> BatchJob:
     """Submit a batch job from a spec or the TOML file of one; `overrides` replace keys of the file."""
+    from trainworks.spec.job import BatchJobSpec, load_spec
+
     if not isinstance(spec, BatchJobSpec):
         loaded = load_spec(Path(spec), overrides)
         if not isinstance(loaded, BatchJobSpec):
