@@ -106,11 +106,12 @@ def metrics(name: _Name, environment: EnvironmentOption = "local", output: Outpu
 
 
 def _list_of(found: list[JobSummary]) -> RenderableType:
+    now = datetime.now(UTC)
     rows = [
-        (each.name, each.kind, each.status, _clock_time(each.created_at), _duration(each.created_at, each.ended_at))
+        (each.name, each.kind, each.status, age(each.created_at, now), _duration(each.created_at, each.ended_at))
         for each in found
     ]
-    return table(("job", "kind", "status", "created", "took"), rows) if rows else "no jobs yet: trainworks train SCRIPT"
+    return table(("job", "kind", "status", "age", "took"), rows) if rows else "no jobs yet: trainworks train SCRIPT"
 
 
 def _facts_of(described: dict[str, object]) -> RenderableType:
@@ -157,6 +158,17 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """How long ago, in the largest unit of which there are two; `--output json` has the time itself."""
+    if since is None:
+        return ""
+    seconds = max(0, int((now - since).total_seconds()))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
 
 
 def _clock_time(moment: object) -> str:
