@@ -18,6 +18,7 @@ from pathlib import Path
 from sqlite3 import Connection, Row
 
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.services.background import Background
 from trainworks.twin.store import Database
 
 _log = logging.getLogger(__name__)
@@ -81,9 +82,7 @@ class LogShipper:
         self._clock = clock
         self._tails: dict[int, _Tail] = {}
         self._shipping = threading.Lock()
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._background = Background("log-shipper", self._pass)
         self._observers: list[tuple[str, LineObserver]] = []
         database.apply(_SCHEMA)
 
@@ -95,13 +94,13 @@ class LogShipper:
         """Ship these files from now on. The file may not exist yet."""
         if sources:
             tx.executemany(_FOLLOW, [_parameters(source) for source in sources])
-            self._wake.set()
+            self._background.wake()
 
     def finish(self, tx: Connection, task_ids: Sequence[str]) -> None:
         """No more is written to these files: ship what is left and forget them."""
         if task_ids:
             tx.executemany(_FINISH, [(task_id,) for task_id in task_ids])
-            self._wake.set()
+            self._background.wake()
 
     def is_shipped(self, task_id: str) -> bool:
         """Whether all output of a finished task is in Logs (true too for a task that was never followed)."""
@@ -109,18 +108,11 @@ class LogShipper:
 
     def start(self) -> None:
         """Go on where an earlier run stopped."""
-        self._stopping.clear()
-        self._wake.set()
-        self._thread = threading.Thread(target=self._run, name="log-shipper", daemon=True)
-        self._thread.start()
+        self._background.start()
 
     def stop(self) -> None:
         """End after the pass in hand."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._background.stop()
 
     def ship(self) -> int:
         """One pass over all followed files; how many are still open."""
@@ -136,18 +128,8 @@ class LogShipper:
                     self._tails.pop(seq, None)
             return len(rows) - len(done)
 
-    def _run(self) -> None:
-        open_files = 0
-        while not self._stopping.is_set():
-            self._wake.wait(_POLL_SECONDS if open_files else None)
-            self._wake.clear()
-            try:
-                open_files = self.ship()
-            except Exception:  # noqa: BLE001 - recorded with its traceback
-                # A full disk or a fault in the emulator: the files are there, the next pass tries again.
-                _log.exception("log files could not be shipped; trying again")
-                open_files = 1
-                self._stopping.wait(1.0)
+    def _pass(self) -> float | None:
+        return _POLL_SECONDS if self.ship() else None
 
     def _ship_one(self, row: Row) -> bool:
         """Ship what one file got; whether it is done with."""

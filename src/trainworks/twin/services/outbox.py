@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection, Row
 
 from trainworks.twin.ports import ControlPlane
+from trainworks.twin.services.background import Background
 from trainworks.twin.store import Database
 
 _log = logging.getLogger(__name__)
@@ -54,9 +54,7 @@ class Outbox:
         self._retry_seconds = retry_seconds
         self._database = database
         self._control_plane = control_plane
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._background = Background("event-outbox", self._pass)
         database.apply(_SCHEMA)
 
     def put(self, tx: Connection, events: Sequence[Event]) -> None:
@@ -70,27 +68,20 @@ class Outbox:
                 for event in events
             ],
         )
-        self._wake.set()
+        self._background.wake()
 
     def start(self) -> None:
         """Publish what an earlier run left behind, and from now on what is put."""
-        self._stopping.clear()
-        self._wake.set()
-        self._thread = threading.Thread(target=self._run, name="event-outbox", daemon=True)
-        self._thread.start()
+        self._background.start()
 
     def stop(self) -> None:
         """Finish the batch in hand; the rest stays in the table for the next start."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._background.stop()
 
     def drain(self) -> int:
         """Publish until nothing is left or the outbox stops; the number of events published."""
         published = 0
-        while not self._stopping.is_set():
+        while not self._background.stopping:
             # Under the write lock: `put` woke us before its transaction was committed.
             with self._database.transaction() as tx:
                 rows = tx.execute(_NEXT, (_BATCH,)).fetchall()
@@ -98,7 +89,7 @@ class Outbox:
                 break
             done = self._publish(rows)
             published += done
-            if done < len(rows) and self._stopping.wait(self._retry_seconds):
+            if done < len(rows) and self._background.pause(self._retry_seconds):
                 break
         return published
 
@@ -125,8 +116,5 @@ class Outbox:
         with self._database.transaction() as tx:
             tx.execute(_DELETE if given_up else _FAIL, (seq,))
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait()
-            self._wake.clear()
-            self.drain()
+    def _pass(self) -> None:
+        self.drain()

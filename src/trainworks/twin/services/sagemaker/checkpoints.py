@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.twin.ports import ApiError, ObjectInfo, ObjectStore
+from trainworks.twin.services.background import Background
 from trainworks.twin.services.sagemaker.container import DEFAULT_CHECKPOINTS
 from trainworks.twin.services.sagemaker.failures import JobFailedError, client_error, disk_failure, s3_failure
 from trainworks.twin.services.sagemaker.folders import JobFolder, own_folder
@@ -167,8 +168,7 @@ class CheckpointSyncs:
         self._interval_seconds = interval_seconds
         self._syncs: dict[str, CheckpointSync] = {}
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._background = Background("checkpoint-sync", self._pass)
 
     def add(self, job_id: str, sync: CheckpointSync) -> None:
         with self._lock:
@@ -183,22 +183,17 @@ class CheckpointSyncs:
             self._syncs.pop(job_id, None)
 
     def start(self) -> None:
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="checkpoint-sync", daemon=True)
-        self._thread.start()
+        self._background.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._background.stop()
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._interval_seconds):
-            with self._lock:
-                syncs = dict(self._syncs)
-            for job_id, sync in syncs.items():
-                self._scan(job_id, sync)
+    def _pass(self) -> float:
+        with self._lock:
+            syncs = dict(self._syncs)
+        for job_id, sync in syncs.items():
+            self._scan(job_id, sync)
+        return self._interval_seconds
 
     def _scan(self, job_id: str, sync: CheckpointSync) -> None:
         try:

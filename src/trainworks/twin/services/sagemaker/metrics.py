@@ -7,9 +7,7 @@ metric is the job's FinalMetricDataList, and every value is sent on to CloudWatc
 from __future__ import annotations
 
 import json
-import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -17,11 +15,10 @@ from sqlite3 import Connection
 
 from trainworks.spec.instance_types import instance_type
 from trainworks.twin.ports import Compute, ControlPlane, MetricDatum, Usage
+from trainworks.twin.services.background import Background
 from trainworks.twin.services.sagemaker.records import TrainingJob, job_of_row
 from trainworks.twin.services.sagemaker.store import SQL
 from trainworks.twin.store.database import Database
-
-_log = logging.getLogger(__name__)
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 _FIRST_SAMPLE_SECONDS = 1.0
@@ -71,9 +68,7 @@ class JobMetrics:
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._sampled_at: dict[str, float] = {}
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._background = Background("training-metrics", self._pass)
 
     def on_lines(self, tx: Connection, task_id: str, lines: Sequence[str], timestamp_ms: int) -> None:
         """Take the metrics out of lines that have just been shipped, in the transaction that says so."""
@@ -86,20 +81,13 @@ class JobMetrics:
         for name, value in values_in(lines, definitions_of(job)):
             tx.execute(SQL["set_metric"], (job.job_id, name, value, at))
             tx.execute(SQL["insert_metric_point"], (job.region, job.name, name, value, at))
-            self._wake.set()
+            self._background.wake()
 
     def start(self) -> None:
-        self._stopping.clear()
-        self._wake.set()
-        self._thread = threading.Thread(target=self._run, name="training-metrics", daemon=True)
-        self._thread.start()
+        self._background.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._background.stop()
 
     def publish(self) -> int:
         """Send what is in the table; the number of values. A value may be sent twice after a crash, none is lost."""
@@ -142,17 +130,11 @@ class JobMetrics:
             return now - started_at >= min(_FIRST_SAMPLE_SECONDS, self._interval_seconds)
         return now - last >= self._interval_seconds
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(_TICK_SECONDS)
-            self._wake.clear()
-            try:
-                while self.publish():
-                    pass
-                self.sample_hosts()
-            except Exception:  # noqa: BLE001 - recorded with its traceback; the values stay in the table
-                _log.exception("metrics of training jobs could not be published; trying again")
-                self._stopping.wait(1.0)
+    def _pass(self) -> float:
+        while self.publish():
+            pass
+        self.sample_hosts()
+        return _TICK_SECONDS
 
 
 def host_data(usage: Usage, host: str, type_name: str) -> list[MetricDatum]:
