@@ -13,9 +13,9 @@ class Background:
     """Calls `work` on a thread of its own. It returns after how many seconds it wants to be called again even if nobody
     wakes it, or None.
 
-    What a pass is to do has to be in the database before `wake`: a wake-up says that there may be work, never which. A
-    pass that raises is recorded with its traceback and tried again after `retry_seconds`, so that a full disk or a fault
-    elsewhere delays work and loses none.
+    What a pass is to do has to be in the database before `wake`: a wake-up says that there may be work, never which.
+    A pass that raises is recorded with its traceback and tried again after `retry_seconds`, so that a full disk or a
+    fault elsewhere delays work and loses none.
     """
 
     def __init__(self, name: str, work: Callable[[], float | None], retry_seconds: float = 1.0) -> None:
