@@ -26,6 +26,10 @@ DEFAULT_PORT = 4577
 ACCOUNT_ID = "000000000000"
 DEFAULT_REGION = "us-east-1"
 
+_OWN_NAMES = (
+    "version", "credentials.json", "server.", "lock", "keep-instances",
+    "twin.db", "emulator.db", "objects", "instances", "jobs", "images",
+)  # fmt: skip
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 
 
@@ -89,8 +93,15 @@ class Home:
         return self.root / "images"
 
     def is_home(self) -> bool:
-        """Whether this folder was made by a twin (so that `reset` may delete what is in it)."""
-        return self.version_file.is_file()
+        """Whether this folder was made by a twin, so that `reset` may delete what is in it.
+
+        A file called `version` alone proves nothing, as many projects have one: a twin's holds a whole number, and the
+        keys lie beside it, or nothing but a home's things where a first start or a reset was cut short.
+        """
+        if not self.version_file.is_file() or not self.version_file.read_bytes().strip().isdigit():
+            return False
+        names = (entry.name.removeprefix(".") for entry in self.root.iterdir())
+        return self.credentials_file.is_file() or all(name.startswith(_OWN_NAMES) for name in names)
 
     def check_version(self) -> None:
         """Raise `HomeVersionError` when another version of trainworks wrote this folder."""
@@ -106,12 +117,14 @@ class Home:
 
     def prepare(self) -> None:
         """Create the folder and its version file, or check them. Raises `HomeVersionError`, `TwinError`."""
+        fix = "set TRAINWORKS_HOME to an empty or new folder"
+        if self.root.is_dir() and any(self.root.iterdir()) and not self.is_home():
+            raise TwinError(f"{self.root} is not empty and not a twin's home", fix=fix)
         self.check_version()
-        if not self.version_file.exists() and self.root.is_dir() and any(self.root.iterdir()):
-            raise TwinError(
-                f"{self.root} is not empty and not a twin's home", fix="set TRAINWORKS_HOME to an empty or new folder"
-            )
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise TwinError(f"the twin's home {self.root} cannot be made: {error.strerror}", fix=fix) from error
         self.root.chmod(0o700)
         if not self.version_file.exists():
             write_private(self.version_file, HOME_VERSION + "\n")

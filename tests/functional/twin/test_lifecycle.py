@@ -95,6 +95,24 @@ def test_reset_deletes_a_twins_home_and_nothing_else(own_twin: TestTwin, tmp_pat
     assert (precious / "file").exists()
 
 
+@pytest.mark.parametrize("version", ["1.2", "1"])
+def test_a_folder_with_a_version_file_of_its_own_is_no_home(tmp_path: Path, version: str) -> None:
+    (tmp_path / "version").write_text(f"{version}\n")
+    (tmp_path / "thesis.txt").write_text("years")
+    with pytest.raises(TwinError, match="not a twin's home"):
+        lifecycle.reset(Home(tmp_path))
+    with pytest.raises(TwinError, match="not empty"):
+        lifecycle.start(Home(tmp_path), 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["thesis.txt", "version"]
+
+
+def test_a_home_that_cannot_be_made_is_named_with_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TwinError, match="file cannot be made: File exists") as error:
+        lifecycle.start(Home(tmp_path / "file"), 0)
+    assert "TRAINWORKS_HOME" in error.value.fix
+
+
 def test_another_versions_home_is_refused_with_the_way_out(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.prepare()
@@ -133,3 +151,15 @@ def test_env_of_a_twin_that_does_not_run_says_how_to_start_it(tmp_path: Path) ->
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "trainworks twin start" in done.stderr
+
+
+@pytest.mark.parametrize(("sandbox", "expected"), [("off", True), ("auto", False)])
+def test_start_and_status_warn_where_jobs_run_without_the_sandbox(tmp_path: Path, sandbox: str, expected: bool) -> None:
+    environment = {**os.environ, "TRAINWORKS_HOME": str(tmp_path / "home"), "TRAINWORKS_SANDBOX": sandbox}
+    command = [sys.executable, "-m", "trainworks.cli.main", "twin"]
+    try:
+        for verb in (["start", "--port", "0"], ["status"]):
+            done = subprocess.run([*command, *verb], env=environment, capture_output=True, text=True, check=True)
+            assert ("warning: Jobs run without the sandbox" in " ".join(done.stderr.split())) is expected
+    finally:
+        lifecycle.stop(Home(tmp_path / "home"))
