@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
 _SPARE_DELAY_SECONDS = 0.5
 _SPARE_RETRY_SECONDS = 10.0
-_SHARED_COMMIT_SECONDS = 0.015
+_SHARED_COMMIT_SECONDS = 0.025
 _QUEUE_WINDOW = 512
 _LAUNCHES_PER_TURN = 64
 _LONGEST_BACKLOG = 64
@@ -371,7 +371,7 @@ class Engine:
 
     def _machine_left(self, pools: dict[str, PoolRow], rows: Sequence[InstanceRow], load: dict[str, Load]) -> Machine:
         shared = [
-            load[row.instance_id]
+            host_of(row, load[row.instance_id])
             for row in rows
             if row.instance_id in load and row.pool_id in pools and not pools[row.pool_id].spec.exclusive
         ]
@@ -382,7 +382,7 @@ class Engine:
 
     def _pool_view(self, pool: PoolRow, rows: Sequence[InstanceRow], load: dict[str, Load]) -> PoolView:
         own = [row for row in rows if row.pool_id == pool.spec.pool_id]
-        hosts = [_host(row, load.get(row.instance_id, Load())) for row in own if row.takes_tasks]
+        hosts = [host_of(row, load.get(row.instance_id, Load())) for row in own if row.takes_tasks]
         return PoolView(
             pool.spec.pool_id,
             [instance_type(name) for name in pool.spec.instance_types],
@@ -485,9 +485,11 @@ class Engine:
             agent_of_row.send(*messages)
 
 
-def _host(row: InstanceRow, load: Load) -> Host:
+def host_of(row: InstanceRow, load: Load) -> Host:
+    """The instance with what runs on it at most: its agent starts no more of a backlog than it has room for."""
     kind = instance_type(row.instance_type)
-    return Host(row.instance_id, kind, load.vcpus, load.memory_mib, load.gpus, load.tasks, load.backlog)
+    vcpus, memory_mib = min(load.vcpus, kind.vcpus), min(load.memory_mib, kind.memory_mib)
+    return Host(row.instance_id, kind, vcpus, memory_mib, min(load.gpus, kind.gpus), load.tasks, load.backlog)
 
 
 def _can_take_more(view: PoolView) -> bool:

@@ -32,8 +32,7 @@ SELECT DISTINCT pool_id FROM compute_tasks WHERE state = 'QUEUED';
 
 -- name: load
 SELECT instance_id, count(*) AS tasks, sum(backlog) AS backlog,
-       sum((1 - backlog) * vcpus) AS vcpus, sum((1 - backlog) * memory_mib) AS memory_mib,
-       sum((1 - backlog) * gpus) AS gpus
+       sum(vcpus) AS vcpus, sum(memory_mib) AS memory_mib, sum(gpus) AS gpus
 FROM compute_tasks WHERE state IN ('PLACED', 'RUNNING') GROUP BY instance_id;
 
 -- name: active_tasks

@@ -60,7 +60,7 @@ class PoolRow:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is placed on an instance, without the backlog that waits in its agent."""
+    """What is placed on an instance, `backlog` tasks that wait in its agent included: they may run by now."""
 
     tasks: int = 0
     backlog: int = 0

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from trainworks.spec.instance_types import InstanceType, instance_type
+from trainworks.twin.compute.engine import host_of
 from trainworks.twin.compute.placement import Host, Machine, Plan, PoolView, Request, place
+from trainworks.twin.compute.tables import InstanceRow, Load
 
 LARGE, XLARGE, GPU = instance_type("m5.large"), instance_type("m5.xlarge"), instance_type("g5.xlarge")
 ROOMY = Machine(1000, 1 << 30)
@@ -73,6 +75,13 @@ def test_backlog_fills_up_behind_busy_instances() -> None:
     requests = [_request(f"t{number}") for number in range(10)]
     plan = place(_pool(busy, max_vcpus=2, backlog_limit=4), requests, Machine(0, 0), _ids())
     assert [placement.backlog for placement in plan.placements] == [True] * 4
+
+
+def test_a_backlog_counts_as_far_as_its_instance_can_start_it() -> None:
+    """Else an array of short tasks would launch instance after instance that this machine cannot carry."""
+    row = InstanceRow("i", "pool", "m5.large", "EC2", 0.0, 1, 1)
+    host = host_of(row, Load(tasks=9, backlog=8, vcpus=9, memory_mib=900))
+    assert (host.vcpus, host.memory_mib, host.backlog) == (2, 900, 8)
 
 
 class Placing(RuleBasedStateMachine):

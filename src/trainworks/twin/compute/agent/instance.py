@@ -24,7 +24,7 @@ from trainworks.twin.compute.journal import Entry, JournalWriter
 
 _UNCLAIMED_SECONDS = 15.0
 _IDLE_TURN_SECONDS = 5.0
-_GROUP_SECONDS = 0.012
+_GROUP_SECONDS = 0.02
 
 
 @dataclass

@@ -38,7 +38,11 @@ class TaskView(Protocol):
 
 
 class NamespaceView:
-    """A mount namespace for each task, copied from the slot's base view; between tasks the slot has the host's view."""
+    """A mount namespace for each task, copied from the slot's base view; between tasks the slot has the host's view.
+
+    A task that needs no mounts of its own gets the base view itself: it may not mount anything, so it cannot change it,
+    and to copy and dissolve a namespace costs as much as to start a process.
+    """
 
     def __init__(self, view: View, host_namespace: int, tmp: Path, scratch: Path) -> None:
         self._view = view
@@ -60,8 +64,9 @@ class NamespaceView:
         try:
             trees = self._collect(task)
             linux.setns(self._base, linux.CLONE_NEWNS)
-            linux.unshare(linux.CLONE_NEWNS)
-            self._view.attach(trees)
+            if trees:
+                linux.unshare(linux.CLONE_NEWNS)
+                self._view.attach(trees)
             if task.cwd != "/":
                 os.chdir(task.cwd)
             if task.hostname != self._host_name:

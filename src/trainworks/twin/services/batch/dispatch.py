@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection, Row
@@ -40,6 +41,8 @@ TOO_BIG = (
     "can be met by the CE(s) attached to the job queue."
 )
 _CHUNK = 2_000
+_FIRST_SLICE, _SLICE = 32, 128
+_TURN_SECONDS = 0.0005
 _TIME_LIMIT_CHECK_SECONDS = 5.0
 
 
@@ -201,15 +204,22 @@ class Dispatcher:
         except LaunchError as error:
             self._fail_to_start(jobs, spec, environment["arn"], error.reason)
             return
+        log_folder(ports.jobs_dir, jobs[0]).mkdir(parents=True, exist_ok=True, mode=0o700)
+        for part in _slices(jobs):
+            self._submit(part, launch, environment["arn"])
+            time.sleep(_TURN_SECONDS)  # a lock is not fair: whoever waits for the database gets it now
+
+    def _submit(self, jobs: Sequence[Job], launch: Launch, environment_arn: str) -> None:
+        """Hand over a part of the jobs; while the next part is made ready, these are started."""
+        ports = self._ports
         folder = log_folder(ports.jobs_dir, jobs[0])
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._database.transaction() as tx:
             parent = load_job(tx, jobs[0].parent_id) if jobs[0].parent_id else None
             progress = ports.open_progress(tx)
             tasks = []
             for job in _still_runnable(progress, jobs):
                 started = job.evolve(
-                    attempt=job.attempt + 1, dispatched=1, compute_environment_arn=environment["arn"], blocked_at=None
+                    attempt=job.attempt + 1, dispatched=1, compute_environment_arn=environment_arn, blocked_at=None
                 )
                 progress.put(started)
                 tasks.append(task_of(launch, started, log_path(folder, started), parent.array_size if parent else None))
@@ -239,6 +249,13 @@ def _still_runnable(progress: Progress, jobs: Sequence[Job]) -> list[Job]:
     progress.load(job.job_id for job in jobs)
     current = [progress.get(job.job_id) for job in jobs]
     return [job for job in current if job is not None and job.status == JobStatus.RUNNABLE and not job.dispatched]
+
+
+def _slices(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
+    """Parts of `jobs`, the first a small one, so that the first tasks of a large array start at once."""
+    yield jobs[:_FIRST_SLICE]
+    for start in range(_FIRST_SLICE, len(jobs), _SLICE):
+        yield jobs[start : start + _SLICE]
 
 
 def log_folder(jobs_dir: Path, job: Job) -> Path:

@@ -40,6 +40,8 @@ KEPT_SECONDS = 7 * 24 * 3600
 """Batch keeps a job's record for seven days after its end; so are its log files kept."""
 
 _SPECS_IN_MEMORY = 1_000
+_DISPATCHABLE = (JobStatus.SUBMITTED, JobStatus.RUNNABLE)
+"""After these there may be jobs to hand over. An array's children are RUNNABLE from its submission on."""
 _ENDS = (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED)
 
 
@@ -232,7 +234,8 @@ class BatchService:
         if not progress.transitions:
             return
         self._announce(progress)
-        self.dispatcher.wake()
+        if any(job.status in _DISPATCHABLE for job in progress.transitions):
+            self.dispatcher.wake()
 
     def _announce(self, progress: Progress) -> None:
         """ "Batch Job State Change" for those statuses that any rule listens to."""
