@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -32,12 +33,19 @@ def start(
     from trainworks.twin import lifecycle
 
     server = lifecycle.start(_home(home), port)
-    data = {"endpoint_url": server.endpoint_url, "pid": server.pid, "home": server.home.root, "started": server.started}
+    data: dict[str, object] = {
+        "endpoint_url": server.endpoint_url,
+        "pid": server.pid,
+        "home": server.home.root,
+        "started": server.started,
+        "sandbox_warning": lifecycle.sandbox_warning(server.home),
+    }
     emit(output, data, lambda: facts({"twin": server.endpoint_url, "pid": server.pid, "home": server.home.root}))
     if not server.started:
         stderr().print("the twin was running already")
     elif output is Output.TEXT:
         stderr().print('any AWS client, in this shell: eval "$(trainworks env)"', markup=False)
+    _warn(data)
 
 
 @twin.command()
@@ -63,7 +71,10 @@ def status(home: HomeOption = None, output: OutputOption = Output.TEXT) -> None:
         data: dict[str, object] = {"running": False, "home": folder.root}
     else:
         data = {"running": True, "endpoint_url": server.endpoint_url, "pid": server.pid, "home": folder.root}
-    emit(output, data, lambda: facts({name: _shown(value) for name, value in data.items()}))
+        data["sandbox_warning"] = lifecycle.sandbox_warning(folder)
+    shown = {name: _shown(value) for name, value in data.items() if name != "sandbox_warning"}
+    emit(output, data, lambda: facts(shown))
+    _warn(data)
     if server is None:
         raise typer.Exit(1)
 
@@ -111,6 +122,11 @@ def _print_exports(values: dict[str, str], unset: list[str]) -> None:
     sys.stdout.write(f"unset {' '.join(unset)}\n")
     for name, value in values.items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+
+
+def _warn(data: Mapping[str, object]) -> None:
+    if warning := data.get("sandbox_warning"):
+        stderr().print(f"warning: {warning}", style="yellow", markup=False)
 
 
 def _home(path: Path | None) -> Home:

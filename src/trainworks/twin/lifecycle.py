@@ -34,6 +34,7 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.01
 _PORT_SECONDS = 1.0
+_SANDBOX_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,20 @@ def _wait_for_start(home: Home, supervisor_pid: int, deadline: float) -> Running
         time.sleep(_POLL_SECONDS)
     os.kill(supervisor_pid, signal.SIGTERM)
     raise TwinError(f"the twin did not answer in time:\n{_tail(home.log_file)}", fix=f"see {home.log_file}")
+
+
+def sandbox_warning(home: Home, *, timeout_seconds: float = _SANDBOX_SECONDS) -> str:
+    """What jobs are not guaranteed on this machine, "" where the sandbox is whole.
+
+    The running twin finds it out a moment after it starts; this waits for that.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while find(home) is not None and time.monotonic() < deadline:
+        warning = (_record(home) or {}).get("sandbox_warning")
+        if warning is not None:
+            return str(warning)
+        time.sleep(_POLL_SECONDS)
+    return f"the twin has not found out whether jobs run in the sandbox; see {home.log_file}"
 
 
 def stop(home: Home, *, keep_jobs: bool = False) -> bool:

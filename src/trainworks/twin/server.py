@@ -197,17 +197,29 @@ async def serve(home: Home, listener: socket.socket, supervisor_pid: int | None 
             timeout_graceful_shutdown=5,
         )
     )
-    record = {"port": port, "server": process_record(os.getpid())}
+    record: dict[str, object] = {"port": port, "server": process_record(os.getpid())}
     if supervisor_pid is not None:
         record["supervisor"] = process_record(supervisor_pid)
     write_private(home.server_file, json.dumps(record) + "\n")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.exit_soon)
+    noting = asyncio.create_task(_note_sandbox(twin.compute, home, record))
     try:
         await server.serve(sockets=[listener])
     finally:
+        noting.cancel()
         await twin.stop()
         home.server_file.unlink(missing_ok=True)
+
+
+async def _note_sandbox(compute: LocalCompute, home: Home, record: dict[str, object]) -> None:
+    """Add to `server.json` what jobs are not guaranteed on this machine, as soon as an agent has found out."""
+    try:
+        warning = await asyncio.to_thread(compute.sandbox_warning)
+    except TimeoutError as error:
+        _LOG.exception("it is not known whether jobs run in the sandbox")
+        warning = str(error)
+    write_private(home.server_file, json.dumps({**record, "sandbox_warning": warning}) + "\n")
 
 
 def process_record(pid: int) -> dict[str, object]:

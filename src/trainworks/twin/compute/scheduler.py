@@ -87,6 +87,7 @@ class LocalCompute:
 
     def close(self) -> None:
         self._engine.close()
+        self._welcomed.set()  # nobody is to wait for a word that does not come any more
 
     def end_all(self, timeout_seconds: float = 10.0) -> None:
         """End every instance and wait for it: their tasks are LOST, queued ones CANCELLED."""
