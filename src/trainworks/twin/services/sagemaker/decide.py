@@ -119,16 +119,23 @@ def _progress(job: TrainingJob, tasks: Sequence[Task], now: float, deadline: flo
     """Follow the tasks' own progress: placed, running, ended."""
     status = job.secondary_status
     if status in (_S.STARTING, _S.PENDING):
-        if all(task.placed_at is not None for task in tasks):
-            return _placed(job, max(task.placed_at or now for task in tasks))
-        if any(task.has_ended for task in tasks):
-            return _ended(job, tasks, now)
-        return _queued(job, now, deadline)
+        return _starting(job, tasks, now, deadline)
     if status is _S.DOWNLOADING and all(task.started_at is not None for task in tasks):
         return Move(_S.TRAINING, max(task.started_at or now for task in tasks))
     if any(task.has_ended for task in tasks):
         return _ended(job, tasks, now)
     return Wait(deadline)
+
+
+def _starting(job: TrainingJob, tasks: Sequence[Task], now: float, deadline: float | None) -> Action:
+    if all(task.placed_at is not None for task in tasks):
+        return _placed(job, max(task.placed_at or now for task in tasks))
+    lost = [task for task in tasks if task.state is TaskState.LOST]
+    if lost:  # it had an instance, while others of its gang had none yet
+        return _placed(job, max(task.placed_at or task.ended_at or now for task in lost))
+    if any(task.has_ended for task in tasks):
+        return _ended(job, tasks, now)
+    return _queued(job, now, deadline)
 
 
 def _queued(job: TrainingJob, now: float, deadline: float | None) -> Action:

@@ -98,6 +98,11 @@ def _check_resources(params: Mapping[str, Any]) -> None:
         )
     if resources["VolumeSizeInGB"] < 1:
         raise invalid("VolumeSizeInGB must be at least 1.")
+    if resources["InstanceCount"] > 1 and params.get("EnableNetworkIsolation"):
+        raise refused(
+            "EnableNetworkIsolation with an InstanceCount above 1",
+            "isolated instances of the twin cannot reach one another",
+        )
     if resources.get("KeepAlivePeriodInSeconds"):
         raise refused("ResourceConfig.KeepAlivePeriodInSeconds", "the twin keeps no warm pools")
 

@@ -36,6 +36,12 @@ def test_an_interruption_of_a_spot_job() -> None:
     assert action == steps.Move(S.INTERRUPTED, 1010.0, {"idle_since": 1010.0})
 
 
+def test_an_instance_lost_before_the_others_were_placed_was_had_all_the_same() -> None:
+    lost, queued = task(state=TaskState.LOST, started_at=None), task("algo-2", TaskState.QUEUED, placed_at=None)
+    action = decide(job(submitted_at=1000.0), [lost, queued], 1011.0)
+    assert action == steps.Move(S.DOWNLOADING, 1001.0, {"training_start_time": 1001.0})
+
+
 def test_the_rest_of_a_gang_is_stopped_before_the_restart() -> None:
     interrupted = job(SPOT, **{**RUNNING, "secondary_status": S.INTERRUPTED})
     lost, other = task(state=TaskState.LOST, reason="spot interruption"), task("algo-2")

@@ -51,6 +51,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"ResourceConfig": {**RESOURCES, "InstanceType": "ml.m5.enormous"}}, "Member must satisfy enum value set"),
     ({"ResourceConfig": {**RESOURCES, "InstanceCount": 0}}, "InstanceCount 0 is not between 1 and"),
     ({"ResourceConfig": {**RESOURCES, "KeepAlivePeriodInSeconds": 60}}, "ResourceConfig.KeepAlivePeriodInSeconds"),
+    (
+        {"ResourceConfig": {**RESOURCES, "InstanceCount": 2}, "EnableNetworkIsolation": True},
+        "does not implement EnableNetworkIsolation with an InstanceCount above 1",
+    ),
     ({"ResourceConfig": {"InstanceGroups": []}}, "ResourceConfig.InstanceGroups"),
     ({"VpcConfig": {"Subnets": ["subnet-9"], "SecurityGroupIds": ["sg-1"]}}, "subnet ID(s) 'subnet-9' do not exist"),
     ({"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-9"]}}, "group ID(s) 'sg-9' do not exist"),
