@@ -81,7 +81,7 @@ def install() -> None:
     if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == wanted:
         return
     started = time.monotonic()
-    print("dev.py: installing requirements.lock into .venv (once; a minute or two)", flush=True)
+    print("dev.py: installing requirements.lock into .venv (once; 2 to 4 minutes)", flush=True)
     if not PYTHON.exists():
         shutil.rmtree(VENV, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)

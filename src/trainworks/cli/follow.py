@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from botocore.exceptions import BotoCoreError
 from rich.text import Text
 
 from trainworks.cli.output import Output, stderr
@@ -31,14 +32,20 @@ def show(job: Job, output: Output = Output.TEXT) -> Snapshot:
                 log.write(log_line(each, labelled))
                 log.flush()
     except KeyboardInterrupt:
-        notes.print(
-            f"\n{job.name} goes on. Come back: [bold]trainworks logs -f {job.name}[/]   "
-            f"end it: [bold]trainworks stop {job.name}[/]"
-        )
+        notes.print(f"\n{how_to_come_back(job)}   end it: [bold]trainworks stop {job.name}[/]")
         raise typer.Exit(INTERRUPTED) from None
+    except BotoCoreError:
+        # Nobody answers: that ends the following, and nothing else.
+        notes.print(how_to_come_back(job))
+        raise
     if follow.outcome is None:
         raise RuntimeError("a follow ended without an outcome")
     return checked(job, follow.outcome, [])
+
+
+def how_to_come_back(job: Job) -> str:
+    """A job does not depend on who follows it."""
+    return f"{job.name} goes on. Come back: [bold]trainworks logs -f {job.name}[/]"
 
 
 def has_several_logs(job: Job) -> bool:
