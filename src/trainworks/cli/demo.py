@@ -37,12 +37,12 @@ def demo(
     """
     from trainworks.jobs import open_platform
     from trainworks.twin import lifecycle
-    from trainworks.twin.home import DEFAULT_PORT, default_home
+    from trainworks.twin.home import default_home
 
     example = steps.example_folder()
     watch = steps.Stopwatch()
     with watch.step("start the twin"):
-        server = lifecycle.start(default_home(), DEFAULT_PORT if port is None else port)
+        server = lifecycle.start(default_home(), port)
     _heading(f"the twin answers at {server.endpoint_url}")
     with watch.step("synthesize"):
         deployment = steps.synthesize()

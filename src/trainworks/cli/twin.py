@@ -12,7 +12,7 @@ import typer
 
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr
 from trainworks.errors import TwinError
-from trainworks.twin.home import DEFAULT_PORT, Home, default_home
+from trainworks.twin.home import Home, default_home
 
 app = typer.Typer(no_args_is_help=True)
 twin = typer.Typer(help="Start, stop, inspect or reset the local AWS.", no_args_is_help=True)
@@ -25,7 +25,9 @@ HomeOption = Annotated[
 
 @twin.command()
 def start(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="port on 127.0.0.1; 0 takes a free one")] = DEFAULT_PORT,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="port on 127.0.0.1, 4577 by default; 0 takes a free one")
+    ] = None,
     home: HomeOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:

@@ -34,6 +34,7 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.01
 _PORT_SECONDS = 1.0
+_LEAST_FREE_BYTES = 1 << 20
 _SANDBOX_SECONDS = 5.0
 
 
@@ -66,14 +67,17 @@ def find(home: Home) -> RunningServer | None:
     return RunningServer(home, record["server"]["pid"], record["port"])
 
 
-def start(home: Home, port: int = DEFAULT_PORT, *, timeout_seconds: float = _START_SECONDS) -> RunningServer:
+def start(home: Home, port: int | None = None, *, timeout_seconds: float = _START_SECONDS) -> RunningServer:
     """Start the twin and wait until it answers; give the running one when there is one.
 
-    `port` 0 takes a free one. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines).
+    `port` 0 takes a free one; without a port it is the one of a twin that crashed here, whose clients still know it, or
+    4577. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines).
     """
     home.prepare()
     deadline = time.monotonic() + timeout_seconds
     if find(home) is None:
+        if port is None:
+            port = int((_record(home) or {}).get("port", DEFAULT_PORT))
         if port:
             _check_port(port)
         return _wait_for_start(home, _spawn(home, port), deadline)
@@ -95,7 +99,7 @@ def _wait_for_start(home: Home, supervisor_pid: int, deadline: float) -> Running
             ours = record.get("supervisor", {}).get("pid") == supervisor_pid
             return RunningServer(home, record["server"]["pid"], record["port"], started=ours)
         if start_time(supervisor_pid) is None:
-            raise TwinError(f"the twin ended while starting:\n{_tail(home.log_file)}", fix=f"see {home.log_file}")
+            raise TwinError(f"the twin ended while starting:\n{_last_words(home)}", fix=f"see {home.log_file}")
         time.sleep(_POLL_SECONDS)
     os.kill(supervisor_pid, signal.SIGTERM)
     raise TwinError(f"the twin did not answer in time:\n{_tail(home.log_file)}", fix=f"see {home.log_file}")
@@ -242,6 +246,13 @@ def _process(pid: int) -> psutil.Process | None:
 def _answers(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _last_words(home: Home) -> str:
+    """The end of the log, or why it says nothing."""
+    if shutil.disk_usage(home.root).free < _LEAST_FREE_BYTES:
+        return f"there is no space left on the disk of {home.root}"
+    return _tail(home.log_file)
 
 
 def _tail(path: Path, lines: int = 15) -> str:

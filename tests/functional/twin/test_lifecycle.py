@@ -74,6 +74,12 @@ def test_a_server_that_cannot_start_is_not_started_for_ever(own_twin: TestTwin) 
     assert "this trainworks reads format" in own_twin.home.log_file.read_text()
 
 
+def test_after_a_crash_of_everything_it_comes_back_where_its_clients_know_it(own_twin: TestTwin) -> None:
+    record = json.loads(own_twin.home.server_file.read_text())
+    end_processes(running_processes([record["supervisor"]["pid"], record["server"]["pid"]]))
+    assert lifecycle.start(own_twin.home).port == record["port"]
+
+
 def test_a_port_that_is_taken_names_who_has_it(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
 from trainworks.twin.ports import Compute
+from trainworks.twin.services.background import Background
 from trainworks.twin.services.batch.arns import job_arn
 from trainworks.twin.services.batch.attempts import NOT_STARTED_REASON, end_attempt
 from trainworks.twin.services.batch.environments import pool_of
@@ -68,30 +68,21 @@ class Dispatcher:
     def __init__(self, database: Database, ports: DispatchPorts) -> None:
         self._database = database
         self._ports = ports
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._background = Background("batch-dispatcher", self._pass)
 
     def wake(self) -> None:
-        self._wake.set()
+        self._background.wake()
 
     def start(self) -> None:
-        self._stopping.clear()
-        self._wake.set()
-        self._thread = threading.Thread(target=self._run, name="batch-dispatcher", daemon=True)
-        self._thread.start()
+        self._background.start()
 
     def stop(self) -> None:
         """End after the round in hand."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._background.stop()
 
     def dispatch(self) -> None:
         """Hand over all jobs that are RUNNABLE now, by the priority of their queues and in the order they came."""
-        while not self._stopping.is_set():
+        while not self._background.stopping:
             # Under the write lock: we are woken before the transaction that made the jobs is committed.
             with self._database.transaction() as tx:
                 rows = tx.execute(SQL["jobs_to_dispatch"], (_CHUNK,)).fetchall()
@@ -129,18 +120,9 @@ class Dispatcher:
                 return reason
         return ""
 
-    def _run(self) -> None:
-        has_blocked = True
-        while not self._stopping.is_set():
-            self._wake.wait(_TIME_LIMIT_CHECK_SECONDS if has_blocked else None)
-            self._wake.clear()
-            try:
-                self.dispatch()
-                has_blocked = self.apply_time_limits()
-            except Exception:  # noqa: BLE001 - recorded with its traceback; jobs stay RUNNABLE and are tried again
-                _log.exception("jobs could not be dispatched; trying again")
-                has_blocked = True
-                self._stopping.wait(1.0)
+    def _pass(self) -> float | None:
+        self.dispatch()
+        return _TIME_LIMIT_CHECK_SECONDS if self.apply_time_limits() else None
 
     def _dispatch_group(self, jobs: Sequence[Job], priority: int) -> None:
         """Jobs of one spec, all RUNNABLE: on the first compute environment that has room."""
