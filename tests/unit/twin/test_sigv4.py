@@ -74,8 +74,9 @@ def test_whatever_s3_paths_and_queries_botocore_signs_is_accepted(segments: list
     assert check(signed("GET", url, b"", "s3")).service == "s3"
 
 
-def _other_body(request: AWSRequest) -> None:
-    request.headers.replace_header("X-Amz-Date", request.headers["X-Amz-Date"][:-2] + "9Z")
+def _other_date(request: AWSRequest) -> None:
+    date = request.headers["X-Amz-Date"]
+    request.headers.replace_header("X-Amz-Date", f"{date[:-2]}{(int(date[-2]) + 1) % 10}Z")
 
 
 def _other_header(request: AWSRequest) -> None:
@@ -94,7 +95,7 @@ def _other_query(request: AWSRequest) -> None:
     request.url += "?versionId=1"
 
 
-@pytest.mark.parametrize("change", [_other_body, _other_header, _other_path, _other_method, _other_query])
+@pytest.mark.parametrize("change", [_other_date, _other_header, _other_path, _other_method, _other_query])
 def test_a_request_that_was_changed_is_refused(change: Change) -> None:
     request = signed()
     change(request)
