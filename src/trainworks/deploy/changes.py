@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from trainworks.assembly.places import Places
 from trainworks.deploy.events import STACK_TYPE
-from trainworks.deploy.places import Places
 from trainworks.deploy.stacks import list_resources
 
 if TYPE_CHECKING:

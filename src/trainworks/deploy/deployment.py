@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from trainworks.assembly.places import Places, Way, places_of
 from trainworks.deploy.assets import AssetUpload
-from trainworks.deploy.places import Places, Way, places_of
 
 if TYPE_CHECKING:
     from trainworks.assembly import CloudAssembly, FileAsset

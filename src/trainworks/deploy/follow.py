@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from trainworks.assembly.places import Places
 from trainworks.deploy.causes import Cause, failures, first_cause, hint_for
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import EventStream, StackEvent
 from trainworks.deploy.faults import is_passing
-from trainworks.deploy.places import Places, Ways
 from trainworks.deploy.progress import Report, ResourceProgress
 from trainworks.deploy.stacks import Condition, condition_of, describe_stack, is_missing_stack
+from trainworks.deploy.ways import Ways
 from trainworks.errors import DeployError, DeployInterruptedError
 
 _GROWTH = 1.5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trainworks.assembly.places import Places, Way
 from trainworks.deploy.events import STACK_TYPE
-from trainworks.deploy.places import Places, Way
 from trainworks.deploy.stacks import deployed_template, list_resources
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trainworks.assembly.places import Places
 from trainworks.deploy.causes import Cause, first_cause
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import STACK_TYPE, EventStream, StackEvent
 from trainworks.deploy.faults import explained
 from trainworks.deploy.follow import Outcome
-from trainworks.deploy.places import Places, Ways
 from trainworks.deploy.stacks import (
     Condition,
     StackState,
@@ -18,6 +18,7 @@ from trainworks.deploy.stacks import (
     list_resources,
     succeeded,
 )
+from trainworks.deploy.ways import Ways
 
 _WAYS_OUT = {
     Condition.IN_PROGRESS: "trainworks up follows it to its end",

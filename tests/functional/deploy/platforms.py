@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainworks.assembly.places import Places
 from trainworks.deploy.assets import AssetUpload
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployment import Deployment
 from trainworks.deploy.follow import LOCAL_PACING, Watch
-from trainworks.deploy.places import Places
 from trainworks.deploy.plan import Permissions
 from trainworks.deploy.progress import Emptied, Notice, Progress, ResourceProgress
 from trainworks.testing import TestTwin

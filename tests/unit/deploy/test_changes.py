@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tests.unit.deploy.cloudformation import NETWORK_ID, FakeCloudFormation
+from trainworks.assembly.places import Places
 from trainworks.cli.platform_view import change_lines
 from trainworks.deploy.changes import ChangeSetReader, Replacement, StackChanges, changes_of_creation
 from trainworks.deploy.events import STACK_TYPE
-from trainworks.deploy.places import Places
 
 PLACES = Places("platform", {((), "Bucket1A2B"): "Storage/Bucket/Resource"})
 TEMPLATES: dict[tuple[str, ...], dict[str, Any]] = {

@@ -17,10 +17,10 @@ from tests.unit.deploy.cloudformation import (
     of_stack,
     refusal,
 )
+from trainworks.assembly.places import Places
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import EventStream
 from trainworks.deploy.follow import Outcome, Pacing, Watch, follow
-from trainworks.deploy.places import Places
 from trainworks.deploy.progress import Progress, ResourceProgress
 from trainworks.errors import DeployInterruptedError
 

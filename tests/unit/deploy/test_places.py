@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.unit.deploy.cloudformation import NETWORK_ID, ROOT_ID, event, of_nested
+from trainworks.assembly.places import Places, places_of
 from trainworks.deploy.events import STACK_TYPE, from_api
-from trainworks.deploy.places import Places, Ways, places_of
+from trainworks.deploy.ways import Ways
 
 NETWORK = "NetworkNestedStackNetworkNestedStackResource1A2B3C4D"
 STORAGE = "StorageNestedStackStorageNestedStackResource5E6F7A8B"

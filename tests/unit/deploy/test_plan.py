@@ -9,9 +9,9 @@ import botocore.session
 import pytest
 
 from tests.unit.deploy.cloudformation import ROOT_ID
+from trainworks.assembly.places import Places
 from trainworks.deploy.assets import AssetUpload
 from trainworks.deploy.deployment import Deployment
-from trainworks.deploy.places import Places
 from trainworks.deploy.plan import (
     ApplyChangeSet,
     ContinueRollback,

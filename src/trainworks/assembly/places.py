@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from trainworks.deploy.events import StackEvent
-
 Way = tuple[str, ...]
 
 # The CDK's logical id of a nested stack: the construct's id twice, and a hash.
@@ -68,19 +66,3 @@ def places_of(
             if below:
                 paths[way, logical_id] = below
     return Places(stack_name, paths)
-
-
-@dataclass(slots=True)
-class Ways:
-    """Learns from events which nested stack lies where: `way(stack_id)` once its parent's event was seen."""
-
-    root_stack_id: str
-    _known: dict[str, Way] = field(default_factory=dict)
-
-    def learn(self, events: Iterable[StackEvent]) -> None:
-        for event in events:
-            if event.nested_stack_id:
-                self._known[event.nested_stack_id] = (*self.way(event.stack_id), event.logical_id)
-
-    def way(self, stack_id: str) -> Way:
-        return self._known.get(stack_id, ())
