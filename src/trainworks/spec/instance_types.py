@@ -129,8 +129,13 @@ FARGATE_MEMORY_MIB: Mapping[float, Sequence[int]] = {
 }
 """The memory that a Fargate task may have with its vCPUs ("resourceRequirements", Batch User Guide)."""
 
-# What AWS Batch chooses from for `optimal` ("Managed compute environments", Batch User Guide).
-_OPTIMAL_FAMILIES = ("c4", "m4", "r4", "c5", "m5", "r5")
+_X86_FAMILIES = ("m6i", "c6i", "r6i", "c7i")
+DEFAULT_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "default_x86_64": _X86_FAMILIES,
+    "default_arm64": ("m6g", "c6g", "r6g", "c7g"),
+    "optimal": _X86_FAMILIES,
+}
+"""What AWS Batch chooses from for names that are no types (botocore shape `ComputeResource`, member `instanceTypes`)."""
 
 
 def instance_type(name: str) -> InstanceType:
@@ -141,15 +146,24 @@ def instance_type(name: str) -> InstanceType:
     return found
 
 
+def schedulable_memory_mib(kind: InstanceType) -> int:
+    """The most that containers can get of a host: never all of it, so a job of 8192 MiB fits no host of 8 GiB.
+
+    Less 32 MiB that Batch's image keeps for the ECS agent ("Reserve system memory", Batch User Guide) and the 64 bytes
+    that Linux keeps for each page of 4 KiB. Real hosts offer somewhat less: an m4.large 7953 MiB, where this says 8032.
+    """
+    return kind.memory_mib - kind.memory_mib // 64 - 32
+
+
 def expand_instance_types(names: Iterable[str]) -> tuple[str, ...]:
-    """Type names of a Batch compute environment's `instanceTypes`: types, families (`c5`) and `optimal`.
+    """Type names of a Batch compute environment's `instanceTypes`: types, families (`c5`) and `DEFAULT_FAMILIES`.
 
     Raises `UnknownInstanceTypeError` for a name that is neither.
     """
     expanded: dict[str, None] = {}
     for name in names:
-        if name == "optimal":
-            expanded.update(dict.fromkeys(member for family in _OPTIMAL_FAMILIES for member in _members(family)))
+        if name in DEFAULT_FAMILIES:
+            expanded.update(dict.fromkeys(member for family in DEFAULT_FAMILIES[name] for member in _members(family)))
         elif members := _members(name):
             expanded.update(dict.fromkeys(members))
         else:

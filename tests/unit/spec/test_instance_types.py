@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
+from trainworks.spec.instance_types import (
+    UnknownInstanceTypeError,
+    expand_instance_types,
+    instance_type,
+    schedulable_memory_mib,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +45,15 @@ def test_unknown_type_suggests_what_looks_like_it() -> None:
 
 def test_families_and_optimal_expand_to_types() -> None:
     assert expand_instance_types(["c5"])[0] == "c5.large"
-    assert {"c4.large", "m5.large", "r5.24xlarge"} <= set(expand_instance_types(["optimal"]))
+    assert {"c6i.large", "m6i.large", "r6i.24xlarge"} <= set(expand_instance_types(["optimal"]))
     assert expand_instance_types(["m5.large", "m5.large"]) == ("m5.large",)
     with pytest.raises(UnknownInstanceTypeError):
         expand_instance_types(["c99"])
+
+
+def test_a_host_never_offers_all_of_its_memory() -> None:
+    assert 7953 <= schedulable_memory_mib(instance_type("m4.large")) < 8192
+
+
+def test_arm_defaults_are_arm() -> None:
+    assert {instance_type(name).architecture for name in expand_instance_types(["default_arm64"])} == {"arm64"}
