@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from trainworks.assembly import CloudAssembly, SynthRequest, synthesize
+from trainworks.assembly.synthesizer import Synthesizer
+from trainworks.spec.profile import PROFILES, ProfileName
 from trainworks.testing import TestTwin
+
+ACCOUNT, REGION = "111111111111", "eu-west-1"
+
+
+@pytest.fixture(scope="session")
+def assembly_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A cache that the workers of one run share."""
+    base = tmp_path_factory.getbasetemp()
+    return (base if worker_id == "master" else base.parent) / "assemblies"
+
+
+@pytest.fixture(scope="session")
+def assemblies(assembly_cache: Path) -> Mapping[ProfileName, CloudAssembly]:
+    """The three platforms as they are shipped, synthesized once for all tests of all workers."""
+    with Synthesizer() as synthesizer:
+        return {
+            name: synthesize(SynthRequest(name.value, profile, ACCOUNT, REGION), assembly_cache, synthesizer.synthesize)
+            for name, profile in PROFILES.items()
+        }
 
 
 @pytest.fixture(scope="session")

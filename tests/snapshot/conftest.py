@@ -1,37 +1,19 @@
-"""The three platforms, synthesized once for all tests of all workers."""
+"""The three platforms as the tests look at them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
 from tests.snapshot.platform import Platform
-from trainworks.assembly import SynthRequest, synthesize
-from trainworks.assembly.synthesizer import Synthesizer
+from trainworks.assembly import CloudAssembly
 from trainworks.spec.profile import PROFILES, ProfileName
 
-ACCOUNT, REGION = "111111111111", "eu-west-1"
-
 
 @pytest.fixture(scope="session")
-def assembly_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A cache that the workers of one run share."""
-    base = tmp_path_factory.getbasetemp()
-    return (base if worker_id == "master" else base.parent) / "assemblies"
-
-
-@pytest.fixture(scope="session")
-def platforms(assembly_cache: Path) -> Iterator[dict[ProfileName, Platform]]:
-    with Synthesizer() as synthesizer:
-        yield {
-            name: Platform(
-                profile,
-                synthesize(SynthRequest(name.value, profile, ACCOUNT, REGION), assembly_cache, synthesizer.synthesize),
-            )
-            for name, profile in PROFILES.items()
-        }
+def platforms(assemblies: Mapping[ProfileName, CloudAssembly]) -> dict[ProfileName, Platform]:
+    return {name: Platform(profile, assemblies[name]) for name, profile in PROFILES.items()}
 
 
 @pytest.fixture(params=list(ProfileName), ids=str)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.snapshot.conftest import ACCOUNT, REGION
+from tests.conftest import ACCOUNT, REGION
 from tests.snapshot.platform import Platform
 from trainworks.assembly import SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer

@@ -1,0 +1,35 @@
+"""What a check reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """`error`: it fails at run time, loses data or opens the account. `warning`: it costs, misleads or may fail."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault of one place of a template, with its mend.
+
+    `code` is a rule's (`TW05`) or a scanner's (`cfn-lint/W3010`); `place` the construct path below the root stack, or
+    where none is known the logical id; `value` what the template says there, empty where something is missing.
+    """
+
+    code: str
+    severity: Severity
+    place: str
+    resource_type: str
+    logical_id: str
+    message: str
+    value: str
+    fix: str
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR

@@ -1,0 +1,70 @@
+"""What an account may have at most: a versioned TOML file, to be overridden by the user's own."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from trainworks.errors import ConfigurationError
+
+_SHIPPED = "quotas.toml"
+_KEYS = frozenset({"limit", "what", "source", "checked"})
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At most `limit` of `what` in one account and region, as `source` says, looked at on the day `checked`."""
+
+    name: str
+    limit: int
+    what: str
+    source: str
+    checked: date
+
+
+@cache
+def shipped_quotas() -> Mapping[str, Quota]:
+    """AWS's defaults of an account that asked for nothing more."""
+    text = resources.files("trainworks.preflight").joinpath(_SHIPPED).read_text(encoding="utf-8")
+    return _parse(text, _SHIPPED)
+
+
+def quotas_with(path: Path) -> Mapping[str, Quota]:
+    """The shipped quotas with those of the file at `path` in their place. Raises `ConfigurationError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}", fix="name a readable TOML file with quotas") from error
+    own = _parse(text, str(path))
+    unknown = sorted(own.keys() - shipped_quotas().keys())
+    if unknown:
+        raise ConfigurationError(
+            f"{path}: no rule asks for the quota {unknown[0]}", fix=f"one of {', '.join(sorted(shipped_quotas()))}"
+        )
+    return {**shipped_quotas(), **own}
+
+
+def _parse(text: str, name: str) -> Mapping[str, Quota]:
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{name}: {error}", fix="mend the TOML") from error
+    return {key: _quota(key, value, name) for key, value in tables.items()}
+
+
+def _quota(key: str, value: Any, name: str) -> Quota:
+    fix = "[name] with limit (a whole number), what, source and checked (a date)"
+    if not isinstance(value, dict) or value.keys() != _KEYS:
+        raise ConfigurationError(f"{name}: {key} is {value!r}", fix=fix)
+    limit, checked = value["limit"], value["checked"]
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+        raise ConfigurationError(f"{name}: {key}.limit is {limit!r}", fix="a whole number, 0 or more")
+    if not isinstance(checked, date):
+        raise ConfigurationError(f"{name}: {key}.checked is {checked!r}", fix="a date, as in 2026-01-31")
+    return Quota(key, limit, str(value["what"]), str(value["source"]), checked)
