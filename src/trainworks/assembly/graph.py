@@ -1,6 +1,6 @@
 """The resolved graph of all templates of an assembly, or of a single template: what the stacks will be once deployed.
 
-    template_files.load --> StackTemplate tree --> resolver (Ref, GetAtt, Sub, ...) --> Graph of Resources
+    template_files.load_sources --> Sources --> resolver.Scope (one a template) --> Graph of Resources
 
 Every property is a plain JSON value. A reference is replaced by the id or ARN that it will be: explicit names are used
 as they are, all other ids are made up, the same in each run. What nobody can know before the deploy is `Unknown`.
@@ -8,68 +8,117 @@ as they are, all other ids are made up, the same in each run. What nobody can kn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-Way = tuple[str, ...]
+from trainworks.assembly.cycles import cycles
+from trainworks.assembly.intrinsics import Unknown
+from trainworks.assembly.mentions import Mentions
+from trainworks.assembly.places import Way, places_of
+from trainworks.assembly.resolver import Exports, Problem, Scope, StackFacts
+from trainworks.assembly.template_files import Sources, StackSource, load_sources
 
+__all__ = [
+    "Document",
+    "Graph",
+    "Problem",
+    "Reference",
+    "Resource",
+    "Unknown",
+    "build",
+    "graph_of_template",
+    "load_graph",
+]
 
-class Unknown(str):
-    """A value that only the deployment tells; the text says why. Part of a longer text, it makes that Unknown too."""
+ANY_ACCOUNT = "111111111111"
+ANY_REGION = "us-east-1"
+"""Stand in where neither the caller nor the assembly names an account and region."""
 
-    __slots__ = ()
+_ABSENT = object()
 
 
 @dataclass(frozen=True, eq=False)
 class Resource:
-    """One resource; `properties` are resolved, `raw` is its body as in the template."""
+    """One resource of a template, present unless its condition is false."""
 
     stack: str
+    """Name of the root stack."""
     way: Way
+    """Logical ids of the nested stacks that lead to its template."""
     logical_id: str
     type: str
     place: str
+    """Construct path below the root stack, or logical ids where the template tells none."""
     raw: Mapping[str, Any]
-    properties: Mapping[str, Any]
-    physical_id: str
-    """What `Ref` gives."""
-    deletion_policy: str
-    update_replace_policy: str
-    depends_on: tuple[str, ...]
+    """Its body as in the template."""
+    region: str
+    _scope: Scope = field(repr=False)
+
+    @cached_property
+    def properties(self) -> Mapping[str, Any]:
+        """Its resolved properties."""
+        return self._scope.properties(self.logical_id)
 
     def get(self, *path: str | int, default: Any = None) -> Any:
-        """The property at `path`, or `default` where a part of the path is absent."""
-        raise NotImplementedError
+        """The property at `path` (names and indexes), or `default` where a part of it is absent."""
+        found: Any = self.properties
+        for step in path:
+            if isinstance(step, int):
+                found = found[step] if isinstance(found, list) and -len(found) <= step < len(found) else _ABSENT
+            else:
+                found = found.get(step, _ABSENT) if isinstance(found, Mapping) else _ABSENT
+            if found is _ABSENT:
+                return default
+        return found
 
-    def attribute(self, name: str) -> str:
+    def attribute(self, name: str) -> Any:
         """What `Fn::GetAtt` of `name` gives; `Ref` is the physical id."""
-        raise NotImplementedError
+        return self._scope.attribute(self.logical_id, None if name == "Ref" else name)
+
+    @cached_property
+    def physical_id(self) -> str:
+        """What `Ref` gives."""
+        return self._scope.identity(self.logical_id).ref
+
+    @cached_property
+    def arn(self) -> str:
+        """Its ARN; one that is only unique for types of which no pattern is known."""
+        return self._scope.identity(self.logical_id).arn
+
+    @property
+    def deletion_policy(self) -> str:
+        """`Delete` where the template says nothing."""
+        return str(self.raw.get("DeletionPolicy", "Delete"))
+
+    @property
+    def update_replace_policy(self) -> str:
+        return str(self.raw.get("UpdateReplacePolicy", "Delete"))
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """Logical ids of its own template."""
+        named = self.raw.get("DependsOn", ())
+        return (named,) if isinstance(named, str) else tuple(named)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`source` (None: an output of the root) mentions `target`'s `attribute` at the property `path`."""
+    """`source` (None: an output of a root stack) mentions `target` in the property at `path`."""
 
     source: Resource | None
     path: str
     target: Resource
     attribute: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What CloudFormation itself would refuse: a reference to nothing, a cycle."""
-
-    place: str
-    message: str
-    fix: str
+    """`Ref`, or the attribute whose value is mentioned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A JSON object found inside a text: `path` of the property of `resource`, or of a root output (None)."""
+    """A JSON object found inside a text: a property of `resource`, or an output (None)."""
 
     place: str
     path: str
@@ -80,74 +129,274 @@ class Document:
 class Graph:
     """All resources of all templates, and what refers to what."""
 
-    resources: tuple[Resource, ...]
-    references: tuple[Reference, ...]
-    problems: tuple[Problem, ...]
-    stacks: tuple[str, ...]
-    account: str
-    region: str
-    partition: str
+    def __init__(
+        self, stacks: tuple[StackSource, ...], roots: tuple[Scope, ...], problems: dict[Problem, None]
+    ) -> None:
+        self._sources = {stack.name: stack for stack in stacks}
+        self._roots = {scope.facts.name: scope for scope in roots}
+        self._problems = problems
+        self.stacks = tuple(self._roots)
+        first = roots[0].facts
+        self.account, self.region, self.partition = first.account, first.region, first.partition
+        self.resources = tuple(resource for scope in roots for resource in _resources(scope, len(roots) > 1))
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Resource]]:
+        found: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            found.setdefault(resource.type, []).append(resource)
+        return found
 
     def of_type(self, *types: str) -> tuple[Resource, ...]:
         """Resources of any of the CloudFormation types, in the order of the templates."""
-        raise NotImplementedError
+        return tuple(resource for type_ in types for resource in self._by_type.get(type_, ()))
 
     def resource(self, name: str) -> Resource:
         """The one resource whose place or logical id is `name`. Raises `KeyError`."""
-        raise NotImplementedError
+        found = [each for each in self.resources if name in {each.place, each.logical_id}]
+        if len(found) != 1:
+            raise KeyError(f"{len(found)} resources are called {name}")
+        return found[0]
+
+    @cached_property
+    def _mentions(self) -> Mentions[Resource]:
+        return Mentions({resource: resource._scope.identity(resource.logical_id) for resource in self.resources})
 
     def owner(self, value: object) -> Resource | None:
-        """The resource whose id, name or ARN `value` is."""
-        raise NotImplementedError
+        """The resource whose id, name, ARN or other attribute `value` is."""
+        return self._mentions.owner(value)
 
     def mentioned(self, text: object) -> tuple[Resource, ...]:
-        """Every resource whose id, name or ARN occurs inside `text`."""
-        raise NotImplementedError
+        """Every resource whose id, name or ARN occurs inside `text`, in the order in which they do."""
+        return self._mentions.inside(text)
 
     def shown(self, value: object) -> str:
-        """`value` for people: ids that were made up are written `${place.Attribute}`."""
-        raise NotImplementedError
+        """`value` for people: ids that were made up are written `${place}` or `${place.Attribute}`."""
+        text = value if isinstance(value, str) else json.dumps(value)
+        return self._mentions.shown(text, lambda resource: resource.place)
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """Every mention of a resource in a property of another one or in an output of a root stack."""
+        found: list[Reference] = []
+        for resource in self.resources:
+            for path, text in _texts(resource.properties, ""):
+                for target, attribute in self._mentions.found(text):
+                    if target is not resource:
+                        found.append(Reference(resource, path, target, attribute))
+        for name, value in self.outputs.items():
+            for path, text in _texts(value, f"Outputs.{name}"):
+                found += [Reference(None, path, *mention) for mention in self._mentions.found(text)]
+        return tuple(found)
+
+    @cached_property
+    def _users(self) -> dict[Resource, list[Reference]]:
+        users: dict[Resource, list[Reference]] = {}
+        for reference in self.references:
+            users.setdefault(reference.target, []).append(reference)
+        return users
 
     def users_of(self, resource: Resource) -> tuple[Reference, ...]:
         """Every mention of `resource`."""
-        raise NotImplementedError
+        return tuple(self._users.get(resource, ()))
+
+    @cached_property
+    def _documents(self) -> tuple[Document, ...]:
+        found = [
+            Document(resource.place, path, value, resource)
+            for resource in self.resources
+            for path, value in _objects(resource.properties, "")
+        ]
+        for scope in self._roots.values():
+            found += _documents_in_outputs(scope)
+        return tuple(found)
 
     def documents(self) -> Iterator[Document]:
-        """JSON objects inside texts of properties and root outputs."""
-        raise NotImplementedError
+        """JSON objects inside texts of properties and of outputs."""
+        yield from self._documents
 
     def outputs_of(self, stack: str, way: Way = ()) -> Mapping[str, Any]:
-        """Resolved outputs of a stack; those of the only root by `outputs`."""
-        raise NotImplementedError
+        """Resolved outputs of one template."""
+        scope = self._roots[stack]
+        for logical_id in way:
+            scope = scope.children[logical_id]
+        return scope.outputs()
 
-    @property
+    @cached_property
     def outputs(self) -> Mapping[str, Any]:
         """Resolved outputs of all root stacks."""
-        raise NotImplementedError
+        return {name: value for scope in self._roots.values() for name, value in scope.outputs().items()}
+
+    @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """What CloudFormation would refuse: references to nothing, functions misused, circles."""
+        for resource in self.resources:
+            _ = resource.properties
+        _ = self.outputs
+        for scope in self._roots.values():
+            for circle in _circles(scope):
+                self._problems[circle] = None
+        return tuple(self._problems)
 
     def termination_protection(self, stack: str) -> bool:
-        """Whether the assembly protects the stack against deletion."""
-        raise NotImplementedError
+        """Whether the assembly protects the root stack against deletion."""
+        return self._sources[stack].termination_protection
+
+    def tags(self, stack: str) -> Mapping[str, str]:
+        """Tags of the root stack, which CloudFormation hands on to its resources."""
+        return self._sources[stack].tags
+
+    def template(self, stack: str, way: Way = ()) -> Mapping[str, Any]:
+        """A template as it was read."""
+        return self._sources[stack].templates[way]
+
+    def ways(self, stack: str) -> tuple[Way, ...]:
+        """The ways to all templates of a root stack."""
+        return tuple(self._sources[stack].templates)
+
+    def file(self, stack: str, way: Way = ()) -> Path | None:
+        """The file that a template was read from."""
+        return self._sources[stack].files.get(way)
 
 
 def load_graph(
     path: Path,
     *,
-    account: str = "111111111111",
-    region: str = "us-east-1",
+    account: str | None = None,
+    region: str | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Graph:
-    """Read a cloud assembly's folder, or one template in JSON or YAML. Raises `RequestError` where it is neither."""
-    raise NotImplementedError
+    """Read a cloud assembly's folder, or one template in JSON or YAML. Raises `RequestError` where it is neither.
+
+    Account and region are the assembly's own where it names them and the caller does not.
+    """
+    return build(load_sources(path), account=account, region=region, parameters=parameters)
 
 
 def graph_of_template(
     template: Mapping[str, Any],
     *,
     name: str = "template",
-    account: str = "111111111111",
-    region: str = "us-east-1",
+    account: str | None = None,
+    region: str | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Graph:
     """The graph of one template."""
-    raise NotImplementedError
+    sources = Sources((StackSource(name, {(): dict(template)}),))
+    return build(sources, account=account, region=region, parameters=parameters)
+
+
+def build(
+    sources: Sources,
+    *,
+    account: str | None = None,
+    region: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> Graph:
+    """The graph of templates that are already read. `parameters` are values for the root stacks."""
+    problems: dict[Problem, None] = {}
+    exports = Exports()
+    roots = []
+    for stack in sources.stacks:
+        facts = _facts(stack, account, region)
+        scopes: dict[Way, Scope] = {}
+        for way in sorted(stack.templates, key=len):
+            parent = scopes[way[:-1]] if way else None
+            scopes[way] = Scope(
+                facts,
+                way,
+                stack.templates[way],
+                parent=parent,
+                parameters=parameters or {},
+                problems=problems,
+                exports=exports,
+            )
+            if parent is not None:
+                parent.children[way[-1]] = scopes[way]
+            _register_exports(scopes[way], exports)
+        roots.append(scopes[()])
+    return Graph(sources.stacks, tuple(roots), problems)
+
+
+def _facts(stack: StackSource, account: str | None, region: str | None) -> StackFacts:
+    region = region or stack.region or ANY_REGION
+    partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    paths = stack.construct_paths or tuple(_paths_in_metadata(stack))
+    places = places_of(stack.name, paths, stack.templates)
+    return StackFacts(stack.name, account or stack.account or ANY_ACCOUNT, region, partition, places)
+
+
+def _paths_in_metadata(stack: StackSource) -> Iterator[tuple[str, str]]:
+    """Construct paths as the CDK writes them into templates."""
+    for template in stack.templates.values():
+        for logical_id, body in template["Resources"].items():
+            metadata = body.get("Metadata") if isinstance(body, Mapping) else None
+            path = metadata.get("aws:cdk:path") if isinstance(metadata, Mapping) else None
+            if isinstance(path, str):
+                yield path, logical_id
+
+
+def _register_exports(scope: Scope, exports: Exports) -> None:
+    for name, output in scope.template.get("Outputs", {}).items():
+        export = output.get("Export", {}).get("Name") if isinstance(output, Mapping) else None
+        if export is not None:
+            resolved = scope.at(f"Outputs.{name}", export)
+            if isinstance(resolved, str):
+                exports.values[resolved] = _output_of(scope, name)
+
+
+def _output_of(scope: Scope, name: str) -> Callable[[], Any]:
+    return lambda: scope.output(name)
+
+
+def _resources(scope: Scope, name_the_stack: bool) -> Iterator[Resource]:
+    facts = scope.facts
+    for logical_id, body in scope.resources.items():
+        if logical_id.startswith("Fn::") or not scope.is_present(logical_id):
+            continue
+        place = facts.places.resource(scope.way, logical_id)
+        place = f"{facts.name}/{place}" if name_the_stack else place
+        yield Resource(facts.name, scope.way, logical_id, body["Type"], place, body, facts.region, scope)
+        if logical_id in scope.children:
+            yield from _resources(scope.children[logical_id], name_the_stack)
+
+
+def _documents_in_outputs(scope: Scope) -> Iterator[Document]:
+    stack = scope.facts.places.stack(scope.way)
+    for name, output in scope.outputs().items():
+        for path, value in _objects(output, f"Outputs.{name}"):
+            yield Document(f"{stack}/{name}" if scope.way else name, path, value, None)
+    for child in scope.children.values():
+        yield from _documents_in_outputs(child)
+
+
+def _circles(scope: Scope) -> Iterator[Problem]:
+    for circle in cycles(scope.resources):
+        names = [scope.facts.places.resource(scope.way, logical_id) for logical_id in circle]
+        way = " -> ".join([*names, names[0]])
+        yield Problem(names[0], f"depends on itself: {way}", "break the circle, for example by a resource of its own")
+    for child in scope.children.values():
+        yield from _circles(child)
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _texts(each, f"{path}.{key}" if path else str(key))
+            yield from _texts(key, f"{path} (key)") if "tw" in str(key) else ()
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _texts(each, f"{path}[{index}]")
+
+
+def _objects(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for where, text in _texts(value, path):
+        if text.lstrip().startswith("{"):
+            try:
+                found = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(found, dict):
+                yield where, found

@@ -1,0 +1,96 @@
+"""Circles among the resources of one template, which CloudFormation refuses to deploy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_SUB = re.compile(r"\$\{(?!!)([A-Za-z0-9]+)")
+
+
+def cycles(resources: Mapping[str, Any]) -> list[list[str]]:
+    """Each circle as logical ids in the order of their references, starting with the first in the template."""
+    needs = {logical_id: _needs(body, resources) - {logical_id} for logical_id, body in resources.items()}
+    found = [_ordered(component, needs) for component in _components(needs) if len(component) > 1]
+    found += [[logical_id] for logical_id, body in resources.items() if logical_id in _needs(body, resources)]
+    return found
+
+
+def _needs(body: Any, resources: Mapping[str, Any]) -> set[str]:
+    if not isinstance(body, Mapping):
+        return set()
+    depends_on = body.get("DependsOn", [])
+    named = set(depends_on if isinstance(depends_on, list) else [depends_on])
+    named.update(_mentioned(body.get("Properties", {})))
+    return {name for name in named if isinstance(name, str) and name in resources}
+
+
+def _mentioned(value: Any) -> Iterator[str]:
+    """Logical ids (and names of parameters) in a raw value."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _mentioned(each)
+    elif isinstance(value, dict):
+        if len(value) == 1:
+            ((name, argument),) = value.items()
+            if name == "Ref" and isinstance(argument, str):
+                yield argument
+            elif name == "Fn::GetAtt" and argument:
+                yield str(argument[0] if isinstance(argument, list) else argument.split(".")[0])
+            elif name == "Fn::Sub":
+                text, given = (argument[0], argument[1]) if isinstance(argument, list) else (argument, {})
+                yield from (found for found in _SUB.findall(str(text)) if found not in given)
+                yield from _mentioned(given)
+        for each in value.values():
+            yield from _mentioned(each)
+
+
+def _components(needs: Mapping[str, set[str]]) -> list[list[str]]:
+    """Strongly connected components, after Tarjan, without recursion."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    on_stack: set[str] = set()
+    found: list[list[str]] = []
+    for root in needs:
+        if root in index:
+            continue
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        on_stack.add(root)
+        work = [(root, iter(sorted(needs[root])))]
+        while work:
+            node, following = work[-1]
+            for child in following:
+                if child not in index:
+                    index[child] = low[child] = len(index)
+                    stack.append(child)
+                    on_stack.add(child)
+                    work.append((child, iter(sorted(needs[child]))))
+                    break
+                if child in on_stack:
+                    low[node] = min(low[node], index[child])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == index[node]:
+                    component: list[str] = []
+                    while not component or component[-1] != node:
+                        component.append(stack.pop())
+                        on_stack.discard(component[-1])
+                    found.append(component)
+    return found
+
+
+def _ordered(component: list[str], needs: Mapping[str, set[str]]) -> list[str]:
+    """One way around the circle."""
+    members = set(component)
+    way = [min(component)]
+    while True:
+        following = sorted(needs[way[-1]] & members)
+        new = [each for each in following if each not in way]
+        if not new:
+            return way
+        way.append(new[0])
