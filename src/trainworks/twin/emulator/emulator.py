@@ -29,7 +29,8 @@ from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.nested_change_sets import NestedChangeSets
 from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.resource_types import ResourceTypes
-from trainworks.twin.emulator.services import REFUSED, SERVICES
+from trainworks.twin.emulator.sdk_tasks import SdkTasks
+from trainworks.twin.emulator.services import OWN_SERVICES, REFUSED, SERVICES
 from trainworks.twin.emulator.stacks import Stacks, is_interrupted
 from trainworks.twin.home import Home, RootCredentials
 from trainworks.twin.ports import ApiError
@@ -69,6 +70,9 @@ class Emulator:
         self._flusher: asyncio.Task[None] | None = None
         self.control_plane = EmulatorControlPlane(
             self._authorization, self._registry, self._loop, self._persistence.commit
+        )
+        self._sdk_tasks = SdkTasks(
+            self.control_plane.assume_for_service, f"http://127.0.0.1:{port}", {*SERVICES, *OWN_SERVICES}
         )
 
     def signing_key(self, access_key_id: str) -> SigningKey | None:
@@ -165,6 +169,8 @@ class Emulator:
             log_filter.install(module)
         elif name == "cloudwatch":
             self._alarms.install(module)
+        elif name == "stepfunctions":
+            self._sdk_tasks.install(module)
         elif name == "ecr":
             self._registry.install(module)
 

@@ -89,6 +89,12 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
         ("services.eventbridge", "_apply_input_transformer"): "transformer rule view",
         ("services.eventbridge", "_pattern_event_view"): "event",
     },
+    "stepfunctions": {
+        ("services.stepfunctions", "_execute_task"): "state_def raw_input execution ctx",
+        ("services.stepfunctions", "_test_state"): "data",
+        ("services.stepfunctions", "_invoke_aws_sdk_integration"): "resource input_data",
+        ("services.stepfunctions", "_ExecutionError"): "error cause",
+    },
     "s3": {
         ("services.s3", "_get_object_data"): "bucket_name key version_id",
         ("services.s3", "_delete_bucket"): "name",

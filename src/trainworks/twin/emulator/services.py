@@ -31,6 +31,9 @@ SERVICES: dict[str, str] = {
     "tagging": "executed",
 }
 
+OWN_SERVICES = ("sagemaker", "batch")
+"""What the front serves without ministack."""
+
 REFUSED: frozenset[tuple[str, str]] = frozenset(
     {("ec2", name) for name in ("RunInstances", "StartInstances", "RequestSpotInstances", "CreateFleet")}
     | {("ssm", name) for name in ("SendCommand", "StartAutomationExecution", "StartSession")}
