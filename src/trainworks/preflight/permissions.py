@@ -1,0 +1,171 @@
+"""What a role of the templates may do: all its policies together, Deny before Allow.
+
+    inline policies, AWS::IAM::Policy, RolePolicy, ManagedPolicy, AWS's managed policies --> Statements --> allows()
+
+Identity policies only: a bucket's or key's own policy may add or take away, and is asked for separately.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.conditions import Context, Verdict
+from trainworks.preflight.managed_policies import managed_policy, managed_policy_name
+from trainworks.preflight.policy import Statement, anything, statements_of
+
+
+class Answer(IntEnum):
+    """From least to most: a rule reports `NO` alone. `CONDITIONAL`: under a condition on what is not known."""
+
+    NO = 0
+    UNKNOWN = 1
+    CONDITIONAL = 2
+    YES = 3
+
+
+class Permissions:
+    """Statements of one identity, with an optional boundary."""
+
+    def __init__(
+        self,
+        statements: Iterable[Statement],
+        boundary: Permissions | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self.statements = tuple(statements)
+        self._boundary = boundary
+        self._context = dict(context or {})
+
+    def allows(self, action: str, resource: str, context: Context | None = None) -> Answer:
+        """Whether `action` on `resource` (an ARN; with `*` in it: on all of these) is allowed.
+
+        `context` states condition keys of the request, in lower case.
+        """
+        known = {**self._context, **(context or {})}
+        best, cap = Answer.NO, Answer.YES
+        for statement in self.statements:
+            strength = _strength(statement, action, resource, known)
+            if statement.allows:
+                best = max(best, strength)
+            elif strength is not Answer.NO:
+                cap = min(cap, _LEFT_BY_DENY[strength])
+        answer = min(best, cap)
+        if self._boundary and answer is not Answer.NO:
+            return min(answer, self._boundary.allows(action, resource, context))
+        return answer
+
+    def allows_somewhere(self, action: str) -> Answer:
+        """Whether `action` is allowed on any resource at all, conditions left aside."""
+        best = Answer.NO
+        for statement in self.statements:
+            spoken = statement.speaks_of(action)
+            if spoken is Verdict.FALSE:
+                continue
+            if statement.allows:
+                certain = spoken is Verdict.TRUE and not any(isinstance(each, Unknown) for each in statement.resources)
+                best = max(best, Answer.YES if certain else Answer.UNKNOWN)
+            elif not statement.condition and "*" in statement.resources and spoken is Verdict.TRUE:
+                return Answer.NO
+        return best
+
+
+_LEFT_BY_DENY = {Answer.YES: Answer.NO, Answer.CONDITIONAL: Answer.CONDITIONAL, Answer.UNKNOWN: Answer.UNKNOWN}
+"""What is left at most where a Deny certainly, under a condition, or perhaps applies."""
+
+
+def _strength(statement: Statement, action: str, resource: str, context: Context) -> Answer:
+    """How surely a statement applies to a request."""
+    spoken = statement.speaks_of(action)
+    if spoken is Verdict.FALSE:
+        return Answer.NO
+    reached = statement.reaches(resource)
+    if reached is Verdict.FALSE:
+        return Answer.NO
+    held = statement.holds(context)
+    if held is Verdict.FALSE:
+        return Answer.NO
+    if Verdict.UNDECIDED in (spoken, reached):
+        return Answer.UNKNOWN
+    return Answer.CONDITIONAL if held is Verdict.UNDECIDED else Answer.YES
+
+
+class RolePermissions:
+    """The permissions of every role of a graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._attached: dict[Resource, list[Resource]] = defaultdict(list)
+        for policy in graph.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+            names = policy.get("Roles", default=[]) or []
+            for name in [*(names if isinstance(names, list) else []), policy.get("RoleName", default="")]:
+                role = self.role(name)
+                if role:
+                    self._attached[role].append(policy)
+        self._context = {
+            "aws:securetransport": "true",
+            "aws:principalaccount": graph.account,
+            "aws:requestedregion": graph.region,
+        }
+        self._made: dict[Resource, Permissions] = {}
+
+    def role(self, name_or_arn: object) -> Resource | None:
+        """The role of that name or ARN where the templates have it."""
+        if not isinstance(name_or_arn, str) or not name_or_arn or isinstance(name_or_arn, Unknown):
+            return None
+        found = self._graph.owner(name_or_arn)
+        return found if found is not None and found.type == "AWS::IAM::Role" else None
+
+    def of(self, role: Resource) -> Permissions:
+        """All its statements."""
+        if role not in self._made:
+            boundary = role.get("PermissionsBoundary")
+            self._made[role] = Permissions(
+                self._statements(role),
+                Permissions(self._named(boundary), context=self._context) if isinstance(boundary, str) else None,
+                self._context,
+            )
+        return self._made[role]
+
+    def managed_policy_arns(self, role: Resource) -> tuple[str, ...]:
+        """ARNs of managed policies that the role names."""
+        arns = role.get("ManagedPolicyArns", default=[])
+        return tuple(arn for arn in arns if isinstance(arn, str)) if isinstance(arns, list) else ()
+
+    def _statements(self, role: Resource) -> Iterator[Statement]:
+        yield from inline_statements(role)
+        for policy in self._attached[role]:
+            yield from statements_of(policy.get("PolicyDocument"), policy)
+        for arn in self.managed_policy_arns(role):
+            policy_resource = self._graph.owner(arn)
+            # A managed policy may name the role as well as be named by it.
+            if policy_resource is None or policy_resource not in self._attached[role]:
+                yield from self._named(arn)
+
+    def _named(self, arn: str) -> Iterator[Statement]:
+        name = None if isinstance(arn, Unknown) else managed_policy_name(arn)
+        owner = self._graph.owner(arn)
+        if name:
+            yield from managed_policy(name).statements
+        elif owner is not None and owner.type == "AWS::IAM::ManagedPolicy":
+            yield from statements_of(owner.get("PolicyDocument"), owner)
+        else:
+            yield anything()
+
+
+def inline_statements(role: Resource) -> Iterator[Statement]:
+    """Statements of the policies inside a role, user or group."""
+    policies = role.get("Policies", default=[])
+    for policy in policies if isinstance(policies, list) else []:
+        document: Any = policy.get("PolicyDocument") if isinstance(policy, Mapping) else None
+        yield from statements_of(document, role)
+
+
+@lru_cache(maxsize=4)
+def permissions_of(graph: Graph) -> RolePermissions:
+    """The permissions of a graph's roles; made once for a graph."""
+    return RolePermissions(graph)

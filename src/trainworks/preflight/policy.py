@@ -1,0 +1,116 @@
+"""Policy documents as typed statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from trainworks.assembly.graph import Resource, Unknown
+from trainworks.preflight.conditions import Context, Verdict, decide, values_of
+from trainworks.preflight.wildcards import covers, covers_action
+
+UNKNOWN = Unknown("known at deployment only")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement; `written_in` is the resource whose property it is, None in a policy of AWS.
+
+    Exactly one of `actions` and `not_actions` is given, and of `resources` and `not_resources`, except in resource
+    policies that say neither resource.
+    """
+
+    allows: bool
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    not_resources: tuple[str, ...] = ()
+    condition: Any = None
+    principal: Any = None
+    sid: str = ""
+    written_in: Resource | None = None
+
+    @cached_property
+    def _lower_actions(self) -> tuple[str, ...]:
+        return tuple(action.lower() for action in self.actions)
+
+    def speaks_of(self, action: str) -> Verdict:
+        """Whether `action`, a name or a pattern, falls under the statement."""
+        if self.not_actions:
+            return _verdict(not any(covers_action(pattern, action) for pattern in self.not_actions))
+        lower = action.lower()
+        if any(covers(pattern, lower) for pattern in self._lower_actions):
+            return Verdict.TRUE
+        unknown = any(isinstance(each, Unknown) for each in self.actions)
+        return Verdict.UNDECIDED if unknown else Verdict.FALSE
+
+    def reaches(self, resource: str) -> Verdict:
+        """Whether `resource`, an ARN or a pattern of ARNs, falls under the statement."""
+        if self.not_resources:
+            found = _covered(self.not_resources, resource)
+            return {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}.get(found, found)
+        return _covered(self.resources, resource)
+
+    def holds(self, context: Context) -> Verdict:
+        """Whether its condition holds."""
+        return decide(self.condition, context)
+
+
+def _covered(patterns: tuple[str, ...], resource: str) -> Verdict:
+    undecided = isinstance(resource, Unknown)
+    for pattern in patterns:
+        if pattern == "*":
+            return Verdict.TRUE
+        if isinstance(pattern, Unknown) or "${" in pattern:
+            undecided = True
+        elif covers(pattern, resource):
+            return Verdict.TRUE
+    return Verdict.UNDECIDED if undecided else Verdict.FALSE
+
+
+def _verdict(holds: bool) -> Verdict:
+    return Verdict.TRUE if holds else Verdict.FALSE
+
+
+def anything(allows: bool = True, written_in: Resource | None = None) -> Statement:
+    """What stands for a policy whose contents nobody here knows."""
+    return Statement(allows, actions=("*",), resources=(UNKNOWN,), written_in=written_in)
+
+
+def statements_of(document: Any, written_in: Resource | None) -> Iterator[Statement]:
+    """The statements of a policy document, resolved; a document that is none is unknown."""
+    if not isinstance(document, Mapping):
+        yield anything(written_in=written_in)
+        return
+    statements = document.get("Statement", [])
+    for body in statements if isinstance(statements, list) else [statements]:
+        if not isinstance(body, Mapping):
+            yield anything(written_in=written_in)
+            continue
+        yield Statement(
+            allows=body.get("Effect") != "Deny",
+            actions=_values(body, "Action"),
+            not_actions=_values(body, "NotAction"),
+            resources=_values(body, "Resource"),
+            not_resources=_values(body, "NotResource"),
+            condition=body.get("Condition"),
+            principal=body.get("Principal"),
+            sid=str(body.get("Sid", "")),
+            written_in=written_in,
+        )
+
+
+def _values(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return values_of(body[name]) if name in body else ()
+
+
+def service_principals(principal: Any) -> tuple[str, ...]:
+    """The AWS services of a `Principal` element; `*` stands for anybody."""
+    if principal == "*":
+        return ("*",)
+    if not isinstance(principal, Mapping):
+        return ()
+    anybody = ("*",) if "*" in values_of(principal.get("AWS", [])) else ()
+    return (*anybody, *(values_of(principal["Service"]) if "Service" in principal else ()))
