@@ -37,11 +37,12 @@ def _mentioned(value: Any) -> Iterator[str]:
             if name == "Ref" and isinstance(argument, str):
                 yield argument
             elif name == "Fn::GetAtt" and argument:
-                yield str(argument[0] if isinstance(argument, list) else argument.split(".")[0])
+                first = argument[0] if isinstance(argument, list) else argument
+                yield str(first).partition(".")[0]
             elif name == "Fn::Sub":
-                text, given = (argument[0], argument[1]) if isinstance(argument, list) else (argument, {})
-                yield from (found for found in _SUB.findall(str(text)) if found not in given)
-                yield from _mentioned(given)
+                text, *given = argument if isinstance(argument, list) and argument else [argument]
+                own = given[0] if given and isinstance(given[0], dict) else {}
+                yield from (found for found in _SUB.findall(str(text)) if found not in own)
         for each in value.values():
             yield from _mentioned(each)
 
@@ -85,12 +86,17 @@ def _components(needs: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def _ordered(component: list[str], needs: Mapping[str, set[str]]) -> list[str]:
-    """One way around the circle."""
-    members = set(component)
-    way = [min(component)]
+    """The shortest way from the first member back to itself; each member of a component is on such a way."""
+    members, start = set(component), min(component)
+    ways = [[start]]
+    seen: set[str] = set()
     while True:
-        following = sorted(needs[way[-1]] & members)
-        new = [each for each in following if each not in way]
-        if not new:
-            return way
-        way.append(new[0])
+        longer = []
+        for way in ways:
+            for following in sorted(needs[way[-1]] & members):
+                if following == start:
+                    return way
+                if following not in seen:
+                    seen.add(following)
+                    longer.append([*way, following])
+        ways = longer

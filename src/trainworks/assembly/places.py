@@ -36,11 +36,16 @@ class Places:
         path = self.paths.get((way, logical_id))
         nested = _NESTED_STACK_PATH.fullmatch(path or "")
         if nested:
-            return f"{nested['parent'] or ''}{nested['name']}"
+            return _readable(f"{nested['parent'] or ''}{nested['name']}")
         if path:
-            return path.removesuffix("/Resource").removesuffix("/Default")
+            return _readable(path.removesuffix("/Resource"))
         below = [self.stack(way[: depth + 1]) for depth in range(len(way))]
         return "/".join([*below, self.stack((*way, logical_id))])
+
+
+def _readable(path: str) -> str:
+    """Without the components called `Default`, which the CDK leaves out of logical ids as well."""
+    return "/".join(part for part in path.split("/") if part != "Default")
 
 
 def places_of(

@@ -25,6 +25,9 @@ _LISTS = re.compile(r"CommaDelimitedList|List<.*>")
 _CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormation::Macro")
 _ZONE_LETTERS = "abc"
 
+_MALFORMED = (IntrinsicError, AttributeError, TypeError, KeyError, IndexError, ValueError)
+"""What comes of taking an argument apart that has not the form of its function's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -182,7 +185,7 @@ class Scope:
             special = self._special.get(name)
             if special:
                 return special(self, argument)
-        except (IntrinsicError, AttributeError, TypeError, KeyError) as error:
+        except _MALFORMED as error:
             why = str(error) if isinstance(error, IntrinsicError) else "its argument has the wrong form"
             self._note(f"{name} cannot be resolved: {why}", "see the intrinsic function's reference")
             return Unknown(f"{{{{{name}}}}}")
@@ -369,7 +372,7 @@ class Scope:
         self._busy.add(key)
         try:
             self._known[key] = find()
-        except (IntrinsicError, AttributeError, TypeError, ValueError, KeyError) as error:
+        except _MALFORMED as error:
             why = str(error) if isinstance(error, IntrinsicError) else "it has the wrong form"
             self._note(f"the {kind} {name!r} cannot be resolved: {why}", "correct its declaration")
             self._known[key] = Unknown(f"{{{{{name}}}}}")
