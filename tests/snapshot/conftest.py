@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.snapshot.platform import Platform
+from tests.snapshot.platform import Platform, Reference
 from trainworks.assembly import CloudAssembly
 from trainworks.spec.profile import PROFILES, ProfileName
 
 
 @pytest.fixture(scope="session")
 def platforms(assemblies: Mapping[ProfileName, CloudAssembly]) -> dict[ProfileName, Platform]:
-    return {name: Platform(profile, assemblies[name]) for name, profile in PROFILES.items()}
+    return {name: Platform(assemblies[name], profile) for name, profile in PROFILES.items()}
 
 
 @pytest.fixture(params=list(ProfileName), ids=str)
@@ -30,3 +30,9 @@ def dev(platforms: dict[ProfileName, Platform]) -> Platform:
 @pytest.fixture
 def prod(platforms: dict[ProfileName, Platform]) -> Platform:
     return platforms[ProfileName.PROD]
+
+
+@pytest.fixture(scope="session")
+def reference() -> Reference:
+    """The platform that this one is measured against, as it was synthesized."""
+    return Reference.load()

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from trainworks.assembly import CloudAssembly
 from trainworks.spec.profile import EnvironmentProfile
 
 STACK = "AWS::CloudFormation::Stack"
+REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,14 @@ class Resource:
         return self.body["Type"]
 
     def arn(self, attribute: str = "Ref") -> str:
-        """How `Platform.resolve` writes a reference to this resource."""
+        """How `Stacks.resolve` writes a reference to this resource."""
         return f"${{{self.logical_id}.{attribute}}}"
 
 
 @dataclass(frozen=True)
-class Platform:
-    profile: EnvironmentProfile
+class Stacks:
+    """The stacks of an assembly, ours or the reference platform's."""
+
     assembly: CloudAssembly
 
     @cached_property
@@ -104,6 +107,13 @@ class Platform:
             return self.resolve(output["Value"], logical_id)
         return f"${{{logical_id}.{attribute}}}"
 
+    def output(self, key: str) -> Any:
+        """An output of the root or, where it has none, of a nested stack; None where there is none at all."""
+        for stack, template in self.templates.items():
+            if key in template.get("Outputs", {}):
+                return self.resolve(template["Outputs"][key]["Value"], stack)
+        return None
+
     def role(self, name: str) -> Role:
         return Role(self, self.resource("AWS::IAM::Role", name))
 
@@ -111,13 +121,32 @@ class Platform:
         return [Role(self, each) for each in self.resources("AWS::IAM::Role")]
 
     def training_job_config(self) -> dict[str, Any]:
-        config: dict[str, Any] = json.loads(self.outputs["TrainingJobConfig"])
+        config: dict[str, Any] = json.loads(self.output("TrainingJobConfig"))
         return config
 
 
 @dataclass(frozen=True)
+class Platform(Stacks):
+    """One of ours."""
+
+    profile: EnvironmentProfile
+
+
+@dataclass(frozen=True)
+class Reference(Stacks):
+    """The platform that this one is measured against; `sources` is what its document and sources say."""
+
+    sources: dict[str, Any]
+
+    @classmethod
+    def load(cls) -> Reference:
+        sources = json.loads((REFERENCE / "sources.json").read_text(encoding="utf-8"))
+        return cls(CloudAssembly.load(REFERENCE / "cdk.out"), sources)
+
+
+@dataclass(frozen=True)
 class Role:
-    platform: Platform
+    platform: Stacks
     resource: Resource
 
     @cached_property

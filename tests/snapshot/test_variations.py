@@ -26,7 +26,7 @@ def synthesizer() -> Iterator[Synthesizer]:
 
 def platform_of(profile: EnvironmentProfile, cache: Path, synthesizer: Synthesizer) -> Platform:
     request = SynthRequest("vary", profile, ACCOUNT, REGION)
-    return Platform(profile, synthesize(request, cache, synthesizer.synthesize))
+    return Platform(synthesize(request, cache, synthesizer.synthesize), profile)
 
 
 def test_a_dev_notebook_with_endpoints_for_its_apis(assembly_cache: Path, synthesizer: Synthesizer) -> None:

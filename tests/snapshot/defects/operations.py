@@ -1,0 +1,48 @@
+"""Faults of what people do with a platform: find it, tell environments apart, pay for it, deploy it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.snapshot.platform import Stacks
+
+NEEDED_OUTPUTS = (
+    "VpcId",
+    "PrivateSubnetIds",
+    "DatasetBucketName",
+    "ModelBucketName",
+    "ECRRepositoryUri",
+    "TrainingRoleArn",
+    "TrainingJobConfig",
+    "ComputeEnvironmentArn",
+    "JobQueueArn",
+    "JobDefinitionArn",
+    "DashboardName",
+)
+"""What that platform's nested stacks give as outputs, for its root to pass on."""
+
+TAGLESS = re.compile(
+    r"Policy$|Route$|SubnetRouteTableAssociation|VPCGatewayAttachment|LifecycleConfig|SecurityGroup(In|E)gress"
+    r"|InstanceProfile|Events::Rule|LaunchTemplate$|Dashboard|^Custom::"
+)
+"""Types without a `Tags` property in CloudFormation, or that the CDK does not tag (rules, launch templates)."""
+
+COST_TAGS = ("Project", "Environment")
+
+
+def untagged_resources(platform: Stacks) -> Iterator[str]:
+    for resource in platform.resources():
+        if TAGLESS.search(resource.type):
+            continue
+        tags: Any = resource.properties.get("Tags", [])
+        keys = set(tags) if isinstance(tags, Mapping) else {tag["Key"] for tag in tags}
+        if missing := [key for key in COST_TAGS if key not in keys]:
+            yield f"{resource.logical_id} has no tag {', '.join(missing)}"
+
+
+def hidden_outputs(platform: Stacks, needed: tuple[str, ...] = NEEDED_OUTPUTS) -> Iterator[str]:
+    for key in needed:
+        if not platform.outputs.get(key):
+            yield f"the root stack has no output {key}"
