@@ -77,7 +77,10 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
 
 def _read(report: Path) -> set[tuple[str, str]]:
     return {
-        (violation["ruleName"].removeprefix("AwsSolutions-"), construct["constructPath"].partition("/")[2])
+        (
+            violation["ruleName"].removeprefix("AwsSolutions-"),
+            construct["constructPath"].partition("/")[2].replace("Default/", ""),
+        )
         for plugin in json.loads(report.read_text())["pluginReports"]
         for violation in plugin["violations"]
         for construct in violation["violatingConstructs"]

@@ -40,6 +40,7 @@ TWIN_ACCOUNT = "000000000000"
 T = TypeVar("T")
 
 _PROFILE_TABLES = ("network", "storage", "monitoring", "training", "notebook", "batch")
+_OPTIONAL_TABLES = ("notebook", "batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +199,12 @@ def checked_suffix(value: str) -> str:
 
 
 def _profile(source: _Source, name: ProfileName, overrides: Mapping[str, object]) -> EnvironmentProfile:
-    """The shipped profile with single values replaced; `notebook = false` takes the notebook away."""
+    """The shipped profile with single values replaced; `notebook = false` and `batch = false` take these away."""
     if not overrides:
         return PROFILES[name]
     values = asdict(PROFILES[name])
     for key, override in overrides.items():
-        if key == "notebook" and override is False:
+        if key in _OPTIONAL_TABLES and override is False:
             values[key] = None
         elif key in _PROFILE_TABLES and not isinstance(override, dict):
             raise source.error((key,), f"is {override!r}; allowed: a table", f"write [environments.NAME.{key}]")

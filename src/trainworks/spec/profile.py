@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
 
+from trainworks.errors import ConfigurationError
 from trainworks.spec.constraints import Between, Matching, NotFewerThan, Record
 
 
@@ -171,12 +172,14 @@ class EnvironmentProfile(Record):
     monitoring: MonitoringProfile
     training: TrainingProfile = field(default_factory=TrainingProfile)
     notebook: NotebookProfile | None = None
-    batch: BatchProfile
+    batch: BatchProfile | None = None
 
     def __post_init__(self) -> None:
         network = self.network
-        if network.egress is Egress.INTERFACE_ENDPOINTS and (
-            missing := BATCH_ENDPOINTS.difference(network.interface_endpoints)
+        if (
+            self.batch
+            and network.egress is Egress.INTERFACE_ENDPOINTS
+            and (missing := BATCH_ENDPOINTS.difference(network.interface_endpoints))
         ):
             raise ValueError(
                 "network.egress is interface-endpoints, and Batch hosts also need "
@@ -233,3 +236,16 @@ PROFILES: dict[ProfileName, EnvironmentProfile] = {
     ),
 }
 """The profiles that ship, by name."""
+
+
+def profile_of(profile: EnvironmentProfile | str) -> EnvironmentProfile:
+    """A profile that ships, by its name, or the record itself. Raises `ConfigurationError` for other names."""
+    if isinstance(profile, EnvironmentProfile):
+        return profile
+    try:
+        return PROFILES[ProfileName(profile)]
+    except ValueError:
+        raise ConfigurationError(
+            f"no profile is called {profile!r}; allowed: {', '.join(ProfileName)}",
+            fix="give one of these names, or an EnvironmentProfile",
+        ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
@@ -51,6 +51,16 @@ class FailureAlarm(Construct):
             alarm_actions=[self.topic_arn],
         )
         self._topic_policy(rule, alarm)
+
+    def metric_failed_jobs(self, *, period: Duration | None = None) -> cloudwatch.Metric:
+        """Failed jobs in a period (default: five minutes): `AWS/Events MatchedEvents` of the rule."""
+        return cloudwatch.Metric(
+            namespace="AWS/Events",
+            metric_name="MatchedEvents",
+            dimensions_map={"RuleName": self.rule_name},
+            statistic="Sum",
+            period=period or Duration.minutes(5),
+        )
 
     def _topic_policy(self, rule: events.CfnRule, alarm: cloudwatch.CfnAlarm) -> None:
         """The rule and the alarms of this account may publish; nobody may without TLS."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, NestedStack, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -10,15 +10,26 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from trainworks.infra.constructs.data_bucket import DataBucket
-from trainworks.spec.profile import EnvironmentProfile
+from trainworks.infra.constructs.policy import Prefixes, key_use
+from trainworks.infra.constructs.training_role import DataStores
+from trainworks.infra.grants import grant
+from trainworks.spec.profile import EnvironmentProfile, profile_of
 
 
-class StorageStack(NestedStack):
-    """One key for data (and one for operations where the profile wants it), three buckets, one repository."""
+class Storage(Construct):
+    """One key for data (and one for operations where the profile wants it), three buckets, one repository.
 
-    def __init__(self, scope: Construct, id: str, *, profile: EnvironmentProfile) -> None:
+    dataset_bucket, model_bucket, log_bucket   what jobs read, what they write, access logs of both
+    repository                                 the images of jobs, tags immutable
+    data_key, operations_key                   the same key unless `storage.key_per_domain`
+
+    The grants name exact actions and key prefixes, and with them the use of the key.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, profile: EnvironmentProfile | str) -> None:
         super().__init__(scope, id)
-        storage = profile.storage
+        settings = profile_of(profile)
+        storage = settings.storage
         removal_policy = RemovalPolicy.RETAIN if storage.retain else RemovalPolicy.DESTROY
         self.data_key = self._key("DataKey", "Buckets, images and training volumes", removal_policy)
         self.operations_key = (
@@ -51,7 +62,7 @@ class StorageStack(NestedStack):
         self.dataset_bucket = DataBucket(
             self, "DatasetBucket", profile=storage, key=self.data_key, log_bucket=self.log_bucket
         )
-        if profile.notebook:
+        if settings.notebook:
             self.dataset_bucket.publish_events()  # the notebook signals through it that it is idle
         self.model_bucket = DataBucket(
             self,
@@ -79,6 +90,30 @@ class StorageStack(NestedStack):
             lifecycle_rules=[ecr.LifecycleRule(max_image_count=storage.max_image_count)],
         )
 
+    @property
+    def stores(self) -> DataStores:
+        """What roles of jobs are written for."""
+        return DataStores(self.dataset_bucket, self.model_bucket, self.repository, self.data_key)
+
+    def grant_read_datasets(self, grantee: iam.IGrantable, prefix: str = "datasets/") -> iam.Grant:
+        """List and read objects of the dataset bucket whose keys start with `prefix`."""
+        return self._grant(grantee, Prefixes(self.dataset_bucket.bucket_arn, read=(prefix,)))
+
+    def grant_write_datasets(self, grantee: iam.IGrantable, prefix: str = "datasets/") -> iam.Grant:
+        """List and write objects of the dataset bucket whose keys start with `prefix`; reading is another grant."""
+        return self._grant(grantee, Prefixes(self.dataset_bucket.bucket_arn, write=(prefix,)))
+
+    def grant_read_models(self, grantee: iam.IGrantable, prefix: str = "output/") -> iam.Grant:
+        """List and read objects of the model bucket: `output/` holds models, `predictions/` those of batch jobs."""
+        return self._grant(grantee, Prefixes(self.model_bucket.bucket_arn, read=(prefix,)))
+
+    def grant_write_code(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Upload the source archives that jobs run, to `code/` of the model bucket."""
+        return self._grant(grantee, Prefixes(self.model_bucket.bucket_arn, write=("code/",)))
+
+    def _grant(self, grantee: iam.IGrantable, prefixes: Prefixes) -> iam.Grant:
+        return grant(grantee, [*prefixes.statements("Objects"), *key_use(self.data_key.key_arn)])
+
     def _key(self, id: str, description: str, removal_policy: RemovalPolicy) -> kms.Key:
         return kms.Key(
             self,
@@ -91,8 +126,9 @@ class StorageStack(NestedStack):
 
     def _allow_publishers(self, key: kms.Key) -> None:
         """EventBridge and CloudWatch publish to the encrypted topic, Logs writes encrypted groups."""
-        account, region = Stack.of(self).account, Stack.of(self).region
-        groups = f"arn:{self.partition}:logs:{region}:{account}:log-group:*"
+        stack = Stack.of(self)
+        account, region = stack.account, stack.region
+        groups = f"arn:{stack.partition}:logs:{region}:{account}:log-group:*"
         key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="Publishers",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import NestedStack, RemovalPolicy, Stack
+from aws_cdk import Fn, RemovalPolicy, Stack
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from trainworks.errors import ConfigurationError
 from trainworks.infra.constructs.compute_environment import ComputeEnvironment, ComputePlacement
 from trainworks.infra.constructs.execution_role import ExecutionRole
 from trainworks.infra.constructs.policy import (
@@ -20,9 +21,10 @@ from trainworks.infra.constructs.policy import (
     repository_access,
 )
 from trainworks.infra.constructs.workload_security_group import WorkloadSecurityGroup
-from trainworks.infra.stacks.network import NetworkStack
-from trainworks.infra.stacks.storage import StorageStack
-from trainworks.spec.profile import BatchProfile, EnvironmentProfile
+from trainworks.infra.grants import grant
+from trainworks.infra.parts.network import Network
+from trainworks.infra.parts.storage import Storage
+from trainworks.spec.profile import BatchProfile, EnvironmentProfile, profile_of
 
 STUCK_REASONS = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
@@ -33,36 +35,67 @@ STUCK_REASONS = (
 compute environment has, no instance type fits it, or there is no capacity."""
 
 
-class BatchStack(NestedStack):
-    """Jobs run on spot hosts first, and on on-demand hosts where the profile allows them."""
+class BatchInference(Construct):
+    """Jobs run on spot hosts first, and on on-demand hosts where the profile allows them.
+
+    compute_environment_arn, job_queue_arn, job_definition_arn   what `SubmitJob` asks for; the first environment's
+    log_group_name                                               where the jobs' output goes
+    """
 
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        profile: EnvironmentProfile,
-        network: NetworkStack,
-        storage: StorageStack,
+        profile: EnvironmentProfile | str,
+        network: Network,
+        storage: Storage,
     ) -> None:
         super().__init__(scope, id)
+        settings = profile_of(profile)
+        if settings.batch is None:
+            raise ConfigurationError("the profile has no batch settings", fix="give a profile with batch settings")
         self._storage = storage
         stack = Stack.of(self)
         self._account_arn = f"{stack.region}:{stack.account}"
         self.log_group = logs.CfnLogGroup(
             self,
             "LogGroup",
-            retention_in_days=profile.monitoring.log_retention_days,
+            retention_in_days=settings.monitoring.log_retention_days,
             kms_key_id=storage.operations_key.key_arn,
         )
-        self.log_group.apply_removal_policy(RemovalPolicy.RETAIN if profile.storage.retain else RemovalPolicy.DESTROY)
+        self.log_group.apply_removal_policy(RemovalPolicy.RETAIN if settings.storage.retain else RemovalPolicy.DESTROY)
         self.log_group_name = self.log_group.ref
-        environments = self._compute_environments(profile.batch, network)
+        environments = self._compute_environments(settings.batch, network)
         self.compute_environment_arn = environments[0].compute_environment_arn
-        self.job_queue_arn = self._job_queue(profile.batch, environments).attr_job_queue_arn
-        self.job_definition_arn = self._job_definition(profile.batch).ref
+        self.job_queue_arn = self._job_queue(settings.batch, environments).attr_job_queue_arn
+        self.job_definition_arn = self._job_definition(settings.batch).ref
 
-    def _compute_environments(self, profile: BatchProfile, network: NetworkStack) -> list[ComputeEnvironment]:
+    def grant_submit(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Submit jobs of the definition to the queue, describe, stop and list them, read what they wrote.
+
+        Describe and list actions know no resources; stopping is limited to jobs of this account and region.
+        """
+        stack = Stack.of(self)
+        # The definition's ARN ends in its revision; a later deployment makes another one.
+        definition = Fn.join(
+            ":", [*(Fn.select(part, Fn.split(":", self.job_definition_arn)) for part in range(6)), "*"]
+        )
+        return grant(
+            grantee,
+            [
+                allow("BatchSubmit", ["batch:SubmitJob"], [self.job_queue_arn, definition]),
+                allow(
+                    "BatchStop",
+                    ["batch:CancelJob", "batch:TerminateJob"],
+                    [f"arn:{stack.partition}:batch:{self._account_arn}:job/*"],
+                ),
+                allow("BatchLook", ["batch:DescribeJobs", "batch:ListJobs"], ["*"]),
+                allow("BatchLogs", ["logs:GetLogEvents", "logs:FilterLogEvents"], [self.log_group.attr_arn]),
+            ],
+        )
+
+    def _compute_environments(self, profile: BatchProfile, network: Network) -> list[ComputeEnvironment]:
         role = ExecutionRole(
             self, "InstanceRole", service="ec2.amazonaws.com", statements=self._instance_statements(), bound=False
         )
@@ -169,7 +202,7 @@ class BatchStack(NestedStack):
             self,
             "JobRole",
             service="ecs-tasks.amazonaws.com",
-            source_arn=f"arn:{self.partition}:ecs:{self._account_arn}:*",
+            source_arn=f"arn:{Stack.of(self).partition}:ecs:{self._account_arn}:*",
             statements=[
                 *Prefixes(storage.dataset_bucket.bucket_arn, read=("datasets/",)).statements("Datasets"),
                 *Prefixes(
@@ -183,13 +216,13 @@ class BatchStack(NestedStack):
         """What starts the container: its image, the platform's or a framework's of AWS, and its log."""
         repositories = [
             self._storage.repository.repository_arn,
-            *framework_repository_arns(self.partition, Stack.of(self).region),
+            *framework_repository_arns(Stack.of(self).partition, Stack.of(self).region),
         ]
         return ExecutionRole(
             self,
             "JobExecutionRole",
             service="ecs-tasks.amazonaws.com",
-            source_arn=f"arn:{self.partition}:ecs:{self._account_arn}:*",
+            source_arn=f"arn:{Stack.of(self).partition}:ecs:{self._account_arn}:*",
             statements=[*repository_access(repositories), self._write_logs()],
         )
 
@@ -201,7 +234,7 @@ class BatchStack(NestedStack):
 
         The host writes the containers' logs as well: Docker's log driver uses the instance's credentials.
         """
-        arn = f"arn:{self.partition}:ecs:{self._account_arn}"
+        arn = f"arn:{Stack.of(self).partition}:ecs:{self._account_arn}"
         return [
             allow("Discover", ["ecs:DiscoverPollEndpoint", "ec2:DescribeTags"], ["*"]),
             allow(

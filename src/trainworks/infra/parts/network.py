@@ -2,34 +2,79 @@
 
 from __future__ import annotations
 
-from aws_cdk import NestedStack, Stack
+from aws_cdk import Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from trainworks.errors import ConfigurationError
 from trainworks.infra.constructs.flow_log import FlowLog
-from trainworks.spec.profile import Egress, EnvironmentProfile, NetworkProfile
+from trainworks.spec.profile import Egress, EnvironmentProfile, NetworkProfile, profile_of
 
 ISOLATED = "Isolated"
 
 
-class NetworkStack(NestedStack):
-    """Subnets by what they may reach.
+class Network(Construct):
+    """Subnets by what they may reach: a VPC of its own, or those of `vpc`, which stays as it is.
 
     `isolated_subnets` reach S3 and DynamoDB by gateway and, where the profile has them, interface endpoints.
     `batch_subnets` and `notebook_subnets` follow `network.egress`; see `spec.profile.Egress`.
+
+    In a `vpc` brought along, jobs get its isolated subnets, or its private ones where it has no isolated; endpoints,
+    routes and flow logs are its owner's. Raises `ConfigurationError` where it has no subnets of the kind needed.
     """
 
-    def __init__(self, scope: Construct, id: str, *, profile: EnvironmentProfile) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        profile: EnvironmentProfile | str,
+        environment_suffix: str | None = None,
+        vpc: ec2.IVpc | None = None,
+    ) -> None:
         super().__init__(scope, id)
-        network = profile.network
+        settings = profile_of(profile)
+        network = settings.network
+        if vpc is None:
+            created = self._create(network)
+            self.vpc: ec2.IVpc = created
+            if network.interface_endpoints:
+                self._interface_endpoints(network)
+            if network.flow_logs:
+                FlowLog(self, "FlowLog", vpc=self.vpc, retention_days=settings.monitoring.log_retention_days)
+        else:
+            self.vpc = vpc
+        public, private = list(self.vpc.public_subnets), list(self.vpc.private_subnets)
+        self.isolated_subnets = list(self.vpc.isolated_subnets) or private
+        self.batch_subnets = {
+            Egress.PUBLIC_IP: public,
+            Egress.NAT_GATEWAY: private,
+            Egress.INTERFACE_ENDPOINTS: self.isolated_subnets,
+        }[network.egress]
+        self.notebook_subnets = private if network.egress is Egress.NAT_GATEWAY else self.isolated_subnets
+        self._check(network.egress)
+
+    def _check(self, egress: Egress) -> None:
+        for wanted, subnets in (
+            ("isolated or private subnets for jobs", self.isolated_subnets),
+            (f"subnets for network.egress {egress.value}", self.batch_subnets),
+            (f"subnets of the notebook for network.egress {egress.value}", self.notebook_subnets),
+        ):
+            if not subnets:
+                raise ConfigurationError(
+                    f"{self.vpc.node.path} has no {wanted}",
+                    fix="bring a VPC with them, or set network.egress to what it has",
+                )
+
+    def _create(self, network: NetworkProfile) -> ec2.Vpc:
         region = Stack.of(self).region
-        self.vpc = ec2.Vpc(
+        vpc = ec2.Vpc(
             self,
             "Vpc",
             ip_addresses=ec2.IpAddresses.cidr(network.cidr_block),
             availability_zones=[f"{region}{letter}" for letter in network.availability_zones],
             nat_gateways=1 if network.egress is Egress.NAT_GATEWAY else 0,
-            restrict_default_security_group=False,  # would add a Lambda function; nothing uses that group
+            restrict_default_security_group=False,  # would add a Lambda function
             subnet_configuration=_subnets(network),
             gateway_endpoints={
                 # No subnet selection: the gateways serve every route table.
@@ -37,19 +82,10 @@ class NetworkStack(NestedStack):
                 "DynamoDb": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB),
             },
         )
-        self.isolated_subnets = self.vpc.isolated_subnets
-        self.batch_subnets = {
-            Egress.PUBLIC_IP: self.vpc.public_subnets,
-            Egress.NAT_GATEWAY: self.vpc.private_subnets,
-            Egress.INTERFACE_ENDPOINTS: self.vpc.isolated_subnets,
-        }[network.egress]
-        self.notebook_subnets = (
-            self.vpc.private_subnets if network.egress is Egress.NAT_GATEWAY else self.vpc.isolated_subnets
-        )
-        if network.interface_endpoints:
-            self._interface_endpoints(network)
-        if network.flow_logs:
-            FlowLog(self, "FlowLog", vpc=self.vpc, retention_days=profile.monitoring.log_retention_days)
+        for named in (vpc, *vpc.public_subnets, *vpc.private_subnets, *vpc.isolated_subnets):
+            readable = [part for part in named.node.path.split("/") if part != "Default"]
+            Tags.of(named).add("Name", "/".join(readable))
+        return vpc
 
     def _interface_endpoints(self, network: NetworkProfile) -> None:
         """All endpoints share one security group, which answers to the VPC alone."""
