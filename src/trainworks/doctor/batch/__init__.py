@@ -1,0 +1,1 @@
+"""A Batch job: why it waits, why it does not start, why it failed."""

@@ -1,0 +1,104 @@
+"""The image of a job: whether its repository and its tag are there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trainworks.doctor.finding import Finding, Outcome
+from trainworks.doctor.looking import Look, Looker
+
+_ECR = re.compile(
+    r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
+    r"(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUri:
+    """An image of a private ECR repository; exactly one of `tag` and `digest` matters, the digest first."""
+
+    account: str
+    region: str
+    repository: str
+    tag: str = "latest"
+    digest: str = ""
+
+    @property
+    def reference(self) -> str:
+        return f"{self.repository}@{self.digest}" if self.digest else f"{self.repository}:{self.tag}"
+
+    @property
+    def repository_arn(self) -> str:
+        return f"arn:aws:ecr:{self.region}:{self.account}:repository/{self.repository}"
+
+
+def ecr_image(uri: str) -> ImageUri | None:
+    """The parts of an ECR image's URI; None for an image of any other registry."""
+    match = _ECR.match(uri)
+    if match is None:
+        return None
+    return ImageUri(
+        match["account"], match["region"], match["repository"], match["tag"] or "latest", match["digest"] or ""
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """The repository's look is absent where there is none; the image's where the tag or digest is in no image of it."""
+
+    uri: str
+    repository: Look[str]
+    image: Look[str]
+
+
+def look_at_image(looker: Looker, uri: str, account: str) -> ImageFacts | None:
+    """Ask ECR about an image of the account's own registry; None for others, about which nobody here can tell."""
+    parts = ecr_image(uri)
+    if parts is None or parts.account != account:
+        return None
+    image_id = {"imageDigest": parts.digest} if parts.digest else {"imageTag": parts.tag}
+    return ImageFacts(
+        uri,
+        looker.ask(
+            "ecr:DescribeRepositories",
+            lambda ecr: str(
+                ecr.describe_repositories(repositoryNames=[parts.repository])["repositories"][0]["repositoryUri"]
+            ),
+            absent=("RepositoryNotFound",),
+            subject=parts.repository,
+        ),
+        looker.ask(
+            "ecr:DescribeImages",
+            lambda ecr: str(
+                ecr.describe_images(repositoryName=parts.repository, imageIds=[image_id])["imageDetails"][0][
+                    "imageDigest"
+                ]
+            ),
+            absent=("ImageNotFound", "RepositoryNotFound"),
+            subject=parts.reference,
+        ),
+    )
+
+
+def image_findings(facts: ImageFacts | None) -> Iterator[Finding]:
+    """The image cannot be pulled because it is not there."""
+    if facts is None:
+        return
+    if facts.repository.is_absent:
+        yield Finding(
+            "image-repository-missing",
+            Outcome.PROBLEM,
+            f"the repository of image {facts.uri} does not exist",
+            (facts.repository.evidence("RepositoryNotFoundException"),),
+            "deploy the platform (trainworks up), or correct the image's name",
+        )
+    elif facts.image.is_absent:
+        yield Finding(
+            "image-missing",
+            Outcome.PROBLEM,
+            f"image {facts.uri} is not in its repository",
+            (facts.image.evidence("ImageNotFoundException"),),
+            "trainworks image build FOLDER, docker push, or correct the tag (trainworks image list)",
+        )
