@@ -60,14 +60,15 @@ class RoleNeeds:
     """Everything one workload needs of its role; `service` is the principal that assumes it.
 
     `source_keys`: whether the service sends `aws:SourceAccount` and `aws:SourceArn` when it does, so that a trust
-    policy can bind it to the account. `own_code`: it runs its owner's code, which may need more than is known here.
+    policy can bind it to the account. `bounded`: the services of which it needs nothing but what is here; None: all
+    services. What its owner's code does with others, nobody knows.
     """
 
     workload: Workload
     service: str
     needs: tuple[Need, ...]
     source_keys: bool = True
-    own_code: bool = False
+    bounded: frozenset[str] | None = None
 
     @property
     def actions(self) -> frozenset[str]:
@@ -90,15 +91,24 @@ SAGEMAKER_INTERFACE = (
 FUNCTION_INTERFACE = (
     "ec2:CreateNetworkInterface",
     "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
     "ec2:DeleteNetworkInterface",
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:UnassignPrivateIpAddresses",
+)
+BUILD_INTERFACE = (
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeSecurityGroups",
 )
 READ_DATA = ("s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation")
 WRITE_DATA = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 CHECKPOINTS = ("s3:GetObject", "s3:PutObject", "s3:ListBucket")
 KEY_USE = ("kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey")
+_MANAGEMENT = frozenset({"iam", "sts", "organizations", "cloudformation", "ec2", "ecs", "batch", "lambda", "states"})
+_JOB_BOUNDS = _MANAGEMENT | {"sagemaker", "ecr", "s3", "kms", "logs"}
 SAGEMAKER_LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams")
 
 
@@ -147,19 +157,19 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
                 Need("save and resume", CHECKPOINTS, "the checkpoint prefix", When.CHECKPOINTS),
                 *_sagemaker("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/TrainingJobs"),
             ),
-            own_code=True,
+            bounded=_JOB_BOUNDS,
         ),
         RoleNeeds(
             Workload.PROCESSING_JOB,
             "sagemaker.amazonaws.com",
             (*_DATA, *_sagemaker("/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/ProcessingJobs")),
-            own_code=True,
+            bounded=_JOB_BOUNDS,
         ),
         RoleNeeds(
             Workload.TRANSFORM_JOB,
             "sagemaker.amazonaws.com",
             (*_DATA, *_sagemaker("/aws/sagemaker/TransformJobs", "/aws/sagemaker/TransformJobs")),
-            own_code=True,
+            bounded=_JOB_BOUNDS,
         ),
         RoleNeeds(
             Workload.NOTEBOOK_INSTANCE,
@@ -199,7 +209,7 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
                     When.CODE,
                 ),
                 Need("log in to ECR", ("ecr:GetAuthorizationToken",), "*", When.CODE),
-                Need("write logs", SAGEMAKER_LOGS, "log group /aws/sagemaker/NotebookInstances*"),
+                Need("write logs", SAGEMAKER_LOGS, "log group /aws/sagemaker/NotebookInstances*", When.CODE),
                 Need(
                     "read job logs",
                     ("logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents"),
@@ -216,7 +226,7 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
                 ),
                 Need("join the VPC", SAGEMAKER_INTERFACE, "its subnet, group and interfaces; describes on *", When.VPC),
             ),
-            own_code=True,
+            bounded=frozenset({"iam", "organizations", "ec2"}),
         ),
         RoleNeeds(
             Workload.ENDPOINT,
@@ -226,13 +236,13 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
                 Need("capture data", ("s3:PutObject",), "the capture prefix", When.CODE),
                 *_sagemaker("/aws/sagemaker/Endpoints/", "/aws/sagemaker/Endpoints"),
             ),
-            own_code=True,
+            bounded=_JOB_BOUNDS,
         ),
         RoleNeeds(
             Workload.CONTAINER_TASK,
             "ecs-tasks.amazonaws.com",
             (*_DATA, Need("use the data key", KEY_USE, "the key", When.KEY)),
-            own_code=True,
+            bounded=frozenset({"ecr", "ecs"}),
         ),
         RoleNeeds(
             Workload.CONTAINER_START,
@@ -255,6 +265,7 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
             (
                 Need("find the cluster", ("ecs:DiscoverPollEndpoint",), "*"),
                 Need("read its tags", ("ec2:DescribeTags",), "*", When.CODE),
+                Need("make the default cluster", ("ecs:CreateCluster",), "*", When.CODE),
                 Need(
                     "join the cluster",
                     ("ecs:RegisterContainerInstance", "ecs:DeregisterContainerInstance"),
@@ -293,14 +304,20 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
                 Need("write logs", ("logs:CreateLogStream", "logs:PutLogEvents"), "the function's log group"),
                 Need("make the log group", ("logs:CreateLogGroup",), "the function's log group", When.CODE),
                 Need("join the VPC", FUNCTION_INTERFACE, "*", When.VPC),
+                Need(
+                    "share interfaces",
+                    ("ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+                    "*",
+                    When.CODE,
+                ),
                 Need("send what failed", ("sqs:SendMessage", "sns:Publish"), "its dead-letter target", When.CODE),
                 Need("read what arrives", ("sqs:ReceiveMessage", "sqs:DeleteMessage"), "its event source", When.CODE),
                 *_DATA,
                 Need("use the data key", KEY_USE, "the key", When.KEY),
             ),
-            # Lambda sends both keys for event sources only when it calls others, not when it assumes the role.
+            # Lambda assumes the role without saying for which function.
             source_keys=False,
-            own_code=True,
+            bounded=frozenset(),
         ),
         RoleNeeds(Workload.STATE_MACHINE, "states.amazonaws.com", ()),
         RoleNeeds(Workload.EVENT_TARGET, "events.amazonaws.com", ()),
@@ -322,6 +339,7 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
             "codebuild.amazonaws.com",
             (
                 Need("write logs", ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"), "its group"),
+                Need("join the VPC", BUILD_INTERFACE, "*", When.VPC),
                 Need("pass artefacts on", (*READ_DATA, *WRITE_DATA), "the artefact bucket", When.CODE),
                 Need(
                     "report tests",
@@ -337,7 +355,7 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
                 ),
                 Need("deploy", ("sts:AssumeRole",), "the CDK bootstrap roles", When.CODE),
             ),
-            own_code=True,
+            bounded=frozenset(),
         ),
     )
 }
