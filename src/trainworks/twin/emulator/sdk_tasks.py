@@ -174,7 +174,7 @@ def _parameters(value: Any, shape: Shape | None) -> Any:
     """Members by the names that the API has for them; what the API does not know stays, to be refused there."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         names = {sdk_name(name): str(name) for name in shape.members}
-        renamed = {names.get(key, key): item for key, item in value.items()}
+        renamed = {names.get(str(key)) or str(key): item for key, item in value.items()}
         return {key: _parameters(item, shape.members.get(key)) for key, item in renamed.items()}
     if isinstance(shape, ListShape) and isinstance(value, list):
         return [_parameters(item, shape.member) for item in value]
