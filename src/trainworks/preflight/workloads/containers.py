@@ -175,7 +175,7 @@ def _tasks(
         place=resource.place,
         path=path,
         resource=resource,
-        subnets=None if vpc is None else texts(table(vpc).get("Subnets")),
+        subnets=texts(vpc.get("Subnets")) if isinstance(vpc, Mapping) else None,
         security_groups=texts(table(vpc).get("SecurityGroups")),
         role_arn=definition.role_arn if definition else "",
         execution_role_arn=definition.execution_role_arn if definition else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.workloads.records import EndpointConfig, Model, Notebook, Variant, Workload
@@ -66,7 +66,7 @@ def models_of(graph: Graph) -> Iterator[Model]:
             kind=WorkloadKind.MODEL,
             place=resource.place,
             resource=resource,
-            subnets=None if vpc is None else texts(table(vpc).get("Subnets")),
+            subnets=texts(vpc.get("Subnets")) if isinstance(vpc, Mapping) else None,
             security_groups=texts(table(vpc).get("SecurityGroupIds")),
             role_arn=text(resource.get("ExecutionRoleArn")),
             artefact_s3_uris=tuple(text(each["ModelDataUrl"]) for each in containers if "ModelDataUrl" in each),
@@ -120,7 +120,7 @@ def builds_of(graph: Graph) -> Iterator[Workload]:
             kind=WorkloadKind.CODEBUILD_PROJECT,
             place=resource.place,
             resource=resource,
-            subnets=None if vpc is None else texts(table(vpc).get("Subnets")),
+            subnets=texts(vpc.get("Subnets")) if isinstance(vpc, Mapping) else None,
             security_groups=texts(table(vpc).get("SecurityGroupIds")),
             role_arn=text(resource.get("ServiceRole")),
         )

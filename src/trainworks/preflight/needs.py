@@ -1,0 +1,128 @@
+"""What one workload has to reach: `spec.service_needs` for its kind, narrowed by its images, logs and scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trainworks.assembly.graph import Unknown
+from trainworks.preflight.network import Subnet
+from trainworks.preflight.workloads import BatchEnvironment, Container, EcsTasks, Notebook, Workload
+from trainworks.preflight.workloads.values import flag, tables
+from trainworks.spec.service_needs import INTERNET, SERVICE_NEEDS, Necessity, ServiceNeed
+
+_PRIVATE_IMAGE = re.compile(r"\d{12}\.dkr[.-]ecr\.")
+_CALL = re.compile(r"""\baws["',\s]+([a-z0-9-]+)["',\s]+[a-z]|boto3\.(?:client|resource)\(\s*["']([a-z0-9-]+)""")
+_DOWNLOAD = re.compile(
+    r"\b(?:wget|curl|git\s+clone)\b[^\n]*?https?://(?!localhost|127\.|169\.254\.)(?![^\s/\"']*\.amazonaws\.com)"
+)
+_ENDPOINT_NAMES = {
+    "s3": "s3",
+    "s3api": "s3",
+    "sagemaker": "sagemaker.api",
+    "sagemaker-runtime": "sagemaker.runtime",
+    "sts": "sts",
+    "logs": "logs",
+    "cloudwatch": "monitoring",
+    "ssm": "ssm",
+    "secretsmanager": "secretsmanager",
+    "ecr": "ecr.api",
+    "codecommit": "codecommit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A service that the workload has to reach; `is_required`: it does not work without."""
+
+    service: str
+    is_required: bool
+    why: str
+
+
+def needs_of(workload: Workload) -> tuple[Need, ...]:
+    """Each service once. A notebook with internet access of SageMaker's own has none: it does not use the VPC's."""
+    if isinstance(workload, Notebook) and workload.direct_internet_access is not False:
+        return ()
+    found: dict[str, Need] = {}
+    for need in (*SERVICE_NEEDS[workload.kind], *_of_scripts(workload)):
+        if _applies(need, workload):
+            required = need.necessity is not Necessity.CONVENIENCE
+            present = found.get(need.service)
+            if present is None or (required and not present.is_required):
+                found[need.service] = Need(need.service, required, need.why)
+    return tuple(found.values())
+
+
+def _applies(need: ServiceNeed, workload: Workload) -> bool:
+    containers = _containers(workload)
+    match need.necessity:
+        case Necessity.ALWAYS | Necessity.CONVENIENCE:
+            return True
+        case Necessity.PRIVATE_IMAGE:
+            return any(_PRIVATE_IMAGE.match(each.image) for each in containers if _is_known(each.image))
+        case Necessity.PUBLIC_IMAGE:
+            return any(not _PRIVATE_IMAGE.match(each.image) for each in containers if _is_known(each.image))
+        case Necessity.AWSLOGS:
+            return any(each.log_driver == "awslogs" for each in containers)
+        case Necessity.SECRETS:
+            return any(f":{need.service}:" in arn for each in containers for arn in each.secret_arns)
+        case Necessity.REPOSITORY:
+            return isinstance(workload, Notebook) and any(_is_outside(url) for url in workload.repositories)
+
+
+def _containers(workload: Workload) -> tuple[Container, ...]:
+    if isinstance(workload, BatchEnvironment):
+        return tuple(container for definition in workload.job_definitions for container in definition.containers)
+    if isinstance(workload, EcsTasks) and workload.task_definition is not None:
+        return workload.task_definition.containers
+    return ()
+
+
+def _is_known(value: str) -> bool:
+    return bool(value) and not isinstance(value, Unknown)
+
+
+def _is_outside(url: str) -> bool:
+    return _is_known(url) and url.startswith("http") and ".amazonaws.com" not in url
+
+
+def _of_scripts(workload: Workload) -> Iterator[ServiceNeed]:
+    """What the lifecycle scripts of a notebook call: a script that fails or hangs keeps the instance from starting."""
+    for script in workload.scripts if isinstance(workload, Notebook) else ():
+        if _DOWNLOAD.search(script):
+            yield ServiceNeed(INTERNET, Necessity.ALWAYS, "download what its lifecycle script asks for")
+        for match in _CALL.finditer(script):
+            service = _ENDPOINT_NAMES.get(match[1] or match[2])
+            if service:
+                yield ServiceNeed(service, Necessity.ALWAYS, f"do what its lifecycle script calls {service} for")
+
+
+def has_public_ip(workload: Workload, subnet: Subnet) -> bool | Unknown:
+    """Whether its network interface in `subnet` gets a public address. Those that AWS's services attach never do."""
+    if isinstance(workload, EcsTasks):
+        return workload.assign_public_ip
+    if not isinstance(workload, BatchEnvironment):
+        return False
+    if workload.is_fargate:
+        return _agreed([each.assign_public_ip for each in workload.job_definitions])
+    return _of_launch_template(workload, subnet.map_public_ip_on_launch)
+
+
+def _agreed(answers: list[bool | Unknown]) -> bool | Unknown:
+    """True where all say so; Unknown where one is or nobody says anything."""
+    unknown = next((each for each in answers if isinstance(each, Unknown)), None)
+    return unknown if unknown is not None else all(answers) if answers else Unknown("no job definition says so")
+
+
+def _of_launch_template(environment: BatchEnvironment, default: bool | Unknown) -> bool | Unknown:
+    if not environment.has_launch_template:
+        return default
+    if environment.launch_template is None:
+        return Unknown("a launch template of another stack")
+    for interface in tables(environment.launch_template.get("LaunchTemplateData", "NetworkInterfaces")):
+        chosen = flag(interface.get("AssociatePublicIpAddress"))
+        if chosen is not None:
+            return chosen
+    return default
