@@ -61,9 +61,9 @@ def _applies(need: ServiceNeed, workload: Workload) -> bool:
         case Necessity.ALWAYS | Necessity.CONVENIENCE:
             return True
         case Necessity.PRIVATE_IMAGE:
-            return any(_PRIVATE_IMAGE.match(each.image) for each in containers if _is_known(each.image))
+            return any(map(has_private_image, containers))
         case Necessity.PUBLIC_IMAGE:
-            return any(not _PRIVATE_IMAGE.match(each.image) for each in containers if _is_known(each.image))
+            return any(map(_has_public_image, containers))
         case Necessity.AWSLOGS:
             return any(each.log_driver == "awslogs" for each in containers)
         case Necessity.SECRETS:
@@ -78,6 +78,15 @@ def _containers(workload: Workload) -> tuple[Container, ...]:
     if isinstance(workload, EcsTasks) and workload.task_definition is not None:
         return workload.task_definition.containers
     return ()
+
+
+def has_private_image(container: Container) -> bool:
+    """Whether its image is in a private repository of ECR, of this account or another."""
+    return _is_known(container.image) and bool(_PRIVATE_IMAGE.match(container.image))
+
+
+def _has_public_image(container: Container) -> bool:
+    return _is_known(container.image) and not _PRIVATE_IMAGE.match(container.image)
 
 
 def _is_known(value: str) -> bool:

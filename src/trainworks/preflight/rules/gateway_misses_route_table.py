@@ -1,0 +1,58 @@
+"""TW11: an S3 gateway endpoint that leaves a workload's route table out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainworks.assembly.graph import Graph, Resource
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.needs import has_public_ip
+from trainworks.preflight.network import Endpoint, Network, Reach, Subnet, network_of
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+from trainworks.preflight.workloads import Workload, workloads_of
+from trainworks.spec.service_needs import SERVICE_NEEDS
+
+_SERVICE = "s3"
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    """Only where S3 is reached otherwise: what does not reach it at all is TW10's."""
+    network = network_of(graph)
+    missed: dict[Resource, dict[str, str]] = {}
+    for workload in workloads_of(graph).all:
+        if any(need.service == _SERVICE for need in SERVICE_NEEDS[workload.kind]):
+            for endpoint, subnet in _missed(network, workload):
+                missed.setdefault(endpoint.resource, {}).setdefault(subnet.resource.place, workload.kind.value)
+    for resource, subnets in missed.items():
+        kinds = " and ".join(dict.fromkeys(subnets.values()))
+        yield Fault(
+            resource,
+            f"the gateway does not serve the route tables of {', '.join(subnets)}: what the {kinds} there moves to and "
+            "from S3 goes by the internet or NAT gateway, which costs per byte or leaves the VPC, and the endpoint's "
+            "policy does not hold for it",
+            resource.get("RouteTableIds", default=[]),
+            "add their route tables to RouteTableIds",
+        )
+
+
+def _missed(network: Network, workload: Workload) -> Iterator[tuple[Endpoint, Subnet]]:
+    for each in workload.subnets or ():
+        subnet = network.subnet(each)
+        if subnet is None or subnet.table.resource is None:
+            continue
+        gateways = [endpoint for endpoint in network.endpoints(subnet.vpc, _SERVICE) if endpoint.is_gateway]
+        tables = [table for endpoint in gateways for table in endpoint.route_tables]
+        if gateways and None not in tables and subnet.table.resource not in tables:
+            answer = network.reach(subnet, _SERVICE, has_public_ip(workload, subnet))
+            if answer.reach is Reach.YES and answer.endpoint is None:
+                yield gateways[0], subnet
+
+
+RULE = Rule(
+    code="TW11",
+    severity=Severity.WARNING,
+    title="an S3 gateway that leaves out the route table of a workload",
+    origin="The gateway covers isolated subnets only, and the compute is in others.",
+    find=find,
+)

@@ -1,0 +1,83 @@
+"""TW10: a workload that cannot reach a service which it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trainworks.assembly.graph import Graph
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.needs import Need, has_public_ip, needs_of
+from trainworks.preflight.network import Reach, Subnet, network_of
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+from trainworks.preflight.workloads import Workload, workloads_of
+from trainworks.spec.service_needs import INTERNET
+
+
+@dataclass(frozen=True, slots=True)
+class _Miss:
+    need: Need
+    subnet: Subnet
+    reason: str
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    """Each subnet counts: a workload may be placed in any of its own."""
+    for workload in workloads_of(graph).all:
+        misses = list(_misses(graph, workload))
+        for is_required in (True, False):
+            found = [miss for miss in misses if miss.need.is_required is is_required]
+            if found:
+                yield _fault(workload, found)
+
+
+def _misses(graph: Graph, workload: Workload) -> Iterator[_Miss]:
+    network = network_of(graph)
+    subnets = [subnet for each in workload.subnets or () if (subnet := network.subnet(each)) is not None]
+    needs = needs_of(workload) if subnets else ()
+    for subnet in subnets:
+        public_ip = has_public_ip(workload, subnet)
+        for need in needs:
+            answer = network.reach(subnet, need.service, public_ip)
+            if answer.reach is Reach.NO:
+                yield _Miss(need, subnet, answer.reason)
+
+
+def _fault(workload: Workload, misses: list[_Miss]) -> Fault:
+    needs = list({miss.need.service: miss.need for miss in misses}.values())
+    services = [need.service for need in needs]
+    is_required = misses[0].need.is_required
+    subnets = list(dict.fromkeys(miss.subnet.resource.place for miss in misses))
+    whys = "; ".join(f"{need.service}: it cannot {need.why}" for need in needs)
+    reasons = "; ".join(dict.fromkeys(miss.reason for miss in misses))
+    where = f"{subnets[0]} and {len(subnets) - 1} more" if len(subnets) > 2 else " and ".join(subnets)
+    return Fault(
+        workload.at,
+        f"the {workload.title} in {where} cannot reach {', '.join(services)} ({reasons}). {whys}",
+        list(workload.subnets or ()),
+        _fix(services),
+        None if is_required else Severity.WARNING,
+    )
+
+
+def _fix(services: list[str]) -> str:
+    gateway = [each for each in services if each in ("s3", "dynamodb")]
+    interface = [each for each in services if each not in (*gateway, INTERNET)]
+    parts = []
+    if gateway:
+        parts.append(f"a gateway endpoint for {' and '.join(gateway)} on the route table")
+    if interface:
+        parts.append(f"interface endpoints for {', '.join(interface)}")
+    if INTERNET in services:
+        return "a route to a NAT gateway; no endpoint leads out of AWS"
+    return f"{' and '.join(parts)}, or a route to a NAT gateway"
+
+
+RULE = Rule(
+    code="TW10",
+    severity=Severity.ERROR,
+    title="a service that the workload needs, out of its reach",
+    origin="Tasks in subnets without a way to ECR, Logs or S3 are placed and never start.",
+    find=find,
+)
