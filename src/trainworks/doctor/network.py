@@ -131,7 +131,7 @@ def _subnet(body: Any) -> Subnet:
 def _table(body: Any) -> RouteTable:
     associations = body.get("Associations", [])
     routes = body.get("Routes", [])
-    default = next(
+    default: dict[str, Any] = next(
         (r for r in routes if r.get("DestinationCidrBlock") == ANY_ADDRESS and r.get("State") == "active"), {}
     )
     targets = (default.get(key) for key in ("NatGatewayId", "GatewayId", "NetworkInterfaceId", "InstanceId"))

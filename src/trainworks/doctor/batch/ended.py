@@ -1,0 +1,164 @@
+"""Why a job failed, or does not come out of STARTING: exit code, the container's reason, Batch's reason, its log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trainworks.doctor.batch.facts import BatchFacts, BatchJob
+from trainworks.doctor.finding import Evidence, Finding, Likelihood, Outcome
+from trainworks.doctor.images import image_findings
+from trainworks.doctor.logs import missing_log_findings, shown_tail
+from trainworks.doctor.roles import role_findings
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What the reasons of an attempt look like, and what that means. Sources: "Stopped tasks error codes" (Amazon ECS),
+    "Automated job retries" and "Jobs stuck in a RUNNABLE status" (AWS Batch)."""
+
+    code: str
+    regex: str
+    what: str
+    fix: str
+    likelihood: Likelihood = Likelihood.CERTAIN
+
+
+_PATTERNS: tuple[Pattern, ...] = (
+    Pattern(
+        "cancelled-by-time-limit",
+        r"JobStateTimeLimit action",
+        "its queue cancelled it, because it had been blocked in RUNNABLE for too long",
+        "mend what the reason names, then submit it again",
+    ),
+    Pattern(
+        "image-pull-failed",
+        r"CannotPullContainer|CannotPullECRContainer|CannotPullImageManifest",
+        "its image could not be pulled",
+        "check the image's name and tag (trainworks image list), the role and the way to the registry",
+    ),
+    Pattern(
+        "task-initialization-failed",
+        r"ResourceInitializationError|CannotCreateVolume|CannotInspectContainer",
+        "its task could not be set up: registry, secrets or log could not be reached or were denied",
+        "give the execution role what the reason names, and the subnets a way to that service",
+    ),
+    Pattern(
+        "role-not-assumable",
+        r"unable to assume the role|is not authorized to perform: sts:AssumeRole|Unable to assume",
+        "one of its roles could not be assumed",
+        "let the role's trust policy allow sts:AssumeRole to ecs-tasks.amazonaws.com",
+    ),
+    Pattern(
+        "out-of-memory",
+        r"OutOfMemory",
+        "it used more memory than it asked for and was killed",
+        "ask for more memory (memory_mib of the job spec or of the batch profile), or use less",
+    ),
+    Pattern(
+        "host-lost",
+        r"Host EC2.*terminated|Spot(ter)?\w* interrupt",
+        "its instance went away: a spot interruption, or the host was ended",
+        'let it be retried: retryStrategy with {"onStatusReason": "Host EC2*", "action": "RETRY"} and attempts above 1',
+    ),
+    Pattern(
+        "timeout",
+        r"attempt duration exceeded timeout",
+        "it ran longer than its timeout",
+        "raise timeout_seconds of the job spec (job_timeout_seconds of the batch profile), or make it faster",
+    ),
+    Pattern(
+        "dependency-failed",
+        r"Dependent Job failed",
+        "a job that it depends on failed, so it was never started",
+        "mend that job, then submit both again",
+    ),
+    Pattern(
+        "container-start-failed",
+        r"CannotStartContainer|Task failed to start",
+        "its container could not be started",
+        "check the command and the image's entry point",
+    ),
+)
+
+
+def failed_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
+    """For FAILED: the cause, then what the cause itself comes from where that can be seen."""
+    if job.ended_by_request and not re.search("JobStateTimeLimit", job.status_reason):
+        yield _stopped_by_request(facts, job)
+        return
+    if job.is_array_parent:
+        return
+    pattern = matching_pattern(job)
+    roots = _roots(facts, pattern.code if pattern else "")
+    yield from roots
+    yield _cause(facts, job, pattern)
+    yield from missing_log_findings(facts.log, used_by="the job")
+
+
+def starting_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
+    """For STARTING: what keeps a container from starting. An earlier attempt's end often says it."""
+    yield from _roots(facts, "image-pull-failed")
+    earlier = matching_pattern(job)
+    if earlier is not None:
+        yield _cause(facts, job, earlier)
+
+
+def matching_pattern(job: BatchJob) -> Pattern | None:
+    """The first pattern that any reason of the job or of its last attempt matches."""
+    last = job.attempts[-1] if job.attempts else None
+    texts = [job.reason, job.status_reason, *((last.reason, last.status_reason) if last else ())]
+    return next((p for p in _PATTERNS if any(re.search(p.regex, text, re.IGNORECASE) for text in texts)), None)
+
+
+def _roots(facts: BatchFacts, code: str) -> list[Finding]:
+    """What may stand behind a container that did not start: image, role. On the exit of a program neither matters."""
+    found: list[Finding] = []
+    if code in ("image-pull-failed", "task-initialization-failed", "role-not-assumable", "container-start-failed"):
+        found += image_findings(facts.image)
+        if facts.execution_role is not None:
+            found += role_findings(
+                facts.execution_role, used_by="the start of its container", service="ecs-tasks.amazonaws.com"
+            )
+    return found
+
+
+def _cause(facts: BatchFacts, job: BatchJob, pattern: Pattern | None) -> Finding:
+    evidence = [facts.job.evidence(_reasons_shown(job))]
+    tail = shown_tail(facts.log)
+    if facts.log is not None and tail:
+        evidence.append(facts.log.last_lines.evidence(tail))
+    if pattern is not None:
+        return Finding(pattern.code, Outcome.PROBLEM, pattern.what, tuple(evidence), pattern.fix, pattern.likelihood)
+    return _by_exit_code(job, tuple(evidence))
+
+
+def _by_exit_code(job: BatchJob, evidence: tuple[Evidence, ...]) -> Finding:
+    code = job.exit_code
+    if code == 137:
+        what = "it was killed (SIGKILL, exit code 137): most often for want of memory"
+        fix = "ask for more memory (memory_mib), or find out who killed it"
+        return Finding("killed", Outcome.PROBLEM, what, evidence, fix, Likelihood.LIKELY)
+    if code in (126, 127):
+        what = f"its program was not found or cannot be executed (exit code {code})"
+        return Finding("command-not-found", Outcome.PROBLEM, what, evidence, "correct the job's command or its image")
+    if code == 139:
+        what = "its program crashed (SIGSEGV, exit code 139)"
+        return Finding("crashed", Outcome.PROBLEM, what, evidence, "a native library is at fault: see its last lines")
+    if code is not None:
+        what = f"its program ended with exit code {code}"
+        return Finding("exit-code", Outcome.PROBLEM, what, evidence, f"trainworks logs {job.job_id}")
+    what = f"it failed: {job.status_reason or job.reason or 'no reason was given'}"
+    return Finding("failed", Outcome.PROBLEM, what, evidence, "", Likelihood.POSSIBLE)
+
+
+def _stopped_by_request(facts: BatchFacts, job: BatchJob) -> Finding:
+    what = f"somebody stopped it: {job.status_reason or 'no reason was given'}"
+    return Finding("stopped-by-request", Outcome.WARNING, what, (facts.job.evidence(_reasons_shown(job)),))
+
+
+def _reasons_shown(job: BatchJob) -> str:
+    shown = {"status": job.status, "exitCode": job.exit_code, "statusReason": job.status_reason, "reason": job.reason}
+    attempts = f", attempts={len(job.attempts)}" if len(job.attempts) > 1 else ""
+    return ", ".join(f"{name}={value}" for name, value in shown.items() if value not in (None, "")) + attempts

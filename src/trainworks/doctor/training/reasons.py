@@ -1,0 +1,129 @@
+"""What a `FailureReason` means: a table, tried from the most specific to the most general.
+
+Sources: "Troubleshooting SageMaker training" and the error messages of `CreateTrainingJob` in SageMaker AI's Developer
+Guide; "Exit code" is the container's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from trainworks.doctor.finding import Likelihood
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """`code` names the cause; `what` may refer to the pattern's groups."""
+
+    code: str
+    regex: str
+    what: str
+    fix: str
+    likelihood: Likelihood = Likelihood.CERTAIN
+
+
+_REASONS: tuple[Reason, ...] = (
+    Reason(
+        "quota-exceeded",
+        r"ResourceLimitExceeded|account-level service limit",
+        "the account's quota for this instance type does not allow so many instances",
+        "ask for more: aws service-quotas request-service-quota-increase --service-code sagemaker, or use another type",
+    ),
+    Reason(
+        "no-capacity",
+        r"CapacityError|Insufficient(Instance)?Capacity|not enough capacity|Unable to provision requested",
+        "AWS has no such instance free",
+        "try again later, in another zone (more subnets), or with another instance type",
+    ),
+    Reason(
+        "access-denied",
+        r"not authorized to perform:? (?P<action>[\w-]+:\w+)(?: on resource:? \"?(?P<resource>arn:[^\s\"]+))?",
+        "the training role may not {action}{on_resource}",
+        "allow {action}{on_resource} in a policy of the training role",
+    ),
+    Reason(
+        "access-denied",
+        r"AccessDenied|Access Denied|\b403\b.*(Forbidden|HeadObject|S3)",
+        "the training role was denied an access",
+        "allow what the reason names in a policy of the training role",
+    ),
+    Reason(
+        "image-pull-failed",
+        r"Cannot pull the training image|pulling image|image.*(does not exist|not found|is not in)|InvalidImage",
+        "its image could not be pulled",
+        "correct the image's name and tag: trainworks image list",
+    ),
+    Reason(
+        "disk-full",
+        r"No space left on device|disk is full|\[Errno 28\]",
+        "its disk is full",
+        "raise volume_size_in_gb of the job spec, write less, or delete what is no longer needed while it runs",
+    ),
+    Reason(
+        "out-of-memory",
+        r"use an instance type with more memory|OutOfMemory|CUDA out of memory|MemoryError|exit code: 137",
+        "it ran out of memory",
+        "use an instance type with more memory, or a smaller batch size",
+    ),
+    Reason(
+        "input-missing",
+        r"No S3 objects found|NoSuchKey|NoSuchBucket|No objects? (was|were)? ?found",
+        "its input is not there",
+        "correct the S3 URI of the channel; what is there: aws s3 ls URI",
+    ),
+    Reason(
+        "executable-missing",
+        r"executable .* not found|exec format error|No such file or directory: '?train|Command not found",
+        "its container has no program to run",
+        "give the image a `train` program, or the job a script",
+    ),
+    Reason(
+        "instance-lost",
+        r"the instance of .* was lost|Internal server error|InternalServerError|internal error",
+        "SageMaker failed or lost the instance",
+        "start it again; with RetryStrategy, MaximumRetryAttempts, SageMaker does that by itself",
+    ),
+    Reason(
+        "script-failed",
+        r"(ExecuteUserScriptError|AlgorithmError).*?exit code:? (?P<exit_code>\d+)",
+        "the script failed with exit code {exit_code}",
+        "mend the script: its last lines are below; try it in seconds on the twin with --env local",
+    ),
+    Reason(
+        "script-failed",
+        r"AlgorithmError|ExecuteUserScriptError",
+        "the script failed",
+        "mend the script: its last lines are below; try it in seconds on the twin with --env local",
+    ),
+    Reason(
+        "request-wrong",
+        r"ClientError",
+        "the job's request or data is wrong",
+        "change what the reason names",
+        Likelihood.LIKELY,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A reason read: its cause, what happened, what mends it."""
+
+    code: str
+    what: str
+    fix: str
+    likelihood: Likelihood
+
+
+def meaning_of(failure_reason: str) -> Meaning:
+    """What a `FailureReason` means; a reason that no pattern knows stands for itself."""
+    for reason in _REASONS:
+        if match := re.search(reason.regex, failure_reason, re.IGNORECASE | re.DOTALL):
+            groups = {name: value or "" for name, value in match.groupdict().items()}
+            groups["on_resource"] = f" on {groups['resource'].rstrip('.,')}" if groups.get("resource") else ""
+            return Meaning(
+                reason.code, reason.what.format_map(groups), reason.fix.format_map(groups), reason.likelihood
+            )
+    shown = failure_reason or "no reason was given"
+    return Meaning("failed", f"it failed: {shown}", "", Likelihood.POSSIBLE)
