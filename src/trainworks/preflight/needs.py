@@ -108,8 +108,13 @@ def _of_scripts(workload: Workload) -> Iterator[ServiceNeed]:
                 yield ServiceNeed(service, Necessity.ALWAYS, f"do what its lifecycle script calls {service} for")
 
 
+def attached_by_aws(workload: Workload) -> bool:
+    """Whether an AWS service attaches its network interface, which then never gets a public address."""
+    return not isinstance(workload, BatchEnvironment | EcsTasks)
+
+
 def has_public_ip(workload: Workload, subnet: Subnet) -> bool | Unknown:
-    """Whether its network interface in `subnet` gets a public address. Those that AWS's services attach never do."""
+    """Whether its network interface in `subnet` gets a public address."""
     if isinstance(workload, EcsTasks):
         return workload.assign_public_ip
     if not isinstance(workload, BatchEnvironment):

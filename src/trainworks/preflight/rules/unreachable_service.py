@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.needs import Need, has_public_ip, needs_of
+from trainworks.preflight.needs import Need, attached_by_aws, has_public_ip, needs_of
 from trainworks.preflight.network import Reach, Subnet, network_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
@@ -30,6 +30,8 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
             found = [miss for miss in misses if miss.need.is_required is is_required]
             if found:
                 yield _fault(workload, found)
+        if not any(miss.need.is_required for miss in misses):
+            yield from _in_vain(graph, workload)
 
 
 def _misses(graph: Graph, workload: Workload) -> Iterator[_Miss]:
@@ -42,6 +44,26 @@ def _misses(graph: Graph, workload: Workload) -> Iterator[_Miss]:
             answer = network.reach(subnet, need.service, public_ip)
             if answer.reach is Reach.NO:
                 yield _Miss(need, subnet, answer.reason)
+
+
+def _in_vain(graph: Graph, workload: Workload) -> Iterator[Fault]:
+    """In a public subnet, with an interface of the kind that never gets a public address."""
+    if not attached_by_aws(workload):
+        return
+    network = network_of(graph)
+    for each in workload.subnets or ():
+        subnet = network.subnet(each)
+        if subnet is None or network.reach(subnet, INTERNET, False).reach is not Reach.NO:
+            continue
+        if network.reach(subnet, INTERNET, True).reach is Reach.YES:
+            yield Fault(
+                workload.at,
+                f"the {workload.title} is in the public subnet {subnet.resource.place}, and its network interface "
+                "never gets a public address: the route to the internet gateway is of no use to it",
+                each,
+                "place it in a private subnet: behind a NAT gateway, or with the endpoints that it needs",
+                Severity.WARNING,
+            )
 
 
 def _fault(workload: Workload, misses: list[_Miss]) -> Fault:
