@@ -14,15 +14,16 @@ from typing import Any
 from trainworks.errors import ConfigurationError
 
 _SHIPPED = "quotas.toml"
-_KEYS = frozenset({"limit", "what", "source", "checked"})
+_KEYS = frozenset({"limit", "adjustable", "what", "source", "checked"})
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """At most `limit` of `what` in one account and region, as `source` says, looked at on the day `checked`."""
+    """At most `limit` of `what`, as `source` says, looked at on the day `checked`. `adjustable`: AWS may raise it."""
 
     name: str
     limit: int
+    adjustable: bool
     what: str
     source: str
     checked: date
@@ -59,12 +60,14 @@ def _parse(text: str, name: str) -> Mapping[str, Quota]:
 
 
 def _quota(key: str, value: Any, name: str) -> Quota:
-    fix = "[name] with limit (a whole number), what, source and checked (a date)"
+    fix = "[name] with limit (a whole number), adjustable (true or false), what, source and checked (a date)"
     if not isinstance(value, dict) or value.keys() != _KEYS:
         raise ConfigurationError(f"{name}: {key} is {value!r}", fix=fix)
-    limit, checked = value["limit"], value["checked"]
+    limit, adjustable, checked = value["limit"], value["adjustable"], value["checked"]
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
         raise ConfigurationError(f"{name}: {key}.limit is {limit!r}", fix="a whole number, 0 or more")
+    if not isinstance(adjustable, bool):
+        raise ConfigurationError(f"{name}: {key}.adjustable is {adjustable!r}", fix="true or false")
     if not isinstance(checked, date):
         raise ConfigurationError(f"{name}: {key}.checked is {checked!r}", fix="a date, as in 2026-01-31")
-    return Quota(key, limit, str(value["what"]), str(value["source"]), checked)
+    return Quota(key, limit, adjustable, str(value["what"]), str(value["source"]), checked)

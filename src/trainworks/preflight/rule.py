@@ -12,7 +12,7 @@ from trainworks.preflight.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a rule found `at` a resource, or at a place that is none (an output: `Outputs/TrainingJobConfig`).
+    """What a rule found `at` a resource, or at a place that is none (an output: `Training/TrainingJobConfig`).
 
     `message` says what is wrong and what follows from it; `value` is what is there, resolved, as the graph has it: the
     checker renders it for people. `severity` overrules the rule's own.

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from trainworks.preflight.rule import Rule
 from trainworks.preflight.rules import (
+    autoscaling,
     blocked_connection,
+    bucket_lifecycle,
+    deletable_data,
     empty_vpc_config,
     fargate_task,
+    fixed_name,
     gateway_misses_route_table,
+    global_name,
     instances_apart,
     job_above_maximum,
     job_too_big,
+    log_group,
+    name_length,
+    quota,
     spot_fleet_role,
     spot_training_limits,
     template_problem,
     types_beside_optimal,
     unreachable_service,
+    useless_output,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -31,4 +40,13 @@ RULES: tuple[Rule, ...] = (
     gateway_misses_route_table.RULE,  # TW11
     blocked_connection.RULE,  # TW12
     instances_apart.RULE,  # TW13
+    name_length.RULE,  # TW18
+    fixed_name.RULE,  # TW19
+    global_name.RULE,  # TW20
+    deletable_data.RULE,  # TW21
+    bucket_lifecycle.RULE,  # TW22
+    quota.RULE,  # TW27
+    autoscaling.RULE,  # TW28
+    log_group.RULE,  # TW29
+    useless_output.RULE,  # TW30
 )

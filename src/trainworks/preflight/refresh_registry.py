@@ -1,0 +1,77 @@
+"""Writes `data/registry.json` anew from the CloudFormation registry schemas that cfn-lint ships.
+
+    python -m trainworks.preflight.refresh_registry
+
+The schemas are AWS's own, those of us-east-1. Of each type that can be given a name it keeps the property that is the
+name, how long that may be, and which other properties are fixed when the resource is created.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from typing import Any
+
+from trainworks.preflight.registry import PATH
+
+_REGION = "us-east-1"
+_NAME = re.compile(r"(?P<stem>.*?)(?P<suffix>Name|Identifier|Id)")
+
+
+def main() -> int:
+    types = {name: entry for name, schema in schemas() if (entry := entry_of(name, schema))}
+    document = {"source": f"registry schemas of {_REGION} in cfn-lint {metadata.version('cfn-lint')}", "types": types}
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in sorted(types.items()))
+    text = f'{{\n"source": {json.dumps(document["source"])},\n"types": {{\n{lines}\n}}\n}}\n'
+    PATH.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{len(types)} types in {PATH.name}\n")
+    return 0
+
+
+def schemas() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every resource type of the region with its schema."""
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - only this program needs it
+
+    for name in PROVIDER_SCHEMA_MANAGER.get_resource_types(_REGION):
+        yield name, PROVIDER_SCHEMA_MANAGER.get_resource_schema(_REGION, name).schema
+
+
+def entry_of(type_: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is kept of a type; None for one whose name nobody can choose."""
+    name = name_property(type_, schema)
+    if name is None:
+        return None
+    create_only = [path for path in _paths(schema, "createOnlyProperties") if path != name]
+    may_replace = [path for path in _paths(schema, "conditionalCreateOnlyProperties") if path != name]
+    length = schema["properties"][name].get("maxLength")
+    if not (create_only or may_replace or length):
+        return None
+    fixed = name in _paths(schema, "createOnlyProperties")
+    entry = {"name": name, "max_length": length, "create_only": create_only, "may_replace": may_replace}
+    return {key: value for key, value in entry.items() if value} | ({"fixed_name": True} if fixed else {})
+
+
+def name_property(type_: str, schema: Mapping[str, Any]) -> str | None:
+    """The property that names the resource itself: `Name`, or one called like the type (`GroupName`, `RoleName`)."""
+    own = type_.rsplit("::", 1)[-1].lower()
+    read_only = set(_paths(schema, "readOnlyProperties"))
+    for property_ in sorted(schema.get("properties", {}), key=lambda each: (each != "Name", not each.endswith("Name"))):
+        match = _NAME.fullmatch(property_)
+        if match is None or property_ in read_only:
+            continue
+        stem, suffix = match["stem"].lower(), match["suffix"]
+        if property_ == "Name" or stem == own or (stem and suffix != "Id" and own.endswith(stem)):
+            return property_
+    return None
+
+
+def _paths(schema: Mapping[str, Any], key: str) -> list[str]:
+    """Property paths as people write them: `ComputeResources.Type`."""
+    return [path.removeprefix("/properties/").replace("/", ".") for path in schema.get(key, ())]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""TW19: a physical name where some change needs a replacement, which then cannot get the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainworks.assembly.graph import Graph, Resource
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.registry import NamedType, named_types
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+from trainworks.preflight.stateful import STATEFUL
+
+_MAX_SHOWN = 4
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    del settings
+    for resource in graph.resources:
+        known = named_types().get(resource.type)
+        if known is None or resource.get(known.name) is None:
+            continue
+        pinned = pinned_properties(resource, known)
+        if pinned:
+            yield _fault(resource, known, pinned)
+
+
+def pinned_properties(resource: Resource, known: NamedType) -> list[str]:
+    """The properties that the template sets and that only a replacement can change."""
+    found = [path for path in (*known.create_only, *known.may_replace) if resource.get(*path.split(".")) is not None]
+    # `EncryptionConfiguration` says it all when `EncryptionConfiguration.KmsKey` is there too.
+    return [path for path in found if not any(path.startswith(f"{other}.") for other in found)]
+
+
+def _fault(resource: Resource, known: NamedType, pinned: list[str]) -> Fault:
+    shown = ", ".join(pinned[:_MAX_SHOWN]) + (f" and {len(pinned) - _MAX_SHOWN} more" if pinned[_MAX_SHOWN:] else "")
+    return Fault(
+        resource,
+        f"{known.name} is fixed, and a change of {shown} needs a replacement: the new one is created before the old "
+        "one is deleted, so it fails because the name is taken",
+        resource.get(known.name),
+        f"leave out {known.name}: CloudFormation makes a unique one, and outputs tell it",
+        Severity.ERROR if resource.type in STATEFUL else Severity.WARNING,
+    )
+
+
+RULE = Rule(
+    code="TW19",
+    severity=Severity.WARNING,
+    title="a physical name on a resource that some change replaces (error where it holds data)",
+    origin="A change of subnet, instance type or encryption fails with `already exists`, and the update rolls back.",
+    find=find,
+)

@@ -1,0 +1,114 @@
+"""TW29: a log group that nobody writes to, and a writer whose log group nobody makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+from trainworks.preflight.workloads.values import table, tables
+
+_LOG_GROUP = "AWS::Logs::LogGroup"
+_SHARED = frozenset(
+    {
+        "/aws/sagemaker/TrainingJobs",
+        "/aws/sagemaker/ProcessingJobs",
+        "/aws/sagemaker/TransformJobs",
+        "/aws/sagemaker/NotebookInstances",
+        "/aws/sagemaker/LabelingJobs",
+        "/aws/sagemaker/studio",
+        "/aws/batch/job",
+    }
+)
+"""Groups that a service writes under a name of its own, whoever runs the job."""
+
+_BY_NAME = re.compile(
+    r"/aws/(sagemaker/(Endpoints|InferenceComponents|Clusters)|lambda|codebuild|ecs/containerinsights|eks"
+    r"|rds/(instance|cluster)|apigateway|kinesisfirehose|states|vendedlogs)/.+"
+)
+"""Groups that a service names after one of its resources."""
+
+_READERS = frozenset(
+    {
+        "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::Policy",
+        "AWS::KMS::Key",
+        "AWS::Logs::MetricFilter",
+        "AWS::Logs::QueryDefinition",
+        "AWS::Logs::SubscriptionFilter",
+    }
+)
+"""Types whose mention of a log group does not fill it."""
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    del settings
+    groups = graph.of_type(_LOG_GROUP)
+    names = {name for group in groups if isinstance(name := group.get("LogGroupName"), str)}
+    for group in groups:
+        if not _has_writer(graph, group):
+            yield Fault(
+                group,
+                "nothing in the templates writes to this log group, and no service writes to one of its name",
+                group.physical_id,
+                "name it where the logs come from, or take the group that the service really writes to "
+                "(SageMaker: /aws/sagemaker/TrainingJobs)",
+            )
+    for resource, container in _containers(graph):
+        yield from _missing_group(graph, resource, container, names)
+
+
+def _has_writer(graph: Graph, group: Resource) -> bool:
+    name = group.physical_id
+    if isinstance(name, Unknown) or name in _SHARED or _BY_NAME.fullmatch(name):
+        return True
+    return any(_writes(reference.source) for reference in graph.users_of(group))
+
+
+def _writes(source: Resource | None) -> bool:
+    """An output or a role only tells of the group; its writer names it in its own settings."""
+    return source is not None and source.type not in _READERS and source.type != "AWS::IAM::Role"
+
+
+def _containers(graph: Graph) -> Iterator[tuple[Resource, Mapping[str, Any]]]:
+    for resource in graph.of_type("AWS::ECS::TaskDefinition"):
+        yield from ((resource, each) for each in tables(resource.get("ContainerDefinitions")))
+    for resource in graph.of_type("AWS::Batch::JobDefinition"):
+        nodes = tables(resource.get("NodeProperties", "NodeRangeProperties"))
+        for body in (resource.properties, *nodes):
+            yield resource, table(body.get("ContainerProperties" if body is resource.properties else "Container"))
+            for task in tables(table(body.get("EcsProperties")).get("TaskProperties")):
+                yield from ((resource, each) for each in tables(task.get("Containers")))
+
+
+def _missing_group(graph: Graph, resource: Resource, container: Mapping[str, Any], names: set[str]) -> Iterator[Fault]:
+    log = table(container.get("LogConfiguration"))
+    options = table(log.get("Options"))
+    group = options.get("awslogs-group")
+    if log.get("LogDriver") != "awslogs" or not isinstance(group, str) or isinstance(group, Unknown):
+        return
+    owner = graph.owner(group)
+    is_there = group in names or group in _SHARED or (owner is not None and owner.type == _LOG_GROUP)
+    if not is_there and str(options.get("awslogs-create-group", "")).lower() != "true":
+        yield Fault(
+            resource,
+            "its log group is in no template and awslogs makes none: the container does not start",
+            group,
+            "a log group resource that awslogs-group refers to, or awslogs-create-group: true and a role that may",
+            Severity.ERROR,
+        )
+
+
+RULE = Rule(
+    code="TW29",
+    severity=Severity.WARNING,
+    title="a log group that nothing writes to; a container whose log group is missing (error)",
+    origin="Retention set on a group that stays empty, while the real one grows; tasks that end before a first line.",
+    find=find,
+)

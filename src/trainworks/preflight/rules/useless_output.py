@@ -1,0 +1,95 @@
+"""TW30: outputs that say nothing or that nobody hears, and images pulled by a tag that never moves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+
+_EMPTY = frozenset({"", "[]", "{}", "null", ","})
+_STACK = "AWS::CloudFormation::Stack"
+_MENTIONED_OUTPUT = re.compile(r'(?P<stack>\w+)(?:\.|", ")Outputs\.(?P<name>\w+)')
+_LATEST = re.compile(r"^(?P<repository>[^\s:@]+/[^\s:@]+?)(?::latest)?$")
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    del settings
+    for stack in graph.stacks:
+        yield from _empty(graph, stack)
+    yield from _unheard(graph)
+    yield from _immutable_latest(graph)
+
+
+def _empty(graph: Graph, stack: str) -> Iterator[Fault]:
+    for way in graph.ways(stack):
+        for name, value in graph.outputs_of(stack, way).items():
+            if not isinstance(value, Unknown) and str(value).strip() in _EMPTY:
+                yield Fault(
+                    _place(graph, stack, way, name),
+                    "the output is empty: who reads it goes on with nothing",
+                    json.dumps(value),
+                    "mend the selection that it is made of, or leave the output out",
+                )
+
+
+def _unheard(graph: Graph) -> Iterator[Fault]:
+    """Outputs of nested stacks: nobody but the parent can read them, unless they are exported."""
+    for stack in graph.stacks:
+        heard = {
+            (*way, match["stack"], match["name"])
+            for way in graph.ways(stack)
+            for match in _MENTIONED_OUTPUT.finditer(json.dumps(graph.template(stack, way)))
+        }
+        for way in graph.ways(stack):
+            outputs = graph.template(stack, way).get("Outputs", {}) if way else {}
+            for name, output in outputs.items():
+                if (*way, name) not in heard and "Export" not in output and name in graph.outputs_of(stack, way):
+                    yield Fault(
+                        _place(graph, stack, way, name),
+                        "an output of a nested stack that its parent does not read and that is not exported: "
+                        "it is lost inside",
+                        graph.outputs_of(stack, way)[name],
+                        "hand it on as an output of the root stack, or leave it out",
+                    )
+
+
+def _place(graph: Graph, stack: str, way: tuple[str, ...], name: str) -> str:
+    """As `Graph.documents` names outputs: below the nested stack's place."""
+    nested = next((each for each in graph.of_type(_STACK) if way and (*each.way, each.logical_id) == way), None)
+    return f"{nested.place}/{name}" if nested else name
+
+
+def _immutable_latest(graph: Graph) -> Iterator[Fault]:
+    immutable = [
+        each for each in graph.of_type("AWS::ECR::Repository") if each.get("ImageTagMutability") == "IMMUTABLE"
+    ]
+    for repository in immutable:
+        for reference in graph.users_of(repository):
+            if reference.source is not None:
+                yield from _pulls_latest(reference.source, reference.path, repository)
+
+
+def _pulls_latest(source: Resource, path: str, repository: Resource) -> Iterator[Fault]:
+    image = source.get(*(int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)))
+    match = _LATEST.match(image) if isinstance(image, str) and re.search(r"[Ii]mage$", path) else None
+    if match and not isinstance(image, Unknown):
+        yield Fault(
+            source,
+            f"pulls `latest` from {repository.place}, whose tags are immutable: it can be pushed once and never again",
+            image,
+            "pull a tag of its own for each build, or a digest",
+        )
+
+
+RULE = Rule(
+    code="TW30",
+    severity=Severity.WARNING,
+    title="an output that is empty or that nobody reads; `latest` in a repository with immutable tags",
+    origin="A list of subnets that came out empty and made every training job fail; values said to be exported.",
+    find=find,
+)
