@@ -1,0 +1,117 @@
+"""Instances that run: notebooks, endpoints, Batch hosts, EC2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from trainworks.assembly.graph import Graph, Resource
+from trainworks.cost.metering import BY_USE, Assumptions, Choice, Meter, Reading, Unmetered, meter, whole_number
+from trainworks.cost.money import HOURS_PER_MONTH
+from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
+
+_DEFAULT_NOTEBOOK_VOLUME_GB = 5
+_HOSTS_SHOWN = "EC2 hosts while jobs run"
+
+
+def notebook(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    """The volume costs day and night, the instance while it runs: `Assumptions.notebook_hours` a month."""
+    del graph
+    kind = str(resource.get("InstanceType", default=""))
+    hours = assumptions.notebook_hours
+    running = f"{hours.normalize():f} hours of {kind}" if hours else f"{kind} while it runs"
+    yield Meter(running, (f"sagemaker.notebook.{kind}",), hours)
+    size = whole_number(resource.get("VolumeSizeInGB", default=_DEFAULT_NOTEBOOK_VOLUME_GB))
+    if size is None:
+        yield Unmetered("the size of its volume is not known before the deploy")
+    else:
+        yield meter(f"volume of {size} GB", "sagemaker.notebook_volume", size)
+
+
+def endpoint(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    """Every instance of every variant, day and night; serverless variants by use."""
+    del assumptions
+    config = graph.owner(resource.get("EndpointConfigName"))
+    variants = config.get("ProductionVariants") if config is not None else None
+    if not isinstance(variants, list):
+        yield Unmetered("its endpoint configuration is not in the templates")
+        return
+    for variant in variants:
+        yield from _variant(variant) if isinstance(variant, Mapping) else ()
+
+
+def _variant(variant: Mapping[str, object]) -> Iterator[Reading]:
+    name = variant.get("VariantName", "variant")
+    if "ServerlessConfig" in variant:
+        yield Meter(f"{name}, serverless", (), BY_USE)
+        return
+    kind, count = str(variant.get("InstanceType", "")), whole_number(variant.get("InitialInstanceCount", 1))
+    if not kind or count is None:
+        yield Unmetered(f"type or number of instances of {name} is not known before the deploy")
+        return
+    yield meter(f"{name}: {count} x {kind}", f"sagemaker.hosting.{kind}", HOURS_PER_MONTH * count)
+    size = whole_number(variant.get("VolumeSizeInGB"))
+    if size is not None:
+        yield meter(f"{name}: volumes of {size} GB", "sagemaker.hosting_volume", size * count)
+
+
+def compute_environment(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    """Hosts that `MinvCpus` keeps running, in the cheapest to the dearest type that Batch may choose."""
+    del graph, assumptions
+    resources = resource.get("ComputeResources", default={})
+    kind = str(resources.get("Type", "")) if isinstance(resources, Mapping) else ""
+    if kind.startswith("FARGATE"):
+        spot = "spot_" if kind.endswith("SPOT") else ""
+        yield meter("vCPU of tasks while they run", f"fargate.{spot}vcpu")
+        yield meter("memory of tasks while they run", f"fargate.{spot}memory")
+        return
+    if kind not in {"EC2", "SPOT"}:  # an unmanaged environment: its hosts are someone else's resources
+        return
+    market = "spot" if kind == "SPOT" else "on_demand"
+    try:
+        types = expand_instance_types([str(each) for each in resources.get("InstanceTypes", [])])
+    except UnknownInstanceTypeError as error:
+        yield Unmetered(error.message)
+        return
+    keys = tuple(f"ec2.{market}.{name}" for name in types)
+    least = whole_number(resources.get("MinvCpus", 0))
+    if least is None:
+        yield Unmetered("its least number of vCPUs is not known before the deploy")
+    elif not least:
+        yield Meter(_HOSTS_SHOWN, keys, BY_USE)
+    else:
+        yield from _kept_running(least, types, market)
+
+
+def _kept_running(vcpus: int, types: tuple[str, ...], market: str) -> Iterator[Reading]:
+    """As many hosts of one type as hold `vcpus`."""
+    counts = [(name, -(-vcpus // instance_type(name).vcpus)) for name in types]
+    options = tuple(
+        meter(f"{count} x {name} kept running", f"ec2.{market}.{name}", HOURS_PER_MONTH * count)
+        for name, count in counts
+    )
+    yield (
+        options[0] if len(options) == 1 else Choice(f"{vcpus} vCPUs kept running, in hosts of Batch's choice", options)
+    )
+
+
+def instance(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    del graph, assumptions
+    kind = resource.get("InstanceType")
+    if not isinstance(kind, str):
+        yield Unmetered("its type is not in its properties")
+        return
+    yield meter(f"instance {kind}", f"ec2.on_demand.{kind}", HOURS_PER_MONTH)
+    disks = [
+        each.get("Ebs", {}) for each in resource.get("BlockDeviceMappings", default=[]) if isinstance(each, Mapping)
+    ]
+    for disk in disks:
+        size = whole_number(disk.get("VolumeSize"))
+        if size is None:
+            yield Unmetered("the size of a volume is its image's")
+        else:
+            yield meter(
+                f"{size} GB of {disk.get('VolumeType', 'gp2')}", f"ebs.{disk.get('VolumeType', 'gp2')}", Decimal(size)
+            )
+    if not disks:
+        yield Unmetered("the size of its root volume is its image's")

@@ -1,0 +1,83 @@
+"""Keys, buckets, images, tables, secrets, volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainworks.assembly.graph import Graph, Resource
+from trainworks.cost.metering import Assumptions, Reading, Unmetered, meter, whole_number
+from trainworks.cost.money import HOURS_PER_MONTH
+
+_CLASSES = {
+    "STANDARD_IA": ("Standard-IA", "s3.standard_ia"),
+    "ONEZONE_IA": ("One Zone-IA", "s3.one_zone_ia"),
+    "INTELLIGENT_TIERING": ("Intelligent-Tiering", "s3.intelligent_tiering"),
+    "GLACIER_IR": ("Glacier Instant Retrieval", "s3.glacier_ir"),
+    "GLACIER": ("Glacier Flexible Retrieval", "s3.glacier"),
+    "DEEP_ARCHIVE": ("Glacier Deep Archive", "s3.deep_archive"),
+}
+
+
+def kms_key(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    del graph, assumptions
+    rotates = resource.get("EnableKeyRotation") is True
+    note = "rotation adds as much for each of the first two" if rotates else ""
+    yield meter("key", "kms.key", 1, note)
+    yield meter("requests", "kms.requests")
+
+
+def bucket(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    """Storage in each class that objects can be in, and requests."""
+    del graph, assumptions
+    yield meter("storage, Standard", "s3.standard")
+    for name in sorted(_storage_classes(resource)):
+        if name in _CLASSES:
+            label, key = _CLASSES[name]
+            yield meter(f"storage, {label}", key)
+    yield meter("requests that write or list", "s3.requests.write")
+    yield meter("requests that read", "s3.requests.read")
+
+
+def _storage_classes(resource: Resource) -> set[str]:
+    found = set()
+    for rule in resource.get("LifecycleConfiguration", "Rules", default=[]):
+        for kind in ("Transitions", "NoncurrentVersionTransitions"):
+            transitions = rule.get(kind, []) if isinstance(rule, dict) else []
+            found |= {str(each.get("StorageClass")) for each in transitions if isinstance(each, dict)}
+    return found
+
+
+def repository(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    del resource, graph, assumptions
+    yield meter("images", "ecr.storage")
+
+
+def table(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    del graph, assumptions
+    if resource.get("BillingMode", default="PROVISIONED") == "PAY_PER_REQUEST":
+        yield meter("writes", "dynamodb.write")
+        yield meter("reads", "dynamodb.read")
+    else:
+        for what, name in (("write", "WriteCapacityUnits"), ("read", "ReadCapacityUnits")):
+            units = whole_number(resource.get("ProvisionedThroughput", name))
+            if units is None:
+                yield Unmetered(f"its {what} capacity is not known before the deploy")
+            else:
+                yield meter(f"{units} {what} capacity units", f"dynamodb.{what}_capacity", HOURS_PER_MONTH * units)
+    yield meter("storage", "dynamodb.storage")
+    if resource.get("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") is True:
+        yield meter("point-in-time recovery", "dynamodb.point_in_time_recovery")
+
+
+def secret(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    del resource, graph, assumptions
+    yield meter("secret", "secretsmanager.secret", 1)
+
+
+def volume(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    del graph, assumptions
+    kind, size = resource.get("VolumeType", default="gp2"), whole_number(resource.get("Size"))
+    if kind not in {"gp2", "gp3"} or size is None:
+        yield Unmetered("its size is not known" if size is None else f"volumes of type {kind} are in no price table")
+        return
+    yield meter(f"{size} GB of {kind}", f"ebs.{kind}", size)

@@ -1,0 +1,184 @@
+"""What a platform costs in a month in which nobody uses it, resource by resource, from its templates.
+
+    Graph --> families (meters: so many hours of this, so many GB of that) --> PriceTable --> IdleCost
+
+Every resource is in the result: with an amount, as costing by use alone, as free with the reason, or as unknown with
+what is not known. Unknown is never counted as nothing: the total says how many resources it leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+
+from trainworks.assembly.graph import Graph, Resource
+from trainworks.assembly.places import Way
+from trainworks.cost.families import FAMILIES
+from trainworks.cost.families.free import why_free
+from trainworks.cost.keys import unit_of
+from trainworks.cost.metering import Assumptions, Choice, Meter, Reading, Unmetered
+from trainworks.cost.money import ZERO, Money, total
+from trainworks.cost.prices import PriceTable
+
+_STACK = "AWS::CloudFormation::Stack"
+_MONTH = "month"
+_STACK_IS_FREE = "what is in the stack is counted by itself"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """`quantity` units a month at `unit_price`. `amount` None: there is no price for it."""
+
+    what: str
+    quantity: Decimal
+    unit: str
+    unit_price: Money | None
+    amount: Money | None
+    note: str = ""
+
+    @property
+    def is_by_use(self) -> bool:
+        return not self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceCost:
+    """One resource. `unknown` says what of it has no known cost; `free` why it has none at all."""
+
+    stack: str
+    way: Way
+    logical_id: str
+    place: str
+    resource_type: str
+    charges: tuple[Charge, ...] = ()
+    unknown: tuple[str, ...] = ()
+    free: str = ""
+
+    @property
+    def amount(self) -> Money:
+        """What is known of its monthly cost."""
+        return total(charge.amount for charge in self.charges if charge.amount is not None)
+
+    @property
+    def is_known(self) -> bool:
+        return not self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class IdleCost:
+    """The monthly cost of all resources, those of each stack together."""
+
+    region: str
+    resources: tuple[ResourceCost, ...]
+    assumptions: Assumptions = field(default_factory=Assumptions)
+
+    @property
+    def total(self) -> Money:
+        """The sum of what is known."""
+        return total(resource.amount for resource in self.resources)
+
+    @property
+    def unknown(self) -> tuple[ResourceCost, ...]:
+        """Resources of which at least a part has no known cost."""
+        return tuple(resource for resource in self.resources if not resource.is_known)
+
+    @property
+    def by_stack(self) -> dict[str, tuple[ResourceCost, ...]]:
+        """The resources of each stack, in the order of the templates."""
+        grouped: dict[str, list[ResourceCost]] = {}
+        for resource in self.resources:
+            grouped.setdefault(resource.stack, []).append(resource)
+        return {stack: tuple(resources) for stack, resources in grouped.items()}
+
+
+def idle_cost(graph: Graph, prices: PriceTable, assumptions: Assumptions | None = None) -> IdleCost:
+    """The idle cost of what `graph` will be, at the prices of its region."""
+    count = _Count(graph, prices, assumptions or Assumptions())
+    return IdleCost(prices.region, tuple(count.cost(resource) for resource in graph.resources), count.assumptions)
+
+
+@dataclass(frozen=True)
+class _Count:
+    """What is the same for every resource that is counted."""
+
+    graph: Graph
+    prices: PriceTable
+    assumptions: Assumptions
+
+    @cached_property
+    def stack_names(self) -> dict[tuple[str, Way], str]:
+        """How each template is called: a nested one by its place, a root one by its name."""
+        names: dict[tuple[str, Way], str] = {(stack, ()): stack for stack in self.graph.stacks}
+        for resource in self.graph.of_type(_STACK):
+            names[resource.stack, (*resource.way, resource.logical_id)] = resource.place
+        return names
+
+    @cached_property
+    def templates(self) -> frozenset[tuple[str, Way]]:
+        return frozenset((stack, way) for stack in self.graph.stacks for way in self.graph.ways(stack))
+
+    def cost(self, resource: Resource) -> ResourceCost:
+        charges: list[Charge] = []
+        unknown: list[str] = []
+        for reading in self._readings(resource):
+            if isinstance(reading, Unmetered):
+                unknown.append(reading.why)
+                continue
+            charge = _charge(reading, self.prices) if isinstance(reading, Meter) else _chosen(reading, self.prices)
+            charges.append(charge)
+            if charge.amount is None:
+                unknown.append(f"no price of {_missing(reading, self.prices)} in {self.prices.region}")
+        return ResourceCost(
+            self.stack_names[resource.stack, resource.way],
+            resource.way,
+            resource.logical_id,
+            resource.place,
+            resource.type,
+            tuple(charges),
+            tuple(unknown),
+            "" if charges or unknown else _free_reason(resource),
+        )
+
+    def _readings(self, resource: Resource) -> Iterator[Reading]:
+        family = FAMILIES.get(resource.type)
+        if family is not None:
+            yield from family(resource, self.graph, self.assumptions)
+        elif resource.type == _STACK:
+            if (resource.stack, (*resource.way, resource.logical_id)) not in self.templates:
+                yield Unmetered("its template is not here")
+        elif why_free(resource.type) is None:
+            yield Unmetered(f"nothing is known of what {resource.type} costs")
+
+
+def _free_reason(resource: Resource) -> str:
+    if resource.type == _STACK:
+        return _STACK_IS_FREE
+    return why_free(resource.type) or "as it is set here nothing is metered"
+
+
+def _charge(reading: Meter, prices: PriceTable) -> Charge:
+    """By use the amount is nothing whatever the price; otherwise it is unknown where the price is."""
+    unit_price = prices.range_of(reading.keys)
+    unit = unit_of(reading.keys[0]) if reading.keys else None
+    if not reading.quantity:
+        amount: Money | None = ZERO
+    else:
+        amount = None if unit_price is None else unit_price.times(reading.quantity)
+    return Charge(reading.what, reading.quantity, unit.value if unit else "", unit_price, amount, reading.note)
+
+
+def _chosen(reading: Choice, prices: PriceTable) -> Charge:
+    """From the cheapest to the dearest option; unknown where one of them is."""
+    amounts = [amount for option in reading.options if (amount := _charge(option, prices).amount) is not None]
+    if len(amounts) != len(reading.options):
+        return Charge(reading.what, Decimal(1), _MONTH, None, None)
+    between = Money(min(amount.low for amount in amounts), max(amount.high for amount in amounts))
+    return Charge(reading.what, Decimal(1), _MONTH, between, between)
+
+
+def _missing(reading: Meter | Choice, prices: PriceTable) -> str:
+    meters = (reading,) if isinstance(reading, Meter) else reading.options
+    missing = [key for each in meters for key in each.keys if prices.find(key) is None]
+    return ", ".join(missing) or reading.what

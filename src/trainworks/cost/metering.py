@@ -1,0 +1,66 @@
+"""What AWS meters of a resource: the words in which a family of resource types says it. Prices come later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trainworks.assembly.graph import Graph, Resource
+
+BY_USE = Decimal(0)
+"""The quantity of what costs only when it is used: it is shown with its unit price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What the templates leave open: how long a month each notebook instance runs."""
+
+    notebook_hours: Decimal = BY_USE
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """`quantity` units a month of what has the price `keys`; of several keys AWS chooses one, so it is a range.
+
+    Without a key the price is in no table. `note` says what the figure leaves out.
+    """
+
+    what: str
+    keys: tuple[str, ...]
+    quantity: Decimal
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmetered:
+    """A part of a resource that costs something by itself, but nobody can tell from the template how much."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several things, of which AWS chooses: from the cheapest to the dearest."""
+
+    what: str
+    options: tuple[Meter, ...]
+
+
+Reading = Meter | Choice | Unmetered
+Family = Callable[[Resource, Graph, Assumptions], Iterator[Reading]]
+
+
+def meter(what: str, key: str, quantity: Decimal | int = BY_USE, note: str = "") -> Meter:
+    """One metered thing with one price."""
+    return Meter(what, (key,), Decimal(quantity), note)
+
+
+def whole_number(value: object) -> int | None:
+    """A count or size of a template, which may write it as text; None where it is not known before the deploy."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        return None

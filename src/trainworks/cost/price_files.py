@@ -1,0 +1,253 @@
+"""Price files: TOML in, `PriceTable` out, every wrong word named.
+
+    region = "us-east-1"
+    currency = "USD"
+
+    [sources.price_list]
+    title = "AWS Price List API"
+    published = 2026-10-03                  # or: retrieved = 2026-11-22
+
+    [[prices]]
+    prefix = "vpc."                         # may be left out
+    unit = "hour"
+    source = "price_list"
+    note = "what the figure leaves out"     # may be left out
+    [prices.figures]
+    nat_gateway = "0.045"
+    "ec2.spot.m5.large" = { low = "0.0319", high = "0.0453" }
+
+    [[disagreements]]                       # another source's figure, which is not used
+    key = "vpc.nat_gateway"
+    figure = "0.048"
+    source = "some_page"
+    why = "that page is older"
+
+A file of the user's, `$XDG_CONFIG_HOME/trainworks/prices/REGION.toml`, goes before the one that ships.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from trainworks.cost.keys import Unit, similar, unit_of
+from trainworks.cost.money import Money
+from trainworks.cost.prices import Disagreement, Price, PriceTable, Source
+from trainworks.errors import ConfigurationError
+from trainworks.spec.toml_lines import line_of
+
+CURRENCY = "USD"
+_FIELDS = ("region", "currency", "sources", "prices", "disagreements")
+_GROUP_FIELDS = ("prefix", "unit", "source", "note", "figures")
+_DISAGREEMENT_FIELDS = ("key", "figure", "source", "why")
+
+
+def load_prices(region: str, file: Path | None = None) -> PriceTable:
+    """The prices of a region: those that ship, over them the user's own, over them `file`'s where one is named.
+
+    A region that no file is about has an empty table. Raises `ConfigurationError` for a file that is wrong.
+    """
+    table = shipped_prices(region)
+    own = user_file(region)
+    if own.is_file():
+        table = read_price_file(own, region).over(table)
+    return table if file is None else read_price_file(file, region).over(table)
+
+
+def shipped_prices(region: str) -> PriceTable:
+    """The prices of the package's own file; none where there is no file for the region."""
+    shipped = resources.files("trainworks.cost") / "prices" / f"{region}.toml"
+    if not shipped.is_file():
+        return PriceTable(region)
+    return parse_prices(shipped.read_text(encoding="utf-8"), f"prices/{region}.toml", region)
+
+
+def user_file(region: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the user's own prices of a region are."""
+    config = environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(config) / "trainworks" / "prices" / f"{region}.toml"
+
+
+def read_price_file(path: Path, region: str) -> PriceTable:
+    """The prices in a file, which must be about `region`. Raises `ConfigurationError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}", fix="check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: is no UTF-8 text: {error}", fix="save it as UTF-8") from error
+    return parse_prices(text, str(path), region)
+
+
+def parse_prices(text: str, name: str, region: str) -> PriceTable:
+    """The prices in the text of a price file called `name`. Raises `ConfigurationError`."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{name}: not valid TOML: {error}", fix="correct the line that is named") from error
+    return _File(name, text, document).table(region)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A document with what it takes to say where in it something is wrong."""
+
+    name: str
+    text: str
+    document: Mapping[str, Any]
+
+    def table(self, region: str) -> PriceTable:
+        self._only(self.document, _FIELDS, "")
+        for field, wanted in (("region", region), ("currency", CURRENCY)):
+            if (given := self.document.get(field)) != wanted:
+                raise self.wrong(field, f"is {given!r}; allowed here: {wanted!r}", f'write {field} = "{wanted}"')
+        sources = {key: self._source(key, value) for key, value in self._tables("sources").items()}
+        prices: dict[str, Price] = {}
+        for number, group in enumerate(self._list("prices")):
+            for price in self._group(f"prices[{number}]", group, sources):
+                if price.key in prices:
+                    raise self.wrong(price.key, "has two figures", "keep one; note the other under [[disagreements]]")
+                prices[price.key] = price
+        for number, entry in enumerate(self._list("disagreements")):
+            self._disagreement(f"disagreements[{number}]", entry, sources, prices)
+        return PriceTable(region, prices)
+
+    def _group(self, where: str, group: Mapping[str, Any], sources: Mapping[str, Source]) -> Iterator[Price]:
+        self._only(group, _GROUP_FIELDS, where)
+        unit, source = self._unit(where, group), self._named_source(where, group, sources)
+        prefix, note = self._text(where, group, "prefix", ""), self._text(where, group, "note", "")
+        figures = group.get("figures")
+        if not isinstance(figures, dict) or not figures:
+            raise self.wrong(f"{where}.figures", "is no table with figures", "write [prices.figures] below the group")
+        for name, value in _flat(figures):
+            key = prefix + name
+            self._check_unit(key, unit)
+            yield Price(key, self._money(key, value), unit, source, note)
+
+    def _check_unit(self, key: str, unit: Unit) -> None:
+        wanted = unit_of(key)
+        if wanted is None:
+            close = similar(key)
+            raise self.wrong(
+                key, "is nothing that has a price here", f"did you mean {close}?" if close else "remove the line"
+            )
+        if unit is not wanted:
+            raise self.wrong(key, f"has the unit {unit.value!r}; its unit is {wanted.value!r}", "convert the figure")
+
+    def _money(self, key: str, value: object) -> Money:
+        if isinstance(value, dict):
+            if set(value) != {"low", "high"}:
+                raise self.wrong(key, f"is {value!r}; a range has low and high", 'write { low = "0.1", high = "0.2" }')
+            low, high = self._figure(f"{key}.low", value["low"]), self._figure(f"{key}.high", value["high"])
+            if low > high:
+                raise self.wrong(key, f"goes from {low} down to {high}", "exchange low and high")
+            return Money(low, high)
+        return Money.exactly(self._figure(key, value))
+
+    def _figure(self, key: str, value: object) -> Decimal:
+        """A figure is text: TOML's numbers are binary and would not be what was written."""
+        try:
+            figure = Decimal(value) if isinstance(value, str) else None
+        except InvalidOperation:
+            figure = None
+        if figure is None or not figure.is_finite() or figure < 0:
+            raise self.wrong(key, f"is {value!r}; allowed: a decimal number as text", 'write it as "0.045"')
+        return figure
+
+    def _unit(self, where: str, group: Mapping[str, Any]) -> Unit:
+        given = group.get("unit")
+        try:
+            return Unit(given)  # type: ignore[arg-type]  # what is none of them is refused just here
+        except ValueError:
+            close = similar(str(given), [unit.value for unit in Unit])
+            allowed = ", ".join(unit.value for unit in Unit)
+            raise self.wrong(
+                f"{where}.unit",
+                f"is {given!r}; allowed: {allowed}",
+                f"did you mean {close!r}?" if close else "choose one",
+            ) from None
+
+    def _source(self, key: str, value: Mapping[str, Any]) -> Source:
+        where = f"sources.{key}"
+        self._only(value, ("title", "published", "retrieved"), where)
+        days = [name for name in ("published", "retrieved") if name in value]
+        if len(days) != 1:
+            raise self.wrong(where, f"has {len(days)} of the two dates", "give one: published or retrieved")
+        day = value[days[0]]
+        if not isinstance(day, date) or isinstance(day, datetime):
+            raise self.wrong(f"{where}.{days[0]}", f"is {day!r}; allowed: a date", "write it as 2026-10-03")
+        title = self._text(where, value, "title", "")
+        if not title:
+            raise self.wrong(f"{where}.title", "is missing", "say where the figures were read")
+        return Source(title, day, days[0] == "published")
+
+    def _named_source(self, where: str, group: Mapping[str, Any], sources: Mapping[str, Source]) -> Source:
+        given = group.get("source")
+        if not isinstance(given, str) or given not in sources:
+            raise self.wrong(f"{where}.source", f"is {given!r}; defined: {', '.join(sources)}", "add it to [sources]")
+        return sources[given]
+
+    def _disagreement(
+        self, where: str, entry: Mapping[str, Any], sources: Mapping[str, Source], prices: dict[str, Price]
+    ) -> None:
+        self._only(entry, _DISAGREEMENT_FIELDS, where)
+        key = self._text(where, entry, "key", "")
+        if key not in prices:
+            raise self.wrong(f"{where}.key", f"is {key!r}, which has no figure here", "name a key that has one")
+        figure, source = self._figure(f"{where}.figure", entry.get("figure")), self._named_source(where, entry, sources)
+        found = Disagreement(figure, source, self._text(where, entry, "why", ""))
+        prices[key] = replace(prices[key], disagreements=(*prices[key].disagreements, found))
+
+    def _text(self, where: str, table: Mapping[str, Any], key: str, default: str) -> str:
+        value = table.get(key, default)
+        if not isinstance(value, str):
+            raise self.wrong(f"{where}.{key}", f"is {value!r}; allowed: text", f'write {key} = "..."')
+        return value
+
+    def _tables(self, key: str) -> Mapping[str, Mapping[str, Any]]:
+        value = self.document.get(key, {})
+        if not isinstance(value, dict) or not all(isinstance(each, dict) for each in value.values()):
+            raise self.wrong(key, "is no set of tables", f"write [{key}.NAME]")
+        return value
+
+    def _list(self, key: str) -> list[Mapping[str, Any]]:
+        value = self.document.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise self.wrong(key, "is no list of tables", f"write [[{key}]]")
+        return value
+
+    def _only(self, table: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
+        for key in table:
+            if key not in allowed:
+                dotted = f"{where}.{key}" if where else key
+                raise self.wrong(dotted, f"unknown key; allowed: {', '.join(allowed)}", "remove or correct the key")
+
+    def wrong(self, key: str, message: str, fix: str) -> ConfigurationError:
+        line = _line(self.text, key)
+        return ConfigurationError(f"{self.name}{f':{line}' if line else ''}: {key}: {message}", fix=fix)
+
+
+def _flat(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Keys with their figures; a bare key with dots, which TOML reads as nested tables, is the same as a quoted one."""
+    for key, value in figures.items():
+        if isinstance(value, dict) and not {"low", "high"} & set(value):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _line(text: str, key: str) -> int | None:
+    """The line that says `key`: of a figure by the end of its key, else by the path to it."""
+    if "[" not in key:
+        for number, line in enumerate(text.splitlines(), start=1):
+            name = line.partition("=")[0].strip().strip('"')
+            if name and "=" in line and (key == name or key.endswith(f".{name}")):
+                return number
+    return line_of(text, tuple(key.split(".")))
