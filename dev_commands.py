@@ -1,0 +1,131 @@
+"""What `dev.py` does once it is known that this Python can: set up `.venv` from the lock and delegate to its tools.
+
+Standard library only: it has to run before anything is installed. `dev.py` is apart because it has to be read by the
+Pythons that this file is too new for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "installed-lock.sha256"
+
+
+def main(arguments: list[str], usage: str) -> int:
+    """Run one command of `dev.py`; its exit code."""
+    commands = {"demo": demo, "test": test, "check": check, "bench": bench, "docs": docs, "lock": lock, "run": run}
+    if not arguments or arguments[0] not in commands:
+        given = f"no such command: {arguments[0]}\n\n" if arguments else ""
+        print(f"{given}{usage.strip()}", file=sys.stderr)
+        return 2
+    problem = missing_prerequisite()
+    if problem:
+        print(f"dev.py: {problem}", file=sys.stderr)
+        return 2
+    try:
+        install()
+        return commands[arguments[0]](arguments[1:])
+    except subprocess.CalledProcessError as error:
+        print(
+            f"dev.py: {' '.join(map(str, error.cmd[:6]))} ... ended with exit code {error.returncode}", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def missing_prerequisite() -> str:
+    """What this machine lacks, with the command that mends it; empty where nothing is missing."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if not sys.platform.startswith("linux"):
+        return f"the twin runs on Linux; this is {sys.platform}. fix: run it in a Linux machine or WSL 2"
+    if not PYTHON.exists():
+        try:
+            import ensurepip  # noqa: F401, PLC0415  (Debian ships Python without it)
+        except ImportError:
+            minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+            return (
+                f"Python {version} at {sys.executable} has no ensurepip, so no virtual environment can be made. "
+                f"fix: sudo apt-get install python{minor}-venv"
+            )
+    return ""
+
+
+def install() -> None:
+    """Bring `.venv` to what the lock says; does nothing when it is there already."""
+    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == wanted:
+        return
+    started = time.monotonic()
+    print("dev.py: installing requirements.lock into .venv (once; 2 to 4 minutes)", flush=True)
+    if not PYTHON.exists():
+        shutil.rmtree(VENV, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK)], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True)
+    STAMP.write_text(wanted)
+    print(f"dev.py: installed in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def tool(name: str, *arguments: str | Path) -> int:
+    """Run a program of `.venv` from the root of the clone and give its exit code."""
+    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PATH": path, "TRAINWORKS_COMMAND": "python3 dev.py run"}
+    return subprocess.run([VENV / "bin" / name, *arguments], check=False, cwd=ROOT, env=environment).returncode
+
+
+def demo(arguments: list[str]) -> int:
+    return tool("trainworks", "demo", *arguments)
+
+
+def run(arguments: list[str]) -> int:
+    return tool("trainworks", *arguments)
+
+
+def check(_: list[str]) -> int:
+    """All checks run, so that one call shows everything; the exit code is 1 if any failed."""
+    return max(
+        tool("ruff", "format", "--check", "."),
+        tool("ruff", "check", "."),
+        tool("mypy"),
+        tool("lint-imports"),
+        tool("python", ROOT / "docs" / "generate.py", "--check"),
+    )
+
+
+def test(arguments: list[str]) -> int:
+    """The checks and the tests; with arguments, only the tests they select."""
+    if arguments:
+        return tool("pytest", *arguments)
+    failed = check([])
+    return max(failed, tool("pytest", "-n", "2", "--dist", "loadgroup"))
+
+
+def bench(arguments: list[str]) -> int:
+    return tool("python", ROOT / "benchmarks" / "run.py", *arguments)
+
+
+def docs(_: list[str]) -> int:
+    return tool("python", ROOT / "docs" / "generate.py")
+
+
+def lock(_: list[str]) -> int:
+    """Hashes for every platform, and no address of any index, so that the file serves everybody's mirror."""
+    subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "uv"], check=True)
+    return tool(
+        "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
+        "--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header", "--upgrade",
+        "--extra", "infra", "--extra", "local", "--extra", "dev", "pyproject.toml",
+        "--output-file", "requirements.lock",
+    )  # fmt: skip
