@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
 
 from trainworks.errors import ConfigurationError, TwinError
+from trainworks.spec.variables import home_folder
 
 if TYPE_CHECKING:
     from trainworks.spec.environment import Environment
@@ -41,15 +42,9 @@ class TwinConnection:
         return f"http://127.0.0.1:{self.port}"
 
 
-def twin_home() -> Path:
-    """The twin's folder: `$TRAINWORKS_HOME`, or `~/.trainworks`."""
-    configured = os.environ.get("TRAINWORKS_HOME")
-    return Path(configured).expanduser().absolute() if configured else Path.home() / ".trainworks"
-
-
 def twin_connection(home: Path | None = None) -> TwinConnection:
     """Read where the twin of `home` listens and with which keys. Raises `TwinError` where it does not run."""
-    home = home or twin_home()
+    home = home or home_folder()
     server = _read_record(home / "server.json")
     credentials = _read_record(home / "credentials.json")
     if server is None or credentials is None:

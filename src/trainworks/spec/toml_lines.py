@@ -15,11 +15,12 @@ _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 def line_of(text: str, keys: Sequence[str]) -> int | None:
     """The 1-based line that defines `keys`, or that of its nearest enclosing key or table; None where neither is.
 
-    Keys inside inline tables resolve to the line of the inline table.
+    A table that no line names by itself is defined by the first one below it: `a` by `[a.b]` or `a.b = 1`. Keys inside
+    inline tables resolve to the line of the inline table.
     """
     wanted = tuple(keys)
     table: tuple[str, ...] = ()
-    best: tuple[int, int] | None = None
+    best: tuple[tuple[int, bool], int] | None = None
     for number, line in enumerate(text.splitlines(), start=1):
         if match := _TABLE.match(line):
             table = _parts(match["keys"])
@@ -28,8 +29,10 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
             found = (*table, *_parts(match["keys"]))
         else:
             continue
-        if wanted[: len(found)] == found and (best is None or len(found) > best[0]):
-            best = (len(found), number)
+        common = min(len(found), len(wanted))
+        nearness = (common, len(found) <= len(wanted))
+        if wanted[:common] == found[:common] and (best is None or nearness > best[0]):
+            best = (nearness, number)
     return best[1] if best else None
 
 

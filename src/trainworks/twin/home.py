@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.errors import HomeVersionError, TwinError
+from trainworks.spec.variables import home_folder
 
 HOME_VERSION = "1"
 DEFAULT_PORT = 4577
@@ -152,7 +153,7 @@ class Home:
 
 def default_home() -> Home:
     """`$TRAINWORKS_HOME`, or `~/.trainworks`."""
-    return Home(Path(os.environ.get("TRAINWORKS_HOME") or Path.home() / ".trainworks").absolute())
+    return Home(home_folder())
 
 
 def write_private(path: Path, text: str) -> None:

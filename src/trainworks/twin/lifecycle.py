@@ -27,6 +27,7 @@ from typing import Any
 import psutil
 
 from trainworks.errors import PortInUseError, TwinError
+from trainworks.spec.variables import sandbox_wish
 from trainworks.twin.home import DEFAULT_PORT, Home, RootCredentials
 from trainworks.twin.process import end_processes, is_same, start_time
 
@@ -61,8 +62,8 @@ def find(home: Home) -> RunningServer | None:
 
     A twin whose server died a moment ago is running: its supervisor starts the server again, and requests wait.
     """
-    record = _record(home)
-    if record is None or not (_is_alive(record, "supervisor") or _is_alive(record, "server")):
+    record = read_record(home)
+    if record is None or not (is_alive(record, "supervisor") or is_alive(record, "server")):
         return None
     return RunningServer(home, record["server"]["pid"], record["port"])
 
@@ -71,13 +72,14 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
     """Start the twin and wait until it answers; give the running one when there is one.
 
     `port` 0 takes a free one; without a port it is the one of a twin that crashed here, whose clients still know it, or
-    4577. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines).
+    4577. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines), `ConfigurationError`.
     """
+    sandbox_wish()  # a mistyped wish is refused here, and not in the log of a server that ends
     home.prepare()
     deadline = time.monotonic() + timeout_seconds
     if find(home) is None:
         if port is None:
-            port = int((_record(home) or {}).get("port", DEFAULT_PORT))
+            port = int((read_record(home) or {}).get("port", DEFAULT_PORT))
         if port:
             _check_port(port)
         return _wait_for_start(home, _spawn(home, port), deadline)
@@ -85,7 +87,7 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
         running = find(home)
         if running is None:
             break
-        if _is_alive(_record(home), "server"):
+        if is_alive(read_record(home), "server"):
             return running
         time.sleep(_POLL_SECONDS)
     raise TwinError(f"the twin's server does not come back:\n{_tail(home.log_file)}", fix="trainworks twin stop")
@@ -94,8 +96,8 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
 def _wait_for_start(home: Home, supervisor_pid: int, deadline: float) -> RunningServer:
     """Wait until a server under this supervisor answers. Raises `TwinError` with the log's last lines."""
     while time.monotonic() < deadline:
-        record = _record(home)
-        if record is not None and _is_alive(record, "server") and _answers(record["port"]):
+        record = read_record(home)
+        if record is not None and is_alive(record, "server") and _answers(record["port"]):
             ours = record.get("supervisor", {}).get("pid") == supervisor_pid
             return RunningServer(home, record["server"]["pid"], record["port"], started=ours)
         if start_time(supervisor_pid) is None:
@@ -112,7 +114,7 @@ def sandbox_warning(home: Home, *, timeout_seconds: float = _SANDBOX_SECONDS) ->
     """
     deadline = time.monotonic() + timeout_seconds
     while find(home) is not None and time.monotonic() < deadline:
-        warning = (_record(home) or {}).get("sandbox_warning")
+        warning = (read_record(home) or {}).get("sandbox_warning")
         if warning is not None:
             return str(warning)
         time.sleep(_POLL_SECONDS)
@@ -121,7 +123,7 @@ def sandbox_warning(home: Home, *, timeout_seconds: float = _SANDBOX_SECONDS) ->
 
 def stop(home: Home, *, keep_jobs: bool = False) -> bool:
     """Stop the twin; False when none was running. See the module's text for what happens to jobs."""
-    record = _record(home)
+    record = read_record(home)
     if record is None or find(home) is None:
         return False
     if keep_jobs:
@@ -129,7 +131,7 @@ def stop(home: Home, *, keep_jobs: bool = False) -> bool:
     else:
         home.keep_instances_file.unlink(missing_ok=True)
     # The supervisor passes the signal on; without one (a server started by hand) the server gets it itself.
-    processes = [_process(record[role]["pid"]) for role in ("supervisor", "server") if _is_alive(record, role)]
+    processes = [_process(record[role]["pid"]) for role in ("supervisor", "server") if is_alive(record, role)]
     alive = [process for process in processes if process is not None]
     for process in alive[:1]:
         process.send_signal(signal.SIGTERM)
@@ -140,7 +142,7 @@ def stop(home: Home, *, keep_jobs: bool = False) -> bool:
     return True
 
 
-def _record(home: Home) -> dict[str, Any] | None:
+def read_record(home: Home) -> dict[str, Any] | None:
     """What `server.json` says, whether or not it is still true."""
     try:
         record: dict[str, Any] = json.loads(home.server_file.read_text())
@@ -149,7 +151,7 @@ def _record(home: Home) -> dict[str, Any] | None:
     return record
 
 
-def _is_alive(record: Mapping[str, Any] | None, role: str) -> bool:
+def is_alive(record: Mapping[str, Any] | None, role: str) -> bool:
     """Whether the process that the record names as `supervisor` or `server` is still running."""
     named = None if record is None else record.get(role)
     return named is not None and is_same(named["pid"], named["start_time"])
@@ -198,7 +200,7 @@ def _check_port(port: int) -> None:
     """Raise `PortInUseError` unless the port can be bound. The kernel holds a dead process's port a moment longer."""
     deadline = time.monotonic() + _PORT_SECONDS
     while (reason := _bind_error(port)) is not None:
-        holder = _holder(port)
+        holder = port_holder(port)
         if holder or time.monotonic() > deadline:
             raise PortInUseError(
                 f"port {port} is in use{holder} ({reason})",
@@ -217,7 +219,7 @@ def _bind_error(port: int) -> str | None:
     return None
 
 
-def _holder(port: int) -> str:
+def port_holder(port: int) -> str:
     """ " by NAME (pid N)" for the process that listens on a port, as far as this user may see it."""
     try:
         connections = psutil.net_connections(kind="tcp")

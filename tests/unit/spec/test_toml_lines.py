@@ -32,6 +32,13 @@ def test_inside_an_inline_table_and_where_nothing_is() -> None:
     assert line_of(DOCUMENT, ("other",)) is None
 
 
+def test_a_table_that_only_others_name_is_where_the_first_of_them_is() -> None:
+    assert line_of('# x\n[environments.dev]\nregion = "x"\n[typo.dev]\na = 1\n', ("typo",)) == 4
+    assert line_of("[other]\nx = 1\n[typo]\n", ("typo",)) == 3
+    assert line_of("x.y = 1\ntypo.a.b = 1\n", ("typo", "a")) == 2
+    assert line_of("[a.b.c]\n[a.b]\n", ("a", "b")) == 2
+
+
 keys = st.text("abcdefgh_-0123456789", min_size=1, max_size=6)
 
 

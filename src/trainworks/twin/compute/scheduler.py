@@ -15,6 +15,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from trainworks.spec.instance_types import instance_type
+from trainworks.spec.variables import sandbox_wish
 from trainworks.twin.compute.agent.task import Task, TaskMount
 from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.engine import Engine
@@ -51,11 +52,10 @@ class ComputeSettings:
     @staticmethod
     def from_environment() -> ComputeSettings:
         """`TRAINWORKS_SANDBOX=off` switches namespaces off. The machine carries two vCPUs for each it has, four at
-        least, and four fifths of its memory."""
-        sandbox = "off" if os.environ.get("TRAINWORKS_SANDBOX", "").lower() == "off" else "auto"
+        least, and four fifths of its memory. Raises `ConfigurationError` for another value of the variable."""
         vcpus = len(os.sched_getaffinity(0))
         memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-        return ComputeSettings(Machine(max(4, 2 * vcpus), memory_mib * 4 // 5), sandbox)
+        return ComputeSettings(Machine(max(4, 2 * vcpus), memory_mib * 4 // 5), sandbox_wish())
 
 
 class LocalCompute:
