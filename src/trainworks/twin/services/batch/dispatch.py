@@ -40,6 +40,7 @@ TOO_BIG = (
     "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher than that "
     "can be met by the CE(s) attached to the job queue."
 )
+ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
 _CHUNK = 2_000
 _FIRST_SLICE, _SLICE = 32, 128
 _TURN_SECONDS = 0.0005
@@ -145,6 +146,8 @@ class Dispatcher:
 
         In the queue's order each takes what fits below its `maxvCpus`; what is left waits in the first.
         """
+        if all(row["status"] != "VALID" for row in environments):
+            return [], ALL_INVALID
         usable = [row for row in environments if row["state"] == "ENABLED" and row["status"] == "VALID"]
         pools = [(row, pool_of(row)) for row in usable]
         wide = [(row, pool) for row, pool in pools if pool.max_vcpus is None or pool.max_vcpus >= spec.vcpus]

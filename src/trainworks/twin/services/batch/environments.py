@@ -20,10 +20,11 @@ from trainworks.spec.instance_types import (
 )
 from trainworks.twin.ports import ApiError, Compute, ControlPlane, Market, PoolSpec
 from trainworks.twin.services.batch.arns import arn_of, check_name, scope_of
+from trainworks.twin.services.batch.paging import described_page
 from trainworks.twin.services.batch.records import SQL
 from trainworks.twin.services.batch.tags import put_tags, read_tags
 from trainworks.twin.store import Database
-from trainworks.twin.wire import Call, page
+from trainworks.twin.wire import Call
 
 EC2_TYPES = ("EC2", "SPOT")
 FARGATE_TYPES = ("FARGATE", "FARGATE_SPOT")
@@ -33,7 +34,6 @@ _EC2_ONLY = (
 )  # fmt: skip
 _SPOT_STRATEGIES = ("SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED", "SPOT_CAPACITY_OPTIMIZED_PRIORITIZED")
 _SCALING_MEMBERS = frozenset({"minvCpus", "maxvCpus", "desiredvCpus"})
-_PAGE_SIZE = 100
 
 
 def pool_of(row: Row) -> PoolSpec:
@@ -153,23 +153,12 @@ class ComputeEnvironments:
         return {}
 
     def describe_compute_environments(self, call: Call) -> Mapping[str, Any]:
-        params = call.params
         self._control_plane.authorize(call.caller, "batch:DescribeComputeEnvironments", "*")
         with self._database.transaction() as tx:
             rows = tx.execute(SQL["environments"], (scope_of(call.caller),)).fetchall()
-            if "computeEnvironments" in params:
-                wanted = {arn_of(call.caller, "compute-environment", each) for each in params["computeEnvironments"]}
-                rows = [row for row in rows if row["arn"] in wanted]
-            chosen, token = page(
-                rows,
-                key=lambda row: [row["arn"]],
-                limit=params.get("maxResults", _PAGE_SIZE),
-                token=params.get("nextToken"),
-                request=params,
-                error_code="ClientException",
-            )
+            chosen, more = described_page(call, rows, "compute-environment", "computeEnvironments")
             details = [self._detail(tx, row) for row in chosen]
-        return {"computeEnvironments": details, **({"nextToken": token} if token else {})}
+        return {"computeEnvironments": details, **more}
 
     def _detail(self, tx: Connection, row: Row) -> dict[str, Any]:
         spec = json.loads(row["spec"])

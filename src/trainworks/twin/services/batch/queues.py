@@ -10,12 +10,12 @@ from typing import Any
 from trainworks.twin.ports import ApiError, ControlPlane
 from trainworks.twin.services.batch.arns import arn_of, check_name, scope_of
 from trainworks.twin.services.batch.environments import FARGATE_TYPES, environment_row
+from trainworks.twin.services.batch.paging import described_page
 from trainworks.twin.services.batch.records import SQL
 from trainworks.twin.services.batch.tags import put_tags, read_tags
 from trainworks.twin.store import Database
-from trainworks.twin.wire import Call, page
+from trainworks.twin.wire import Call
 
-_PAGE_SIZE = 100
 _MAX_ENVIRONMENTS = 3
 _TIME_LIMIT_SECONDS = range(600, 86_400 + 1)
 TIME_LIMIT_REASONS = (
@@ -104,21 +104,10 @@ class JobQueues:
         return {}
 
     def describe_job_queues(self, call: Call) -> Mapping[str, Any]:
-        params = call.params
         self._control_plane.authorize(call.caller, "batch:DescribeJobQueues", "*")
         with self._database.transaction() as tx:
             rows = tx.execute(SQL["queues"], (scope_of(call.caller),)).fetchall()
-            if "jobQueues" in params:
-                wanted = {arn_of(call.caller, "job-queue", each) for each in params["jobQueues"]}
-                rows = [row for row in rows if row["arn"] in wanted]
-            chosen, token = page(
-                rows,
-                key=lambda row: [row["arn"]],
-                limit=params.get("maxResults", _PAGE_SIZE),
-                token=params.get("nextToken"),
-                request=params,
-                error_code="ClientException",
-            )
+            chosen, more = described_page(call, rows, "job-queue", "jobQueues")
             details = [
                 {
                     "jobQueueName": row["name"],
@@ -132,7 +121,7 @@ class JobQueues:
                 }
                 for row in chosen
             ]
-        return {"jobQueues": details, **({"nextToken": token} if token else {})}
+        return {"jobQueues": details, **more}
 
 
 def queue_row(tx: Connection, arn: str) -> Row:
