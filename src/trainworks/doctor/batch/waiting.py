@@ -118,8 +118,8 @@ def _queue_findings(facts: BatchFacts) -> Iterator[Finding]:
     if queue.state != "ENABLED":
         yield Finding(
             "queue-disabled",
-            Outcome.PROBLEM,
-            f"queue {name} is {queue.state}: it starts no jobs",
+            Outcome.WARNING,
+            f"queue {name} is {queue.state}: it takes no new jobs; those that are in it go on",
             (facts.queue.evidence(f"state={queue.state}"),),
             f"aws batch update-job-queue --job-queue {name} --state ENABLED",
         )
