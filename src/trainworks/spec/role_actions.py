@@ -109,7 +109,7 @@ CHECKPOINTS = ("s3:GetObject", "s3:PutObject", "s3:ListBucket")
 KEY_USE = ("kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey")
 _MANAGEMENT = frozenset({"iam", "sts", "organizations", "cloudformation", "ec2", "ecs", "batch", "lambda", "states"})
 _JOB_BOUNDS = _MANAGEMENT | {"sagemaker", "ecr", "s3", "kms", "logs"}
-SAGEMAKER_LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams")
+SAGEMAKER_LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
 
 
 def _image(when: When = When.ALWAYS) -> tuple[Need, ...]:
@@ -123,6 +123,7 @@ def _sagemaker(group: str, namespace: str) -> tuple[Need, ...]:
     return (
         *_image(),
         Need("write logs", SAGEMAKER_LOGS, f"log group {group}*"),
+        Need("find its log streams", ("logs:DescribeLogStreams",), f"log group {group}*", When.CODE),
         Need(
             "publish metrics",
             ("cloudwatch:PutMetricData",),
@@ -319,7 +320,39 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
             source_keys=False,
             bounded=frozenset(),
         ),
-        RoleNeeds(Workload.STATE_MACHINE, "states.amazonaws.com", ()),
+        RoleNeeds(
+            Workload.STATE_MACHINE,
+            "states.amazonaws.com",
+            (
+                # What its tasks need follows from its definition (`task_actions`).
+                Need(
+                    "write execution logs",
+                    (
+                        "logs:CreateLogDelivery",
+                        "logs:GetLogDelivery",
+                        "logs:UpdateLogDelivery",
+                        "logs:DeleteLogDelivery",
+                        "logs:ListLogDeliveries",
+                        "logs:PutResourcePolicy",
+                        "logs:DescribeResourcePolicies",
+                        "logs:DescribeLogGroups",
+                    ),
+                    "*",
+                    When.CODE,
+                ),
+                Need(
+                    "trace",
+                    (
+                        "xray:PutTraceSegments",
+                        "xray:PutTelemetryRecords",
+                        "xray:GetSamplingRules",
+                        "xray:GetSamplingTargets",
+                    ),
+                    "*",
+                    When.CODE,
+                ),
+            ),
+        ),
         RoleNeeds(Workload.EVENT_TARGET, "events.amazonaws.com", ()),
         RoleNeeds(
             Workload.FLOW_LOG,

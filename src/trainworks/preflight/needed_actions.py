@@ -1,0 +1,228 @@
+"""What the use of a role needs of it, on the resources of this platform."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.conditions import Context
+from trainworks.preflight.permissions import Answer, Permissions
+from trainworks.preflight.role_uses import RoleUse, Tasks, event_targets
+from trainworks.preflight.workloads.values import table, text
+from trainworks.spec.role_actions import ROLE_NEEDS, Need, When, Workload
+from trainworks.spec.task_actions import (
+    MANAGED_RULE_ACTIONS,
+    SDK_ACTIONS,
+    SDK_SERVICES,
+    SDK_UNMAPPED,
+    TARGETS,
+    TASKS,
+    TaskActions,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """`action` on any one of `resources`, which name the same thing in the ways a policy may; empty: on something."""
+
+    action: str
+    resources: tuple[str, ...] = ()
+    context: Context = field(default_factory=dict)
+
+    def granted(self, permissions: Permissions) -> Answer:
+        """Whether the permissions suffice."""
+        if not self.resources:
+            return permissions.allows_somewhere(self.action)
+        return max(permissions.allows(self.action, resource, self.context) for resource in self.resources)
+
+
+_GROUPS = {
+    Workload.TRAINING_JOB: "/aws/sagemaker/TrainingJobs",
+    Workload.PROCESSING_JOB: "/aws/sagemaker/ProcessingJobs",
+    Workload.TRANSFORM_JOB: "/aws/sagemaker/TransformJobs",
+    Workload.ENDPOINT: "/aws/sagemaker/Endpoints/*",
+}
+_NAMESPACES = {
+    Workload.TRAINING_JOB: "/aws/sagemaker/TrainingJobs",
+    Workload.PROCESSING_JOB: "/aws/sagemaker/ProcessingJobs",
+    Workload.TRANSFORM_JOB: "/aws/sagemaker/TransformJobs",
+    Workload.ENDPOINT: "/aws/sagemaker/Endpoints",
+}
+_PRIVATE_IMAGE = re.compile(r"(\d+)\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
+_SDK = re.compile(r"arn:[^:]+:states:::aws-sdk:([^:]+):([^.]+)")
+_OPTIMIZED = re.compile(r"arn:[^:]+:states:::([a-z]+:[A-Za-z]+)(\.\w+)?(:2)?")
+_FUNCTION = re.compile(r"arn:[^:]+:lambda:.+")
+
+
+def needed_of(graph: Graph, use: RoleUse) -> Iterator[Needed]:
+    """What the use needs for certain. Interfaces, checkpoints and keys are checked by rules of their own."""
+    return (needed for needed in _parts(graph, use) if needed)
+
+
+def is_understood(graph: Graph, use: RoleUse) -> bool:
+    """Whether `needed_of` is all that the use needs beside what its own code does."""
+    return all(_parts(graph, use))
+
+
+def _parts(graph: Graph, use: RoleUse) -> Iterator[Needed | None]:
+    """None stands for a part of which it is not known what it needs."""
+    if use.workload is Workload.STATE_MACHINE and isinstance(use.record, Resource):
+        yield from _state_machine(graph, use.record)
+    elif use.workload is Workload.EVENT_TARGET and isinstance(use.record, Resource):
+        yield from _targets(graph, use.record, use.role)
+    elif use.workload:
+        for need in ROLE_NEEDS[use.workload].needs:
+            if need.when is When.ALWAYS or (need.when in (When.PRIVATE_IMAGE, When.LOGS) and _starts_tasks(use)):
+                yield from _needed(graph, use, need)
+
+
+def _starts_tasks(use: RoleUse) -> bool:
+    """Whether the role alone starts containers: on EC2 the host's role may do it as well."""
+    return use.workload is Workload.CONTAINER_START and isinstance(use.record, Tasks) and use.record.is_fargate
+
+
+def _needed(graph: Graph, use: RoleUse, need: Need) -> Iterator[Needed]:
+    for action in need.actions:
+        service = action.partition(":")[0]
+        if service == "logs":
+            groups = _groups(graph, use)
+            if need.when is When.LOGS and not groups:
+                continue
+            for group in groups or [""]:
+                yield Needed(action, _log_resources(graph, action, group))
+        elif need.when is When.PRIVATE_IMAGE:
+            for repository in _repositories(graph, use):
+                yield Needed(action, ("*",) if need.on == "*" else (repository,))
+        elif action == "cloudwatch:PutMetricData" and use.workload in _NAMESPACES:
+            yield Needed(action, ("*",), {"cloudwatch:namespace": _NAMESPACES[use.workload]})
+        else:
+            yield Needed(action, ("*",) if need.on == "*" else ())
+
+
+def _groups(graph: Graph, use: RoleUse) -> list[str]:
+    """Log groups that the workload writes; empty where they are not known."""
+    if use.workload in _GROUPS:
+        return [_GROUPS[use.workload]]
+    record = use.record
+    if isinstance(record, Tasks):
+        return [each.log_group for each in record.containers if each.log_driver == "awslogs" and each.log_group]
+    resource = use.at if isinstance(use.at, Resource) else None
+    if resource is None:
+        return []
+    if use.workload is Workload.FUNCTION:
+        return [text(resource.get("LoggingConfig", "LogGroup")) or f"/aws/lambda/{resource.physical_id}"]
+    if use.workload is Workload.FLOW_LOG:
+        name, _, named = (
+            text(resource.get("LogGroupName")),
+            *text(resource.get("LogDestination")).partition(":log-group:")[1:],
+        )
+        return [each for each in (name or named.removesuffix(":*"),) if each]
+    return []
+
+
+def _log_resources(graph: Graph, action: str, group: str) -> tuple[str, ...]:
+    """The ARNs under which a policy may mean a log group or its streams."""
+    if not group or isinstance(group, Unknown):
+        return ()
+    if action == "logs:DescribeLogGroups":
+        return ("*",)
+    arn = f"arn:{graph.partition}:logs:{graph.region}:{graph.account}:log-group:{group}"
+    return (arn, f"{arn}:*", f"{arn}:log-stream:*", f"{arn}:log-stream:x")
+
+
+def _repositories(graph: Graph, use: RoleUse) -> list[str]:
+    """ARNs of the private ECR repositories of the workload's images."""
+    if not isinstance(use.record, Tasks):
+        return []
+    found = [_PRIVATE_IMAGE.match(each.image) for each in use.record.containers if not isinstance(each.image, Unknown)]
+    return [f"arn:{graph.partition}:ecr:{match[2]}:{match[1]}:repository/{match[3]}" for match in found if match]
+
+
+def _state_machine(graph: Graph, machine: Resource) -> Iterator[Needed | None]:
+    definition = machine.get("Definition")
+    if definition is None:
+        written = machine.get("DefinitionString")
+        try:
+            definition = None if isinstance(written, Unknown) else json.loads(str(written))
+        except ValueError:
+            definition = None
+    if not isinstance(definition, Mapping):
+        yield None
+        return
+    substitutions = table(machine.get("DefinitionSubstitutions"))
+    for task in _tasks(definition):
+        resource = text(task.get("Resource"))
+        whole = substitutions.get(resource[2:-1]) if resource.startswith("${") and resource.endswith("}") else None
+        yield from _task(graph, text(whole) or resource, table(task.get("Parameters") or task.get("Arguments")))
+
+
+def _tasks(value: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, Mapping):
+        if value.get("Type") == "Task" and isinstance(value.get("Resource"), str):
+            yield value
+        for each in value.values():
+            yield from _tasks(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _tasks(each)
+
+
+def _task(graph: Graph, resource: str, parameters: Mapping[str, Any]) -> Iterator[Needed | None]:
+    if isinstance(resource, Unknown) or "${" in resource:
+        yield None
+        return
+    if _FUNCTION.fullmatch(resource):
+        yield Needed("lambda:InvokeFunction", (resource,))
+        return
+    sdk = _SDK.match(resource)
+    if sdk:
+        service, operation = SDK_SERVICES.get(sdk[1], sdk[1]), sdk[2]
+        action = f"{service}:{operation[:1].upper()}{operation[1:]}"
+        yield None if action in SDK_UNMAPPED else Needed(SDK_ACTIONS.get(action, action))
+        return
+    optimized = _OPTIMIZED.fullmatch(resource)
+    actions = TASKS.get(optimized[1]) if optimized else None
+    if optimized and actions:
+        yield from _integrated(graph, actions, parameters, waits=(optimized[2] or "").startswith(".sync"))
+    else:
+        yield None
+
+
+def _integrated(graph: Graph, actions: TaskActions, parameters: Mapping[str, Any], *, waits: bool) -> Iterator[Needed]:
+    yield Needed(actions.start, _arns(graph, parameters.get(actions.on)))
+    for name in actions.passes:
+        yield Needed("iam:PassRole", _arns(graph, parameters.get(name)))
+    if waits:
+        for action in actions.sync:
+            yield Needed(action)
+        if actions.sync_rule:
+            rule = f"arn:{graph.partition}:events:{graph.region}:{graph.account}:rule/{actions.sync_rule}"
+            for action in MANAGED_RULE_ACTIONS:
+                yield Needed(action, (rule,))
+
+
+def _targets(graph: Graph, rule: Resource, role: Resource) -> Iterator[Needed | None]:
+    for target in event_targets(rule):
+        if graph.owner(target.get("RoleArn")) is not role:
+            continue
+        found = graph.owner(target.get("Arn"))
+        action = TARGETS.get(found.type) if found else None
+        if action == "ecs:RunTask":
+            yield Needed(action, _arns(graph, table(target.get("EcsParameters")).get("TaskDefinitionArn")))
+            yield Needed("iam:PassRole")
+        else:
+            yield Needed(action, _arns(graph, target.get("Arn"))) if action else None
+
+
+def _arns(graph: Graph, value: object) -> tuple[str, ...]:
+    """The ARN that a value is or whose resource it names; empty where that is only known at run time."""
+    if not isinstance(value, str) or isinstance(value, Unknown) or not value or "${" in value or value[:2] == "{%":
+        return ()
+    if value.startswith("arn:"):
+        return (value,)
+    owner = graph.owner(value)
+    return (owner.arn,) if owner else ()

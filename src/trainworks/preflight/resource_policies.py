@@ -1,0 +1,96 @@
+"""Permissions of a role together with the policies of the buckets and keys it works on.
+
+In one account either policy suffices for a bucket; a key's policy has to name the role, or hand the decision to IAM by
+naming the account. A Deny in either is final.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.conditions import Context, values_of
+from trainworks.preflight.permissions import Answer, Permissions, permissions_of
+from trainworks.preflight.policy import Statement, statements_of
+from trainworks.preflight.wildcards import covers
+
+
+class ResourcePolicies:
+    """Policies of a graph's buckets, keys and topics."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._roles = permissions_of(graph)
+        self._statements: dict[Resource, list[Statement]] = defaultdict(list)
+        for type_, targets in (("AWS::S3::BucketPolicy", "Bucket"), ("AWS::SNS::TopicPolicy", "Topics")):
+            for policy in graph.of_type(type_):
+                named = policy.get(targets, default=[])
+                for name in named if isinstance(named, list) else [named]:
+                    owner = graph.owner(name)
+                    if owner is not None:
+                        self._statements[owner] += statements_of(policy.get("PolicyDocument"), policy)
+        for key in graph.of_type("AWS::KMS::Key"):
+            self._statements[key] += statements_of(key.get("KeyPolicy"), key)
+
+    def of(self, resource: Resource) -> tuple[Statement, ...]:
+        """The statements of a resource's own policy; none where it has none."""
+        return tuple(self._statements.get(resource, ()))
+
+    def key(self, key_id: object) -> Resource | None:
+        """The key of an id, ARN or alias, where the templates have it."""
+        if not isinstance(key_id, str) or not key_id or isinstance(key_id, Unknown):
+            return None
+        found = self._graph.owner(key_id)
+        if found is not None and found.type == "AWS::KMS::Alias":
+            found = self._graph.owner(found.get("TargetKeyId"))
+        return found if found is not None and found.type == "AWS::KMS::Key" else None
+
+    def role_may(self, role: Resource, action: str, bucket_or_key: Resource, arn: str, context: Context) -> Answer:
+        """Whether the role may do `action` on `arn`, which is the bucket, key or part of it."""
+        identity = self._roles.of(role).allows(action, arn, context)
+        own = self.of(bucket_or_key)
+        if not own:
+            return identity
+        named = Permissions(_about(own, role, self._graph)).allows(action, arn, context)
+        if bucket_or_key.type == "AWS::KMS::Key":
+            account = Permissions(_for_account(own, self._graph)).allows(action, arn, context)
+            best = max(named, min(identity, account))
+        else:
+            best = max(named, identity)
+        denied = Permissions(
+            (
+                Statement(True, ("*",), resources=("*",)),
+                *(each for each in _about(own, role, self._graph) if not each.allows),
+            )
+        )
+        return min(best, denied.allows(action, arn, context))
+
+
+@lru_cache(maxsize=4)
+def resource_policies_of(graph: Graph) -> ResourcePolicies:
+    """The policies of a graph's resources; made once for a graph."""
+    return ResourcePolicies(graph)
+
+
+def _about(statements: Iterable[Statement], role: Resource, graph: Graph) -> list[Statement]:
+    """Statements whose principal is the role or everybody. Those with `NotPrincipal` are none of both."""
+    arn = role.attribute("Arn")
+    return [each for each in statements if any(name in ("*", arn) for name in _aws_principals(each))]
+
+
+def _for_account(statements: Iterable[Statement], graph: Graph) -> list[Statement]:
+    root = f"arn:*:iam::{graph.account}:root"
+    return [
+        each
+        for each in statements
+        if any(covers(root, name) or name in (graph.account, "*") for name in _aws_principals(each))
+    ]
+
+
+def _aws_principals(statement: Statement) -> tuple[str, ...]:
+    if statement.principal == "*":
+        return ("*",)
+    principal = statement.principal
+    return values_of(principal["AWS"]) if isinstance(principal, Mapping) and "AWS" in principal else ()

@@ -1,0 +1,170 @@
+"""TW23: a role that may do more than anybody can oversee."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.conditions import tests_of
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.iam_actions import may_need_any_resource
+from trainworks.preflight.managed_policies import managed_policy_name, too_broad
+from trainworks.preflight.permissions import inline_statements, permissions_of
+from trainworks.preflight.policy import Statement, statements_of
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+from trainworks.preflight.wildcards import covers_action
+
+_PASSING = "iam:passrole"
+_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
+_SLIGHT = (
+    "*:Describe*",
+    "*:List*",
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetDownloadUrlForLayer",
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+)
+_IDENTITIES = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    del settings
+    for identity in graph.of_type(*_IDENTITIES):
+        yield from _managed(graph, identity)
+        yield from _faults(identity, inline_statements(identity))
+    for policy in graph.of_type(*_POLICIES):
+        yield from _faults(policy, statements_of(policy.get("PolicyDocument"), policy))
+
+
+def _managed(graph: Graph, identity: Resource) -> Iterator[Fault]:
+    for arn in permissions_of(graph).managed_policy_arns(identity):
+        name = None if isinstance(arn, Unknown) else managed_policy_name(arn)
+        reason = too_broad(name) if name else None
+        if reason:
+            yield Fault(
+                identity,
+                f"AWS's policy {name} {reason}",
+                arn,
+                "write the statements that it needs, on the resources that it needs",
+            )
+
+
+def _faults(at: Resource, statements: Iterator[Statement]) -> Iterator[Fault]:
+    for statement in statements:
+        named = f"statement {statement.sid}: " if statement.sid else ""
+        for excess in excesses(statement):
+            yield Fault(at, named + excess.message, excess.value, excess.fix, excess.severity)
+
+
+class Excess(NamedTuple):
+    """One way in which a statement allows too much."""
+
+    message: str
+    value: list[str]
+    fix: str
+    severity: Severity = Severity.ERROR
+
+
+def excesses(statement: Statement) -> Iterator[Excess]:
+    """Each way in which a statement allows too much."""
+    if not statement.allows:
+        return
+    if statement.not_actions:
+        yield Excess(
+            f"allows every action of AWS but {', '.join(statement.not_actions)}, those not yet invented too",
+            list(statement.not_actions),
+            "name the actions in Action",
+        )
+        return
+    whole = [action for action in statement.actions if is_whole_service(action)]
+    if whole:
+        yield Excess(
+            f"allows {', '.join(_meaning(action) for action in whole)}",
+            whole,
+            "name the actions that are needed",
+        )
+    passing = [action for action in statement.actions if not is_whole_service(action) and _passes_roles(action)]
+    if passing:
+        yield from _pass_role(statement)
+    if _everything(statement.resources) and not statement.condition:
+        scoped = [
+            action
+            for action in statement.actions
+            if action not in whole
+            and action not in passing
+            and not isinstance(action, Unknown)
+            and not may_need_any_resource(action)
+        ]
+        if scoped:
+            yield Excess(
+                f"allows {', '.join(scoped)} on every resource, though {_these(scoped)} can be bound to some",
+                scoped,
+                "name the ARNs that they are for, or a condition that bounds them",
+                Severity.WARNING if all(_is_slight(action) for action in scoped) else Severity.ERROR,
+            )
+
+
+def is_whole_service(action: str) -> bool:
+    """Whether a pattern of actions takes in all of a service, or of AWS."""
+    return not isinstance(action, Unknown) and (action == "*" or action.endswith(":*"))
+
+
+def _is_slight(action: str) -> bool:
+    """Whether an action shows names and settings, pulls images or writes logs: on all resources it does no harm."""
+    return any(covers_action(pattern, action) for pattern in _SLIGHT)
+
+
+def _meaning(action: str) -> str:
+    return "every action of AWS" if action in ("*", "*:*") else f"every action of {action.partition(':')[0]}"
+
+
+def _these(actions: Sequence[str]) -> str:
+    return "it" if len(actions) == 1 else "they"
+
+
+def _everything(resources: Sequence[str]) -> bool:
+    return any(resource == "*" for resource in resources)
+
+
+def _passes_roles(action: str) -> bool:
+    return action.lower() == _PASSING or (
+        action.lower().startswith("iam:") and action.endswith("*") and "passrole".startswith(action[4:-1].lower())
+    )
+
+
+def _pass_role(statement: Statement) -> Iterator[Excess]:
+    patterns = [each for each in statement.resources if "*" in each or "?" in each]
+    if patterns or statement.not_resources:
+        yield Excess(
+            f"passes any role that {_which(patterns)}: who may use it becomes the most powerful of them",
+            patterns or list(statement.not_resources),
+            "name the ARN of each role in full",
+        )
+    if not any(
+        key == "iam:passedtoservice" and operator in ("stringequals", "stringlike", "stringequalsignorecase")
+        for operator, key, _ in tests_of(statement.condition or {})
+    ):
+        yield Excess(
+            "passes a role to any service",
+            list(statement.resources),
+            'add the condition {"StringEquals": {"iam:PassedToService": "<the service>.amazonaws.com"}}',
+        )
+
+
+def _which(patterns: Sequence[str]) -> str:
+    if not patterns:
+        return "is not excepted"
+    return "exists" if "*" in patterns else f"matches {', '.join(patterns)}"
+
+
+RULE = Rule(
+    code="TW23",
+    severity=Severity.ERROR,
+    title="`*`, whole services, roles passed freely, AWS's own broad policies",
+    origin="A notebook with AmazonSageMakerFullAccess passes any role of the account: whoever opens it is that role.",
+    find=find,
+)

@@ -1,0 +1,63 @@
+"""TW02: a workload in a VPC whose role may not make the network interfaces that put it there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainworks.assembly.graph import Graph
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.permissions import Answer, Permissions, permissions_of
+from trainworks.preflight.role_uses import RoleUse, role_uses_of
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+from trainworks.preflight.workloads import Workload as Placed
+from trainworks.spec.role_actions import ROLE_NEEDS, When
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    del settings
+    for use in role_uses_of(graph):
+        if not isinstance(use.record, Placed) or use.record.subnets is None or use.workload is None:
+            continue
+        needed = [action for need in ROLE_NEEDS[use.workload].needs if need.when is When.VPC for action in need.actions]
+        permissions = permissions_of(graph).of(use.role)
+        missing = [action for action in needed if not _may(permissions, action, use, graph)]
+        if missing:
+            yield Fault(
+                use.role,
+                f"the role of the {use.title} {_name(use)} in a VPC lacks {', '.join(missing)}: "
+                "AWS cannot give it network interfaces, and each one fails at its start",
+                missing,
+                "allow these actions: the describing ones on *, the others on network-interface/*, "
+                "CreateNetworkInterface also on the subnets and security groups",
+            )
+
+
+def _may(permissions: Permissions, action: str, use: RoleUse, graph: Graph) -> bool:
+    return all(permissions.allows(action, arn) is not Answer.NO for arn in _resources(action, use, graph))
+
+
+def _resources(action: str, use: RoleUse, graph: Graph) -> list[str]:
+    """What EC2 asks for: describing actions know no resources, making one concerns its subnet and groups too."""
+    name = action.partition(":")[2]
+    if name.startswith("Describe"):
+        return ["*"]
+    arn = f"arn:{graph.partition}:ec2:{graph.region}:{graph.account}"
+    resources = [f"{arn}:network-interface/*"]
+    if name == "CreateNetworkInterface" and isinstance(use.record, Placed):
+        resources += [f"{arn}:subnet/{subnet}" for subnet in use.record.subnets or ()]
+        resources += [f"{arn}:security-group/{group}" for group in use.record.security_groups]
+    return resources
+
+
+def _name(use: RoleUse) -> str:
+    return use.at if isinstance(use.at, str) else use.at.place
+
+
+RULE = Rule(
+    code="TW02",
+    severity=Severity.ERROR,
+    title="a workload in a VPC whose role lacks a network-interface action",
+    origin="The template deploys; every training job fails with a permission error on its first second.",
+    find=find,
+)

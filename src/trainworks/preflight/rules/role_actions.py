@@ -1,0 +1,108 @@
+"""TW24: what a role lacks for its workload, and what it has beyond."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.managed_policies import managed_policy, managed_policy_name, too_broad
+from trainworks.preflight.needed_actions import is_understood, needed_of
+from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.preflight.policy import Statement
+from trainworks.preflight.role_uses import RoleUse, role_uses_of
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.rules.broad_permission import excesses, is_whole_service
+from trainworks.preflight.settings import Settings
+from trainworks.preflight.wildcards import covers_action
+from trainworks.spec.role_actions import ROLE_NEEDS
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    del settings
+    by_role: dict[Resource, list[RoleUse]] = defaultdict(list)
+    for use in role_uses_of(graph):
+        by_role[use.role].append(use)
+    for role, uses in by_role.items():
+        for use in uses:
+            yield from _missing(graph, use)
+        yield from _beyond(graph, role, [use for use in uses if not _is_profile(use)])
+
+
+def _missing(graph: Graph, use: RoleUse) -> Iterator[Fault]:
+    permissions = permissions_of(graph).of(use.role)
+    missing = [needed for needed in needed_of(graph, use) if needed.granted(permissions) is Answer.NO]
+    if missing:
+        actions = list(dict.fromkeys(needed.action for needed in missing))
+        place = use.at if isinstance(use.at, str) else use.at.place
+        where = next((needed.resources[0] for needed in missing if needed.resources), "")
+        yield Fault(
+            use.role,
+            f"the role of the {use.title} {place} lacks {', '.join(actions)}{f' on {where}' if where else ''}",
+            actions,
+            f"allow {', '.join(actions)}",
+        )
+
+
+def _beyond(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:
+    """Actions that serve none of the uses. Where a use is not understood in full, nothing is said."""
+    if not uses or not all(use.workload and is_understood(graph, use) for use in uses):
+        return
+    needs = [ROLE_NEEDS[use.workload] for use in uses if use.workload]
+    needed = {each.action for use in uses for each in needed_of(graph, use)}.union(*(each.actions for each in needs))
+    bounds = [each.bounded for each in needs if each.bounded is not None]
+    beyond = [
+        action
+        for action in _granted(graph, role)
+        if all(action.partition(":")[0].lower() in bounded for bounded in bounds)
+        and not any(covers_action(action, each) for each in needed)
+    ]
+    if beyond:
+        kinds = " and ".join(dict.fromkeys(use.title for use in uses))
+        yield Fault(
+            role,
+            f"may do what no {kinds} needs: {', '.join(beyond)}",
+            beyond,
+            "take these actions out",
+            Severity.WARNING,
+        )
+
+
+def _granted(graph: Graph, role: Resource) -> list[str]:
+    """Allowed actions and patterns, but for those that TW23 reports already."""
+    permissions = permissions_of(graph)
+    broad = [
+        statement
+        for arn in permissions.managed_policy_arns(role)
+        for name in [None if isinstance(arn, Unknown) else managed_policy_name(arn)]
+        if name and too_broad(name)
+        for statement in managed_policy(name).statements
+    ]
+    granted: dict[str, None] = {}
+    for statement in permissions.of(role).statements:
+        if statement.allows and not any(statement is each for each in broad):
+            granted.update(dict.fromkeys(_known(statement)))
+    return list(granted)
+
+
+def _known(statement: Statement) -> Iterator[str]:
+    for action in statement.actions:
+        passes = action.lower() == "iam:passrole"
+        if isinstance(action, Unknown) or is_whole_service(action) or (passes and any(excesses(statement))):
+            continue
+        yield action
+
+
+def _is_profile(use: RoleUse) -> bool:
+    """Whether the use is an instance profile: what runs on the instances says what is needed."""
+    return isinstance(use.at, Resource) and use.at.type == "AWS::IAM::InstanceProfile"
+
+
+RULE = Rule(
+    code="TW24",
+    severity=Severity.ERROR,
+    title="a role that lacks what its workload needs, or may do what it does not need",
+    origin="Caller and execution role confused: the job's role may pull images, and the one that pulls them may not.",
+    find=find,
+)

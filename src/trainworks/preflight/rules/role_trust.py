@@ -1,0 +1,126 @@
+"""TW26: whom a role trusts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as MappingABC
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.conditions import tests_of
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.policy import Statement, service_principals, statements_of
+from trainworks.preflight.role_uses import role_uses_of
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+from trainworks.preflight.wildcards import covers_action
+
+_SENDS_SOURCE = frozenset(
+    {
+        "bedrock.amazonaws.com",
+        "codebuild.amazonaws.com",
+        "codepipeline.amazonaws.com",
+        "ecs-tasks.amazonaws.com",
+        "events.amazonaws.com",
+        "pipes.amazonaws.com",
+        "sagemaker.amazonaws.com",
+        "scheduler.amazonaws.com",
+        "states.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+    }
+)
+"""Services whose guides show `aws:SourceAccount` in the trust policy ("cross-service confused deputy prevention").
+
+EC2, Lambda, API Gateway, Glue and Backup send no such key when they assume a role: bound to one, it is useless to them.
+"""
+_SENDS_NO_SOURCE = frozenset({"ec2.amazonaws.com"})
+_SOURCE_KEYS = frozenset(
+    {"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths", "aws:sourceowner"}
+)
+_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|aws\.internal|amazon\.com)|\*")
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    del settings
+    for role in graph.of_type("AWS::IAM::Role"):
+        statements = list(_trust(role))
+        yield from _misspelt(role, statements)
+        yield from _unbound(role, statements)
+    yield from _wrong_principals(graph)
+
+
+def _trust(role: Resource) -> Iterator[Statement]:
+    for statement in statements_of(role.get("AssumeRolePolicyDocument"), role):
+        if statement.allows and any(covers_action(action, "sts:AssumeRole") for action in statement.actions):
+            yield statement
+
+
+def _misspelt(role: Resource, statements: list[Statement]) -> Iterator[Fault]:
+    for statement in statements:
+        for service in service_principals(statement.principal):
+            if not isinstance(service, Unknown) and not _SERVICE.fullmatch(service):
+                yield Fault(
+                    role,
+                    f"trusts {service}, which is no service of AWS: IAM refuses the role",
+                    service,
+                    "name the service as in sagemaker.amazonaws.com",
+                )
+
+
+def _unbound(role: Resource, statements: list[Statement]) -> Iterator[Fault]:
+    for statement in statements:
+        keys = {key for _, key, _ in tests_of(statement.condition)} if _has_tests(statement) else set()
+        for service in service_principals(statement.principal):
+            if service in _SENDS_SOURCE and not keys & _SOURCE_KEYS:
+                yield Fault(
+                    role,
+                    f"trusts {service} for whatever account it works: another account's resource can use the role",
+                    service,
+                    'add the condition {"StringEquals": {"aws:SourceAccount": "<this account>"}}',
+                    Severity.WARNING,
+                )
+            elif service in _SENDS_NO_SOURCE and keys & _SOURCE_KEYS:
+                yield Fault(
+                    role,
+                    f"trusts {service} under a condition on {', '.join(sorted(keys & _SOURCE_KEYS))}, which that "
+                    "service does not send: the role can never be assumed",
+                    service,
+                    "leave the condition out: a role is passed to this service within the account only",
+                )
+
+
+def _has_tests(statement: Statement) -> bool:
+    return isinstance(statement.condition, MappingABC)
+
+
+def _wrong_principals(graph: Graph) -> Iterator[Fault]:
+    told: set[tuple[Resource, str]] = set()
+    for use in role_uses_of(graph):
+        trusted = [service for each in _trust(use.role) for service in service_principals(each.principal)]
+        if (use.role, use.service) in told or any(_is(service, use.service) for service in trusted):
+            continue
+        told.add((use.role, use.service))
+        place = use.at if isinstance(use.at, str) else use.at.place
+        yield Fault(
+            use.role,
+            f"does not trust {use.service}, which has to assume it for the {use.title} {place}",
+            trusted,
+            f"trust {use.service} in AssumeRolePolicyDocument",
+        )
+
+
+def _is(trusted: str, needed: str) -> bool:
+    """Whether `trusted` is the service, anybody, unknown, or the service's name in one region or partition."""
+    if isinstance(trusted, Unknown) or trusted in ("*", needed):
+        return True
+    name = needed.removesuffix(".amazonaws.com")
+    return trusted.startswith(f"{name}.") and ".amazonaws.com" in trusted
+
+
+RULE = Rule(
+    code="TW26",
+    severity=Severity.ERROR,
+    title="a role that its service cannot assume, or any account's resource can",
+    origin="The role exists and the deploy succeeds; the job is refused when it starts.",
+    find=find,
+)
