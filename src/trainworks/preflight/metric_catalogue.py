@@ -85,7 +85,7 @@ def objection(graph: Graph, namespace: str, metric_name: str, dimensions: Collec
     return Objection(
         f"{namespace} {metric_name or 'metrics'} {'are' if not metric_name else 'is'} not emitted by "
         f"{_listed(exact)}: no data point ever has these dimensions",
-        f"use the dimensions that it is emitted by: {' or '.join(known[:_MAX_SHOWN])}",
+        f"use the dimensions that it is emitted by: {' or '.join(_listed(each) for each in known[:_MAX_SHOWN])}",
         Severity.ERROR,
     )
 

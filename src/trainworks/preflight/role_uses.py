@@ -103,7 +103,8 @@ def _workloads(graph: Graph, permissions: RolePermissions) -> Iterator[RoleUse]:
 
 def _containers(graph: Graph, permissions: RolePermissions) -> Iterator[RoleUse]:
     workloads = workloads_of(graph)
-    for tasks in (*workloads.job_definitions, *workloads.task_definitions):
+    every: tuple[Tasks, ...] = (*workloads.job_definitions, *workloads.task_definitions)
+    for tasks in every:
         for kind, arn in (
             (Workload.CONTAINER_TASK, tasks.role_arn),
             (Workload.CONTAINER_START, tasks.execution_role_arn),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from trainworks.preflight.rule import Rule
 from trainworks.preflight.rules import (
+    alarm_metric,
     autoscaling,
     blocked_connection,
+    broad_permission,
     bucket_lifecycle,
     deletable_data,
     empty_vpc_config,
@@ -13,38 +15,56 @@ from trainworks.preflight.rules import (
     fixed_name,
     gateway_misses_route_table,
     global_name,
+    idle_alarm,
     instances_apart,
+    interface_permission,
     job_above_maximum,
     job_too_big,
+    key_permission,
     log_group,
     name_length,
     quota,
+    role_actions,
+    role_trust,
+    spot_checkpoint,
     spot_fleet_role,
     spot_training_limits,
     template_problem,
+    topic_publisher,
     types_beside_optimal,
     unreachable_service,
     useless_output,
+    widget_metric,
 )
 
 RULES: tuple[Rule, ...] = (
     template_problem.RULE,  # TW00
     empty_vpc_config.RULE,  # TW01
+    interface_permission.RULE,  # TW02
     job_too_big.RULE,  # TW03
     types_beside_optimal.RULE,  # TW04
     job_above_maximum.RULE,  # TW05
     fargate_task.RULE,  # TW06
     spot_fleet_role.RULE,  # TW07
     spot_training_limits.RULE,  # TW08
+    spot_checkpoint.RULE,  # TW09
     unreachable_service.RULE,  # TW10
     gateway_misses_route_table.RULE,  # TW11
     blocked_connection.RULE,  # TW12
     instances_apart.RULE,  # TW13
+    alarm_metric.RULE,  # TW14
+    widget_metric.RULE,  # TW15
+    idle_alarm.RULE,  # TW16
+    topic_publisher.RULE,  # TW17
     name_length.RULE,  # TW18
     fixed_name.RULE,  # TW19
     global_name.RULE,  # TW20
     deletable_data.RULE,  # TW21
     bucket_lifecycle.RULE,  # TW22
+    broad_permission.RULE,  # TW23
+    role_actions.RULE,  # TW24
+    key_permission.RULE,  # TW25
+    role_trust.RULE,  # TW26
     quota.RULE,  # TW27
     autoscaling.RULE,  # TW28
     log_group.RULE,  # TW29
