@@ -50,20 +50,34 @@ def synth(environment_name: EnvironmentOption = "local", output: OutputOption = 
 
 
 @app.command()
-def diff(environment_name: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
-    """Show what `up` would change, without changing it."""
+def diff(
+    environment_name: EnvironmentOption = "local",
+    output: OutputOption = Output.TEXT,
+    drift: Annotated[
+        bool, typer.Option(help="Also compare what is deployed with its templates: what was changed by hand?")
+    ] = True,
+) -> None:
+    """Show what `up` would change, and what was changed outside of CloudFormation; nothing is changed by it."""
+    from trainworks.cli import drift_view
     from trainworks.cli import platform_view as view
     from trainworks.deploy import deployer
+    from trainworks.deploy.drift import detect_drift
 
     environment, clients = connect(environment_name)
     deployment = deployment_for(environment, clients)
-    changes = deployer.diff(deployment, clients, watch_for(environment, view.quiet))
+    watch = watch_for(environment, view.quiet)
+    changes = deployer.diff(deployment, clients, watch)
+    drifted = detect_drift(deployment.stack_name, clients, watch, deployment.places) if drift else None
     if output is Output.JSON:
-        print_json(view.changes_record(deployment.stack_name, changes))
-    elif changes is None:
+        record = view.changes_record(deployment.stack_name, changes)
+        print_json(record | {"drift": drift_view.drift_record(drifted)} if drift else record)
+        return
+    if changes is None:
         stdout().print(f"{deployment.stack_name}: no changes")
     else:
         stdout().print(view.changes_text(changes))
+    if drift:
+        stdout().print(drift_view.drift_text(drifted))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from trainworks.twin.ports import Caller
 
@@ -56,3 +56,15 @@ class ResourceType(Protocol):
     def update(self, request: ResourceRequest) -> Resource: ...
 
     def delete(self, request: ResourceRequest) -> None: ...
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A type whose resources can be compared with their template: `compared` are the properties that `read` gives.
+
+    `read` answers in the service's own words, whose names may differ in case, or None where the resource is gone.
+    """
+
+    compared: tuple[str, ...]
+
+    def read(self, request: ResourceRequest) -> Mapping[str, Any] | None: ...

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import drift, engine
 from trainworks.twin.emulator.authorization import root_caller
 from trainworks.twin.home import RootCredentials
 from trainworks.twin.ports import ApiError, Caller
-from trainworks.twin.resource_types import Resource, ResourceError, ResourceRequest, ResourceType
+from trainworks.twin.resource_types import Readable, Resource, ResourceError, ResourceRequest, ResourceType
 
 
 class ResourceTypes:
@@ -23,13 +24,25 @@ class ResourceTypes:
         """See `Emulator.register_resource_type`."""
         self._types[type_name] = resource_type
         if self._table is not None:
-            self._table[type_name] = self._handler(resource_type)
+            self._add(type_name, resource_type)
 
     def install(self) -> None:
         """CloudFormation was loaded: add everything that was registered."""
-        self._table = table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+        self._table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
         for type_name, resource_type in self._types.items():
-            table[type_name] = self._handler(resource_type)
+            self._add(type_name, resource_type)
+
+    def _add(self, type_name: str, resource_type: ResourceType) -> None:
+        if self._table is not None:
+            self._table[type_name] = self._handler(resource_type)
+        if isinstance(resource_type, Readable):
+            drift.register(type_name, self._reader(resource_type), resource_type.compared)
+
+    def _reader(self, resource_type: Readable) -> drift.Reader:
+        def read(physical_id: str, properties: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            return resource_type.read(ResourceRequest(self._caller(), "", "", properties, physical_id))
+
+        return read
 
     def _handler(self, resource_type: ResourceType) -> dict[str, Any]:
         """The table's entry: functions with the parameters that ministack calls them with."""

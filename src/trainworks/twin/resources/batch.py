@@ -23,6 +23,8 @@ _QUEUE_CREATE_ONLY = frozenset({"JobQueueName", "JobQueueType"})
 class ComputeEnvironment:
     """Ref and `ComputeEnvironmentArn` are the ARN."""
 
+    compared = ("Type", "State", "ComputeResources")
+
     def __init__(self, batch: Endpoint) -> None:
         self._batch = batch
 
@@ -79,6 +81,14 @@ class ComputeEnvironment:
         if self._described(request, request.physical_id):
             self._remove(request, request.physical_id)
 
+    def read(self, request: ResourceRequest) -> Mapping[str, Any] | None:
+        shown = dict(self._described(request, request.physical_id))
+        if not shown:
+            return None
+        # Whether an update takes the newest image is a wish of the template, which no description gives back.
+        wish = request.properties.get("ComputeResources", {}).get("UpdateToLatestImageVersion")
+        return {**shown, "computeResources": {**shown["computeResources"], "updateToLatestImageVersion": wish}}
+
     def _remove(self, request: ResourceRequest, arn: str) -> None:
         params: dict[str, Any] = {"computeEnvironment": arn}
         self._batch.invoke("UpdateComputeEnvironment", {**params, "state": "DISABLED"}, request.caller)
@@ -112,6 +122,8 @@ def _environment_is_replaced(request: ResourceRequest) -> bool:
 class JobQueue:
     """Ref and `JobQueueArn` are the ARN."""
 
+    compared = ("State", "Priority", "ComputeEnvironmentOrder", "JobStateTimeLimitActions")
+
     def __init__(self, batch: Endpoint) -> None:
         self._batch = batch
 
@@ -132,10 +144,13 @@ class JobQueue:
         _update_tags(self._batch, request)
         return Resource(request.physical_id, {"JobQueueArn": request.physical_id})
 
-    def delete(self, request: ResourceRequest) -> None:
+    def read(self, request: ResourceRequest) -> Mapping[str, Any] | None:
         params: dict[str, Any] = {"jobQueues": [request.physical_id]}
         answer: Any = self._batch.invoke("DescribeJobQueues", params, request.caller)
-        if answer["jobQueues"]:
+        return next(iter(answer["jobQueues"]), None)
+
+    def delete(self, request: ResourceRequest) -> None:
+        if self.read(request):
             queue: dict[str, Any] = {"jobQueue": request.physical_id}
             self._batch.invoke("UpdateJobQueue", {**queue, "state": "DISABLED"}, request.caller)
             self._batch.invoke("DeleteJobQueue", queue, request.caller)

@@ -26,6 +26,8 @@ class Ec2Api(Protocol):
 class SecurityGroupRule:
     """`AWS::EC2::SecurityGroupIngress` and `SecurityGroupEgress`. Ref and `Id` are the rule's id."""
 
+    compared = ()  # a rule's id comes of its content: it is there as declared, or it is not
+
     def __init__(self, ec2: Ec2Api, *, is_egress: bool) -> None:
         self._ec2 = ec2
         self._direction = "Egress" if is_egress else "Ingress"
@@ -62,6 +64,13 @@ class SecurityGroupRule:
             "InvalidGroup.NotFound",
             "InvalidSecurityGroupRuleId.NotFound",
         )
+
+    def read(self, request: ResourceRequest) -> Mapping[str, Any] | None:
+        group_id = str(request.properties.get("GroupId", ""))
+        params = {"Filter.1.Name": "group-id", "Filter.1.Value.1": group_id}
+        answer = self._ec2("DescribeSecurityGroupRules", params)
+        found = {each.text for each in answer.iter("securityGroupRuleId")}
+        return {} if request.physical_id in found else None
 
     def _permission(self, properties: Mapping[str, Any]) -> dict[str, str]:
         peer = self._peer_of(properties)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from trainworks.twin.ports import ApiError
@@ -24,6 +25,8 @@ _DISASSOCIATIONS = {
 
 class NotebookInstance:
     """Ref is the ARN; `NotebookInstanceName`, `NotebookInstanceArn`."""
+
+    compared = ("InstanceType", "RoleArn", "SubnetId", "DirectInternetAccess", "RootAccess", "VolumeSizeInGB")
 
     def __init__(self, sagemaker: Endpoint) -> None:
         self._sagemaker = sagemaker
@@ -53,10 +56,20 @@ class NotebookInstance:
             request,
         )
 
-    def _name(self, request: ResourceRequest) -> str:
+    def read(self, request: ResourceRequest) -> Mapping[str, Any] | None:
+        try:
+            return self._described(request)
+        except ApiError as error:
+            if "RecordNotFound" in error.message:
+                return None
+            raise
+
+    def _described(self, request: ResourceRequest) -> Mapping[str, Any]:
         params: dict[str, Any] = {"NotebookInstanceName": _last_part(request.physical_id)}
-        answer = self._sagemaker.invoke("DescribeNotebookInstance", params, request.caller)
-        return str(answer["NotebookInstanceName"])
+        return self._sagemaker.invoke("DescribeNotebookInstance", params, request.caller)
+
+    def _name(self, request: ResourceRequest) -> str:
+        return str(self._described(request)["NotebookInstanceName"])
 
 
 class LifecycleConfig:
