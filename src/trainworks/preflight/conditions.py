@@ -14,7 +14,7 @@ from trainworks.assembly.graph import Unknown
 from trainworks.preflight.wildcards import covers
 
 Context = Mapping[str, str | tuple[str, ...]]
-"""Condition keys of a request, lower case, with the value or values that are known."""
+"""Condition keys of a request, lower case, with the value or values that are known; `()`: surely not in the request."""
 
 
 class Verdict(Enum):
@@ -86,21 +86,22 @@ def decide(condition: Any, context: Context) -> Verdict:
 
 
 def _decide(operator: str, key: str, wanted: Sequence[str], context: Context) -> Verdict:
-    if any(isinstance(each, Unknown) or "${" in each for each in wanted):
-        return Verdict.UNDECIDED
     present = context.get(key)
-    if present is None:
+    if present is None or any(isinstance(each, Unknown) or "${" in each for each in wanted):
         return Verdict.UNDECIDED
     if operator == "null":
-        return _verdict(all(each.lower() == "false" for each in wanted))
-    quantifier, _, name = operator.rpartition(":")
-    name = name.removesuffix("ifexists")
-    given = (present,) if isinstance(present, str) else present
-    if any(isinstance(each, Unknown) for each in given):
-        return Verdict.UNDECIDED
+        return _verdict(all((each.lower() == "true") is (present == ()) for each in wanted))
+    quantifier, _, written = operator.rpartition(":")
+    name = written.removesuffix("ifexists")
+    if present == ():
+        return _verdict(name != written or name in _NEGATIVE or quantifier == "forallvalues")
+    return _compare(name, quantifier, wanted, (present,) if isinstance(present, str) else present)
+
+
+def _compare(name: str, quantifier: str, wanted: Sequence[str], given: Sequence[str]) -> Verdict:
     negative = name in _NEGATIVE
     matches = _POSITIVE.get(_NEGATIVE.get(name, name))
-    if matches is None:
+    if matches is None or any(isinstance(each, Unknown) for each in given):
         return Verdict.UNDECIDED
     results = [any(matches(pattern, value) for pattern in wanted) is not negative for value in given]
     return _verdict(all(results) if quantifier == "forallvalues" or negative else any(results))

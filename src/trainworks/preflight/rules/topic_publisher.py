@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.preflight.conditions import Context
+from trainworks.preflight.conditions import Context, tests_of
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import Answer, Permissions
 from trainworks.preflight.policy import Statement, service_principals
@@ -19,6 +19,8 @@ from trainworks.preflight.workloads.values import tables, texts
 
 _EVENTS, _CLOUDWATCH, _S3 = "events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com"
 _BUDGETS, _COST_ALERTS = "budgets.amazonaws.com", "costalerts.amazonaws.com"
+_SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceowner", "aws:sourceorgid"})
+"""EventBridge User Guide: conditions on these do not work in the policies of topics that rules publish to."""
 _KEY_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 _ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 _ALARM_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
@@ -102,10 +104,12 @@ def _key_fault(graph: Graph, publication: _Publication) -> Fault | None:
         return None
     return Fault(
         topic,
-        f"is encrypted under {key.arn}, whose policy does not let {service} {' and '.join(missing)}: what "
+        f"is encrypted under {key.arn}, whose policy does not let {service} "
+        f"{' and '.join(missing)}{_bound_in_vain(policies.of(key), service)}: what "
         f"{publication.source.place} publishes is lost, without a message",
         missing,
-        f"let {service} kms:GenerateDataKey* and kms:Decrypt in the key's policy, for this account",
+        f"let {service} kms:GenerateDataKey* and kms:Decrypt in the key's policy"
+        f"{', without a condition' if service == _EVENTS else ', for this account'}",
     )
 
 
@@ -122,7 +126,8 @@ def _topic_fault(graph: Graph, publication: _Publication) -> Fault | None:
         return None
     return Fault(
         topic,
-        f"has no policy that lets {service} publish: what {publication.source.place} publishes is lost",
+        f"has no policy that lets {service} publish{_bound_in_vain(own, service)}: what {publication.source.place} "
+        "publishes is lost",
         service,
         f"an AWS::SNS::TopicPolicy that allows {service} sns:Publish on the topic",
     )
@@ -154,14 +159,28 @@ def _is_about(principal: Any, service: str) -> bool:
 
 def _context(graph: Graph, publication: _Publication) -> Context:
     """What the service says of the publication."""
+    if publication.service == _EVENTS:
+        return {"aws:securetransport": "true", **dict.fromkeys(_SOURCE_KEYS, ())}
     source = publication.source
-    arn = source.arn if source.type in (*_ALARMS, "AWS::Events::Rule", "AWS::S3::Bucket") else None
+    arn = source.arn if source.type in (*_ALARMS, "AWS::S3::Bucket") else None
     return {
         "aws:securetransport": "true",
         "aws:sourceaccount": graph.account,
         "aws:sourceowner": graph.account,
         **({"aws:sourcearn": arn} if arn else {}),
     }
+
+
+def _bound_in_vain(statements: tuple[Statement, ...], service: str) -> str:
+    """Says so where a statement is about EventBridge, under a condition on what it does not send."""
+    keys = {
+        key
+        for each in statements
+        if each.allows and service == _EVENTS and _is_about(each.principal, service) and each.condition
+        for _, key, _ in tests_of(each.condition)
+    }
+    vain = sorted(keys & _SOURCE_KEYS)
+    return f" (EventBridge sends no {' or '.join(vain)} when it publishes to SNS)" if vain else ""
 
 
 RULE = Rule(
