@@ -15,7 +15,9 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from trainworks.errors import ConfigurationError
+from trainworks.spec.cidr import CidrBlock
 from trainworks.spec.constraints import Between, Matching, NotFewerThan, Record
+from trainworks.spec.service_needs import Necessity, WorkloadKind, services_of
 
 
 class ProfileName(StrEnum):
@@ -29,7 +31,8 @@ class Egress(StrEnum):
 
     PUBLIC_IP            Batch hosts in public subnets: outbound by their own address, no inbound rule; no idle cost
     NAT_GATEWAY          private subnets behind one NAT gateway
-    INTERFACE_ENDPOINTS  isolated subnets, no internet at all: only the listed interface endpoints
+    INTERFACE_ENDPOINTS  isolated subnets, no internet at all: an interface endpoint for each service that the workloads
+                         need (`EnvironmentProfile.endpoint_services`)
     """
 
     PUBLIC_IP = "public-ip"
@@ -52,37 +55,57 @@ class InterfaceEndpoint(StrEnum):
     STS = "sts"
 
 
-BATCH_ENDPOINTS = frozenset(
-    {
-        InterfaceEndpoint.ECR_API,
-        InterfaceEndpoint.ECR_DKR,
-        InterfaceEndpoint.ECS,
-        InterfaceEndpoint.ECS_AGENT,
-        InterfaceEndpoint.ECS_TELEMETRY,
-        InterfaceEndpoint.LOGS,
-    }
-)
-"""What an EC2 host of Batch must reach to register, to pull an image and to write its log."""
-
 RetentionInDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 3653]
 """The values that `logs:PutRetentionPolicy` accepts."""
 
 InstanceType = Annotated[str, Matching(r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
 MlInstanceType = Annotated[str, Matching(r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
+EmailAddress = Annotated[str, Matching(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 ZoneLetter = Annotated[str, Matching(r"^[a-z]$")]
+BucketName = Annotated[str, Matching(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+PrefixListId = Annotated[str, Matching(r"^pl-([0-9a-f]{8}|[0-9a-f]{17})$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkProfile(Record):
     """The VPC."""
 
-    cidr_block: Annotated[str, Matching(r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-2])$")] = "10.220.0.0/16"
-    subnet_cidr_mask: Annotated[int, Between(20, 28)] = 24
+    cidr_block: Annotated[str, Matching(r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-6])$")] | None = None
+    """None: a /16 block derived from the environment's suffix, see `spec.cidr.derived_cidr_block`."""
+    subnet_cidr_mask: Annotated[int, Between(17, 28)] = 24
     availability_zones: Annotated[tuple[ZoneLetter, ...], NotFewerThan(2)] = ("a", "b")
     """Letters of the region's zones, named so that a synthesis needs no lookup."""
     egress: Egress
     interface_endpoints: tuple[InterfaceEndpoint, ...] = ()
+    """More endpoints than the workloads need, for what their code calls."""
+    readable_buckets: tuple[BucketName, ...] = ()
+    """Buckets of other accounts, a public data set's for example, that may be read through the S3 gateway."""
+    gateway_prefix_list_ids: tuple[PrefixListId, ...] = ()
+    """Ids of the region's managed prefix lists of S3 and DynamoDB (`aws ec2 describe-managed-prefix-lists`). With them
+    workloads in isolated subnets may speak to the gateways and the interface endpoints alone; without, outbound rules
+    name no destination, since a template cannot tell these ids, and the route tables are the only limit."""
     flow_logs: bool = True
+
+    def __post_init__(self) -> None:
+        if len(set(self.availability_zones)) < len(self.availability_zones):
+            raise ValueError(f"network.availability_zones {', '.join(self.availability_zones)} names a zone twice")
+        block = CidrBlock.parse(self.cidr_block) if self.cidr_block else CidrBlock(10 << 24, 16)
+        needed = len(self.availability_zones) * len(self.subnet_kinds)
+        if block.subnets(self.subnet_cidr_mask) < needed:
+            raise ValueError(
+                f"network.cidr_block {self.cidr_block or 'of an environment (a /16)'} holds "
+                f"{block.subnets(self.subnet_cidr_mask)} subnets of subnet_cidr_mask /{self.subnet_cidr_mask}, and "
+                f"{needed} are needed: {', '.join(self.subnet_kinds)} in {len(self.availability_zones)} zones"
+            )
+
+    @property
+    def subnet_kinds(self) -> tuple[str, ...]:
+        """The kinds of subnets that each zone gets."""
+        return {
+            Egress.PUBLIC_IP: ("Public", "Isolated"),
+            Egress.NAT_GATEWAY: ("Public", "Private", "Isolated"),
+            Egress.INTERFACE_ENDPOINTS: ("Isolated",),
+        }[Egress(self.egress)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +126,32 @@ class StorageProfile(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringProfile(Record):
-    """Logs and alarms."""
+    """Logs, notifications and alarms."""
 
+    dashboard: bool = True
+    """A dashboard costs $3 a month from the fourth of an account on; alarms and notifications do not need it."""
+    notification_emails: tuple[EmailAddress, ...] = ()
+    """Subscribed to failures, blocked queues, lost hosts and costs; each has to confirm by the mail that it gets."""
     log_retention_days: RetentionInDays
     """Of the environment's own log groups."""
     training_log_retention_days: RetentionInDays | None = 30
-    """At least so long for `/aws/sagemaker/TrainingJobs`, which all environments of an account and region share.
-    It is never shortened below what another environment asked for; None leaves the group alone."""
+    """At least so long for the groups that SageMaker writes (`/aws/sagemaker/TrainingJobs`, and with a notebook
+    `/aws/sagemaker/NotebookInstances`), which all environments of an account and region share. It is never shortened below what another environment asked for; None leaves the group alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostProfile(Record):
+    """Who spends more than was meant is told; nothing is stopped.
+
+    Both count what carries the tag `Environment` of the platform, which has to be activated as a cost allocation tag
+    once in the account that pays. Neither costs anything.
+    """
+
+    monthly_budget_usd: Annotated[int, Between(1)]
+    """Told at `budget_alert_percent` of it spent, and when the forecast of the month exceeds it."""
+    budget_alert_percent: Annotated[int, Between(1, 100)] = 80
+    anomaly_impact_usd: Annotated[int, Between(1)] | None = 10
+    """Told of unusual spending from so much above the expected on; None for no anomaly monitor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,26 +212,39 @@ class EnvironmentProfile(Record):
     network: NetworkProfile
     storage: StorageProfile
     monitoring: MonitoringProfile
+    cost: CostProfile | None = None
     training: TrainingProfile = field(default_factory=TrainingProfile)
     notebook: NotebookProfile | None = None
     batch: BatchProfile | None = None
 
     def __post_init__(self) -> None:
         network = self.network
-        if (
-            self.batch
-            and network.egress is Egress.INTERFACE_ENDPOINTS
-            and (missing := BATCH_ENDPOINTS.difference(network.interface_endpoints))
-        ):
-            raise ValueError(
-                "network.egress is interface-endpoints, and Batch hosts also need "
-                f"network.interface_endpoints {', '.join(sorted(missing))}"
-            )
         if self.notebook and self.notebook.default_code_repository and network.egress is not Egress.NAT_GATEWAY:
             raise ValueError(
                 f"notebook.default_code_repository needs network.egress nat-gateway, not {network.egress.value}: "
                 "the notebook would fail to start"
             )
+
+    @property
+    def workloads(self) -> tuple[WorkloadKind, ...]:
+        """What runs in the platform's subnets."""
+        return (
+            WorkloadKind.TRAINING_JOB,
+            *([WorkloadKind.NOTEBOOK_INSTANCE] if self.notebook else []),
+            *([WorkloadKind.BATCH_EC2] if self.batch else []),
+        )
+
+    @property
+    def endpoint_services(self) -> tuple[str, ...]:
+        """The interface endpoints of the VPC: what the workloads need and have no other way to, and what was asked for.
+
+        Where there is a way out, hosts take it, and a notebook in an isolated subnet does without other APIs.
+        """
+        needed: frozenset[str] = frozenset()
+        if self.network.egress is Egress.INTERFACE_ENDPOINTS:
+            wanted = (Necessity.ALWAYS, Necessity.PRIVATE_IMAGE, Necessity.AWSLOGS, Necessity.CONVENIENCE)
+            needed = services_of(self.workloads, wanted) - {"s3", "dynamodb"}
+        return tuple(sorted({*needed, *(each.value for each in self.network.interface_endpoints)}))
 
 
 _SAMPLES = "https://github.com/aws/amazon-sagemaker-examples.git"
@@ -197,9 +252,10 @@ _SAMPLES = "https://github.com/aws/amazon-sagemaker-examples.git"
 PROFILES: dict[ProfileName, EnvironmentProfile] = {
     ProfileName.DEV: EnvironmentProfile(
         name=ProfileName.DEV,
-        network=NetworkProfile(egress=Egress.PUBLIC_IP, flow_logs=False),
+        network=NetworkProfile(egress=Egress.PUBLIC_IP),
         storage=StorageProfile(retain=False),
-        monitoring=MonitoringProfile(log_retention_days=7),
+        monitoring=MonitoringProfile(dashboard=False, log_retention_days=7),
+        cost=CostProfile(monthly_budget_usd=50),
         notebook=NotebookProfile(),
         batch=BatchProfile(max_vcpus=16),
     ),
@@ -208,17 +264,14 @@ PROFILES: dict[ProfileName, EnvironmentProfile] = {
         network=NetworkProfile(egress=Egress.NAT_GATEWAY),
         storage=StorageProfile(retain=False),
         monitoring=MonitoringProfile(log_retention_days=30),
+        cost=CostProfile(monthly_budget_usd=300),
         notebook=NotebookProfile(default_code_repository=_SAMPLES),
         batch=BatchProfile(instance_types=("m5.xlarge", "m5.2xlarge"), max_vcpus=64, job_vcpus=4, job_memory_mib=8192),
     ),
     ProfileName.PROD: EnvironmentProfile(
         name=ProfileName.PROD,
         termination_protection=True,
-        network=NetworkProfile(
-            availability_zones=("a", "b", "c"),
-            egress=Egress.INTERFACE_ENDPOINTS,
-            interface_endpoints=tuple(InterfaceEndpoint),
-        ),
+        network=NetworkProfile(availability_zones=("a", "b", "c"), egress=Egress.INTERFACE_ENDPOINTS),
         storage=StorageProfile(
             retain=True,
             key_per_domain=True,
@@ -226,6 +279,7 @@ PROFILES: dict[ProfileName, EnvironmentProfile] = {
             access_log_expiration_days=365,
         ),
         monitoring=MonitoringProfile(log_retention_days=365, training_log_retention_days=365),
+        cost=CostProfile(monthly_budget_usd=2000, anomaly_impact_usd=50),
         batch=BatchProfile(
             instance_types=("m5.xlarge", "m5.2xlarge", "m5.4xlarge"),
             max_vcpus=256,

@@ -1,6 +1,5 @@
 """The table of what a workload must reach."""
 
-from trainworks.spec.profile import BATCH_ENDPOINTS
 from trainworks.spec.service_needs import SERVICE_NEEDS, Necessity, WorkloadKind, services_of
 
 
@@ -9,7 +8,8 @@ def test_every_kind_has_its_needs_written_down() -> None:
 
 
 def test_batch_hosts_need_the_agent_the_registry_logs_and_s3() -> None:
-    assert services_of([WorkloadKind.BATCH_EC2]) == {str(each) for each in BATCH_ENDPOINTS} | {"s3"}
+    agent, container = {"ecs", "ecs-agent", "ecs-telemetry"}, {"ecr.api", "ecr.dkr", "logs"}
+    assert services_of([WorkloadKind.BATCH_EC2]) == agent | container | {"s3"}
 
 
 def test_fargate_needs_no_agent() -> None:

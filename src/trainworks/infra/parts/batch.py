@@ -67,7 +67,8 @@ class BatchInference(Construct):
         self.log_group.apply_removal_policy(RemovalPolicy.RETAIN if settings.storage.retain else RemovalPolicy.DESTROY)
         self.log_group_name = self.log_group.ref
         environments = self._compute_environments(settings.batch, network)
-        self.compute_environment_arn = environments[0].compute_environment_arn
+        self.compute_environment_arns = [environment.compute_environment_arn for environment in environments]
+        self.compute_environment_arn = self.compute_environment_arns[0]
         self.job_queue_arn = self._job_queue(settings.batch, environments).attr_job_queue_arn
         self.job_definition_arn = self._job_definition(settings.batch).ref
 
@@ -102,7 +103,11 @@ class BatchInference(Construct):
         placement = ComputePlacement(
             subnet_ids=[subnet.subnet_id for subnet in network.batch_subnets],
             security_group_id=WorkloadSecurityGroup(
-                self, "SecurityGroup", vpc=network.vpc, description="Batch hosts"
+                self,
+                "SecurityGroup",
+                vpc=network.vpc,
+                description="Batch hosts",
+                destinations=network.destinations_from(network.batch_subnets),
             ).security_group_id,
             instance_profile_arn=iam.CfnInstanceProfile(self, "InstanceProfile", roles=[role.role_name]).attr_arn,
             launch_template=self._launch_template(),

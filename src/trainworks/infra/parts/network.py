@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from trainworks.errors import ConfigurationError
+from trainworks.infra.constructs.closed_default_security_group import ClosedDefaultSecurityGroup
+from trainworks.infra.constructs.endpoint_policy import POLICY_SERVICES, gateway_statements, interface_statements
 from trainworks.infra.constructs.flow_log import FlowLog
+from trainworks.infra.constructs.workload_security_group import Destinations
+from trainworks.spec.cidr import derived_cidr_block
 from trainworks.spec.profile import Egress, EnvironmentProfile, NetworkProfile, profile_of
-
-ISOLATED = "Isolated"
 
 
 class Network(Construct):
     """Subnets by what they may reach: a VPC of its own, or those of `vpc`, which stays as it is.
 
-    `isolated_subnets` reach S3 and DynamoDB by gateway and, where the profile has them, interface endpoints.
-    `batch_subnets` and `notebook_subnets` follow `network.egress`; see `spec.profile.Egress`.
+    vpc                                the VPC
+    isolated_subnets                   reach S3 and DynamoDB by gateway, and interface endpoints where there are any
+    batch_subnets, notebook_subnets    follow `network.egress`; see `spec.profile.Egress`
 
-    In a `vpc` brought along, jobs get its isolated subnets, or its private ones where it has no isolated; endpoints,
-    routes and flow logs are its owner's. Raises `ConfigurationError` where it has no subnets of the kind needed.
+    The interface endpoints are those that the profile's workloads need, `EnvironmentProfile.endpoint_services`. In a
+    `vpc` brought along, jobs get its isolated subnets, or its private ones where it has no isolated; endpoints,
+    routes, flow logs and the default security group are its owner's. Raises `ConfigurationError` where it has no
+    subnets of the kind needed.
     """
 
     def __init__(
@@ -35,13 +42,15 @@ class Network(Construct):
         super().__init__(scope, id)
         settings = profile_of(profile)
         network = settings.network
+        self._isolated_destinations = Destinations()
         if vpc is None:
-            created = self._create(network)
-            self.vpc: ec2.IVpc = created
-            if network.interface_endpoints:
-                self._interface_endpoints(network)
-            if network.flow_logs:
-                FlowLog(self, "FlowLog", vpc=self.vpc, retention_days=settings.monitoring.log_retention_days)
+            suffix = environment_suffix or settings.name.value
+            self.vpc: ec2.IVpc = self._create(settings, network.cidr_block or derived_cidr_block(suffix))
+        elif network.gateway_prefix_list_ids:
+            raise ConfigurationError(
+                "network.gateway_prefix_list_ids cannot be used with a VPC brought along: its endpoints are not known",
+                fix="leave gateway_prefix_list_ids empty",
+            )
         else:
             self.vpc = vpc
         public, private = list(self.vpc.public_subnets), list(self.vpc.private_subnets)
@@ -52,66 +61,103 @@ class Network(Construct):
             Egress.INTERFACE_ENDPOINTS: self.isolated_subnets,
         }[network.egress]
         self.notebook_subnets = private if network.egress is Egress.NAT_GATEWAY else self.isolated_subnets
-        self._check(network.egress)
+        self._check(settings)
 
-    def _check(self, egress: Egress) -> None:
-        for wanted, subnets in (
-            ("isolated or private subnets for jobs", self.isolated_subnets),
-            (f"subnets for network.egress {egress.value}", self.batch_subnets),
-            (f"subnets of the notebook for network.egress {egress.value}", self.notebook_subnets),
+    def destinations_from(self, subnets: Sequence[ec2.ISubnet]) -> Destinations:
+        """Where workloads in `subnets` may speak to: in isolated ones to the endpoints, if their ids are known."""
+        isolated = {subnet.subnet_id for subnet in self.isolated_subnets}
+        inside = all(subnet.subnet_id in isolated for subnet in subnets)
+        return self._isolated_destinations if inside else Destinations()
+
+    def _check(self, profile: EnvironmentProfile) -> None:
+        egress = profile.network.egress.value
+        for wanted, subnets, needed in (
+            ("isolated or private subnets for jobs", self.isolated_subnets, True),
+            (f"subnets for Batch hosts with network.egress {egress}", self.batch_subnets, profile.batch is not None),
+            (f"subnets for the notebook with network.egress {egress}", self.notebook_subnets, bool(profile.notebook)),
         ):
-            if not subnets:
+            if needed and not subnets:
                 raise ConfigurationError(
                     f"{self.vpc.node.path} has no {wanted}",
                     fix="bring a VPC with them, or set network.egress to what it has",
                 )
 
-    def _create(self, network: NetworkProfile) -> ec2.Vpc:
-        region = Stack.of(self).region
+    def _create(self, profile: EnvironmentProfile, cidr_block: str) -> ec2.Vpc:
+        network, stack = profile.network, Stack.of(self)
         vpc = ec2.Vpc(
             self,
             "Vpc",
-            ip_addresses=ec2.IpAddresses.cidr(network.cidr_block),
-            availability_zones=[f"{region}{letter}" for letter in network.availability_zones],
+            ip_addresses=ec2.IpAddresses.cidr(cidr_block),
+            availability_zones=[f"{stack.region}{letter}" for letter in network.availability_zones],
             nat_gateways=1 if network.egress is Egress.NAT_GATEWAY else 0,
             restrict_default_security_group=False,  # would add a Lambda function
             subnet_configuration=_subnets(network),
-            gateway_endpoints={
-                # No subnet selection: the gateways serve every route table.
-                "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
-                "DynamoDb": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB),
-            },
         )
         for named in (vpc, *vpc.public_subnets, *vpc.private_subnets, *vpc.isolated_subnets):
             readable = [part for part in named.node.path.split("/") if part != "Default"]
             Tags.of(named).add("Name", "/".join(readable))
+        self._gateways(vpc, network)
+        if services := profile.endpoint_services:
+            group = self._interface_endpoints(vpc, services)
+            endpoints: tuple[str, ...] = (group.security_group_id,)
+        else:
+            endpoints = ()
+        if network.gateway_prefix_list_ids:
+            self._isolated_destinations = Destinations(network.gateway_prefix_list_ids, endpoints)
+        if network.flow_logs:
+            FlowLog(self, "FlowLog", vpc=vpc, retention_days=profile.monitoring.log_retention_days)
+        ClosedDefaultSecurityGroup(
+            self,
+            "DefaultSecurityGroup",
+            security_group_id=vpc.vpc_default_security_group,
+            stack_id=_root(stack).stack_id,
+        )
         return vpc
 
-    def _interface_endpoints(self, network: NetworkProfile) -> None:
+    def _gateways(self, vpc: ec2.Vpc, network: NetworkProfile) -> None:
+        """Without a selection of subnets the gateways serve every route table. They cost nothing."""
+        stack = Stack.of(self)
+        s3 = vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
+        for statement in gateway_statements(stack, "s3", network.readable_buckets):
+            s3.add_to_policy(statement)
+        dynamodb = vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
+        for statement in gateway_statements(stack, "dynamodb"):
+            dynamodb.add_to_policy(statement)
+
+    def _interface_endpoints(self, vpc: ec2.Vpc, services: Sequence[str]) -> ec2.SecurityGroup:
         """All endpoints share one security group, which answers to the VPC alone."""
         group = ec2.SecurityGroup(
             self,
             "EndpointSecurityGroup",
-            vpc=self.vpc,
+            vpc=vpc,
             description="HTTPS from the VPC to interface endpoints",
             allow_all_outbound=False,
         )
-        group.add_ingress_rule(ec2.Peer.ipv4(network.cidr_block), ec2.Port.tcp(443), "HTTPS from the VPC")
-        for endpoint in network.interface_endpoints:
-            ec2.InterfaceVpcEndpoint(
+        group.add_ingress_rule(ec2.Peer.ipv4(vpc.vpc_cidr_block), ec2.Port.tcp(443), "HTTPS from the VPC")
+        for service in services:
+            endpoint = ec2.InterfaceVpcEndpoint(
                 self,
-                "".join(part.capitalize() for part in endpoint.value.replace("-", ".").split(".")) + "Endpoint",
-                vpc=self.vpc,
-                service=ec2.InterfaceVpcEndpointAwsService(endpoint.value),
+                "".join(part.capitalize() for part in service.replace("-", ".").split(".")) + "Endpoint",
+                vpc=vpc,
+                service=ec2.InterfaceVpcEndpointAwsService(service),
                 subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
                 security_groups=[group],
                 open=False,
             )
+            if service in POLICY_SERVICES:
+                for statement in interface_statements(Stack.of(self), service):
+                    endpoint.add_to_policy(statement)
+        return group
+
+
+def _root(stack: Stack) -> Stack:
+    parent = stack.nested_stack_parent
+    return _root(parent) if parent else stack
 
 
 def _subnets(network: NetworkProfile) -> list[ec2.SubnetConfiguration]:
     isolated = ec2.SubnetConfiguration(
-        name=ISOLATED, subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=network.subnet_cidr_mask
+        name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=network.subnet_cidr_mask
     )
     if network.egress is Egress.INTERFACE_ENDPOINTS:
         return [isolated]

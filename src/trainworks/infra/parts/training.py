@@ -44,6 +44,7 @@ class Training(Construct):
             "TrainingSecurityGroup",
             vpc=network.vpc,
             description="Training jobs",
+            destinations=network.destinations_from(network.isolated_subnets),
             between_members=True,
         ).security_group_id
         self.training_role_arn = TrainingRole(
@@ -63,7 +64,11 @@ class Training(Construct):
 
     def _add_notebook(self, profile: NotebookProfile) -> None:
         group_id = WorkloadSecurityGroup(
-            self, "NotebookSecurityGroup", vpc=self._network.vpc, description="Notebook instance"
+            self,
+            "NotebookSecurityGroup",
+            vpc=self._network.vpc,
+            description="Notebook instance",
+            destinations=self._network.destinations_from(self._network.notebook_subnets),
         ).security_group_id
         subnet_id = self._network.notebook_subnets[0].subnet_id
         self.notebook_role_arn = NotebookRole(
