@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import default_groups, engine
 from trainworks.twin.emulator.bucket_documents import (
     encryption_xml,
     lifecycle_xml,
@@ -60,8 +60,13 @@ def bucket_name_problem(name: str) -> str | None:
 
 
 def _vpc(table: dict[str, dict[str, Any]]) -> None:
-    """`Fn::GetAtt: [Vpc, CidrBlock]`."""
+    """`Fn::GetAtt: [Vpc, CidrBlock]`, and the inbound rule of the default security group."""
     stock = table["AWS::EC2::VPC"]
+
+    def create(*arguments: Any) -> Answer:
+        answer: Answer = stock["create"](*arguments)
+        default_groups.open_to_itself(answer[0])
+        return with_cidr(answer)
 
     def with_cidr(answer: Answer) -> Answer:
         physical_id, attributes = answer
@@ -70,7 +75,7 @@ def _vpc(table: dict[str, dict[str, Any]]) -> None:
 
     table["AWS::EC2::VPC"] = {
         **stock,
-        "create": lambda *arguments: with_cidr(stock["create"](*arguments)),
+        "create": create,
         "update": lambda *arguments: with_cidr(stock["update"](*arguments)),
     }
 

@@ -18,7 +18,16 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any
 
-from trainworks.twin.emulator import corrections, engine, event_targets, log_filter, update_rules
+from trainworks.twin.emulator import (
+    corrections,
+    default_groups,
+    drift,
+    engine,
+    event_targets,
+    log_filter,
+    stack_events,
+    update_rules,
+)
 from trainworks.twin.emulator.alarms import Alarms
 from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
@@ -159,8 +168,12 @@ class Emulator:
             self._stacks.install(module)
             NestedChangeSets().install(module)
             update_rules.install()
+            stack_events.install()
             corrections.install(self.buckets)
+            drift.install()
             self._resources.install()
+        elif name == "ec2":
+            default_groups.install(module)
         elif name == "s3":
             self.buckets.install(module)
         elif name == "eventbridge":
