@@ -7,8 +7,8 @@
 Nothing here imports `aws_cdk`.
 """
 
-from trainworks.assembly.cache import synthesize
+from trainworks.assembly.cache import synthesize, user_cache_dir
 from trainworks.assembly.cloud_assembly import CloudAssembly, FileAsset, NestedTemplate
 from trainworks.assembly.request import SynthRequest
 
-__all__ = ["CloudAssembly", "FileAsset", "NestedTemplate", "SynthRequest", "synthesize"]
+__all__ = ["CloudAssembly", "FileAsset", "NestedTemplate", "SynthRequest", "synthesize", "user_cache_dir"]

@@ -24,6 +24,11 @@ _MAX_ENTRIES = 64
 Synthesize = Callable[[SynthRequest, Path], None]
 
 
+def user_cache_dir() -> Path:
+    """Where the assemblies of this user are: `$XDG_CACHE_HOME/trainworks/assemblies`, by default below `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainworks" / "assemblies"
+
+
 def synthesize(request: SynthRequest, cache_dir: Path, run: Synthesize | None = None) -> CloudAssembly:
     """The cloud assembly of `request`. `run` writes an assembly into a folder; by default a fresh CDK process does.
 

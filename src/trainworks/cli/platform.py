@@ -5,9 +5,7 @@ connect --> assembly_of (cached) --> deployment_for --> deploy.deployer | deploy
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -173,11 +171,10 @@ def connect(environment_name: str) -> tuple[Environment, Clients]:
 
 def assembly_of(environment: Environment, account_id: str) -> CloudAssembly:
     """The assembly of an environment, from the user's cache where nothing that goes in has changed."""
-    from trainworks.assembly import SynthRequest, synthesize
+    from trainworks.assembly import SynthRequest, synthesize, user_cache_dir
 
-    cache_dir = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainworks" / "assemblies"
     request = SynthRequest(environment.environment_suffix, environment.profile, account_id, environment.region)
-    return synthesize(request, cache_dir)
+    return synthesize(request, user_cache_dir())
 
 
 def deployment_for(environment: Environment, clients: Clients) -> Deployment:
