@@ -22,7 +22,8 @@
     source = "some_page"
     why = "that page is older"
 
-A file of the user's, `$XDG_CONFIG_HOME/trainworks/prices/REGION.toml`, goes before the one that ships.
+What ships comes last, before it what `trainworks cost refresh` wrote, before that the user's own file:
+`$XDG_CONFIG_HOME/trainworks/prices/refreshed/REGION.toml` and `.../prices/REGION.toml`.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ def load_prices(region: str, file: Path | None = None) -> PriceTable:
     A region that no file is about has an empty table. Raises `ConfigurationError` for a file that is wrong.
     """
     table = shipped_prices(region)
-    own = user_file(region)
-    if own.is_file():
-        table = read_price_file(own, region).over(table)
+    for own in (refreshed_file(region), user_file(region)):
+        if own.is_file():
+            table = read_price_file(own, region).over(table)
     return table if file is None else read_price_file(file, region).over(table)
 
 
@@ -71,8 +72,16 @@ def shipped_prices(region: str) -> PriceTable:
 
 def user_file(region: str, environ: Mapping[str, str] = os.environ) -> Path:
     """Where the user's own prices of a region are."""
-    config = environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(config) / "trainworks" / "prices" / f"{region}.toml"
+    return _folder(environ) / f"{region}.toml"
+
+
+def refreshed_file(region: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the prices are that AWS was asked for."""
+    return _folder(environ) / "refreshed" / f"{region}.toml"
+
+
+def _folder(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "trainworks" / "prices"
 
 
 def read_price_file(path: Path, region: str) -> PriceTable:

@@ -1,0 +1,192 @@
+"""cost, cost job, cost refresh: what the platform costs before it is deployed, and a job before and after it ran.
+
+templates --> assembly.graph --> cost.idle --> cost_view          spec or finished job --> cost.job | cost.bill
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, print_json, stderr, stdout
+from trainworks.errors import RequestError
+
+if TYPE_CHECKING:
+    from trainworks.assembly.graph import Graph
+    from trainworks.cost.bill import JobBill
+    from trainworks.cost.prices import PriceTable
+    from trainworks.jobs.batch import BatchJob
+    from trainworks.jobs.platform import Platform
+    from trainworks.jobs.training import TrainingJob
+    from trainworks.spec.environment import Environment
+
+app = typer.Typer()
+cost_app = typer.Typer(help="What the platform costs before it is deployed, and a job before and after it ran.")
+app.add_typer(cost_app, name="cost")
+
+RegionOption = Annotated[str | None, typer.Option("--region", "-r", help="prices of another region than its own")]
+PricesOption = Annotated[
+    Path | None, typer.Option("--prices", help="a price file whose figures go before all others", dir_okay=False)
+]
+_TemplateOption = Annotated[
+    Path | None, typer.Option("--template", "-t", help="a template or the folder of a cloud assembly, anybody's")
+]
+_HOURS_A_MONTH = 730
+
+
+@cost_app.callback(invoke_without_command=True)
+def cost(  # noqa: PLR0917 - one parameter an option
+    context: typer.Context,
+    environment_name: EnvironmentOption = "local",
+    template: _TemplateOption = None,
+    region: RegionOption = None,
+    notebook_hours: Annotated[
+        int, typer.Option("--notebook-hours", min=0, max=744, help="hours a month that each notebook runs")
+    ] = 0,
+    prices: PricesOption = None,
+    compare: Annotated[str | None, typer.Option("--compare", help="another environment to put beside it")] = None,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="also list what is free, with the reason")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """What the platform costs in a month in which nobody uses it, resource by resource; nothing is deployed."""
+    if context.invoked_subcommand is not None:
+        return
+    from trainworks.cli import cost_view as view
+    from trainworks.cost.idle import idle_cost
+    from trainworks.cost.metering import Assumptions
+
+    assumptions = Assumptions(Decimal(notebook_hours))
+    name, graph = _graph(environment_name, template, region)
+    table = _prices(graph.region, prices)
+    counted = idle_cost(graph, table, assumptions)
+    if compare is not None:
+        other_name, other = _graph(compare, None, region or graph.region)
+        other_counted = idle_cost(other, _prices(other.region, prices), assumptions)
+        pair = view.Comparison(name, counted, other_name, other_counted)
+        emit(output, view.comparison_record(pair), lambda: view.comparison_text(pair))
+        return
+    running = idle_cost(graph, table, Assumptions(Decimal(_HOURS_A_MONTH)))
+    emit(output, view.idle_record(name, counted), lambda: view.idle_text(name, counted, running, table, everything))
+
+
+@cost_app.command("job", no_args_is_help=True)
+def job(
+    target: Annotated[str, typer.Argument(metavar="SPEC_OR_JOB", help="a job spec (.toml), or the name of a job")],
+    environment_name: EnvironmentOption = "local",
+    region: RegionOption = None,
+    prices: PricesOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """The most that a job of this spec can cost; or what a job that ran did cost, and what spot saved."""
+    from trainworks.cli import cost_view as view
+    from trainworks.spec.environment import load_environment
+
+    environment = load_environment(environment_name)
+    table = _prices(region or environment.region, prices)
+    if not target.endswith(".toml"):
+        bill = _bill_of_job(environment, target, table)
+        emit(output, view.bill_record(bill), lambda: view.bill_text(bill, environment.is_twin))
+        return
+    from trainworks.cost.job import batch_estimate, training_estimate
+    from trainworks.spec.job import TrainingJobSpec, load_spec
+
+    spec = load_spec(Path(target))
+    if isinstance(spec, TrainingJobSpec):
+        estimate = training_estimate(spec, environment.profile.training, table)
+    elif environment.profile.batch is None:
+        raise RequestError(f"environment {environment.name!r} has no batch", fix="choose another with --env")
+    else:
+        estimate = batch_estimate(spec, environment.profile.batch, table)
+    emit(output, view.estimate_record(estimate), lambda: view.estimate_text(estimate))
+
+
+@cost_app.command("refresh")
+def refresh(
+    environment_name: EnvironmentOption = "local",
+    region: RegionOption = None,
+    aws_profile: Annotated[str | None, typer.Option("--aws-profile", help="of the AWS configuration")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Ask AWS's Price List API for all prices of a region; they go before those that ship.
+
+    Any account's credentials do, with the permission pricing:GetProducts; the twin has no prices.
+    """
+    from trainworks.cli import cost_view as view
+    from trainworks.cost.price_files import refreshed_file
+    from trainworks.cost.price_writing import price_file
+    from trainworks.cost.refresh import API_REGION, refresh
+    from trainworks.jobs.session import session_for
+    from trainworks.spec.environment import load_environment
+
+    environment = load_environment(environment_name)
+    account = replace(environment, is_twin=False, aws_profile=aws_profile or environment.aws_profile, region=API_REGION)
+    refreshed = refresh(session_for(account).client("pricing"), region or environment.region, date.today())
+    if not refreshed.table.prices:
+        raise RequestError(
+            f"the Price List has nothing for region {refreshed.table.region!r}: the prices stay as they are",
+            fix="check the name of the region",
+        )
+    path = refreshed_file(refreshed.table.region)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(price_file(refreshed.table), encoding="utf-8")
+    if output is Output.JSON:
+        print_json(view.refreshed_record(refreshed, path))
+    else:
+        stdout().print(view.refreshed_text(refreshed, path))
+
+
+def bill_of(job: TrainingJob | BatchJob, platform: Platform, table: PriceTable) -> JobBill | None:
+    """What a job cost so far; None before it has run."""
+    from trainworks.cost.bill import batch_bill, training_bill
+    from trainworks.cost.hosts import children_of, hosts_of_queue
+
+    described = job.describe()
+    if job.kind == "training":
+        return training_bill(described, table)
+    size = described.get("arrayProperties", {}).get("size")
+    containers = children_of(platform.client("batch"), described["jobId"], size) if size else [described]
+    return batch_bill(job.name, containers, hosts_of_queue(platform.client("batch"), described["jobQueue"]), table)
+
+
+def _bill_of_job(environment: Environment, name: str, table: PriceTable) -> JobBill:
+    from trainworks.jobs.platform import Platform
+
+    platform = Platform(environment)
+    bill = bill_of(platform.job(name), platform, table)
+    if bill is None:
+        raise RequestError(f"{name} has not run yet", fix=f"trainworks logs -f {name}")
+    return bill
+
+
+def _graph(environment_name: str, template: Path | None, region: str | None) -> tuple[str, Graph]:
+    """What is counted, and how it is called: templates as they lie there, or those of an environment."""
+    from trainworks.assembly.graph import ANY_ACCOUNT, load_graph
+    from trainworks.cli.platform import assembly_of
+    from trainworks.spec.environment import load_environment
+
+    if template is not None:
+        return str(template), load_graph(template, region=region)
+    environment = load_environment(environment_name)
+    if region is not None:
+        environment = replace(environment, region=region)
+    account = environment.account or ANY_ACCOUNT
+    assembly = assembly_of(environment, account)
+    return environment_name, load_graph(assembly.directory, account=account, region=environment.region)
+
+
+def _prices(region: str, file: Path | None) -> PriceTable:
+    from trainworks.cost.price_files import load_prices
+
+    table = load_prices(region, file)
+    if not table.prices:
+        stderr().print(
+            f"no prices are known for {region}: everything that is metered is unknown\n"
+            f"  fix: trainworks cost refresh --region {region}",
+            style="yellow",
+        )
+    return table

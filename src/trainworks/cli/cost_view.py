@@ -1,0 +1,360 @@
+"""How costs look: tables for people, records for programs. Amounts are rounded here and nowhere else.
+
+In records an amount is `{"low": "58.40", "high": "58.40"}`, exact and as text; null is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trainworks.cli.output import facts, table
+from trainworks.cost.idle import Charge, IdleCost, ResourceCost
+from trainworks.cost.money import Money, total, unit_price
+from trainworks.cost.prices import PriceTable
+
+if TYPE_CHECKING:
+    from trainworks.cost.bill import JobBill
+    from trainworks.cost.changes import CostChange, CostChanges
+    from trainworks.cost.job import JobEstimate
+    from trainworks.cost.refresh import Refreshed
+
+UNKNOWN = "unknown"
+_SHOWN = 8
+_COUNTED = ("hour", "day", "month")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two platforms side by side."""
+
+    name: str
+    cost: IdleCost
+    other_name: str
+    other: IdleCost
+
+
+def idle_text(name: str, cost: IdleCost, running: IdleCost, prices: PriceTable, everything: bool) -> RenderableType:
+    """Stack by stack what is metered and what it comes to; then the total and what that leaves out."""
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=f"{name}, a month in {cost.region} without use")
+    drawn.title_justify = "left"
+    drawn.add_column("resource", overflow="fold")
+    drawn.add_column("metered", overflow="fold")
+    drawn.add_column("a month", justify="right", no_wrap=True)
+    for stack, resources in cost.by_stack.items():
+        shown = [resource for resource in resources if everything or resource.charges or resource.unknown]
+        if not shown:
+            continue
+        drawn.add_row(Text(stack, style="bold"), "", Text(str(total(r.amount for r in resources)), style="bold"))
+        for resource in shown:
+            for row in _rows(resource, stack):
+                drawn.add_row(*(Text(cell) for cell in row))
+    return Group(drawn, *_summary(cost, running, prices))
+
+
+def _rows(resource: ResourceCost, stack: str) -> Iterable[Sequence[str]]:
+    """What is metered all the time a line each, what costs by use together in one."""
+    place = "  " + resource.place.removeprefix(f"{stack}/")
+    for charge in resource.charges:
+        if not charge.is_by_use:
+            yield place, quantity_and_price(charge), UNKNOWN if charge.amount is None else str(charge.amount)
+            place = ""
+    used = [price_by_use(charge) for charge in resource.charges if charge.is_by_use]
+    if used:
+        yield place, f"by use: {', '.join(used)}", ""
+        place = ""
+    for why in resource.unknown:
+        yield place, why, UNKNOWN
+        place = ""
+    if resource.free:
+        yield place, resource.free, "free"
+
+
+def quantity_and_price(charge: Charge) -> str:
+    """`interface endpoint in 2 zones: 1,460 hours x $0.01`."""
+    price = UNKNOWN if charge.unit_price is None else _unit_price(charge.unit_price)
+    unit = f"{charge.unit}s" if charge.quantity != 1 and charge.unit.endswith(_COUNTED) else charge.unit
+    note = f" ({charge.note})" if charge.note else ""
+    return f"{charge.what}: {plain(charge.quantity)} {unit} x {price}{note}"
+
+
+def price_by_use(charge: Charge) -> str:
+    """`storage $0.023 a GB-month`."""
+    if charge.unit_price is None:
+        return f"{charge.what} at an unknown price"
+    article = "for" if charge.unit[:1].isdigit() else "an" if charge.unit == "hour" else "a"
+    note = f" ({charge.note})" if charge.note else ""
+    return f"{charge.what} {_unit_price(charge.unit_price)} {article} {charge.unit}{note}"
+
+
+def plain(number: Decimal) -> str:
+    """Without zeros at the end of its decimals: `1,460`, `30.42`."""
+    rounded = round(number, 2)
+    return f"{rounded:,.0f}" if rounded == rounded.to_integral_value() else f"{rounded:,.2f}"
+
+
+def _unit_price(price: Money) -> str:
+    low, high = unit_price(price.low), unit_price(price.high)
+    return low if low == high else f"{low} to {high}"
+
+
+def _summary(cost: IdleCost, running: IdleCost, prices: PriceTable) -> Iterable[RenderableType]:
+    yield Text(f"total  {cost.total} a month", style="bold green")
+    if not cost.assumptions.notebook_hours and running.total != cost.total:
+        hours = plain(running.assumptions.notebook_hours)
+        yield Text(f"       {running.total} with every notebook running day and night (--notebook-hours {hours})")
+    if cost.unknown:
+        yield Text(unknown_sentence(cost.unknown), style="yellow")
+    free = sum(bool(resource.free) for resource in cost.resources)
+    days = prices.oldest_and_newest
+    age = f", read between {days[0].isoformat()} and {days[1].isoformat()}" if days else ""
+    yield Text(
+        f"{free} resources cost nothing by themselves (--all names them). List prices{age}; free tiers are not taken "
+        "off, nor does what is used count.",
+        style="dim",
+    )
+
+
+def unknown_sentence(resources: Sequence[ResourceCost]) -> str:
+    """`unknown: 2 resources (A, B)`, at most a few by name."""
+    names = [resource.place for resource in resources]
+    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    what = "resource" if len(names) == 1 else "resources"
+    return f"unknown: {len(names)} {what} ({', '.join(names[:_SHOWN])}{more}), not in the total"
+
+
+def idle_record(name: str, cost: IdleCost) -> dict[str, Any]:
+    """Everything that was counted, and the totals."""
+    return {
+        "name": name,
+        "region": cost.region,
+        "currency": "USD",
+        "notebook_hours": str(cost.assumptions.notebook_hours),
+        "total": amount(cost.total),
+        "unknown": [resource.place for resource in cost.unknown],
+        "stacks": {stack: amount(total(r.amount for r in members)) for stack, members in cost.by_stack.items()},
+        "resources": [_resource_record(resource) for resource in cost.resources],
+    }
+
+
+def _resource_record(resource: ResourceCost) -> dict[str, Any]:
+    return {
+        "stack": resource.stack,
+        "place": resource.place,
+        "resource_type": resource.resource_type,
+        "amount": amount(resource.amount),
+        "charges": [
+            {
+                "what": charge.what,
+                "quantity": str(charge.quantity),
+                "unit": charge.unit,
+                "unit_price": amount(charge.unit_price),
+                "amount": amount(charge.amount),
+                "by_use": charge.is_by_use,
+                "note": charge.note,
+            }
+            for charge in resource.charges
+        ],
+        "unknown": list(resource.unknown),
+        "free": resource.free,
+    }
+
+
+def amount(money: Money | None) -> dict[str, str] | None:
+    """An exact amount as text, since JSON's numbers are binary."""
+    return None if money is None else {"low": f"{money.low.normalize():f}", "high": f"{money.high.normalize():f}"}
+
+
+def comparison_text(pair: Comparison) -> RenderableType:
+    """Both totals stack by stack, and the difference."""
+    ours, others = _stack_totals(pair.cost), _stack_totals(pair.other)
+    rows = [
+        (
+            stack,
+            _optional(ours.get(stack)),
+            _optional(others.get(stack)),
+            _difference(ours.get(stack), others.get(stack)),
+        )
+        for stack in dict.fromkeys((*ours, *others))
+    ]
+    rows.append(("total", str(pair.cost.total), str(pair.other.total), signed(pair.other.total - pair.cost.total)))
+    parts: list[RenderableType] = [table(("stack", pair.name, pair.other_name, "difference"), rows)]
+    for name, cost in ((pair.name, pair.cost), (pair.other_name, pair.other)):
+        if cost.unknown:
+            parts.append(Text(f"{name}: {unknown_sentence(cost.unknown)}", style="yellow"))
+    return Group(*parts)
+
+
+def comparison_record(pair: Comparison) -> dict[str, Any]:
+    """Both records and the difference of their totals."""
+    return {
+        "difference": amount(pair.other.total - pair.cost.total),
+        "platforms": [idle_record(pair.name, pair.cost), idle_record(pair.other_name, pair.other)],
+    }
+
+
+def _stack_totals(cost: IdleCost) -> dict[str, Money]:
+    """By the name that a stack has within its platform: the root's own name differs from platform to platform."""
+    totals: dict[str, Money] = {}
+    for stack, members in cost.by_stack.items():
+        name = stack if any(member.way for member in members) else "root"
+        totals[name] = total(member.amount for member in members)
+    return totals
+
+
+def _optional(money: Money | None) -> str:
+    return "" if money is None else str(money)
+
+
+def _difference(before: Money | None, after: Money | None) -> str:
+    none = Money.exactly(0)
+    return signed((after or none) - (before or none))
+
+
+def signed(difference: Money) -> str:
+    """`+$3.00`, `-$1.50`, or nothing where nothing changes."""
+    if difference.is_zero:
+        return ""
+    text = str(difference)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def estimate_text(estimate: JobEstimate) -> RenderableType:
+    """A job before it runs: by the hour, and at most."""
+    rows = [(line.market, line.what, _or_unknown(line.per_hour), _or_unknown(line.at_most)) for line in estimate.lines]
+    limits = f"{estimate.name}: at most {plain(estimate.hours)} hours of {_HOURS_OF[estimate.kind]}, {estimate.region}"
+    parts: list[RenderableType] = [table(("", "what", "an hour", "at most"), rows, title=limits)]
+    for market in ("on demand", "spot"):
+        if any(line.market == market for line in estimate.lines):
+            parts.append(Text(f"{market}: at most {_or_unknown(estimate.at_most(market))}", style="bold"))
+    return Group(*parts, *(Text(note, style="dim") for note in estimate.notes))
+
+
+_HOURS_OF = {"training": "instances", "batch": "containers"}
+
+
+def estimate_record(estimate: JobEstimate) -> dict[str, Any]:
+    return {
+        "name": estimate.name,
+        "kind": estimate.kind,
+        "region": estimate.region,
+        "currency": "USD",
+        "max_hours": str(estimate.hours),
+        "at_most": {market: amount(estimate.at_most(market)) for market in ("on demand", "spot")},
+        "lines": [
+            {"market": e.market, "what": e.what, "per_hour": amount(e.per_hour), "at_most": amount(e.at_most)}
+            for e in estimate.lines
+        ],
+        "notes": list(estimate.notes),
+    }
+
+
+def bill_text(bill: JobBill, is_twin: bool) -> RenderableType:
+    """A job that ran; on the twin it cost nothing, and this is what it would have."""
+    rows = [
+        (line.what, str(line.amount) if line.amount is not None else f"{UNKNOWN}: {line.why}") for line in bill.lines
+    ]
+    verb = "on AWS this would have cost" if is_twin else "cost"
+    parts: list[RenderableType] = [
+        table(("what", "amount"), rows),
+        Text(f"{bill.name}: {verb} {_or_unknown(bill.total)} ({bill.region})", style="bold"),
+    ]
+    if bill.saved_percent is not None:
+        parts.append(Text(saved_sentence(bill), style="green"))
+    if bill.is_attribution:
+        parts.append(Text("AWS bills hosts: this is the job's share of those that Batch may have chosen", style="dim"))
+    return Group(*parts)
+
+
+def saved_sentence(bill: JobBill) -> str:
+    """What spot saved, in percent and, where the price is known, in money."""
+    percent = f"{round(bill.saved_percent or Decimal(0), 1)} %"
+    return f"spot saved {percent}" + (f", {bill.saved}" if bill.saved is not None else "")
+
+
+def bill_record(bill: JobBill) -> dict[str, Any]:
+    return {
+        "name": bill.name,
+        "kind": bill.kind,
+        "region": bill.region,
+        "currency": "USD",
+        "total": amount(bill.total),
+        "is_attribution": bill.is_attribution,
+        "saved": amount(bill.saved),
+        "saved_percent": None if bill.saved_percent is None else str(round(bill.saved_percent, 1)),
+        "lines": [{"what": line.what, "amount": amount(line.amount), "why": line.why} for line in bill.lines],
+    }
+
+
+def refreshed_text(refreshed: Refreshed, path: Path) -> RenderableType:
+    """What was written, and what the Price List did not answer as it was asked."""
+    return facts(
+        {
+            "prices": len(refreshed.table.prices),
+            "written to": path,
+            "not in the Price List": _few(refreshed.missing),
+            "not used": _few(refreshed.refused, "; "),
+            "usage types that nothing here needs": len(refreshed.unknown_usage_types) or None,
+        }
+    )
+
+
+def refreshed_record(refreshed: Refreshed, path: Path) -> dict[str, Any]:
+    return {
+        "region": refreshed.table.region,
+        "path": path,
+        "prices": {price.key: amount(price.figure) for price in refreshed.table},
+        "missing": list(refreshed.missing),
+        "refused": list(refreshed.refused),
+        "unknown_usage_types": list(refreshed.unknown_usage_types),
+    }
+
+
+def changes_sentence(changes: CostChanges) -> str:
+    """`monthly cost: $1.90 -> $4.90 (+$3.00)`."""
+    difference = signed(changes.difference) or "unchanged"
+    unknown = f", and {changes.unknown_after} resources whose cost is unknown" if changes.unknown_after else ""
+    return f"monthly cost when idle: {changes.before} -> {changes.after} ({difference}){unknown}"
+
+
+def change_label(change: CostChange | None) -> str:
+    """What is written beside a changed resource: the difference a month, or that it is unknown."""
+    if change is None:
+        return ""
+    label = signed(change.difference)
+    return f"{label} a month" if label and change.is_known else f"{label} cost unknown".strip()
+
+
+def changes_record(changes: CostChanges) -> dict[str, Any]:
+    return {
+        "before": amount(changes.before),
+        "after": amount(changes.after),
+        "difference": amount(changes.difference),
+        "unknown_after": changes.unknown_after,
+        "changes": [
+            {
+                "way": list(change.key[0]),
+                "logical_id": change.key[1],
+                "difference": amount(change.difference),
+                "is_known": change.is_known,
+            }
+            for change in changes.changes
+        ],
+    }
+
+
+def _few(names: Sequence[str], separator: str = ", ") -> str | None:
+    more = f"{separator}and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return separator.join(names[:_SHOWN]) + more if names else None
+
+
+def _or_unknown(money: Money | None) -> str:
+    return UNKNOWN if money is None else str(money)

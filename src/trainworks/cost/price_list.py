@@ -1,0 +1,186 @@
+"""Where AWS's Price List has the figures that price files have: service, product filters, usage type, unit.
+
+Source: the shapes of `pricing:GetProducts`, and the usage types of AWS's bills. A usage type begins with a code of the
+region (`USE1-`, `EU-`), or in us-east-1 often with none, so it is known by its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+_HOURS = frozenset({"Hrs", "hours", "Hours", "vCPU-Hours", "GB-Hours"})
+_GB = frozenset({"GB", "Gigabytes"})
+_GB_MONTH = frozenset({"GB-Mo", "GB-month", "GB-Month"})
+_ONE, _THOUSAND, _MILLION = Decimal(1), Decimal(1_000), Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A figure of the Price List: `times` converts it to our unit; `units` are the words that AWS has for its own."""
+
+    key: str
+    units: frozenset[str]
+    times: Decimal = _ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Products of one service. `exact` has what each usage type gives, `typed` those that end in an instance type.
+
+    `is_global`: the service has one price for all regions and none of them in its attributes.
+    """
+
+    service_code: str
+    filters: Mapping[str, str] = field(default_factory=dict)
+    exact: Mapping[str, Wanted] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+    is_global: bool = False
+
+
+def _units(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_REQUESTS = _units("Requests", "Request", "API Requests")
+
+QUERIES: tuple[Query, ...] = (
+    Query(
+        "AmazonVPC",
+        exact={
+            "VpcEndpoint-Hours": Wanted("vpc.interface_endpoint", _HOURS),
+            "VpcEndpoint-Bytes": Wanted("vpc.interface_endpoint.data", _GB),
+            "PublicIPv4:InUseAddress": Wanted("vpc.public_ipv4", _HOURS),
+        },
+    ),
+    Query(
+        "AmazonEC2",
+        {"productFamily": "NAT Gateway"},
+        {
+            "NatGateway-Hours": Wanted("vpc.nat_gateway", _HOURS),
+            "NatGateway-Bytes": Wanted("vpc.nat_gateway.data", _GB),
+        },
+    ),
+    Query(
+        "AmazonEC2",
+        {"productFamily": "Storage"},
+        {
+            "EBS:VolumeUsage.gp2": Wanted("ebs.gp2", _GB_MONTH),
+            "EBS:VolumeUsage.gp3": Wanted("ebs.gp3", _GB_MONTH),
+        },
+    ),
+    Query(
+        "AmazonEC2",
+        {
+            "productFamily": "Compute Instance",
+            "operatingSystem": "Linux",
+            "tenancy": "Shared",
+            "preInstalledSw": "NA",
+            "capacitystatus": "Used",
+        },
+        typed={"BoxUsage:": "ec2.on_demand."},
+    ),
+    Query(
+        "awskms",
+        exact={
+            "KMS-Keys": Wanted("kms.key", _units("Keys", "Months", "Key", "Key-Month")),
+            "KMS-Requests": Wanted("kms.requests", _REQUESTS, Decimal(10_000)),
+        },
+    ),
+    Query(
+        "AmazonS3",
+        exact={
+            "TimedStorage-ByteHrs": Wanted("s3.standard", _GB_MONTH),
+            "TimedStorage-SIA-ByteHrs": Wanted("s3.standard_ia", _GB_MONTH),
+            "TimedStorage-ZIA-ByteHrs": Wanted("s3.one_zone_ia", _GB_MONTH),
+            "TimedStorage-GIR-ByteHrs": Wanted("s3.glacier_ir", _GB_MONTH),
+            "TimedStorage-INT-FA-ByteHrs": Wanted("s3.intelligent_tiering", _GB_MONTH),
+            "Requests-Tier1": Wanted("s3.requests.write", _REQUESTS, _THOUSAND),
+            "Requests-Tier2": Wanted("s3.requests.read", _REQUESTS, _THOUSAND),
+        },
+    ),
+    Query("AmazonECR", exact={"TimedStorage-ByteHrs": Wanted("ecr.storage", _GB_MONTH)}),
+    Query(
+        "AmazonCloudWatch",
+        exact={
+            "CW:AlarmMonitorUsage": Wanted("cloudwatch.alarm.standard", _units("Alarms")),
+            "CW:HighResAlarmMonitorUsage": Wanted("cloudwatch.alarm.high_resolution", _units("Alarms")),
+            "CW:CompositeAlarmMonitorUsage": Wanted("cloudwatch.alarm.composite", _units("Alarms")),
+            "CW:MetricMonitorUsage": Wanted("cloudwatch.metric", _units("Metrics")),
+            "DataProcessing-Bytes": Wanted("logs.ingestion", _GB),
+            "VendedLog-Bytes": Wanted("logs.vended_ingestion", _GB),
+            "TimedStorage-ByteHrs": Wanted("logs.storage", _GB_MONTH),
+            "DataScanned-Bytes": Wanted("logs.insights", _GB),
+        },
+    ),
+    Query(
+        "AmazonCloudWatch",
+        {"productFamily": "Dashboard"},
+        {"DashboardsUsageHour": Wanted("cloudwatch.dashboard", _units("Dashboards"))},
+        is_global=True,
+    ),
+    Query(
+        "AmazonSNS",
+        exact={
+            "Requests-Tier1": Wanted("sns.requests", _REQUESTS, _MILLION),
+            "DeliveryAttempts-SMTP": Wanted("sns.email", _units("Notifications"), Decimal(100_000)),
+        },
+    ),
+    Query(
+        "AWSQueueService",
+        exact={
+            "Requests-Tier1": Wanted("sqs.standard", _REQUESTS, _MILLION),
+            "Requests-FIFO-Tier1": Wanted("sqs.fifo", _REQUESTS, _MILLION),
+        },
+    ),
+    Query("AWSEvents", exact={"Event-64K-Chunks": Wanted("events.custom", _units("64K Chunks", "Events"), _MILLION)}),
+    Query(
+        "AmazonStates",
+        exact={"StateTransition": Wanted("states.transitions", _units("StateTransitions", "Transitions"), _THOUSAND)},
+    ),
+    Query(
+        "AmazonDynamoDB",
+        exact={
+            "WriteRequestUnits": Wanted("dynamodb.write", _units("WriteRequestUnits"), _MILLION),
+            "ReadRequestUnits": Wanted("dynamodb.read", _units("ReadRequestUnits"), _MILLION),
+            "TimedStorage-ByteHrs": Wanted("dynamodb.storage", _GB_MONTH),
+            "TimedPITRStorage-ByteHrs": Wanted("dynamodb.point_in_time_recovery", _GB_MONTH),
+            "WriteCapacityUnit-Hrs": Wanted("dynamodb.write_capacity", _units("WriteCapacityUnit-Hrs")),
+            "ReadCapacityUnit-Hrs": Wanted("dynamodb.read_capacity", _units("ReadCapacityUnit-Hrs")),
+        },
+    ),
+    Query(
+        "AWSLambda",
+        exact={
+            "Request": Wanted("lambda.requests", _REQUESTS, _MILLION),
+            "Lambda-GB-Second": Wanted("lambda.duration", _units("Second", "Lambda-GB-Second", "GB-Seconds")),
+        },
+    ),
+    Query(
+        "AmazonECS",
+        exact={
+            "Fargate-vCPU-Hours:perCPU": Wanted("fargate.vcpu", _HOURS),
+            "Fargate-GB-Hours": Wanted("fargate.memory", _HOURS),
+            "Fargate-ARM-vCPU-Hours:perCPU": Wanted("fargate.arm_vcpu", _HOURS),
+            "Fargate-ARM-GB-Hours": Wanted("fargate.arm_memory", _HOURS),
+        },
+    ),
+    Query(
+        "AmazonSageMaker",
+        exact={
+            "Notebk:VolumeUsage.gp2": Wanted("sagemaker.notebook_volume", _GB_MONTH),
+            "Train:VolumeUsage.gp2": Wanted("sagemaker.training_volume", _GB_MONTH),
+            "Host:VolumeUsage.gp2": Wanted("sagemaker.hosting_volume", _GB_MONTH),
+        },
+        typed={
+            "Notebk:": "sagemaker.notebook.",
+            "Train:": "sagemaker.training.",
+            "Processing:": "sagemaker.processing.",
+            "Host:": "sagemaker.hosting.",
+        },
+    ),
+)
+
+TYPED_UNITS = _HOURS
+"""Instances are billed by the hour."""

@@ -1,0 +1,40 @@
+"""The templates of what is deployed, nested stacks included, by the way to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainworks.assembly.places import Way
+from trainworks.deploy.events import STACK_TYPE
+from trainworks.deploy.stacks import deployed_template, describe_stack, list_resources
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A deployed stack: its templates by way, and the parameters that the root was given."""
+
+    stack_name: str
+    templates: Mapping[Way, dict[str, Any]]
+    parameters: Mapping[str, str]
+
+
+def read_deployed(client: CloudFormationClient, stack_name: str) -> Deployed | None:
+    """Read a stack from CloudFormation as it is now; None where there is none with a template."""
+    state = describe_stack(client, stack_name)
+    if state is None or state.status == "REVIEW_IN_PROGRESS":
+        return None
+    templates: dict[Way, dict[str, Any]] = {}
+    pending: list[tuple[Way, str]] = [((), state.stack_id)]
+    while pending:
+        way, stack_id = pending.pop()
+        templates[way] = deployed_template(client, stack_id)
+        for resource in list_resources(client, stack_id):
+            is_nested = resource.resource_type == STACK_TYPE and resource.physical_id
+            if is_nested and resource.status != "DELETE_COMPLETE":
+                pending.append(((*way, resource.logical_id), resource.physical_id))
+    return Deployed(stack_name, templates, state.parameters)
