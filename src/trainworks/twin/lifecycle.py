@@ -199,7 +199,7 @@ def _environment() -> dict[str, str]:
 def _check_port(port: int) -> None:
     """Raise `PortInUseError` unless the port can be bound. The kernel holds a dead process's port a moment longer."""
     deadline = time.monotonic() + _PORT_SECONDS
-    while (reason := _bind_error(port)) is not None:
+    while (reason := bind_error(port)) is not None:
         holder = port_holder(port)
         if holder or time.monotonic() > deadline:
             raise PortInUseError(
@@ -209,7 +209,8 @@ def _check_port(port: int) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _bind_error(port: int) -> str | None:
+def bind_error(port: int) -> str | None:
+    """Why nobody else can listen on a port, None where it is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -20,6 +20,8 @@ import time
 REFUSED = 2
 """Exit code of a server that cannot start whatever happens: port, home or version."""
 GIVE_UP_AFTER = 5
+STARTED, DIED, NOT_AGAIN = "the supervisor starts the server", "the server died", "it is not started again"
+"""What it says into the log, also for those who read there what became of the server."""
 _QUICK_SECONDS = 5.0
 _BACKLOG = 512
 
@@ -34,6 +36,7 @@ def main(home: str, port: int) -> int:
     supervisor = _Supervisor([sys.executable, "-m", "trainworks.twin", "--home", home], listener)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)
+    _say(f"{STARTED} (port {listener.getsockname()[1]})")
     return supervisor.run()
 
 
@@ -74,9 +77,9 @@ class _Supervisor:
                 return max(code, 0)
             deaths = deaths + 1 if time.monotonic() - started < _QUICK_SECONDS else 1
             if deaths >= GIVE_UP_AFTER:
-                _say(f"the server died {deaths} times in a row (the last time with {code}); it is not started again")
+                _say(f"{DIED} {deaths} times in a row (the last time with {code}); {NOT_AGAIN}")
                 return 1
-            _say(f"the server died with {code}; starting it again")
+            _say(f"{DIED} with {code}; starting it again")
             time.sleep(0.05 * (deaths - 1))
         return 0
 
