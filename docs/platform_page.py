@@ -1,0 +1,161 @@
+"""platform.md: what each profile deploys, drawn and tabled from its resolved templates."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from platforms import graphs
+
+from trainworks.assembly.graph import Graph, Resource
+from trainworks.preflight.network import Network, Reach, Subnet, network_of
+from trainworks.preflight.workloads import Workload, workloads_of
+from trainworks.spec.profile import PROFILES
+from trainworks.spec.service_needs import WorkloadKind
+
+_GROUP = re.compile(r".*/(\w+?)Subnet\d+")
+_SERVICES = ("s3", "dynamodb", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "logs", "monitoring",
+             "sagemaker.api", "sagemaker.runtime", "sts")  # fmt: skip
+_WAYS = {Reach.YES: "yes", Reach.NO: "-", Reach.UNKNOWN: "?"}
+
+
+def page() -> str:
+    """The whole page."""
+    ours = {name: graph for name, graph in graphs().items() if name != "reference"}
+    lines = [
+        "# The platform, profile by profile",
+        "",
+        "Generated from the synthesized templates by `python3 dev.py docs`. Roles are in [roles.md](roles.md), idle cost",
+        "in [cost.md](cost.md), what is checked before a deploy in [check.md](check.md).",
+        "",
+    ]
+    for name, graph in ours.items():
+        lines += [f"## {name}", "", *_picture(graph), "", *_reachability(graph), ""]
+    lines += ["## Resources", "", *_resources(ours), "", "## Settings", "", *_settings(), ""]
+    return "\n".join(lines)
+
+
+def _picture(graph: Graph) -> list[str]:
+    """A Mermaid flow chart: subnets by kind, what runs in them, and the ways out."""
+    groups: dict[str, list[Resource]] = {}
+    for resource in graph.of_type("AWS::EC2::Subnet"):
+        groups.setdefault(_group(resource), []).append(resource)
+    lines = [
+        "```mermaid",
+        "flowchart LR",
+        f'  subgraph vpc["VPC {graph.of_type("AWS::EC2::VPC")[0].get("CidrBlock")}"]',
+    ]
+    for group, members in groups.items():
+        zones = ", ".join(str(each.get("AvailabilityZone"))[-1] for each in members)
+        lines.append(f'    subgraph {group}["{group} subnets, zones {zones}"]')
+        lines += [f'      {_node(each.place)}["{_title(each)}"]' for each in _inside(graph, members)]
+        gateways = [each for each in graph.of_type("AWS::EC2::NatGateway") if _is_in((each.get("SubnetId"),), members)]
+        lines += [f'      {_node(each.place)}(["NAT gateway"])' for each in gateways]
+        lines.append("    end")
+    interfaces = [each for each in graph.of_type("AWS::EC2::VPCEndpoint") if each.get("VpcEndpointType") == "Interface"]
+    if interfaces:
+        lines.append(f'    endpoints["{len(interfaces)} interface endpoints"]')
+    lines.append("  end")
+    lines.append('  gateways(["S3, DynamoDB"])')
+    for group, members in groups.items():
+        lines += [f"  {group} --> {target}" for target in _ways_out(graph, members, bool(interfaces))]
+    return [*lines, "```"]
+
+
+def _node(place: str) -> str:
+    """A name that Mermaid takes."""
+    return "n" + re.sub(r"\W", "", place)
+
+
+def _title(workload: Workload) -> str:
+    """What it is, and which where there are several."""
+    return (
+        f"{workload.kind} {workload.place.rpartition('/')[2]}"
+        if workload.kind == WorkloadKind.BATCH_EC2
+        else workload.kind
+    )
+
+
+def _inside(graph: Graph, members: list[Resource]) -> list[Workload]:
+    return [each for each in workloads_of(graph).all if _is_in(each.subnets or (), members)]
+
+
+def _is_in(subnets: Iterable[object], members: list[Resource]) -> bool:
+    return bool(set(subnets) & {each.physical_id for each in members})
+
+
+def _group(subnet: Resource) -> str:
+    named = _GROUP.fullmatch(subnet.place.removesuffix("/Subnet"))
+    return named[1] if named else subnet.place
+
+
+def _ways_out(graph: Graph, members: list[Resource], has_interfaces: bool) -> Iterator[str]:
+    network = network_of(graph)
+    subnets = [found for each in members if (found := network.subnet(each.physical_id))]
+    if any(network.reach(each, "s3", False).endpoint for each in subnets):
+        yield "gateways"
+    if has_interfaces:
+        yield "endpoints"
+    routes = [route for each in subnets for route in each.table.routes]
+    if any("NatGatewayId" in route for route in routes):
+        gateways = [graph.owner(route.get("NatGatewayId")) for route in routes]
+        yield from dict.fromkeys(_node(each.place) for each in gateways if each)
+    if any("GatewayId" in route for route in routes):
+        yield 'igw(["internet gateway, outbound only"])'
+
+
+def _reachability(graph: Graph) -> list[str]:
+    """Which services each workload reaches, as `check` sees it."""
+    network = network_of(graph)
+    placed = [each for each in workloads_of(graph).all if each.subnets]
+    rows = [
+        f"| {_title(each)} | " + " | ".join(_answer(network, each, service) for service in _SERVICES) + " |"
+        for each in placed
+    ]
+    return ["| reaches | " + " | ".join(_SERVICES) + " |", "|---" * (len(_SERVICES) + 1) + "|", *rows]
+
+
+def _answer(network: Network, workload: Workload, service: str) -> str:
+    subnets: list[Subnet] = [found for each in workload.subnets or () if (found := network.subnet(each))]
+    reaches = {network.reach(each, service, each.map_public_ip_on_launch).reach for each in subnets}
+    return _WAYS[min(reaches)]
+
+
+def _resources(ours: dict[str, Graph]) -> list[str]:
+    counts = {name: Counter(each.type for each in graph.resources) for name, graph in ours.items()}
+    types = sorted(set().union(*counts.values()))
+    head = ["| type | " + " | ".join(ours) + " |", "|---" * (len(ours) + 1) + "|"]
+    return head + [
+        f"| {type_} | " + " | ".join(str(counts[name][type_] or "") for name in ours) + " |" for type_ in types
+    ]
+
+
+def _settings() -> list[str]:
+    """Every setting of `trainworks.toml`, with each profile's value."""
+    flat = {name.value: dict(_flat(profile, "")) for name, profile in PROFILES.items()}
+    keys = dict.fromkeys(key for values in flat.values() for key in values)
+    head = ["Below `[environments.NAME]` of `trainworks.toml`; a profile's value holds where nothing else is said.", ""]
+    head += ["| key | " + " | ".join(flat) + " |", "|---" * (len(flat) + 1) + "|"]
+    return head + [
+        f"| {key} | " + " | ".join(_shown(values.get(key)) for values in flat.values()) + " |" for key in keys
+    ]
+
+
+def _flat(record: Any, path: str) -> Iterator[tuple[str, Any]]:
+    for field in fields(record):
+        value, key = getattr(record, field.name), f"{path}{field.name}"
+        if is_dataclass(value):
+            yield from _flat(value, f"{key}.")
+        elif key != "name":
+            yield key, value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(str(each) for each in value) if isinstance(value, tuple) else str(value)
