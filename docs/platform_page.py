@@ -28,8 +28,8 @@ def page() -> str:
     lines = [
         "# The platform, profile by profile",
         "",
-        "Generated from the synthesized templates by `python3 dev.py docs`. Roles are in [roles.md](roles.md), idle cost",
-        "in [cost.md](cost.md), what is checked before a deploy in [check.md](check.md).",
+        "Generated from the synthesized templates by `python3 dev.py docs`. Roles are in [roles.md](roles.md),",
+        "idle cost in [cost.md](cost.md), what is checked before a deploy in [check.md](check.md).",
         "",
     ]
     for name, graph in ours.items():
