@@ -6,12 +6,16 @@ After "Configuring how CloudWatch alarms treat missing data" (CloudWatch User Gu
 
 from __future__ import annotations
 
+import logging
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.service_publishing import refusal
+
+_LOG = logging.getLogger(__name__)
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
@@ -59,7 +63,7 @@ class Alarms:
         )
         alarm["StateUpdatedTimestamp"] = int(self._clock())
         cloudwatch._record_history(alarm["AlarmName"], before, state, alarm["StateReason"])
-        cloudwatch._dispatch_alarm_actions(alarm, before, state, alarm["StateReason"])
+        cloudwatch._dispatch_alarm_actions(_deliverable(alarm), before, state, alarm["StateReason"])
         cloudwatch._evaluate_parent_alarms(alarm)
 
     def _values(self, alarm: Mapping[str, Any]) -> list[float | None]:
@@ -76,6 +80,24 @@ class Alarms:
             within = [point for point in points if low < point["Timestamp"] <= high]
             values.append(cloudwatch._stat_value(cloudwatch._calc_stats(within), statistic, within) if within else None)
         return values
+
+
+def _deliverable(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    """The alarm with those actions only that CloudWatch may take: a topic's policy and key have to let it publish."""
+    arn = str(alarm["AlarmArn"])
+    account = arn.split(":")[4]
+    source = {"aws:sourcearn": arn, "aws:sourceaccount": account, "aws:sourceowner": account}
+    copy = dict(alarm)
+    for field in ("AlarmActions", "OKActions", "InsufficientDataActions"):
+        refused = {
+            action: reason
+            for action in alarm.get(field) or []
+            if action.split(":")[2] == "sns" and (reason := refusal(action, "cloudwatch.amazonaws.com", source))
+        }
+        for reason in refused.values():
+            _LOG.warning("alarm %s did not act: %s", alarm["AlarmName"], reason)
+        copy[field] = [action for action in alarm.get(field) or [] if action not in refused]
+    return copy
 
 
 def state_of(alarm: Mapping[str, Any], values: Sequence[float | None]) -> str | None:

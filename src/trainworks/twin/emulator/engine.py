@@ -51,12 +51,17 @@ CORE_SIGNATURES: dict[tuple[str, str], str] = {
     (_EVALUATOR, "find_iam_access_key_account"): "access_key_id",
     (_EVALUATOR, "enforce"): "access_key_id iam_action service region resource_arn service_context",
     (_EVALUATOR, "_conditions_met"): "conditions ctx",
+    (_EVALUATOR, "_resource_matches"): "resource_arn resources not_resources",
     (_EVALUATOR, "_action_matches"): "request_action actions not_actions",
     ("core.iam_actions", "access_denied_response"): (
         "service action principal_arn request_id error_code message headers resource_arn explicit_deny "
         "resource_policy_arn"
     ),
     ("core.iam_actions", "request_tag_context"): "service iam_action body params",
+    ("core.iam_actions", "extract_resource_arn"): "service method path headers body query_params region account_id",
+    ("core.iam_actions", "logs_service_context"): "action body resource_arn region account_id",
+    ("core.iam_actions", "verified_access_resource_arns"): "query_params region account_id",
+    (_EVALUATOR, "_trust_principal_matches"): "principal caller_arn federated",
     ("core.lambda_runtime", "execution_credentials"): "config",
     (_RESPONSES, "request_scope"): "account_id region",
     (_RESPONSES, "AccountScopedDict"): "",
@@ -86,6 +91,7 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
     "eventbridge": {
         ("services.eventbridge", "_put_events"): "data allow_aws_source",
         ("services.eventbridge", "_invoke_target"): "target event rule view",
+        ("services.eventbridge", "_matches_pattern_view"): "pattern_str view owner",
         ("services.eventbridge", "_apply_input_transformer"): "transformer rule view",
         ("services.eventbridge", "_pattern_event_view"): "event",
     },
