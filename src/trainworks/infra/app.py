@@ -28,17 +28,6 @@ from trainworks.spec.validation import checked
 if TYPE_CHECKING:
     from aws_cdk import App
 
-FEATURE_FLAGS: Mapping[str, bool] = {
-    "aws:cdk:enable-asset-metadata": True,  # names the files of nested templates, as the CDK CLI asks by itself
-    "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": False,
-    "@aws-cdk/aws-s3:createDefaultLoggingPolicy": True,
-    "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True,
-    "@aws-cdk/core:checkSecretUsage": True,
-    "@aws-cdk/core:validateSnapshotRemovalPolicy": True,
-}
-"""Feature flags and settings of the constructs in use; they live here so that every way to synthesize
-gives the same templates."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -57,6 +46,7 @@ def create_app(target: Target, output_dir: str | None = None, *, validate: bool 
     """
     import aws_cdk  # noqa: PLC0415 - only after JSII_NODE is set, and not for a request that is wrong
 
+    from trainworks.infra.feature_flags import FEATURE_FLAGS  # noqa: PLC0415
     from trainworks.infra.stacks.trainworks import TrainworksStack  # noqa: PLC0415
 
     app = aws_cdk.App(

@@ -21,6 +21,7 @@ from trainworks.infra.constructs.policy import (
     repository_access,
 )
 from trainworks.infra.constructs.workload_security_group import WorkloadSecurityGroup
+from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.infra.grants import grant
 from trainworks.infra.parts.network import Network
 from trainworks.infra.parts.storage import Storage
@@ -52,6 +53,7 @@ class BatchInference(Construct):
         storage: Storage,
     ) -> None:
         super().__init__(scope, id)
+        pin_feature_flags(self)
         settings = profile_of(profile)
         if settings.batch is None:
             raise ConfigurationError("the profile has no batch settings", fix="give a profile with batch settings")

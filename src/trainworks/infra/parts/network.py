@@ -13,6 +13,7 @@ from trainworks.infra.constructs.closed_default_security_group import ClosedDefa
 from trainworks.infra.constructs.endpoint_policy import POLICY_SERVICES, gateway_statements, interface_statements
 from trainworks.infra.constructs.flow_log import FlowLog
 from trainworks.infra.constructs.workload_security_group import Destinations
+from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.spec.cidr import derived_cidr_block
 from trainworks.spec.profile import Egress, EnvironmentProfile, NetworkProfile, profile_of
 
@@ -40,6 +41,7 @@ class Network(Construct):
         vpc: ec2.IVpc | None = None,
     ) -> None:
         super().__init__(scope, id)
+        pin_feature_flags(self)
         settings = profile_of(profile)
         network = settings.network
         self._isolated_destinations = Destinations()

@@ -11,6 +11,7 @@ from trainworks.infra.constructs.notebook_role import NotebookRole
 from trainworks.infra.constructs.training_access import TrainingAccess
 from trainworks.infra.constructs.training_role import TrainingRole
 from trainworks.infra.constructs.workload_security_group import WorkloadSecurityGroup
+from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.infra.grants import grant
 from trainworks.infra.parts.network import Network
 from trainworks.infra.parts.storage import Storage
@@ -36,6 +37,7 @@ class Training(Construct):
         environment_suffix: str,
     ) -> None:
         super().__init__(scope, id)
+        pin_feature_flags(self)
         settings, stack = profile_of(profile), Stack.of(self)
         self._network, self._storage = network, storage
         self.subnet_ids = [subnet.subnet_id for subnet in network.isolated_subnets]
