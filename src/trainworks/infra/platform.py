@@ -11,8 +11,10 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from trainworks.errors import ConfigurationError
+from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.infra.parts.batch import BatchInference
-from trainworks.infra.parts.monitoring import Monitoring
+from trainworks.infra.parts.cost_control import COST_TAG, CostControl
+from trainworks.infra.parts.monitoring import Monitoring, Watched
 from trainworks.infra.parts.network import Network
 from trainworks.infra.parts.storage import Storage
 from trainworks.infra.parts.training import Training
@@ -28,7 +30,7 @@ class TrainingPlatform(Construct):
     a VPC that is there and leaves it as it is. `environment_suffix` (the profile's name where absent) tells platforms
     of one account apart: it starts the names of training jobs, and is a tag.
 
-    network, storage, training, monitoring, batch   the parts, each a construct; `batch` is None without batch settings
+    network, storage, training, batch, monitoring, cost   the parts, each a construct; `batch` and `cost` may be None
     outputs                                         what `trainworks` commands find a platform by
 
     Raises `ConfigurationError` for an unknown profile, and for a stack without a region: zones, and repositories of
@@ -46,6 +48,7 @@ class TrainingPlatform(Construct):
         nested: bool = True,
     ) -> None:
         super().__init__(scope, id)
+        pin_feature_flags(self)
         self._nested = nested
         self.profile = profile_of(profile)
         self.environment_suffix = checked_suffix(environment_suffix or self.profile.name.value)
@@ -64,15 +67,19 @@ class TrainingPlatform(Construct):
             storage=self.storage,
             environment_suffix=self.environment_suffix,
         )
-        self.monitoring = Monitoring(
-            *self._place("Monitoring"),
-            profile=self.profile,
-            training_role_arn=self.training.training_role_arn,
-            key=self.storage.operations_key,
-        )
         self.batch = (
             BatchInference(*self._place("Batch"), profile=self.profile, network=self.network, storage=self.storage)
             if self.profile.batch
+            else None
+        )
+        self.monitoring = Monitoring(
+            *self._place("Monitoring"), profile=self.profile, watched=self._watched(), key=self.storage.operations_key
+        )
+        self.cost = (
+            CostControl(
+                *self._place("Cost"), profile=self.profile, topic=self.monitoring.topic, tags=self.resource_tags
+            )
+            if self.profile.cost
             else None
         )
         self.tag(self)
@@ -91,9 +98,18 @@ class TrainingPlatform(Construct):
 
     def tag(self, scope: Construct) -> None:
         """Tag everything below `scope` that takes tags as belonging to this platform, for cost allocation."""
-        tags = {"Project": "trainworks", "Environment": self.environment_suffix, "Profile": self.profile.name.value}
-        for key, value in tags.items():
+        for key, value in self.resource_tags.items():
             Tags.of(scope).add(key, value)
+
+    @property
+    def resource_tags(self) -> dict[str, str]:
+        """The tags of everything that belongs to this platform; jobs are started with them too."""
+        return {
+            "Project": "trainworks",
+            "Environment": self.environment_suffix,
+            "Profile": self.profile.name.value,
+            COST_TAG: f"trainworks-{self.environment_suffix}",
+        }
 
     def grant_submit_training(self, grantee: iam.IGrantable) -> iam.Grant:
         """Start, watch and stop training jobs named `<environment suffix>-...`, upload their code, read their logs.
@@ -147,9 +163,11 @@ class TrainingPlatform(Construct):
             "TrainingSecurityGroupId": training.security_group_id,
             "TrainingJobConfig": Stack.of(self).to_json_string(self._training_job_config(self.profile.training)),
             "TrainingLogGroupName": self.monitoring.training_log_group_name,
-            "DashboardName": self.monitoring.dashboard_name,
             "FailureTopicArn": self.monitoring.failure_topic_arn,
+            "ResourceTags": Stack.of(self).to_json_string(self.resource_tags),
         }
+        if self.monitoring.dashboard_name:
+            outputs["DashboardName"] = self.monitoring.dashboard_name
         if batch:
             outputs["ComputeEnvironmentArn"] = batch.compute_environment_arn
             outputs["JobQueueArn"] = batch.job_queue_arn
@@ -159,6 +177,20 @@ class TrainingPlatform(Construct):
             outputs["NotebookRoleArn"] = training.notebook_role_arn
             outputs["NotebookInstanceName"] = training.notebook.notebook_instance_name
         return outputs
+
+    def _watched(self) -> Watched:
+        batch, vpc = self.batch, self.network.vpc
+        endpoints = any(
+            isinstance(each, ec2.InterfaceVpcEndpoint) for each in [*vpc.node.find_all(), *self.network.node.find_all()]
+        )
+        return Watched(
+            training_role_arn=self.training.training_role_arn,
+            environment_suffix=self.environment_suffix,
+            job_queue_arn=batch.job_queue_arn if batch else None,
+            compute_environment_arns=batch.compute_environment_arns if batch else (),
+            nat_gateway_ids=[each.ref for each in vpc.node.find_all() if isinstance(each, ec2.CfnNatGateway)],
+            vpc_id=vpc.vpc_id if endpoints else None,
+        )
 
     def _batch(self) -> BatchInference:
         if self.batch is None:

@@ -10,7 +10,7 @@
     environment_suffix = "pr3507"    # names the platform; the environment's name where absent
     twin = false                     # true: the local twin instead of AWS
 
-    [environments.dev.batch]         # any value of the profile: network, storage, monitoring, training, notebook, batch
+    [environments.dev.batch]         # any value of the profile: network, storage, monitoring, cost, training, ...
     max_vcpus = 32
 
 `local` always exists: the twin with the `dev` profile. The variable `ENVIRONMENT_SUFFIX` replaces the suffix.
@@ -39,8 +39,8 @@ TWIN_ACCOUNT = "000000000000"
 
 T = TypeVar("T")
 
-_PROFILE_TABLES = ("network", "storage", "monitoring", "training", "notebook", "batch")
-_OPTIONAL_TABLES = ("notebook", "batch")
+_PROFILE_TABLES = ("network", "storage", "monitoring", "cost", "training", "notebook", "batch")
+_OPTIONAL_TABLES = ("cost", "notebook", "batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def checked_suffix(value: str) -> str:
 
 
 def _profile(source: _Source, name: ProfileName, overrides: Mapping[str, object]) -> EnvironmentProfile:
-    """The shipped profile with single values replaced; `notebook = false` and `batch = false` take these away."""
+    """The shipped profile with single values replaced; `cost`, `notebook` or `batch = false` takes that away."""
     if not overrides:
         return PROFILES[name]
     values = asdict(PROFILES[name])

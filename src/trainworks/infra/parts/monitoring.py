@@ -1,20 +1,47 @@
-"""Notification of failures, an alarm, the dashboard, the retention of training logs."""
+"""Notification of what goes wrong, alarms, the dashboard, the retention of SageMaker's logs."""
 
 from __future__ import annotations
 
-from aws_cdk import Duration
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from trainworks.infra.constructs.failure_alarm import FailureAlarm
-from trainworks.infra.constructs.training_dashboard import TrainingDashboard
-from trainworks.infra.constructs.training_log_retention import TRAINING_LOG_GROUP, TrainingLogRetention
+from trainworks.infra.constructs.job_notifications import BatchNotifications, TrainingNotifications
+from trainworks.infra.constructs.notification_topic import NotificationTopic, publishers_of
+from trainworks.infra.constructs.platform_dashboard import DashboardContent, PlatformDashboard
+from trainworks.infra.constructs.training_log_retention import (
+    NOTEBOOK_LOG_GROUP,
+    TRAINING_LOG_GROUP,
+    TrainingLogRetention,
+)
+from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.spec.profile import EnvironmentProfile, profile_of
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is watched: jobs of a training role and, where they are, of a job queue; what traffic leaves by."""
+
+    training_role_arn: str
+    environment_suffix: str
+    job_queue_arn: str | None = None
+    compute_environment_arns: Sequence[str] = ()
+    nat_gateway_ids: Sequence[str] = ()
+    vpc_id: str | None = None
+    """Of a VPC with interface endpoints."""
+
+
 class Monitoring(Construct):
-    """Watches the jobs of the role at `training_role_arn`."""
+    """Tells of failed and interrupted jobs, and of a blocked queue.
+
+    topic                   where all of it goes; its `key` has to let `publishers_of(profile)` use it
+    training, batch         the notifications, each with `metric_matched_events`; `batch` is None without a job queue
+    dashboard_name          None without a dashboard
+    """
 
     def __init__(
         self,
@@ -22,18 +49,65 @@ class Monitoring(Construct):
         id: str,
         *,
         profile: EnvironmentProfile | str,
-        training_role_arn: str,
+        watched: Watched,
         key: kms.IKey,
     ) -> None:
         super().__init__(scope, id)
-        settings = profile_of(profile).monitoring
-        self.failure = FailureAlarm(self, "TrainingJobFailure", training_role_arn=training_role_arn, key=key)
-        self.failure_topic_arn = self.failure.topic_arn
-        self.dashboard_name = TrainingDashboard(self, "Dashboard", rule_name=self.failure.rule_name).dashboard_name
+        pin_feature_flags(self)
+        self.profile = profile_of(profile)
+        settings = self.profile.monitoring
+        self.topic = NotificationTopic(
+            self, "Topic", key=key, publishers=publishers_of(self.profile), emails=settings.notification_emails
+        )
+        self.failure_topic_arn = self.topic.topic_arn
+        self.training = TrainingNotifications(
+            self,
+            "TrainingJob",
+            training_role_arn=watched.training_role_arn,
+            environment_suffix=watched.environment_suffix,
+            topic_arn=self.failure_topic_arn,
+        )
+        self.training.failed.add_alarm()
+        self.batch = self._batch_notifications(watched)
+        self.dashboard_name = self._dashboard(watched) if settings.dashboard else None
         self.training_log_group_name = TRAINING_LOG_GROUP
         if settings.training_log_retention_days is not None:
-            TrainingLogRetention(self, "TrainingLogRetention", retention_days=settings.training_log_retention_days)
+            TrainingLogRetention(
+                self,
+                "TrainingLogRetention",
+                retention_days=settings.training_log_retention_days,
+                log_group_names=(TRAINING_LOG_GROUP, *([NOTEBOOK_LOG_GROUP] if self.profile.notebook else ())),
+            )
 
     def metric_failed_training_jobs(self, *, period: Duration | None = None) -> cloudwatch.Metric:
         """Training jobs of the role that failed in a period (default: five minutes)."""
-        return self.failure.metric_failed_jobs(period=period)
+        return self.training.failed.metric_matched_events(period=period)
+
+    def _batch_notifications(self, watched: Watched) -> BatchNotifications | None:
+        if watched.job_queue_arn is None:
+            return None
+        batch = BatchNotifications(
+            self,
+            "BatchJob",
+            job_queue_arn=watched.job_queue_arn,
+            environment_suffix=watched.environment_suffix,
+            topic_arn=self.failure_topic_arn,
+        )
+        batch.failed.add_alarm()
+        return batch
+
+    def _dashboard(self, watched: Watched) -> str:
+        rules = {"Training jobs failed": self.training.failed, "Training jobs interrupted": self.training.interrupted}
+        if self.batch:
+            rules |= {
+                "Batch jobs failed": self.batch.failed,
+                "Batch hosts lost": self.batch.host_lost,
+                "Job queue blocked": self.batch.blocked,
+            }
+        content = DashboardContent(
+            rule_names={label: notification.rule_name for label, notification in rules.items()},
+            compute_environment_arns=watched.compute_environment_arns,
+            nat_gateway_ids=watched.nat_gateway_ids,
+            endpoints_vpc_id=watched.vpc_id,
+        )
+        return PlatformDashboard(self, "Dashboard", content=content, region=Stack.of(self).region).dashboard_name

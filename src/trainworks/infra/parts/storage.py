@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
@@ -10,8 +12,10 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from trainworks.infra.constructs.data_bucket import DataBucket
+from trainworks.infra.constructs.notification_topic import Publisher, publisher_key_statements, publishers_of
 from trainworks.infra.constructs.policy import Prefixes, key_use
 from trainworks.infra.constructs.training_role import DataStores
+from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.infra.grants import grant
 from trainworks.spec.profile import EnvironmentProfile, profile_of
 
@@ -28,6 +32,7 @@ class Storage(Construct):
 
     def __init__(self, scope: Construct, id: str, *, profile: EnvironmentProfile | str) -> None:
         super().__init__(scope, id)
+        pin_feature_flags(self)
         settings = profile_of(profile)
         storage = settings.storage
         removal_policy = RemovalPolicy.RETAIN if storage.retain else RemovalPolicy.DESTROY
@@ -37,7 +42,7 @@ class Storage(Construct):
             if storage.key_per_domain
             else self.data_key
         )
-        self._allow_publishers(self.operations_key)
+        self._allow_publishers(self.operations_key, publishers_of(settings))
         self.log_bucket = s3.Bucket(
             self,
             "LogBucket",
@@ -124,23 +129,13 @@ class Storage(Construct):
             pending_window=None if removal_policy is RemovalPolicy.RETAIN else Duration.days(7),
         )
 
-    def _allow_publishers(self, key: kms.Key) -> None:
-        """EventBridge and CloudWatch publish to the encrypted topic, Logs writes encrypted groups."""
+    def _allow_publishers(self, key: kms.Key, publishers: Sequence[Publisher]) -> None:
+        """Services publish to the encrypted topic, Logs writes encrypted groups."""
         stack = Stack.of(self)
         account, region = stack.account, stack.region
         groups = f"arn:{stack.partition}:logs:{region}:{account}:log-group:*"
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="Publishers",
-                principals=[
-                    iam.ServicePrincipal("events.amazonaws.com"),
-                    iam.ServicePrincipal("cloudwatch.amazonaws.com"),
-                ],
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=["*"],
-                conditions={"StringEquals": {"aws:SourceAccount": account}},
-            )
-        )
+        for statement in publisher_key_statements(publishers, stack):
+            key.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
         key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="LogGroups",

@@ -1,0 +1,109 @@
+"""A budget and an anomaly monitor for what carries one tag; both tell a topic, and neither costs anything.
+
+Budgets and Cost Explorer are global: the resources can be in a stack of any region. The tag has to be activated as a
+cost allocation tag, once, in the account that pays; until then both see no cost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from aws_cdk import CfnResource, Stack
+from aws_cdk import aws_budgets as budgets
+from aws_cdk import aws_ce as ce
+from constructs import Construct
+
+from trainworks.infra.constructs.notification_topic import NotificationTopic
+from trainworks.spec.profile import CostProfile
+
+
+class SpendingAlerts(Construct):
+    """Watches the cost of everything tagged `tag_key` = `tag_value`. `tags` are those of the two alerts themselves."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        profile: CostProfile,
+        cost_tag: tuple[str, str],
+        topic: NotificationTopic,
+        tags: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, id)
+        self._topic = topic
+        self._cost_tag = cost_tag
+        self._budget(profile, tags)
+        if profile.anomaly_impact_usd is not None:
+            self._anomalies(profile.anomaly_impact_usd, tags)
+
+    def _budget(self, profile: CostProfile, tags: Mapping[str, str]) -> None:
+        subscriber = budgets.CfnBudget.SubscriberProperty(subscription_type="SNS", address=self._topic.topic_arn)
+        notifications = [
+            budgets.CfnBudget.NotificationWithSubscribersProperty(
+                notification=budgets.CfnBudget.NotificationProperty(
+                    notification_type=notification_type,
+                    comparison_operator="GREATER_THAN",
+                    threshold=percent,
+                    threshold_type="PERCENTAGE",
+                ),
+                subscribers=[subscriber],
+            )
+            for notification_type, percent in (("ACTUAL", profile.budget_alert_percent), ("FORECASTED", 100))
+        ]
+        key, value = self._cost_tag
+        self._after_policy(
+            budgets.CfnBudget(
+                self,
+                "Budget",
+                budget=budgets.CfnBudget.BudgetDataProperty(
+                    budget_type="COST",
+                    time_unit="MONTHLY",
+                    budget_limit=budgets.CfnBudget.SpendProperty(amount=profile.monthly_budget_usd, unit="USD"),
+                    # The same environment in another region has a budget of its own.
+                    cost_filters={"TagKeyValue": [f"user:{key}${value}"], "Region": [Stack.of(self).region]},
+                ),
+                notifications_with_subscribers=notifications,
+                resource_tags=[budgets.CfnBudget.ResourceTagProperty(key=k, value=v) for k, v in tags.items()],
+            )
+        )
+
+    def _anomalies(self, impact_usd: int, tags: Mapping[str, str]) -> None:
+        key, value = self._cost_tag
+        name = f"{value}-{Stack.of(self).region}"
+        monitor = ce.CfnAnomalyMonitor(
+            self,
+            "AnomalyMonitor",
+            monitor_name=name,
+            # An account has one monitor by dimension only; by tag there may be one for each platform.
+            monitor_type="CUSTOM",
+            monitor_specification=json.dumps({"Tags": {"Key": f"user:{key}", "Values": [value]}}),
+            resource_tags=[ce.CfnAnomalyMonitor.ResourceTagProperty(key=k, value=v) for k, v in tags.items()],
+        )
+        threshold = {
+            "Dimensions": {
+                "Key": "ANOMALY_TOTAL_IMPACT_ABSOLUTE",
+                "MatchOptions": ["GREATER_THAN_OR_EQUAL"],
+                "Values": [str(impact_usd)],
+            }
+        }
+        self._after_policy(
+            ce.CfnAnomalySubscription(
+                self,
+                "AnomalySubscription",
+                subscription_name=name,
+                monitor_arn_list=[monitor.attr_monitor_arn],
+                # The only frequency that a topic can have.
+                frequency="IMMEDIATE",
+                subscribers=[
+                    ce.CfnAnomalySubscription.SubscriberProperty(type="SNS", address=self._topic.topic_arn),
+                ],
+                threshold_expression=json.dumps(threshold),
+                resource_tags=[ce.CfnAnomalySubscription.ResourceTagProperty(key=k, value=v) for k, v in tags.items()],
+            )
+        )
+
+    def _after_policy(self, resource: CfnResource) -> None:
+        """Both services try the topic when they are given it."""
+        resource.add_dependency(self._topic.policy)
