@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from trainworks.assembly.graph import Graph
     from trainworks.cost.bill import JobBill
     from trainworks.cost.prices import PriceTable
-    from trainworks.jobs.batch import BatchJob
-    from trainworks.jobs.platform import Platform
-    from trainworks.jobs.training import TrainingJob
     from trainworks.spec.environment import Environment
 
 app = typer.Typer()
@@ -140,20 +137,8 @@ def refresh(
         stdout().print(view.refreshed_text(refreshed, path))
 
 
-def bill_of(job: TrainingJob | BatchJob, platform: Platform, table: PriceTable) -> JobBill | None:
-    """What a job cost so far; None before it has run."""
-    from trainworks.cost.bill import batch_bill, training_bill
-    from trainworks.cost.hosts import children_of, hosts_of_queue
-
-    described = job.describe()
-    if job.kind == "training":
-        return training_bill(described, table)
-    size = described.get("arrayProperties", {}).get("size")
-    containers = children_of(platform.client("batch"), described["jobId"], size) if size else [described]
-    return batch_bill(job.name, containers, hosts_of_queue(platform.client("batch"), described["jobQueue"]), table)
-
-
 def _bill_of_job(environment: Environment, name: str, table: PriceTable) -> JobBill:
+    from trainworks.cli.job_cost import bill_of
     from trainworks.jobs.platform import Platform
 
     platform = Platform(environment)

@@ -229,7 +229,7 @@ def signed(difference: Money) -> str:
 
 def estimate_text(estimate: JobEstimate) -> RenderableType:
     """A job before it runs: by the hour, and at most."""
-    rows = [(line.market, line.what, _or_unknown(line.per_hour), _or_unknown(line.at_most)) for line in estimate.lines]
+    rows = [(line.market, line.what, _rate(line.per_hour), _or_unknown(line.at_most)) for line in estimate.lines]
     limits = f"{estimate.name}: at most {plain(estimate.hours)} hours of {_HOURS_OF[estimate.kind]}, {estimate.region}"
     parts: list[RenderableType] = [table(("", "what", "an hour", "at most"), rows, title=limits)]
     for market in ("on demand", "spot"):
@@ -358,3 +358,10 @@ def _few(names: Sequence[str], separator: str = ", ") -> str | None:
 
 def _or_unknown(money: Money | None) -> str:
     return UNKNOWN if money is None else str(money)
+
+
+def _rate(money: Money | None) -> str:
+    """An hour's price to a hundredth of a cent."""
+    if money is None:
+        return UNKNOWN
+    return _unit_price(Money(round(money.low, 4), round(money.high, 4)))

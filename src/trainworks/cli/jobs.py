@@ -39,9 +39,12 @@ def jobs(
 @app.command("describe", no_args_is_help=True)
 def describe(name: _Name, environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
     """Show one job: status, times, what spot saved, artefacts, metrics, its way through the statuses."""
+    from trainworks.cli.job_cost import cost_facts
     from trainworks.jobs import open_platform
 
-    described = open_platform(environment).job(name).facts()
+    platform = open_platform(environment)
+    job = platform.job(name)
+    described = job.facts() | cost_facts(job, platform, output)
     emit(output, described, lambda: _facts_of(described))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -135,16 +135,28 @@ def summary(changes: StackChanges) -> str:
     )
 
 
-def change_lines(changes: StackChanges) -> list[str]:
+Beside = Callable[[ResourceChange], str]
+"""What is to be said beside a change."""
+
+
+def _nothing(change: ResourceChange) -> str:
+    del change
+    return ""
+
+
+def change_lines(changes: StackChanges, beside: Beside = _nothing) -> list[str]:
     """The plan, stack by stack: one line a resource, what differs, and a warning where it is replaced or removed."""
-    lines = _stack_lines(changes)
+    lines = _stack_lines(changes, beside)
     return [*lines, "", summary(changes)]
 
 
-def _stack_lines(changes: StackChanges) -> list[str]:
-    lines = [changes.stack, *(f"  {_change_line(change)}" for change in changes.changes)] if changes.changes else []
+def _stack_lines(changes: StackChanges, beside: Beside) -> list[str]:
+    lines = [changes.stack] if changes.changes else []
+    for change in changes.changes:
+        label = beside(change)
+        lines.append(f"  {_change_line(change)}" + (f"  {label}" if label else ""))
     for nested in changes.nested:
-        lines += _stack_lines(nested)
+        lines += _stack_lines(nested, beside)
     return lines
 
 
@@ -164,10 +176,10 @@ def _change_line(change: ResourceChange) -> str:
     return line
 
 
-def changes_text(changes: StackChanges) -> RenderableType:
+def changes_text(changes: StackChanges, beside: Beside = _nothing) -> RenderableType:
     """The plan with a colour an action."""
     text = Text()
-    for line in change_lines(changes):
+    for line in change_lines(changes, beside):
         sign = line.strip()[:1]
         style = next((colour for known, colour in _SIGNS.values() if known == sign and line.startswith("  ")), "")
         text.append(line + "\n", style=style)

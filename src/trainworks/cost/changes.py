@@ -24,6 +24,11 @@ class CostChange:
     after: ResourceCost | None
 
     @property
+    def place(self) -> str:
+        present = self.after or self.before
+        return "" if present is None else present.place
+
+    @property
     def difference(self) -> Money:
         return _amount(self.after) - _amount(self.before)
 
@@ -46,9 +51,9 @@ class CostChanges:
     def difference(self) -> Money:
         return self.after - self.before
 
-    def of(self, way: Way, logical_id: str) -> CostChange | None:
-        """The change of one resource; None where its cost stays as it is."""
-        return next((change for change in self.changes if change.key == (way, logical_id)), None)
+    def at(self, place: str) -> CostChange | None:
+        """The change of the resource at a construct path; None where its cost stays as it is."""
+        return next((change for change in self.changes if change.place == place), None)
 
 
 def compare(before: IdleCost | None, after: IdleCost) -> CostChanges:

@@ -24,7 +24,10 @@ class Deployed:
 
 
 def read_deployed(client: CloudFormationClient, stack_name: str) -> Deployed | None:
-    """Read a stack from CloudFormation as it is now; None where there is none with a template."""
+    """Read a stack from CloudFormation as it is now; None where there is none, or its template is not in JSON.
+
+    A nested template that is not in JSON is left out.
+    """
     state = describe_stack(client, stack_name)
     if state is None or state.status == "REVIEW_IN_PROGRESS":
         return None
@@ -32,9 +35,12 @@ def read_deployed(client: CloudFormationClient, stack_name: str) -> Deployed | N
     pending: list[tuple[Way, str]] = [((), state.stack_id)]
     while pending:
         way, stack_id = pending.pop()
-        templates[way] = deployed_template(client, stack_id)
+        template = deployed_template(client, stack_id)
+        if "Resources" not in template:
+            continue
+        templates[way] = template
         for resource in list_resources(client, stack_id):
             is_nested = resource.resource_type == STACK_TYPE and resource.physical_id
             if is_nested and resource.status != "DELETE_COMPLETE":
                 pending.append(((*way, resource.logical_id), resource.physical_id))
-    return Deployed(stack_name, templates, state.parameters)
+    return Deployed(stack_name, templates, state.parameters) if () in templates else None

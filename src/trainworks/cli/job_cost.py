@@ -1,0 +1,61 @@
+"""What a job that ran cost: its description by the API, the hosts behind its queue, the prices of its region."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from trainworks.cli.cost_view import bill_record, saved_sentence
+from trainworks.cli.output import Output
+from trainworks.cost.bill import JobBill, batch_bill, training_bill
+from trainworks.cost.hosts import children_of, hosts_of_queue
+from trainworks.cost.price_files import load_prices
+from trainworks.cost.prices import PriceTable
+from trainworks.jobs.training import TrainingJob
+
+if TYPE_CHECKING:
+    from trainworks.jobs.batch import BatchJob
+    from trainworks.jobs.platform import Platform
+
+_MOST_CHILDREN = 1_000
+"""Describing an array job reads no more children than these; `trainworks cost job` reads all."""
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+def bill_of(job: TrainingJob | BatchJob, platform: Platform, prices: PriceTable) -> JobBill | None:
+    """What a job cost so far; None before it has run."""
+    described = job.describe()
+    if isinstance(job, TrainingJob):
+        return training_bill(described, prices)
+    batch = platform.client("batch")
+    size = described.get("arrayProperties", {}).get("size")
+    containers = children_of(batch, described["jobId"], size) if size else [described]
+    return batch_bill(job.name, containers, hosts_of_queue(batch, described["jobQueue"]), prices)
+
+
+def cost_facts(job: TrainingJob | BatchJob, platform: Platform, output: Output) -> dict[str, Any]:
+    """What `describe` says of a job's cost: nothing where it has not run, or where the caller may not ask for it."""
+    size = job.facts().get("array_size")
+    if isinstance(size, int) and size > _MOST_CHILDREN:
+        return {"cost": f"trainworks cost job {job.name}"} if output is Output.TEXT else {}
+    try:
+        bill = bill_of(job, platform, load_prices(platform.environment.region))
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _FORBIDDEN:
+            return {}
+        raise
+    if bill is None:
+        return {}
+    if output is Output.JSON:
+        return {"cost": bill_record(bill)}
+    return _sentences(bill, platform.environment.is_twin)
+
+
+def _sentences(bill: JobBill, is_twin: bool) -> dict[str, Any]:
+    if bill.total is None:
+        return {}
+    share = "its share of hosts, " if bill.is_attribution else ""
+    where = f"list price in {bill.region}" + (", would it have run on AWS" if is_twin else "")
+    said = {"cost": f"{bill.total} ({share}{where})"}
+    return said | ({"spot": saved_sentence(bill)} if bill.saved_percent is not None else {})
