@@ -8,6 +8,7 @@ Each says what is wrong, the value that was given, and the fix. The command line
     │   ├── ConfigurationError         2   trainworks.toml or a job spec: file, key, value, what is allowed
     │   └── NotDeployedError           2   the platform that the command needs is not there
     ├── SynthesisError                 1   the CDK app failed
+    ├── CheckError                     1   the templates have errors that only run time would show; nothing was changed
     ├── DeployError                    1   a stack operation failed; carries the first cause
     │   └── DeployInterruptedError   130   Ctrl-C: nobody watches any more, the operation itself goes on
     ├── JobError                       1   a job ended in failure; carries its reason and last log lines
@@ -47,6 +48,10 @@ class NotDeployedError(RequestError):
 
 class SynthesisError(TrainworksError):
     """The CDK app could not be synthesized."""
+
+
+class CheckError(TrainworksError):
+    """The check before a deploy found errors: nothing was changed. The message lists them."""
 
 
 class DeployError(TrainworksError):

@@ -95,12 +95,18 @@ def synthesize() -> Deployment:
 
 def deploy(deployment: Deployment, report: Report) -> UpResult:
     """Deploy the environment `local`; where it is as it should be, nothing is done."""
-    from trainworks.cli.platform import connect, watch_for
+    from trainworks.cli.platform import connect, gate_for, watch_for
     from trainworks.deploy import deployer
     from trainworks.deploy.plan import Permissions
 
     environment, clients = connect("local")
-    return deployer.up(deployment, clients, watch_for(environment, report), Permissions(bootstrap=True))
+    return deployer.up(
+        deployment,
+        clients,
+        watch_for(environment, report),
+        Permissions(bootstrap=True),
+        gate=gate_for(environment, clients),
+    )
 
 
 @contextmanager

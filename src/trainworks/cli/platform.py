@@ -14,6 +14,8 @@ from trainworks.cli.output import EnvironmentOption, Output, OutputOption, print
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trainworks.assembly import CloudAssembly
     from trainworks.deploy.changes import StackChanges
     from trainworks.deploy.clients import Clients
@@ -56,8 +58,9 @@ def diff(
     ] = True,
 ) -> None:
     """Show what `up` would change, and what was changed outside of CloudFormation; nothing is changed by it."""
-    from trainworks.cli import drift_view
+    from trainworks.cli import cost_view, drift_view
     from trainworks.cli import platform_view as view
+    from trainworks.cli.cost_changes import monthly_changes
     from trainworks.deploy import deployer
     from trainworks.deploy.drift import detect_drift
 
@@ -65,15 +68,18 @@ def diff(
     deployment = deployment_for(environment, clients)
     watch = watch_for(environment, view.quiet)
     changes = deployer.diff(deployment, clients, watch)
+    costs = monthly_changes(environment, clients)
     drifted = detect_drift(deployment.stack_name, clients, watch, deployment.places) if drift else None
     if output is Output.JSON:
         record = view.changes_record(deployment.stack_name, changes)
+        record["monthly_cost"] = cost_view.changes_record(costs)
         print_json(record | {"drift": drift_view.drift_record(drifted)} if drift else record)
         return
     if changes is None:
         stdout().print(f"{deployment.stack_name}: no changes")
     else:
-        stdout().print(view.changes_text(changes))
+        stdout().print(view.changes_text(changes, lambda change: cost_view.change_label(costs.at(change.place))))
+    stdout().print(cost_view.changes_sentence(costs))
     if drift:
         stdout().print(drift_view.drift_text(drifted))
 
@@ -95,6 +101,9 @@ def up(  # noqa: PLR0917 - one parameter an option
     bootstrap: Annotated[
         bool, typer.Option("--bootstrap", help="Create the bucket for templates and assets where it is missing.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Refuse templates in which `check` finds errors.")
+    ] = True,
 ) -> None:
     """Deploy the platform; without changes nothing is done. A running operation is followed."""
     from trainworks.cli import platform_view as view
@@ -113,7 +122,12 @@ def up(  # noqa: PLR0917 - one parameter an option
     )
     with view.live(output) as report:
         result = deployer.up(
-            deployment, clients, watch_for(environment, report), allowed, lambda c: _approved(environment, c, yes)
+            deployment,
+            clients,
+            watch_for(environment, report),
+            allowed,
+            approve=lambda changes: _approved(environment, changes, yes),
+            gate=gate_for(environment, clients) if check else lambda: None,
         )
     if output is Output.JSON:
         print_json(view.up_record(result))
@@ -183,6 +197,18 @@ def deployment_for(environment: Environment, clients: Clients) -> Deployment:
 
     account_id = environment.account or clients.account_id
     return deployment_of(assembly_of(environment, account_id), account_id=account_id, region=environment.region)
+
+
+def gate_for(environment: Environment, clients: Clients) -> Callable[[], None]:
+    """The check of the templates, for `deployer.up` to call where it would change something."""
+
+    def refuse_errors() -> None:
+        from trainworks.cli.checking import refuse_errors_of
+
+        account_id = environment.account or clients.account_id
+        refuse_errors_of(environment, assembly_of(environment, account_id), account_id)
+
+    return refuse_errors
 
 
 def watch_for(environment: Environment, report: Report) -> Watch:

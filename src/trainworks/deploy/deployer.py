@@ -3,6 +3,7 @@
     assembly --> deployment_of          account and region resolved into asset names              (deployment)
              --> plan_recovery          a busy stack is followed, a stuck one brought to rest     (plan, executor)
              --> is_unchanged           two calls; an unchanged platform ends here                (plan)
+             --> gate                   the caller's last word, before anything is uploaded
              --> plan_update            bootstrap, missing assets, change set                     (plan, assets)
              --> Executor.execute       each step; the change set is shown and approved           (executor, changes)
              --> follow                 events of all nested stacks until the stack is at rest    (follow, events)
@@ -13,7 +14,7 @@ Every function here takes ready clients, raises `RequestError` or `DeployError` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from trainworks.deploy.assets import missing_assets, upload_assets
@@ -54,12 +55,15 @@ def up(
     clients: Clients,
     watch: Watch,
     allowed: Permissions | None = None,
+    *,
     approve: Approve = approve_all,
+    gate: Callable[[], None] = lambda: None,
 ) -> UpResult:
     """Create the platform, or bring it to what `deployment` says; nothing is done where it is that already.
 
-    An operation that is under way on the stack is followed to its end first. Raises `DeployError` with the first cause
-    when the operation fails, `RequestError` when nothing was started.
+    An operation that is under way on the stack is followed to its end first. `gate` is called before anything is
+    uploaded or changed, only where something would be; what it raises ends the deploy. Raises `DeployError` with the
+    first cause when the operation fails, `RequestError` when nothing was started.
     """
     allowed = allowed or Permissions()
     with explained(f"deploying {deployment.stack_name}"):
@@ -67,6 +71,7 @@ def up(
         state = _come_to_rest(executor, allowed)
         if state and is_unchanged(state, deployed_template(clients.cloudformation, state.stack_id), deployment):
             return _result(state, None)
+        gate()
         missing_buckets = tuple(name for name in deployment.bucket_names if not has_bucket(clients.s3, name))
         missing = deployment.assets if missing_buckets else missing_assets(clients.s3, deployment.assets)
         changes: StackChanges | None = None

@@ -36,7 +36,13 @@ def _finding(rule: Rule, fault: Fault, graph: Graph) -> Finding:
         message=graph.shown(fault.message),
         value=_shortened(_text(graph.shown(fault.value))) if fault.value not in (None, "") else "",
         fix=graph.shown(fault.fix),
+        template=_template(graph, resource),
     )
+
+
+def _template(graph: Graph, resource: Resource | None) -> str:
+    file = graph.file(resource.stack, resource.way) if resource else graph.file(graph.stacks[0])
+    return str(file or "")
 
 
 def _text(shown: object) -> str:

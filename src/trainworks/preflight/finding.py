@@ -18,7 +18,8 @@ class Finding:
     """One fault of one place of a template, with its mend.
 
     `code` is a rule's (`TW05`) or a scanner's (`cfn-lint/W3010`); `place` the construct path below the root stack, or
-    where none is known the logical id; `value` what the template says there, empty where something is missing.
+    where none is known the logical id; `value` what the template says there, empty where something is missing;
+    `template` the file that it stands in, where there is one.
     """
 
     code: str
@@ -29,6 +30,7 @@ class Finding:
     message: str
     value: str
     fix: str
+    template: str = ""
 
     @property
     def is_error(self) -> bool:

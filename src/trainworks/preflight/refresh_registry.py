@@ -51,13 +51,15 @@ def entry_of(type_: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     fixed = name in _paths(schema, "createOnlyProperties")
     entry = {"name": name, "max_length": length, "create_only": create_only, "may_replace": may_replace}
-    return {key: value for key, value in entry.items() if value} | ({"fixed_name": True} if fixed else {})
+    marks = {"fixed_name": fixed, "required": name in schema.get("required", ())}
+    return {key: value for key, value in {**entry, **marks}.items() if value}
 
 
 def name_property(type_: str, schema: Mapping[str, Any]) -> str | None:
     """The property that names the resource itself: `Name`, or one called like the type (`GroupName`, `RoleName`)."""
     own = type_.rsplit("::", 1)[-1].lower()
     read_only = set(_paths(schema, "readOnlyProperties"))
+    property_: str
     for property_ in sorted(schema.get("properties", {}), key=lambda each: (each != "Name", not each.endswith("Name"))):
         match = _NAME.fullmatch(property_)
         if match is None or property_ in read_only:

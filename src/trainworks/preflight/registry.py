@@ -19,7 +19,8 @@ class NamedType:
     """A resource type whose name (the property `name`) its template may choose.
 
     `create_only` cannot change without a replacement, `may_replace` not always; both are property paths joined by `.`.
-    `fixed_name`: the name itself cannot change without one. `max_length` is None where the schema has none.
+    `fixed_name`: the name itself cannot change without one; `required`: CloudFormation makes none up. `max_length` is
+    None where the schema has none.
     """
 
     name: str
@@ -27,6 +28,7 @@ class NamedType:
     create_only: tuple[str, ...] = ()
     may_replace: tuple[str, ...] = ()
     fixed_name: bool = False
+    required: bool = False
 
 
 @cache
@@ -40,6 +42,7 @@ def named_types() -> Mapping[str, NamedType]:
             create_only=tuple(entry.get("create_only", ())),
             may_replace=tuple(entry.get("may_replace", ())),
             fixed_name=entry.get("fixed_name", False),
+            required=entry.get("required", False),
         )
         for type_, entry in types.items()
     }

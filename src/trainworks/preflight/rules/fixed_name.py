@@ -18,8 +18,8 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
     for resource in graph.resources:
         known = named_types().get(resource.type)
-        if known is None or resource.get(known.name) is None:
-            continue
+        if known is None or known.required or resource.get(known.name) is None:
+            continue  # who has to choose a name cannot leave it out
         pinned = pinned_properties(resource, known)
         if pinned:
             yield _fault(resource, known, pinned)

@@ -1,0 +1,160 @@
+"""check: what would fail after the deploy, before it.
+
+--env: the environment's assembly | --template: anybody's --> checking.run --> check_view | sarif --> exit code
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trainworks.cli.output import EnvironmentOption, print_json, stderr, stdout
+from trainworks.errors import RequestError
+
+if TYPE_CHECKING:
+    from trainworks.assembly.graph import Graph
+    from trainworks.cli.checking import Scope
+    from trainworks.preflight.report import Report
+    from trainworks.preflight.settings import Settings
+
+app = typer.Typer(help="Find what would fail after the deploy.", no_args_is_help=True)
+
+
+class CheckOutput(StrEnum):
+    """`sarif` is what code hosts and editors read."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+@app.command()
+def check(  # noqa: PLR0917 - one parameter an option
+    environment_name: EnvironmentOption = "local",
+    template: Annotated[
+        Path | None, typer.Option("--template", help="Check an assembly's folder or one template, anybody's.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", help="NAME=VALUE for a parameter of --template.")
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", help="Region that --template is for.")] = None,
+    production: Annotated[
+        bool | None, typer.Option("--production/--no-production", help="Data has to survive (default: profile prod).")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Accepted findings (default: trainworks-baseline.toml).")
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Add what stands to the baseline, to be given reasons.")
+    ] = False,
+    quotas: Annotated[Path | None, typer.Option("--quotas", help="Quotas of your account, in TOML.")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only findings with this code.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="No findings with this code.")] = None,
+    scanners: Annotated[
+        bool, typer.Option("--scanners/--no-scanners", help="Run cfn-lint and cdk-nag too, where installed.")
+    ] = True,
+    output: Annotated[
+        CheckOutput, typer.Option("--output", "-o", help="text for people, json and sarif for programs")
+    ] = CheckOutput.TEXT,
+) -> None:
+    """Check the templates for what fails after the deploy. Exit code 1 if there are errors."""
+    from trainworks.cli import checking
+    from trainworks.preflight.baseline import load_baseline
+
+    _refuse_unknown([*(only or ()), *(ignore or ())], checking.known_codes())
+    if template is None:
+        if parameter or region:
+            raise RequestError(
+                "--parameter and --region are for --template; an environment has its own", fix="--template PATH"
+            )
+        subject, graph, scope = _environment(environment_name)
+    else:
+        subject, graph, scope = _template(template, parameter or [], region)
+    scope = replace(scope, scanners=scanners, settings=_settings(scope, production, quotas))
+    path = checking.baseline_path(baseline)
+    started = time.perf_counter()
+    accepted = load_baseline(path) if path and (path.exists() or not update_baseline) else None
+    report = checking.selected(checking.run(graph, scope, accepted), only or [], ignore or [])
+    if update_baseline:
+        _update(path, report)
+    _print(report, subject, graph, time.perf_counter() - started, output)
+    if report.errors:
+        raise typer.Exit(1)
+
+
+def _environment(name: str) -> tuple[str, Graph, Scope]:
+    """The environment's own templates, as `up` would deploy them."""
+    from trainworks.assembly import SynthRequest
+    from trainworks.assembly.graph import load_graph
+    from trainworks.cli.checking import Scope, settings_of
+    from trainworks.cli.platform import assembly_of, connect
+    from trainworks.spec.environment import load_environment
+
+    environment = load_environment(name)
+    account = environment.account or connect(name)[1].account_id
+    assembly = assembly_of(environment, account)
+    graph = load_graph(assembly.directory, account=account, region=environment.region)
+    request = SynthRequest(environment.environment_suffix, environment.profile, account, environment.region)
+    return environment.stack_name, graph, Scope(settings_of(environment), name, request)
+
+
+def _template(path: Path, parameters: list[str], region: str | None) -> tuple[str, Graph, Scope]:
+    from trainworks.assembly.graph import load_graph
+    from trainworks.cli.checking import Scope
+    from trainworks.preflight.settings import Settings
+
+    values = {}
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not equals or not name:
+            raise RequestError(f"--parameter {parameter!r} is no NAME=VALUE", fix="--parameter BucketName=data")
+        values[name] = value
+    graph = load_graph(path, region=region, parameters=values)
+    return str(path), graph, Scope(Settings())
+
+
+def _settings(scope: Scope, production: bool | None, quotas: Path | None) -> Settings:
+    from trainworks.preflight.quotas import quotas_with
+
+    settings = scope.settings if production is None else replace(scope.settings, production=production)
+    return replace(settings, quotas=quotas_with(quotas)) if quotas else settings
+
+
+def _refuse_unknown(codes: list[str], known: tuple[str, ...]) -> None:
+    for code in codes:
+        if code not in known and not code.startswith(("cfn-lint/", "cdk-nag/", "baseline/")):
+            raise RequestError(f"there is no rule {code}", fix=f"one of {', '.join(known)}, cfn-lint/..., cdk-nag/...")
+
+
+def _update(path: Path | None, report: Report) -> None:
+    """Append an entry for each finding that stands."""
+    from datetime import UTC, datetime
+
+    from trainworks.preflight.baseline import FILE_NAME, entries_for
+
+    target = path or Path(FILE_NAME)
+    entries = entries_for(report.findings, datetime.now(UTC).date())
+    with target.open("a", encoding="utf-8") as file:
+        file.write(entries)
+    stderr().print(f"{target}: {entries.count('[[accepted]]')} entries added; each needs its reason before it counts")
+
+
+def _print(report: Report, subject: str, graph: Graph, seconds: float, output: CheckOutput) -> None:
+    from trainworks import __version__
+    from trainworks.cli import check_view
+    from trainworks.preflight.rules import RULES
+
+    if output is CheckOutput.SARIF:
+        from trainworks.preflight.sarif import sarif
+
+        print_json(sarif(report, RULES, __version__, Path.cwd()))
+    elif output is CheckOutput.JSON:
+        print_json(check_view.report_record(report, subject))
+    else:
+        facts = {"resources": len(graph.resources), "rules": len(RULES), "s": f"{seconds:.2f}"}
+        stdout().print(check_view.report_text(report, subject, facts))

@@ -1,0 +1,73 @@
+"""How a check looks: for people grouped by rule, errors first; as records for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from trainworks.preflight.finding import Finding, Severity
+from trainworks.preflight.report import Report
+from trainworks.preflight.rules import RULES
+
+_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
+_TITLES = {rule.code: rule.title for rule in RULES}
+
+
+def report_record(report: Report, subject: str) -> dict[str, Any]:
+    """The report as data."""
+    return {
+        "subject": subject,
+        "errors": len(report.errors),
+        "warnings": len(report.warnings),
+        "findings": [asdict(finding) for finding in report.findings],
+        "accepted": [{**asdict(each.finding), "reason": each.reason} for each in report.accepted],
+        "notes": list(report.notes),
+    }
+
+
+def report_text(report: Report, subject: str, facts: Mapping[str, object]) -> RenderableType:
+    """The report for people."""
+    blocks: list[RenderableType] = []
+    for (severity, code), findings in groupby(report.findings, key=lambda each: (each.severity, each.code)):
+        blocks += [_heading(severity, code), *_findings(findings), Text()]
+    blocks += [Text(f"note: {note}", style="dim") for note in report.notes]
+    blocks.append(_summary(report, subject, facts))
+    return Group(*blocks)
+
+
+def _heading(severity: Severity, code: str) -> Text:
+    return Text.assemble((f"{severity} {code}", _STYLES[severity]), f"  {_TITLES.get(code, '')}".rstrip())
+
+
+def _findings(findings: Iterable[Finding]) -> Iterable[Text]:
+    """What is wrong in the same way at several places is said once, below them."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        alike.setdefault((finding.message, finding.fix), []).append(finding)
+    for (message, fix), several in alike.items():
+        for finding in several:
+            kind = f"  {finding.resource_type}" if finding.resource_type else ""
+            yield Text.assemble((f"  {finding.place}", "bold"), (kind, "dim"))
+            if finding.value:
+                yield Text.assemble(("    is   ", "dim"), finding.value)
+        yield Text.assemble(("    why  ", "dim"), message)
+        if fix:
+            yield Text.assemble(("    fix  ", "dim"), fix)
+
+
+def _summary(report: Report, subject: str, facts: Mapping[str, object]) -> Text:
+    counts = [_count(len(report.errors), "error"), _count(len(report.warnings), "warning")]
+    if report.accepted:
+        counts.append(f"{len(report.accepted)} accepted")
+    style = "bold red" if report.errors else "bold green"
+    told = ", ".join(f"{value} {name}" for name, value in facts.items())
+    return Text.assemble((f"{subject}: {', '.join(counts)}", style), (f"  ({told})", "dim"))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

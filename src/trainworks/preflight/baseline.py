@@ -1,0 +1,163 @@
+"""Accepted findings: a TOML file that says which, why, and since when.
+
+[[accepted]]
+code = "TW27"                      a rule's or scanner's code; patterns are allowed (`patterns`)
+place = "Batch/*"                  the construct path; patterns are allowed
+reason = "the quota was raised"    why it stands; an entry without a reason is refused
+date = 2026-01-31                  when somebody decided so
+expires = 2026-07-31               optional: reported again from the next day on
+message = "*"                      optional: only findings that say so; patterns are allowed
+environments = ["prod"]            optional: only in these environments of trainworks.toml
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainworks.errors import ConfigurationError
+from trainworks.preflight.finding import Finding, Severity
+from trainworks.preflight.patterns import matches
+from trainworks.preflight.report import Acceptance, Report
+
+FILE_NAME = "trainworks-baseline.toml"
+"""Looked for beside `trainworks.toml`."""
+
+_REQUIRED = {"code": str, "place": str, "reason": str, "date": datetime.date}
+_OPTIONAL = {"expires": datetime.date, "message": str, "environments": list}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One accepted kind of finding. `environments` is empty for all."""
+
+    code: str
+    place: str
+    reason: str
+    date: datetime.date
+    expires: datetime.date | None = None
+    message: str = "*"
+    environments: tuple[str, ...] = ()
+
+    def accepts(self, finding: Finding) -> bool:
+        return (
+            matches(self.code, finding.code)
+            and matches(self.place, finding.place)
+            and matches(self.message, finding.message)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The entries of one file. `reports_stale`: an entry that matches nothing is reported."""
+
+    name: str
+    entries: tuple[Entry, ...]
+    reports_stale: bool = True
+
+    def apply(
+        self, report: Report, today: datetime.date, environment: str = "", looked_for: Iterable[str] = ("TW",)
+    ) -> Report:
+        """`report` with what is accepted set apart, and what is wrong with entries added.
+
+        `looked_for` are the beginnings of the codes that the check looked for: only entries for these can be stale.
+        """
+        entries = [each for each in self.entries if not each.environments or environment in each.environments]
+        valid = [each for each in entries if each.expires is None or today <= each.expires]
+        accepted = {
+            finding: entry
+            for finding in report.findings
+            if (entry := next((each for each in valid if each.accepts(finding)), None))
+        }
+        standing = [finding for finding in report.findings if finding not in accepted]
+        standing += [self._expired(entry) for entry in entries if entry not in valid]
+        if self.reports_stale:
+            used = [entry for entry in valid if any(entry.accepts(finding) for finding in report.findings)]
+            beginnings = tuple(looked_for)
+            stale = [entry for entry in valid if entry not in used and entry.code.startswith(beginnings)]
+            standing += [self._stale(entry) for entry in stale]
+        acceptances = tuple(Acceptance(finding, entry.reason) for finding, entry in accepted.items())
+        return Report(Report.of(standing).findings, report.accepted + acceptances, report.notes)
+
+    def _expired(self, entry: Entry) -> Finding:
+        return self._finding(
+            "baseline/expired", entry, f"accepted until {entry.expires} only", "decide again, or mend the finding"
+        )
+
+    def _stale(self, entry: Entry) -> Finding:
+        return self._finding("baseline/stale", entry, "the entry matches no finding any more", "remove the entry")
+
+    def _finding(self, code: str, entry: Entry, message: str, fix: str) -> Finding:
+        return Finding(code, Severity.WARNING, entry.place, "", "", message, f"{entry.code} in {self.name}", fix)
+
+
+def load_baseline(path: Path) -> Baseline:
+    """Read a baseline file. Raises `ConfigurationError` where it is none, or an entry lacks its reason or date."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}", fix="name a baseline file in TOML") from error
+    return parse_baseline(text, str(path))
+
+
+def parse_baseline(text: str, name: str, *, reports_stale: bool = True) -> Baseline:
+    """The baseline that `text` says. Raises `ConfigurationError`."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{name}: {error}", fix="mend the TOML") from error
+    tables = document.get("accepted", [])
+    if document.keys() - {"accepted"} or not isinstance(tables, list):
+        wrong = ", ".join(sorted(document)) or "nothing"
+        raise ConfigurationError(f"{name}: has {wrong}", fix="write each accepted finding as a table [[accepted]]")
+    entries = tuple(_entry(table, f"{name}: entry {number}") for number, table in enumerate(tables, 1))
+    return Baseline(name, entries, reports_stale)
+
+
+def _entry(table: Any, where: str) -> Entry:
+    keys = {**_REQUIRED, **_OPTIONAL}
+    if not isinstance(table, Mapping) or not table.keys() <= keys.keys() or not _REQUIRED.keys() <= table.keys():
+        given = ", ".join(table) if isinstance(table, Mapping) else repr(table)
+        raise ConfigurationError(
+            f"{where} has {given or 'no keys'}",
+            fix=f"it needs {', '.join(_REQUIRED)}, and may have {', '.join(_OPTIONAL)}",
+        )
+    for key, value in table.items():
+        if not isinstance(value, keys[key]):
+            raise ConfigurationError(f"{where}: {key} is {value!r}", fix=f"a {keys[key].__name__}")
+    what = f"{table['code']} at {table['place']}"
+    if not table["reason"].strip():
+        raise ConfigurationError(f"{where} ({what}) has no reason", fix="write down why the finding stands")
+    environments = table.get("environments", [])
+    return Entry(**{**table, "environments": tuple(str(each) for each in environments)})
+
+
+def entries_for(findings: Iterable[Finding], today: datetime.date) -> str:
+    """Entries for a baseline file, each with an empty reason, which is refused until somebody fills it in."""
+    blocks = [
+        "\n".join(
+            [
+                "",
+                f"# {finding.severity}: {' '.join(finding.message.split())}",
+                "[[accepted]]",
+                f"code = {_quoted(finding.code)}",
+                f"place = {_quoted(finding.place)}",
+                'reason = ""',
+                f"date = {today.isoformat()}",
+                "",
+            ]
+        )
+        for finding in findings
+        if not finding.code.startswith("baseline/")
+    ]
+    return "".join(dict.fromkeys(blocks))
+
+
+def _quoted(text: str) -> str:
+    """A TOML string in which wildcards of the text stand for themselves."""
+    return json.dumps(text.replace("*", "[*]").replace("?", "[?]"))

@@ -1,0 +1,60 @@
+"""What public scanners find, in our own report: cfn-lint over the templates, cdk-nag over the CDK app.
+
+Each runs in a process of its own, and both at the same time. Where one is not installed a note says so by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from trainworks.assembly import SynthRequest
+from trainworks.assembly.graph import Graph
+from trainworks.preflight.finding import Finding
+from trainworks.preflight.scanners import cdk_nag, cfn_lint
+
+CFN_LINT, CDK_NAG = "cfn-lint/", "cdk-nag/"
+"""The beginnings of their codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """`findings` of the scanners that ran, whose codes begin with `prefixes`; `notes` on those that did not."""
+
+    findings: tuple[Finding, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def scan(graph: Graph, request: SynthRequest | None) -> Scan:
+    """Run what is installed. cdk-nag looks at the constructs, so it needs the `request` that they are made from.
+
+    Raises `TrainworksError` where a scanner itself fails.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(_cfn_lint, graph)]
+        if request is not None:
+            jobs.append(pool.submit(_cdk_nag, graph, request))
+        return _joined([job.result() for job in jobs])
+
+
+def _cfn_lint(graph: Graph) -> Scan:
+    if find_spec("cfnlint") is None:
+        return Scan(notes=("cfn-lint is not installed, so it found nothing: pip install 'trainworks[check]'",))
+    return Scan(tuple(cfn_lint.findings(graph)), (CFN_LINT,))
+
+
+def _cdk_nag(graph: Graph, request: SynthRequest) -> Scan:
+    if find_spec("cdk_nag") is None:
+        return Scan(notes=("cdk-nag is not installed, so it found nothing: pip install 'trainworks[infra]'",))
+    return Scan(tuple(cdk_nag.findings(graph, request)), (CDK_NAG,))
+
+
+def _joined(scans: Sequence[Scan]) -> Scan:
+    return Scan(
+        tuple(finding for each in scans for finding in each.findings),
+        tuple(prefix for each in scans for prefix in each.prefixes),
+        tuple(note for each in scans for note in each.notes),
+    )

@@ -1,0 +1,63 @@
+"""cfn-lint over every template of a graph."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainworks.assembly.graph import Graph, Resource
+from trainworks.errors import TrainworksError
+from trainworks.preflight.finding import Finding, Severity
+
+_PROGRAM = "import sys; from cfnlint import runner; sys.exit(runner.main())"
+_FAILED_TO_RUN = 1 << 5
+_SEVERITIES = {"Error": Severity.ERROR, "Warning": Severity.WARNING}
+
+
+def findings(graph: Graph) -> Iterator[Finding]:
+    """Its errors and warnings, at the construct paths of our own. Raises `TrainworksError` where it fails."""
+    resources = {(each.stack, each.way, each.logical_id): each for each in graph.resources}
+    templates = {str(file): (stack, way) for stack in graph.stacks for way in graph.ways(stack)
+                 if (file := graph.file(stack, way))}  # fmt: skip
+    for match in _matches(list(templates), graph.region) if templates else ():
+        stack, way = templates[match["Filename"]]
+        path = [str(step) for step in match["Location"].get("Path") or ()]
+        resource = resources.get((stack, way, path[1])) if path[:1] == ["Resources"] and len(path) > 1 else None
+        severity = _SEVERITIES.get(match["Level"])
+        if severity is not None:
+            yield _finding(match, severity, resource, path)
+
+
+def _finding(match: Mapping[str, Any], severity: Severity, resource: Resource | None, path: list[str]) -> Finding:
+    rule = match["Rule"]
+    return Finding(
+        code=f"cfn-lint/{rule['Id']}",
+        severity=severity,
+        place=resource.place if resource else "/".join(path[:2]) or Path(match["Filename"]).name,
+        resource_type=resource.type if resource else "",
+        logical_id=resource.logical_id if resource else "",
+        message=match["Message"],
+        value=".".join(path[2:]),
+        fix="",
+        template=match["Filename"],
+    )
+
+
+def _matches(files: list[str], region: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-c", _PROGRAM, "--format", "json", "--regions", region, "--", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        matches: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+    except ValueError as error:
+        raise TrainworksError(f"cfn-lint failed: {_last_line(done.stderr)}", fix="--no-scanners") from error
+    if done.returncode & _FAILED_TO_RUN or (done.returncode == 1 and not matches):
+        raise TrainworksError(f"cfn-lint failed: {_last_line(done.stderr)}", fix="--no-scanners")
+    return matches
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2] or "without a word"
