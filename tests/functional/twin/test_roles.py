@@ -129,3 +129,83 @@ def test_a_user_has_what_its_policies_give(twin: TestTwin) -> None:
     with pytest.raises(ClientError) as error:
         twin.client("sqs", session).list_queues()
     assert "InvalidClientTokenId" in str(error.value) or "UnrecognizedClient" in str(error.value)
+
+
+def test_logs_are_checked_on_the_stream_and_a_group_on_an_empty_one(twin: TestTwin) -> None:
+    group = f"/streams/{uuid.uuid4().hex[:8]}"
+    group_arn = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}"
+    twin.client("logs").create_log_group(logGroupName=group)
+    actions = ["logs:CreateLogStream", "logs:PutRetentionPolicy"]
+    _, without = role_session(twin, allow(actions, group_arn))
+    with pytest.raises(ClientError) as error:
+        twin.client("logs", without).create_log_stream(logGroupName=group, logStreamName="one")
+    assert f"{group_arn}:log-stream:one" in denied(error)
+    with pytest.raises(ClientError) as error:
+        twin.client("logs", without).put_retention_policy(logGroupName=group, retentionInDays=7)
+    assert f"{group_arn}:log-stream: because" in denied(error)
+    _, session = role_session(
+        twin, allow("logs:PutRetentionPolicy", f"{group_arn}:*"), allow(actions, f"{group_arn}:log-stream:one")
+    )
+    logs = twin.client("logs", session)
+    logs.put_retention_policy(logGroupName=group, retentionInDays=7)
+    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    with pytest.raises(ClientError) as error:
+        logs.create_log_stream(logGroupName=group, logStreamName="two")
+    assert f"{group_arn}:log-stream:two" in denied(error)
+
+
+def test_tags_of_a_log_group_are_checked_on_the_group_itself(twin: TestTwin) -> None:
+    group = f"/tagged/{uuid.uuid4().hex[:8]}"
+    group_arn = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}"
+    twin.client("logs").create_log_group(logGroupName=group, tags={"team": "one"})
+    _, session = role_session(
+        twin,
+        allow("logs:ListTagsForResource", group_arn),
+        allow("logs:PutRetentionPolicy", **{"StringEquals": {"aws:ResourceTag/team": "one"}}),
+    )
+    logs = twin.client("logs", session)
+    assert logs.list_tags_for_resource(resourceArn=group_arn)["tags"] == {"team": "one"}
+    logs.put_retention_policy(logGroupName=group, retentionInDays=7)
+
+
+def test_a_network_interface_is_checked_with_its_subnet_and_its_groups(twin: TestTwin) -> None:
+    ec2 = twin.client("ec2")
+    vpc_id = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet_id = ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]
+    mine, other = (
+        ec2.create_security_group(VpcId=vpc_id, GroupName=name, Description=name)["GroupId"]
+        for name in ("mine", "other")
+    )
+    arn = f"arn:aws:ec2:us-east-1:{ACCOUNT}"
+    places = [f"{arn}:network-interface/*", f"{arn}:subnet/{subnet_id}", f"{arn}:security-group/{mine}"]
+    _, session = role_session(twin, *(allow("ec2:CreateNetworkInterface", each) for each in places))
+    as_role = twin.client("ec2", session)
+    as_role.create_network_interface(SubnetId=subnet_id, Groups=[mine])
+    with pytest.raises(ClientError) as error:
+        as_role.create_network_interface(SubnetId=subnet_id, Groups=[mine, other])
+    assert f"security-group/{other}" in denied(error)
+    for missing in range(len(places)):
+        kept = [each for index, each in enumerate(places) if index != missing]
+        _, session = role_session(twin, *(allow("ec2:CreateNetworkInterface", each) for each in kept))
+        with pytest.raises(ClientError) as error:
+            twin.client("ec2", session).create_network_interface(SubnetId=subnet_id, Groups=[mine])
+        assert places[missing] in denied(error)
+
+
+def test_a_description_in_ec2_has_no_resource(twin: TestTwin) -> None:
+    ec2 = twin.client("ec2")
+    vpc_id = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    _, session = role_session(twin, allow("ec2:DescribeVpcAttribute", f"arn:aws:ec2:us-east-1:{ACCOUNT}:vpc/{vpc_id}"))
+    with pytest.raises(ClientError) as error:
+        twin.client("ec2", session).describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsSupport")
+    assert "on resource: * " in denied(error)
+
+
+def test_a_role_that_trusts_a_service_is_not_for_root(twin: TestTwin) -> None:
+    name = f"service-{uuid.uuid4().hex[:8]}"
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    twin.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    with pytest.raises(ClientError) as error:
+        twin.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{name}", RoleSessionName="root")
+    assert "sts:AssumeRole" in denied(error)

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import engine, iam_resources
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION, RootCredentials
 from trainworks.twin.ports import ApiError, Caller, Credentials
 from trainworks.twin.sigv4 import SigningKey
@@ -195,6 +195,20 @@ class Authorization:
         app.pin_signed_request = lambda *_arguments, **_keywords: None
         self._install_denials()
         self._install_lambda_credentials()
+        self._install_trust()
+        iam_resources.install()
+
+    def _install_trust(self) -> None:
+        """A role that trusts a service alone is not root's to assume: stock lets root in for every service."""
+        evaluator = self._evaluator
+        stock = evaluator._trust_principal_matches
+
+        def trust_principal_matches(principal: Any, caller_arn: str, federated: bool) -> bool:
+            if isinstance(principal, dict) and not federated:
+                principal = {kind: names for kind, names in principal.items() if kind != "Service"}
+            return bool(stock(principal, caller_arn, federated))
+
+        evaluator._trust_principal_matches = trust_principal_matches
 
     def _install_denials(self) -> None:
         actions = engine.module("core.iam_actions")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.authorization import Authorization
+from trainworks.twin.emulator.iam_resources import log_resource
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.registry import Registry, repository_arn
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
@@ -135,10 +136,10 @@ class EmulatorControlPlane:
         with self._scope(caller.account_id, caller.region):
             known = logs._log_groups.get(group)
         if known is None:
-            self.authorize(caller, "logs:CreateLogGroup", group_arn)
+            self.authorize(caller, "logs:CreateLogGroup", log_resource(group_arn))
         if known is None or stream not in known["streams"]:
-            self.authorize(caller, "logs:CreateLogStream", f"{group_arn}:log-stream:{stream}")
-        self.authorize(caller, "logs:PutLogEvents", f"{group_arn}:log-stream:{stream}")
+            self.authorize(caller, "logs:CreateLogStream", log_resource(group_arn, stream))
+        self.authorize(caller, "logs:PutLogEvents", log_resource(group_arn, stream))
 
     def _change(self, work: Callable[[], T]) -> T:
         result = self._loop.run(work)
