@@ -34,7 +34,8 @@ from trainworks.spec.toml_lines import line_of
 FILE_NAME = "trainworks.toml"
 LOCAL = "local"
 DEFAULT_REGION = "us-east-1"
-SUFFIX_PATTERN = r"^[a-z][a-z0-9-]{0,19}$"
+SUFFIX_PATTERN = r"^[a-z][a-z0-9]{0,19}$"
+"""No hyphen: jobs are named `<suffix>-...` and permissions end there, so `dev` must not begin `dev-two`."""
 TWIN_ACCOUNT = "000000000000"
 
 T = TypeVar("T")
@@ -192,7 +193,7 @@ def checked_suffix(value: str) -> str:
     if not re.match(SUFFIX_PATTERN, value):
         raise ConfigurationError(
             f"environment suffix {value!r} is not allowed; allowed: a lower-case letter, then up to 19 lower-case "
-            "letters, digits and hyphens",
+            "letters and digits",
             fix="set ENVIRONMENT_SUFFIX or environment_suffix to a name such as dev or pr3507",
         )
     return value

@@ -175,3 +175,9 @@ def test_an_unknown_environment_lists_those_there_are(tmp_path: Path) -> None:
 def test_a_suffix_that_cannot_name_a_stack_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="environment suffix 'PR_1' is not allowed"):
         load_environment(start_dir=tmp_path, environ={"ENVIRONMENT_SUFFIX": "PR_1"})
+
+
+def test_no_suffix_begins_another_with_a_hyphen(tmp_path: Path) -> None:
+    """`dev-...` names the jobs of `dev`, and a role of `dev` may stop them: nobody else's may begin so."""
+    with pytest.raises(ConfigurationError, match="environment suffix 'dev-two' is not allowed"):
+        load_environment(start_dir=tmp_path, environ={"ENVIRONMENT_SUFFIX": "dev-two"})

@@ -89,7 +89,7 @@ class Training(Construct):
                 subnet_id=subnet_id,
                 security_group_id=group_id,
                 role_arn=self.notebook_role_arn,
-                kms_key_id=self._storage.operations_key.key_arn,
+                kms_key_id=self._storage.data_key.key_arn,  # the key that the notebook's role may use
                 signal_bucket_name=self._storage.dataset_bucket.bucket_name,
             ),
         )
