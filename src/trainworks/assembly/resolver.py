@@ -203,9 +203,10 @@ class Scope:
             return self._once("parameter", name, lambda: self._parameter(name))
         if name in self.resources:
             return self._reference(name, None)
-        self._note(
-            f"refers to {name!r}, which is neither a resource nor a parameter", "declare it, or correct the name"
-        )
+        if "Transform" not in self.template:  # a macro may bring it
+            self._note(
+                f"refers to {name!r}, which is neither a resource nor a parameter", "declare it, or correct the name"
+            )
         return Unknown(f"{{{{{name}}}}}")
 
     def _pseudo(self, name: str) -> Any:
@@ -245,10 +246,11 @@ class Scope:
             argument = argument.split(".", 1)
         logical_id, attribute = argument[0], self.resolve(argument[1])
         if logical_id not in self.resources:
-            self._note(
-                f"asks for {logical_id}.{attribute}, but there is no resource {logical_id!r}",
-                "declare it, or correct the name",
-            )
+            if "Transform" not in self.template:
+                self._note(
+                    f"asks for {logical_id}.{attribute}, but there is no resource {logical_id!r}",
+                    "declare it, or correct the name",
+                )
             return Unknown(f"{{{{{logical_id}.{attribute}}}}}")
         return self._reference(logical_id, attribute)
 

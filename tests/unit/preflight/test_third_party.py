@@ -1,0 +1,69 @@
+"""Templates that others write: what is right is left alone, and a fault in them is found as in ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainworks.assembly.graph import build
+from trainworks.assembly.template_files import Sources, load_sources
+from trainworks.preflight.checker import check
+from trainworks.preflight.finding import Finding
+from trainworks.preflight.settings import Settings
+
+TEMPLATES = sorted(
+    path for path in (Path(__file__).parent / "third_party").iterdir() if path.suffix in (".yaml", ".json")
+)
+WARNINGS = {
+    "fargate_behind_load_balancer": {("TW26", "ExecutionRole"), ("TW26", "TaskRole")},
+    "sagemaker_studio_of_a_team": {("TW23", "Role")},
+}
+
+
+def _sources(name: str) -> Sources:
+    (path,) = [each for each in TEMPLATES if each.stem == name]
+    return load_sources(path)
+
+
+def _findings(sources: Sources) -> list[Finding]:
+    return list(check(build(sources), Settings()).findings)
+
+
+def _resources(sources: Sources) -> dict[str, Any]:
+    resources: dict[str, Any] = sources.stacks[0].templates[()]["Resources"]
+    return resources
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_what_is_right_is_left_alone(path: Path) -> None:
+    found = _findings(load_sources(path))
+    assert [each for each in found if each.is_error] == []
+    assert {(each.code, each.place) for each in found} == WARNINGS.get(path.stem, set())
+
+
+def test_a_service_without_its_route() -> None:
+    sources = _sources("fargate_behind_load_balancer")
+    del _resources(sources)["PrivateRoute"]
+    (found,) = [each for each in _findings(sources) if each.is_error]
+    assert (found.code, found.place) == ("TW10", "Service")
+    assert "cannot reach internet, logs" in found.message
+
+
+def test_a_task_of_no_size_of_fargate() -> None:
+    sources = _sources("fargate_behind_load_balancer")
+    _resources(sources)["Task"]["Properties"]["Memory"] = "8GB"
+    assert [(each.code, each.place) for each in _findings(sources) if each.is_error] == [("TW06", "Task")]
+
+
+def test_training_whose_instances_are_kept_apart() -> None:
+    sources = _sources("sagemaker_studio_of_a_team")
+    del _resources(sources)["GroupMembers"]
+    assert [(each.code, each.place) for each in _findings(sources) if each.is_error] == [("TW13", "Machine")]
+
+
+def test_a_function_whose_subnets_were_forgotten() -> None:
+    sources = _sources("functions_with_a_table")
+    _resources(sources)["Api"]["Properties"]["VpcConfig"]["SubnetIds"] = []
+    assert [(each.code, each.place) for each in _findings(sources) if each.is_error] == [("TW01", "Api")]
