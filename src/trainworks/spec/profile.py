@@ -115,7 +115,7 @@ class StorageProfile(Record):
     retain: bool
     """RETAIN buckets, keys and images when the stack is deleted; otherwise `down` empties and deletes them."""
     key_per_domain: bool = False
-    """One KMS key for data and another for operations (topic, logs, notebook volume) instead of one for both."""
+    """One KMS key for data and another for operations (topic, logs) instead of one for both."""
     noncurrent_version_expiration_days: Annotated[int, Between(1)] = 30
     abort_incomplete_multipart_upload_days: Annotated[int, Between(1)] = 7
     artifact_archive_days: Annotated[int, Between(90)] = 180

@@ -38,7 +38,7 @@ class Storage(Construct):
         removal_policy = RemovalPolicy.RETAIN if storage.retain else RemovalPolicy.DESTROY
         self.data_key = self._key("DataKey", "Buckets, images and training volumes", removal_policy)
         self.operations_key = (
-            self._key("OperationsKey", "Notifications, logs and notebook volumes", removal_policy)
+            self._key("OperationsKey", "Notifications and logs", removal_policy)
             if storage.key_per_domain
             else self.data_key
         )
