@@ -31,7 +31,7 @@ class Needed:
 
     action: str
     resources: tuple[str, ...] = ()
-    context: Context = field(default_factory=dict)
+    context: Context = field(default_factory=dict, hash=False)
 
     def granted(self, permissions: Permissions) -> Answer:
         """Whether the permissions suffice."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.managed_policies import managed_policy, managed_policy_name, too_broad
-from trainworks.preflight.needed_actions import is_understood, needed_of
+from trainworks.preflight.needed_actions import Needed, is_understood, needed_of
 from trainworks.preflight.permissions import Answer, permissions_of
 from trainworks.preflight.policy import Statement
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
@@ -25,21 +25,24 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     for use in role_uses_of(graph):
         by_role[use.role].append(use)
     for role, uses in by_role.items():
-        for use in uses:
-            yield from _missing(graph, use)
+        yield from _missing(graph, role, uses)
         yield from _beyond(graph, role, [use for use in uses if not _is_profile(use)])
 
 
-def _missing(graph: Graph, use: RoleUse) -> Iterator[Fault]:
-    permissions = permissions_of(graph).of(use.role)
-    missing = [needed for needed in needed_of(graph, use) if needed.granted(permissions) is Answer.NO]
-    if missing:
+def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:
+    """One fault for all uses of a kind that lack the same."""
+    permissions = permissions_of(graph).of(role)
+    lacking: dict[tuple[str, tuple[Needed, ...]], list[str]] = defaultdict(list)
+    for use in uses:
+        missing = tuple(needed for needed in needed_of(graph, use) if needed.granted(permissions) is Answer.NO)
+        if missing:
+            lacking[use.title, missing].append(use.at if isinstance(use.at, str) else use.at.place)
+    for (title, missing), places in lacking.items():
         actions = list(dict.fromkeys(needed.action for needed in missing))
-        place = use.at if isinstance(use.at, str) else use.at.place
         where = next((needed.resources[0] for needed in missing if needed.resources), "")
         yield Fault(
-            use.role,
-            f"the role of the {use.title} {place} lacks {', '.join(actions)}{f' on {where}' if where else ''}",
+            role,
+            f"the role of the {title} {', '.join(places)} lacks {', '.join(actions)}{f' on {where}' if where else ''}",
             actions,
             f"allow {', '.join(actions)}",
         )

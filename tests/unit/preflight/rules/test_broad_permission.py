@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.preflight.draft import Draft, draft_of, nothing, only
+from tests.unit.preflight.rules.role_bodies import add, statements
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.rules.broad_permission import RULE
+
+Platform = Callable[[str], Draft]
+JOB = "Batch/JobRole"
+PASS_TO_SAGEMAKER = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ({"Action": "*"}, "every action of AWS"),
+        ({"Action": ["s3:*"], "Resource": "arn:aws:s3:::bucket/*"}, "every action of s3"),
+        ({"Action": ["sagemaker:*"]}, "every action of sagemaker"),
+        ({"NotAction": ["iam:*"]}, "but iam:*"),
+        ({"Action": "s3:PutObject"}, "on every resource"),
+        ({"Action": ["dynamodb:GetItem", "dynamodb:PutItem"]}, "dynamodb:GetItem, dynamodb:PutItem on every resource"),
+    ],
+)
+def test_a_statement_that_allows_too_much(platform: Platform, statement: dict[str, Any], told: str) -> None:
+    (found,) = only(add(platform("dev"), JOB, **statement), RULE)
+    assert found.is_error
+    assert found.place == JOB
+    assert told in found.message
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Action": ["rekognition:DetectLabels", "xray:PutTraceSegments", "ec2:Describe*", "cloudwatch:PutMetricData"]},
+        {"Action": "s3:PutObject", "Condition": {"StringEquals": {"aws:ResourceTag/Project": "trainworks"}}},
+        {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::bucket/prefix/*"},
+        {"Action": "*", "Effect": "Deny"},
+    ],
+)
+def test_a_statement_that_is_bounded(platform: Platform, statement: dict[str, Any]) -> None:
+    nothing(add(platform("dev"), JOB, **statement))
+
+
+def test_logs_everywhere_are_a_warning(platform: Platform) -> None:
+    (found,) = only(add(platform("dev"), JOB, Action=["logs:PutLogEvents", "logs:CreateLogStream"]), RULE)
+    assert found.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("resource", "condition", "told"),
+    [
+        ("*", PASS_TO_SAGEMAKER, "passes any role that exists"),
+        ("arn:aws:iam::111111111111:role/*", PASS_TO_SAGEMAKER, "matches arn:aws:iam::111111111111:role/*"),
+        ("arn:aws:iam::111111111111:role/one", None, "to any service"),
+    ],
+)
+def test_passing_roles(platform: Platform, resource: str, condition: Any, told: str) -> None:
+    statement = {"Action": "iam:PassRole", "Resource": resource, **({"Condition": condition} if condition else {})}
+    (found,) = only(add(platform("dev"), "Training/TrainingRole", **statement), RULE)
+    assert told in found.message
+
+
+def test_the_notebooks_own_statement_without_its_condition(platform: Platform) -> None:
+    draft = platform("dev")
+    (passing,) = [each for each in statements(draft, "Training/NotebookRole") if "iam:PassRole" in each["Action"]]
+    del passing["Condition"]
+    assert "to any service" in only(draft, RULE)[0].message
+
+
+@pytest.mark.parametrize("name", ["AmazonSageMakerFullAccess", "AdministratorAccess", "AmazonSQSFullAccess"])
+def test_broad_policies_of_aws(platform: Platform, name: str) -> None:
+    draft = platform("dev")
+    draft.properties("Batch/JobRole")["ManagedPolicyArns"] = [f"arn:aws:iam::aws:policy/{name}"]
+    (found,) = only(draft, RULE)
+    assert name in found.message
+
+
+def test_a_policy_of_its_own(platform: Platform) -> None:
+    policy = {
+        "PolicyName": "p",
+        "PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}},
+        "Roles": ["somebody-elses"],
+    }
+    draft = platform("dev")
+    draft.add("Extra", "AWS::IAM::Policy", policy)
+    (found,) = only(draft, RULE)
+    assert found.place == "Extra"
+
+
+def test_users_too() -> None:
+    draft = draft_of({"User": {"Type": "AWS::IAM::User", "Properties": {}}})
+    draft.properties("User")["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/IAMFullAccess"]
+    only(draft, RULE)
