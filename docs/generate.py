@@ -2,6 +2,7 @@
 
 states.md    from the transition tables in `trainworks.spec`
 fidelity.md  from the operations that the twin's services declare
+cost.md      from the platforms' templates and the price file; the table in README.md too
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
+
+import cost_page
 
 from trainworks.spec import batch_job, training_job
 from trainworks.twin import fidelity
@@ -54,7 +57,12 @@ def diagram(following: Mapping[State, frozenset[State]], first: State, terminal:
     return ["```mermaid", "stateDiagram-v2", f"    [*] --> {first}", *arrows, *ends, "```"]
 
 
-PAGES: dict[str, Callable[[], str]] = {"states.md": states, "fidelity.md": fidelity.page}
+PAGES: dict[str, Callable[[], str]] = {
+    "states.md": states,
+    "fidelity.md": fidelity.page,
+    "cost.md": cost_page.page,
+    "../README.md": cost_page.readme,
+}
 
 
 def main(arguments: list[str]) -> int:

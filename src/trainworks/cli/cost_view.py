@@ -154,6 +154,7 @@ def _resource_record(resource: ResourceCost) -> dict[str, Any]:
         "charges": [
             {
                 "what": charge.what,
+                "price_keys": list(charge.keys),
                 "quantity": str(charge.quantity),
                 "unit": charge.unit,
                 "unit_price": amount(charge.unit_price),

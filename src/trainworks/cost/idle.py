@@ -32,6 +32,7 @@ class Charge:
     """`quantity` units a month at `unit_price`. `amount` None: there is no price for it."""
 
     what: str
+    keys: tuple[str, ...]
     quantity: Decimal
     unit: str
     unit_price: Money | None
@@ -166,16 +167,19 @@ def _charge(reading: Meter, prices: PriceTable) -> Charge:
         amount: Money | None = ZERO
     else:
         amount = None if unit_price is None else unit_price.times(reading.quantity)
-    return Charge(reading.what, reading.quantity, unit.value if unit else "", unit_price, amount, reading.note)
+    return Charge(
+        reading.what, reading.keys, reading.quantity, unit.value if unit else "", unit_price, amount, reading.note
+    )
 
 
 def _chosen(reading: Choice, prices: PriceTable) -> Charge:
     """From the cheapest to the dearest option; unknown where one of them is."""
     amounts = [amount for option in reading.options if (amount := _charge(option, prices).amount) is not None]
+    keys = tuple(dict.fromkeys(key for option in reading.options for key in option.keys))
     if len(amounts) != len(reading.options):
-        return Charge(reading.what, Decimal(1), _MONTH, None, None)
+        return Charge(reading.what, keys, Decimal(1), _MONTH, None, None)
     between = Money(min(amount.low for amount in amounts), max(amount.high for amount in amounts))
-    return Charge(reading.what, Decimal(1), _MONTH, between, between)
+    return Charge(reading.what, keys, Decimal(1), _MONTH, between, between)
 
 
 def _missing(reading: Meter | Choice, prices: PriceTable) -> str:

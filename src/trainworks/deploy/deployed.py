@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from trainworks.assembly.places import Way
 from trainworks.deploy.events import STACK_TYPE
-from trainworks.deploy.stacks import deployed_template, describe_stack, list_resources
+from trainworks.deploy.stacks import Condition, deployed_template, describe_stack, list_resources
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+
+
+_EMPTY = frozenset({Condition.ABSENT, Condition.IN_REVIEW, Condition.NEVER_CREATED})
+"""Stacks that exist by name, but have no resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ def read_deployed(client: CloudFormationClient, stack_name: str) -> Deployed | N
     A nested template that is not in JSON is left out.
     """
     state = describe_stack(client, stack_name)
-    if state is None or state.status == "REVIEW_IN_PROGRESS":
+    if state is None or state.condition in _EMPTY:
         return None
     templates: dict[Way, dict[str, Any]] = {}
     pending: list[tuple[Way, str]] = [((), state.stack_id)]
