@@ -16,7 +16,6 @@ from trainworks.twin.emulator.engine import MINISTACK_VERSION
 from trainworks.twin.emulator.services import REFUSED, SERVICES
 from trainworks.twin.home import Home
 from trainworks.twin.objects import handler as object_handler
-from trainworks.twin.wire import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,9 @@ def _endpoint_entries() -> list[Entry]:
         home.prepare()
         twin = server.build(home, 0)
         try:
-            endpoints: list[Endpoint] = [twin.sagemaker.endpoint, twin.batch.endpoint]
             return [
                 Entry(endpoint.service_name, operation, str(fidelity), note)
-                for endpoint in endpoints
+                for endpoint in twin.endpoints()
                 for operation, (fidelity, note) in endpoint.fidelity().items()
             ]
         finally:

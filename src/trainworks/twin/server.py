@@ -28,6 +28,7 @@ from trainworks.errors import PortInUseError, TrainworksError, TwinError
 from trainworks.twin.compute.images import Images
 from trainworks.twin.compute.scheduler import LocalCompute
 from trainworks.twin.control import Control
+from trainworks.twin.emulator.budgets_api import EmulatorBudgets
 from trainworks.twin.emulator.ec2_api import EmulatorEc2
 from trainworks.twin.emulator.emulator import Emulator
 from trainworks.twin.front import Front, Routes
@@ -37,11 +38,13 @@ from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.process import end_processes, running_processes, start_time
 from trainworks.twin.resources.registry import resource_types
 from trainworks.twin.services.batch.service import BatchService
+from trainworks.twin.services.cost_anomalies import CostAnomalies
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.sagemaker.service import Parts, SageMakerService
 from trainworks.twin.store.database import Database
 from trainworks.twin.supervisor import REFUSED, listen
+from trainworks.twin.wire import Endpoint
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,11 +63,16 @@ class Twin:
     outbox: Outbox
     sagemaker: SageMakerService
     batch: BatchService
+    cost_anomalies: CostAnomalies
     control: Control
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The services of ours."""
+        return (self.sagemaker.endpoint, self.batch.endpoint, self.cost_anomalies.endpoint)
 
     def front(self) -> Front:
         """The ASGI application over these parts."""
-        endpoints = {"sagemaker": self.sagemaker.endpoint, "batch": self.batch.endpoint}
+        endpoints = {each.service_name: each for each in self.endpoints()}
         routes = Routes(endpoints, self.object_handler, self.control, self.emulator.handle)
         return Front(self.emulator.signing_key, routes)
 
@@ -131,13 +139,28 @@ def build(home: Home, port: int) -> Twin:
         jobs_dir=home.jobs_dir,
         endpoint_url=endpoint_url,
     )
-    for name, resource_type in resource_types(batch.endpoint, sagemaker.endpoint, EmulatorEc2()).items():
+    cost_anomalies = CostAnomalies(database, control_plane)
+    types = resource_types(
+        batch.endpoint, sagemaker.endpoint, cost_anomalies.endpoint, EmulatorEc2(), EmulatorBudgets()
+    )
+    for name, resource_type in types.items():
         emulator.register_resource_type(name, resource_type)
     control = Control(
         control_plane, compute, {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}
     )
     return Twin(
-        home, database, emulator, objects, ObjectHandler(objects), compute, shipper, outbox, sagemaker, batch, control
+        home,
+        database,
+        emulator,
+        objects,
+        ObjectHandler(objects),
+        compute,
+        shipper,
+        outbox,
+        sagemaker,
+        batch,
+        cost_anomalies,
+        control,
     )
 
 

@@ -31,7 +31,7 @@ SERVICES: dict[str, str] = {
     "tagging": "executed",
 }
 
-OWN_SERVICES = ("sagemaker", "batch")
+OWN_SERVICES = ("sagemaker", "batch", "ce")
 """What the front serves without ministack."""
 
 REFUSED: frozenset[tuple[str, str]] = frozenset(

@@ -6,17 +6,23 @@ from collections.abc import Mapping
 
 from trainworks.twin.resource_types import ResourceType
 from trainworks.twin.resources.batch import ComputeEnvironment, JobDefinition, JobQueue
+from trainworks.twin.resources.cost import AnomalyMonitor, AnomalySubscription, Budget, BudgetsApi
 from trainworks.twin.resources.ec2 import Ec2Api, ElasticIp, FlowLog, NatGateway, SecurityGroupRule
 from trainworks.twin.resources.notebooks import LifecycleConfig, NotebookInstance
 from trainworks.twin.wire import Endpoint
 
 
-def resource_types(batch: Endpoint, sagemaker: Endpoint, ec2: Ec2Api) -> Mapping[str, ResourceType]:
-    """Our types by name, over the endpoints of our services and the emulator's EC2."""
+def resource_types(
+    batch: Endpoint, sagemaker: Endpoint, cost_explorer: Endpoint, ec2: Ec2Api, budgets: BudgetsApi
+) -> Mapping[str, ResourceType]:
+    """Our types by name, over the endpoints of our services and the emulator's EC2 and Budgets."""
     return {
         "AWS::Batch::ComputeEnvironment": ComputeEnvironment(batch),
         "AWS::Batch::JobDefinition": JobDefinition(batch),
         "AWS::Batch::JobQueue": JobQueue(batch),
+        "AWS::Budgets::Budget": Budget(budgets),
+        "AWS::CE::AnomalyMonitor": AnomalyMonitor(cost_explorer),
+        "AWS::CE::AnomalySubscription": AnomalySubscription(cost_explorer),
         "AWS::EC2::EIP": ElasticIp(ec2),
         "AWS::EC2::FlowLog": FlowLog(ec2),
         "AWS::EC2::NatGateway": NatGateway(ec2),
