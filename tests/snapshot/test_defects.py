@@ -16,7 +16,7 @@ import pytest
 
 from tests.snapshot.defects import compute, monitoring, network, operations, permissions, storage
 from tests.snapshot.platform import Platform, Reference, Stacks
-from trainworks.infra.app import FEATURE_FLAGS, cli_target
+from trainworks.infra.app import cli_target
 from trainworks.spec.profile import Egress, ProfileName
 
 Finder = Callable[[Stacks], Iterator[str]]
@@ -281,8 +281,12 @@ def test_d23_the_default_group_is_closed_and_traffic_is_logged(both: Comparison)
         "TrainingVPC has no flow log",
         profiles=(ProfileName.STAGING, ProfileName.PROD),
     )
+    # Flags show in what they change: access logs are let in by a policy, where without flags it is an ACL.
     assert both.reference.sources["feature_flags"] == []
-    assert FEATURE_FLAGS
+    for platform in both.ours.values():
+        assert "AccessControl" not in platform.resource("AWS::S3::Bucket", "LogBucket").properties
+        policies = [json.dumps(each.properties) for each in platform.resources("AWS::S3::BucketPolicy")]
+        assert any("logging.s3.amazonaws.com" in policy for policy in policies)
 
 
 def test_d24_everything_that_takes_tags_has_them(both: Comparison) -> None:
@@ -320,6 +324,13 @@ def test_d27_the_environment_variable_and_the_entry_point_exist(reference: Refer
     target = cli_target({"ENVIRONMENT_SUFFIX": "pr3507"})
     assert target.environment_suffix == "pr3507"
     assert json.loads((ROOT / "cdk.json").read_text())["app"].endswith("-m trainworks.infra.app")
+
+
+def test_d28_environments_have_address_blocks_of_their_own(both: Comparison) -> None:
+    (fixed,) = network.address_blocks(both.reference)
+    assert fixed == both.reference.sources["fixed_cidr_block"] == "10.220.0.0/16"
+    blocks = [block for platform in both.ours.values() for block in network.address_blocks(platform)]
+    assert len(set(blocks)) == len(both.ours)
 
 
 def test_d29_the_notebook_stops_when_idle(both: Comparison) -> None:

@@ -80,8 +80,14 @@ def route_tables_without_s3(platform: Stacks) -> Iterator[str]:
             yield f"{table.logical_id} has no route to S3's gateway"
 
 
+WITHOUT_ENDPOINT_POLICIES = (".ecs-agent", ".ecs-telemetry")
+"""Services whose guide knows no endpoint policies; EC2 refuses one."""
+
+
 def endpoints_without_policy(platform: Stacks) -> Iterator[str]:
     for endpoint in platform.resources("AWS::EC2::VPCEndpoint"):
+        if str(platform.properties(endpoint)["ServiceName"]).endswith(WITHOUT_ENDPOINT_POLICIES):
+            continue
         if "PolicyDocument" not in endpoint.properties:
             yield f"{endpoint.logical_id} lets anybody's data through"
 
@@ -113,3 +119,8 @@ def nat_gateways_unlike(platform: Stacks, told: int) -> Iterator[str]:
     """`told`: how many NAT gateways the platform says that it has."""
     if (found := len(platform.resources("AWS::EC2::NatGateway"))) != told:
         yield f"{told} NAT gateway told, {found} in the templates"
+
+
+def address_blocks(platform: Stacks) -> list[str]:
+    """Of its VPCs. Two environments that can be peered have two."""
+    return [str(platform.properties(vpc)["CidrBlock"]) for vpc in platform.resources("AWS::EC2::VPC")]

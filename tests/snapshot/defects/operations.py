@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.snapshot.platform import Stacks
+from tests.snapshot.platform import Resource, Stacks
 
 NEEDED_OUTPUTS = (
     "VpcId",
@@ -32,13 +32,17 @@ TAGLESS = re.compile(
 COST_TAGS = ("Project", "Environment")
 
 
+def tags_of(resource: Resource) -> dict[str, str]:
+    """Its tags, which budgets and cost monitors call `ResourceTags`."""
+    tags: Any = resource.properties.get("Tags", resource.properties.get("ResourceTags", []))
+    return dict(tags) if isinstance(tags, Mapping) else {tag["Key"]: tag["Value"] for tag in tags}
+
+
 def untagged_resources(platform: Stacks) -> Iterator[str]:
     for resource in platform.resources():
         if TAGLESS.search(resource.type):
             continue
-        tags: Any = resource.properties.get("Tags", [])
-        keys = set(tags) if isinstance(tags, Mapping) else {tag["Key"] for tag in tags}
-        if missing := [key for key in COST_TAGS if key not in keys]:
+        if missing := [key for key in COST_TAGS if key not in tags_of(resource)]:
             yield f"{resource.logical_id} has no tag {', '.join(missing)}"
 
 
