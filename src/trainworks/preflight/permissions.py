@@ -40,6 +40,19 @@ class Permissions:
         self.statements = tuple(statements)
         self._boundary = boundary
         self._context = dict(context or {})
+        self._named: dict[str, list[Statement]] = {}
+        self._patterned: list[Statement] = []
+        for statement in self.statements:
+            names = statement.exact_actions
+            for name in names:
+                self._named.setdefault(name, []).append(statement)
+            if not names:
+                self._patterned.append(statement)
+
+    def _about(self, action: str) -> Iterator[Statement]:
+        """Statements that may speak of an action."""
+        yield from self._named.get(action.lower(), ())
+        yield from self._patterned
 
     def allows(self, action: str, resource: str, context: Context | None = None) -> Answer:
         """Whether `action` on `resource` (an ARN; with `*` in it: on all of these) is allowed.
@@ -48,7 +61,7 @@ class Permissions:
         """
         known = {**self._context, **(context or {})}
         best, cap = Answer.NO, Answer.YES
-        for statement in self.statements:
+        for statement in self._about(action):
             strength = _strength(statement, action, resource, known)
             if statement.allows:
                 best = max(best, strength)
@@ -62,7 +75,7 @@ class Permissions:
     def allows_somewhere(self, action: str) -> Answer:
         """Whether `action` is allowed on any resource at all, conditions left aside."""
         best = Answer.NO
-        for statement in self.statements:
+        for statement in self._about(action):
             spoken = statement.speaks_of(action)
             if spoken is Verdict.FALSE:
                 continue
@@ -112,6 +125,8 @@ class RolePermissions:
             "aws:requestedregion": graph.region,
         }
         self._made: dict[Resource, Permissions] = {}
+        self._inline: dict[Resource, tuple[Statement, ...]] = {}
+        self._trust: dict[Resource, tuple[Statement, ...]] = {}
 
     def role(self, name_or_arn: object) -> Resource | None:
         """The role of that name or ARN where the templates have it."""
@@ -131,13 +146,29 @@ class RolePermissions:
             )
         return self._made[role]
 
+    def inline(self, identity: Resource) -> tuple[Statement, ...]:
+        """Statements of the policies inside a role, user or group."""
+        if identity not in self._inline:
+            self._inline[identity] = tuple(_inline(identity))
+        return self._inline[identity]
+
+    def trust(self, role: Resource) -> tuple[Statement, ...]:
+        """Statements that let somebody assume the role."""
+        if role not in self._trust:
+            self._trust[role] = tuple(
+                statement
+                for statement in statements_of(role.get("AssumeRolePolicyDocument"), role)
+                if statement.allows and statement.speaks_of("sts:AssumeRole") is not Verdict.FALSE
+            )
+        return self._trust[role]
+
     def managed_policy_arns(self, role: Resource) -> tuple[str, ...]:
         """ARNs of managed policies that the role names."""
         arns = role.get("ManagedPolicyArns", default=[])
         return tuple(arn for arn in arns if isinstance(arn, str)) if isinstance(arns, list) else ()
 
     def _statements(self, role: Resource) -> Iterator[Statement]:
-        yield from inline_statements(role)
+        yield from self.inline(role)
         for policy in self._attached[role]:
             yield from statements_of(policy.get("PolicyDocument"), policy)
         for arn in self.managed_policy_arns(role):
@@ -157,12 +188,11 @@ class RolePermissions:
             yield anything()
 
 
-def inline_statements(role: Resource) -> Iterator[Statement]:
-    """Statements of the policies inside a role, user or group."""
-    policies = role.get("Policies", default=[])
+def _inline(identity: Resource) -> Iterator[Statement]:
+    policies = identity.get("Policies", default=[])
     for policy in policies if isinstance(policies, list) else []:
         document: Any = policy.get("PolicyDocument") if isinstance(policy, Mapping) else None
-        yield from statements_of(document, role)
+        yield from statements_of(document, identity)
 
 
 @lru_cache(maxsize=4)

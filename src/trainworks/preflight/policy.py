@@ -36,6 +36,13 @@ class Statement:
     def _lower_actions(self) -> tuple[str, ...]:
         return tuple(action.lower() for action in self.actions)
 
+    @cached_property
+    def exact_actions(self) -> tuple[str, ...]:
+        """The actions in lower case where they are names all; empty where a pattern or an unknown one is among them."""
+        if self.not_actions or any("*" in each or "?" in each or isinstance(each, Unknown) for each in self.actions):
+            return ()
+        return self._lower_actions
+
     def speaks_of(self, action: str) -> Verdict:
         """Whether `action`, a name or a pattern, falls under the statement."""
         if self.not_actions:

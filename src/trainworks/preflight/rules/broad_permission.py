@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
@@ -10,7 +10,7 @@ from trainworks.preflight.conditions import tests_of
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.iam_actions import may_need_any_resource
 from trainworks.preflight.managed_policies import managed_policy_name, too_broad
-from trainworks.preflight.permissions import inline_statements, permissions_of
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.policy import Statement, statements_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
@@ -36,7 +36,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
     for identity in graph.of_type(*_IDENTITIES):
         yield from _managed(graph, identity)
-        yield from _faults(identity, inline_statements(identity))
+        yield from _faults(identity, permissions_of(graph).inline(identity))
     for policy in graph.of_type(*_POLICIES):
         yield from _faults(policy, statements_of(policy.get("PolicyDocument"), policy))
 
@@ -54,7 +54,7 @@ def _managed(graph: Graph, identity: Resource) -> Iterator[Fault]:
             )
 
 
-def _faults(at: Resource, statements: Iterator[Statement]) -> Iterator[Fault]:
+def _faults(at: Resource, statements: Iterable[Statement]) -> Iterator[Fault]:
     for statement in statements:
         named = f"statement {statement.sid}: " if statement.sid else ""
         for excess in excesses(statement):

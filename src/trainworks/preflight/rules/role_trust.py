@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from collections.abc import Mapping as MappingABC
+from collections.abc import Iterator, Mapping, Sequence
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.conditions import tests_of
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.policy import Statement, service_principals, statements_of
+from trainworks.preflight.permissions import permissions_of
+from trainworks.preflight.policy import Statement, service_principals
 from trainworks.preflight.role_uses import role_uses_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
-from trainworks.preflight.wildcards import covers_action
 
 _SENDS_SOURCE = frozenset(
     {
@@ -43,19 +42,13 @@ _SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|aws\.i
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
     for role in graph.of_type("AWS::IAM::Role"):
-        statements = list(_trust(role))
+        statements = permissions_of(graph).trust(role)
         yield from _misspelt(role, statements)
         yield from _unbound(role, statements)
     yield from _wrong_principals(graph)
 
 
-def _trust(role: Resource) -> Iterator[Statement]:
-    for statement in statements_of(role.get("AssumeRolePolicyDocument"), role):
-        if statement.allows and any(covers_action(action, "sts:AssumeRole") for action in statement.actions):
-            yield statement
-
-
-def _misspelt(role: Resource, statements: list[Statement]) -> Iterator[Fault]:
+def _misspelt(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault]:
     for statement in statements:
         for service in service_principals(statement.principal):
             if not isinstance(service, Unknown) and not _SERVICE.fullmatch(service):
@@ -67,7 +60,7 @@ def _misspelt(role: Resource, statements: list[Statement]) -> Iterator[Fault]:
                 )
 
 
-def _unbound(role: Resource, statements: list[Statement]) -> Iterator[Fault]:
+def _unbound(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault]:
     for statement in statements:
         keys = {key for _, key, _ in tests_of(statement.condition)} if _has_tests(statement) else set()
         for service in service_principals(statement.principal):
@@ -90,13 +83,15 @@ def _unbound(role: Resource, statements: list[Statement]) -> Iterator[Fault]:
 
 
 def _has_tests(statement: Statement) -> bool:
-    return isinstance(statement.condition, MappingABC)
+    return isinstance(statement.condition, Mapping)
 
 
 def _wrong_principals(graph: Graph) -> Iterator[Fault]:
     told: set[tuple[Resource, str]] = set()
     for use in role_uses_of(graph):
-        trusted = [service for each in _trust(use.role) for service in service_principals(each.principal)]
+        trusted = [
+            service for each in permissions_of(graph).trust(use.role) for service in service_principals(each.principal)
+        ]
         if (use.role, use.service) in told or any(_is(service, use.service) for service in trusted):
             continue
         told.add((use.role, use.service))
