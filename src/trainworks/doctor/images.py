@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from trainworks.doctor.finding import Finding, Outcome
 from trainworks.doctor.looking import Look, Looker
@@ -71,15 +72,16 @@ def look_at_image(looker: Looker, uri: str, account: str) -> ImageFacts | None:
         ),
         looker.ask(
             "ecr:DescribeImages",
-            lambda ecr: str(
-                ecr.describe_images(repositoryName=parts.repository, imageIds=[image_id])["imageDetails"][0][
-                    "imageDigest"
-                ]
-            ),
+            lambda ecr: _digest(ecr, parts.repository, image_id),
             absent=("ImageNotFound", "RepositoryNotFound"),
             subject=parts.reference,
         ),
     )
+
+
+def _digest(ecr: Any, repository: str, image_id: dict[str, str]) -> str | None:
+    details = ecr.describe_images(repositoryName=repository, imageIds=[image_id])["imageDetails"]
+    return str(details[0]["imageDigest"]) if details else None
 
 
 def image_findings(facts: ImageFacts | None) -> Iterator[Finding]:
