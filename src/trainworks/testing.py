@@ -80,7 +80,11 @@ class TestTwin:
             time.sleep(0.001)
 
     def session(
-        self, access_key_id: str | None = None, secret_access_key: str | None = None, session_token: str | None = None
+        self,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
+        region_name: str = DEFAULT_REGION,
     ) -> boto3.Session:
         """A boto3 session as the account's root, or with the keys given."""
         root = self.home.credentials()
@@ -92,7 +96,7 @@ class TestTwin:
             aws_access_key_id=access_key_id or root.access_key_id,
             aws_secret_access_key=secret_access_key or root.secret_access_key,
             aws_session_token=session_token,
-            region_name=DEFAULT_REGION,
+            region_name=region_name,
         )
 
     def client(self, name: str, session: boto3.Session | None = None, **config: Any) -> Any:
