@@ -12,12 +12,15 @@ from trainworks.infra.constructs.policy import allow
 
 
 class FlowLog(Construct):
-    """All traffic of `vpc`, kept `retention_days`."""
+    """All traffic of `vpc`, kept `retention_days`; with `retain` also after the stack is gone.
 
-    def __init__(self, scope: Construct, id: str, *, vpc: ec2.IVpc, retention_days: int) -> None:
+    Billed by what is written: a VPC in which nothing runs costs nothing.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, vpc: ec2.IVpc, retention_days: int, retain: bool = False) -> None:
         super().__init__(scope, id)
         group = logs.CfnLogGroup(self, "LogGroup", retention_in_days=retention_days)
-        group.apply_removal_policy(RemovalPolicy.DESTROY)
+        group.apply_removal_policy(RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY)
         stack = Stack.of(self)
         role = ExecutionRole(
             self,

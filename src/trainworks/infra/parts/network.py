@@ -107,7 +107,13 @@ class Network(Construct):
         if network.gateway_prefix_list_ids:
             self._isolated_destinations = Destinations(network.gateway_prefix_list_ids, endpoints)
         if network.flow_logs:
-            FlowLog(self, "FlowLog", vpc=vpc, retention_days=profile.monitoring.log_retention_days)
+            FlowLog(
+                self,
+                "FlowLog",
+                vpc=vpc,
+                retention_days=profile.monitoring.log_retention_days,
+                retain=profile.storage.retain,
+            )
         ClosedDefaultSecurityGroup(
             self,
             "DefaultSecurityGroup",
