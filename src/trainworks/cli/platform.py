@@ -141,10 +141,12 @@ def down(
 ) -> None:
     """Take the platform away: empty what its removal policy lets be deleted, delete the stack, list what stays."""
     from trainworks.cli import platform_view as view
+    from trainworks.cost.price_files import load_prices
     from trainworks.deploy import deployer, teardown
 
     environment, clients = connect(environment_name)
     deployer.refuse_wrong_account(clients, None if environment.is_twin else environment.account)
+    prices = load_prices(environment.region)
     if _is_precious(environment) and not yes:
         inventory = teardown.survey(environment.stack_name, clients)
         if inventory is not None:
@@ -153,9 +155,9 @@ def down(
     with view.live(output) as report:
         result = teardown.down(environment.stack_name, clients, watch_for(environment, report))
     if output is Output.JSON:
-        print_json(view.down_record(result))
+        print_json(view.down_record(result, prices))
     else:
-        stdout().print(view.down_text(result))
+        stdout().print(view.down_text(result, prices))
 
 
 @app.command()

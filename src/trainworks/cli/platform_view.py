@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.status import Status
 from rich.text import Text
 
 from trainworks.cli.output import Output, facts, stderr, table
+from trainworks.cost.retained import cost_while_retained
 from trainworks.deploy.changes import Replacement, ResourceChange, StackChanges
 from trainworks.deploy.deployer import UpResult
 from trainworks.deploy.events import STACK_TYPE
@@ -33,6 +34,9 @@ from trainworks.deploy.progress import (
 )
 from trainworks.deploy.status import StatusReport
 from trainworks.deploy.teardown import DownResult
+
+if TYPE_CHECKING:
+    from trainworks.cost.prices import PriceTable
 
 _SIGNS = {"Add": ("+", "green"), "Modify": ("~", "yellow"), "Remove": ("-", "red"), "Import": (">", "cyan")}
 
@@ -236,26 +240,31 @@ def inventory_text(stack_name: str, inventory: Inventory) -> RenderableType:
     )
 
 
-def down_record(result: DownResult) -> dict[str, Any]:
+def down_record(result: DownResult, prices: PriceTable) -> dict[str, Any]:
     """The result of `down` for programs."""
     return {
         "stack_name": result.stack_name,
         "existed": result.existed,
-        "retained": [{**asdict(resource), "cost_hint": resource.cost_hint} for resource in result.retained],
+        "retained": [
+            {**asdict(resource), "cost_hint": cost_while_retained(resource.resource_type, prices)}
+            for resource in result.retained
+        ],
     }
 
 
-def down_text(result: DownResult) -> RenderableType:
-    """The result of `down` for people."""
+def down_text(result: DownResult, prices: PriceTable) -> RenderableType:
+    """The result of `down` for people: what stays goes on costing by the list."""
     if not result.existed:
         return Text(f"{result.stack_name} is not deployed: nothing to do")
     gone = Text(f"{result.stack_name} is deleted", style="bold green")
     if not result.retained:
         return gone
-    rows = [(r.place, r.resource_type, r.physical_id, r.cost_hint) for r in result.retained]
+    rows = [
+        (r.place, r.resource_type, r.physical_id, cost_while_retained(r.resource_type, prices)) for r in result.retained
+    ]
     return Group(
         gone,
-        table(("kept by its removal policy", "type", "physical id", "goes on costing (us-east-1)"), rows),
+        table(("kept by its removal policy", "type", "physical id", f"goes on costing ({prices.region})"), rows),
     )
 
 

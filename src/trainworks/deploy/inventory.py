@@ -14,17 +14,6 @@ if TYPE_CHECKING:
 
 _RETAINING = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
 
-_COST_WHILE_RETAINED = {
-    "AWS::S3::Bucket": "storage about $0.023 per GB and month",
-    "AWS::ECR::Repository": "storage about $0.10 per GB and month",
-    "AWS::Logs::LogGroup": "storage about $0.03 per GB and month",
-    "AWS::DynamoDB::Table": "storage about $0.25 per GB and month, and its capacity if provisioned",
-    "AWS::KMS::Key": "about $1 a month; without it what it encrypts is lost",
-    "AWS::EC2::NatGateway": "about $33 a month",
-    "AWS::EC2::VPCEndpoint": "about $7.30 a month and zone for an interface endpoint",
-    "AWS::EC2::EIP": "about $3.65 a month",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class DeployedResource:
@@ -37,11 +26,6 @@ class DeployedResource:
     resource_type: str
     status: str
     retained: bool
-
-    @property
-    def cost_hint(self) -> str:
-        """What it goes on costing when it is retained (us-east-1), or empty for what costs nothing by itself."""
-        return _COST_WHILE_RETAINED.get(self.resource_type, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tests.unit.deploy.cloudformation import START
 from trainworks.cli import platform_view as view
 from trainworks.cli.output import Output
 from trainworks.deploy.assets import AssetUpload
+from trainworks.cost.price_files import shipped_prices
 from trainworks.deploy.changes import ResourceChange, StackChanges
 from trainworks.deploy.deployer import UpResult
 from trainworks.deploy.inventory import DeployedResource
@@ -88,8 +89,9 @@ def test_an_unchanged_up_is_one_sentence() -> None:
 def test_what_is_retained_is_listed_with_its_cost() -> None:
     kept = DeployedResource("Storage/Models", (), "Models", "models-1", "AWS::S3::Bucket", "CREATE_COMPLETE", True)
     result = DownResult("platform", existed=True, retained=(kept,))
-    assert "models-1" in _drawn(view.down_text(result))
-    (record,) = view.down_record(result)["retained"]
+    prices = shipped_prices("us-east-1")
+    assert "models-1" in _drawn(view.down_text(result, prices))
+    (record,) = view.down_record(result, prices)["retained"]
     assert "per GB" in record["cost_hint"]
 
 
