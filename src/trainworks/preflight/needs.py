@@ -6,11 +6,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trainworks.assembly.graph import Unknown
+from trainworks.assembly.graph import Graph, Unknown
 from trainworks.preflight.network import Subnet
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.workloads import BatchEnvironment, Container, EcsTasks, Notebook, Workload
 from trainworks.preflight.workloads.values import flag, tables
-from trainworks.spec.service_needs import INTERNET, SERVICE_NEEDS, Necessity, ServiceNeed
+from trainworks.spec.service_needs import (
+    INTERNET,
+    SERVICE_NEEDS,
+    SERVICES_OF_ACTIONS,
+    Necessity,
+    ServiceNeed,
+    WorkloadKind,
+)
 
 _PRIVATE_IMAGE = re.compile(r"\d{12}\.dkr[.-]ecr\.")
 _CALL = re.compile(r"""\baws["',\s]+([a-z0-9-]+)["',\s]+[a-z]|boto3\.(?:client|resource)\(\s*["']([a-z0-9-]+)""")
@@ -106,6 +114,34 @@ def _of_scripts(workload: Workload) -> Iterator[ServiceNeed]:
             service = _ENDPOINT_NAMES.get(match[1] or match[2])
             if service:
                 yield ServiceNeed(service, Necessity.ALWAYS, f"do what its lifecycle script calls {service} for")
+
+
+def granted_needs(graph: Graph, workload: Workload) -> tuple[Need, ...]:
+    """Services that the role of its code is granted in the templates: nobody grants what is never to be called.
+
+    Only for functions and containers, whose code is all that uses their role.
+    """
+    permissions = permissions_of(graph)
+    services: dict[str, None] = {}
+    for arn in _code_roles(workload):
+        role = permissions.role(arn)
+        for statement in permissions.of(role).statements if role is not None else ():
+            if statement.allows and statement.written_in is not None:
+                services.update(dict.fromkeys(filter(None, map(_service_of, statement.actions))))
+    return tuple(Need(service, False, "use what its role grants there") for service in services)
+
+
+def _code_roles(workload: Workload) -> tuple[str, ...]:
+    if isinstance(workload, BatchEnvironment):
+        return tuple(definition.role_arn for definition in workload.job_definitions)
+    runs_code = workload.kind in (WorkloadKind.LAMBDA_FUNCTION, WorkloadKind.ECS_FARGATE)
+    return (workload.role_arn,) if runs_code else ()
+
+
+def _service_of(action: str) -> str | None:
+    if isinstance(action, Unknown) or "Stream" in action:
+        return None
+    return SERVICES_OF_ACTIONS.get(action) or SERVICES_OF_ACTIONS.get(action.partition(":")[0])
 
 
 def attached_by_aws(workload: Workload) -> bool:

@@ -95,6 +95,7 @@ class Network:
             for vpc in zone.get("VPCs", default=())
             if isinstance(vpc, Mapping)
         }
+        self._answers: dict[tuple[Subnet, str, bool | Unknown], Answer] = {}
         tables = _route_tables(graph)
         self._subnets = {each: _subnet(each, graph, tables.get(each)) for each in graph.of_type("AWS::EC2::Subnet")}
 
@@ -109,6 +110,12 @@ class Network:
 
     def reach(self, subnet: Subnet, service: str, has_public_ip: bool | Unknown) -> Answer:
         """Whether, and by what, an interface in `subnet` reaches `service`; `INTERNET` is any address outside AWS."""
+        asked = (subnet, service, has_public_ip)
+        if asked not in self._answers:
+            self._answers[asked] = self._answer(*asked)
+        return self._answers[asked]
+
+    def _answer(self, subnet: Subnet, service: str, has_public_ip: bool | Unknown) -> Answer:
         answers = [*self._by_endpoints(subnet, service), self._by_routes(subnet.table, subnet.vpc, has_public_ip)]
         if subnet.vpc is None or (service != INTERNET and subnet.vpc in self._unnamed):
             answers.append(Answer(Reach.UNKNOWN))

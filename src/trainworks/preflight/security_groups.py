@@ -155,6 +155,7 @@ def _permission(rule: Mapping[str, Any]) -> Permission:
     )
 
 
+@lru_cache(maxsize=1024)
 def _network(cidr_block: str) -> _Net | None:
     try:
         return _Net(cidr_block, strict=False)

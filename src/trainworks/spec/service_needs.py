@@ -110,6 +110,22 @@ SERVICE_NEEDS: Mapping[WorkloadKind, tuple[ServiceNeed, ...]] = {
 """What each kind of workload needs, in the order in which it needs it."""
 
 
+SERVICES_OF_ACTIONS: Mapping[str, str] = {
+    "athena": "athena",
+    "bedrock": "bedrock-runtime",
+    "dynamodb": "dynamodb",
+    "rekognition": "rekognition",
+    "s3": "s3",
+    "sagemaker": "sagemaker.api",
+    "sagemaker:InvokeEndpoint": "sagemaker.runtime",
+    "secretsmanager": "secretsmanager",
+    "ssm": "ssm",
+    "states": "states",
+}
+"""Where calls of an IAM service prefix, or of one action, go. Left out is what AWS often does for the workload with the
+role's permissions: reading queues and streams, dead letters, logs, traces, decryption, network interfaces."""
+
+
 def services_of(
     kinds: Iterable[WorkloadKind], necessities: Iterable[Necessity] = (_N.ALWAYS, _N.PRIVATE_IMAGE, _N.AWSLOGS)
 ) -> frozenset[str]:

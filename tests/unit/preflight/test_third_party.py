@@ -16,7 +16,22 @@ from trainworks.preflight.settings import Settings
 TEMPLATES = sorted(
     path for path in (Path(__file__).parent / "third_party").iterdir() if path.suffix in (".yaml", ".json")
 )
+ERRORS = {
+    # The CDK's own group has no rule for its members, and the template has a job of several nodes.
+    "cdk_batch_environments": {("TW13", "CE1BFE03A1")},
+}
 WARNINGS = {
+    "cdk_batch_environments": {
+        ("TW26", "CExecutionRole2649972C"),
+        ("TW26", "CFExecutionRole2FF16234"),
+        ("TW26", "MCExecutionRoleEC33E31F"),
+        ("TW27", "CE1BFE03A1"),
+    },
+    "cdk_isolated_tasks": {
+        ("TW10", "FC4345940"),  # may read a secret that it cannot reach
+        ("TW26", "TDExecutionRole88C96BCD"),
+        ("TW26", "TDTaskRoleC497AFFC"),
+    },
     "fargate_behind_load_balancer": {("TW26", "ExecutionRole"), ("TW26", "TaskRole")},
     "sagemaker_studio_of_a_team": {("TW23", "Role")},
 }
@@ -39,8 +54,8 @@ def _resources(sources: Sources) -> dict[str, Any]:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
 def test_what_is_right_is_left_alone(path: Path) -> None:
     found = _findings(load_sources(path))
-    assert [each for each in found if each.is_error] == []
-    assert {(each.code, each.place) for each in found} == WARNINGS.get(path.stem, set())
+    assert {(each.code, each.place) for each in found if each.is_error} == ERRORS.get(path.stem, set())
+    assert {(each.code, each.place) for each in found if not each.is_error} == WARNINGS.get(path.stem, set())
 
 
 def test_a_service_without_its_route() -> None:

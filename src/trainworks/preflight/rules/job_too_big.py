@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from trainworks.assembly.graph import Graph, Unknown
 from trainworks.preflight.finding import Severity
@@ -53,7 +54,8 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
         yield from _useless(environment, [size for _, size in jobs])
 
 
-def _hosts(names: Sequence[str]) -> tuple[InstanceType, ...] | None:
+@lru_cache(maxsize=64)
+def _hosts(names: tuple[str, ...]) -> tuple[InstanceType, ...] | None:
     try:
         return tuple(instance_type(name) for name in expand_instance_types(names))
     except UnknownInstanceTypeError:

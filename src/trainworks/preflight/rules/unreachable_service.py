@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.needs import Need, attached_by_aws, has_public_ip, needs_of
+from trainworks.preflight.needs import Need, attached_by_aws, granted_needs, has_public_ip, needs_of
 from trainworks.preflight.network import Reach, Subnet, network_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
@@ -37,13 +37,19 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
 def _misses(graph: Graph, workload: Workload) -> Iterator[_Miss]:
     network = network_of(graph)
     subnets = [subnet for each in workload.subnets or () if (subnet := network.subnet(each)) is not None]
-    needs = needs_of(workload) if subnets else ()
+    needs = _needs(graph, workload) if subnets else ()
     for subnet in subnets:
         public_ip = has_public_ip(workload, subnet)
         for need in needs:
             answer = network.reach(subnet, need.service, public_ip)
             if answer.reach is Reach.NO:
                 yield _Miss(need, subnet, answer.reason)
+
+
+def _needs(graph: Graph, workload: Workload) -> tuple[Need, ...]:
+    needs = needs_of(workload)
+    services = {need.service for need in needs}
+    return (*needs, *(need for need in granted_needs(graph, workload) if need.service not in services))
 
 
 def _in_vain(graph: Graph, workload: Workload) -> Iterator[Fault]:

@@ -187,6 +187,25 @@ def test_an_interface_that_never_gets_an_address_in_a_public_subnet() -> None:
     assert _faults(vpc(), nat(), {"F": function}, group("Group")) == []
 
 
+def test_what_the_role_of_a_function_grants_in_vain() -> None:
+    statements = [
+        {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue", "logs:PutLogEvents"], "Resource": "*"},
+        {"Effect": "Allow", "Action": ["sqs:ReceiveMessage", "dynamodb:GetRecords", "s3:GetObject"], "Resource": "*"},
+        {"Effect": "Deny", "Action": "ssm:*", "Resource": "*"},
+    ]
+    role = resource("IAM::Role", Policies=[{"PolicyName": "p", "PolicyDocument": {"Statement": statements}}])
+    function = resource(
+        "Lambda::Function",
+        Role={"Fn::GetAtt": ["Role", "Arn"]},
+        VpcConfig={"SubnetIds": [ref("Subnet")], "SecurityGroupIds": [group_id("Group")]},
+    )
+    pieces = (vpc(), gateway(), gateway("dynamodb"), {"F": function, "Role": role}, group("Group"))
+    (fault,) = _faults(*pieces)
+    assert fault.severity is Severity.WARNING
+    assert "cannot reach secretsmanager (" in fault.message
+    assert _faults(*pieces, interface("secretsmanager")) == []
+
+
 @pytest.mark.parametrize("subnet", ["subnet-0123", ref("Anything"), {"Fn::ImportValue": "subnet"}])
 def test_subnets_out_of_sight(subnet: Any) -> None:
     hosts = batch()
