@@ -379,16 +379,20 @@ def _circles(scope: Scope) -> Iterator[Problem]:
         yield from _circles(child)
 
 
-def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _texts(each, f"{path}.{key}" if path else str(key))
-            yield from _texts(key, f"{path} (key)") if "tw" in str(key) else ()
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _texts(each, f"{path}[{index}]")
+def _texts(value: Any, path: str) -> list[tuple[str, str]]:
+    """(path, text) of every text in a value. Without recursion: a large assembly has tens of thousands of them."""
+    found: list[tuple[str, str]] = []
+    pending: list[tuple[str, Any]] = [(path, value)]
+    while pending:
+        where, each = pending.pop()
+        if isinstance(each, str):
+            found.append((where, each))
+        elif isinstance(each, dict):
+            pending += [(f"{where}.{key}" if where else key, member) for key, member in reversed(each.items())]
+            found += [(f"{where} (key)", key) for key in each if "tw" in key]
+        elif isinstance(each, list):
+            pending += [(f"{where}[{index}]", each[index]) for index in range(len(each) - 1, -1, -1)]
+    return found
 
 
 def _objects(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:

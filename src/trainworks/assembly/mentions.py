@@ -22,6 +22,7 @@ class Mentions(Generic[R]):
         self._identities = identities
         self._by_token = {each.token: resource for resource, each in identities.items()}
         self._exact: dict[str, R] = {}
+        self._known_values: dict[R, list[tuple[str, str]]] = {}
         self._named: dict[str, R] = {}
         for resource, each in identities.items():
             for value in (each.arn, each.ref):
@@ -56,10 +57,15 @@ class Mentions(Generic[R]):
         return resource if value in known or value == _group_arn(identity) or _is_attribute(value, token) else None
 
     def inside(self, text: object) -> tuple[R, ...]:
-        """Every resource that `text` mentions."""
+        """Every resource that `text` mentions, in the order in which it does."""
         if not isinstance(text, str):
             return ()
-        return tuple(dict.fromkeys(resource for _, resource in self._positions(text)))
+        explicit = self._explicit.finditer(text) if self._explicit else ()
+        if "tw" not in text:
+            return tuple(dict.fromkeys(self._named[match[0]] for match in explicit))
+        found = [(m.start(), self._by_token[m[0]]) for m in TOKEN.finditer(text) if m[0] in self._by_token]
+        found += [(m.start(), self._named[m[0]]) for m in explicit]
+        return tuple(dict.fromkeys(resource for _, resource in sorted(found, key=_position)))
 
     def found(self, text: str) -> Iterator[tuple[R, str]]:
         """Every resource that `text` mentions, with the attribute whose value stands there."""
@@ -74,17 +80,13 @@ class Mentions(Generic[R]):
                 text = text.replace(value, f"${{{written}}}")
         return text
 
-    def _positions(self, text: str) -> list[tuple[int, R]]:
-        found = [(m.start(), self._by_token[m[0]]) for m in TOKEN.finditer(text) if m[0] in self._by_token]
-        if self._explicit:
-            found += [(m.start(), self._named[m[0]]) for m in self._explicit.finditer(text)]
-        return sorted(found, key=lambda each: each[0])
-
     def _attribute(self, resource: R, text: str) -> str:
         return next((attribute for value, attribute in self._values(resource) if value in text), "Ref")
 
     def _values(self, resource: R) -> list[tuple[str, str]]:
         """Known values of a resource's attributes, the longest first, so that an ARN goes before the name in it."""
+        if resource in self._known_values:
+            return self._known_values[resource]
         identity = self._identities[resource]
         naming = identity.naming
         values = {identity.ref: "Ref"}
@@ -92,7 +94,12 @@ class Mentions(Generic[R]):
         for attribute in naming.attributes or ():
             values.setdefault(identity.attribute(attribute), attribute)
         values.setdefault(identity.name, "Name")
-        return sorted(values.items(), key=lambda each: len(each[0]), reverse=True)
+        self._known_values[resource] = sorted(values.items(), key=lambda each: len(each[0]), reverse=True)
+        return self._known_values[resource]
+
+
+def _position(each: tuple[int, object]) -> int:
+    return each[0]
 
 
 def _group_arn(identity: Identity) -> str:
