@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -22,7 +22,7 @@ _NAME = re.compile(r"(?P<stem>.*?)(?P<suffix>Name|Identifier|Id)")
 
 
 def main() -> int:
-    types = {name: entry for name, schema in schemas() if (entry := entry_of(name, schema))}
+    types = {name: entry for name in _types() if (entry := entry_of(name, schema_of(name)))}
     document = {"source": f"registry schemas of {_REGION} in cfn-lint {metadata.version('cfn-lint')}", "types": types}
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in sorted(types.items()))
     text = f'{{\n"source": {json.dumps(document["source"])},\n"types": {{\n{lines}\n}}\n}}\n'
@@ -31,12 +31,18 @@ def main() -> int:
     return 0
 
 
-def schemas() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every resource type of the region with its schema."""
+def schema_of(type_: str) -> Mapping[str, Any]:
+    """The registry schema of a resource type."""
     from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - only this program needs it
 
-    for name in PROVIDER_SCHEMA_MANAGER.get_resource_types(_REGION):
-        yield name, PROVIDER_SCHEMA_MANAGER.get_resource_schema(_REGION, name).schema
+    schema: Mapping[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema(_REGION, type_).schema
+    return schema
+
+
+def _types() -> list[str]:
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415
+
+    return list(PROVIDER_SCHEMA_MANAGER.get_resource_types(_REGION))
 
 
 def entry_of(type_: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -54,7 +54,11 @@ class Draft:
         return found
 
     def body(self, name: str) -> dict[str, Any]:
-        """The resource of that place (`Storage/ModelBucket`) or logical id."""
+        """The resource of that place (`Storage/ModelBucket`) or logical id, also one that was added."""
+        for template in self.sources.templates.values():
+            if name in template["Resources"]:
+                added: dict[str, Any] = template["Resources"][name]
+                return added
         resource = self._clean.graph.resource(name)
         body: dict[str, Any] = self.sources.templates[resource.stack, resource.way]["Resources"][resource.logical_id]
         return body
@@ -62,6 +66,13 @@ class Draft:
     def properties(self, name: str) -> dict[str, Any]:
         properties: dict[str, Any] = self.body(name).setdefault("Properties", {})
         return properties
+
+    def logical_id(self, name: str) -> str:
+        return self._clean.graph.resource(name).logical_id
+
+    def without_termination_protection(self) -> Draft:
+        self.sources = Sources(tuple(replace(stack, termination_protection=False) for stack in self.sources.stacks))
+        return self
 
     def add(self, logical_id: str, type_: str, properties: Mapping[str, Any], stack: str = "", **body: Any) -> None:
         """One more resource in the nested stack (`template`)."""

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainworks.errors import ConfigurationError
+from trainworks.preflight.baseline import entries_for, load_baseline, parse_baseline
+from trainworks.preflight.finding import Finding, Severity
+from trainworks.preflight.patterns import matches
+from trainworks.preflight.report import Report
+
+TODAY = date(2026, 3, 1)
+FINDING = Finding("TW27", Severity.ERROR, "Batch/Spot", "AWS::Batch::ComputeEnvironment", "Spot", "too much", "9", "")
+OTHER = Finding("TW21", Severity.ERROR, "Storage/Key", "AWS::KMS::Key", "Key", "is lost", "Delete", "Retain")
+REPORT = Report.of([FINDING, OTHER])
+
+
+def entry(**changes: object) -> str:
+    values = {"code": '"TW27"', "place": '"Batch/*"', "reason": '"raised"', "date": "2026-01-31", **changes}
+    return "[[accepted]]\n" + "\n".join(f"{key} = {value}" for key, value in values.items() if value is not None) + "\n"
+
+
+def test_an_accepted_finding_is_set_apart_with_its_reason() -> None:
+    report = parse_baseline(entry(), "b").apply(REPORT, TODAY)
+    assert report.findings == (OTHER,)
+    assert [(each.finding, each.reason) for each in report.accepted] == [(FINDING, "raised")]
+
+
+@pytest.mark.parametrize("changes", [{"code": '"TW2"'}, {"place": '"Spot"'}, {"message": '"too little"'}])
+def test_an_entry_accepts_only_what_it_says_and_is_stale_otherwise(changes: dict[str, object]) -> None:
+    report = parse_baseline(entry(**changes), "b").apply(REPORT, TODAY)
+    assert FINDING in report.findings
+    assert [each.code for each in report.warnings] == ["baseline/stale"]
+
+
+def test_an_entry_for_what_was_not_looked_for_is_not_stale() -> None:
+    baseline = parse_baseline(entry(code='"cfn-lint/W3010"'), "b")
+    assert baseline.apply(REPORT, TODAY).findings == REPORT.findings
+    codes = [each.code for each in baseline.apply(REPORT, TODAY, looked_for=("TW", "cfn-lint/")).warnings]
+    assert codes == ["baseline/stale"]
+
+
+def test_an_entry_expires_the_day_after() -> None:
+    baseline = parse_baseline(entry(expires="2026-03-01"), "b")
+    assert FINDING not in baseline.apply(REPORT, TODAY).findings
+    report = baseline.apply(REPORT, date(2026, 3, 2))
+    assert FINDING in report.findings
+    assert [each.code for each in report.warnings] == ["baseline/expired"]
+
+
+def test_an_entry_for_one_environment() -> None:
+    baseline = parse_baseline(entry(environments='["prod"]'), "b")
+    assert FINDING not in baseline.apply(REPORT, TODAY, "prod").findings
+    assert baseline.apply(REPORT, TODAY, "dev").findings == REPORT.findings
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("accepted = 3", "[[accepted]]"),
+        ("[[known]]", "[[accepted]]"),
+        ("[[accepted", "mend the TOML"),
+        (entry(reason=None), "it needs code, place, reason, date"),
+        (entry(reason='" "'), "has no reason"),
+        (entry(date='"2026-01-31"'), "a date"),
+        (entry(since="2026-01-31"), "it needs code"),
+        (entry(environments='"prod"'), "a list"),
+    ],
+)
+def test_a_bad_baseline_is_refused_by_name(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "baseline.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        load_baseline(path)
+    assert str(path) in str(refused.value)
+    assert says in str(refused.value)
+
+
+def test_a_baseline_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"none\.toml"):
+        load_baseline(tmp_path / "none.toml")
+
+
+def test_new_entries_are_refused_until_they_have_a_reason_and_then_accept_exactly_their_findings() -> None:
+    nag = Finding("cdk-nag/IAM5[Resource::a/*]", Severity.ERROR, "A/Role", "", "", "wild\ncards", "", "")
+    text = entries_for([FINDING, nag], TODAY)
+    with pytest.raises(ConfigurationError, match="has no reason"):
+        parse_baseline(text, "b")
+    baseline = parse_baseline(text.replace('reason = ""', 'reason = "known"'), "b")
+    assert baseline.apply(Report.of([FINDING, nag]), TODAY).findings == ()
+
+
+@given(st.text(alphabet="ab*?[]/:", max_size=12))
+def test_a_text_matches_itself_once_its_wildcards_are_literal(text: str) -> None:
+    literal = text.replace("[", "\0").replace("*", "[*]").replace("?", "[?]").replace("\0", "[")
+    if "[[*]" not in literal and "[[?]" not in literal:
+        assert matches(literal, text)
+    assert matches("*", text)
+
+
+def test_brackets_stand_for_themselves() -> None:
+    assert matches("IAM5[Resource::[*]]", "IAM5[Resource::*]")
+    assert not matches("IAM5[Resource::[*]]", "IAM5[Resource::x]")
+    assert matches("IAM5[Resource::*:cluster/[*]]", "IAM5[Resource::arn:aws:ecs:cluster/*]")
+    assert not matches("Batch/?", "Batch/AB")
