@@ -139,6 +139,7 @@ def build(home: Home, port: int) -> Twin:
         jobs_dir=home.jobs_dir,
         endpoint_url=endpoint_url,
     )
+    compute.on_interruption(batch.on_interruption)
     cost_anomalies = CostAnomalies(database, control_plane)
     types = resource_types(
         batch.endpoint, sagemaker.endpoint, cost_anomalies.endpoint, EmulatorEc2(), EmulatorBudgets()

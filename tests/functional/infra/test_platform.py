@@ -5,33 +5,17 @@ from __future__ import annotations
 import ast
 import base64
 import json
-import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from botocore.exceptions import ClientError
 
-from tests.functional.deploy.platforms import ALLOWED, Recorder, clients_of
-from trainworks.assembly import SynthRequest, synthesize
-from trainworks.deploy.deployer import up
-from trainworks.deploy.deployment import deployment_of
-from trainworks.spec.profile import PROFILES, ProfileName
 from trainworks.testing import TestTwin
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-
-
-@pytest.fixture(scope="module")
-def outputs(twin: TestTwin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    suffix = f"i{secrets.token_hex(3)}"
-    request = SynthRequest(suffix, PROFILES[ProfileName.DEV], ACCOUNT, REGION)
-    assembly = synthesize(request, tmp_path_factory.mktemp("assemblies"))
-    deployment = deployment_of(assembly, account_id=ACCOUNT, region=REGION)
-    yield dict(up(deployment, clients_of(twin), Recorder().watch, ALLOWED).outputs)
 
 
 def eventually(look: Callable[[], Any], seconds: float = 20) -> Any:
@@ -117,42 +101,3 @@ def test_retention_of_the_shared_log_group_is_set_and_never_shortened(twin: Test
     logs.put_retention_policy(logGroupName=group, retentionInDays=7)
     run()
     assert retention() == 30
-
-
-def test_a_failed_training_job_is_told_through_the_encrypted_topic(twin: TestTwin, outputs: dict[str, str]) -> None:
-    sqs, sagemaker = twin.client("sqs"), twin.client("sagemaker")
-    name = f"{outputs['EnvironmentSuffix']}-fails"
-    queue_url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns_policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "sns.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": queue_arn,
-            }
-        ],
-    }
-    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": json.dumps(sns_policy)})
-    twin.client("sns").subscribe(TopicArn=outputs["FailureTopicArn"], Protocol="sqs", Endpoint=queue_arn)
-
-    config = json.loads(outputs["TrainingJobConfig"])
-    config["CheckpointConfig"]["S3Uri"] += name
-    sagemaker.create_training_job(
-        **config,
-        TrainingJobName=name,
-        AlgorithmSpecification={
-            "TrainingImage": IMAGE,
-            "TrainingInputMode": "File",
-            "ContainerEntrypoint": ["sh", "-c", "exit 3"],
-        },
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-    )
-    eventually(lambda: sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "Failed")
-    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=queue_url).get("Messages"))
-    event = json.loads(json.loads(message["Body"])["Message"])
-    assert event["detail"]["TrainingJobName"] == name
-    assert event["detail"]["TrainingJobStatus"] == "Failed"
-    assert event["detail"]["RoleArn"] == outputs["TrainingRoleArn"]

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -21,7 +21,7 @@ from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.engine import Engine
 from trainworks.twin.compute.fleet import Fleet
 from trainworks.twin.compute.placement import Machine, Request, fits
-from trainworks.twin.compute.tables import Tables, schema
+from trainworks.twin.compute.tables import InstanceRow, Tables, schema
 from trainworks.twin.ports import (
     InstanceInfo,
     Market,
@@ -36,6 +36,9 @@ from trainworks.twin.store import Database
 
 _log = logging.getLogger(__name__)
 _WELCOME_TIMEOUT_SECONDS = 10.0
+
+InterruptionListener = Callable[[Connection, InstanceInfo], None]
+"""Called with the open transaction in which a spot interruption is decided; as a `TaskListener`, it never blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class LocalCompute:
         database.apply(schema())
         settings = settings or ComputeSettings.from_environment()
         self._listeners: list[tuple[str, TaskListener]] = []
+        self._interruption_listeners: list[InterruptionListener] = []
         self._usage: dict[str, Usage] = {}
         self._welcome: Message | None = None
         self._welcomed = threading.Event()
@@ -99,6 +103,10 @@ class LocalCompute:
 
     def subscribe(self, prefix: str, listener: TaskListener) -> None:
         self._listeners.append((prefix, listener))
+
+    def on_interruption(self, listener: InterruptionListener) -> None:
+        """Tell `listener` of each spot interruption, in the transaction that decides on it."""
+        self._interruption_listeners.append(listener)
 
     def create_pool(self, tx: Connection, spec: PoolSpec) -> None:
         """Raises `UnknownInstanceTypeError` for a type that is not in the table."""
@@ -139,9 +147,12 @@ class LocalCompute:
         """Raises `LookupError` for an instance that is not running."""
         with self._database.transaction() as tx:
             tables = Tables(tx)
-            if instance_id not in {row.instance_id for row in tables.instances()}:
+            row = next((row for row in tables.instances() if row.instance_id == instance_id), None)
+            if row is None:
                 raise LookupError(f"there is no running instance {instance_id}")
-            tables.interrupt_instance(instance_id, time.time() + notice_seconds)
+            if tables.interrupt_instance(instance_id, time.time() + notice_seconds):
+                for listener in self._interruption_listeners:
+                    listener(tx, _info(row, ()))
         self._engine.wake()
 
     def fits(self, pool: PoolSpec, vcpus: float, memory_mib: int, gpus: int) -> bool:
@@ -152,19 +163,7 @@ class LocalCompute:
     def instances(self, pool_id: str | None = None) -> Sequence[InstanceInfo]:
         with self._database.transaction() as tx:
             rows, tasks = Tables(tx).instances(), Tables(tx).active_tasks()
-        return [
-            InstanceInfo(
-                row.instance_id,
-                row.pool_id,
-                row.instance_type,
-                Market(row.market),
-                row.launched_at,
-                row.pid,
-                tuple(tasks.get(row.instance_id, ())),
-            )
-            for row in rows
-            if pool_id in (None, row.pool_id)
-        ]
+        return [_info(row, tasks.get(row.instance_id, ())) for row in rows if pool_id in (None, row.pool_id)]
 
     def usage(self) -> Sequence[Usage]:
         """The last sample of every running task; agents send one a second, the first 50 ms after a task's start."""
@@ -208,6 +207,13 @@ class LocalCompute:
             _log.warning(warning)
         self._welcome = welcome
         self._welcomed.set()
+
+
+def _info(row: InstanceRow, task_ids: Sequence[str]) -> InstanceInfo:
+    market = Market(row.market)
+    return InstanceInfo(
+        row.instance_id, row.pool_id, row.instance_type, market, row.launched_at, row.pid, tuple(task_ids)
+    )
 
 
 def _warning(welcome: Message) -> str:

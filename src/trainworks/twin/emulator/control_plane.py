@@ -96,7 +96,7 @@ class EmulatorControlPlane:
             "Resources": list(resources),
             "Time": datetime.now(UTC).isoformat(),
         }
-        region = next((arn.split(":")[3] for arn in resources if arn.count(":") >= 5), "") or DEFAULT_REGION
+        region = next((found for arn in resources if (found := _region(arn))), DEFAULT_REGION)
 
         def write() -> None:
             with self._scope(ACCOUNT_ID, region):
@@ -153,6 +153,12 @@ def _check(response: tuple[int, Any, Any]) -> None:
     if status >= 400:
         document = json.loads(body)
         raise ApiError(str(document.get("__type", "InternalFailure")), str(document.get("message", body)), status)
+
+
+def _region(arn: str) -> str:
+    """The region of an ARN; some of EC2's events have a zone in its place."""
+    parts = arn.split(":")
+    return parts[3].rstrip("abcdef") if len(parts) >= 5 else ""
 
 
 def _has_key(store: Any, key: str) -> bool:

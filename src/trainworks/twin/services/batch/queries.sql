@@ -158,3 +158,6 @@ SELECT log_caller AS caller FROM batch_job_spec WHERE spec_id = ?;
 SELECT DISTINCT instance_id FROM batch_job
 WHERE (job_id = :job_id OR parent_id = :job_id) AND queue_arn LIKE :scope || ':%'
     AND instance_id IS NOT NULL AND status IN ('STARTING', 'RUNNING') ORDER BY instance_id;
+
+-- name: environment_of_pool
+SELECT arn FROM batch_compute_environment WHERE pool_id = ?;

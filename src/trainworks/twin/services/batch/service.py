@@ -14,13 +14,24 @@ from sqlite3 import Connection
 from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
-from trainworks.twin.ports import Caller, Compute, ControlPlane, ImageResolver, TaskEvent, TaskState
+from trainworks.spec.instance_types import FARGATE_FAMILY
+from trainworks.twin.ports import (
+    Caller,
+    Compute,
+    ControlPlane,
+    ImageResolver,
+    InstanceInfo,
+    Market,
+    TaskEvent,
+    TaskState,
+)
 from trainworks.twin.services.batch.arns import TASK_PREFIX, job_arn, job_of_task, scope_of, task_id
 from trainworks.twin.services.batch.attempts import apply_event
 from trainworks.twin.services.batch.definitions import JobDefinitions
 from trainworks.twin.services.batch.describe import job_detail
 from trainworks.twin.services.batch.dispatch import Dispatcher, DispatchPorts, log_folder, log_path
 from trainworks.twin.services.batch.environments import ComputeEnvironments
+from trainworks.twin.services.batch.hosts import interruption_warning
 from trainworks.twin.services.batch.jobs import Jobs
 from trainworks.twin.services.batch.launch import Launch, LaunchPorts, log_group_of, log_stream_of
 from trainworks.twin.services.batch.progress import Progress
@@ -114,6 +125,12 @@ class BatchService:
         """The instances on which a job, or the children of an array, run now; empty where it runs on none."""
         rows = self._database.read(SQL["instances_of_job"], {"job_id": job_id, "scope": scope_of(caller)})
         return [row["instance_id"] for row in rows]
+
+    def on_interruption(self, tx: Connection, instance: InstanceInfo) -> None:
+        """EC2's warning, where the instance is a spot host of a compute environment; Fargate's tasks have none."""
+        row = tx.execute(SQL["environment_of_pool"], (instance.pool_id,)).fetchone()
+        if row is not None and instance.market is Market.SPOT and not instance.instance_type.startswith(FARGATE_FAMILY):
+            self._outbox.put(tx, [interruption_warning(instance.instance_id, row["arn"].split(":")[3])])
 
     def on_task_events(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
         """`TaskListener`: the states of jobs follow their tasks, in the transaction of the events."""
