@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.snapshot.defects.operations import TAGLESS, tags_of
+from tests.snapshot.defects.storage import CREATE_ONLY_NAMES
 from tests.snapshot.platform import Platform, Resource
 from trainworks.spec.profile import Egress, ProfileName
 
@@ -21,32 +23,6 @@ INTERFACE_ACTIONS = {
     "ec2:DescribeDhcpOptions",
     "ec2:DescribeSubnets",
     "ec2:DescribeSecurityGroups",
-}
-
-TAGLESS = re.compile(
-    r"Policy$|Route$|SubnetRouteTableAssociation|VPCGatewayAttachment|LifecycleConfig|SecurityGroup(In|E)gress"
-    r"|InstanceProfile|Events::Rule|LaunchTemplate$|Dashboard"
-)
-"""Types without a `Tags` property in CloudFormation, or that the CDK does not tag (rules, launch templates)."""
-
-CREATE_ONLY_NAMES = {
-    "AWS::Batch::ComputeEnvironment": "ComputeEnvironmentName",
-    "AWS::Batch::JobDefinition": "JobDefinitionName",
-    "AWS::Batch::JobQueue": "JobQueueName",
-    "AWS::CloudWatch::Alarm": "AlarmName",
-    "AWS::CloudWatch::Dashboard": "DashboardName",
-    "AWS::EC2::LaunchTemplate": "LaunchTemplateName",
-    "AWS::EC2::SecurityGroup": "GroupName",
-    "AWS::ECR::Repository": "RepositoryName",
-    "AWS::Events::Rule": "Name",
-    "AWS::IAM::InstanceProfile": "InstanceProfileName",
-    "AWS::IAM::Role": "RoleName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::S3::Bucket": "BucketName",
-    "AWS::SNS::Topic": "TopicName",
-    "AWS::SageMaker::NotebookInstance": "NotebookInstanceName",
-    "AWS::SageMaker::NotebookInstanceLifecycleConfig": "NotebookInstanceLifecycleConfigName",
-    "AWS::StepFunctions::StateMachine": "StateMachineName",
 }
 
 
@@ -119,54 +95,88 @@ def test_the_training_role_can_resume_from_checkpoints(platform: Platform) -> No
     assert any("checkpoints/*" in prefixes for prefixes in listing)
 
 
-def test_failed_jobs_are_told(platform: Platform) -> None:
-    (rule,) = [
-        each
+def rules_of(platform: Platform, source: str) -> dict[str, dict[str, Any]]:
+    """Rules on events of `source` by logical id, without the hash."""
+    return {
+        each.logical_id[:-8]: platform.properties(each)
         for each in platform.resources("AWS::Events::Rule")
-        if "aws.sagemaker" in each.properties.get("EventPattern", {}).get("source", [])
-    ]
-    properties = platform.properties(rule)
-    assert properties["EventPattern"]["detail-type"] == ["SageMaker Training Job State Change"]
-    assert properties["EventPattern"]["detail"] == {
-        "TrainingJobStatus": ["Failed"],
-        "RoleArn": [platform.outputs["TrainingRoleArn"]],
+        if source in each.properties.get("EventPattern", {}).get("source", [])
     }
+
+
+def test_failed_and_interrupted_training_jobs_are_told(platform: Platform) -> None:
+    topic, role = platform.resource("AWS::SNS::Topic"), {"RoleArn": [platform.outputs["TrainingRoleArn"]]}
+    rules = rules_of(platform, "aws.sagemaker")
+    assert {name: rule["EventPattern"]["detail"] for name, rule in rules.items()} == {
+        "TrainingJobFailedRule": {"TrainingJobStatus": ["Failed"], **role},
+        "TrainingJobInterruptedRule": {
+            "TrainingJobStatus": ["InProgress"],
+            "SecondaryStatus": ["Interrupted"],
+            **role,
+        },
+    }
+    for rule in rules.values():
+        assert rule["EventPattern"]["detail-type"] == ["SageMaker Training Job State Change"]
+        assert [target["Arn"] for target in rule["Targets"]] == [topic.arn()]
+    assert platform.outputs["FailureTopicArn"] == topic.arn()
+
+
+def test_failed_batch_jobs_lost_hosts_and_a_blocked_queue_are_told(platform: Platform) -> None:
+    topic, rules = platform.resource("AWS::SNS::Topic"), rules_of(platform, "aws.batch")
+    assert set(rules) == {"BatchJobFailedRule", "BatchJobHostLostRule", "BatchJobQueueBlockedRule"}
+    for rule in rules.values():
+        assert platform.outputs["JobQueueArn"] in json.dumps(rule["EventPattern"]["detail"])
+        assert [target["Arn"] for target in rule["Targets"]] == [topic.arn()]
+
+
+def test_alarms_count_the_events_of_failures_and_tell_the_same_topic(platform: Platform) -> None:
     topic = platform.resource("AWS::SNS::Topic")
-    assert [target["Arn"] for target in properties["Targets"]] == [topic.arn()] == [platform.outputs["FailureTopicArn"]]
+    watched = set()
+    for each in platform.resources("AWS::CloudWatch::Alarm"):
+        alarm = platform.properties(each)
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Events", "MatchedEvents")
+        assert alarm["AlarmActions"] == [topic.arn()]
+        watched |= {(dimension["Name"], dimension["Value"]) for dimension in alarm["Dimensions"]}
+    rules = [rule for rule in platform.resources("AWS::Events::Rule") if "JobFailed" in rule.logical_id]
+    assert watched == {("RuleName", rule.arn()) for rule in rules}
 
-    alarm = platform.properties(platform.resource("AWS::CloudWatch::Alarm"))
-    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Events", "MatchedEvents")
-    assert alarm["Dimensions"] == [{"Name": "RuleName", "Value": rule.arn()}]
-    assert alarm["AlarmActions"] == [topic.arn()]
 
-
-def test_the_encrypted_topic_takes_messages_of_rule_and_alarm(platform: Platform) -> None:
+def test_the_encrypted_topic_takes_messages_of_its_publishers(platform: Platform) -> None:
     key_reference = platform.properties(platform.resource("AWS::SNS::Topic"))["KmsMasterKeyId"]
     (key,) = [each for each in platform.resources("AWS::KMS::Key") if each.arn() == key_reference]
-    publishers = {"events.amazonaws.com", "cloudwatch.amazonaws.com"}
-    (statement,) = [
-        each for each in platform.properties(key)["KeyPolicy"]["Statement"] if each.get("Sid") == "Publishers"
-    ]
-    assert set(statement["Principal"]["Service"]) == publishers
-    assert {"kms:Decrypt", "kms:GenerateDataKey"} == set(statement["Action"])
+    publishers = {"events", "cloudwatch", "budgets", "costalerts"}
+    of_key = [s for s in platform.properties(key)["KeyPolicy"]["Statement"] if s.get("Sid", "").startswith("Publish")]
+    assert {service(each) for each in of_key} == publishers
+    assert all({"kms:Decrypt", "kms:GenerateDataKey"} == set(each["Action"]) for each in of_key)
 
-    policy = platform.properties(platform.resource("AWS::SNS::TopicPolicy"))["PolicyDocument"]["Statement"]
-    assert {each["Principal"]["Service"] for each in policy if each["Effect"] == "Allow"} == publishers
-    assert all("Condition" in each for each in policy)
+    of_topic = platform.properties(platform.resource("AWS::SNS::TopicPolicy"))["PolicyDocument"]["Statement"]
+    assert {service(each) for each in of_topic if each["Effect"] == "Allow"} == publishers
+    # EventBridge names no source when it publishes: a condition on one would lose every message.
+    for statement in (*of_key, *(each for each in of_topic if each["Effect"] == "Allow")):
+        assert ("Condition" in statement) is (service(statement) != "events")
+
+
+def service(statement: dict[str, Any]) -> str:
+    """The service that a statement of a resource's policy allows, without its domain."""
+    return str(statement["Principal"]["Service"]).removesuffix(".amazonaws.com")
 
 
 def test_the_dashboard_draws_metrics_that_exist(platform: Platform) -> None:
-    body = json.loads(platform.properties(platform.resource("AWS::CloudWatch::Dashboard"))["DashboardBody"])
-    metrics = [metric for widget in body["widgets"] for metric in widget["properties"]["metrics"]]
-    expressions = [metric[0]["expression"] for metric in metrics if isinstance(metric[0], dict)]
-    for name in ("CPUUtilization", "MemoryUtilization", "DiskUtilization", "GPUUtilization"):
-        expected = f"SEARCH('{{/aws/sagemaker/TrainingJobs,Host}} MetricName=\"{name}\"', 'Average', 60)"
-        assert expected in expressions
-    assert any("{AWS/SageMaker,EndpointName,VariantName}" in each for each in expressions)
-    assert any("{/aws/sagemaker/TrainingJobs,TrainingJobName}" in each for each in expressions)
-    plain = [metric for metric in metrics if isinstance(metric[0], str)]
-    assert [metric[:2] for metric in plain] == [["AWS/Events", "MatchedEvents"]]
-    assert "ALL" not in json.dumps(metrics)
+    dashboards = platform.resources("AWS::CloudWatch::Dashboard")
+    assert len(dashboards) == int(platform.profile.monitoring.dashboard)
+    for dashboard in dashboards:
+        body = json.loads(platform.properties(dashboard)["DashboardBody"])
+        metrics = [metric for widget in body["widgets"] for metric in widget["properties"].get("metrics", [])]
+        expressions = [metric[0]["expression"] for metric in metrics if isinstance(metric[0], dict)]
+        for name in ("CPUUtilization", "MemoryUtilization", "DiskUtilization", "GPUUtilization"):
+            assert any(f'{{/aws/sagemaker/TrainingJobs,Host}} MetricName="{name}"' in each for each in expressions)
+        rules = {metric[3] for metric in metrics if metric[:3] == ["AWS/Events", "MatchedEvents", "RuleName"]}
+        assert rules == {
+            rule.arn()
+            for rule in platform.resources("AWS::Events::Rule")
+            if "TrainingJob" in rule.logical_id or "BatchJob" in rule.logical_id
+        }
+        assert "ALL" not in json.dumps(metrics)
 
 
 def test_what_holds_data_lives_as_long_as_the_profile_says(platform: Platform) -> None:
@@ -204,6 +214,7 @@ def test_no_wildcard_actions_and_wildcard_resources_only_where_there_are_no_othe
         "cloudwatch:PutMetricData",
         "ec2:DescribeDhcpOptions",
         "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroupRules",
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSubnets",
         "ec2:DescribeTags",
@@ -281,16 +292,21 @@ def test_retention_is_set_where_sagemaker_writes(platform: Platform) -> None:
     assert not any(
         "/aws/sagemaker" in json.dumps(each.properties) for each in platform.resources("AWS::Logs::LogGroup")
     )
-    machine = platform.properties(platform.resource("AWS::StepFunctions::StateMachine", "TrainingLogRetention"))
-    states = json.loads(machine["DefinitionString"])["States"]
-    assert states["Set"]["Parameters"] == {
-        "LogGroupName": "/aws/sagemaker/TrainingJobs",
+    machine = platform.resource("AWS::StepFunctions::StateMachine", "TrainingLogRetention")
+    states = json.loads(platform.properties(machine)["DefinitionString"])["States"]
+    groups = [each["LogGroupName"] for each in states["Groups"]["Result"]]
+    notebook = ["/aws/sagemaker/NotebookInstances"] if platform.profile.notebook else []
+    assert groups == ["/aws/sagemaker/TrainingJobs", *notebook]
+    assert states["Each"]["ItemProcessor"]["States"]["Set"]["Parameters"] == {
+        "LogGroupName.$": "$.LogGroupName",
         "RetentionInDays": platform.profile.monitoring.training_log_retention_days,
     }
-    (rule,) = [each for each in platform.resources("AWS::Events::Rule") if "ScheduleExpression" in each.properties]
-    assert [target["Arn"] for target in platform.properties(rule)["Targets"]] == [
-        platform.resource("AWS::StepFunctions::StateMachine", "TrainingLogRetention").arn("Arn")
+    (rule,) = [
+        properties
+        for each in platform.resources("AWS::Events::Rule")
+        if machine.arn("Arn") in json.dumps((properties := platform.properties(each))["Targets"])
     ]
+    assert rule["ScheduleExpression"] == "rate(1 day)"
 
 
 def test_archived_artefacts_stay_readable(platform: Platform) -> None:
@@ -438,14 +454,12 @@ def test_everything_that_takes_tags_has_them(platform: Platform) -> None:
         "Project": "trainworks",
         "Environment": platform.outputs["EnvironmentSuffix"],
         "Profile": platform.profile.name,
+        "Platform": f"trainworks-{platform.outputs['EnvironmentSuffix']}",
     }
     for resource in platform.resources():
         if TAGLESS.search(resource.type):
             continue
-        tags = resource.properties.get("Tags")
-        assert tags is not None, resource.logical_id
-        given = tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
-        assert expected.items() <= given.items()
+        assert expected.items() <= tags_of(resource).items(), resource.logical_id
     assert dict(platform.assembly.tags) == expected
 
 
@@ -454,13 +468,15 @@ def test_the_root_has_every_output_and_none_is_empty(platform: Platform) -> None
         "EnvironmentSuffix", "Region", "VpcId", "PrivateSubnetIds", "DatasetBucketName", "ModelBucketName",
         "LogBucketName", "ECRRepositoryUri", "TrainingRoleArn", "TrainingSecurityGroupId", "TrainingJobConfig",
         "ComputeEnvironmentArn", "JobQueueArn", "JobDefinitionArn", "BatchLogGroupName", "TrainingLogGroupName",
-        "DashboardName", "FailureTopicArn", "DataKeyArn",
+        "FailureTopicArn", "DataKeyArn", "ResourceTags",
     }  # fmt: skip
+    if platform.profile.monitoring.dashboard:
+        expected.add("DashboardName")
     if platform.profile.notebook:
         expected |= {"NotebookRoleArn", "NotebookInstanceName"}
     assert set(platform.outputs) == expected
     assert all(platform.outputs.values())
-    assert all("," not in value or key in {"PrivateSubnetIds", "TrainingJobConfig", "ECRRepositoryUri"}
+    assert all("," not in value or key in {"PrivateSubnetIds", "TrainingJobConfig", "ECRRepositoryUri", "ResourceTags"}
                for key, value in platform.outputs.items())  # fmt: skip
 
 
