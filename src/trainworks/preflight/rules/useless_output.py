@@ -13,7 +13,7 @@ from trainworks.preflight.settings import Settings
 
 _EMPTY = frozenset({"", "[]", "{}", "null", ","})
 _STACK = "AWS::CloudFormation::Stack"
-_MENTIONED_OUTPUT = re.compile(r'(?P<stack>\w+)(?:\.|", ")Outputs\.(?P<name>\w+)')
+_OUTPUT = re.compile(r"Outputs\.(\w+)")
 _LATEST = re.compile(r"^(?P<repository>[^\s:@]+/[^\s:@]+?)(?::latest)?$")
 
 
@@ -41,9 +41,9 @@ def _unheard(graph: Graph) -> Iterator[Fault]:
     """Outputs of nested stacks: nobody but the parent can read them, unless they are exported."""
     for stack in graph.stacks:
         heard = {
-            (*way, match["stack"], match["name"])
+            (*way, *mentioned)
             for way in graph.ways(stack)
-            for match in _MENTIONED_OUTPUT.finditer(json.dumps(graph.template(stack, way)))
+            for mentioned in _mentioned_outputs(json.dumps(graph.template(stack, way)))
         }
         for way in graph.ways(stack):
             outputs = graph.template(stack, way).get("Outputs", {}) if way else {}
@@ -56,6 +56,14 @@ def _unheard(graph: Graph) -> Iterator[Fault]:
                         graph.outputs_of(stack, way)[name],
                         "hand it on as an output of the root stack, or leave it out",
                     )
+
+
+def _mentioned_outputs(template: str) -> Iterator[tuple[str, str]]:
+    """The logical id of a nested stack and the name of its output, as in `Fn::GetAtt` and `${Stack.Outputs.Name}`."""
+    for match in _OUTPUT.finditer(template):
+        end = max(template.rfind(".", 0, match.start()), template.rfind('", "', 0, match.start()))
+        start = max(template.rfind('"', 0, end), template.rfind("{", 0, end)) + 1
+        yield template[start:end], match[1]
 
 
 def _place(graph: Graph, stack: str, way: tuple[str, ...], name: str) -> str:
