@@ -2,6 +2,7 @@
 
 states.md    from the transition tables in `trainworks.spec`
 fidelity.md  from the operations that the twin's services declare
+check.md     from the rules, and what they find on the platforms' templates
 cost.md      from the platforms' templates and the price file; the table in README.md too
 """
 
@@ -13,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+import check_page
 import cost_page
 
 from trainworks.spec import batch_job, training_job
@@ -60,6 +62,7 @@ def diagram(following: Mapping[State, frozenset[State]], first: State, terminal:
 PAGES: dict[str, Callable[[], str]] = {
     "states.md": states,
     "fidelity.md": fidelity.page,
+    "check.md": check_page.page,
     "cost.md": cost_page.page,
     "../README.md": cost_page.readme,
 }

@@ -1,105 +1,53 @@
 """What the public scanners say of the platform: cfn-lint, cdk-nag and the CDK's own validation.
 
-A finding that stands is listed here with its reason; one that is not listed fails, and so does an entry that nothing
-matches any more.
+A finding that stands is in the platform's own baseline with its reason; one that is not listed there fails, and so does
+an entry that nothing matches any more.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
-from cfnlint.api import ManualArgs, lint_file
 
-from tests.snapshot.platform import Platform
+from tests.conftest import ACCOUNT, REGION
+from trainworks.assembly import CloudAssembly, SynthRequest
+from trainworks.assembly.graph import load_graph
 from trainworks.infra.app import Target, create_app
 from trainworks.infra.node import use_bundled_node
+from trainworks.preflight.baseline import platform_baseline
+from trainworks.preflight.finding import Finding
+from trainworks.preflight.report import Report
+from trainworks.preflight.scanners import CDK_NAG, CFN_LINT, scan
 from trainworks.spec.profile import PROFILES, ProfileName
-
-CFN_LINT_ACCEPTED = {
-    "W3010": "zones are spelled out, so that a synthesis needs no account; the profile says which",
-}
-
-_PREFIXES = "object prefixes: the role reaches these prefixes of the platform's own buckets, not the buckets"
-_INTERFACES = "SageMaker makes the interfaces, so their ids are unknown; subnets and security groups are exact"
-_NO_RESOURCES = "only actions that IAM gives no resource level are allowed on it (shown by test_d8)"
-
-CDK_NAG_ACCEPTED = {
-    ("IAM5[Resource::<*Bucket*Arn>/*/[*]]", "*Role/*"): _PREFIXES,
-    ("IAM5[Resource::[*]]", "*Role/*"): _NO_RESOURCES,
-    ("IAM5[Resource::*:network-interface/[*]]", "Training/*Role/*"): _INTERFACES,
-    ("IAM5[Resource::*:cluster/[*]]", "Batch/InstanceRole/*"): "Batch makes its ECS clusters and names them itself",
-    ("IAM5[Resource::*:container-instance/[*]]", "Batch/InstanceRole/*"): "a host does not know its id beforehand",
-    ("IAM5[Resource::*:log-group:/aws/sagemaker/*[*]]", "*Role/*"): "streams of SageMaker's own group, one a job",
-    ("IAM5[Resource::*:training-job/*-[*]]", "Training/NotebookRole/*"): "jobs of this environment, named by prefix",
-    ("SF1", "*"): "one or two states without data: the execution history, kept 90 days, says all",
-    ("SF2", "*"): "calls one AWS API; there is no chain of services to trace",
-    (
-        "VPC7",
-        "Network/Vpc/*",
-    ): "flow logs are a profile value, off in dev alone, where they would cost more than the rest",
-}
-"""(rule, construct path) as shell patterns, without the pack's name and the stack's."""
-
-
-def test_cfn_lint(platform: Platform) -> None:
-    nested = list(platform.assembly.directory.glob("*.template.json"))
-    assert len(nested) == 6
-    found = {
-        (match.rule.id, path.name, match.message)
-        for path in nested
-        for match in lint_file(path, config=ManualArgs(regions=["eu-west-1"]))
-        if match.rule.id not in CFN_LINT_ACCEPTED
-    }
-    assert found == set()
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
-    """(rule, construct path) of what the packs report over all profiles, the CDK's own validation among them."""
-    use_bundled_node()
-    from aws_cdk import Validations
-    from cdk_nag import AwsSolutionsChecks
-
-    found: set[tuple[str, str]] = set()
+def findings(assemblies: Mapping[ProfileName, CloudAssembly]) -> frozenset[Finding]:
+    """What both scanners report over all profiles."""
+    found: set[Finding] = set()
     for name, profile in PROFILES.items():
-        output_dir = tmp_path_factory.mktemp(name)
-        app = create_app(Target(name, profile, "eu-west-1", "111111111111"), str(output_dir), validate=True)
-        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-        with pytest.raises(RuntimeError, match="ValidationFailed"):  # the accepted findings
-            app.synth()
-        found |= _read(output_dir / "validation-report.json")
-    return found
+        result = scan(load_graph(assemblies[name].directory), SynthRequest(name.value, profile, ACCOUNT, REGION))
+        assert set(result.prefixes) == {CFN_LINT, CDK_NAG}
+        assert result.notes == ()
+        found.update(result.findings)
+    return frozenset(found)
 
 
-def _read(report: Path) -> set[tuple[str, str]]:
-    return {
-        (
-            violation["ruleName"].removeprefix("AwsSolutions-"),
-            construct["constructPath"].partition("/")[2].replace("Default/", ""),
-        )
-        for plugin in json.loads(report.read_text())["pluginReports"]
-        for violation in plugin["violations"]
-        for construct in violation["violatingConstructs"]
-    }
+def test_scanners_find_nothing_unexplained(findings: frozenset[Finding]) -> None:
+    assert platform_baseline().apply(Report.of(findings), date.today()).findings == ()
 
 
-def _accepts(accepted: tuple[str, str], finding: tuple[str, str]) -> bool:
-    rule, path = accepted
-    # In a shell pattern `[` opens a set; in the rules it is a bracket. `[*]` stays the literal asterisk.
-    rule = re.sub(r"\[(?!\*\])", "[[]", rule)
-    return fnmatchcase(finding[0], rule) and fnmatchcase(finding[1], path)
+def test_no_explanation_is_stale(findings: frozenset[Finding]) -> None:
+    entries = platform_baseline().entries
+    assert [each for each in entries if not any(each.accepts(finding) for finding in findings)] == []
 
 
-def test_cdk_nag_finds_nothing_unexplained(findings: set[tuple[str, str]]) -> None:
-    assert {each for each in findings if not any(_accepts(a, each) for a in CDK_NAG_ACCEPTED)} == set()
-
-
-def test_no_explanation_is_stale(findings: set[tuple[str, str]]) -> None:
-    assert {a for a in CDK_NAG_ACCEPTED if not any(_accepts(a, each) for each in findings)} == set()
+def test_findings_name_constructs(findings: frozenset[Finding]) -> None:
+    assert {each.place for each in findings if each.code == "cdk-nag/IAM5[Resource::*]"} >= {"Training/TrainingRole"}
+    assert all(each.resource_type and each.logical_id for each in findings if each.code.startswith(CDK_NAG))
 
 
 def test_the_cdks_own_validation_passes(tmp_path: Path) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainworks.errors import CheckError
-from trainworks.preflight.baseline import FILE_NAME, Baseline, load_baseline, parse_baseline
+from trainworks.preflight.baseline import FILE_NAME, Baseline, load_baseline, platform_baseline
 from trainworks.preflight.checker import check
 from trainworks.preflight.report import Report
 from trainworks.preflight.rules import RULES
@@ -60,13 +59,6 @@ def run(graph: Graph, scope: Scope, baseline: Baseline | None) -> Report:
         if each is not None:
             report = each.apply(report, today, scope.environment, looked_for)
     return report
-
-
-def platform_baseline() -> Baseline:
-    """What stands in the platform as it is shipped, and why."""
-    name = "platform-baseline.toml"
-    text = resources.files("trainworks.preflight").joinpath("data", name).read_text(encoding="utf-8")
-    return parse_baseline(text, name, reports_stale=False)
 
 
 def baseline_path(named: Path | None) -> Path | None:

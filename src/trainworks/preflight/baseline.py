@@ -17,6 +17,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from trainworks.preflight.report import Acceptance, Report
 FILE_NAME = "trainworks-baseline.toml"
 """Looked for beside `trainworks.toml`."""
 
+_PLATFORM = "platform-baseline.toml"
 _REQUIRED = {"code": str, "place": str, "reason": str, "date": datetime.date}
 _OPTIONAL = {"expires": datetime.date, "message": str, "environments": list}
 
@@ -103,6 +105,12 @@ def load_baseline(path: Path) -> Baseline:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}", fix="name a baseline file in TOML") from error
     return parse_baseline(text, str(path))
+
+
+def platform_baseline() -> Baseline:
+    """What scanners say of the platform as it is shipped, and why it stands. Some entries are for one profile alone."""
+    text = resources.files("trainworks.preflight").joinpath("data", _PLATFORM).read_text(encoding="utf-8")
+    return parse_baseline(text, _PLATFORM, reports_stale=False)
 
 
 def parse_baseline(text: str, name: str, *, reports_stale: bool = True) -> Baseline:
