@@ -100,7 +100,7 @@ class Network(Construct):
             Tags.of(named).add("Name", "/".join(readable))
         self._gateways(vpc, network)
         if services := profile.endpoint_services:
-            group = self._interface_endpoints(vpc, services)
+            group = self._interface_endpoints(vpc, cidr_block, services)
             endpoints: tuple[str, ...] = (group.security_group_id,)
         else:
             endpoints = ()
@@ -132,7 +132,7 @@ class Network(Construct):
         for statement in gateway_statements(stack, "dynamodb"):
             dynamodb.add_to_policy(statement)
 
-    def _interface_endpoints(self, vpc: ec2.Vpc, services: Sequence[str]) -> ec2.SecurityGroup:
+    def _interface_endpoints(self, vpc: ec2.Vpc, cidr_block: str, services: Sequence[str]) -> ec2.SecurityGroup:
         """All endpoints share one security group, which answers to the VPC alone."""
         group = ec2.SecurityGroup(
             self,
@@ -141,7 +141,7 @@ class Network(Construct):
             description="HTTPS from the VPC to interface endpoints",
             allow_all_outbound=False,
         )
-        group.add_ingress_rule(ec2.Peer.ipv4(vpc.vpc_cidr_block), ec2.Port.tcp(443), "HTTPS from the VPC")
+        group.add_ingress_rule(ec2.Peer.ipv4(cidr_block), ec2.Port.tcp(443), "HTTPS from the VPC")
         for service in services:
             endpoint = ec2.InterfaceVpcEndpoint(
                 self,
