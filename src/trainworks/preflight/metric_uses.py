@@ -70,12 +70,13 @@ def _pairs(dimensions: object) -> dict[str, str]:
 
 
 def metrics_of_dashboard(dashboard: Resource) -> Iterator[MetricUse]:
-    """The metrics of all widgets of an `AWS::CloudWatch::Dashboard`; none of a body that is not known or no JSON."""
+    """The metrics of all widgets of an `AWS::CloudWatch::Dashboard`; none of a body that is no JSON.
+
+    A body that is known in part still has its own words; what stands for the rest is a sentence, and left out.
+    """
     body = dashboard.get("DashboardBody")
-    if not isinstance(body, str) or isinstance(body, Unknown):
-        return
     try:
-        parsed = json.loads(body)
+        parsed = json.loads(body) if isinstance(body, str) else body
     except ValueError:
         return
     for index, widget in enumerate(tables(table(parsed).get("widgets"))):
@@ -83,7 +84,9 @@ def metrics_of_dashboard(dashboard: Resource) -> Iterator[MetricUse]:
         title = text(properties.get("title")) or str(index)
         rows = properties.get("metrics")
         if widget.get("type") == "metric" and isinstance(rows, list):
-            yield from _of_rows(rows, f"widget {title}")
+            for use in _of_rows(rows, f"widget {title}"):
+                if not isinstance(body, Unknown) or " " not in use.namespace + use.metric_name:
+                    yield use
 
 
 def _of_rows(rows: Sequence[Any], where: str) -> Iterator[MetricUse]:

@@ -12,8 +12,9 @@ from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.conditions import Context
 from trainworks.preflight.permissions import Answer, Permissions
 from trainworks.preflight.role_uses import RoleUse, Tasks, event_targets
+from trainworks.preflight.workloads import SageMakerJob
 from trainworks.preflight.workloads.values import table, text
-from trainworks.spec.role_actions import ROLE_NEEDS, Need, When, Workload
+from trainworks.spec.role_actions import PULL, ROLE_NEEDS, Need, When, Workload
 from trainworks.spec.task_actions import (
     MANAGED_RULE_ACTIONS,
     SDK_ACTIONS,
@@ -27,11 +28,15 @@ from trainworks.spec.task_actions import (
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """`action` on any one of `resources`, which name the same thing in the ways a policy may; empty: on something."""
+    """`action` on any one of `resources`, which name the same thing in the ways a policy may; empty: on something.
+
+    What is not `is_required` has a purpose, but the workload does without.
+    """
 
     action: str
     resources: tuple[str, ...] = ()
     context: Context = field(default_factory=dict, hash=False)
+    is_required: bool = True
 
     def granted(self, permissions: Permissions) -> Answer:
         """Whether the permissions suffice."""
@@ -53,6 +58,7 @@ _NAMESPACES = {
     Workload.ENDPOINT: "/aws/sagemaker/Endpoints",
 }
 _PRIVATE_IMAGE = re.compile(r"(\d+)\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
+_IMAGE = (PULL, ("ecr:GetAuthorizationToken",))
 _SDK = re.compile(r"arn:[^:]+:states:::aws-sdk:([^:]+):([^.]+)")
 _OPTIMIZED = re.compile(r"arn:[^:]+:states:::([a-z]+:[A-Za-z]+)(\.\w+)?(:2)?")
 _FUNCTION = re.compile(r"arn:[^:]+:lambda:.+")
@@ -76,8 +82,17 @@ def _parts(graph: Graph, use: RoleUse) -> Iterator[Needed | None]:
         yield from _targets(graph, use.record, use.role)
     elif use.workload:
         for need in ROLE_NEEDS[use.workload].needs:
+            if _without_image(use) and need.actions in _IMAGE:
+                continue
             if need.when is When.ALWAYS or (need.when in (When.PRIVATE_IMAGE, When.LOGS) and _starts_tasks(use)):
                 yield from _needed(graph, use, need)
+
+
+def _without_image(use: RoleUse) -> bool:
+    """Whether a training job names an algorithm instead of an image: AWS brings the image then."""
+    return isinstance(use.record, SageMakerJob) and "AlgorithmName" in table(
+        use.record.request.get("AlgorithmSpecification")
+    )
 
 
 def _starts_tasks(use: RoleUse) -> bool:
@@ -194,15 +209,14 @@ def _task(graph: Graph, resource: str, parameters: Mapping[str, Any]) -> Iterato
 
 def _integrated(graph: Graph, actions: TaskActions, parameters: Mapping[str, Any], *, waits: bool) -> Iterator[Needed]:
     yield Needed(actions.start, _arns(graph, parameters.get(actions.on)))
+    for action in actions.also:
+        yield Needed(action, is_required=False)
     for name in actions.passes:
         yield Needed("iam:PassRole", _arns(graph, parameters.get(name)))
-    if waits:
-        for action in actions.sync:
-            yield Needed(action)
-        if actions.sync_rule:
-            rule = f"arn:{graph.partition}:events:{graph.region}:{graph.account}:rule/{actions.sync_rule}"
-            for action in MANAGED_RULE_ACTIONS:
-                yield Needed(action, (rule,))
+    if waits and actions.sync_rule:
+        rule = f"arn:{graph.partition}:events:{graph.region}:{graph.account}:rule/{actions.sync_rule}"
+        for action in MANAGED_RULE_ACTIONS:
+            yield Needed(action, (rule,))
 
 
 def _targets(graph: Graph, rule: Resource, role: Resource) -> Iterator[Needed | None]:
@@ -214,6 +228,7 @@ def _targets(graph: Graph, rule: Resource, role: Resource) -> Iterator[Needed | 
         if action == "ecs:RunTask":
             yield Needed(action, _arns(graph, table(target.get("EcsParameters")).get("TaskDefinitionArn")))
             yield Needed("iam:PassRole")
+            yield Needed("ecs:TagResource", is_required=False)
         else:
             yield Needed(action, _arns(graph, target.get("Arn"))) if action else None
 

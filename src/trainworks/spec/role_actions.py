@@ -132,6 +132,7 @@ def _sagemaker(group: str, namespace: str) -> tuple[Need, ...]:
         ),
         Need("join the VPC", SAGEMAKER_INTERFACE, "its subnets, groups and interfaces; describes on *", When.VPC),
         Need("use the data key", KEY_USE, "the key", When.KEY),
+        Need("encrypt anew", ("kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"), "the key", When.CODE),
         Need(
             "attach encrypted volumes",
             ("kms:CreateGrant",),
@@ -233,7 +234,7 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
             Workload.ENDPOINT,
             "sagemaker.amazonaws.com",
             (
-                Need("read the model", ("s3:GetObject", "s3:ListBucket"), "the artefact prefix", When.CODE),
+                Need("read the model", READ_DATA, "the artefact prefix", When.CODE),
                 Need("capture data", ("s3:PutObject",), "the capture prefix", When.CODE),
                 *_sagemaker("/aws/sagemaker/Endpoints/", "/aws/sagemaker/Endpoints"),
             ),
@@ -358,12 +359,9 @@ ROLE_NEEDS: dict[Workload, RoleNeeds] = {
             Workload.FLOW_LOG,
             "vpc-flow-logs.amazonaws.com",
             (
-                Need(
-                    "deliver",
-                    ("logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"),
-                    "the log group",
-                ),
-                Need("find the group", ("logs:DescribeLogGroups",), "*"),
+                Need("deliver", ("logs:CreateLogStream", "logs:PutLogEvents"), "the log group"),
+                Need("find its streams", ("logs:DescribeLogStreams",), "the log group", When.CODE),
+                Need("find the group", ("logs:DescribeLogGroups",), "*", When.CODE),
                 Need("make the log group", ("logs:CreateLogGroup",), "the log group", When.CODE),
             ),
         ),

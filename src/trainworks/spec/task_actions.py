@@ -13,17 +13,18 @@ from dataclasses import dataclass
 class TaskActions:
     """`start` starts the task on the resource that the parameter `on` names.
 
-    `passes`: the path of the parameter that holds a role it hands on. `sync`: what waiting for the end (`.sync`) adds,
-    with the managed rule of EventBridge that tells the end.
+    `passes`: the parameters that hold a role it hands on. `also`: what AWS's examples allow beside, for tags and for
+    stopping. `sync_rule`: the managed rule of EventBridge that tells the end to a task that waits for it (`.sync`).
     """
 
     start: str
     on: str = ""
     passes: tuple[str, ...] = ()
-    sync: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     sync_rule: str = ""
 
 
+_TAGS = ("sagemaker:AddTags", "sagemaker:ListTags")
 MANAGED_RULE_ACTIONS = ("events:PutTargets", "events:PutRule", "events:DescribeRule")
 
 TASKS: dict[str, TaskActions] = {
@@ -38,43 +39,45 @@ TASKS: dict[str, TaskActions] = {
     "states:startExecution": TaskActions(
         "states:StartExecution",
         "StateMachineArn",
-        sync=("states:DescribeExecution", "states:StopExecution"),
+        also=("states:DescribeExecution", "states:StopExecution"),
         sync_rule="StepFunctionsGetEventsForStepFunctionsExecutionRule",
     ),
     "batch:submitJob": TaskActions(
         "batch:SubmitJob",
         "JobQueue",
-        sync=("batch:DescribeJobs", "batch:TerminateJob"),
+        also=("batch:DescribeJobs", "batch:TerminateJob"),
         sync_rule="StepFunctionsGetEventsForBatchJobsRule",
     ),
     "ecs:runTask": TaskActions(
         "ecs:RunTask",
         "TaskDefinition",
-        sync=("ecs:StopTask", "ecs:DescribeTasks"),
+        also=("ecs:StopTask", "ecs:DescribeTasks", "ecs:TagResource"),
         sync_rule="StepFunctionsGetEventsForECSTaskRule",
     ),
     "codebuild:startBuild": TaskActions(
         "codebuild:StartBuild",
         "ProjectName",
-        sync=("codebuild:StopBuild", "codebuild:BatchGetBuilds"),
+        also=("codebuild:StopBuild", "codebuild:BatchGetBuilds", "codebuild:BatchGetReports"),
         sync_rule="StepFunctionsGetEventForCodeBuildStartBuildRule",
     ),
-    "glue:startJobRun": TaskActions("glue:StartJobRun", "JobName", sync=("glue:GetJobRun", "glue:BatchStopJobRun")),
+    "glue:startJobRun": TaskActions(
+        "glue:StartJobRun", "JobName", also=("glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun")
+    ),
     "sagemaker:createTrainingJob": TaskActions(
         "sagemaker:CreateTrainingJob",
         passes=("RoleArn",),
-        sync=("sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"),
+        also=("sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob", *_TAGS),
         sync_rule="StepFunctionsGetEventsForSageMakerTrainingJobsRule",
     ),
     "sagemaker:createProcessingJob": TaskActions(
         "sagemaker:CreateProcessingJob",
         passes=("RoleArn",),
-        sync=("sagemaker:DescribeProcessingJob", "sagemaker:StopProcessingJob"),
+        also=("sagemaker:DescribeProcessingJob", "sagemaker:StopProcessingJob", *_TAGS),
         sync_rule="StepFunctionsGetEventsForSageMakerProcessingJobsRule",
     ),
     "sagemaker:createTransformJob": TaskActions(
         "sagemaker:CreateTransformJob",
-        sync=("sagemaker:DescribeTransformJob", "sagemaker:StopTransformJob"),
+        also=("sagemaker:DescribeTransformJob", "sagemaker:StopTransformJob", *_TAGS),
         sync_rule="StepFunctionsGetEventsForSageMakerTransformJobsRule",
     ),
     "sagemaker:createModel": TaskActions("sagemaker:CreateModel", passes=("ExecutionRoleArn",)),

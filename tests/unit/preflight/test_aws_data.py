@@ -68,7 +68,7 @@ def test_which_actions_need_any_resource(action: str, expected: bool) -> None:
 
 
 def test_every_needed_action_exists(catalogue: dict[str, Any]) -> None:
-    tasks = [action for task in TASKS.values() for action in (task.start, *task.sync)]
+    tasks = [action for task in TASKS.values() for action in (task.start, *task.also)]
     needs = [action for role in ROLE_NEEDS.values() for action in role.actions]
     for action in {*tasks, *needs, *TARGETS.values(), *MANAGED_RULE_ACTIONS}:
         service, _, name = action.partition(":")

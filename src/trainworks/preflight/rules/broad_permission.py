@@ -18,6 +18,10 @@ from trainworks.preflight.wildcards import covers_action
 
 _PASSING = "iam:passrole"
 _POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
+_GRAVE = frozenset(
+    {"dynamodb", "ec2", "ecr", "iam", "kinesis", "kms", "lambda", "rds", "s3", "sagemaker", "secretsmanager", "sns"}
+    | {"sqs", "ssm", "sts"}
+)
 _SLIGHT = (
     "*:Describe*",
     "*:List*",
@@ -25,9 +29,6 @@ _SLIGHT = (
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
     "ecr:GetDownloadUrlForLayer",
-    "logs:CreateLogGroup",
-    "logs:CreateLogStream",
-    "logs:PutLogEvents",
 )
 _IDENTITIES = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
 
@@ -105,7 +106,7 @@ def excesses(statement: Statement) -> Iterator[Excess]:
                 f"allows {', '.join(scoped)} on every resource, though {_these(scoped)} can be bound to some",
                 scoped,
                 "name the ARNs that they are for, or a condition that bounds them",
-                Severity.WARNING if all(_is_slight(action) for action in scoped) else Severity.ERROR,
+                Severity.ERROR if any(_is_grave(action) for action in scoped) else Severity.WARNING,
             )
 
 
@@ -114,9 +115,9 @@ def is_whole_service(action: str) -> bool:
     return not isinstance(action, Unknown) and (action == "*" or action.endswith(":*"))
 
 
-def _is_slight(action: str) -> bool:
-    """Whether an action shows names, pulls images, writes logs or attaches to a VPC: AWS's own examples bind none."""
-    return any(covers_action(pattern, action) for pattern in _SLIGHT)
+def _is_grave(action: str) -> bool:
+    """Whether on all resources it opens data, secrets, code or rights; AWS's own examples bind nothing else either."""
+    return action.partition(":")[0].lower() in _GRAVE and not any(covers_action(each, action) for each in _SLIGHT)
 
 
 def _meaning(action: str) -> str:
@@ -150,9 +151,11 @@ def _pass_role(statement: Statement) -> Iterator[Excess]:
         for operator, key, _ in tests_of(statement.condition or {})
     ):
         yield Excess(
-            "passes a role to any service",
+            "passes a role to any service that it trusts",
             list(statement.resources),
             'add the condition {"StringEquals": {"iam:PassedToService": "<the service>.amazonaws.com"}}',
+            # A role named in full goes to no other service than those it trusts.
+            Severity.ERROR if patterns or statement.not_resources else Severity.WARNING,
         )
 
 

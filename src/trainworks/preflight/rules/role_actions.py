@@ -34,7 +34,11 @@ def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Faul
     permissions = permissions_of(graph).of(role)
     lacking: dict[tuple[str, tuple[Needed, ...]], list[str]] = defaultdict(list)
     for use in uses:
-        missing = tuple(needed for needed in needed_of(graph, use) if needed.granted(permissions) is Answer.NO)
+        missing = tuple(
+            needed
+            for needed in needed_of(graph, use)
+            if needed.is_required and needed.granted(permissions) is Answer.NO
+        )
         if missing:
             lacking[use.title, missing].append(use.at if isinstance(use.at, str) else use.at.place)
     for (title, missing), places in lacking.items():

@@ -52,17 +52,21 @@ def test_logs_everywhere_are_a_warning(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resource", "condition", "told"),
+    ("resource", "condition", "told", "is_error"),
     [
-        ("*", PASS_TO_SAGEMAKER, "passes any role that exists"),
-        ("arn:aws:iam::111111111111:role/*", PASS_TO_SAGEMAKER, "matches arn:aws:iam::111111111111:role/*"),
-        ("arn:aws:iam::111111111111:role/one", None, "to any service"),
+        ("*", PASS_TO_SAGEMAKER, ["passes any role that exists"], True),
+        ("arn:aws:iam::111111111111:role/*", PASS_TO_SAGEMAKER, ["matches arn:aws:iam::111111111111:role/*"], True),
+        ("arn:aws:iam::111111111111:role/one", {}, ["to any service"], False),
+        ("*", {}, ["passes any role that exists", "to any service"], True),
     ],
 )
-def test_passing_roles(platform: Platform, resource: str, condition: Any, told: str) -> None:
-    statement = {"Action": "iam:PassRole", "Resource": resource, **({"Condition": condition} if condition else {})}
-    (found,) = only(add(platform("dev"), "Training/TrainingRole", **statement), RULE)
-    assert told in found.message
+def test_passing_roles(
+    platform: Platform, resource: str, condition: dict[str, Any], told: list[str], is_error: bool
+) -> None:
+    draft = add(platform("dev"), "Training/TrainingRole", Action="iam:PassRole", Resource=resource, Condition=condition)
+    found = only(draft, RULE)
+    assert {each.is_error for each in found} == {is_error}
+    assert all(any(words in each.message for each in found) for words in told)
 
 
 def test_the_notebooks_own_statement_without_its_condition(platform: Platform) -> None:

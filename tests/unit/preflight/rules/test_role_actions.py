@@ -126,7 +126,7 @@ SYNC: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("action", ["batch:SubmitJob", "batch:TerminateJob", "events:PutRule"])
+@pytest.mark.parametrize("action", ["batch:SubmitJob", "events:PutTargets", "events:PutRule"])
 def test_a_task_that_waits(action: str) -> None:
     draft = _machine("arn:aws:states:::batch:submitJob.sync", {"JobQueue": QUEUE}, *SYNC)
     assert not [each for each in draft._clean.known if each.code == RULE.code]
