@@ -101,3 +101,19 @@ def test_retention_of_the_shared_log_group_is_set_and_never_shortened(twin: Test
     logs.put_retention_policy(logGroupName=group, retentionInDays=7)
     run()
     assert retention() == 30
+
+
+def test_a_notebook_that_says_it_is_idle_is_stopped(twin: TestTwin, outputs: dict[str, str]) -> None:
+    sagemaker, name = twin.client("sagemaker"), outputs["NotebookInstanceName"]
+
+    def status() -> str:
+        return str(sagemaker.describe_notebook_instance(NotebookInstanceName=name)["NotebookInstanceStatus"])
+
+    sagemaker.start_notebook_instance(NotebookInstanceName=name)
+    assert status() == "InService"
+    twin.client("s3").put_object(Bucket=outputs["DatasetBucketName"], Key="notebook-idle/another", Body=b"")
+    twin.client("s3").put_object(Bucket=outputs["DatasetBucketName"], Key="notebook-idle/stop", Body=b"")
+    eventually(lambda: status() == "Stopped")
+    arn = state_machine(twin, "IdleStop", outputs)
+    executions = twin.client("stepfunctions").list_executions(stateMachineArn=arn)["executions"]
+    assert [each["status"] for each in executions] == ["SUCCEEDED"]

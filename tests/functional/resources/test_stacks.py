@@ -295,8 +295,12 @@ def test_a_notebook_is_recorded(twin: TestTwin, stack: Stack) -> None:
         NotebookInstanceLifecycleConfigName=shown["NotebookInstanceLifecycleConfigName"]
     )
     assert base64.b64decode(config["OnStart"][0]["Content"]) == b"echo b"
-    with pytest.raises(sagemaker.exceptions.ClientError, match="StartNotebookInstance"):
-        sagemaker.start_notebook_instance(NotebookInstanceName=made["Name"])
+    sagemaker.start_notebook_instance(NotebookInstanceName=made["Name"])
+    assert (
+        sagemaker.describe_notebook_instance(NotebookInstanceName=made["Name"])["NotebookInstanceStatus"] == "InService"
+    )
+    with pytest.raises(sagemaker.exceptions.ClientError, match=r"Status \(InService\) not in \(\[Stopped\]\)"):
+        sagemaker.delete_notebook_instance(NotebookInstanceName=made["Name"])
     stack.put(NETWORK)
     assert made["Name"] not in [
         each["NotebookInstanceName"] for each in sagemaker.list_notebook_instances(MaxResults=100)["NotebookInstances"]

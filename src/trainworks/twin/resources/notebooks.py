@@ -45,10 +45,15 @@ class NotebookInstance:
         params = to_request("sagemaker", "UpdateNotebookInstance", kept)
         params |= {switch: True for name, switch in _DISASSOCIATIONS.items() if name in differing - kept.keys()}
         params["NotebookInstanceName"] = self._name(request)
+        was_running = self._stop(request)
         self._sagemaker.invoke("UpdateNotebookInstance", params, request.caller)
+        if was_running:
+            self._to("StartNotebookInstance", request)
         return _instance(request.physical_id, params["NotebookInstanceName"])
 
     def delete(self, request: ResourceRequest) -> None:
+        if self.read(request) is not None:
+            self._stop(request)
         _delete(
             self._sagemaker,
             "DeleteNotebookInstance",
@@ -63,6 +68,17 @@ class NotebookInstance:
             if "RecordNotFound" in error.message:
                 return None
             raise
+
+    def _stop(self, request: ResourceRequest) -> bool:
+        """CloudFormation stops an instance before it changes or deletes it; whether it was running."""
+        running = self._described(request)["NotebookInstanceStatus"] == "InService"
+        if running:
+            self._to("StopNotebookInstance", request)
+        return bool(running)
+
+    def _to(self, operation: str, request: ResourceRequest) -> None:
+        params: dict[str, Any] = {"NotebookInstanceName": _last_part(request.physical_id)}
+        self._sagemaker.invoke(operation, params, request.caller)
 
     def _described(self, request: ResourceRequest) -> Mapping[str, Any]:
         params: dict[str, Any] = {"NotebookInstanceName": _last_part(request.physical_id)}

@@ -1,7 +1,7 @@
 """Notebook instances and their lifecycle configurations, recorded: stored and described, nothing runs.
 
-An instance is therefore `Stopped` from its creation on, and starting it is refused by name. Source: the notebook
-operations of the SageMaker API reference.
+An instance is therefore `Stopped` from its creation on. Starting and stopping it changes the status, at once; no
+lifecycle script runs and there is no Jupyter behind it. Source: the notebook operations of the SageMaker API reference.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ _LIST_FILTERS = (
 _INSTANCE_FILTERS = (
     "NotebookInstanceLifecycleConfigNameContains", "DefaultCodeRepositoryContains", "AdditionalCodeRepositoryEquals",
 )  # fmt: skip
+_STATUS = "NotebookInstanceStatus"
+_STOPPED, _IN_SERVICE = "Stopped", "InService"
 _NOTE = "Stored and described; no instance runs."
+_STATUS_NOTE = "The status changes at once; no instance runs, and no lifecycle script."
 
 
 class Notebooks:
@@ -73,6 +76,8 @@ class Notebooks:
             "ListNotebookInstances": recorded(
                 self.list_notebook_instances, _NOTE, refused_members=_LIST_FILTERS + _INSTANCE_FILTERS
             ),
+            "StartNotebookInstance": recorded(self.start_notebook_instance, _STATUS_NOTE),
+            "StopNotebookInstance": recorded(self.stop_notebook_instance, _STATUS_NOTE),
             "DeleteNotebookInstance": recorded(self.delete_notebook_instance, _NOTE),
             "CreateNotebookInstanceLifecycleConfig": recorded(self.create_lifecycle_config, _NOTE),
             "DescribeNotebookInstanceLifecycleConfig": recorded(self.describe_lifecycle_config, _NOTE),
@@ -106,7 +111,7 @@ class Notebooks:
             "VolumeSizeInGB": 5,
             **spec,
             "NotebookInstanceArn": row["arn"],
-            "NotebookInstanceStatus": "Stopped",
+            _STATUS: spec.get(_STATUS, _STOPPED),
             "SecurityGroups": groups,
             "NotebookInstanceLifecycleConfigName": lifecycle,
             **_times(row),
@@ -118,9 +123,9 @@ class Notebooks:
         row = self._existing(
             self._authorized(call, "UpdateNotebookInstance", _INSTANCE, params["NotebookInstanceName"])
         )
+        spec = _in_status(row, _STOPPED, "Updating")
         if "RoleArn" in params:
             self._control_plane.pass_role(call.caller, params["RoleArn"], "sagemaker.amazonaws.com")
-        spec = json.loads(row["spec"])
         for switch, member in _DISASSOCIATED.items():
             if params.pop(switch, False):
                 spec.pop(member, None)
@@ -129,12 +134,26 @@ class Notebooks:
 
     def list_notebook_instances(self, call: Call) -> dict[str, Any]:
         self._control_plane.authorize(call.caller, "sagemaker:ListNotebookInstances", "*")
-        status = call.params.get("StatusEquals")
-        rows, token = self._page(call, _INSTANCE, nothing=status not in (None, "Stopped"))
+        rows, token = self._page(call, _INSTANCE, status=call.params.get("StatusEquals"))
         return {"NotebookInstances": [_instance_summary(row) for row in rows], **_next(token)}
 
+    def start_notebook_instance(self, call: Call) -> dict[str, Any]:
+        return self._change_status(call, "StartNotebookInstance", _STOPPED, _IN_SERVICE)
+
+    def stop_notebook_instance(self, call: Call) -> dict[str, Any]:
+        return self._change_status(call, "StopNotebookInstance", _IN_SERVICE, _STOPPED)
+
     def delete_notebook_instance(self, call: Call) -> dict[str, Any]:
-        self._delete(call, "DeleteNotebookInstance", _INSTANCE, call.params["NotebookInstanceName"])
+        name = call.params["NotebookInstanceName"]
+        _in_status(
+            self._existing(self._authorized(call, "DeleteNotebookInstance", _INSTANCE, name)), _STOPPED, "Deleting"
+        )
+        self._delete(call, "DeleteNotebookInstance", _INSTANCE, name)
+        return {}
+
+    def _change_status(self, call: Call, action: str, before: str, after: str) -> dict[str, Any]:
+        row = self._existing(self._authorized(call, action, _INSTANCE, call.params["NotebookInstanceName"]))
+        self._update(row["arn"], _in_status(row, before, after) | {_STATUS: after})
         return {}
 
     def create_lifecycle_config(self, call: Call) -> dict[str, Any]:
@@ -207,11 +226,13 @@ class Notebooks:
             raise ApiError("ValidationException", f"RecordNotFound: {arn}")
         return row
 
-    def _page(self, call: Call, kind: str, *, nothing: bool = False) -> tuple[list[Row], str | None]:
+    def _page(self, call: Call, kind: str, *, status: str | None = None) -> tuple[list[Row], str | None]:
         rows: Sequence[Row] = self._database.read(_ALL, (kind, arn_of(call.caller, kind, "%")))
         contains = call.params.get("NameContains", "").lower()
+        if status is not None:
+            rows = [row for row in rows if json.loads(row["spec"]).get(_STATUS, _STOPPED) == status]
         return page(
-            [] if nothing else [row for row in rows if contains in row["name"].lower()],
+            [row for row in rows if contains in row["name"].lower()],
             key=lambda row: [row["created_at"], row["arn"]],
             limit=call.params.get("MaxResults", _PAGE_SIZE),
             token=call.params.get("NextToken"),
@@ -223,6 +244,19 @@ class Notebooks:
 def arn_of(caller: Caller, kind: str, name: str) -> str:
     """SageMaker writes names in ARNs in lower case."""
     return f"arn:aws:sagemaker:{caller.region}:{caller.account_id}:{kind}/{name.lower()}"
+
+
+def _in_status(row: Row, wanted: str, after: str) -> dict[str, Any]:
+    """The instance's spec. Raises `ValidationException` unless it is in the status that the operation needs."""
+    spec: dict[str, Any] = json.loads(row["spec"])
+    status = spec.get(_STATUS, _STOPPED)
+    if status != wanted:
+        raise ApiError(
+            "ValidationException",
+            f"Status ({status}) not in ([{wanted}]). Unable to transition to ({after}) for Notebook Instance "
+            f"({row['arn']})",
+        )
+    return spec
 
 
 def _check_scripts(params: Mapping[str, Any]) -> None:
@@ -249,7 +283,7 @@ def _instance_summary(row: Row) -> dict[str, Any]:
     summary = {
         "NotebookInstanceName": row["name"],
         "NotebookInstanceArn": row["arn"],
-        "NotebookInstanceStatus": "Stopped",
+        _STATUS: spec.get(_STATUS, _STOPPED),
         "InstanceType": spec["InstanceType"],
         "NotebookInstanceLifecycleConfigName": spec.get("LifecycleConfigName"),
         "DefaultCodeRepository": spec.get("DefaultCodeRepository"),
