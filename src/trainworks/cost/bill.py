@@ -104,7 +104,7 @@ def _seconds(described: Mapping[str, Any]) -> Decimal:
     """How long its attempts ran; times are in milliseconds."""
     attempts = described.get("attempts") or [described]
     spans = [(each.get("startedAt"), each.get("stoppedAt")) for each in attempts]
-    return sum((Decimal(stop - start) / 1000 for start, stop in spans if start and stop), Decimal(0))
+    return sum((Decimal(stop - start) / 1000 for start, stop in spans if None not in (start, stop)), Decimal(0))
 
 
 def _size(described: Mapping[str, Any]) -> Size:
