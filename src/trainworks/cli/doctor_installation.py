@@ -66,9 +66,17 @@ def _account(environment: Environment) -> tuple[Account | None, str]:
             region=environment.region,
             expected_account=environment.account or "",
             platform=look_at_stack(environment, environment.stack_name, looker),
+            training_types=() if environment.is_twin else _usual_types(),
         ),
         "",
     )
+
+
+def _usual_types() -> tuple[str, ...]:
+    """The instance type that jobs get which name none."""
+    from trainworks.spec.job import TrainingJobSpec
+
+    return (str(TrainingJobSpec.model_fields["instance_type"].default),)
 
 
 def _home(now: datetime) -> Look[TwinHome]:

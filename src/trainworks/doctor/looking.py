@@ -13,7 +13,15 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
 
 from trainworks.doctor.finding import Evidence, Finding, Outcome
 
@@ -23,6 +31,13 @@ ClientFactory = Callable[[str], Any]
 """`boto3.Session.client`, or anything that answers like it."""
 
 _DENIED = re.compile(r"AccessDenied|Unauthorized|Forbidden|AuthorizationError|^403$|OptInRequired", re.IGNORECASE)
+_NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    SSOError,
+    TokenRetrievalError,
+)
 _NOT_OFFERED = frozenset({"NotImplemented", "UnknownOperationException", "InvalidAction", "UnsupportedOperation"})
 
 
@@ -81,6 +96,8 @@ class Looker:
             if any(mark in code or mark in message for mark in absent):
                 return Look(shown, at)
             return Look(shown, at, why_not=_why_not(call, code, message))
+        except _NO_CREDENTIALS as error:
+            return Look(shown, at, why_not=f"no credentials: {error}")
         except BotoCoreError as error:
             return Look(shown, at, why_not=f"no answer: {error}")
 

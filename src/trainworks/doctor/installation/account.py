@@ -43,21 +43,28 @@ def account_findings(account: Account) -> Iterator[Finding]:
     if account.platform is not None:
         stack = account.platform.stack.value
         name = stack.name if stack is not None else account.platform.stack.call.partition(" ")[2]
-        yield from diagnose_stack(account.platform, name).findings
+        # Whose account it is, and what could not be looked at, is said once for the whole installation.
+        told = ("wrong-account", "could-not-look")
+        yield from (each for each in diagnose_stack(account.platform, name).findings if each.code not in told)
 
 
 def _identity(account: Account) -> Iterator[Finding]:
     identity = account.identity.value
     where = "the twin" if account.is_twin else "AWS"
     if identity is None:
+        why_not = account.identity.why_not
+        unreachable = why_not.startswith("no answer")
+        fix = "aws configure, aws sso login, or set aws_profile of the environment in trainworks.toml"
+        if unreachable or account.is_twin:
+            fix = (
+                "trainworks twin status" if account.is_twin else "check the network, and AWS_ENDPOINT_URL if it is set"
+            )
         yield Finding(
-            "no-credentials",
+            "unreachable" if unreachable else "no-credentials",
             Outcome.PROBLEM,
-            f"{where} knows nobody by these credentials: {account.identity.why_not}",
-            (account.identity.evidence(account.identity.why_not),),
-            "trainworks twin status"
-            if account.is_twin
-            else "aws configure, aws sso login, or set aws_profile of the environment in trainworks.toml",
+            f"{where} {'does not answer' if unreachable else 'knows nobody by these credentials'}: {why_not}",
+            (account.identity.evidence(why_not),),
+            fix,
         )
         return
     seen = (account.identity.evidence(f"Account={identity.account} Arn={identity.arn}"),)

@@ -1,0 +1,180 @@
+"""A machine, a home and an account with something really wrong with them, by the command as people run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from trainworks.testing import TestTwin
+from trainworks.twin.home import Home
+
+SECONDS = 30.0
+
+
+def doctor(home: Path, *arguments: str, prefix: tuple[str, ...] = (), **environ: str) -> tuple[int, dict[str, Any]]:
+    """(exit code, record by finding code) of `trainworks doctor` with this home."""
+    variables = {**os.environ, "TRAINWORKS_HOME": str(home), "XDG_CACHE_HOME": str(home.parent / "cache"), **environ}
+    ended = subprocess.run(
+        [*prefix, sys.executable, "-m", "trainworks.cli.main", "doctor", "--output", "json", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables,
+        cwd=home.parent,
+    )
+    assert ended.stdout, ended.stderr
+    findings = json.loads(ended.stdout)["findings"]
+    return ended.returncode, {finding["code"]: finding for finding in reversed(findings)}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="tw-"))
+    yield made
+    shutil.rmtree(made)
+
+
+def test_a_twin_that_runs(twin: TestTwin) -> None:
+    code, found = doctor(twin.home.root)
+    assert code == 0, found
+    assert found["twin"]["outcome"] == "ok"
+    assert found["account"]["what"].startswith("the twin: account 000000000000")
+    assert {"python", "packages", "node", "disk", "not-deployed"} <= set(found)
+    assert {"sandbox", "no-sandbox", "sandbox-as-root"} & set(found)
+
+
+def test_nothing_was_ever_started_and_values_that_mean_nothing(folder: Path) -> None:
+    code, found = doctor(folder / "home", TRAINWORKS_SANDBOX="banana", TRAINWORKS_HOEM="x")
+    assert code == 1
+    assert next(iter(reversed(found))) == "variable-wrong"
+    assert found["variable-wrong"]["what"] == "TRAINWORKS_SANDBOX is 'banana'; allowed: auto or off"
+    assert "TRAINWORKS_HOME" in found["variable-unknown"]["fix"]
+    assert found["twin-stopped"]["fix"] == "trainworks twin start"
+    assert not (folder / "home").exists()
+
+
+def test_keys_that_others_may_read_and_a_home_of_another_version(folder: Path) -> None:
+    home = Home(folder / "home")
+    home.prepare()
+    home.make_credentials()
+    home.credentials_file.chmod(0o644)
+    code, found = doctor(home.root)
+    assert code == 1
+    assert found["credentials-readable"]["fix"].startswith(f"chmod 600 {home.credentials_file}")
+    home.version_file.write_text("99\n")
+    assert "'99'" in doctor(home.root)[1]["home-version"]["what"]
+
+
+def test_a_port_that_somebody_else_has(folder: Path) -> None:
+    home = Home(folder / "home")
+    home.prepare()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        process = {"pid": 2**22 - 1, "start_time": 1.0}
+        home.server_file.write_text(json.dumps({"port": port, "server": process, "supervisor": process}))
+        code, found = doctor(home.root)
+    assert code == 1
+    assert f"port {port}" in found["port-taken"]["what"]
+    assert f"(pid {os.getpid()})" in found["port-taken"]["what"]
+    assert found["stale-record"]["fix"].startswith("trainworks twin start")
+
+
+def test_a_twin_whose_processes_were_killed(own_twin: TestTwin) -> None:
+    record = json.loads(own_twin.home.server_file.read_text())
+    processes = [psutil.Process(record[role]["pid"]) for role in ("supervisor", "server")]
+    processes[1].send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + SECONDS
+    found: dict[str, Any] = {}
+    while "server-died" not in found and time.monotonic() < deadline:
+        found = doctor(own_twin.home.root)[1]
+    assert found["server-died"]["what"] == "the server died 1 times since its last start"
+    record = json.loads(own_twin.home.server_file.read_text())
+    for role in ("supervisor", "server"):
+        psutil.Process(record[role]["pid"]).kill()
+    psutil.wait_procs(processes, timeout=SECONDS)
+    until_dead(record["server"]["pid"])
+    code, found = doctor(own_twin.home.root)
+    assert (code, found["stale-record"]["outcome"]) == (1, "problem")
+
+
+def until_dead(pid: int) -> None:
+    deadline = time.monotonic() + SECONDS
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_disk_that_is_full(folder: Path) -> None:
+    home = folder / "home"
+    home.mkdir()
+    script = f'mount -t tmpfs -o size=1m,nr_inodes=2000 none {home} && exec "$@"'
+    prefix = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh")
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine gives no namespaces to mount a small disk in")
+    code, found = doctor(home, prefix=prefix)
+    assert code == 1
+    assert found["disk-full"]["what"].startswith("the disk of the twin's home is full: 1.0 MiB")
+
+
+def test_an_account_that_nobody_answers_for(folder: Path) -> None:
+    (folder / "trainworks.toml").write_text('[environments.far]\nprofile = "dev"\n')
+    code, found = doctor(
+        folder / "home",
+        "--env",
+        "far",
+        AWS_ENDPOINT_URL="http://127.0.0.1:9",
+        AWS_ACCESS_KEY_ID="AKIAABCDEFGHIJKLMNOP",
+        AWS_SECRET_ACCESS_KEY="secret",
+        AWS_MAX_ATTEMPTS="1",
+    )
+    assert code == 1
+    assert found["unreachable"]["outcome"] == "problem"
+    assert found["could-not-look"]["outcome"] == "could not look"
+    assert "twin-stopped" not in found
+
+
+def test_an_account_as_aws_is_asked(twin: TestTwin, folder: Path) -> None:
+    """The twin stands in for AWS here: the same calls, the ones it does not offer named."""
+    settings = '[environments.far]\nprofile = "dev"\nregion = "eu-west-3"\naccount = "123456789012"\n'
+    (folder / "trainworks.toml").write_text(settings)
+    keys = twin.home.credentials()
+    code, found = doctor(
+        folder / "home",
+        "--env",
+        "far",
+        AWS_ENDPOINT_URL=twin.endpoint_url,
+        AWS_ACCESS_KEY_ID=keys.access_key_id,
+        AWS_SECRET_ACCESS_KEY=keys.secret_access_key,
+    )
+    assert code == 1
+    assert "000000000000; environment far is in account 123456789012" in found["wrong-account"]["what"]
+    assert found["bootstrap-bucket-missing"]["fix"] == "trainworks up --bootstrap --env far"
+    assert found["no-service-linked-role"]["fix"].endswith(".amazonaws.com")
+    assert "operation not offered by this endpoint" in found["could-not-look"]["what"]
+    assert found["billing-access"]["what"] == "budgets can be read"
+
+
+def test_a_mistyped_sandbox_does_not_start(folder: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "trainworks.cli.main", "twin", "start", "--port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TRAINWORKS_HOME": str(folder / "home"), "TRAINWORKS_SANDBOX": "banana"},
+    )
+    assert ended.returncode == 2
+    assert "TRAINWORKS_SANDBOX is 'banana'; allowed: auto or off" in ended.stderr
+    assert not (folder / "home").exists()
