@@ -79,13 +79,11 @@ def objection(graph: Graph, namespace: str, metric_name: str, dimensions: Collec
     exact_names = [group for group in named if metric_name in group.metrics] or named
     if not exact_names or (metric_name and not any(metric_name in group.metrics for group in named)):
         return _no_such_metric(namespace, metric_name, exact)
-    known = [
-        _listed(names) for names in sorted({each for group in exact_names for each in group.dimensions}, key=_order)
-    ]
+    known = sorted({names for group in exact_names for names in group.dimensions}, key=_order)
     return Objection(
         f"{namespace} {metric_name or 'metrics'} {'are' if not metric_name else 'is'} not emitted by "
         f"{_listed(exact)}: no data point ever has these dimensions",
-        f"use the dimensions that it is emitted by: {' or '.join(_listed(each) for each in known[:_MAX_SHOWN])}",
+        f"use the dimensions that it is emitted by: {' or '.join(_listed(names) for names in known[:_MAX_SHOWN])}",
         Severity.ERROR,
     )
 

@@ -33,6 +33,15 @@ def test_dimensions_that_nothing_has(namespace: str) -> None:
     assert "{NoSuchDimension}" in against.message
 
 
+def test_the_fix_names_the_dimensions_that_exist() -> None:
+    against = objection(EMPTY, "AWS/SageMaker", "ModelLatency", ("EndpointName",))
+    assert against is not None
+    assert against.fix == (
+        "use the dimensions that it is emitted by: {InferenceComponentName} or {EndpointName, VariantName} or "
+        "{ContainerName, EndpointName, VariantName}"
+    )
+
+
 @pytest.mark.parametrize("namespace", DATA["unlisted"])
 def test_of_others_nothing_is_said(namespace: str) -> None:
     assert objection(EMPTY, namespace, "Anything", ("Any",)) is None
