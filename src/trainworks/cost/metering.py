@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource
 
@@ -56,11 +57,17 @@ def meter(what: str, key: str, quantity: Decimal | int = BY_USE, note: str = "")
     return Meter(what, (key,), Decimal(quantity), note)
 
 
+def items(value: object) -> list[Mapping[str, Any]]:
+    """The tables in a list of a template; nothing where it is no list, or not known before the deploy."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
 def whole_number(value: object) -> int | None:
-    """A count or size of a template, which may write it as text; None where it is not known before the deploy."""
+    """A count or size of a template, which may write it as text; None where it is none, or not known yet."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        return int(value)
-    except ValueError:
+        number = int(value)
+    except (ValueError, OverflowError):
         return None
+    return number if number >= 0 else None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.unit.cost.counted import idle
 from trainworks.cost.changes import compare
 
-KEY = ("AWS::KMS::Key", {})
-DASHBOARD = ("AWS::CloudWatch::Dashboard", {})
-NAT = ("AWS::EC2::NatGateway", {})
-UNKNOWN = ("AWS::Kinesis::Stream", {})
-BUCKET = ("AWS::S3::Bucket", {})
+Body = tuple[str, dict[str, Any]]
+KEY: Body = ("AWS::KMS::Key", {})
+DASHBOARD: Body = ("AWS::CloudWatch::Dashboard", {})
+NAT: Body = ("AWS::EC2::NatGateway", {})
+UNKNOWN: Body = ("AWS::Kinesis::Stream", {})
+BUCKET: Body = ("AWS::S3::Bucket", {})
 
 
 def test_what_is_added_and_removed_changes_the_total() -> None:

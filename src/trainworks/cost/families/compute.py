@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.cost.metering import BY_USE, Assumptions, Choice, Meter, Reading, Unmetered, meter, whole_number
+from trainworks.cost.metering import BY_USE, Assumptions, Choice, Meter, Reading, Unmetered, items, meter, whole_number
 from trainworks.cost.money import HOURS_PER_MONTH
 from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
 
@@ -32,12 +32,11 @@ def endpoint(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iter
     """Every instance of every variant, day and night; serverless variants by use."""
     del assumptions
     config = graph.owner(resource.get("EndpointConfigName"))
-    variants = config.get("ProductionVariants") if config is not None else None
-    if not isinstance(variants, list):
+    variants = items(config.get("ProductionVariants")) if config is not None else []
+    if not variants:
         yield Unmetered("its endpoint configuration is not in the templates")
-        return
     for variant in variants:
-        yield from _variant(variant) if isinstance(variant, Mapping) else ()
+        yield from _variant(variant)
 
 
 def _variant(variant: Mapping[str, object]) -> Iterator[Reading]:
@@ -58,8 +57,7 @@ def _variant(variant: Mapping[str, object]) -> Iterator[Reading]:
 def compute_environment(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
     """Hosts that `MinvCpus` keeps running, in the cheapest to the dearest type that Batch may choose."""
     del graph, assumptions
-    resources = resource.get("ComputeResources", default={})
-    kind = str(resources.get("Type", "")) if isinstance(resources, Mapping) else ""
+    kind = str(resource.get("ComputeResources", "Type", default=""))
     if kind.startswith("FARGATE"):
         spot = "spot_" if kind.endswith("SPOT") else ""
         yield meter("vCPU of tasks while they run", f"fargate.{spot}vcpu")
@@ -69,18 +67,22 @@ def compute_environment(resource: Resource, graph: Graph, assumptions: Assumptio
         return
     market = "spot" if kind == "SPOT" else "on_demand"
     try:
-        types = expand_instance_types([str(each) for each in resources.get("InstanceTypes", [])])
+        types = expand_instance_types(_names(resource.get("ComputeResources", "InstanceTypes")))
     except UnknownInstanceTypeError as error:
         yield Unmetered(error.message)
         return
     keys = tuple(f"ec2.{market}.{name}" for name in types)
-    least = whole_number(resources.get("MinvCpus", 0))
+    least = whole_number(resource.get("ComputeResources", "MinvCpus", default=0))
     if least is None:
         yield Unmetered("its least number of vCPUs is not known before the deploy")
     elif not least:
         yield Meter(_HOSTS_SHOWN, keys, BY_USE)
     else:
         yield from _kept_running(least, types, market)
+
+
+def _names(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
 
 
 def _kept_running(vcpus: int, types: tuple[str, ...], market: str) -> Iterator[Reading]:
@@ -102,9 +104,8 @@ def instance(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iter
         yield Unmetered("its type is not in its properties")
         return
     yield meter(f"instance {kind}", f"ec2.on_demand.{kind}", HOURS_PER_MONTH)
-    disks = [
-        each.get("Ebs", {}) for each in resource.get("BlockDeviceMappings", default=[]) if isinstance(each, Mapping)
-    ]
+    mappings = items(resource.get("BlockDeviceMappings"))
+    disks = [each["Ebs"] for each in mappings if isinstance(each.get("Ebs"), Mapping)]
     for disk in disks:
         size = whole_number(disk.get("VolumeSize"))
         if size is None:

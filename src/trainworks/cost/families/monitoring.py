@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.cost.metering import BY_USE, Assumptions, Meter, Reading, Unmetered, meter, whole_number
+from trainworks.cost.metering import BY_USE, Assumptions, Meter, Reading, Unmetered, items, meter, whole_number
 from trainworks.cost.money import DAYS_PER_MONTH
 
 _ANOMALY_METRICS = 3
@@ -15,7 +15,7 @@ _ANOMALY_METRICS = 3
 def alarm(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
     """Billed for each metric that it looks at, three times for a band, and thrice for periods below a minute."""
     del graph, assumptions
-    queries = [each for each in resource.get("Metrics", default=[]) if isinstance(each, Mapping)]
+    queries = items(resource.get("Metrics"))
     if any(str(query.get("Expression", "")).lstrip().upper().startswith("SELECT") for query in queries):
         yield Unmetered("a Metrics Insights query is billed by the metrics that it finds")
         return

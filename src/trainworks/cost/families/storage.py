@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.cost.metering import Assumptions, Reading, Unmetered, meter, whole_number
+from trainworks.cost.metering import Assumptions, Reading, Unmetered, items, meter, whole_number
 from trainworks.cost.money import HOURS_PER_MONTH
 
 _CLASSES = {
@@ -39,12 +39,12 @@ def bucket(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterat
 
 
 def _storage_classes(resource: Resource) -> set[str]:
-    found = set()
-    for rule in resource.get("LifecycleConfiguration", "Rules", default=[]):
-        for kind in ("Transitions", "NoncurrentVersionTransitions"):
-            transitions = rule.get(kind, []) if isinstance(rule, dict) else []
-            found |= {str(each.get("StorageClass")) for each in transitions if isinstance(each, dict)}
-    return found
+    return {
+        str(transition.get("StorageClass"))
+        for rule in items(resource.get("LifecycleConfiguration", "Rules"))
+        for kind in ("Transitions", "NoncurrentVersionTransitions")
+        for transition in items(rule.get(kind))
+    }
 
 
 def repository(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
@@ -77,7 +77,7 @@ def secret(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterat
 def volume(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
     del graph, assumptions
     kind, size = resource.get("VolumeType", default="gp2"), whole_number(resource.get("Size"))
-    if kind not in {"gp2", "gp3"} or size is None:
+    if kind not in ("gp2", "gp3") or size is None:
         yield Unmetered("its size is not known" if size is None else f"volumes of type {kind} are in no price table")
         return
     yield meter(f"{size} GB of {kind}", f"ebs.{kind}", size)
