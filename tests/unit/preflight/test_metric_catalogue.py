@@ -38,7 +38,7 @@ def test_the_fix_names_the_dimensions_that_exist() -> None:
     assert against is not None
     assert against.fix == (
         "use the dimensions that it is emitted by: {InferenceComponentName} or {EndpointName, VariantName} or "
-        "{ContainerName, EndpointName, VariantName}"
+        "{ContainerId, InferenceComponentName, InstanceId}"
     )
 
 
