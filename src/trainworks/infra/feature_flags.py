@@ -9,7 +9,6 @@ from constructs import Construct
 FEATURE_FLAGS: Mapping[str, bool] = {
     "aws:cdk:enable-asset-metadata": True,  # names the files of nested templates, as the CDK CLI asks by itself
     "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": False,
-    "@aws-cdk/aws-iam:minimizePolicies": False,  # statements stay as they are written and documented
     "@aws-cdk/aws-s3:createDefaultLoggingPolicy": True,
     "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True,
     "@aws-cdk/core:checkSecretUsage": True,
@@ -18,6 +17,10 @@ FEATURE_FLAGS: Mapping[str, bool] = {
 
 
 def pin_feature_flags(construct: Construct) -> None:
-    """Set the flags for what is below `construct`, which has no children yet; the app around it keeps its own."""
+    """Set the flags for what is below `construct`, which has no children yet; the app around it keeps its own.
+
+    A flag that the CDK asks for at the stack (`minimizePolicies`, which joins statements that say the same) stays the
+    app's.
+    """
     for flag, value in FEATURE_FLAGS.items():
         construct.node.set_context(flag, value)

@@ -14,8 +14,9 @@ from trainworks.infra.constructs.policy import Statement
 def grant(grantee: iam.IGrantable, statements: Sequence[Statement]) -> iam.Grant:
     """Add `statements` to the grantee's policy as they are: no action gets a wildcard, no resource is widened.
 
-    Raises `ConfigurationError` where the grantee has no policy of its own to add to (a service, another account, an
-    imported role that is immutable): the CDK would leave the permission out without a word.
+    Raises `ConfigurationError` where the grantee has no policy of its own to add to (a service, another account): the
+    CDK would leave the permission out without a word. Of a role imported with `mutable=False` the CDK itself says
+    that it was granted.
     """
     return reduce(lambda all_, one: all_.combine(one), [_grant(grantee, statement) for statement in statements])
 
@@ -32,6 +33,6 @@ def _grant(grantee: iam.IGrantable, statement: Statement) -> iam.Grant:
     if not given.success:
         raise ConfigurationError(
             f"{', '.join(statement['Action'])} cannot be granted: the grantee has no policy in this app",
-            fix="grant to a role, user, group or function that the app creates, or to a mutable imported role",
+            fix="grant to a role, user, group or function that the app creates, or to an imported role",
         )
     return given
