@@ -105,6 +105,10 @@ def _no_such_metric(namespace: str, metric_name: str, dimensions: Dimensions) ->
 def _unlisted(graph: Graph, namespace: str, metric_name: str) -> Objection | None:
     if namespace in _data()["unlisted"]:
         return None
+    if namespace in _data()["absent"]:
+        return Objection(
+            f"no service of AWS writes the namespace {namespace}", str(_data()["absent"][namespace]), Severity.ERROR
+        )
     if namespace.startswith(("AWS/", "/aws/")):
         return Objection(
             f"no service of AWS is known to write the namespace {namespace}",

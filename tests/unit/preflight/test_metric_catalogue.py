@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.assembly.graph import graph_of_template
+from trainworks.preflight.finding import Severity
 from trainworks.preflight.metric_catalogue import objection
 
 DATA = json.loads(files("trainworks.preflight").joinpath("data/metrics.json").read_text(encoding="utf-8"))
@@ -47,5 +48,13 @@ def test_of_others_nothing_is_said(namespace: str) -> None:
     assert objection(EMPTY, namespace, "Anything", ("Any",)) is None
 
 
+def test_batch_has_no_metrics() -> None:
+    against = objection(EMPTY, "AWS/Batch", "FailedJobs", ("JobQueue",))
+    assert against is not None
+    assert against.severity is Severity.ERROR
+    assert "Batch Job State Change" in against.fix
+
+
 def test_no_namespace_is_both() -> None:
-    assert not set(DATA["unlisted"]) & set(DATA["namespaces"])
+    kinds = [DATA["unlisted"], list(DATA["namespaces"]), list(DATA["absent"])]
+    assert len({name for names in kinds for name in names}) == sum(len(names) for names in kinds)
