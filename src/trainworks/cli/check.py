@@ -156,5 +156,9 @@ def _print(report: Report, subject: str, graph: Graph, seconds: float, output: C
     elif output is CheckOutput.JSON:
         print_json(check_view.report_record(report, subject))
     else:
-        facts = {"resources": len(graph.resources), "rules": len(RULES), "s": f"{seconds:.2f}"}
+        facts: dict[str, int | str] = {
+            "resource": len(graph.resources),
+            "rule": len(RULES),
+            "seconds": f"{seconds:.2f} s",
+        }
         stdout().print(check_view.report_text(report, subject, facts))

@@ -30,7 +30,7 @@ def report_record(report: Report, subject: str) -> dict[str, Any]:
     }
 
 
-def report_text(report: Report, subject: str, facts: Mapping[str, object]) -> RenderableType:
+def report_text(report: Report, subject: str, facts: Mapping[str, int | str]) -> RenderableType:
     """The report for people."""
     blocks: list[RenderableType] = []
     for (severity, code), findings in groupby(report.findings, key=lambda each: (each.severity, each.code)):
@@ -60,12 +60,12 @@ def _findings(findings: Iterable[Finding]) -> Iterable[Text]:
             yield Text.assemble(("    fix  ", "dim"), fix)
 
 
-def _summary(report: Report, subject: str, facts: Mapping[str, object]) -> Text:
+def _summary(report: Report, subject: str, facts: Mapping[str, int | str]) -> Text:
     counts = [_count(len(report.errors), "error"), _count(len(report.warnings), "warning")]
     if report.accepted:
         counts.append(f"{len(report.accepted)} accepted")
     style = "bold red" if report.errors else "bold green"
-    told = ", ".join(f"{value} {name}" for name, value in facts.items())
+    told = ", ".join(value if isinstance(value, str) else _count(value, name) for name, value in facts.items())
     return Text.assemble((f"{subject}: {', '.join(counts)}", style), (f"  ({told})", "dim"))
 
 

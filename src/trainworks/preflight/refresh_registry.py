@@ -1,9 +1,10 @@
-"""Writes `data/registry.json` anew from the CloudFormation registry schemas that cfn-lint ships.
+"""Writes `data/registry.json` and `data/resource_types.txt` anew from the CloudFormation schemas that cfn-lint ships.
 
     python -m trainworks.preflight.refresh_registry
 
 The schemas are AWS's own, those of us-east-1. Of each type that can be given a name it keeps the property that is the
-name, how long that may be, and which other properties are fixed when the resource is created.
+name, how long that may be, and which other properties are fixed when the resource is created. The types are those of
+all regions.
 """
 
 from __future__ import annotations
@@ -15,20 +16,29 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from trainworks.preflight.registry import PATH
+from trainworks.preflight.registry import PATH, TYPES_PATH
 
 _REGION = "us-east-1"
 _NAME = re.compile(r"(?P<stem>.*?)(?P<suffix>Name|Identifier|Id)")
 
 
 def main() -> int:
-    types = {name: entry for name in _types() if (entry := entry_of(name, schema_of(name)))}
-    document = {"source": f"registry schemas of {_REGION} in cfn-lint {metadata.version('cfn-lint')}", "types": types}
+    types = {name: entry for name in _types(_REGION) if (entry := entry_of(name, schema_of(name)))}
+    source = f"CloudFormation registry schemas in cfn-lint {metadata.version('cfn-lint')}"
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in sorted(types.items()))
-    text = f'{{\n"source": {json.dumps(document["source"])},\n"types": {{\n{lines}\n}}\n}}\n'
+    text = f'{{\n"source": {json.dumps(f"{source}, {_REGION}")},\n"types": {{\n{lines}\n}}\n}}\n'
     PATH.write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{len(types)} types in {PATH.name}\n")
+    every = sorted(all_types())
+    TYPES_PATH.write_text("\n".join([f"# {source}, all regions", *every, ""]), encoding="utf-8")
+    sys.stdout.write(f"{len(types)} types with names in {PATH.name}, {len(every)} in {TYPES_PATH.name}\n")
     return 0
+
+
+def all_types() -> set[str]:
+    """The resource types of all regions."""
+    from cfnlint.helpers import REGIONS  # noqa: PLC0415 - only this program needs it
+
+    return {type_ for region in REGIONS for type_ in _types(region)}
 
 
 def schema_of(type_: str) -> Mapping[str, Any]:
@@ -39,10 +49,10 @@ def schema_of(type_: str) -> Mapping[str, Any]:
     return schema
 
 
-def _types() -> list[str]:
+def _types(region: str) -> list[str]:
     from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415
 
-    return list(PROVIDER_SCHEMA_MANAGER.get_resource_types(_REGION))
+    return list(PROVIDER_SCHEMA_MANAGER.get_resource_types(region))
 
 
 def entry_of(type_: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -24,8 +24,9 @@ from trainworks.deploy.clients import Clients
 from trainworks.deploy.follow import LOCAL_PACING, Watch
 from trainworks.deploy.plan import Permissions
 from trainworks.deploy.progress import Progress, ResourceProgress
+from trainworks.deploy.stacks import describe_stack
 from trainworks.deploy.status import status
-from trainworks.errors import DeployError, DeployInterruptedError, RequestError
+from trainworks.errors import CheckError, DeployError, DeployInterruptedError, RequestError
 from trainworks.testing import TestTwin
 
 
@@ -255,3 +256,18 @@ def test_a_rollback_that_failed_is_continued_when_asked(
     allowed = Permissions(bootstrap=True, continue_rollback=True, skip_resources=("Config",))
     recovered = deployer.up(working, clients, Recorder().watch, allowed)
     assert recovered.status == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_what_the_gate_refuses_is_not_even_uploaded(name: str, clients: Clients, tmp_path: Path) -> None:
+    deployment = platform(tmp_path, name, {"Storage": storage(name)})
+
+    def refuse() -> None:
+        raise CheckError("1 error in the templates")
+
+    recorder = Recorder()
+    with pytest.raises(CheckError):
+        deployer.up(deployment, clients, recorder.watch, ALLOWED, gate=refuse)
+    assert recorder.told == []
+    assert describe_stack(clients.cloudformation, name) is None
+    deployer.up(deployment, clients, recorder.watch, ALLOWED)
+    assert not deployer.up(deployment, clients, recorder.watch, ALLOWED, gate=refuse).changed

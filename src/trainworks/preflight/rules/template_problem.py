@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
-from trainworks.assembly.graph import Graph
+from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
+from trainworks.preflight.registry import resource_types
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
+
+# Types of AWS that no registry schema describes.
+_WITHOUT_SCHEMA = frozenset({"AWS::CDK::Metadata", "AWS::CloudFormation::CustomResource"})
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
+    places = {resource.place: resource for resource in graph.resources} if graph.problems else {}
     for problem in graph.problems:
-        yield Fault(problem.place, problem.message, None, problem.fix)
+        yield Fault(places.get(problem.place, problem.place), problem.message, None, problem.fix)
+    known = resource_types() | _WITHOUT_SCHEMA
+    for resource in graph.resources:
+        if resource.type.startswith("AWS::") and resource.type not in known:
+            yield _unknown_type(resource)
+
+
+def _unknown_type(resource: Resource) -> Fault:
+    """Almost a known type is a slip; one that is like none may be newer than the list."""
+    close = get_close_matches(resource.type, resource_types(), n=1, cutoff=0.9)
+    if close:
+        return Fault(resource, "its type does not exist", resource.type, f"write {close[0]}")
+    return Fault(
+        resource,
+        "its type is in no list of AWS's resource types",
+        resource.type,
+        "correct the type; if it is a new one, accept this finding",
+        Severity.WARNING,
+    )
 
 
 RULE = Rule(

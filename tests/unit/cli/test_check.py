@@ -1,0 +1,156 @@
+"""`trainworks check` as a user types it, on templates that need no synthesis."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.test_main import run
+
+REFERENCE = Path(__file__).parents[2] / "reference" / "cdk.out"
+CLEAN = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+FAULTY = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "models"}}}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def written(content: object, name: str = "t.json") -> str:
+    Path(name).write_text(content if isinstance(content, str) else json.dumps(content))
+    return name
+
+
+def check(*arguments: str, scanners: bool = False) -> int:
+    return run("check", *([] if scanners else ["--no-scanners"]), *arguments)
+
+
+def test_a_clean_template(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--template", written(CLEAN)) == 0
+    assert "t.json: no errors, no warnings  (1 resource, 31 rules" in capsys.readouterr().out
+
+
+def test_a_finding_says_code_place_value_reason_and_fix(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--template", written(FAULTY)) == 1
+    told = capsys.readouterr().out
+    for part in (
+        "error TW20",
+        "Bucket  AWS::S3::Bucket",
+        "is   models",
+        "must be unique in the world",
+        "fix  leave out",
+    ):
+        assert part in told
+
+
+def test_the_reference_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--template", str(REFERENCE), "--production", "--output", "json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["errors"] == sum(each["severity"] == "error" for each in report["findings"])
+    assert {"TW01", "TW02", "TW08", "TW21"} <= {each["code"] for each in report["findings"]}
+    first = report["findings"][0]
+    assert first.keys() >= {"code", "severity", "place", "resource_type", "logical_id", "message", "value", "fix"}
+
+
+def test_the_reference_as_sarif(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--template", str(REFERENCE), "--output", "sarif") == 1
+    (made,) = json.loads(capsys.readouterr().out)["runs"]
+    assert {each["ruleId"] for each in made["results"]} >= {"TW01", "TW02"}
+
+
+def test_only_and_ignore(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--template", str(REFERENCE), "--only", "TW04", "--output", "json") == 0
+    assert {each["code"] for each in json.loads(capsys.readouterr().out)["findings"]} == {"TW04"}
+    assert check("--template", written(FAULTY), "--ignore", "TW20") == 0
+
+
+def test_parameters_and_region_of_a_template() -> None:
+    name = {"Fn::Sub": "${Name}-${AWS::AccountId}-${AWS::Region}"}
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}
+    template = written({"Parameters": {"Name": {"Type": "String"}}, "Resources": {"Bucket": bucket}})
+    assert check("--template", template, "--parameter", "Name=models", "--region", "eu-west-1") == 0
+    assert check("--template", template, "--parameter", f"Name={'m' * 60}") == 1
+
+
+def test_quotas_of_ones_own() -> None:
+    vpcs = {f"Vpc{n}": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}} for n in range(6)}
+    template = written({"Resources": vpcs})
+    quotas = written(
+        '[vpcs]\nlimit = 9\nadjustable = true\nwhat = "VPCs"\nsource = "raised"\nchecked = 2026-02-01\n', "q.toml"
+    )
+    baseline = written("", "empty.toml")
+    assert check("--template", template, "--quotas", quotas, "--baseline", baseline) == 0
+
+
+def test_a_baseline_beside_the_configuration_accepts(capsys: pytest.CaptureFixture[str]) -> None:
+    template = written(FAULTY)
+    Path("trainworks-baseline.toml").write_text(
+        '[[accepted]]\ncode = "TW20"\nplace = "*"\nreason = "one account only"\ndate = 2026-01-31\n'
+    )
+    assert check("--template", template) == 0
+    assert "1 accepted" in capsys.readouterr().out
+    assert check("--template", template, "--baseline", written("", "none.toml")) == 1
+
+
+def test_a_new_baseline_needs_its_reasons_filled_in(capsys: pytest.CaptureFixture[str]) -> None:
+    template = written(FAULTY)
+    assert check("--template", template, "--update-baseline", "--baseline", "b.toml") == 1
+    assert "1 entries added" in capsys.readouterr().err
+    assert check("--template", template, "--baseline", "b.toml") == 2
+    assert "TW20 at Bucket) has no reason" in capsys.readouterr().err
+    Path("b.toml").write_text(Path("b.toml").read_text().replace('reason = ""', 'reason = "known"'))
+    assert check("--template", template, "--baseline", "b.toml") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--template", "none.json"), "none.json: does not exist"),
+        (("--template", "broken.json"), "broken.json:2: not valid JSON"),
+        (("--template", "broken.yaml"), "broken.yaml"),
+        (("--template", "."), "is no cloud assembly"),
+        (("--template", "t.json", "--parameter", "Name"), "'Name' is no NAME=VALUE"),
+        (("--template", "t.json", "--only", "TW99"), "there is no rule TW99"),
+        (("--template", "t.json", "--baseline", "none.toml"), "none.toml"),
+        (("--template", "t.json", "--quotas", "none.toml"), "none.toml"),
+        (("--parameter", "Name=a"), "--parameter and --region are for --template"),
+        (("--env", "nowhere"), "environment 'nowhere' is not defined"),
+    ],
+)
+def test_a_wrong_request_is_named(arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    written(CLEAN)
+    written('{"Resources":\n', "broken.json")
+    written("Resources: [a: }", "broken.yaml")
+    assert check(*arguments) == 2
+    told = capsys.readouterr()
+    assert says in told.err
+    assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("resources", "says"),
+    [
+        ({"A": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "None"}}}}, "refers to 'None'"),
+        ({"A": {"Type": "AWS::SNS::Topic", "DependsOn": "A"}}, "depends on itself"),
+        ({"A": {"Type": "AWS::SNS::Topik"}}, "its type does not exist"),
+    ],
+)
+def test_what_cloudformation_would_refuse_is_a_finding(
+    resources: dict[str, object], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check("--template", written({"Resources": resources})) == 1
+    told = capsys.readouterr().out
+    assert "error TW00" in told
+    assert says in told
+
+
+def test_cfn_lint_reports_into_the_same_list(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"NoSuchProperty": 1}}}}
+    assert check("--template", written(wrong), "--output", "json", scanners=True) == 1
+    report = json.loads(capsys.readouterr().out)
+    (found,) = [each for each in report["findings"] if each["code"].startswith("cfn-lint/")]
+    assert (found["code"], found["place"]) == ("cfn-lint/E3002", "Topic")
