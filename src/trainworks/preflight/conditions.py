@@ -66,7 +66,7 @@ def _text(value: Any) -> str:
 
 def tests_of(condition: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """(operator, key, values) of each test of a condition block, operator and key in lower case."""
-    for operator, block in condition.items():
+    for operator, block in condition.items() if isinstance(condition, Mapping) else ():
         if isinstance(block, Mapping):
             for key, value in block.items():
                 yield operator.lower(), key.lower(), values_of(value)

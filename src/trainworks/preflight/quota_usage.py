@@ -10,6 +10,7 @@ from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.workloads import BatchEnvironment, workloads_of
+from trainworks.preflight.workloads.values import tables, texts
 
 _STANDARD_FAMILIES = frozenset({"a", "c", "d", "h", "i", "m", "r", "t", "z", "optimal"})
 _GPU_FAMILIES = frozenset({"p", "g", "vt"})
@@ -68,7 +69,7 @@ def _within_vpcs(graph: Graph) -> Iterator[Usage]:
 
 def _batch(graph: Graph) -> Iterator[Usage]:
     for queue in graph.of_type("AWS::Batch::JobQueue"):
-        yield Usage(queue, "compute_environments_per_job_queue", len(queue.get("ComputeEnvironmentOrder", default=[])))
+        yield Usage(queue, "compute_environments_per_job_queue", len(tables(queue.get("ComputeEnvironmentOrder"))))
     for environment in workloads_of(graph).batch_environments:
         maximum = environment.max_vcpus
         if environment.is_fargate or environment.resource is None or maximum is None or isinstance(maximum, Unknown):
@@ -96,15 +97,14 @@ def _family(instance_type: str) -> str:
 def _policies(graph: Graph) -> Iterator[Usage]:
     attached: dict[Resource, list[Any]] = {}
     for policy in graph.of_type("AWS::IAM::Policy", "AWS::IAM::RolePolicy"):
-        names = policy.get("Roles", default=None) or [policy.get("RoleName")]
-        for role in {graph.owner(name) for name in names}:
+        for role in {graph.owner(name) for name in texts(policy.get("Roles", default=policy.get("RoleName")))}:
             if role is not None:
                 attached.setdefault(role, []).append(policy.get("PolicyDocument"))
     for role in graph.of_type("AWS::IAM::Role"):
-        inline = [each.get("PolicyDocument") for each in role.get("Policies", default=[])] + attached.get(role, [])
+        inline = [each.get("PolicyDocument") for each in tables(role.get("Policies"))] + attached.get(role, [])
         yield Usage(role, "inline_policy_characters", sum(_characters(document) for document in inline))
         yield Usage(role, "trust_policy_characters", _characters(role.get("AssumeRolePolicyDocument")))
-        yield Usage(role, "managed_policies_per_role", len(role.get("ManagedPolicyArns", default=[])))
+        yield Usage(role, "managed_policies_per_role", len(texts(role.get("ManagedPolicyArns"))))
     for policy in graph.of_type("AWS::IAM::ManagedPolicy"):
         yield Usage(policy, "managed_policy_characters", _characters(policy.get("PolicyDocument")))
 

@@ -10,7 +10,7 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import EndpointConfig, Variant, workloads_of
-from trainworks.preflight.workloads.values import number
+from trainworks.preflight.workloads.values import number, text
 
 _TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 _ENDPOINT = "AWS::SageMaker::Endpoint"
@@ -43,7 +43,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
             continue
         malformed = list(_shape(target, resource_id))
         yield from malformed
-        if not malformed and target.get("ScalableDimension", default="").startswith("sagemaker:variant:"):
+        if not malformed and text(target.get("ScalableDimension")).startswith("sagemaker:variant:"):
             yield from _variant(graph, target, resource_id, configs)
 
 

@@ -12,6 +12,7 @@ from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import workloads_of
+from trainworks.preflight.workloads.values import tables
 
 _UNREADABLE = frozenset({"GLACIER", "Glacier", "DEEP_ARCHIVE"})
 """Storage classes that `GetObject` refuses until somebody restores the object."""
@@ -32,8 +33,8 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
 
 
 def _enabled_rules(bucket: Resource) -> list[Mapping[str, Any]]:
-    rules = bucket.get("LifecycleConfiguration", "Rules", default=[])
-    return [rule for rule in rules if isinstance(rule, Mapping) and rule.get("Status") == "Enabled"]
+    rules = tables(bucket.get("LifecycleConfiguration", "Rules"))
+    return [rule for rule in rules if rule.get("Status") == "Enabled"]
 
 
 def _kept_for_ever(bucket: Resource, rules: list[Mapping[str, Any]]) -> Iterator[Fault]:
