@@ -16,6 +16,13 @@ from trainworks.preflight.permissions import Answer, Permissions, permissions_of
 from trainworks.preflight.policy import Statement, statements_of
 from trainworks.preflight.wildcards import covers
 
+_POLICIES = (
+    ("AWS::S3::BucketPolicy", "Bucket"),
+    ("AWS::SNS::TopicPolicy", "Topics"),
+    ("AWS::SNS::TopicInlinePolicy", "TopicArn"),
+)
+"""Types of policies, and the property that names what they are about."""
+
 
 class ResourcePolicies:
     """Policies of a graph's buckets, keys and topics."""
@@ -24,7 +31,7 @@ class ResourcePolicies:
         self._graph = graph
         self._roles = permissions_of(graph)
         self._statements: dict[Resource, list[Statement]] = defaultdict(list)
-        for type_, targets in (("AWS::S3::BucketPolicy", "Bucket"), ("AWS::SNS::TopicPolicy", "Topics")):
+        for type_, targets in _POLICIES:
             for policy in graph.of_type(type_):
                 named = policy.get(targets, default=[])
                 for name in named if isinstance(named, list) else [named]:

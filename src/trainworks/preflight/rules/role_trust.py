@@ -36,7 +36,9 @@ _SENDS_NO_SOURCE = frozenset({"ec2.amazonaws.com"})
 _SOURCE_KEYS = frozenset(
     {"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths", "aws:sourceowner"}
 )
-_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|aws\.internal|amazon\.com)|\*")
+_SERVICE = re.compile(
+    r"\*|[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.(com|com\.cn|eu)|aws\.internal|amazon\.com|[a-z0-9.-]+\.(gov|uk))"
+)
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:

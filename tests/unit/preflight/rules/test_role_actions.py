@@ -142,3 +142,89 @@ def test_a_task_on_another_resource() -> None:
 def test_a_task_that_is_not_understood_says_nothing() -> None:
     draft = _machine("arn:aws:states:::somethingnew:start", {}, {"Action": "new:Start"})
     assert not [each for each in draft._clean.known if each.code == RULE.code]
+
+
+def _role(service: str, *statements: dict[str, Any]) -> dict[str, Any]:
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": "111111111111"}},
+    }
+    document = {"Statement": [{"Effect": "Allow", **statement} for statement in statements]}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {"Statement": [trust]},
+            "Policies": [{"PolicyName": "p", "PolicyDocument": document}],
+        },
+    }
+
+
+def test_the_target_of_a_rule() -> None:
+    start = {"Action": ["states:StartExecution"], "Resource": {"Fn::GetAtt": ["Machine", "Arn"]}}
+    draft = draft_of(
+        {
+            "Starter": _role("events.amazonaws.com", start),
+            "Machine": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {"RoleArn": "arn:aws:iam::111111111111:role/machine", "DefinitionString": "{}"},
+            },
+            "Rule": {
+                "Type": "AWS::Events::Rule",
+                "Properties": {
+                    "ScheduleExpression": "rate(1 day)",
+                    "Targets": [
+                        {
+                            "Id": "machine",
+                            "Arn": {"Fn::GetAtt": ["Machine", "Arn"]},
+                            "RoleArn": {"Fn::GetAtt": ["Starter", "Arn"]},
+                        }
+                    ],
+                },
+            },
+        }
+    )
+    assert not [each for each in draft._clean.known if each.code == RULE.code]
+    draft.properties("Starter")["Policies"][0]["PolicyDocument"]["Statement"][0]["Resource"] = "arn:aws:states:::other"
+    assert "target of an event rule Rule lacks states:StartExecution" in only(draft, RULE)[0].message
+
+
+IMAGE = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/mine:1"
+REPOSITORY = "arn:aws:ecr:eu-west-1:111111111111:repository/mine"
+STARTING: tuple[dict[str, Any], ...] = (
+    {
+        "Action": ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"],
+        "Resource": [REPOSITORY],
+    },
+    {"Action": ["ecr:GetAuthorizationToken"], "Resource": "*"},
+    {
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": ["arn:aws:logs:eu-west-1:111111111111:log-group:/aws/batch/job:*"],
+    },
+)
+
+
+@pytest.mark.parametrize("action", ["ecr:BatchGetImage", "ecr:GetAuthorizationToken", "logs:PutLogEvents"])
+def test_the_start_of_a_job_on_fargate(action: str) -> None:
+    container = {
+        "Image": IMAGE,
+        "ExecutionRoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+        "ResourceRequirements": [{"Type": "VCPU", "Value": "1"}, {"Type": "MEMORY", "Value": "2048"}],
+    }
+    draft = draft_of(
+        {
+            "Role": _role("ecs-tasks.amazonaws.com", *STARTING),
+            "Job": {
+                "Type": "AWS::Batch::JobDefinition",
+                "Properties": {
+                    "Type": "container",
+                    "PlatformCapabilities": ["FARGATE"],
+                    "ContainerProperties": container,
+                },
+            },
+        }
+    )
+    assert not [each for each in draft._clean.known if each.code == RULE.code]
+    (found,) = only(without(draft, "Role", action), RULE)
+    assert f"start of a container Job lacks {action}" in found.message

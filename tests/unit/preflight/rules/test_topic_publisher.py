@@ -55,6 +55,14 @@ def test_a_topic_without_policy_lets_alarms_in_but_no_rule() -> None:
     assert EVENTS in found.message
 
 
+def test_an_inline_policy_is_one_too() -> None:
+    draft = watched()
+    body = draft.body("TopicPolicy")
+    body["Type"] = "AWS::SNS::TopicInlinePolicy"
+    body["Properties"]["TopicArn"] = body["Properties"].pop("Topics")[0]
+    assert RULE.code not in {each.code for each in draft.findings()}
+
+
 def test_a_rule_that_publishes_as_a_role_needs_neither() -> None:
     draft = watched()
     draft.remove("TopicPolicy")
