@@ -320,9 +320,10 @@ def refreshed_record(refreshed: Refreshed, path: Path) -> dict[str, Any]:
 
 
 def changes_sentence(changes: CostChanges) -> str:
-    """`monthly cost: $1.90 -> $4.90 (+$3.00)`."""
+    """`monthly cost when idle: $1.90 -> $4.90 (+$3.00)`."""
     difference = signed(changes.difference) or "unchanged"
-    unknown = f", and {changes.unknown_after} resources whose cost is unknown" if changes.unknown_after else ""
+    count = changes.unknown_after
+    unknown = f"; {count} resource{' has' if count == 1 else 's have'} no known cost" if count else ""
     return f"monthly cost when idle: {changes.before} -> {changes.after} ({difference}){unknown}"
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from trainworks.testing import TestTwin, temporary_twin
 
+_NOTHING = {"low": "0", "high": "0"}
+
 
 @pytest.fixture(scope="module")
 def verbs_twin() -> Iterator[TestTwin]:
@@ -50,6 +52,9 @@ def test_the_platform_goes_up_once_and_comes_down_clean(environment: dict[str, s
     planned = _json(environment, "diff")
     assert planned["changed"]
     assert {change["action"] for change in planned["changes"]} == {"Add"}
+    monthly = planned["monthly_cost"]
+    assert monthly["before"]["low"] == "0"
+    assert monthly["difference"] == monthly["after"] == _json(environment, "cost")["total"]
 
     finished = _run(environment, "up", "--output", "json")
     assert finished.returncode == 0, finished.stderr
@@ -62,7 +67,9 @@ def test_the_platform_goes_up_once_and_comes_down_clean(environment: dict[str, s
     assert {change["place"] for change in planned["changes"]} <= places
 
     assert not _json(environment, "up")["changed"]
-    assert not _json(environment, "diff")["changed"]
+    unchanged = _json(environment, "diff")
+    assert not unchanged["changed"]
+    assert unchanged["monthly_cost"] == {**monthly, "before": monthly["after"], "difference": _NOTHING, "changes": []}
     status = _json(environment, "status")
     assert (status["status"], status["outputs"]) == ("CREATE_COMPLETE", created["outputs"])
     assert {nested["name"] for nested in status["nested"]} == {"Network", "Storage", "Monitoring", "Training", "Batch"}

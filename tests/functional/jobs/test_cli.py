@@ -45,7 +45,12 @@ def test_train_describe_logs_metrics_and_jobs(run: Run, script: Any) -> None:
     facts = json.loads(done.stdout)
     assert facts["status"] == "Completed" and "loss=0.25" in done.stderr
     name = facts["name"]
-    assert json.loads(run("describe", name, "--output", "json").stdout)["metrics"] == {"loss": 0.25}
+    described = json.loads(run("describe", name, "--output", "json").stdout)
+    assert described["metrics"] == {"loss": 0.25}
+    bill = json.loads(run("cost", "job", name, "--output", "json").stdout)
+    assert described["cost"] == bill
+    assert float(bill["total"]["low"]) > 0
+    assert "would it have run on AWS" in run("describe", name).stdout
     assert "loss=0.25\n" in run("logs", name).stdout
     assert name in [each["name"] for each in json.loads(run("jobs", "--output", "json").stdout)]
     series = json.loads(run("metrics", name, "--output", "json").stdout)
