@@ -3,6 +3,8 @@
 states.md    from the transition tables in `trainworks.spec`
 fidelity.md  from the operations that the twin's services declare
 check.md     from the rules, and what they find on the platforms' templates
+roles.md     from the documented set of roles, `trainworks.spec.platform_roles`
+reference-parity.md  from `parity.py`, whose names are checked against templates and tests
 cost.md      from the platforms' templates and the price file; the table in README.md too
 """
 
@@ -16,6 +18,8 @@ from typing import TypeVar
 
 import check_page
 import cost_page
+import parity_page
+import roles_page
 
 from trainworks.spec import batch_job, training_job
 from trainworks.twin import fidelity
@@ -64,6 +68,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "fidelity.md": fidelity.page,
     "check.md": check_page.page,
     "cost.md": cost_page.page,
+    "roles.md": roles_page.page,
+    "reference-parity.md": parity_page.page,
     "../README.md": cost_page.readme,
 }
 
