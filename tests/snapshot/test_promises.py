@@ -487,7 +487,7 @@ def test_the_notebook_stops_when_idle(platform: Platform) -> None:
     config = platform.properties(platform.resource("AWS::SageMaker::NotebookInstanceLifecycleConfig"))
     script = config["OnStart"][0]["Content"]
     bucket = platform.outputs["DatasetBucketName"]
-    assert f'"{bucket}", "notebook-idle/stop", int("60")' in script
+    assert f'"{bucket}", "notebook-idle/stop", "{platform.outputs["Region"]}", int("60")' in script
     assert not re.search(r"@[A-Z_]+@", script)
     (rule,) = [
         properties

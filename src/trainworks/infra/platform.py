@@ -68,7 +68,13 @@ class TrainingPlatform(Construct):
             environment_suffix=self.environment_suffix,
         )
         self.batch = (
-            BatchInference(*self._place("Batch"), profile=self.profile, network=self.network, storage=self.storage)
+            BatchInference(
+                *self._place("Batch"),
+                profile=self.profile,
+                network=self.network,
+                storage=self.storage,
+                tags=self.resource_tags,
+            )
             if self.profile.batch
             else None
         )

@@ -77,8 +77,8 @@ def submit_job_request(
         request["retryStrategy"] = {"attempts": spec.retries + 1}
     if spec.timeout_seconds is not None:
         request["timeout"] = {"attemptDurationSeconds": spec.timeout_seconds}
-    if spec.tags:
-        request["tags"] = dict(spec.tags)
+    if tags := {**outputs.resource_tags, **spec.tags}:
+        request["tags"] = tags
     return request
 
 

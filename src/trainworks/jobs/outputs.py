@@ -32,6 +32,8 @@ class PlatformOutputs:
     batch_log_group: str
     training_log_group: str
     training_job_config: Mapping[str, Any]
+    resource_tags: Mapping[str, str]
+    """What jobs are tagged with, so that their cost is counted as the platform's."""
 
     @property
     def ecr_repository(self) -> str:
@@ -50,6 +52,7 @@ _KEYS = {
     "batch_log_group": "BatchLogGroupName",
     "training_log_group": "TrainingLogGroupName",
 }
+_DOCUMENTS = ("TrainingJobConfig", "ResourceTags")
 
 
 def discover(cloudformation: CloudFormationClient, environment: Environment) -> PlatformOutputs:
@@ -70,18 +73,23 @@ def discover(cloudformation: CloudFormationClient, environment: Environment) -> 
 
 def parse(values: Mapping[str, str], stack_name: str, stack_status: str, fix: str) -> PlatformOutputs:
     """Outputs by key as a record. Raises `NotDeployedError` naming what is missing and the stack's status."""
-    missing = sorted({*_KEYS.values(), "TrainingJobConfig"} - set(values))
+    missing = sorted({*_KEYS.values(), *_DOCUMENTS} - set(values))
     if missing:
         raise NotDeployedError(
             f"stack {stack_name} ({stack_status}) has no output {', '.join(missing)}: "
             "its deployment did not complete, or another version of trainworks made it",
             fix=fix,
         )
-    try:
-        config = json.loads(values["TrainingJobConfig"])
-    except ValueError as error:
-        raise NotDeployedError(f"stack {stack_name}: output TrainingJobConfig is not JSON: {error}", fix=fix) from error
     return PlatformOutputs(
         **{field: values[key] for field, key in _KEYS.items()},
-        training_job_config=config,
+        training_job_config=_document(values, "TrainingJobConfig", stack_name, fix),
+        resource_tags=_document(values, "ResourceTags", stack_name, fix),
     )
+
+
+def _document(values: Mapping[str, str], key: str, stack_name: str, fix: str) -> Mapping[str, Any]:
+    try:
+        document: Mapping[str, Any] = json.loads(values[key])
+    except ValueError as error:
+        raise NotDeployedError(f"stack {stack_name}: output {key} is not JSON: {error}", fix=fix) from error
+    return document

@@ -64,7 +64,7 @@ def training_job_request(
         "EnableManagedSpotTraining": spec.spot,
         "EnableNetworkIsolation": spec.enable_network_isolation,
         "Environment": dict(spec.environment),
-        "Tags": [{"Key": key, "Value": value} for key, value in spec.tags.items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in {**outputs.resource_tags, **spec.tags}.items()],
     }
     checkpoint_s3_uri = _checkpoint_s3_uri(spec, name, config)
     if checkpoint_s3_uri:

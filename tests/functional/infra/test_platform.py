@@ -65,7 +65,7 @@ def test_the_notebooks_start_script_is_whole(twin: TestTwin, outputs: dict[str, 
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     python = script.split("<<'SCRIPT'\n")[1].split("\nSCRIPT\n")[0]
     ast.parse(python)
-    assert f'"{outputs["DatasetBucketName"]}", "notebook-idle/stop", int("60")' in python
+    assert f'"{outputs["DatasetBucketName"]}", "notebook-idle/stop", "us-east-1", int("60")' in python
 
 
 def test_retention_of_the_shared_log_group_is_set_and_never_shortened(twin: TestTwin, outputs: dict[str, str]) -> None:

@@ -157,3 +157,10 @@ def test_the_platforms_own_image_needs_no_other_definition(image: str) -> None:
     batch: Any = Definitions()
     assert job_definition_for(batch, OUTPUTS.job_definition_arn, image) == OUTPUTS.job_definition_arn
     assert len(batch.kept) == 1
+
+
+def test_a_job_is_tagged_as_the_platforms_and_as_the_spec_says() -> None:
+    assert request(None, command=["true"], tags={"team": "vision"})["tags"] == {
+        "Platform": "trainworks-dev",
+        "team": "vision",
+    }

@@ -32,6 +32,7 @@ OUTPUTS = PlatformOutputs(
     batch_log_group="batch",
     training_log_group="/aws/sagemaker/TrainingJobs",
     training_job_config=CONFIG,
+    resource_tags={"Platform": "trainworks-dev", "team": "platform"},
 )
 
 
@@ -99,3 +100,8 @@ def test_checkpoints_can_be_left_out_or_kept_elsewhere() -> None:
 )
 def test_spot_savings(training: int, billable: int | None, percent: float | None) -> None:
     assert spot_savings_percent(training, billable) == percent
+
+
+def test_a_job_is_tagged_as_the_platforms_and_as_the_spec_says() -> None:
+    made = {tag["Key"]: tag["Value"] for tag in request(tags={"team": "vision"})["Tags"]}
+    assert made == {"Platform": "trainworks-dev", "team": "vision"}

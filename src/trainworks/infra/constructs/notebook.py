@@ -42,7 +42,7 @@ class Notebook(Construct):
             "LifecycleConfig",
             on_start=[
                 sagemaker.CfnNotebookInstanceLifecycleConfig.NotebookInstanceLifecycleHookProperty(
-                    content=_on_start(placement.signal_bucket_name, profile.idle_minutes)
+                    content=_on_start(placement.signal_bucket_name, Stack.of(self).region, profile.idle_minutes)
                 )
             ],
         )
@@ -70,11 +70,13 @@ class Notebook(Construct):
         self.idle_stop = _idle_stop(self, self.resource, placement.signal_bucket_name)
 
 
-def _on_start(bucket_name: str, idle_minutes: int) -> str:
+def _on_start(bucket_name: str, region: str, idle_minutes: int) -> str:
     """The script, with the bucket's name filled in when the stack is deployed."""
     script = files(__package__).joinpath("notebook_idle_stop.sh").read_text(encoding="utf-8")
-    script = script.replace("@KEY@", _IDLE_KEY).replace("@IDLE_MINUTES@", str(idle_minutes))
-    return Fn.base64(script.replace("@BUCKET@", bucket_name))
+    values = {"KEY": _IDLE_KEY, "IDLE_MINUTES": str(idle_minutes), "REGION": region, "BUCKET": bucket_name}
+    for name, value in values.items():
+        script = script.replace(f"@{name}@", value)
+    return Fn.base64(script)
 
 
 def _idle_stop(scope: Construct, notebook: sagemaker.CfnNotebookInstance, bucket_name: str) -> TriggeredStateMachine:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aws_cdk import Fn, RemovalPolicy, Stack
+from collections.abc import Mapping
+
+from aws_cdk import CfnTag, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -39,6 +41,8 @@ compute environment has, no instance type fits it, or there is no capacity."""
 class BatchInference(Construct):
     """Jobs run on spot hosts first, and on on-demand hosts where the profile allows them.
 
+    `tags` are those of the hosts and their volumes, which CDK's own `Tags` does not reach.
+
     compute_environment_arn, job_queue_arn, job_definition_arn   what `SubmitJob` asks for; the first environment's
     log_group_name                                               where the jobs' output goes
     """
@@ -51,8 +55,10 @@ class BatchInference(Construct):
         profile: EnvironmentProfile | str,
         network: Network,
         storage: Storage,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, id)
+        self._host_tags = [CfnTag(key=key, value=value) for key, value in (tags or {}).items()]
         pin_feature_flags(self)
         settings = profile_of(profile)
         if settings.batch is None:
@@ -88,9 +94,10 @@ class BatchInference(Construct):
             grantee,
             [
                 allow("BatchSubmit", ["batch:SubmitJob"], [self.job_queue_arn, definition]),
+                # Jobs are submitted with the platform's tags, which asks for a permission of its own.
                 allow(
-                    "BatchStop",
-                    ["batch:CancelJob", "batch:TerminateJob"],
+                    "BatchJobs",
+                    ["batch:CancelJob", "batch:TerminateJob", "batch:TagResource"],
                     [f"arn:{stack.partition}:batch:{self._account_arn}:job/*"],
                 ),
                 allow("BatchLook", ["batch:DescribeJobs", "batch:ListJobs"], ["*"]),
@@ -136,7 +143,19 @@ class BatchInference(Construct):
                         ),
                     )
                 ],
+                tag_specifications=[
+                    ec2.CfnLaunchTemplate.TagSpecificationProperty(resource_type=kind, tags=self._host_tags)
+                    for kind in ("instance", "volume", "network-interface")
+                    if self._host_tags
+                ],
             ),
+            tag_specifications=[
+                ec2.CfnLaunchTemplate.LaunchTemplateTagSpecificationProperty(
+                    resource_type="launch-template", tags=self._host_tags
+                )
+            ]
+            if self._host_tags
+            else None,
         )
         return batch.CfnComputeEnvironment.LaunchTemplateSpecificationProperty(
             launch_template_id=template.ref, version=template.attr_latest_version_number

@@ -58,9 +58,11 @@ class Submission:
             definition_tags = read_tags(tx, definition["arn"])
         for resource in (definition["arn"], queue_arn):
             self._control_plane.authorize(call.caller, "batch:SubmitJob", resource)
+        job_id = str(uuid.uuid4())
+        if params.get("tags"):
+            self._control_plane.authorize(call.caller, "batch:TagResource", job_arn(queue_arn, job_id))
         size = _array_size(params)
         spec = _merged_spec(call, name, definition, definition_tags)
-        job_id = str(uuid.uuid4())
         with self._database.transaction() as tx:
             queue = queue_row(tx, queue_arn)
             _check_queue(queue, spec)
