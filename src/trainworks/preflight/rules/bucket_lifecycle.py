@@ -72,8 +72,7 @@ def _archived(bucket: Resource, rule: Mapping[str, Any], prefixes: frozenset[str
 
 
 def _transitions(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    several = rule.get("Transitions", [])
-    return [each for each in (*several, rule.get("Transition")) if isinstance(each, Mapping)]
+    return [*tables(rule.get("Transitions")), *tables([rule.get("Transition")])]
 
 
 def _prefix(rule: Mapping[str, Any]) -> str:
