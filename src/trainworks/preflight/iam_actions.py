@@ -1,17 +1,22 @@
-"""Which IAM actions know no resources, so that a policy has to name `*` for them: `iam_actions.json`."""
+"""Which IAM actions know no resources, so that a policy has to name `*` for them.
+
+`data/iam_actions.json` is written by `python -m trainworks.preflight.refresh_iam_actions`.
+"""
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from trainworks.preflight.wildcards import covers
+
+PATH = Path(__file__).parent / "data" / "iam_actions.json"
 
 
 @lru_cache(maxsize=1)
 def _unscoped() -> dict[str, frozenset[str]]:
-    data = json.loads(files(__package__).joinpath("data/iam_actions.json").read_text(encoding="utf-8"))
+    data = json.loads(PATH.read_text(encoding="utf-8"))
     return {service: frozenset(names.split()) for service, names in data["unscoped"].items()}
 
 
