@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import arrays
+import checks
 import deploys
 import inputs
 import starts
@@ -31,11 +32,12 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reference", type=Path, default=ROOT.parent / "shared" / "reference")
-    parser.add_argument("--only", choices=["synth", "starts", "deploys", "arrays", "inputs"], action="append")
+    parser.add_argument("--only", choices=["synth", "checks", "starts", "deploys", "arrays", "inputs"], action="append")
     parser.add_argument("--no-store", action="store_true", help="print only")
     options = parser.parse_args()
     measures = {
         "synth": lambda: synth.measure(options.reference, TRAINWORKS),
+        "checks": checks.measure,
         "deploys": lambda: deploys.measure(TRAINWORKS),
         "starts": lambda: starts.measure(TRAINWORKS),
         "arrays": arrays.measure,

@@ -11,9 +11,10 @@ _SUB = re.compile(r"\$\{(?!!)([A-Za-z0-9]+)")
 
 def cycles(resources: Mapping[str, Any]) -> list[list[str]]:
     """Each circle as logical ids in the order of their references, starting with the first in the template."""
-    needs = {logical_id: _needs(body, resources) - {logical_id} for logical_id, body in resources.items()}
+    mentioned = {logical_id: _needs(body, resources) for logical_id, body in resources.items()}
+    needs = {logical_id: names - {logical_id} for logical_id, names in mentioned.items()}
     found = [_ordered(component, needs) for component in _components(needs) if len(component) > 1]
-    found += [[logical_id] for logical_id, body in resources.items() if logical_id in _needs(body, resources)]
+    found += [[logical_id] for logical_id, names in mentioned.items() if logical_id in names]
     return found
 
 

@@ -86,6 +86,7 @@ class Scope:
         self._busy: set[tuple[str, str]] = set()
         self._identities: dict[str, Identity] = {}
         self._place = ""
+        self._outputs: dict[str, Any] | None = None
 
     @property
     def resources(self) -> Mapping[str, Any]:
@@ -143,8 +144,13 @@ class Scope:
         outputs = self.template.get("Outputs", {})
         return self._once("output", name, lambda: self.resolve(outputs[name].get("Value")))
 
-    def outputs(self) -> dict[str, Any]:
+    def outputs(self) -> Mapping[str, Any]:
         """All outputs that will, or may, exist."""
+        if self._outputs is None:
+            self._outputs = self._resolved_outputs()
+        return self._outputs
+
+    def _resolved_outputs(self) -> dict[str, Any]:
         found = {}
         for name, output in self.template.get("Outputs", {}).items():
             if not isinstance(output, Mapping) or self.condition(output.get("Condition")) is False:

@@ -46,14 +46,15 @@ def _unheard(graph: Graph) -> Iterator[Fault]:
             for mentioned in _mentioned_outputs(json.dumps(graph.template(stack, way)))
         }
         for way in graph.ways(stack):
-            outputs = graph.template(stack, way).get("Outputs", {}) if way else {}
-            for name, output in outputs.items():
-                if (*way, name) not in heard and "Export" not in output and name in graph.outputs_of(stack, way):
+            written = graph.template(stack, way).get("Outputs", {})
+            resolved = graph.outputs_of(stack, way) if way else {}
+            for name, value in resolved.items():
+                if (*way, name) not in heard and "Export" not in written[name]:
                     yield Fault(
                         _place(graph, stack, way, name),
                         "an output of a nested stack that its parent does not read and that is not exported: "
                         "it is lost inside",
-                        graph.outputs_of(stack, way)[name],
+                        value,
                         "hand it on as an output of the root stack, or leave it out",
                     )
 
