@@ -268,7 +268,7 @@ def bill_text(bill: JobBill, is_twin: bool) -> RenderableType:
         table(("what", "amount"), rows),
         Text(f"{bill.name}: {verb} {_or_unknown(bill.total)} ({bill.region})", style="bold"),
     ]
-    if bill.saved_percent is not None:
+    if bill.saved_percent:
         parts.append(Text(saved_sentence(bill), style="green"))
     if bill.is_attribution:
         parts.append(Text("AWS bills hosts: this is the job's share of those that Batch may have chosen", style="dim"))
@@ -321,9 +321,11 @@ def refreshed_record(refreshed: Refreshed, path: Path) -> dict[str, Any]:
 
 def changes_sentence(changes: CostChanges) -> str:
     """`monthly cost when idle: $1.90 -> $4.90 (+$3.00)`."""
-    difference = signed(changes.difference) or "unchanged"
+    difference = signed(changes.difference)
     count = changes.unknown_after
     unknown = f"; {count} resource{' has' if count == 1 else 's have'} no known cost" if count else ""
+    if not difference:
+        return f"monthly cost when idle: {changes.after}, unchanged{unknown}"
     return f"monthly cost when idle: {changes.before} -> {changes.after} ({difference}){unknown}"
 
 

@@ -56,6 +56,6 @@ def _sentences(bill: JobBill, is_twin: bool) -> dict[str, Any]:
     if bill.total is None:
         return {}
     share = "its share of hosts, " if bill.is_attribution else ""
-    where = f"list price in {bill.region}" + (", would it have run on AWS" if is_twin else "")
+    where = f"list price in {bill.region}" + (", had it run on AWS" if is_twin else "")
     said = {"cost": f"{bill.total} ({share}{where})"}
-    return said | ({"spot": saved_sentence(bill)} if bill.saved_percent is not None else {})
+    return said | ({"spot": saved_sentence(bill)} if bill.saved_percent else {})

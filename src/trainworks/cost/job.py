@@ -17,7 +17,10 @@ ON_DEMAND, SPOT, VOLUMES = "on demand", "spot", "volumes"
 _NO_SPOT_PRICE = (
     "AWS publishes no price of managed spot training: what it saved is told with the job's billable seconds afterwards"
 )
-_SHARE = "AWS bills hosts: this is the job's share of one, on the cheapest to the dearest type that Batch may choose"
+_SHARE = (
+    "AWS bills hosts: this is the job's share of one, on the cheapest to the dearest type that Batch may choose; "
+    "volumes and addresses of hosts are not in it"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def test_train_describe_logs_metrics_and_jobs(run: Run, script: Any) -> None:
     bill = json.loads(run("cost", "job", name, "--output", "json").stdout)
     assert described["cost"] == bill
     assert float(bill["total"]["low"]) > 0
-    assert "would it have run on AWS" in run("describe", name).stdout
+    assert "had it run on AWS" in run("describe", name).stdout
     assert "loss=0.25\n" in run("logs", name).stdout
     assert name in [each["name"] for each in json.loads(run("jobs", "--output", "json").stdout)]
     series = json.loads(run("metrics", name, "--output", "json").stdout)

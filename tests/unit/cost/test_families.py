@@ -178,3 +178,26 @@ def test_no_type_is_both_metered_and_free() -> None:
 def test_only_what_is_listed_is_free() -> None:
     assert why_free("AWS::IAM::Role") == "IAM is free"
     assert why_free("AWS::Kinesis::Stream") is None
+
+
+def test_what_hosts_bring_with_them_costs_by_use() -> None:
+    disk = {"Ebs": {"VolumeType": "gp3", "VolumeSize": 50}}
+    cost = idle(
+        {
+            "Subnet": ("AWS::EC2::Subnet", {"MapPublicIpOnLaunch": True}),
+            "Template": ("AWS::EC2::LaunchTemplate", {"LaunchTemplateData": {"BlockDeviceMappings": [disk]}}),
+            "Hosts": (
+                ENVIRONMENT,
+                {
+                    "ComputeResources": {
+                        "Type": "EC2",
+                        "InstanceTypes": ["m5.large"],
+                        "Subnets": [{"Ref": "Subnet"}],
+                        "LaunchTemplate": {"LaunchTemplateId": {"Ref": "Template"}},
+                    }
+                },
+            ),
+        }
+    )
+    (hosts,) = [each for each in cost.resources if each.logical_id == "Hosts"]
+    assert [charge.keys[0] for charge in by_use(hosts)] == ["ec2.on_demand.m5.large", "vpc.public_ipv4", "ebs.gp3"]

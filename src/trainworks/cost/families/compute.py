@@ -56,7 +56,7 @@ def _variant(variant: Mapping[str, object]) -> Iterator[Reading]:
 
 def compute_environment(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
     """Hosts that `MinvCpus` keeps running, in the cheapest to the dearest type that Batch may choose."""
-    del graph, assumptions
+    del assumptions
     kind = str(resource.get("ComputeResources", "Type", default=""))
     if kind.startswith("FARGATE"):
         spot = "spot_" if kind.endswith("SPOT") else ""
@@ -79,6 +79,22 @@ def compute_environment(resource: Resource, graph: Graph, assumptions: Assumptio
         yield Meter(_HOSTS_SHOWN, keys, BY_USE)
     else:
         yield from _kept_running(least, types, market)
+    yield from _what_hosts_bring(resource, graph)
+
+
+def _what_hosts_bring(resource: Resource, graph: Graph) -> Iterator[Reading]:
+    """A host's public address, and the volumes that its launch template gives it, while it runs."""
+    subnets = [graph.owner(each) for each in _names(resource.get("ComputeResources", "Subnets"))]
+    template = graph.owner(resource.get("ComputeResources", "LaunchTemplate", "LaunchTemplateId"))
+    interfaces = items(template.get("LaunchTemplateData", "NetworkInterfaces")) if template is not None else []
+    if any(subnet is not None and subnet.get("MapPublicIpOnLaunch") is True for subnet in subnets) or any(
+        interface.get("AssociatePublicIpAddress") is True for interface in interfaces
+    ):
+        yield meter("public IPv4 address of each host", "vpc.public_ipv4")
+    for disk in items(template.get("LaunchTemplateData", "BlockDeviceMappings")) if template is not None else []:
+        volume = disk.get("Ebs")
+        kind = volume.get("VolumeType", "gp2") if isinstance(volume, Mapping) else "gp2"
+        yield Meter(f"{kind} volume of each host", (f"ebs.{kind}",) if kind in ("gp2", "gp3") else (), BY_USE)
 
 
 def _names(value: object) -> list[str]:
