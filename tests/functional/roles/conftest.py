@@ -149,12 +149,15 @@ def _resources(twin: TestTwin, stack: str) -> dict[str, dict[str, str]]:
 
 
 def _prepare(pair: Neighbours) -> None:
-    """Objects that can be read, and the log groups that SageMaker would have made."""
-    s3, logs = pair.twin.client("s3"), pair.twin.client("logs")
+    """Objects that can be read, running notebooks, and the log groups that SageMaker would have made."""
+    s3, logs, sagemaker = (pair.twin.client(name) for name in ("s3", "logs", "sagemaker"))
+    status = "NotebookInstanceStatus"
     for environment in (pair.mine, pair.other):
         names = environment.names
         for bucket, key in (("datasets", "datasets/x"), ("models", "output/x"), ("models", "code/x")):
             s3.put_object(Bucket=names[bucket], Key=key, Body=b"1")
+        if sagemaker.describe_notebook_instance(NotebookInstanceName=names["notebook"])[status] != "InService":
+            sagemaker.start_notebook_instance(NotebookInstanceName=names["notebook"])
     for group in ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/NotebookInstances"):
         try:
             logs.create_log_group(logGroupName=group)

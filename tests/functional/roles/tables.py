@@ -137,7 +137,7 @@ NOTEBOOK = (
            **training_job("{suffix}-p", "{notebook_role}", **IN_VPC)),
     cannot("sagemaker:DescribeTrainingJob", "another environment's job", TrainingJobName="{other_suffix}-job"),
     cannot("sagemaker:ListTrainingJobs", "of all environments"),
-    would_not("sagemaker:StopNotebookInstance", "the state machine stops it", "{notebook_arn}"),
+    cannot("sagemaker:StopNotebookInstance", "the state machine stops it", NotebookInstanceName="{notebook}"),
     would_not("sagemaker:CreatePresignedNotebookInstanceUrl", "doors are for people", "{notebook_arn}"),
     cannot("batch:RegisterJobDefinition", "no other role may be passed", jobDefinitionName="x", type="container",
            containerProperties={"image": "i", "vcpus": 1, "memory": 128}),
@@ -238,9 +238,9 @@ FLOW_LOG = (
 )  # fmt: skip
 
 IDLE_STOP = (
-    would("sagemaker:StopNotebookInstance", "its notebook", "{notebook_arn}"),
-    would_not("sagemaker:StopNotebookInstance", "another environment's", "{other_notebook_arn}"),
-    would_not("sagemaker:StartNotebookInstance", "it stops", "{notebook_arn}"),
+    can("sagemaker:StopNotebookInstance", "its notebook", NotebookInstanceName="{notebook}"),
+    cannot("sagemaker:StopNotebookInstance", "another environment's", NotebookInstanceName="{other_notebook}"),
+    cannot("sagemaker:StartNotebookInstance", "it stops", NotebookInstanceName="{notebook}"),
     cannot("sagemaker:DescribeNotebookInstance", "it stops", NotebookInstanceName="{notebook}"),
     cannot("s3:GetObject", NOBODY, Bucket="{datasets}", Key="datasets/x"),
 )  # fmt: skip
