@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 _Handler = Callable[[Any], dict[str, Any]]
 
@@ -43,6 +43,32 @@ class NotFewerThan:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: _Handler) -> dict[str, Any]:
         return {**handler(source), "min_length": self.count}
+
+
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    """A value of the type itself and nothing that could be read as one: `"yes"` and `1` are no booleans."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: _Handler) -> dict[str, Any]:
+        return {**handler(source), "strict": True}
+
+
+Flag = Annotated[bool, Exactly()]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of a few whole numbers."""
+
+    values: tuple[int, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: _Handler) -> dict[str, Any]:
+        # The first step keeps `true` out, which equals 1.
+        return {"type": "chain", "steps": [{**handler(source), "strict": True}, self._choice]}
+
+    @property
+    def _choice(self) -> dict[str, Any]:
+        return {"type": "literal", "expected": list(self.values)}
 
 
 class Record:

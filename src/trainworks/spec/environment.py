@@ -9,9 +9,10 @@
     aws_profile = "team-dev"         # a profile of the AWS configuration
     environment_suffix = "pr3507"    # names the platform; the environment's name where absent
     twin = false                     # true: the local twin instead of AWS
+    notebook = false                 # without a notebook; the same for cost and batch
 
     [environments.dev.batch]         # any value of the profile: network, storage, monitoring, cost, training, ...
-    max_vcpus = 32
+    max_vcpus = 32                   # false: without this value, where it may be absent
 
 `local` always exists: the twin with the `dev` profile. The variable `ENVIRONMENT_SUFFIX` replaces the suffix.
 """
@@ -22,12 +23,12 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from trainworks.errors import ConfigurationError
-from trainworks.spec.constraints import Matching, Record
+from trainworks.spec.constraints import Flag, Matching, Record
 from trainworks.spec.profile import PROFILES, EnvironmentProfile, ProfileName
 from trainworks.spec.toml_lines import line_of
 
@@ -41,7 +42,12 @@ TWIN_ACCOUNT = "000000000000"
 T = TypeVar("T")
 
 _PROFILE_TABLES = ("network", "storage", "monitoring", "cost", "training", "notebook", "batch")
-_OPTIONAL_TABLES = ("cost", "notebook", "batch")
+_FIXED = {
+    "name": "it is what the profile is called, and what `profile` chooses; environment_suffix names the platform",
+    "stack_name": "commands find a platform by it; it is trainworks- and the environment_suffix",
+    "partition": "it follows from the region",
+}
+"""Keys that people look for and that cannot be set, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,8 @@ class _Settings(Record):
     account: Annotated[str, Matching(r"^\d{12}$")] | None = None
     aws_profile: Annotated[str, Matching(r".")] | None = None
     environment_suffix: Annotated[str, Matching(SUFFIX_PATTERN)] | None = None
-    twin: bool = False
-    termination_protection: bool | None = None
+    twin: Flag = False
+    termination_protection: Flag | None = None
 
 
 def load_environment(
@@ -92,6 +98,7 @@ def load_environment(
         )
     table = tables.get(name, {})
     source = _Source(path or Path(FILE_NAME), text, name)
+    _refuse_what_cannot_be_set(source, table)
     overrides = {key: table[key] for key in _PROFILE_TABLES if key in table}
     settings = _settings(source, {key: value for key, value in table.items() if key not in overrides})
     if settings.termination_protection is not None:
@@ -169,6 +176,19 @@ def _not_a_table(path: Path, text: str, keys: tuple[str, ...], value: object) ->
     )
 
 
+def _refuse_what_cannot_be_set(source: _Source, table: Mapping[str, object]) -> None:
+    allowed = {*(each.name for each in fields(_Settings)), *_PROFILE_TABLES}
+    for key in table:
+        if key in _FIXED:
+            raise source.error((key,), f"cannot be set: {_FIXED[key]}", "remove the key")
+        if key not in allowed:
+            from difflib import get_close_matches  # noqa: PLC0415 - for a mistake alone
+
+            close = get_close_matches(key, allowed, n=1)
+            fix = f"did you mean {close[0]}?" if close else "remove the key"
+            raise source.error((key,), f"unknown key; allowed: {', '.join(sorted(allowed))}", fix)
+
+
 def _settings(source: _Source, values: Mapping[str, object]) -> _Settings:
     return _checked(source, _Settings, values) if values else _Settings()
 
@@ -200,17 +220,13 @@ def checked_suffix(value: str) -> str:
 
 
 def _profile(source: _Source, name: ProfileName, overrides: Mapping[str, object]) -> EnvironmentProfile:
-    """The shipped profile with single values replaced; `cost`, `notebook` or `batch = false` takes that away."""
     if not overrides:
         return PROFILES[name]
-    values = asdict(PROFILES[name])
-    for key, override in overrides.items():
-        if key in _OPTIONAL_TABLES and override is False:
-            values[key] = None
-        elif key in _PROFILE_TABLES and not isinstance(override, dict):
-            raise source.error((key,), f"is {override!r}; allowed: a table", f"write [environments.NAME.{key}]")
-        elif isinstance(override, dict):
-            values[key] = {**(values[key] or {}), **override}
-        else:
-            values[key] = override
-    return _checked(source, EnvironmentProfile, values)
+    # As in `_checked`: most environments do not wait for pydantic.
+    from trainworks.spec.overrides import overridden  # noqa: PLC0415
+    from trainworks.spec.validation import InvalidValueError  # noqa: PLC0415
+
+    try:
+        return overridden(PROFILES[name], overrides)
+    except InvalidValueError as error:
+        raise source.error(error.keys, error.message, error.fix) from None

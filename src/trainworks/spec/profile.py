@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from trainworks.errors import ConfigurationError
 from trainworks.spec.cidr import CidrBlock
-from trainworks.spec.constraints import Between, Matching, NotFewerThan, Record
+from trainworks.spec.constraints import Between, Flag, Matching, NotFewerThan, OneOf, Record
 from trainworks.spec.service_needs import Necessity, WorkloadKind, services_of
 
 
@@ -55,7 +55,9 @@ class InterfaceEndpoint(StrEnum):
     STS = "sts"
 
 
-RetentionInDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 3653]
+RetentionInDays = Annotated[
+    int, OneOf((1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 3653))
+]
 """The values that `logs:PutRetentionPolicy` accepts."""
 
 InstanceType = Annotated[str, Matching(r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
@@ -84,7 +86,7 @@ class NetworkProfile(Record):
     """Ids of the region's managed prefix lists of S3 and DynamoDB (`aws ec2 describe-managed-prefix-lists`). With them
     workloads in isolated subnets may speak to the gateways and the interface endpoints alone; without, outbound rules
     name no destination, since a template cannot tell these ids, and the route tables are the only limit."""
-    flow_logs: bool = True
+    flow_logs: Flag = True
 
     def __post_init__(self) -> None:
         if len(set(self.availability_zones)) < len(self.availability_zones):
@@ -112,9 +114,9 @@ class NetworkProfile(Record):
 class StorageProfile(Record):
     """Buckets, keys and the image repository."""
 
-    retain: bool
+    retain: Flag
     """RETAIN buckets, keys and images when the stack is deleted; otherwise `down` empties and deletes them."""
-    key_per_domain: bool = False
+    key_per_domain: Flag = False
     """One KMS key for data and another for operations (topic, logs) instead of one for both."""
     noncurrent_version_expiration_days: Annotated[int, Between(1)] = 30
     abort_incomplete_multipart_upload_days: Annotated[int, Between(1)] = 7
@@ -128,7 +130,7 @@ class StorageProfile(Record):
 class MonitoringProfile(Record):
     """Logs, notifications and alarms."""
 
-    dashboard: bool = True
+    dashboard: Flag = True
     """A dashboard costs $3 a month from the fourth of an account on; alarms and notifications do not need it."""
     notification_emails: tuple[EmailAddress, ...] = ()
     """Subscribed to failures, blocked queues, lost hosts and costs; each has to confirm by the mail that it gets."""
@@ -158,7 +160,7 @@ class CostProfile(Record):
 class TrainingProfile(Record):
     """Defaults of managed spot training jobs."""
 
-    enable_managed_spot_training: bool = True
+    enable_managed_spot_training: Flag = True
     max_runtime_seconds: Annotated[int, Between(1, 2_419_200)] = 86_400
     max_wait_time_seconds: Annotated[int, Between(1, 4_838_400)] = 172_800
 
@@ -177,7 +179,7 @@ class NotebookProfile(Record):
     instance_type: MlInstanceType = "ml.t3.medium"
     volume_size_in_gb: Annotated[int, Between(5, 16384)] = 5
     idle_minutes: Annotated[int, Between(10, 1440)] = 60
-    """Stopped after so many minutes without a running kernel or an open request."""
+    """Stopped after so many minutes in which no kernel was busy, and none and no terminal did anything."""
     default_code_repository: Annotated[str, Matching(r"^https://")] | None = None
     """Cloned at start; needs `network.egress = "nat-gateway"`, since the notebook has no internet of its own."""
 
@@ -202,13 +204,17 @@ class BatchProfile(Record):
     image_tag: Annotated[str, Matching(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] = "v1"
     """Tag of the inference image in the platform's repository; tags are immutable there."""
 
+    def __post_init__(self) -> None:
+        if self.min_vcpus > self.max_vcpus:
+            raise ValueError(f"batch.min_vcpus ({self.min_vcpus}) is above batch.max_vcpus ({self.max_vcpus})")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentProfile(Record):
     """All settings of one environment's platform."""
 
     name: ProfileName
-    termination_protection: bool = False
+    termination_protection: Flag = False
     network: NetworkProfile
     storage: StorageProfile
     monitoring: MonitoringProfile

@@ -29,10 +29,20 @@ class InvalidValueError(ValueError):
 def checked(record: type[T], values: Mapping[str, object]) -> T:
     """A `record` (a frozen dataclass) of `values`. Raises `InvalidValueError` for the first value that is wrong."""
     try:
-        return TypeAdapter(record).validate_python(values)
+        return _adapter(record).validate_python(values)
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
         raise _invalid(record, details) from None
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+"""Building one takes longer than what it is used for."""
+
+
+def _adapter(record: type[T]) -> TypeAdapter[T]:
+    if record not in _ADAPTERS:
+        _ADAPTERS[record] = TypeAdapter(record)
+    return _ADAPTERS[record]
 
 
 def _invalid(record: type[Any], details: ErrorDetails) -> InvalidValueError:

@@ -135,9 +135,51 @@ BROKEN = {
         "change one of the values named",
     ),
     "combination across tables": (
-        "[environments.dev.network]\negress = 'interface-endpoints'\n",
-        "environments.dev: network.egress is interface-endpoints, and Batch hosts also need ",
+        "[environments.dev.notebook]\ndefault_code_repository = 'https://example.com/x.git'\n",
+        "environments.dev: notebook.default_code_repository needs network.egress nat-gateway, not public-ip",
         "change one of the values named",
+    ),
+    "too many subnets": (
+        "[environments.dev.network]\nflow_logs = true\ncidr_block = '10.0.0.0/22'\n"
+        "availability_zones = ['a', 'b', 'c']\n",
+        ":1: environments.dev.network: network.cidr_block 10.0.0.0/22 holds 4 subnets of subnet_cidr_mask /24, and 6 "
+        "are needed: Public, Isolated in 3 zones",
+        "change one of the values named",
+    ),
+    "no block": (
+        "[environments.dev.network]\ncidr_block = '10.0.300.0/20'\n",
+        ":1: environments.dev.network: '10.0.300.0/20' is no IPv4 block",
+        "change one of the values named",
+    ),
+    "block within": (
+        "[environments.dev.network]\ncidr_block = '10.0.4.0/20'\n",
+        "'10.0.4.0/20' does not start at its first address: 10.0.0.0/20",
+        "change one of the values named",
+    ),
+    "zone twice": (
+        "[environments.dev.network]\navailability_zones = ['a', 'a']\n",
+        "network.availability_zones a, a names a zone twice",
+        "change one of the values named",
+    ),
+    "hosts": (
+        "[environments.dev.batch]\nmin_vcpus = 32\n",
+        "batch.min_vcpus (32) is above batch.max_vcpus (16)",
+        "change one of the values named",
+    ),
+    "name": (
+        "[environments.dev]\nprofile = 'dev'\nname = 'mine'\n",
+        ":3: environments.dev.name: cannot be set: it is what the profile is called",
+        "remove the key",
+    ),
+    "stack name": (
+        "[environments.dev]\nstack_name = 'mine'\n",
+        ":2: environments.dev.stack_name: cannot be set: commands find a platform by it",
+        "remove the key",
+    ),
+    "false for what must be there": (
+        "[environments.dev]\nstorage = false\n",
+        ":2: environments.dev.storage: is False; allowed: a table",
+        "write a table of retain",
     ),
     "not a table": ("[environments]\ndev = 3\n", ":2: environments.dev: is 3; allowed: a table", "[environments.NAME]"),
     "top level": ("[environment.dev]\n", ":1: environment: unknown key; allowed: environments", "tables"),

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from trainworks.spec.profile import PROFILES, Egress, EnvironmentProfile, NotebookProfile, ProfileName
+from trainworks.spec.profile import PROFILES, EnvironmentProfile, NotebookProfile, ProfileName
 from trainworks.spec.validation import InvalidValueError, checked
 
 
@@ -25,12 +25,6 @@ def test_a_repository_of_notebooks_needs_a_way_out() -> None:
     notebook = NotebookProfile(default_code_repository="https://example.com/notebooks.git")
     with pytest.raises(ValueError, match=r"needs network.egress nat-gateway, not public-ip"):
         replace(PROFILES[ProfileName.DEV], notebook=notebook)
-
-
-def test_isolated_batch_hosts_need_their_endpoints() -> None:
-    dev = PROFILES[ProfileName.DEV]
-    with pytest.raises(ValueError, match=r"ecr.api, ecr.dkr, ecs, ecs-agent, ecs-telemetry, logs"):
-        replace(dev, network=replace(dev.network, egress=Egress.INTERFACE_ENDPOINTS))
 
 
 def test_a_missing_value_is_named() -> None:
