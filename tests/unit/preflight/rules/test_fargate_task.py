@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.preflight.draft import Draft, draft_of
+from tests.unit.preflight.draft import Draft, draft_of, only
 from trainworks.preflight.rule import Fault
-from trainworks.preflight.rules.fargate_task import find
+from trainworks.preflight.rules.fargate_task import RULE, find
 from trainworks.preflight.settings import Settings
 
 ROLE = "arn:aws:iam::111111111111:role/execution"
@@ -37,6 +37,22 @@ def _task(cpu: Any, memory: Any, **others: Any) -> Draft:
 
 def _faults(draft: Draft) -> list[Fault]:
     return list(find(draft.graph(), Settings()))
+
+
+def test_a_size_that_fargate_has_not() -> None:
+    draft = _job("1", "2048")
+    draft.properties("Job")["ContainerProperties"]["ResourceRequirements"][1]["Value"] = "1024"
+    (found,) = only(draft, RULE)
+    assert found.is_error
+    assert found.place == "Job"
+    assert found.value == "1 vCPU, 1024 MiB"
+
+
+def test_an_execution_role_taken_away() -> None:
+    draft = _job("1", "2048")
+    del draft.properties("Job")["ContainerProperties"]["ExecutionRoleArn"]
+    (found,) = only(draft, RULE)
+    assert "no execution role" in found.message
 
 
 @pytest.mark.parametrize(("vcpus", "memory"), [("0.25", "512"), ("1", "8192"), ("4", "30720"), ("16", "122880")])
@@ -72,11 +88,6 @@ def test_sizes_as_the_console_writes_them() -> None:
     assert _faults(_task("1 vCPU", "2 GB")) == []
     (fault,) = _faults(_task("1 vCPU", "1 GB"))
     assert "cannot have 1024 MiB" in fault.message
-
-
-def test_a_job_without_execution_role() -> None:
-    (fault,) = _faults(_job("1", "2048", ExecutionRoleArn={"Ref": "AWS::NoValue"}))
-    assert "no execution role" in fault.message
 
 
 def test_a_gpu() -> None:
