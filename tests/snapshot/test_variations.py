@@ -13,7 +13,14 @@ from tests.snapshot.platform import Platform, Resource
 from trainworks.assembly import SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer
 from trainworks.errors import SynthesisError
-from trainworks.spec.profile import PROFILES, EnvironmentProfile, InterfaceEndpoint, NotebookProfile, ProfileName
+from trainworks.spec.profile import (
+    PROFILES,
+    CostProfile,
+    EnvironmentProfile,
+    InterfaceEndpoint,
+    NotebookProfile,
+    ProfileName,
+)
 
 DEV, STAGING = PROFILES[ProfileName.DEV], PROFILES[ProfileName.STAGING]
 
@@ -171,3 +178,22 @@ def test_with_prefix_lists_isolated_workloads_speak_to_endpoints_alone(
         assert [rule.get("DestinationPrefixListId") for rule in rules[:2]] == list(lists)
         assert [rule.get("DestinationSecurityGroupId") for rule in rules[2:]] == [group]
         assert {(rule["FromPort"], rule["ToPort"]) for rule in rules} == {(443, 443)}
+
+
+def test_people_are_subscribed_and_money_need_not_be_watched(assembly_cache: Path, synthesizer: Synthesizer) -> None:
+    emails = ("a@example.org", "b@example.org")
+    profile = replace(DEV, cost=None, batch=None, monitoring=replace(DEV.monitoring, notification_emails=emails))
+    platform = platform_of(profile, assembly_cache, synthesizer)
+    subscriptions = [platform.properties(each) for each in platform.resources("AWS::SNS::Subscription")]
+    assert {(each["Protocol"], each["Endpoint"]) for each in subscriptions} == {("email", each) for each in emails}
+    assert not any(each.type.startswith(("AWS::Budgets", "AWS::CE")) for each in platform.resources())
+    services = str(platform.properties(platform.resource("AWS::SNS::TopicPolicy"))["PolicyDocument"])
+    assert "budgets.amazonaws.com" not in services
+    assert not any("BatchJob" in each.logical_id for each in platform.resources())
+
+
+def test_spending_can_be_watched_by_budget_alone(assembly_cache: Path, synthesizer: Synthesizer) -> None:
+    cost = CostProfile(monthly_budget_usd=10, anomaly_impact_usd=None)
+    platform = platform_of(replace(DEV, cost=cost), assembly_cache, synthesizer)
+    assert len(platform.resources("AWS::Budgets::Budget")) == 1
+    assert platform.resources("AWS::CE::AnomalyMonitor") == []
