@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from trainworks.doctor.finding import Finding, Likelihood, Outcome
 from trainworks.doctor.network import ANY_ADDRESS, Network, SecurityGroup, Subnet, VpcEndpoint
@@ -52,22 +52,25 @@ def _unreachable(
 ) -> Iterator[Finding]:
     if network.route_tables.value is None or network.endpoints.value is None:
         return
+    cut_off: dict[tuple[Subnet, ...], list[str]] = {}
     for service in sorted(services):
-        cut_off = [subnet for subnet in subnets if not _reaches(network, subnet, service, public_ip)]
-        if cut_off:
-            names = ", ".join(subnet.subnet_id for subnet in cut_off)
-            yield Finding(
-                "s3-unreachable" if service == "s3" else "service-unreachable",
-                Outcome.PROBLEM,
-                f"{used_by} cannot reach {'the internet' if service == INTERNET else service} from {names}: "
-                f"no endpoint and no way out of the VPC",
-                (
-                    network.route_tables.evidence("; ".join(_route_shown(network, subnet) for subnet in cut_off)),
-                    network.endpoints.evidence(_endpoints_shown(network)),
-                ),
-                _fix_of(service),
-                Likelihood.LIKELY,
-            )
+        subnets_without = tuple(subnet for subnet in subnets if not _reaches(network, subnet, service, public_ip))
+        if subnets_without:
+            cut_off.setdefault(subnets_without, []).append(service)
+    for without, missing in cut_off.items():
+        names = ", ".join(subnet.subnet_id for subnet in without)
+        shown = ", ".join("the internet" if service == INTERNET else service for service in missing)
+        yield Finding(
+            "s3-unreachable" if missing == ["s3"] else "service-unreachable",
+            Outcome.PROBLEM,
+            f"{used_by} cannot reach {shown} from {names}: no endpoint and no way out of the VPC",
+            (
+                network.route_tables.evidence("; ".join(_route_shown(network, subnet) for subnet in without)),
+                network.endpoints.evidence(_endpoints_shown(network)),
+            ),
+            _fix_of(missing),
+            Likelihood.LIKELY,
+        )
 
 
 def _reaches(network: Network, subnet: Subnet, service: str, public_ip: bool | None) -> bool:
@@ -140,8 +143,13 @@ def _endpoints_shown(network: Network) -> str:
     return ", ".join(f"{each.service} ({each.kind})" for each in found) or "no endpoints"
 
 
-def _fix_of(service: str) -> str:
-    if service == INTERNET:
-        return "run it in subnets with a NAT gateway, or use an image of a private ECR repository"
-    kind = "a gateway endpoint for S3 on the subnets' route tables" if service == "s3" else f"an endpoint for {service}"
-    return f"add {kind} (trainworks check names every one that is missing), or a route to a NAT gateway"
+def _fix_of(services: Sequence[str]) -> str:
+    """Endpoints for what has endpoints; for the internet there is none."""
+    kinds = ["a gateway endpoint for S3 on the subnets' route tables"] if "s3" in services else []
+    interfaces = [service for service in services if service not in ("s3", INTERNET)]
+    if interfaces:
+        kinds.append(f"interface endpoints for {', '.join(interfaces)}")
+    if INTERNET in services:
+        others = f", and {' and '.join(kinds)}" if kinds else ""
+        return f"add a route to a NAT gateway; without one it takes an image of a private ECR repository{others}"
+    return f"add {' and '.join(kinds)}, or a route to a NAT gateway"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import boto3
 import pytest
 
-from tests.functional.doctor.conftest import Bench
+from tests.functional.doctor.conftest import Bench, allow, document
+from trainworks.cli.doctor_subject import diagnose
 from trainworks.doctor.finding import Outcome
+from trainworks.doctor.looking import Looker
 from trainworks.errors import RequestError
 
 
@@ -104,7 +107,9 @@ def test_a_subnet_without_a_route_is_seen_until_it_has_one(bench: Bench) -> None
     job_id = bench.submit(["true"], gpus=1)
     blocked(bench, job_id)
     unreachable = [f for f in bench.diagnose(job_id).causes if f.code == "service-unreachable"]
-    assert any(f"cannot reach ecs from {bench.subnet_id}" in finding.what for finding in unreachable)
+    assert len(unreachable) == 1
+    services = "ecs, ecs-agent, ecs-telemetry, the internet, logs"
+    assert f"cannot reach {services} from {bench.subnet_id}" in unreachable[0].what
     assert f"{bench.table_id}): 0.0.0.0/0 -> no route" in unreachable[0].evidence[0].value
     bench.way_out()
     assert [f.code for f in bench.diagnose(job_id).causes if "unreachable" in f.code] == []
@@ -156,6 +161,26 @@ def test_an_array_is_told_by_its_child(bench: Bench) -> None:
     assert first.code == "exit-code"
     assert first.what.startswith("child ")
     assert bench.first(f"{parent}:1").code == "exit-code"
+
+
+def test_whom_iam_lets_look_at_little_is_told_what_could_not_be_looked_at(bench: Bench) -> None:
+    bench.queue()
+    job_id = bench.submit(["true"], gpus=1)
+    blocked(bench, job_id)
+    iam = bench.twin.client("iam")
+    iam.create_user(UserName=bench.name)
+    iam.put_user_policy(
+        UserName=bench.name, PolicyName="own", PolicyDocument=document(allow(["batch:Describe*", "batch:List*"], "*"))
+    )
+    key = iam.create_access_key(UserName=bench.name)["AccessKey"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
+    looker = Looker(lambda service: session.client(service, endpoint_url=bench.twin.endpoint_url))  # type: ignore[call-overload]
+    found = diagnose(job_id, bench.environment, looker)
+    assert found.findings[0].code == "job-too-large"
+    unseen = {f.evidence[0].call.partition(" ")[0]: f for f in found.findings if f.code == "could-not-look"}
+    assert {"iam:GetInstanceProfile", "ec2:DescribeSubnets"} <= set(unseen)
+    assert "denied" in unseen["ec2:DescribeSubnets"].what
+    assert unseen["ec2:DescribeSubnets"].fix == "allow ec2:DescribeSubnets to who runs doctor"
 
 
 def test_what_is_right_is_no_problem_and_what_is_not_there_is_a_wrong_request(bench: Bench) -> None:

@@ -11,33 +11,43 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from trainworks.cli.doctor_installation import diagnose_this_installation
+from trainworks.cli.doctor_view import diagnosis_record
 from trainworks.testing import TestTwin
 from trainworks.twin.home import Home
 
 SECONDS = 30.0
 
 
-def doctor(home: Path, *arguments: str, prefix: tuple[str, ...] = (), **environ: str) -> tuple[int, dict[str, Any]]:
-    """(exit code, record by finding code) of `trainworks doctor` with this home."""
-    variables = {**os.environ, "TRAINWORKS_HOME": str(home), "XDG_CACHE_HOME": str(home.parent / "cache"), **environ}
-    ended = subprocess.run(
-        [*prefix, sys.executable, "-m", "trainworks.cli.main", "doctor", "--output", "json", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=variables,
-        cwd=home.parent,
-    )
-    assert ended.stdout, ended.stderr
-    findings = json.loads(ended.stdout)["findings"]
-    return ended.returncode, {finding["code"]: finding for finding in reversed(findings)}
+Doctor = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    """(exit code, record by finding code) of doctor with a home and variables, in this process."""
+
+    def run(home: Path, environment: str = "local", **environ: str) -> tuple[int, dict[str, Any]]:
+        with monkeypatch.context() as patch:
+            patch.chdir(home.parent)
+            variables = {"TRAINWORKS_HOME": str(home), "XDG_CACHE_HOME": str(home.parent / "cache"), **environ}
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            found = diagnose_this_installation(environment)
+        return found.exit_code, by_code(json.loads(json.dumps(diagnosis_record(found), default=str)))
+
+    return run
+
+
+def by_code(record: Any) -> dict[str, Any]:
+    """The first finding of each code."""
+    return {finding["code"]: finding for finding in reversed(record["findings"])}
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def test_a_twin_that_runs(twin: TestTwin) -> None:
+def test_a_twin_that_runs(twin: TestTwin, doctor: Doctor) -> None:
     code, found = doctor(twin.home.root)
     assert code == 0, found
     assert found["twin"]["outcome"] == "ok"
@@ -56,7 +66,7 @@ def test_a_twin_that_runs(twin: TestTwin) -> None:
     assert {"sandbox", "no-sandbox", "sandbox-as-root"} & set(found)
 
 
-def test_nothing_was_ever_started_and_values_that_mean_nothing(folder: Path) -> None:
+def test_nothing_was_ever_started_and_values_that_mean_nothing(folder: Path, doctor: Doctor) -> None:
     code, found = doctor(folder / "home", TRAINWORKS_SANDBOX="banana", TRAINWORKS_HOEM="x")
     assert code == 1
     assert next(iter(reversed(found))) == "variable-wrong"
@@ -66,7 +76,7 @@ def test_nothing_was_ever_started_and_values_that_mean_nothing(folder: Path) -> 
     assert not (folder / "home").exists()
 
 
-def test_keys_that_others_may_read_and_a_home_of_another_version(folder: Path) -> None:
+def test_keys_that_others_may_read_and_a_home_of_another_version(folder: Path, doctor: Doctor) -> None:
     home = Home(folder / "home")
     home.prepare()
     home.make_credentials()
@@ -78,7 +88,7 @@ def test_keys_that_others_may_read_and_a_home_of_another_version(folder: Path) -
     assert "'99'" in doctor(home.root)[1]["home-version"]["what"]
 
 
-def test_a_port_that_somebody_else_has(folder: Path) -> None:
+def test_a_port_that_somebody_else_has(folder: Path, doctor: Doctor) -> None:
     home = Home(folder / "home")
     home.prepare()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -92,7 +102,7 @@ def test_a_port_that_somebody_else_has(folder: Path) -> None:
     assert found["stale-record"]["fix"].startswith("trainworks twin start")
 
 
-def test_a_twin_whose_processes_were_killed(own_twin: TestTwin) -> None:
+def test_a_twin_whose_processes_were_killed(own_twin: TestTwin, doctor: Doctor) -> None:
     record = json.loads(own_twin.home.server_file.read_text())
     processes = [psutil.Process(record[role]["pid"]) for role in ("supervisor", "server")]
     processes[1].send_signal(signal.SIGKILL)
@@ -118,22 +128,30 @@ def until_dead(pid: int) -> None:
 
 
 def test_a_disk_that_is_full(folder: Path) -> None:
+    """The command itself, since only a process can have a small disk of its own."""
     home = folder / "home"
     home.mkdir()
     script = f'mount -t tmpfs -o size=1m,nr_inodes=2000 none {home} && exec "$@"'
     prefix = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh")
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine gives no namespaces to mount a small disk in")
-    code, found = doctor(home, prefix=prefix)
-    assert code == 1
+    ended = subprocess.run(
+        [*prefix, sys.executable, "-m", "trainworks.cli.main", "doctor", "--output", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TRAINWORKS_HOME": str(home)},
+        cwd=folder,
+    )
+    assert ended.returncode == 1, ended.stderr
+    found = by_code(json.loads(ended.stdout))
     assert found["disk-full"]["what"].startswith("the disk of the twin's home is full: 1.0 MiB")
 
 
-def test_an_account_that_nobody_answers_for(folder: Path) -> None:
+def test_an_account_that_nobody_answers_for(folder: Path, doctor: Doctor) -> None:
     (folder / "trainworks.toml").write_text('[environments.far]\nprofile = "dev"\n')
     code, found = doctor(
         folder / "home",
-        "--env",
         "far",
         AWS_ENDPOINT_URL="http://127.0.0.1:9",
         AWS_ACCESS_KEY_ID="AKIAABCDEFGHIJKLMNOP",
@@ -146,14 +164,13 @@ def test_an_account_that_nobody_answers_for(folder: Path) -> None:
     assert "twin-stopped" not in found
 
 
-def test_an_account_as_aws_is_asked(twin: TestTwin, folder: Path) -> None:
+def test_an_account_as_aws_is_asked(twin: TestTwin, folder: Path, doctor: Doctor) -> None:
     """The twin stands in for AWS here: the same calls, the ones it does not offer named."""
     settings = '[environments.far]\nprofile = "dev"\nregion = "eu-west-3"\naccount = "123456789012"\n'
     (folder / "trainworks.toml").write_text(settings)
     keys = twin.home.credentials()
     code, found = doctor(
         folder / "home",
-        "--env",
         "far",
         AWS_ENDPOINT_URL=twin.endpoint_url,
         AWS_ACCESS_KEY_ID=keys.access_key_id,

@@ -44,6 +44,14 @@ def test_one_fault_one_finding(found: Network, services: tuple[str, ...], expect
     assert codes(found, *services) == expected
 
 
+def test_what_is_out_of_reach_of_the_same_subnets_is_one_finding_with_one_fix() -> None:
+    found = list(network_findings(network(route=""), ("s3", "logs", "ecs", INTERNET), used_by="a host"))
+    assert len(found) == 1
+    assert "cannot reach ecs, the internet, logs, s3 from subnet-1" in found[0].what
+    assert "interface endpoints for ecs, logs" in found[0].fix
+    assert "NAT gateway" in found[0].fix
+
+
 def test_an_internet_gateway_is_a_way_out_only_with_a_public_address() -> None:
     inside = network(route="igw-1")
     assert codes(inside, "s3", public_ip=True) == []

@@ -157,6 +157,14 @@ def test_a_missing_log_is_said_and_a_present_one_shown() -> None:
     assert diagnose_training_job(there, "t").findings[0].evidence[-1].value == "the end"
 
 
+def test_a_full_disk_that_was_reported_as_a_success() -> None:
+    log = LogFacts("g", "t/", seen("g"), seen(("could not save: [Errno 28] No space left on device", "done")))
+    found = diagnose_training_job(
+        training_facts(job_status="Completed", job_secondary_status="Completed", log=log), "t"
+    )
+    assert [(f.code, f.outcome) for f in found.causes] == [("disk-full", Outcome.WARNING)]
+
+
 def test_nobody_may_look() -> None:
     found = diagnose_training_job(TrainingFacts(NOW, refused("sagemaker:DescribeTrainingJob")), "t")
     assert (found.state, codes(found), found.exit_code) == ("unknown", ["could-not-look"], 0)

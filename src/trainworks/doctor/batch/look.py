@@ -26,7 +26,7 @@ from trainworks.doctor.network import look_at_network
 from trainworks.doctor.quotas import FARGATE_CODES, Quota, ec2_quota_code, look_at_quota
 from trainworks.doctor.roles import Question, RoleFacts, look_at_role
 from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types
-from trainworks.spec.role_actions import PULL, ROLE_NEEDS, Workload
+from trainworks.spec.role_actions import PULL, ROLE_NEEDS, When, Workload
 
 _MOST_JOBS = 500
 _DESCRIBED_AT_ONCE = 100
@@ -222,8 +222,8 @@ def _host(looker: Looker, environment: ComputeEnvironment) -> HostFacts:
     role: RoleFacts | None = None
     if profile.value is not None and profile.value.role_arn:
         needs = ROLE_NEEDS[Workload.CONTAINER_HOST]
-        agent = [each for need in needs.needs for each in need.actions if each.startswith("ecs:")]
-        questions = [Question(action, "*", "register its instances with ECS and get tasks") for action in agent]
+        agent = [each for need in needs.needs if need.when is When.ALWAYS for each in need.actions]
+        questions = [Question(action, "*", "register with ECS and get tasks") for action in agent]
         role = look_at_role(looker, profile.value.role_arn, questions)
     return HostFacts(environment.name, profile, role, _registered(looker, environment))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from trainworks.doctor.finding import Diagnosis, Evidence, Finding, Likelihood, Outcome, diagnosis
@@ -43,6 +44,22 @@ def _findings(facts: TrainingFacts, job: TrainingJob) -> Iterator[Finding]:
     if job.secondary_status in ("Training", "Uploading", "Completed"):
         shown = facts.job.evidence(f"SecondaryStatus={job.secondary_status}")
         yield Finding("as-it-should-be", Outcome.OK, f"it is {job.secondary_status}", (shown,))
+        yield from _full_disk(facts)
+
+
+def _full_disk(facts: TrainingFacts) -> Iterator[Finding]:
+    """A script that catches the error of a full disk ends well, with a model that is cut off."""
+    tail = shown_tail(facts.log)
+    if facts.log is None or not re.search(r"No space left on device|\[Errno 28\]", tail):
+        return
+    yield Finding(
+        "disk-full",
+        Outcome.WARNING,
+        "its disk was full, though it did not fail: what it wrote may be cut off",
+        (facts.log.last_lines.evidence(tail),),
+        "raise volume_size_in_gb of the job spec, and let the script fail when it cannot write",
+        Likelihood.LIKELY,
+    )
 
 
 def _failed(facts: TrainingFacts, job: TrainingJob) -> Iterator[Finding]:
