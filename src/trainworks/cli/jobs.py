@@ -27,13 +27,22 @@ _BARS = "▁▂▃▄▅▆▇█"
 def jobs(
     environment: EnvironmentOption = "local",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="how many, newest first")] = 20,
+    cost: Annotated[bool, typer.Option("--cost", help="also what each cost; describes each job")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """List training and batch jobs, newest first."""
     from trainworks.jobs import open_platform
 
-    found = open_platform(environment).jobs(limit)
-    emit(output, [asdict(each) for each in found], lambda: _list_of(found))
+    platform = open_platform(environment)
+    found = platform.jobs(limit)
+    if not cost:
+        emit(output, [asdict(each) for each in found], lambda: _list_of(found))
+        return
+    from trainworks.cli.job_cost import cost_facts
+
+    costs = [cost_facts(platform.job(each.job_id or each.name), platform, output).get("cost") for each in found]
+    records = [asdict(each) | {"cost": paid} for each, paid in zip(found, costs, strict=True)]
+    emit(output, records, lambda: _list_of(found, [str(paid or "").partition(" (")[0] for paid in costs]))
 
 
 @app.command("describe", no_args_is_help=True)
@@ -108,13 +117,16 @@ def metrics(name: _Name, environment: EnvironmentOption = "local", output: Outpu
     emit(output, [asdict(each) for each in found], lambda: _metrics_table(found))
 
 
-def _list_of(found: list[JobSummary]) -> RenderableType:
+def _list_of(found: list[JobSummary], costs: list[str] | None = None) -> RenderableType:
     now = datetime.now(UTC)
     rows = [
         (each.name, each.kind, each.status, age(each.created_at, now), _duration(each.created_at, each.ended_at))
         for each in found
     ]
-    return table(("job", "kind", "status", "age", "took"), rows) if rows else "no jobs yet: trainworks train SCRIPT"
+    columns = ("job", "kind", "status", "age", "took")
+    if costs is not None and rows:
+        return table((*columns, "cost"), [(*row, cost) for row, cost in zip(rows, costs, strict=True)])
+    return table(columns, rows) if rows else "no jobs yet: trainworks train SCRIPT"
 
 
 def _facts_of(described: dict[str, object]) -> RenderableType:

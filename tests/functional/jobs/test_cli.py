@@ -51,6 +51,8 @@ def test_train_describe_logs_metrics_and_jobs(run: Run, script: Any) -> None:
     assert described["cost"] == bill
     assert float(bill["total"]["low"]) > 0
     assert "had it run on AWS" in run("describe", name).stdout
+    listed = {each["name"]: each for each in json.loads(run("jobs", "--cost", "--output", "json").stdout)}
+    assert listed[name]["cost"] == bill
     assert "loss=0.25\n" in run("logs", name).stdout
     assert name in [each["name"] for each in json.loads(run("jobs", "--output", "json").stdout)]
     series = json.loads(run("metrics", name, "--output", "json").stdout)
