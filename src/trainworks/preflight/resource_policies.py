@@ -7,13 +7,14 @@ naming the account. A Deny in either is final.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.conditions import Context, values_of
 from trainworks.preflight.permissions import Answer, Permissions, permissions_of
-from trainworks.preflight.policy import Statement, statements_of
+from trainworks.preflight.policy import UNKNOWN, Statement, statements_of
 from trainworks.preflight.wildcards import covers
 
 _POLICIES = (
@@ -39,7 +40,8 @@ class ResourcePolicies:
                     if owner is not None:
                         self._statements[owner] += statements_of(policy.get("PolicyDocument"), policy)
         for key in graph.of_type("AWS::KMS::Key"):
-            self._statements[key] += statements_of(key.get("KeyPolicy"), key)
+            if key.get("KeyPolicy") is not None:  # without one, KMS hands every decision to IAM
+                self._statements[key] += statements_of(key.get("KeyPolicy"), key)
 
     def of(self, resource: Resource) -> tuple[Statement, ...]:
         """The statements of a resource's own policy; none where it has none."""
@@ -60,7 +62,7 @@ class ResourcePolicies:
         own = self.of(bucket_or_key)
         if not own:
             return identity
-        named = Permissions(_about(own, role, self._graph)).allows(action, arn, context)
+        named = Permissions(_about(own, role)).allows(action, arn, context)
         if bucket_or_key.type == "AWS::KMS::Key":
             account = Permissions(_for_account(own, self._graph)).allows(action, arn, context)
             best = max(named, min(identity, account))
@@ -69,7 +71,7 @@ class ResourcePolicies:
         denied = Permissions(
             (
                 Statement(True, ("*",), resources=("*",)),
-                *(each for each in _about(own, role, self._graph) if not each.allows),
+                *(each for each in _about(own, role) if not each.allows),
             )
         )
         return min(best, denied.allows(action, arn, context))
@@ -81,23 +83,32 @@ def resource_policies_of(graph: Graph) -> ResourcePolicies:
     return ResourcePolicies(graph)
 
 
-def _about(statements: Iterable[Statement], role: Resource, graph: Graph) -> list[Statement]:
-    """Statements whose principal is the role or everybody. Those with `NotPrincipal` are none of both."""
-    arn = role.attribute("Arn")
-    return [each for each in statements if any(name in ("*", arn) for name in _aws_principals(each))]
+def _about(statements: Iterable[Statement], role: Resource) -> list[Statement]:
+    """Statements whose principal is the role or everybody."""
+    arn = role.arn
+    return list(_of_principals(statements, lambda name: name in ("*", arn)))
 
 
 def _for_account(statements: Iterable[Statement], graph: Graph) -> list[Statement]:
+    """Statements whose principal is the account or everybody: they hand the decision to IAM."""
     root = f"arn:*:iam::{graph.account}:root"
-    return [
-        each
-        for each in statements
-        if any(covers(root, name) or name in (graph.account, "*") for name in _aws_principals(each))
-    ]
+    return list(_of_principals(statements, lambda name: name in ("*", graph.account) or covers(root, name)))
+
+
+def _of_principals(statements: Iterable[Statement], wanted: Callable[[str], bool]) -> Iterator[Statement]:
+    """Statements about a wanted principal; those about an unknown one may be, so they say nothing for certain."""
+    for statement in statements:
+        names = _aws_principals(statement)
+        if any(wanted(name) for name in names if not isinstance(name, Unknown)):
+            yield statement
+        elif any(isinstance(name, Unknown) for name in names):
+            yield replace(statement, resources=(UNKNOWN,), not_resources=())
 
 
 def _aws_principals(statement: Statement) -> tuple[str, ...]:
-    if statement.principal == "*":
-        return ("*",)
     principal = statement.principal
+    if principal is None:  # a policy that is not known, or one with NotPrincipal
+        return (UNKNOWN,)
+    if isinstance(principal, str):
+        return (principal,)
     return values_of(principal["AWS"]) if isinstance(principal, Mapping) and "AWS" in principal else ()

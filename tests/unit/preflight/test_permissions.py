@@ -177,3 +177,42 @@ THE_ROLE = {"AWS": {"Fn::GetAtt": ["Role", "Arn"]}}
 )
 def test_a_buckets_policy(effect: str, principal: Any, role: dict[str, Any], expected: Answer) -> None:
     assert _with_bucket(effect, principal, role) is expected
+
+
+def _key_answer(role: dict[str, Any], policy: Any) -> Answer:
+    key = {"Type": "AWS::KMS::Key", "Properties": {} if policy is None else {"KeyPolicy": policy}}
+    parameters = {"Somebody": {"Type": "String"}}
+    body = {"AssumeRolePolicyDocument": {"Statement": []}, **role}
+    resources = {"Role": {"Type": "AWS::IAM::Role", "Properties": body}, "Key": key}
+    graph = graph_of_template({"Parameters": parameters, "Resources": resources})
+    found = graph.resource("Key")
+    return resource_policies_of(graph).role_may(graph.resource("Role"), "kms:Decrypt", found, found.arn, {})
+
+
+USER = {
+    "Policies": [
+        {"PolicyName": "p", "PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}}
+    ]
+}
+ROOT = {"AWS": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:root"}}
+
+
+def _key_policy(principal: Any) -> dict[str, Any]:
+    return {"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "kms:*", "Resource": "*"}]}
+
+
+@pytest.mark.parametrize(
+    ("role", "policy", "expected"),
+    [
+        (USER, None, Answer.YES),
+        ({}, None, Answer.NO),
+        (USER, _key_policy(ROOT), Answer.YES),
+        ({}, _key_policy(ROOT), Answer.NO),
+        (USER, _key_policy({"AWS": "arn:aws:iam::111111111111:role/other"}), Answer.NO),
+        ({}, _key_policy(THE_ROLE), Answer.YES),
+        ({}, _key_policy({"AWS": {"Ref": "Somebody"}}), Answer.UNKNOWN),
+        (USER, {"Ref": "Somebody"}, Answer.UNKNOWN),
+    ],
+)
+def test_a_keys_policy(role: dict[str, Any], policy: Any, expected: Answer) -> None:
+    assert _key_answer(role, policy) is expected

@@ -86,7 +86,9 @@ def _uses(graph: Graph) -> Iterator[_KeyUse]:
 def _of_job(graph: Graph, job: SageMakerJob) -> Iterator[_KeyUse]:
     use = partial(_KeyUse, job.role_arn, at=job.at)
     yield use(job.volume_kms_key_id, _VOLUME, "attach volumes")
-    yield use(job.output_kms_key_id or _bucket_key(graph, job.output_s3_uri), _WRITE, "write its output")
+    yield use(job.output_kms_key_id, _of_output(job.output_kms_key_id), "write its output")
+    if not job.output_kms_key_id:
+        yield use(_bucket_key(graph, job.output_s3_uri), _WRITE, "write its output")
     for uri in job.input_s3_uris:
         yield use(_bucket_key(graph, uri), _READ, f"read {uri}")
     if isinstance(job, TrainingJob):
@@ -95,6 +97,11 @@ def _of_job(graph: Graph, job: SageMakerJob) -> Iterator[_KeyUse]:
         uri = text(table(output.get("S3Output")).get("S3Uri"))
         key = text(table(job.request["ProcessingOutputConfig"]).get("KmsKeyId"))
         yield use(key or _bucket_key(graph, uri), _WRITE, f"write {uri}")
+
+
+def _of_output(key_id: str) -> tuple[str, ...]:
+    """`OutputDataConfig`: a key that is given by its id or an alias is used by `Encrypt` as well."""
+    return _WRITE if key_id.startswith("arn:") and ":key/" in key_id else (*_WRITE, "kms:Encrypt")
 
 
 def _bucket_key(graph: Graph, uri: str) -> str:

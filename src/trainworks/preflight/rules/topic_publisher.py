@@ -154,7 +154,10 @@ def _service_may(statements: tuple[Statement, ...], service: str, action: str, a
 
 
 def _is_about(principal: Any, service: str) -> bool:
-    return any(isinstance(name, Unknown) or name in ("*", service) for name in service_principals(principal))
+    """Also of a policy whose statements are not known."""
+    return principal is None or any(
+        isinstance(name, Unknown) or name in ("*", service) for name in service_principals(principal)
+    )
 
 
 def _context(graph: Graph, publication: _Publication) -> Context:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.preflight.draft import Draft, only
-from tests.unit.preflight.rules.role_bodies import add, without
+from tests.unit.preflight.rules.role_bodies import add, statements, without
 from tests.unit.preflight.rules.training_config import state_machine
 from trainworks.preflight.rules.key_permission import RULE
 
@@ -99,3 +99,15 @@ def test_keys_of_a_whole_request(members: dict[str, Any], action: str, told: str
     assert not [each for each in draft._clean.known if each.code == RULE.code]
     (found,) = only(without(draft, "Role", action), RULE)
     assert told in found.message
+
+
+def test_a_key_by_its_id_needs_encrypt_too() -> None:
+    draft = _job("kms:CreateGrant", "kms:GenerateDataKey", "kms:Decrypt")
+    draft.add("Key", "AWS::KMS::Key", {"EnableKeyRotation": True})
+    machine = draft.properties("Machine")
+    output = '"OutputDataConfig": {"S3OutputPath": "s3://b/o", "KmsKeyId": "${Key}"}, "StoppingCondition"'
+    machine["DefinitionString"] = {"Fn::Sub": machine["DefinitionString"].replace('"StoppingCondition"', output)}
+    (statement,) = [each for each in statements(draft, "Role") if "kms:Decrypt" in each["Action"]]
+    statement["Resource"] = {"Fn::GetAtt": ["Key", "Arn"]}
+    (found,) = [each for each in draft.findings() if each.code == RULE.code]
+    assert found.value == '["kms:Encrypt"]'
