@@ -95,3 +95,22 @@ def test_an_unknown_environment_is_a_wrong_request(environment: dict[str, str], 
     finished = _run(environment, "up", "--env", "nowhere", folder=tmp_path)
     assert finished.returncode == 2
     assert "nowhere" in finished.stderr
+
+
+def test_up_refuses_templates_with_errors_before_it_touches_anything(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "trainworks.toml").write_text(
+        '[environments.unsafe]\ntwin = true\nprofile = "prod"\n[environments.unsafe.storage]\nretain = false\n'
+    )
+    refused = _run(environment, "up", "--env", "unsafe", "--yes", folder=tmp_path)
+    assert refused.returncode == 1
+    assert "nothing was deployed" in refused.stderr
+    assert "TW21 Storage/ModelBucket" in refused.stderr
+    assert "--no-check" in refused.stderr
+    assert "is not deployed" in _run(environment, "status", "--env", "unsafe", folder=tmp_path).stdout
+
+    checked = _run(environment, "check", "--env", "unsafe", "--no-scanners", "--output", "json", folder=tmp_path)
+    assert checked.returncode == 1
+    found = {each["place"] for each in json.loads(checked.stdout)["findings"] if each["code"] == "TW21"}
+    assert "Storage/ModelBucket" in found

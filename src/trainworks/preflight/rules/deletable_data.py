@@ -46,14 +46,14 @@ def _lost_in_production(graph: Graph) -> Iterator[Fault]:
         if not is_kept(resource):
             yield Fault(
                 resource,
-                f"production: {lost} are lost when the stack, or the resource in it, is deleted",
+                f"production: deleted with its stack, or when it is left out of it, and with it {lost}",
                 f"DeletionPolicy {resource.deletion_policy}",
                 "DeletionPolicy: Retain",
             )
         elif resource.update_replace_policy not in _KEPT and resource.type not in SNAPSHOT_BY_DEFAULT:
             yield Fault(
                 resource,
-                f"production: {lost} are lost when an update replaces the resource",
+                f"production: an update that replaces it deletes the old one, and with it {lost}",
                 f"UpdateReplacePolicy {resource.update_replace_policy}",
                 "UpdateReplacePolicy: Retain",
             )
