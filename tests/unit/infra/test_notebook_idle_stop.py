@@ -20,11 +20,12 @@ LONG_AGO, JUST_NOW = timedelta(hours=3), timedelta(minutes=5)
 
 
 class Jupyter:
-    """`kernels` and `terminals` as `/api/kernels` and `/api/terminals` list them; `paths` is what was asked."""
+    """`kernels` and `terminals` as `/api/kernels` and `/api/terminals` list them, None where there is no such path;
+    `paths` is what was asked."""
 
     def __init__(self) -> None:
         self.kernels: list[dict[str, str]] = []
-        self.terminals: list[dict[str, str]] = []
+        self.terminals: list[dict[str, str]] | None = []
         self.paths: list[str] = []
         jupyter = self
 
@@ -32,7 +33,7 @@ class Jupyter:
             def do_GET(self) -> None:
                 jupyter.paths.append(self.path)
                 listing: Any = jupyter.kernels if self.path.startswith("/api/kernels") else jupyter.terminals
-                self.send_response(200)
+                self.send_response(404 if listing is None else 200)
                 self.end_headers()
                 self.wfile.write(json.dumps(listing).encode())
 
@@ -110,6 +111,11 @@ def test_recent_work_in_a_kernel_or_a_terminal_keeps_the_instance(jupyter: Jupyt
 def test_an_instance_that_nobody_connected_to_counts_from_its_start(jupyter: Jupyter, tmp_path: Path) -> None:
     assert signalled(tmp_path, jupyter.url, up=JUST_NOW) is None
     assert signalled(tmp_path, jupyter.url, up=LONG_AGO) is not None
+
+
+def test_an_instance_without_terminals_stops_too(jupyter: Jupyter, tmp_path: Path) -> None:
+    jupyter.terminals = None
+    assert signalled(tmp_path, jupyter.url) is not None
 
 
 def test_asking_is_no_activity(jupyter: Jupyter, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ AWS=$(command -v aws) || { echo "no AWS CLI: the notebook would never stop by it
 
 cat > /usr/local/bin/trainworks-idle-stop <<'SCRIPT'
 #!/usr/bin/env python3
-import datetime, json, ssl, subprocess, sys, urllib.request
+import datetime, json, ssl, subprocess, sys, urllib.error, urllib.request
 
 AWS, UPTIME, JUPYTER = sys.argv[1], "/proc/uptime", "https://localhost:8443"
 BUCKET, KEY, REGION, IDLE_MINUTES = "@BUCKET@", "@KEY@", "@REGION@", int("@IDLE_MINUTES@")
@@ -21,8 +21,13 @@ context = ssl._create_unverified_context()
 def listed(what):
     # Without the parameter, asking would itself be activity.
     url = f"{JUPYTER}/api/{what}?no_track_activity=1"
-    with urllib.request.urlopen(url, context=context, timeout=30) as answer:
-        return json.load(answer)
+    try:
+        with urllib.request.urlopen(url, context=context, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        if error.code == 404:  # terminals are switched off
+            return []
+        raise
 
 
 kernels = listed("kernels")

@@ -13,12 +13,17 @@ SERVICES: dict[str, str] = {
     "dynamodb": "executed",
     "ec2": "networks, security groups, endpoints and templates are recorded; instances are refused",
     "ecr": "executed; images are pulled inside the twin only",
-    "events": "executed: rules match and deliver to their targets",
+    "events": (
+        "executed: rules match, deliver to their targets, to topics as their policy and their key's let them, and have "
+        "their metrics"
+    ),
     "iam": "executed: every call is checked against it",
     "kms": "keys and policies are enforced; objects are not encrypted on disk",
     "lambda": "executed for the runtimes that this machine has",
     "logs": "executed",
-    "monitoring": "executed, without metric math; alarms on one metric are evaluated every second",
+    "monitoring": (
+        "executed, without metric math; alarms on one metric are evaluated every second, and tell topics that let them"
+    ),
     "resource-groups": "recorded",
     "s3": "buckets: executed; lifecycle rules, logging and replication are recorded. Objects: see the table",
     "scheduler": "executed",
@@ -26,7 +31,7 @@ SERVICES: dict[str, str] = {
     "sns": "executed; e-mail and SMS are recorded",
     "sqs": "executed",
     "ssm": "parameters are executed",
-    "states": "executed",
+    "states": "executed; AWS SDK integrations with all that is listed here, as the state machine's role",
     "sts": "executed",
     "tagging": "executed",
 }
