@@ -5,6 +5,7 @@ fidelity.md  from the operations that the twin's services declare
 check.md     from the rules, and what they find on the platforms' templates
 roles.md     from the documented set of roles, `trainworks.spec.platform_roles`
 reference-parity.md  from `parity.py`, whose names are checked against templates and tests
+platform.md  from the platforms' templates and profiles: networks drawn, settings listed
 cost.md      from the platforms' templates and the price file; the table in README.md too
 """
 
@@ -19,6 +20,7 @@ from typing import TypeVar
 import check_page
 import cost_page
 import parity_page
+import platform_page
 import roles_page
 
 from trainworks.spec import batch_job, training_job
@@ -66,6 +68,7 @@ def diagram(following: Mapping[State, frozenset[State]], first: State, terminal:
 PAGES: dict[str, Callable[[], str]] = {
     "states.md": states,
     "fidelity.md": fidelity.page,
+    "platform.md": platform_page.page,
     "check.md": check_page.page,
     "cost.md": cost_page.page,
     "roles.md": roles_page.page,
