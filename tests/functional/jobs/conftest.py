@@ -132,6 +132,7 @@ def platform(twin: TestTwin, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "ECRRepositoryUri": repository["repositoryUri"],
         "BatchLogGroupName": f"batch-{suffix}",
         "TrainingLogGroupName": "/aws/sagemaker/TrainingJobs",
+        "ResourceTags": "{}",
         "TrainingJobConfig": json.dumps(config),
         **batch_resources(twin, suffix, vpc, roles),
     }
