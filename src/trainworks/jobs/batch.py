@@ -110,6 +110,7 @@ def job_definition_for(batch: BatchClient, platform_arn: str, image_uri: str) ->
 def submit(platform: Platform, spec: BatchJobSpec, name: str, inputs: Mapping[str, str]) -> BatchJob:
     """Upload the code, find the definition, submit. Raises `RequestError` with what Batch refuses."""
     outputs, batch = platform.outputs, platform.client("batch")
+    outputs.require_batch()
     source = platform.upload_source(spec)
     image_uri = resolve_image(spec.image, outputs.region, "") if spec.image else None
     try:
@@ -184,6 +185,8 @@ class BatchJob:
 
 def find_batch_job(platform: Platform, name: str) -> BatchJob | None:
     """The batch job with this id, or the newest on the platform's queue with this name; None where there is none."""
+    if not platform.outputs.has_batch:
+        return None
     batch = platform.client("batch")
     if re.match(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(:\d+)?$", name):
         found = batch.describe_jobs(jobs=[name])["jobs"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from trainworks.errors import NotDeployedError
+from trainworks.errors import NotDeployedError, RequestError
 from trainworks.jobs.faults import message_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlatformOutputs:
-    """Outputs of the root stack. `training_job_config` is the fixed part of a `CreateTrainingJob` request."""
+    """Outputs of the root stack. `training_job_config` is the fixed part of a `CreateTrainingJob` request.
+
+    `job_queue_arn`, `job_definition_arn` and `batch_log_group` are empty where the profile leaves batch inference out.
+    """
 
     region: str
     environment_suffix: str
@@ -36,6 +39,19 @@ class PlatformOutputs:
     """What jobs are tagged with, so that their cost is counted as the platform's."""
 
     @property
+    def has_batch(self) -> bool:
+        """Whether the platform has batch inference."""
+        return bool(self.job_queue_arn)
+
+    def require_batch(self) -> None:
+        """Raises `RequestError` where the platform has no batch inference."""
+        if not self.has_batch:
+            raise RequestError(
+                f"the platform {self.environment_suffix} has no batch inference: its profile leaves it out",
+                fix="take batch = false out of trainworks.toml, then trainworks up",
+            )
+
+    @property
     def ecr_repository(self) -> str:
         """The repository's name, without its registry."""
         return self.ecr_repository_uri.partition("/")[2]
@@ -47,10 +63,12 @@ _KEYS = {
     "dataset_bucket": "DatasetBucketName",
     "model_bucket": "ModelBucketName",
     "ecr_repository_uri": "ECRRepositoryUri",
+    "training_log_group": "TrainingLogGroupName",
+}
+_BATCH_KEYS = {
     "job_queue_arn": "JobQueueArn",
     "job_definition_arn": "JobDefinitionArn",
     "batch_log_group": "BatchLogGroupName",
-    "training_log_group": "TrainingLogGroupName",
 }
 _DOCUMENTS = ("TrainingJobConfig", "ResourceTags")
 
@@ -73,7 +91,10 @@ def discover(cloudformation: CloudFormationClient, environment: Environment) -> 
 
 def parse(values: Mapping[str, str], stack_name: str, stack_status: str, fix: str) -> PlatformOutputs:
     """Outputs by key as a record. Raises `NotDeployedError` naming what is missing and the stack's status."""
-    missing = sorted({*_KEYS.values(), *_DOCUMENTS} - set(values))
+    expected = {*_KEYS.values(), *_DOCUMENTS}
+    if not set(_BATCH_KEYS.values()).isdisjoint(values):
+        expected |= set(_BATCH_KEYS.values())
+    missing = sorted(expected - set(values))
     if missing:
         raise NotDeployedError(
             f"stack {stack_name} ({stack_status}) has no output {', '.join(missing)}: "
@@ -82,6 +103,7 @@ def parse(values: Mapping[str, str], stack_name: str, stack_status: str, fix: st
         )
     return PlatformOutputs(
         **{field: values[key] for field, key in _KEYS.items()},
+        **{field: values.get(key, "") for field, key in _BATCH_KEYS.items()},
         training_job_config=_document(values, "TrainingJobConfig", stack_name, fix),
         resource_tags=_document(values, "ResourceTags", stack_name, fix),
     )

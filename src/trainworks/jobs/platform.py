@@ -179,6 +179,8 @@ class Platform:
         ]
 
     def _batch_jobs(self) -> list[JobSummary]:
+        if not self.outputs.has_batch:
+            return []
         pages = (
             self.client("batch")
             .get_paginator("list_jobs")

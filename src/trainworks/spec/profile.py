@@ -138,7 +138,8 @@ class MonitoringProfile(Record):
     """Of the environment's own log groups."""
     training_log_retention_days: RetentionInDays | None = 30
     """At least so long for the groups that SageMaker writes (`/aws/sagemaker/TrainingJobs`, and with a notebook
-    `/aws/sagemaker/NotebookInstances`), which all environments of an account and region share. It is never shortened below what another environment asked for; None leaves the group alone."""
+    `/aws/sagemaker/NotebookInstances`), which all environments of an account and region share. It is never shortened
+    below what another environment asked for; None leaves the groups alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
