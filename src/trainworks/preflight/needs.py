@@ -93,6 +93,12 @@ def has_private_image(container: Container) -> bool:
     return _is_known(container.image) and bool(_PRIVATE_IMAGE.match(container.image))
 
 
+def pulls_private_image(workload: Workload) -> bool:
+    """Whether any of its containers has one, and its own network interface pulls it."""
+    pulls = any(need.necessity is Necessity.PRIVATE_IMAGE for need in SERVICE_NEEDS[workload.kind])
+    return pulls and any(map(has_private_image, _containers(workload)))
+
+
 def _has_public_image(container: Container) -> bool:
     return _is_known(container.image) and not _PRIVATE_IMAGE.match(container.image)
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.needs import Need, attached_by_aws, granted_needs, has_public_ip, needs_of
+from trainworks.preflight.image_layers import layer_bucket_arn, refuses_layers
+from trainworks.preflight.needs import (
+    Need,
+    attached_by_aws,
+    granted_needs,
+    has_public_ip,
+    needs_of,
+    pulls_private_image,
+)
 from trainworks.preflight.network import Reach, Subnet, network_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
@@ -32,6 +40,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
                 yield _fault(workload, found)
         if not any(miss.need.is_required for miss in misses):
             yield from _in_vain(graph, workload)
+            yield from _without_layers(graph, workload)
 
 
 def _misses(graph: Graph, workload: Workload) -> Iterator[_Miss]:
@@ -44,6 +53,28 @@ def _misses(graph: Graph, workload: Workload) -> Iterator[_Miss]:
             answer = network.reach(subnet, need.service, public_ip)
             if answer.reach is Reach.NO:
                 yield _Miss(need, subnet, answer.reason)
+
+
+def _without_layers(graph: Graph, workload: Workload) -> Iterator[Fault]:
+    """Reaches S3 by an endpoint whose policy shuts out the bucket with the layers of its image."""
+    if not pulls_private_image(workload):
+        return
+    network = network_of(graph)
+    answers = [
+        network.reach(subnet, "s3", has_public_ip(workload, subnet))
+        for each in workload.subnets or ()
+        if (subnet := network.subnet(each)) is not None
+    ]
+    for endpoint in dict.fromkeys(answer.endpoint for answer in answers if answer.reach is Reach.YES):
+        if endpoint is not None and refuses_layers(graph, endpoint):
+            bucket = layer_bucket_arn(graph)
+            yield Fault(
+                workload.at,
+                f"the {workload.title} cannot pull its image: ECR keeps the layers in a bucket of AWS's, and the "
+                f"policy of {endpoint.place}, by which it reaches S3, does not let s3:GetObject on that",
+                bucket,
+                f"allow s3:GetObject on {bucket}/* in the endpoint's policy",
+            )
 
 
 def _needs(graph: Graph, workload: Workload) -> tuple[Need, ...]:

@@ -65,6 +65,31 @@ def test_private_names_switched_off(platform: Platform) -> None:
     assert "private DNS of Network/EcrApiEndpoint is off" in only(draft, RULE)[0].message
 
 
+def test_an_endpoint_policy_that_shuts_out_the_layers_of_images(platform: Platform) -> None:
+    draft = platform("prod")
+    statements = draft.properties("Network/Vpc/S3")["PolicyDocument"]["Statement"]
+    statements[:] = [each for each in statements if "starport" not in str(each["Resource"])]
+    found = only(draft, RULE)
+    assert {each.place for each in found} == {"Batch/Spot", "Batch/OnDemand"}
+    assert "cannot pull its image" in found[0].message
+    assert "starport-layer-bucket/*" in found[0].fix
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"},
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:Get*", "Resource": "arn:aws:s3:::prod-*"},
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": ref("Anything")},
+    ],
+)
+def test_endpoint_policies_that_let_the_layers_through(statement: dict[str, Any]) -> None:
+    endpoint = gateway()
+    endpoint["Gateways3"]["Properties"]["PolicyDocument"] = {"Statement": [statement]}
+    endpoints = [interface(each) for each in ("ecs", "ecs-agent", "ecs-telemetry", "ecr.api", "ecr.dkr", "logs")]
+    assert _faults(vpc(), endpoint, *endpoints, batch()) == []
+
+
 def test_one_of_several_subnets_is_enough() -> None:
     other = {"Other": resource("EC2::Subnet", VpcId=ref("Vpc"), CidrBlock="10.0.2.0/24")}
     hosts = batch()
