@@ -11,6 +11,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from trainworks.assembly.physical_ids import TOKEN
+
 
 class Unknown(str):
     """A value that only the deployment tells; the text says why. Part of a longer text, it makes that Unknown too."""
@@ -63,6 +65,10 @@ def select(argument: Any) -> Any:
     if not isinstance(values, list) or not str(index).isdigit():
         raise IntrinsicError("Fn::Select takes an index and a list")
     if int(index) >= len(values):
+        if any(TOKEN.search(str(each)) for each in values):
+            return Unknown(
+                f"one of {values}"
+            )  # parts of an id that is made up, and of which the real form is not known
         raise IntrinsicError(f"Fn::Select asks for member {index} of a list of {len(values)}")
     return values[int(index)]
 

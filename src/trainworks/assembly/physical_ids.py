@@ -160,6 +160,11 @@ NAMINGS: Mapping[str, Naming] = {
     "AWS::ElasticLoadBalancingV2::LoadBalancer": Naming(
         "Name", arn=_regional("elasticloadbalancing", "loadbalancer/app/{name}/1"), ref_is_arn=True
     ),
+    "AWS::ElasticLoadBalancingV2::Listener": Naming(
+        arn=_regional("elasticloadbalancing", "listener/app/{name}/1/1"),
+        ref_is_arn=True,
+        arn_attributes=("ListenerArn",),
+    ),
     "AWS::ElasticLoadBalancingV2::TargetGroup": Naming(
         "Name", arn=_regional("elasticloadbalancing", "targetgroup/{name}/1"), ref_is_arn=True
     ),

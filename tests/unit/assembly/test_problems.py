@@ -225,3 +225,9 @@ def test_nested_templates_beside_a_template_are_read_and_none_outside_its_folder
     path = tmp_path / "in" / "root.json"
     path.write_text(json.dumps({"Resources": {"Child": nested, "Outside": outside}}))
     assert [each.place for each in load_graph(path).resources] == ["Child", "Child/Q", "Outside"]
+
+
+@pytest.mark.parametrize("type_", ["AWS::ElasticLoadBalancingV2::Listener", "AWS::MediaLive::Channel"])
+def test_a_part_of_an_id_that_is_made_up_is_no_problem(type_: str) -> None:
+    part = {"Fn::Select": [3, {"Fn::Split": ["/", {"Ref": "Other"}]}]}
+    assert problems(Other={"Type": type_}, R={"Type": "AWS::SSM::Parameter", "Properties": {"Value": part}}) == []
