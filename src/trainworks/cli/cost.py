@@ -80,7 +80,7 @@ def job(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """The most that a job of this spec can cost; or what a job that ran did cost, and what spot saved."""
-    from trainworks.cli import cost_view as view
+    from trainworks.cli import job_cost_view as view
     from trainworks.spec.environment import load_environment
 
     environment = load_environment(environment_name)

@@ -22,9 +22,7 @@ from trainworks.cost.money import Money, total, unit_price
 from trainworks.cost.prices import PriceTable
 
 if TYPE_CHECKING:
-    from trainworks.cost.bill import JobBill
     from trainworks.cost.changes import CostChange, CostChanges
-    from trainworks.cost.job import JobEstimate
     from trainworks.cost.refresh import Refreshed
 
 UNKNOWN = "unknown"
@@ -80,7 +78,7 @@ def _rows(resource: ResourceCost, stack: str) -> Iterable[Sequence[str]]:
 
 def quantity_and_price(charge: Charge) -> str:
     """`interface endpoint in 2 zones: 1,460 hours x $0.01`."""
-    price = UNKNOWN if charge.unit_price is None else _unit_price(charge.unit_price)
+    price = UNKNOWN if charge.unit_price is None else price_range(charge.unit_price)
     unit = f"{charge.unit}s" if charge.quantity != 1 and charge.unit.endswith(_COUNTED) else charge.unit
     note = f" ({charge.note})" if charge.note else ""
     return f"{charge.what}: {plain(charge.quantity)} {unit} x {price}{note}"
@@ -92,7 +90,7 @@ def price_by_use(charge: Charge) -> str:
         return f"{charge.what} at an unknown price"
     article = "for" if charge.unit[:1].isdigit() else "an" if charge.unit == "hour" else "a"
     note = f" ({charge.note})" if charge.note else ""
-    return f"{charge.what} {_unit_price(charge.unit_price)} {article} {charge.unit}{note}"
+    return f"{charge.what} {price_range(charge.unit_price)} {article} {charge.unit}{note}"
 
 
 def plain(number: Decimal) -> str:
@@ -101,7 +99,8 @@ def plain(number: Decimal) -> str:
     return f"{rounded:,.0f}" if rounded == rounded.to_integral_value() else f"{rounded:,.2f}"
 
 
-def _unit_price(price: Money) -> str:
+def price_range(price: Money) -> str:
+    """A unit price with all its digits, or the lowest and the highest."""
     low, high = unit_price(price.low), unit_price(price.high)
     return low if low == high else f"{low} to {high}"
 
@@ -228,73 +227,6 @@ def signed(difference: Money) -> str:
     return text if text.startswith("-") else f"+{text}"
 
 
-def estimate_text(estimate: JobEstimate) -> RenderableType:
-    """A job before it runs: by the hour, and at most."""
-    rows = [(line.market, line.what, _rate(line.per_hour), _or_unknown(line.at_most)) for line in estimate.lines]
-    limits = f"{estimate.name}: at most {plain(estimate.hours)} hours of {_HOURS_OF[estimate.kind]}, {estimate.region}"
-    parts: list[RenderableType] = [table(("", "what", "an hour", "at most"), rows, title=limits)]
-    for market in ("on demand", "spot"):
-        if any(line.market == market for line in estimate.lines):
-            parts.append(Text(f"{market}: at most {_or_unknown(estimate.at_most(market))}", style="bold"))
-    return Group(*parts, *(Text(note, style="dim") for note in estimate.notes))
-
-
-_HOURS_OF = {"training": "instances", "batch": "containers"}
-
-
-def estimate_record(estimate: JobEstimate) -> dict[str, Any]:
-    return {
-        "name": estimate.name,
-        "kind": estimate.kind,
-        "region": estimate.region,
-        "currency": "USD",
-        "max_hours": str(estimate.hours),
-        "at_most": {market: amount(estimate.at_most(market)) for market in ("on demand", "spot")},
-        "lines": [
-            {"market": e.market, "what": e.what, "per_hour": amount(e.per_hour), "at_most": amount(e.at_most)}
-            for e in estimate.lines
-        ],
-        "notes": list(estimate.notes),
-    }
-
-
-def bill_text(bill: JobBill, is_twin: bool) -> RenderableType:
-    """A job that ran; on the twin it cost nothing, and this is what it would have."""
-    rows = [
-        (line.what, str(line.amount) if line.amount is not None else f"{UNKNOWN}: {line.why}") for line in bill.lines
-    ]
-    verb = "on AWS this would have cost" if is_twin else "cost"
-    parts: list[RenderableType] = [
-        table(("what", "amount"), rows),
-        Text(f"{bill.name}: {verb} {_or_unknown(bill.total)} ({bill.region})", style="bold"),
-    ]
-    if bill.saved_percent:
-        parts.append(Text(saved_sentence(bill), style="green"))
-    if bill.is_attribution:
-        parts.append(Text("AWS bills hosts: this is the job's share of those that Batch may have chosen", style="dim"))
-    return Group(*parts)
-
-
-def saved_sentence(bill: JobBill) -> str:
-    """What spot saved, in percent and, where the price is known, in money."""
-    percent = f"{round(bill.saved_percent or Decimal(0), 1)} %"
-    return f"spot saved {percent}" + (f", {bill.saved}" if bill.saved is not None else "")
-
-
-def bill_record(bill: JobBill) -> dict[str, Any]:
-    return {
-        "name": bill.name,
-        "kind": bill.kind,
-        "region": bill.region,
-        "currency": "USD",
-        "total": amount(bill.total),
-        "is_attribution": bill.is_attribution,
-        "saved": amount(bill.saved),
-        "saved_percent": None if bill.saved_percent is None else str(round(bill.saved_percent, 1)),
-        "lines": [{"what": line.what, "amount": amount(line.amount), "why": line.why} for line in bill.lines],
-    }
-
-
 def refreshed_text(refreshed: Refreshed, path: Path) -> RenderableType:
     """What was written, and what the Price List did not answer as it was asked."""
     return facts(
@@ -360,12 +292,6 @@ def _few(names: Sequence[str], separator: str = ", ") -> str | None:
     return separator.join(names[:_SHOWN]) + more if names else None
 
 
-def _or_unknown(money: Money | None) -> str:
+def or_unknown(money: Money | None) -> str:
+    """An amount, or the word for none that is known."""
     return UNKNOWN if money is None else str(money)
-
-
-def _rate(money: Money | None) -> str:
-    """An hour's price to a hundredth of a cent."""
-    if money is None:
-        return UNKNOWN
-    return _unit_price(Money(round(money.low, 4), round(money.high, 4)))

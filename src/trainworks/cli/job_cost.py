@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from trainworks.cli.cost_view import bill_record, saved_sentence
+from trainworks.cli.job_cost_view import bill_record, saved_sentence
 from trainworks.cli.output import Output
 from trainworks.cost.bill import JobBill, batch_bill, training_bill
 from trainworks.cost.hosts import children_of, hosts_of_queue

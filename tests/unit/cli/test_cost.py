@@ -13,6 +13,7 @@ from tests.unit.cost.counted import SHIPPED, idle, one, prices_of
 from tests.unit.cost.price_list import price_list, product
 from tests.unit.cost.test_job import DESCRIBED
 from trainworks.cli import cost_view as view
+from trainworks.cli import job_cost_view as job_view
 from trainworks.cli.output import stdout
 from trainworks.cost.bill import training_bill
 from trainworks.cost.changes import compare
@@ -157,16 +158,16 @@ def test_refresh_of_a_region_that_is_none_changes_nothing(
 def test_what_spot_saved_is_told_in_percent_and_money() -> None:
     bill = training_bill(DESCRIBED, SHIPPED)
     assert bill is not None
-    assert view.saved_sentence(bill) == "spot saved 70.0 %, $0.16"
+    assert job_view.saved_sentence(bill) == "spot saved 70.0 %, $0.16"
     unpriced = training_bill(DESCRIBED, prices_of({}))
     assert unpriced is not None
-    assert view.saved_sentence(unpriced) == "spot saved 70.0 %"
+    assert job_view.saved_sentence(unpriced) == "spot saved 70.0 %"
 
 
 def test_the_twin_says_that_it_cost_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     bill = training_bill(DESCRIBED, SHIPPED)
     assert bill is not None
-    stdout().print(view.bill_text(bill, is_twin=True))
+    stdout().print(job_view.bill_text(bill, is_twin=True))
     assert "digits: on AWS this would have cost $0.08" in capsys.readouterr().out
 
 
