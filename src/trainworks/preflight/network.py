@@ -6,6 +6,7 @@
 
 What leads out of the graph (transit gateways, peerings, network appliances, subnets and VPCs of other stacks) is
 `Reach.UNKNOWN`, which no rule reports. Answers only grow: another route or endpoint never makes `reach` less.
+Security groups are read in `security_groups`, endpoint policies in `image_layers`; network ACLs are not.
 """
 
 from __future__ import annotations
