@@ -29,6 +29,21 @@ ROOT_KEY = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:roo
 EVENTS_KEY = allow("events.amazonaws.com", ["kms:GenerateDataKey", "kms:Decrypt"])
 
 
+def count(twin: TestTwin, rule_name: str, metric: str) -> float:
+    """Sum of a metric of a rule."""
+    dimensions = [{"Name": "RuleName", "Value": rule_name}]
+    points = twin.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Events",
+        MetricName=metric,
+        Dimensions=dimensions,
+        StartTime=0,
+        EndTime=4_000_000_000,
+        Period=86_400,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return float(sum(point["Sum"] for point in points))
+
+
 class Rule:
     """A rule on a source of its own whose target is a topic with the given policies, read through a queue."""
 
@@ -47,16 +62,7 @@ class Rule:
         events.put_events(Entries=[{"Source": self.name, "DetailType": "change", "Detail": "{}"}])
 
     def count(self, metric: str) -> float:
-        """Sum of a metric of the rule."""
-        query = {
-            "Namespace": "AWS/Events",
-            "MetricName": metric,
-            "Dimensions": [{"Name": "RuleName", "Value": self.name}],
-        }
-        points = self.twin.client("cloudwatch").get_metric_statistics(
-            **query, StartTime=0, EndTime=4_000_000_000, Period=86_400, Statistics=["Sum"]
-        )["Datapoints"]
-        return float(sum(point["Sum"] for point in points))
+        return count(self.twin, self.name, metric)
 
 
 @pytest.mark.parametrize(
@@ -111,3 +117,29 @@ def test_an_alarm_on_matches_of_a_rule_goes_off_and_says_so_where_it_may(twin: T
     # The rule itself may not publish; the alarm, which says who it is, may.
     message = json.loads(received(twin, rule.queue_url)["Message"])
     assert (message["AlarmName"], message["NewStateValue"]) == (rule.name, "ALARM")
+
+
+@pytest.mark.parametrize(
+    ("action", "trusted", "started"),
+    [
+        ("states:StartExecution", "events.amazonaws.com", 1),
+        ("states:StopExecution", "events.amazonaws.com", 0),
+        ("states:StartExecution", "lambda.amazonaws.com", 0),
+    ],
+)
+def test_a_rule_starts_a_state_machine_as_its_targets_role(
+    twin: TestTwin, action: str, trusted: str, started: int
+) -> None:
+    name = f"s-{secrets.token_hex(4)}"
+    iam, machines, events = (twin.client(service) for service in ("iam", "stepfunctions", "events"))
+    trust = {"Effect": "Allow", "Principal": {"Service": trusted}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+    allowed = document({"Effect": "Allow", "Action": action, "Resource": "*"})
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=allowed)
+    definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+    machine = machines.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
+    events.put_targets(Rule=name, Targets=[{"Id": "machine", "Arn": machine, "RoleArn": role}])
+    events.put_events(Entries=[{"Source": name, "DetailType": "change", "Detail": "{}"}])
+    failed = count(twin, name, "FailedInvocations")
+    assert (len(machines.list_executions(stateMachineArn=machine)["executions"]), failed) == (started, 1 - started)

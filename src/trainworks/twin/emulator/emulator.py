@@ -26,6 +26,7 @@ from trainworks.twin.emulator import (
     event_targets,
     log_filter,
     stack_events,
+    subnet_addresses,
     update_rules,
 )
 from trainworks.twin.emulator.alarms import Alarms
@@ -174,10 +175,11 @@ class Emulator:
             self._resources.install()
         elif name == "ec2":
             default_groups.install(module)
+            subnet_addresses.install(module)
         elif name == "s3":
             self.buckets.install(module)
         elif name == "eventbridge":
-            event_targets.install(module)
+            event_targets.install(module, self._authorization)
         elif name == "cloudwatch_logs":
             log_filter.install(module)
         elif name == "cloudwatch":
