@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainworks.spec.environment import Environment
 
 app = typer.Typer()
-cost_app = typer.Typer(help="What the platform costs before it is deployed, and a job before and after it ran.")
+cost_app = typer.Typer()
 app.add_typer(cost_app, name="cost")
 
 RegionOption = Annotated[str | None, typer.Option("--region", "-r", help="prices of another region than its own")]
@@ -50,7 +50,10 @@ def cost(  # noqa: PLR0917 - one parameter an option
     everything: Annotated[bool, typer.Option("--all", "-a", help="also list what is free, with the reason")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """What the platform costs in a month in which nobody uses it, resource by resource; nothing is deployed."""
+    """What the platform costs in a month in which nobody uses it, resource by resource; nothing is deployed.
+
+    trainworks cost --template cdk.out       trainworks cost --env dev --compare prod       trainworks cost job train.toml
+    """
     if context.invoked_subcommand is not None:
         return
     from trainworks.cli import cost_view as view

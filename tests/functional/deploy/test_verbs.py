@@ -72,7 +72,14 @@ def test_the_platform_goes_up_once_and_comes_down_clean(environment: dict[str, s
     assert unchanged["monthly_cost"] == {**monthly, "before": monthly["after"], "difference": _NOTHING, "changes": []}
     status = _json(environment, "status")
     assert (status["status"], status["outputs"]) == ("CREATE_COMPLETE", created["outputs"])
-    assert {nested["name"] for nested in status["nested"]} == {"Network", "Storage", "Monitoring", "Training", "Batch"}
+    assert {nested["name"] for nested in status["nested"]} == {
+        "Network",
+        "Storage",
+        "Monitoring",
+        "Training",
+        "Batch",
+        "Cost",
+    }
 
     assert _json(environment, "down") == {"stack_name": "trainworks-verbs", "existed": True, "retained": []}
     assert _json(environment, "status")["status"] == "NOT_DEPLOYED"
@@ -103,6 +110,7 @@ def test_up_refuses_templates_with_errors_before_it_touches_anything(
     (tmp_path / "trainworks.toml").write_text(
         '[environments.unsafe]\ntwin = true\nprofile = "prod"\n[environments.unsafe.storage]\nretain = false\n'
     )
+    environment = {**environment, "ENVIRONMENT_SUFFIX": "unsafe"}
     refused = _run(environment, "up", "--env", "unsafe", "--yes", folder=tmp_path)
     assert refused.returncode == 1
     assert "nothing was deployed" in refused.stderr
