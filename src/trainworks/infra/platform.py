@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from trainworks.errors import ConfigurationError
+from trainworks.infra.constructs.job_notifications import BatchNotifications
 from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.infra.parts.batch import BatchInference
 from trainworks.infra.parts.cost_control import COST_TAG, CostControl
@@ -144,6 +145,22 @@ class TrainingPlatform(Construct):
         """How many training jobs of the platform failed in a period (default: five minutes)."""
         return self.monitoring.metric_failed_training_jobs(period=period)
 
+    def metric_interrupted_training_jobs(self, *, period: Duration | None = None) -> cloudwatch.Metric:
+        """How often spot capacity was taken from a training job in a period (default: five minutes)."""
+        return self.monitoring.training.interrupted.metric_matched_events(period=period)
+
+    def metric_failed_batch_jobs(self, *, period: Duration | None = None) -> cloudwatch.Metric:
+        """How many batch jobs of the platform's queue failed in a period (default: five minutes)."""
+        return self._batch_notifications().failed.metric_matched_events(period=period)
+
+    def metric_lost_batch_hosts(self, *, period: Duration | None = None) -> cloudwatch.Metric:
+        """How many batch jobs are tried again because their host was lost, in a period (default: five minutes)."""
+        return self._batch_notifications().host_lost.metric_matched_events(period=period)
+
+    def metric_blocked_job_queue(self, *, period: Duration | None = None) -> cloudwatch.Metric:
+        """How often Batch said in a period that the job at the queue's head cannot start (default: five minutes)."""
+        return self._batch_notifications().blocked.metric_matched_events(period=period)
+
     def add_outputs(self) -> None:
         """Give the stack of this construct the outputs that `trainworks` commands look for.
 
@@ -200,10 +217,18 @@ class TrainingPlatform(Construct):
 
     def _batch(self) -> BatchInference:
         if self.batch is None:
-            raise ConfigurationError(
-                f"{self.node.path} has no batch inference", fix="give it a profile with batch settings"
-            )
+            raise self._without_batch()
         return self.batch
+
+    def _batch_notifications(self) -> BatchNotifications:
+        if self.monitoring.batch is None:
+            raise self._without_batch()
+        return self.monitoring.batch
+
+    def _without_batch(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.node.path} has no batch inference", fix="give it a profile with batch settings"
+        )
 
     def _training_job_config(self, profile: TrainingProfile) -> dict[str, Any]:
         """The part of a `CreateTrainingJob` request that the platform decides.

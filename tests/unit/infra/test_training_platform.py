@@ -181,6 +181,27 @@ def test_what_a_profile_leaves_out_cannot_be_granted(stack: cdk.Stack) -> None:
     platform = TrainingPlatform(stack, "Ml", profile=replace(DEV, batch=None))
     with pytest.raises(ConfigurationError, match="theirs/Ml has no batch inference"):
         platform.grant_submit_batch(role)
+    with pytest.raises(ConfigurationError, match="theirs/Ml has no batch inference"):
+        platform.metric_failed_batch_jobs()
+
+
+def test_metrics_are_those_of_the_rules_that_count(stack: cdk.Stack) -> None:
+    platform = TrainingPlatform(stack, "Ml", nested=False)
+    rules = set(resources(stack, "AWS::Events::Rule"))
+    metrics = (
+        platform.metric_failed_training_jobs(),
+        platform.metric_interrupted_training_jobs(),
+        platform.metric_failed_batch_jobs(),
+        platform.metric_lost_batch_hosts(),
+        platform.metric_blocked_job_queue(period=cdk.Duration.hours(1)),
+    )
+    counted = set()
+    for metric in metrics:
+        assert (metric.namespace, metric.metric_name, metric.statistic) == ("AWS/Events", "MatchedEvents", "Sum")
+        counted.add(stack.resolve((metric.dimensions or {})["RuleName"])["Ref"])
+    assert len(counted) == len(metrics)
+    assert counted <= rules
+    assert metrics[-1].period.to_seconds() == 3600
 
 
 @pytest.mark.parametrize("profile", ["production", ""])
