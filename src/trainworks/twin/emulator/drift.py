@@ -8,7 +8,7 @@ reader stays `NOT_CHECKED`, as on AWS. Source: "Detect unmanaged configuration c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainworks.twin.emulator import engine
@@ -52,32 +52,38 @@ def in_the_shape_of(expected: Any, actual: Any) -> Any:
     Members of lists are kept whole, whether expected or not: one too many is drift.
     """
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
-        by_lower = {str(name).lower(): value for name, value in actual.items()}
-        return {
-            name: in_the_shape_of(each, by_lower[name.lower()])
-            for name, each in expected.items()
-            if name.lower() in by_lower
-        }
+        given = {str(name).lower(): value for name, value in actual.items()} | dict(actual)
+        named = {name: name if name in given else name.lower() for name in expected}
+        return {name: in_the_shape_of(expected[name], given[key]) for name, key in named.items() if key in given}
     if isinstance(expected, list) and isinstance(actual, list):
-        names = {name.lower(): name for name in _names(expected)}
-        return [_renamed(each, names) for each in actual]
+        sample = _union(expected)
+        return [_renamed(each, sample) for each in actual]
     return actual
 
 
-def _names(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for name, each in value.items():
-            yield name
-            yield from _names(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _names(each)
+def _union(members: list[Any]) -> Any:
+    """One member with all that any of them has, at every depth: the members of a list set different optional parts."""
+    first = members[0] if members else None
+    if isinstance(first, list):
+        return [_union([each for member in members if isinstance(member, list) for each in member])]
+    if not isinstance(first, Mapping):
+        return first
+    mappings = [each for each in members if isinstance(each, Mapping)]
+    names = dict.fromkeys(name for each in mappings for name in each)
+    return {name: _union([each[name] for each in mappings if name in each]) for name in names}
 
 
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(value, Mapping):
-        return {names.get(str(name).lower(), name): _renamed(each, names) for name, each in value.items()}
-    return [_renamed(each, names) for each in value] if isinstance(value, list) else value
+def _renamed(value: Any, sample: Any) -> Any:
+    """`value` whole, with the names that `sample` has at the same place."""
+    if isinstance(value, Mapping) and isinstance(sample, Mapping):
+        by_lower = {str(name).lower(): name for name in sample}
+        named = {
+            (name if name in sample else by_lower.get(str(name).lower(), name)): each for name, each in value.items()
+        }
+        return {name: _renamed(each, sample.get(name)) for name, each in named.items()}
+    if isinstance(value, list) and isinstance(sample, list):
+        return [_renamed(each, _union(sample)) for each in value]
+    return value
 
 
 def _shaped(reader: Reader) -> Reader:
