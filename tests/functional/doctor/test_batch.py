@@ -115,6 +115,24 @@ def test_a_subnet_without_a_route_is_seen_until_it_has_one(bench: Bench) -> None
     assert [f.code for f in bench.diagnose(job_id).causes if "unreachable" in f.code] == []
 
 
+def test_a_subnet_whose_addresses_are_used_up(bench: Bench) -> None:
+    ec2 = bench.twin.client("ec2")
+    small = ec2.create_subnet(VpcId=bench.vpc_id, CidrBlock="10.7.2.0/28")["Subnet"]
+    assert small["AvailableIpAddressCount"] == 11
+    bench.subnet_id = small["SubnetId"]
+    interfaces = [
+        ec2.create_network_interface(SubnetId=bench.subnet_id)["NetworkInterface"]["NetworkInterfaceId"]
+        for _ in range(11)
+    ]
+    bench.queue()
+    job_id = bench.submit(["true"], gpus=1)
+    blocked(bench, job_id)
+    full = [finding for finding in bench.diagnose(job_id).causes if finding.code == "subnets-full"]
+    assert [finding.evidence[0].value for finding in full] == [f"{bench.subnet_id} AvailableIpAddressCount=0"]
+    ec2.delete_network_interface(NetworkInterfaceId=interfaces[0])
+    assert "subnets-full" not in [finding.code for finding in bench.diagnose(job_id).causes]
+
+
 def test_an_image_that_was_never_pushed(bench: Bench) -> None:
     bench.queue()
     bench.twin.client("ecr").create_repository(repositoryName=bench.name)
