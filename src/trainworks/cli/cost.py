@@ -52,7 +52,7 @@ def cost(  # noqa: PLR0917 - one parameter an option
 ) -> None:
     """What the platform costs in a month in which nobody uses it, resource by resource; nothing is deployed.
 
-    trainworks cost --template cdk.out       trainworks cost --env dev --compare prod       trainworks cost job train.toml
+    trainworks cost --template cdk.out     trainworks cost --env dev --compare prod     trainworks cost job train.toml
     """
     if context.invoked_subcommand is not None:
         return
