@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
-from trainworks.assembly.graph import Graph
+from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import Answer, Permissions, permissions_of
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
@@ -16,21 +17,30 @@ from trainworks.spec.role_actions import ROLE_NEEDS, When
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
+    lacking: dict[tuple[Resource, str, tuple[str, ...]], list[str]] = defaultdict(list)
     for use in role_uses_of(graph):
-        if not isinstance(use.record, Placed) or use.record.subnets is None or use.workload is None:
-            continue
-        needed = [action for need in ROLE_NEEDS[use.workload].needs if need.when is When.VPC for action in need.actions]
-        permissions = permissions_of(graph).of(use.role)
-        missing = [action for action in needed if not _may(permissions, action, use, graph)]
+        missing = tuple(_missing(graph, use))
         if missing:
-            yield Fault(
-                use.role,
-                f"the role of the {use.title} {_name(use)} in a VPC lacks {', '.join(missing)}: "
-                "AWS cannot give it network interfaces, and each one fails at its start",
-                missing,
-                "allow these actions: the describing ones on *, the others on network-interface/*, "
-                "CreateNetworkInterface also on the subnets and security groups",
-            )
+            lacking[use.role, use.title, missing].append(use.at if isinstance(use.at, str) else use.at.place)
+    for (role, title, missing), places in lacking.items():
+        yield Fault(
+            role,
+            f"the role of the {title} {', '.join(places)} in a VPC lacks {', '.join(missing)}: "
+            "AWS cannot give it network interfaces, and each one fails at its start",
+            list(missing),
+            "allow these actions: the describing ones on *, the others on network-interface/*, "
+            "CreateNetworkInterface also on the subnets and security groups",
+        )
+
+
+def _missing(graph: Graph, use: RoleUse) -> Iterator[str]:
+    """Actions that the workload needs for its place in a VPC, and that its role has not."""
+    if not isinstance(use.record, Placed) or use.record.subnets is None or use.workload is None:
+        return
+    permissions = permissions_of(graph).of(use.role)
+    for need in ROLE_NEEDS[use.workload].needs:
+        if need.when is When.VPC:
+            yield from (action for action in need.actions if not _may(permissions, action, use, graph))
 
 
 def _may(permissions: Permissions, action: str, use: RoleUse, graph: Graph) -> bool:
@@ -48,10 +58,6 @@ def _resources(action: str, use: RoleUse, graph: Graph) -> list[str]:
         resources += [f"{arn}:subnet/{subnet}" for subnet in use.record.subnets or ()]
         resources += [f"{arn}:security-group/{group}" for group in use.record.security_groups]
     return resources
-
-
-def _name(use: RoleUse) -> str:
-    return use.at if isinstance(use.at, str) else use.at.place
 
 
 RULE = Rule(
