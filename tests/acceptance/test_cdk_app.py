@@ -165,3 +165,18 @@ def test_the_default_security_group_is_closed_here_too(twin: TestTwin, outputs: 
             return
         time.sleep(0.1)
     raise AssertionError(f"the default group still has rules: {group}")
+
+
+def test_the_page_about_reuse_runs_as_it_is_written(tmp_path: Path) -> None:
+    page = (APP.parents[1] / "docs" / "infra.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": "", "HOME": os.environ["HOME"], "CDK_OUTDIR": str(tmp_path), "CDK_VALIDATION": "false"},
+        check=True,
+        timeout=120,
+    )
+    assert (tmp_path / "fraud.template.json").is_file()
+    platform = (APP.parents[1] / "src" / "trainworks" / "infra" / "platform.py").read_text(encoding="utf-8")
+    methods = set(re.findall(r"`((?:grant|metric)_\w+)`", page))
+    assert methods == set(re.findall(r"def ((?:grant|metric)_\w+)", platform))
