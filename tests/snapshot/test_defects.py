@@ -287,7 +287,7 @@ def test_d23_the_default_group_is_closed_and_traffic_is_logged(both: Comparison)
 
 def test_d24_everything_that_takes_tags_has_them(both: Comparison) -> None:
     found = both.found(operations.untagged_resources)
-    assert len(found) == 42
+    assert len(found) == 43
     assert "DatasetBucket has no tag Project, Environment" in found
     for platform in both.ours.values():
         assert list(operations.untagged_resources(platform)) == []

@@ -44,6 +44,14 @@ def test_no_role_reaches_another_environment_or_more_rights(neighbours: Neighbou
     assert problems(neighbours, role, NEVER) == []
 
 
+@pytest.mark.parametrize("role", ["TrainingRole", "NotebookRole", "JobRole"])
+def test_the_other_environment_reaches_no_further(neighbours: Neighbours, role: str) -> None:
+    swapped = Neighbours(neighbours.twin, neighbours.other, neighbours.mine)
+    calls = [each for each in NEVER if any("{other_" in str(value) for value in each.params.values())]
+    assert len(calls) >= 6
+    assert problems(swapped, role, tuple(calls)) == []
+
+
 @pytest.mark.parametrize("role", STARTERS)
 def test_a_rule_starts_its_state_machine_alone(neighbours: Neighbours, role: str) -> None:
     machines = neighbours.mine.resources["AWS::StepFunctions::StateMachine"]

@@ -24,17 +24,18 @@ NEEDED_OUTPUTS = (
 """What that platform's nested stacks give as outputs, for its root to pass on."""
 
 TAGLESS = re.compile(
-    r"Policy$|Route$|SubnetRouteTableAssociation|VPCGatewayAttachment|LifecycleConfig|SecurityGroup(In|E)gress"
-    r"|InstanceProfile|Events::Rule|LaunchTemplate$|Dashboard|^Custom::"
+    r"Policy$|Route$|SubnetRouteTableAssociation|VPCGatewayAttachment|SecurityGroup(In|E)gress|InstanceProfile|^Custom::"
 )
-"""Types without a `Tags` property in CloudFormation, or that the CDK does not tag (rules, launch templates)."""
+"""Types without a `Tags` property in CloudFormation."""
 
 COST_TAGS = ("Project", "Environment")
 
 
 def tags_of(resource: Resource) -> dict[str, str]:
-    """Its tags, which budgets and cost monitors call `ResourceTags`."""
-    tags: Any = resource.properties.get("Tags", resource.properties.get("ResourceTags", []))
+    """Its tags; budgets and cost monitors call them `ResourceTags`, a launch template has them in specifications."""
+    specifications = resource.properties.get("TagSpecifications", [])
+    specified = [tag for each in specifications if each["ResourceType"] == "launch-template" for tag in each["Tags"]]
+    tags: Any = resource.properties.get("Tags", resource.properties.get("ResourceTags", specified))
     return dict(tags) if isinstance(tags, Mapping) else {tag["Key"]: tag["Value"] for tag in tags}
 
 
