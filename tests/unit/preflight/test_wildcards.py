@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.preflight.wildcards import covers, covers_action, overlap
+from trainworks.preflight.wildcards import covers, covers_action
 
 LETTERS = "ab:/.["
 TEXTS = st.text(alphabet=LETTERS, max_size=8)
@@ -28,17 +27,6 @@ def test_a_pattern_matches_what_the_regular_expression_does(pattern: str, text: 
 def test_what_covers_a_pattern_matches_all_that_it_matches(wide: str, narrow: str, text: str) -> None:
     if covers(wide, narrow) and covers(narrow, text):
         assert covers(wide, text)
-
-
-@given(PATTERNS, PATTERNS, TEXTS)
-def test_patterns_that_match_one_text_overlap(one: str, other: str, text: str) -> None:
-    if covers(one, text) and covers(other, text):
-        assert overlap(one, other)
-
-
-@pytest.mark.parametrize(("one", "other", "expected"), [("a*", "*b", True), ("a*", "b*", False), ("a?", "ab*", True)])
-def test_overlap(one: str, other: str, expected: bool) -> None:
-    assert overlap(one, other) is expected
 
 
 def test_one_character_does_not_stand_for_many() -> None:
