@@ -25,11 +25,15 @@ from trainworks.spec.profile import PROFILES, ProfileName
 
 
 @pytest.fixture(scope="module")
-def findings(assemblies: Mapping[ProfileName, CloudAssembly]) -> frozenset[Finding]:
+def findings(
+    assemblies: Mapping[ProfileName, CloudAssembly], tmp_path_factory: pytest.TempPathFactory
+) -> frozenset[Finding]:
     """What both scanners report over all profiles."""
+    memory = tmp_path_factory.mktemp("scans")
     found: set[Finding] = set()
     for name, profile in PROFILES.items():
-        result = scan(load_graph(assemblies[name].directory), SynthRequest(name.value, profile, ACCOUNT, REGION))
+        request = SynthRequest(name.value, profile, ACCOUNT, REGION)
+        result = scan(load_graph(assemblies[name].directory), request, memory)
         assert set(result.prefixes) == {CFN_LINT, CDK_NAG}
         assert result.notes == ()
         found.update(result.findings)

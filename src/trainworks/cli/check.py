@@ -1,6 +1,6 @@
 """check: what would fail after the deploy, before it.
 
---env: the environment's assembly | --template: anybody's --> checking.run --> check_view | sarif --> exit code
+--env: the environment's assembly | --template: anybody's --> checking --> check_view | sarif --> exit code
 """
 
 from __future__ import annotations
@@ -77,12 +77,14 @@ def check(  # noqa: PLR0917 - one parameter an option
         subject, graph, scope = _template(template, parameter or [], region)
     scope = replace(scope, scanners=scanners, settings=_settings(scope, production, quotas))
     path = checking.baseline_path(baseline)
-    started = time.perf_counter()
     accepted = load_baseline(path) if path and (path.exists() or not update_baseline) else None
-    report = checking.selected(checking.run(graph, scope, accepted), only or [], ignore or [])
+    started = time.perf_counter()
+    found = checking.by_rules(graph, scope)
+    seconds = time.perf_counter() - started
+    report = checking.selected(checking.completed(found, graph, scope, accepted, _tell), only or [], ignore or [])
     if update_baseline:
         _update(path, report)
-    _print(report, subject, graph, time.perf_counter() - started, output)
+    _print(report, subject, graph, seconds, output)
     if report.errors:
         raise typer.Exit(1)
 
@@ -131,6 +133,11 @@ def _refuse_unknown(codes: list[str], known: tuple[str, ...]) -> None:
             raise RequestError(f"there is no rule {code}", fix=f"one of {', '.join(known)}, cfn-lint/..., cdk-nag/...")
 
 
+def _tell(what: str) -> None:
+    """A scanner takes seconds the first time; who waits hears why."""
+    stderr().print(f"{what} ...")
+
+
 def _update(path: Path | None, report: Report) -> None:
     """Append an entry for each finding that stands."""
     from datetime import UTC, datetime
@@ -156,9 +163,5 @@ def _print(report: Report, subject: str, graph: Graph, seconds: float, output: C
     elif output is CheckOutput.JSON:
         print_json(check_view.report_record(report, subject))
     else:
-        facts: dict[str, int | str] = {
-            "resource": len(graph.resources),
-            "rule": len(RULES),
-            "seconds": f"{seconds:.2f} s",
-        }
+        facts = {"resource": len(graph.resources), "rules": f"{len(RULES)} rules in {seconds:.2f} s"}
         stdout().print(check_view.report_text(report, subject, facts))

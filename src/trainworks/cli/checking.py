@@ -6,6 +6,7 @@ scanners ---------+
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,14 +45,21 @@ def settings_of(environment: Environment) -> Settings:
     return Settings(production=environment.profile.name.value == "prod")
 
 
-def run(graph: Graph, scope: Scope, baseline: Baseline | None) -> Report:
-    """Everything that is found, less what is accepted."""
-    report = check(graph, scope.settings)
+def by_rules(graph: Graph, scope: Scope) -> Report:
+    """What our own rules find."""
+    return check(graph, scope.settings)
+
+
+def completed(
+    report: Report, graph: Graph, scope: Scope, baseline: Baseline | None, tell: Callable[[str], None] = lambda _: None
+) -> Report:
+    """With what the scanners find, if they are asked, and less what is accepted. `tell` hears what takes its time."""
     looked_for = [RULE_CODES]
     if scope.scanners:
+        from trainworks.assembly import user_cache_dir
         from trainworks.preflight.scanners import scan
 
-        found = scan(graph, scope.request)
+        found = scan(graph, scope.request, user_cache_dir().parent / "scans", tell)
         report = replace(Report.of([*report.findings, *found.findings]), notes=found.notes)
         looked_for += found.prefixes
     today = datetime.now(UTC).date()
@@ -92,7 +100,8 @@ def refuse_errors_of(environment: Environment, assembly: CloudAssembly, account_
 
     graph = load_graph(assembly.directory, account=account_id, region=environment.region)
     path = baseline_path(None)
-    report = run(graph, Scope(settings_of(environment), environment.name), load_baseline(path) if path else None)
+    scope = Scope(settings_of(environment), environment.name)
+    report = completed(by_rules(graph, scope), graph, scope, load_baseline(path) if path else None)
     if report.errors:
         raise CheckError(_refusal(report.errors, environment), fix=_way_on(environment))
 

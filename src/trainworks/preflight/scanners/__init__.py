@@ -5,10 +5,11 @@ Each runs in a process of its own, and both at the same time. Where one is not i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from trainworks.assembly import SynthRequest
 from trainworks.assembly.graph import Graph
@@ -28,28 +29,31 @@ class Scan:
     notes: tuple[str, ...] = ()
 
 
-def scan(graph: Graph, request: SynthRequest | None) -> Scan:
+def scan(
+    graph: Graph, request: SynthRequest | None, memory: Path, tell: Callable[[str], None] = lambda _: None
+) -> Scan:
     """Run what is installed. cdk-nag looks at the constructs, so it needs the `request` that they are made from.
 
+    What a scanner said of the same input is read from the folder `memory`; `tell` hears which one has to be run.
     Raises `TrainworksError` where a scanner itself fails.
     """
     with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(_cfn_lint, graph)]
+        jobs = [pool.submit(_cfn_lint, graph, memory, tell)]
         if request is not None:
-            jobs.append(pool.submit(_cdk_nag, graph, request))
+            jobs.append(pool.submit(_cdk_nag, graph, request, memory, tell))
         return _joined([job.result() for job in jobs])
 
 
-def _cfn_lint(graph: Graph) -> Scan:
+def _cfn_lint(graph: Graph, memory: Path, tell: Callable[[str], None]) -> Scan:
     if find_spec("cfnlint") is None:
         return Scan(notes=("cfn-lint is not installed, so it found nothing: pip install 'trainworks[check]'",))
-    return Scan(tuple(cfn_lint.findings(graph)), (CFN_LINT,))
+    return Scan(tuple(cfn_lint.findings(graph, memory, tell)), (CFN_LINT,))
 
 
-def _cdk_nag(graph: Graph, request: SynthRequest) -> Scan:
+def _cdk_nag(graph: Graph, request: SynthRequest, memory: Path, tell: Callable[[str], None]) -> Scan:
     if find_spec("cdk_nag") is None:
         return Scan(notes=("cdk-nag is not installed, so it found nothing: pip install 'trainworks[infra]'",))
-    return Scan(tuple(cdk_nag.findings(graph, request)), (CDK_NAG,))
+    return Scan(tuple(cdk_nag.findings(graph, request, memory, tell)), (CDK_NAG,))
 
 
 def _joined(scans: Sequence[Scan]) -> Scan:

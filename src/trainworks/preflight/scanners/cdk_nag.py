@@ -5,22 +5,31 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
 
 from trainworks.assembly import SynthRequest
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.errors import TrainworksError
 from trainworks.preflight.finding import Finding, Severity
+from trainworks.preflight.scanners.memory import Said, key_of, remembered
 
 _COMMAND = (sys.executable, "-m", "trainworks.infra.nag")
 _SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
 
 
-def findings(graph: Graph, request: SynthRequest) -> Iterator[Finding]:
+def findings(graph: Graph, request: SynthRequest, memory: Path, tell: Callable[[str], None]) -> Iterator[Finding]:
     """What the pack AwsSolutions finds. Raises `TrainworksError` where the app or the pack fails."""
+
+    def scan() -> Said:
+        tell(f"cdk-nag reads the constructs of {request.stack_name}")
+        return _violations(request)
+
+    key = key_of(["cdk-nag", metadata.version("cdk-nag"), request.cache_key()])
     by_path = {_plain(f"{each.stack}/{each.place}"): each for each in graph.resources}
-    for violation in _violations(request):
+    for violation in remembered(memory, key, scan):
         severity = _SEVERITIES.get(violation["severity"])
         if severity is None:
             continue
@@ -46,7 +55,7 @@ def _plain(path: str) -> str:
     return "/".join(step for step in path.removesuffix("/Resource").split("/") if step != "Default")
 
 
-def _violations(request: SynthRequest) -> list[dict[str, str]]:
+def _violations(request: SynthRequest) -> Said:
     question = json.dumps(
         {
             "environment_suffix": request.environment_suffix,
@@ -59,5 +68,5 @@ def _violations(request: SynthRequest) -> list[dict[str, str]]:
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2] or "without a word"
         raise TrainworksError(f"cdk-nag failed: {last}", fix="--no-scanners")
-    violations: list[dict[str, str]] = json.loads(done.stdout)
+    violations: Said = json.loads(done.stdout)
     return violations

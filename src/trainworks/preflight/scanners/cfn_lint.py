@@ -5,25 +5,31 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.errors import TrainworksError
 from trainworks.preflight.finding import Finding, Severity
+from trainworks.preflight.scanners.memory import Said, key_of, remembered
 
 _PROGRAM = "import sys; from cfnlint import runner; sys.exit(runner.main())"
 _FAILED_TO_RUN = 1 << 5
 _SEVERITIES = {"Error": Severity.ERROR, "Warning": Severity.WARNING}
 
 
-def findings(graph: Graph) -> Iterator[Finding]:
+def findings(graph: Graph, memory: Path, tell: Callable[[str], None]) -> Iterator[Finding]:
     """Its errors and warnings, at the construct paths of our own. Raises `TrainworksError` where it fails."""
     resources = {(each.stack, each.way, each.logical_id): each for each in graph.resources}
-    templates = {str(file): (stack, way) for stack in graph.stacks for way in graph.ways(stack)
-                 if (file := graph.file(stack, way))}  # fmt: skip
-    for match in _matches(list(templates), graph.region) if templates else ():
+    templates = {
+        str(file): (stack, way)
+        for stack in graph.stacks
+        for way in graph.ways(stack)
+        if (file := graph.file(stack, way))
+    }
+    for match in _matches(list(templates), graph.region, memory, tell) if templates else ():
         stack, way = templates[match["Filename"]]
         path = [str(step) for step in match["Location"].get("Path") or ()]
         resource = resources.get((stack, way, path[1])) if path[:1] == ["Resources"] and len(path) > 1 else None
@@ -47,7 +53,20 @@ def _finding(match: Mapping[str, Any], severity: Severity, resource: Resource | 
     )
 
 
-def _matches(files: list[str], region: str) -> list[dict[str, Any]]:
+def _matches(files: list[str], region: str, memory: Path, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """What it says of the files; remembered by their contents, as the same ones lie elsewhere the next time."""
+
+    def scan() -> Said:
+        tell(f"cfn-lint reads {len(files)} templates")
+        return [{**match, "Filename": files.index(match["Filename"])} for match in _run(files, region)]
+
+    contents = [Path(file).read_bytes() for file in files]
+    key = key_of(["cfn-lint", metadata.version("cfn-lint"), region, *contents])
+    for match in remembered(memory, key, scan):
+        yield {**match, "Filename": files[match["Filename"]]}
+
+
+def _run(files: list[str], region: str) -> list[dict[str, Any]]:
     command = [sys.executable, "-c", _PROGRAM, "--format", "json", "--regions", region, "--", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:

@@ -1,0 +1,46 @@
+"""What a scanner said of the same input before: it takes seconds to say it again, and it says the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+_MAX_ENTRIES = 128
+
+Said = list[dict[str, Any]]
+
+
+def key_of(parts: Iterable[str | bytes]) -> str:
+    """A name for everything that a scan depends on: its version among them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(f"{len(content)}:".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def remembered(folder: Path, key: str, scan: Callable[[], Said]) -> Said:
+    """What `scan` says, from `folder` where it has been asked with this `key` before."""
+    path = folder / f"{key}.json"
+    try:
+        known: Said = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        known = scan()
+        _keep(path, known)
+    return known
+
+
+def _keep(path: Path, said: Said) -> None:
+    """Written beside and renamed, so that it is complete or absent; the oldest go."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".scan-", delete=False, encoding="utf-8") as file:
+        json.dump(said, file)
+    Path(file.name).replace(path)
+    entries = sorted(path.parent.glob("*.json"), key=lambda each: each.stat().st_mtime, reverse=True)
+    for old in entries[_MAX_ENTRIES:]:
+        old.unlink(missing_ok=True)
