@@ -81,6 +81,27 @@ def test_a_notebook_can_be_taken_away_and_added(tmp_path: Path) -> None:
     assert notebook.idle_minutes == 60
 
 
+def test_who_is_told_and_what_may_be_spent_are_settings(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        """
+        [environments.a.monitoring]
+        dashboard = true
+        notification_emails = ["ml@example.org"]
+        [environments.a.cost]
+        monthly_budget_usd = 7
+        [environments.b]
+        cost = false
+        """,
+    )
+    profile = load_environment("a", tmp_path, environ={}).profile
+    assert profile.monitoring.dashboard
+    assert profile.monitoring.notification_emails == ("ml@example.org",)
+    assert profile.cost is not None
+    assert (profile.cost.monthly_budget_usd, profile.cost.budget_alert_percent) == (7, 80)
+    assert load_environment("b", tmp_path, environ={}).profile.cost is None
+
+
 def test_local_can_be_adjusted_and_stays_the_twin(tmp_path: Path) -> None:
     write(tmp_path, "[environments.local.batch]\nmax_vcpus = 4\n")
     environment = load_environment("local", tmp_path, environ={})
@@ -89,6 +110,16 @@ def test_local_can_be_adjusted_and_stays_the_twin(tmp_path: Path) -> None:
 
 
 BROKEN = {
+    "no address": (
+        '[environments.dev.monitoring]\nnotification_emails = ["ml"]\n',
+        ":2: environments.dev.monitoring.notification_emails: is 'ml'; allowed: text matching",
+        "",
+    ),
+    "budget of nothing": (
+        "[environments.dev.cost]\nmonthly_budget_usd = 0\n",
+        ":2: environments.dev.cost.monthly_budget_usd: ",
+        "",
+    ),
     "unknown key": (
         "[environments.dev]\n\nregoin = 'eu-west-1'\n",
         ":3: environments.dev.regoin: unknown key; allowed: ",
