@@ -117,3 +117,29 @@ def test_a_notebook_that_says_it_is_idle_is_stopped(twin: TestTwin, outputs: dic
     arn = state_machine(twin, "IdleStop", outputs)
     executions = twin.client("stepfunctions").list_executions(stateMachineArn=arn)["executions"]
     assert [each["status"] for each in executions] == ["SUCCEEDED"]
+
+
+def test_the_default_security_group_has_no_rules_and_gets_none(twin: TestTwin, outputs: dict[str, str]) -> None:
+    """Closed by the deployment itself; a rule that somebody adds is taken off again, and nothing to do is no error."""
+    ec2, machines = twin.client("ec2"), twin.client("stepfunctions")
+    filters = [{"Name": "vpc-id", "Values": [outputs["VpcId"]]}, {"Name": "group-name", "Values": ["default"]}]
+
+    def group() -> dict[str, Any]:
+        (found,) = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+        return dict(found)
+
+    def is_closed() -> bool:
+        found = group()
+        return not found["IpPermissions"] and not found["IpPermissionsEgress"]
+
+    eventually(is_closed)
+    opened = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group()["GroupId"], IpPermissions=[opened])
+    arn = state_machine(twin, "DefaultSecurityGroup", outputs)
+    for _ in range(2):
+        execution = machines.start_execution(stateMachineArn=arn)["executionArn"]
+        ended = eventually(
+            lambda run=execution: (d := machines.describe_execution(executionArn=run))["status"] != "RUNNING" and d
+        )
+        assert ended["status"] == "SUCCEEDED", ended
+        assert is_closed()
