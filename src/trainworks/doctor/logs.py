@@ -49,9 +49,13 @@ def missing_log_findings(facts: LogFacts | None, *, used_by: str) -> Iterator[Fi
         yield Finding(
             "log-group-missing",
             Outcome.WARNING,
-            f"the log group of {used_by} does not exist: {facts.group}",
+            f"{used_by} has no log: nothing was ever written to {facts.group}, which does not exist, "
+            "so the reason is in its status and not in a log",
             (facts.group_found.evidence("no such log group"),),
-            "deploy the platform again (trainworks up): its log group is part of it",
+            # Groups below /aws/ are made by the service when it first writes; others belong to a stack.
+            ""
+            if facts.group.startswith("/aws/")
+            else "deploy the platform again (trainworks up): the group is its own",
         )
     elif facts.last_lines.is_absent:
         yield Finding(

@@ -128,7 +128,7 @@ def _findings(facts: StackFacts, name: str) -> Iterator[Finding]:
         )
     if stack.status in _SUCCEEDED:
         seen = (facts.stack.evidence(f"StackStatus={stack.status}"),)
-        yield Finding("as-it-should-be", Outcome.OK, f"it is {stack.status}", seen)
+        yield Finding("as-it-should-be", Outcome.OK, f"stack {stack.name} is {stack.status}", seen)
 
 
 def _causes(facts: StackFacts, stack: Stack) -> Iterator[Finding]:

@@ -69,8 +69,8 @@ _REASONS: tuple[Reason, ...] = (
     Reason(
         "input-missing",
         r"No S3 objects found|NoSuchKey|NoSuchBucket|No objects? (was|were)? ?found",
-        "its input is not there",
-        "correct the S3 URI of the channel; what is there: aws s3 ls URI",
+        "its input or its code is not there",
+        "correct the S3 URI that the reason names; what is there: aws s3 ls URI",
     ),
     Reason(
         "executable-missing",
