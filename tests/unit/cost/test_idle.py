@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.cost.counted import REGION, SHIPPED, idle
@@ -44,6 +44,7 @@ def _count(chosen: Chosen, hours: int = 0, table: PriceTable = SHIPPED) -> IdleC
     return idle({f"R{number}": each for number, each in enumerate(chosen)}, table, hours)
 
 
+@settings(deadline=None)
 @given(st.lists(RESOURCES, min_size=1, max_size=8), st.integers(0, 744))
 def test_the_total_is_the_sum_of_what_is_known(chosen: Chosen, hours: int) -> None:
     cost = _count(chosen, hours)
@@ -52,6 +53,7 @@ def test_the_total_is_the_sum_of_what_is_known(chosen: Chosen, hours: int) -> No
     assert cost.total == total(total(each.amount for each in stack) for stack in cost.by_stack.values())
 
 
+@settings(deadline=None)
 @given(st.lists(RESOURCES, min_size=1, max_size=8), RESOURCES)
 def test_one_more_resource_never_lowers_the_total(chosen: Chosen, more: tuple[str, dict[str, Any]]) -> None:
     before, after = _count(chosen).total, _count([*chosen, more]).total
@@ -59,6 +61,7 @@ def test_one_more_resource_never_lowers_the_total(chosen: Chosen, more: tuple[st
     assert before.high <= after.high
 
 
+@settings(deadline=None)
 @given(st.lists(RESOURCES, min_size=1, max_size=8))
 def test_without_prices_nothing_is_known_and_nothing_is_added(chosen: Chosen) -> None:
     cost = _count(chosen, 100, PriceTable(REGION))
@@ -67,6 +70,7 @@ def test_without_prices_nothing_is_known_and_nothing_is_added(chosen: Chosen) ->
     assert all(not each.is_known for each in metered)
 
 
+@settings(deadline=None)
 @given(st.lists(RESOURCES, min_size=1, max_size=8))
 def test_every_resource_is_accounted_for_in_one_way(chosen: Chosen) -> None:
     for each in _count(chosen).resources:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.cost.counted import REGION, SHIPPED, SOURCE
@@ -182,6 +182,7 @@ KEYS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(KEYS, st.tuples(FIGURES, FIGURES), min_size=1))
 def test_what_is_written_is_read_back(figures: dict[str, tuple[Decimal, Decimal]]) -> None:
     prices = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.cost.counted import idle
@@ -38,6 +38,7 @@ JUNK = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(FAMILIES)), st.dictionaries(NAMES, JUNK, max_size=6), JUNK)
 def test_no_property_ends_the_counting(type_: str, properties: dict[str, Any], variants: Any) -> None:
     cost = idle(
