@@ -181,19 +181,19 @@ def test_the_limit_of_its_running_time(jobs: Jobs) -> None:
     assert "raise max_runtime_seconds" in first.fix
 
 
-def test_waiting_for_an_instance_in_a_subnet_without_a_way_to_s3(jobs: Jobs) -> None:
+def test_a_subnet_without_a_way_to_s3_is_seen_until_it_has_one(jobs: Jobs) -> None:
     vpc = {"Subnets": [jobs.bench.subnet_id], "SecurityGroupIds": [jobs.bench.group_id]}
-    blocker = {"InstanceType": "ml.p4d.24xlarge", "InstanceCount": 20, "VolumeSizeInGB": 1}
-    name = jobs.train("", jobs.role("output/"), VpcConfig=vpc, ResourceConfig=blocker)
-    until(lambda: jobs.status(name), lambda job: job["SecondaryStatus"] in ("Starting", "Pending"))
-    first = jobs.bench.first(name)
-    assert first.code == "s3-unreachable"
-    assert jobs.bench.subnet_id in first.what
+    role = jobs.bench.role("sagemaker.amazonaws.com", allow(["logs:*", "ec2:*", "ecr:*"], "*"))
+    name = jobs.train("", role, VpcConfig=vpc)
+    jobs.ended(name)
+    found = jobs.bench.diagnose(name)
+    assert found.findings[0].code == "access-denied"
+    unreachable = next(finding for finding in found.causes if finding.code == "s3-unreachable")
+    assert jobs.bench.subnet_id in unreachable.what
+    assert "gateway endpoint for S3" in unreachable.fix
+    assert any("servicequotas" in finding.what for finding in found.findings if finding.code == "could-not-look")
     jobs.bench.s3_gateway()
-    codes = [finding.code for finding in jobs.bench.diagnose(name).findings]
-    assert "s3-unreachable" not in codes
-    assert "waiting-for-capacity" in codes or "waiting" in codes
-    assert any("servicequotas" in f.what for f in jobs.bench.diagnose(name).findings if f.code == "could-not-look")
+    assert "s3-unreachable" not in [finding.code for finding in jobs.bench.diagnose(name).findings]
 
 
 def test_a_job_that_does_well(jobs: Jobs) -> None:
