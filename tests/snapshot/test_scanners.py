@@ -23,6 +23,9 @@ from trainworks.preflight.report import Report
 from trainworks.preflight.scanners import CDK_NAG, CFN_LINT, scan
 from trainworks.spec.profile import PROFILES, ProfileName
 
+pytestmark = pytest.mark.xdist_group("scanners")
+"""One worker scans; another one would do the same again."""
+
 
 @pytest.fixture(scope="module")
 def findings(

@@ -163,5 +163,8 @@ def _print(report: Report, subject: str, graph: Graph, seconds: float, output: C
     elif output is CheckOutput.JSON:
         print_json(check_view.report_record(report, subject))
     else:
-        facts = {"resource": len(graph.resources), "rules": f"{len(RULES)} rules in {seconds:.2f} s"}
+        facts: dict[str, int | str] = {
+            "resource": len(graph.resources),
+            "rules": f"{len(RULES)} rules in {seconds:.2f} s",
+        }
         stdout().print(check_view.report_text(report, subject, facts))

@@ -17,6 +17,7 @@ FAULTY = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"Bu
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
 
