@@ -23,16 +23,11 @@ from trainworks.preflight.report import Report
 from trainworks.preflight.scanners import CDK_NAG, CFN_LINT, scan
 from trainworks.spec.profile import PROFILES, ProfileName
 
-pytestmark = pytest.mark.xdist_group("scanners")
-"""One worker scans; another one would do the same again."""
-
 
 @pytest.fixture(scope="module")
-def findings(
-    assemblies: Mapping[ProfileName, CloudAssembly], tmp_path_factory: pytest.TempPathFactory
-) -> frozenset[Finding]:
-    """What both scanners report over all profiles."""
-    memory = tmp_path_factory.mktemp("scans")
+def findings(assemblies: Mapping[ProfileName, CloudAssembly], assembly_cache: Path) -> frozenset[Finding]:
+    """What both scanners report over all profiles; the workers of one run scan once."""
+    memory = assembly_cache.parent / "scans"
     found: set[Finding] = set()
     for name, profile in PROFILES.items():
         request = SynthRequest(name.value, profile, ACCOUNT, REGION)

@@ -43,7 +43,7 @@ def synthesize(request: SynthRequest, cache_dir: Path, run: Synthesize | None = 
         raise SynthesisError(
             f"the cache of assemblies {cache_dir} cannot be made: {error.strerror}", fix="make its parent writable"
         ) from error
-    with _locked(cache_dir / f"{entry.name}.lock"):
+    with locked(cache_dir / f"{entry.name}.lock"):
         if not entry.is_dir():
             _publish(request, entry, run or _run_once)
             _evict(cache_dir, keep=entry)
@@ -82,7 +82,8 @@ def _evict(cache_dir: Path, keep: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Alone with the lock file `path`: another process waits at the same one."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

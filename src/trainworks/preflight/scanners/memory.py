@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from trainworks.assembly.cache import locked
+
 _MAX_ENTRIES = 128
 
 Said = list[dict[str, Any]]
@@ -25,22 +27,31 @@ def key_of(parts: Iterable[str | bytes]) -> str:
 
 
 def remembered(folder: Path, key: str, scan: Callable[[], Said]) -> Said:
-    """What `scan` says, from `folder` where it has been asked with this `key` before."""
+    """What `scan` says, from `folder` where it has been asked with this `key` before, or is being asked just now."""
     path = folder / f"{key}.json"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(path.with_suffix(".lock")):
+        known = _known(path)
+        if known is None:
+            known = scan()
+            _keep(path, known)
+    return known
+
+
+def _known(path: Path) -> Said | None:
     try:
         known: Said = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        known = scan()
-        _keep(path, known)
+        return None
     return known
 
 
 def _keep(path: Path, said: Said) -> None:
     """Written beside and renamed, so that it is complete or absent; the oldest go."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".scan-", delete=False, encoding="utf-8") as file:
         json.dump(said, file)
     Path(file.name).replace(path)
     entries = sorted(path.parent.glob("*.json"), key=lambda each: each.stat().st_mtime, reverse=True)
     for old in entries[_MAX_ENTRIES:]:
         old.unlink(missing_ok=True)
+        old.with_suffix(".lock").unlink(missing_ok=True)
