@@ -13,8 +13,8 @@ from rich.console import Console
 from tests.unit.deploy.cloudformation import START
 from trainworks.cli import platform_view as view
 from trainworks.cli.output import Output
-from trainworks.deploy.assets import AssetUpload
 from trainworks.cost.price_files import shipped_prices
+from trainworks.deploy.assets import AssetUpload
 from trainworks.deploy.changes import ResourceChange, StackChanges
 from trainworks.deploy.deployer import UpResult
 from trainworks.deploy.inventory import DeployedResource
