@@ -26,10 +26,14 @@ def assembly_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 
 @pytest.fixture(scope="session")
 def assemblies(assembly_cache: Path) -> Mapping[ProfileName, CloudAssembly]:
-    """The three platforms as they are shipped, synthesized once for all tests of all workers."""
+    """The three platforms as they are shipped, synthesized once for all tests of all workers.
+
+    They have a cache of their own: tests of overrides fill the other one until its oldest entries go.
+    """
+    cache = assembly_cache.with_name("profiles")
     with Synthesizer() as synthesizer:
         return {
-            name: synthesize(SynthRequest(name.value, profile, ACCOUNT, REGION), assembly_cache, synthesizer.synthesize)
+            name: synthesize(SynthRequest(name.value, profile, ACCOUNT, REGION), cache, synthesizer.synthesize)
             for name, profile in PROFILES.items()
         }
 

@@ -36,6 +36,7 @@ def synthesize(request: SynthRequest, cache_dir: Path, run: Synthesize | None = 
     """
     entry = cache_dir / request.cache_key()
     if entry.is_dir():
+        os.utime(entry)  # what is used is not what goes first
         return CloudAssembly.load(entry)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -73,7 +74,7 @@ def _publish(request: SynthRequest, entry: Path, run: Synthesize) -> None:
 
 
 def _evict(cache_dir: Path, keep: Path) -> None:
-    """Remove the entries that were published longest ago, beyond `_MAX_ENTRIES`."""
+    """Remove the entries that were asked for longest ago, beyond `_MAX_ENTRIES`."""
     entries = [path for path in cache_dir.iterdir() if path.is_dir() and not path.name.startswith(".") and path != keep]
     entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in entries[_MAX_ENTRIES - 1 :]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -137,6 +138,17 @@ def test_old_entries_are_evicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     directories = [path for path in tmp_path.iterdir() if path.is_dir()]
     assert len(directories) == len(list(tmp_path.glob("*.lock"))) == 2
     assert kept.directory in directories
+
+
+def test_what_is_used_is_not_evicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_MAX_ENTRIES", 2)
+    used, other = (replace(REQUEST, account=account) for account in ("1" * 12, "2" * 12))
+    for seconds, request in ((1, used), (2, other)):
+        os.utime(synthesize(request, tmp_path, write_assembly).directory, (seconds, seconds))
+    synthesize(used, tmp_path, write_assembly)
+    synthesize(replace(REQUEST, account="3" * 12), tmp_path, write_assembly)
+    assert (tmp_path / used.cache_key()).is_dir()
+    assert not (tmp_path / other.cache_key()).exists()
 
 
 def test_the_cached_path_imports_neither_the_cdk_nor_pydantic(tmp_path: Path) -> None:
