@@ -27,12 +27,43 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Text in which `pattern`, a regular expression, is found."""
+    """Text in which `pattern`, a regular expression, is found. `meaning` says in words what is allowed."""
 
     pattern: str
+    meaning: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: _Handler) -> dict[str, Any]:
-        return {**handler(source), "pattern": self.pattern}
+        schema = {**handler(source), "pattern": self.pattern}
+        if not self.meaning:
+            return schema
+        said = {"custom_error_type": "not_matching", "custom_error_message": self.meaning}
+        return {"type": "custom-error", "schema": schema, **said}
+
+
+class NotAllowedError(ValueError):
+    """What the check of a `Passing` raises: what is wrong with the value, and the fix."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """A value that `check` lets pass; it raises `NotAllowedError` for others."""
+
+    check: Callable[[Any], None]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: _Handler) -> dict[str, Any]:
+        return {
+            "type": "function-after",
+            "function": {"type": "no-info", "function": self._passed},
+            "schema": handler(source),
+        }
+
+    def _passed(self, value: Any) -> Any:
+        self.check(value)
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from trainworks.errors import ConfigurationError
-from trainworks.spec.constraints import Flag, Matching, Record
+from trainworks.spec.aws_names import check_region
+from trainworks.spec.constraints import Flag, Matching, Passing, Record
 from trainworks.spec.profile import PROFILES, EnvironmentProfile, ProfileName
 from trainworks.spec.toml_lines import line_of
 
@@ -73,8 +74,8 @@ class _Settings(Record):
     """One `[environments.NAME]` table, its profile tables aside."""
 
     profile: ProfileName = ProfileName.DEV
-    region: Annotated[str, Matching(r"^[a-z]{2}(-[a-z]+)+-\d$")] = DEFAULT_REGION
-    account: Annotated[str, Matching(r"^\d{12}$")] | None = None
+    region: Annotated[str, Passing(check_region)] = DEFAULT_REGION
+    account: Annotated[str, Matching(r"^\d{12}$", "text of 12 digits")] | None = None
     aws_profile: Annotated[str, Matching(r".")] | None = None
     environment_suffix: Annotated[str, Matching(SUFFIX_PATTERN)] | None = None
     twin: Flag = False

@@ -15,8 +15,9 @@ from enum import StrEnum
 from typing import Annotated
 
 from trainworks.errors import ConfigurationError
+from trainworks.spec.aws_names import check_batch_instance_type, check_notebook_instance_type
 from trainworks.spec.cidr import CidrBlock
-from trainworks.spec.constraints import Between, Flag, Matching, NotFewerThan, OneOf, Record
+from trainworks.spec.constraints import Between, Flag, Matching, NotFewerThan, OneOf, Passing, Record
 from trainworks.spec.service_needs import Necessity, WorkloadKind, services_of
 
 
@@ -60,8 +61,9 @@ RetentionInDays = Annotated[
 ]
 """The values that `logs:PutRetentionPolicy` accepts."""
 
-InstanceType = Annotated[str, Matching(r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
-MlInstanceType = Annotated[str, Matching(r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9-]+$")]
+CIDR_BLOCK = "an IPv4 block of /16 to /26, such as 10.20.0.0/16"
+InstanceType = Annotated[str, Passing(check_batch_instance_type)]
+NotebookInstanceType = Annotated[str, Passing(check_notebook_instance_type)]
 EmailAddress = Annotated[str, Matching(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 ZoneLetter = Annotated[str, Matching(r"^[a-z]$")]
 BucketName = Annotated[str, Matching(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
@@ -72,7 +74,7 @@ PrefixListId = Annotated[str, Matching(r"^pl-([0-9a-f]{8}|[0-9a-f]{17})$")]
 class NetworkProfile(Record):
     """The VPC."""
 
-    cidr_block: Annotated[str, Matching(r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-6])$")] | None = None
+    cidr_block: Annotated[str, Matching(r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-6])$", CIDR_BLOCK)] | None = None
     """None: a /16 block derived from the environment's suffix, see `spec.cidr.derived_cidr_block`."""
     subnet_cidr_mask: Annotated[int, Between(17, 28)] = 24
     availability_zones: Annotated[tuple[ZoneLetter, ...], NotFewerThan(2)] = ("a", "b")
@@ -177,7 +179,7 @@ class TrainingProfile(Record):
 class NotebookProfile(Record):
     """The notebook instance."""
 
-    instance_type: MlInstanceType = "ml.t3.medium"
+    instance_type: NotebookInstanceType = "ml.t3.medium"
     volume_size_in_gb: Annotated[int, Between(5, 16384)] = 5
     idle_minutes: Annotated[int, Between(10, 1440)] = 60
     """Stopped after so many minutes in which no kernel was busy, and none and no terminal did anything."""

@@ -55,7 +55,8 @@ def _invalid(record: type[Any], details: ErrorDetails) -> InvalidValueError:
     if details["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
         return InvalidValueError(keys, "is missing", f"add {keys[-1]}")
     if details["type"] == "value_error":
-        return InvalidValueError(keys, details["msg"].removeprefix("Value error, "), "change one of the values named")
+        fix = getattr(details.get("ctx", {}).get("error"), "fix", "change one of the values named")
+        return InvalidValueError(keys, details["msg"].removeprefix("Value error, "), fix)
     return InvalidValueError(keys, f"is {details['input']!r}; allowed: {_allowed(details)}", "give an allowed value")
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from trainworks.spec.constraints import Between, Matching, NotFewerThan, OneOf
+from trainworks.spec.constraints import Between, Matching, NotAllowedError, NotFewerThan, OneOf, Passing
 from trainworks.spec.profile import EnvironmentProfile
 
 _TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="'"), max_size=30)
@@ -46,6 +46,16 @@ def _leaves(record: type[Any], keys: tuple[str, ...]) -> Iterator[Leaf]:
             yield Leaf((*keys, name), hint)
 
 
+def _fits(text: str, limit: Matching | Passing) -> bool:
+    if isinstance(limit, Matching):
+        return re.search(limit.pattern, text) is not None
+    try:
+        limit.check(text)
+    except NotAllowedError:
+        return False
+    return True
+
+
 def _illegal(hint: Any) -> st.SearchStrategy[Any]:
     kind, constraints = _parts(hint)
     other = st.one_of(st.just({"a": 1}), st.floats(0.25, 0.75), st.dates())
@@ -59,8 +69,8 @@ def _illegal(hint: Any) -> st.SearchStrategy[Any]:
         above = st.integers(min_value=between.maximum + 1) if between.maximum is not None else st.nothing()
         return st.one_of(other, below, above, st.just(True), _TEXT, st.just([between.minimum]))
     if kind is str:
-        (matching,) = [each for each in constraints if isinstance(each, Matching)]
-        unlike = _TEXT.filter(lambda text: not re.search(matching.pattern, text))
+        (limit,) = [each for each in constraints if isinstance(each, Matching | Passing)]
+        unlike = _TEXT.filter(lambda text: not _fits(text, limit))
         return st.one_of(other, st.integers(), st.just(True), unlike, st.just(["x"]))
     if get_origin(kind) is tuple:
         item = _illegal(get_args(kind)[0])

@@ -157,8 +157,53 @@ BROKEN = {
     ),
     "pattern": (
         "[environments.dev]\naccount = '12'\n",
-        r":2: environments.dev.account: is '12'; allowed: text matching ^\d{12}$",
+        ":2: environments.dev.account: is '12'; allowed: text of 12 digits",
         "give an allowed value",
+    ),
+    "address block": (
+        "[environments.dev.network]\ncidr_block = 'ten'\n",
+        ":2: environments.dev.network.cidr_block: is 'ten'; allowed: an IPv4 block of /16 to /26, such as 10.20.0.0/16",
+        "give an allowed value",
+    ),
+    "region of nowhere": (
+        "[environments.dev]\nregion = 'xx-west-9'\n",
+        ":2: environments.dev.region: is 'xx-west-9'; allowed: an AWS region that botocore ",
+        "pip install --upgrade botocore",
+    ),
+    "region misspelt": (
+        "[environments.dev]\nregion = 'eu-wset-1'\n",
+        ":2: environments.dev.region: is 'eu-wset-1'; allowed: an AWS region",
+        "did you mean eu-west-1",
+    ),
+    "endpoint that is no region": (
+        "[environments.dev]\nregion = 'aws-global'\n",
+        ":2: environments.dev.region: is 'aws-global'; allowed: an AWS region",
+        "pip install --upgrade botocore",
+    ),
+    "notebook type": (
+        "[environments.dev.notebook]\ninstance_type = 'ml.foo.large'\n",
+        ":2: environments.dev.notebook.instance_type: is 'ml.foo.large'; allowed: an instance type of SageMaker",
+        "pip install --upgrade botocore",
+    ),
+    "notebook type misspelt": (
+        "[environments.dev.notebook]\ninstance_type = 'ml.t3.mediun'\n",
+        ":2: environments.dev.notebook.instance_type: is 'ml.t3.mediun'",
+        "did you mean ml.t3.medium",
+    ),
+    "batch type": (
+        "[environments.dev.batch]\ninstance_types = ['m5.large', 'm5.nonsense']\n",
+        ":2: environments.dev.batch.instance_types: is 'm5.nonsense'; allowed: an EC2 instance type",
+        "pip install --upgrade botocore",
+    ),
+    "batch type of SageMaker": (
+        "[environments.dev.batch]\ninstance_types = ['ml.m5.large']\n",
+        ":2: environments.dev.batch.instance_types: is 'ml.m5.large'; allowed: an EC2 instance type",
+        "did you mean m5.large",
+    ),
+    "batch type of Fargate": (
+        "[environments.dev.batch]\ninstance_types = ['fargate.1-2048']\n",
+        ":2: environments.dev.batch.instance_types: is 'fargate.1-2048'; allowed: an EC2 instance type",
+        "botocore",
     ),
     "combination": (
         "[environments.dev.training]\nmax_wait_time_seconds = 10\n",
@@ -237,6 +282,20 @@ def test_a_broken_file_is_named_with_line_key_value_and_what_is_allowed(tmp_path
     assert message in raised.value.message
     assert fix in raised.value.fix
     assert raised.value.exit_code == 2
+
+
+def test_names_that_only_botocore_knows_are_taken(tmp_path: Path) -> None:
+    """The table of sizes may be behind AWS; what botocore's models have is no mistake."""
+    write(
+        tmp_path,
+        "[environments.dev]\nregion = 'us-gov-west-1'\nbatch.instance_types = ['x2idn.16xlarge']\n"
+        "notebook.instance_type = 'ml.p4d.24xlarge'\n",
+    )
+    environment = load_environment("dev", tmp_path, environ={})
+    assert environment.region == "us-gov-west-1"
+    assert environment.profile.batch is not None and environment.profile.notebook is not None
+    assert environment.profile.batch.instance_types == ("x2idn.16xlarge",)
+    assert environment.profile.notebook.instance_type == "ml.p4d.24xlarge"
 
 
 def test_an_unknown_environment_lists_those_there_are(tmp_path: Path) -> None:
