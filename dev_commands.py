@@ -109,7 +109,8 @@ def test(arguments: list[str]) -> int:
     if arguments:
         return tool("pytest", *arguments)
     failed = check([])
-    return max(failed, tool("pytest", "-n", "2", "--dist", "loadgroup"))
+    # By file: what a file deploys for all its tests is then deployed once, not once a worker.
+    return max(failed, tool("pytest", "-n", "2", "--dist", "loadfile"))
 
 
 def bench(arguments: list[str]) -> int:

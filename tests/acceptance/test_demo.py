@@ -17,7 +17,7 @@ from trainworks.twin import lifecycle
 from trainworks.twin.home import Home
 
 TRAINWORKS = Path(sys.executable).parent / "trainworks"
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 
 class DemoHome:
