@@ -5,15 +5,18 @@ templates --> assembly.graph --> cost.idle --> cost_view          spec or finish
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, print_json, stderr, stdout
+from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
@@ -33,7 +36,11 @@ PricesOption = Annotated[
 _TemplateOption = Annotated[
     Path | None, typer.Option("--template", "-t", help="a template or the folder of a cloud assembly, anybody's")
 ]
+_ParametersOption = Annotated[
+    list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="a parameter of --template")
+]
 _HOURS_A_MONTH = 730
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @cost_app.callback(invoke_without_command=True)
@@ -41,6 +48,7 @@ def cost(  # noqa: PLR0917 - one parameter an option
     context: typer.Context,
     environment_name: EnvironmentOption = "local",
     template: _TemplateOption = None,
+    parameters: _ParametersOption = None,
     region: RegionOption = None,
     notebook_hours: Annotated[
         int, typer.Option("--notebook-hours", min=0, max=744, help="hours a month that each notebook runs")
@@ -61,7 +69,9 @@ def cost(  # noqa: PLR0917 - one parameter an option
     from trainworks.cost.metering import Assumptions
 
     assumptions = Assumptions(Decimal(notebook_hours))
-    name, graph = _graph(environment_name, template, region)
+    if parameters and template is None:
+        raise RequestError("--parameter is for --template; an environment has its own", fix="--template PATH")
+    name, graph = _graph(environment_name, template, region, pairs(parameters, "--parameter"))
     table = _prices(graph.region, prices)
     counted = idle_cost(graph, table, assumptions)
     if compare is not None:
@@ -151,14 +161,16 @@ def _bill_of_job(environment: Environment, name: str, table: PriceTable) -> JobB
     return bill
 
 
-def _graph(environment_name: str, template: Path | None, region: str | None) -> tuple[str, Graph]:
+def _graph(
+    environment_name: str, template: Path | None, region: str | None, parameters: Mapping[str, str] = _NONE
+) -> tuple[str, Graph]:
     """What is counted, and how it is called: templates as they lie there, or those of an environment."""
     from trainworks.assembly.graph import ANY_ACCOUNT, load_graph
     from trainworks.cli.platform import assembly_of
     from trainworks.spec.environment import load_environment
 
     if template is not None:
-        return str(template), load_graph(template, region=region)
+        return str(template), load_graph(template, region=region, parameters=parameters)
     environment = load_environment(environment_name)
     if region is not None:
         environment = replace(environment, region=region)

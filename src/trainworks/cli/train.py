@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr, stdout
+from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
@@ -116,17 +116,6 @@ def submit(  # noqa: PLR0917
     from trainworks.jobs import open_platform
 
     _started(open_platform(environment).submit_batch(spec, name), detach, output)
-
-
-def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
-    """`NAME=VALUE` options as a mapping. Raises `RequestError` for one without `=`."""
-    parsed = {}
-    for each in given or ():
-        name, separator, value = each.partition("=")
-        if not separator or not name:
-            raise RequestError(f"{option} {each!r}: expected NAME=VALUE", fix=f"{option} NAME=VALUE")
-        parsed[name] = value
-    return parsed
 
 
 def _given(**options: object) -> dict[str, object]:

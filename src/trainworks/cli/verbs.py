@@ -43,7 +43,12 @@ VERBS: tuple[Verb, ...] = (
     Verb("synth", "trainworks.cli.platform", _PLATFORM, "Synthesize the CloudFormation templates of an environment."),
     Verb("cost", "trainworks.cli.cost", _PLATFORM, "Price the platform before the deploy, and jobs: job | refresh."),
     Verb("check", "trainworks.cli.check", _PLATFORM, "Find what would fail after the deploy, before it."),
-    Verb("diff", "trainworks.cli.platform", _PLATFORM, "Show what `up` would change."),
+    Verb(
+        "diff",
+        "trainworks.cli.platform",
+        _PLATFORM,
+        "Show what `up` would change, what it costs, and what was changed by hand.",
+    ),
     Verb("up", "trainworks.cli.platform", _PLATFORM, "Deploy the platform."),
     Verb("down", "trainworks.cli.platform", _PLATFORM, "Take the platform away."),
     Verb("status", "trainworks.cli.platform", _PLATFORM, "Show what is deployed."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from trainworks.cost.hosts import Hosts, Size
@@ -15,7 +15,8 @@ from trainworks.spec.profile import BatchProfile, TrainingProfile
 
 ON_DEMAND, SPOT, VOLUMES = "on demand", "spot", "volumes"
 _NO_SPOT_PRICE = (
-    "AWS publishes no price of managed spot training: what it saved is told with the job's billable seconds afterwards"
+    "no price of spot is known here: it is never above the price on demand, which is the bound; what it saved is told "
+    "with the job's billable seconds afterwards"
 )
 _SHARE = (
     "AWS bills hosts: this is the job's share of one, on the cheapest to the dearest type that Batch may choose; "
@@ -62,7 +63,8 @@ def training_estimate(spec: TrainingJobSpec, defaults: TrainingProfile, prices: 
     notes: tuple[str, ...] = ()
     if spec.spot:
         spot = prices.find(f"sagemaker.spot_training.{spec.instance_type}")
-        lines.append(_line(SPOT, instances, None if spot is None else spot.figure.times(count), hours))
+        per_hour = None if spot is None else spot.figure.times(count)
+        lines.append(_spot_line(instances, per_hour, hours, lines[0]))
         notes = () if spot else (_NO_SPOT_PRICE,)
     volume = prices.find("sagemaker.training_volume")
     gb = Decimal(spec.volume_size_in_gb) * count
@@ -80,21 +82,29 @@ def batch_estimate(spec: BatchJobSpec, defaults: BatchProfile, prices: PriceTabl
     seconds = (spec.timeout_seconds or defaults.job_timeout_seconds) * attempts * containers
     hours = Decimal(seconds) / SECONDS_PER_HOUR
     what = f"{containers} x {size.vcpus.normalize():f} vCPU, {size.memory_mib} MiB, {attempts} attempts"
-    lines = []
-    for market, kind in ((ON_DEMAND, "EC2"), (SPOT, "SPOT")):
-        hosts = Hosts(kind, defaults.instance_types)
-        if not hosts.holds(size):
-            raise RequestError(
-                f"no host of {', '.join(defaults.instance_types)} has {size.vcpus} vCPUs and {size.memory_mib} MiB for "
-                "a job",
-                fix="ask for less, or set batch.instance_types",
-            )
-        lines.append(_line(market, what, hosts.per_hour(size, prices), hours))
-    return JobEstimate(spec.base_name, "batch", prices.region, hours, tuple(lines), (_SHARE,))
+    on_demand, spot = Hosts("EC2", defaults.instance_types), Hosts("SPOT", defaults.instance_types)
+    if not on_demand.holds(size):
+        raise RequestError(
+            f"no host of {', '.join(defaults.instance_types)} has {size.vcpus} vCPUs and {size.memory_mib} MiB for "
+            "a job",
+            fix="ask for less, or set batch.instance_types",
+        )
+    bound = _line(ON_DEMAND, what, on_demand.per_hour(size, prices), hours)
+    lines = (bound, _spot_line(what, spot.per_hour(size, prices), hours, bound))
+    return JobEstimate(spec.base_name, "batch", prices.region, hours, lines, (_SHARE,))
 
 
 def _line(market: str, what: str, per_hour: Money | None, hours: Decimal) -> JobLine:
     return JobLine(market, what, per_hour, None if per_hour is None else per_hour.times(hours))
+
+
+def _spot_line(what: str, per_hour: Money | None, hours: Decimal, on_demand: JobLine) -> JobLine:
+    """Where no price of spot is known, the most is that on demand, which spot without a bid never exceeds.
+
+    SageMaker takes no bid; Batch's default is 100 % of the On-Demand price (botocore: `ComputeResource.bidPercentage`).
+    """
+    line = _line(SPOT, what, per_hour, hours)
+    return line if line.at_most is not None else replace(line, at_most=on_demand.at_most)
 
 
 def _sum(amounts: Iterable[Money | None]) -> Money | None:

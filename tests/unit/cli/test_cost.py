@@ -68,6 +68,22 @@ def test_unknown_resources_are_counted_and_named(template: str, capsys: pytest.C
     assert "IAM is free" in capsys.readouterr().out
 
 
+def test_a_parameter_of_the_template_decides_what_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        "Parameters: {Size: {Type: Number}}\n"
+        "Resources: {Disk: {Type: AWS::EC2::Volume, Properties: {VolumeType: gp3, Size: !Ref Size}}}\n"
+    )
+    assert run("cost", "--template", str(path)) == 0
+    assert "unknown: 1 resource (Disk)" in capsys.readouterr().out
+    assert run("cost", "--template", str(path), "--parameter", "Size=100") == 0
+    drawn = capsys.readouterr().out
+    assert "total  $8.00 a month" in drawn
+    assert "unknown" not in drawn
+
+
 def test_two_platforms_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     pair = view.Comparison(
         "one", idle({"A": ("AWS::KMS::Key", {})}), "other", idle({"B": ("AWS::CloudWatch::Dashboard", {})})
@@ -108,6 +124,8 @@ def test_a_region_without_prices_says_how_to_get_them(template: str, capsys: pyt
         (["--template", REFERENCE, "--compare", "nobody"], "environment 'nobody' is not defined"),
         (["--notebook-hours", "800"], "744"),
         (["job", "nowhere.toml"], "nowhere.toml"),
+        (["--template", REFERENCE, "--parameter", "Name"], "--parameter 'Name': expected NAME=VALUE"),
+        (["--parameter", "Name=a"], "--parameter is for --template"),
     ],
 )
 def test_bad_requests_are_named(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +140,8 @@ def test_a_job_spec_has_an_upper_bound(tmp_path: Path, capsys: pytest.CaptureFix
     drawn = capsys.readouterr().out
     assert "$0.115" in drawn
     assert "on demand: at most $1.21" in drawn
-    assert "spot: at most unknown" in drawn
+    assert "spot: at most $1.21" in drawn
+    assert "never above the price on demand" in drawn.replace("\n", " ")
     spec.write_text('[batch_job]\ncommand = ["true"]\ntimeout_seconds = 3600\nretries = 0\n')
     assert run("cost", "job", str(spec), "-o", "json") == 0
     assert json.loads(capsys.readouterr().out)["at_most"]["on demand"] == {"low": "0.048", "high": "0.048"}

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.cost.counted import amount, by_use, idle, one, prices, prices_of
 from trainworks.cost.families import FAMILIES
 from trainworks.cost.families.free import FREE, why_free
+from trainworks.cost.idle import ResourceCost
 from trainworks.cost.money import Money
 
 INTERFACE = {"VpcEndpointType": "Interface", "SubnetIds": ["subnet-1", "subnet-2"]}
@@ -169,6 +170,95 @@ def test_fargate_costs_by_task_and_its_spot_price_is_unknown() -> None:
     vcpu, memory = one(ENVIRONMENT, _hosts("FARGATE", [])).charges
     assert (vcpu.keys, memory.keys) == (("fargate.vcpu",), ("fargate.memory",))
     assert all(charge.unit_price is None for charge in one(ENVIRONMENT, _hosts("FARGATE_SPOT", [])).charges)
+
+
+SERVICE = "AWS::ECS::Service"
+
+
+def _service(
+    properties: dict[str, Any], task: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None
+) -> ResourceCost:
+    cost = idle(
+        {
+            "Cluster": ("AWS::ECS::Cluster", cluster or {}),
+            "Task": ("AWS::ECS::TaskDefinition", {"Cpu": "512", "Memory": "1024", **(task or {})}),
+            "It": (SERVICE, {"Cluster": {"Ref": "Cluster"}, "TaskDefinition": {"Ref": "Task"}, **properties}),
+        }
+    )
+    (found,) = [each for each in cost.resources if each.logical_id == "It"]
+    return found
+
+
+FARGATE = {"LaunchType": "FARGATE", "DesiredCount": 2}
+
+
+@pytest.mark.parametrize(
+    ("properties", "task", "dollars"),
+    [
+        (FARGATE, {}, "36.04"),  # 2 x 730 x (0.5 x 0.04048 + 1 x 0.004445)
+        (FARGATE, {"Cpu": ".5 vCPU", "Memory": "1GB"}, "36.04"),
+        (FARGATE, {"RuntimePlatform": {"CpuArchitecture": "ARM64"}}, "28.84"),
+        ({"LaunchType": "FARGATE"}, {}, "18.02"),  # the default is one task
+        ({**FARGATE, "DesiredCount": "0"}, {}, "0"),
+        ({**FARGATE, "NetworkConfiguration": {"AwsvpcConfiguration": {"AssignPublicIp": "ENABLED"}}}, {}, "43.34"),
+        ({"LaunchType": "EC2", "DesiredCount": 9}, {}, "0"),
+        ({"DesiredCount": 9}, {}, "0"),
+        ({"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE"}], "DesiredCount": 2}, {}, "36.04"),
+    ],
+)
+def test_tasks_on_fargate_cost_by_their_size_day_and_night(
+    properties: dict[str, Any], task: dict[str, Any], dollars: str
+) -> None:
+    assert amount(_service(properties, task)) == Decimal(dollars)
+
+
+def test_a_service_takes_the_capacity_providers_of_its_cluster() -> None:
+    cluster = {"DefaultCapacityProviderStrategy": [{"CapacityProvider": "FARGATE"}]}
+    assert amount(_service({"DesiredCount": 2}, cluster=cluster)) == Decimal("36.04")
+
+
+@pytest.mark.parametrize(
+    ("properties", "task", "word"),
+    [
+        ({**FARGATE, "DesiredCount": {"Ref": "Count"}}, {}, "desired number"),
+        ({**FARGATE, "TaskDefinition": "elsewhere:3"}, {}, "task definition"),
+        ({"Cluster": "elsewhere"}, {}, "cluster"),
+        (FARGATE, {"Cpu": {"Ref": "Cpu"}}, "size of its tasks"),
+        (FARGATE, {"RuntimePlatform": {"OperatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}}, "Windows"),
+        (FARGATE, {"EphemeralStorage": {"SizeInGiB": 100}}, "ephemeral storage"),
+        ({"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT"}]}, {}, "fargate.spot_vcpu"),
+    ],
+)
+def test_what_a_service_costs_is_unknown_by_name(properties: dict[str, Any], task: dict[str, Any], word: str) -> None:
+    cost = _service(properties, task)
+    assert word in " ".join(cost.unknown)
+    assert not cost.free
+
+
+def test_an_api_costs_by_request_and_a_cache_of_it_is_unknown() -> None:
+    (requests,) = one("AWS::ApiGateway::RestApi").charges
+    assert requests.is_by_use
+    assert amount(one("AWS::ApiGateway::Stage")) == 0
+    assert "cache" in one("AWS::ApiGateway::Stage", {"CacheClusterEnabled": "true"}).unknown[0]
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "AWS::RDS::DBSubnetGroup",
+        "AWS::SecretsManager::SecretTargetAttachment",
+        "AWS::CloudFront::OriginAccessControl",
+        "AWS::ElasticLoadBalancingV2::Listener",
+        "AWS::ApplicationAutoScaling::ScalableTarget",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::ApiGateway::Method",
+        "AWS::Route53::RecordSet",
+    ],
+)
+def test_what_only_describes_others_is_free_with_a_reason(type_: str) -> None:
+    cost = one(type_)
+    assert cost.is_known
+    assert cost.free
 
 
 def test_no_type_is_both_metered_and_free() -> None:

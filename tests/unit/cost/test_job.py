@@ -38,7 +38,9 @@ def test_a_training_job_costs_its_instances_and_volumes_for_the_time_it_may_run(
     assert _cents(on_demand.at_most) == "$0.46"  # 2 x 2 h x 0.115
     assert volumes.what == "60 GB"
     assert _cents(estimate.at_most("on demand")) == "$0.48"  # and 60 GB for 2 of 730 hours x 0.14
-    assert spot.at_most is None
+    assert spot.per_hour is None
+    assert spot.at_most == on_demand.at_most  # never above the price on demand
+    assert _cents(estimate.at_most("spot")) == "$0.48"
     assert "billable seconds" in estimate.notes[0]
 
 
@@ -59,6 +61,7 @@ def test_an_instance_without_a_price_is_unknown_not_free() -> None:
     estimate = training_estimate(spec, TrainingProfile(), SHIPPED)
     assert estimate.lines[0].per_hour is None
     assert estimate.at_most("on demand") is None
+    assert estimate.at_most("spot") is None
 
 
 def test_a_batch_job_has_a_share_of_a_host_for_all_its_attempts() -> None:
@@ -80,6 +83,14 @@ def test_the_larger_of_the_two_shares_counts() -> None:
     assert half.low == Decimal("0.5")
     assert most is not None
     assert most.low == 1
+
+
+def test_hosts_on_spot_without_a_price_cost_at_most_what_they_do_on_demand() -> None:
+    spec = BatchJobSpec.model_validate({"command": ("true",), "timeout_seconds": 3600, "retries": 0})
+    table = prices_of({"ec2.on_demand.m5.large": "1", "ec2.on_demand.m5.xlarge": "2"})
+    on_demand, spot = batch_estimate(spec, _batch_profile(), table).lines
+    assert spot.per_hour is None
+    assert spot.at_most == on_demand.at_most == Money(Decimal("0.5"), Decimal("0.5"))
 
 
 def test_a_batch_job_that_fits_no_host_is_refused() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from trainworks.cost.families import compute, messaging, monitoring, network, storage
+from trainworks.cost.families import compute, containers, messaging, monitoring, network, storage, web
 from trainworks.cost.metering import Family
 
 FAMILIES: dict[str, Family] = {
+    "AWS::ApiGateway::RestApi": web.api,
+    "AWS::ApiGateway::Stage": web.stage,
+    "AWS::ApiGatewayV2::Api": web.api,
     "AWS::Batch::ComputeEnvironment": compute.compute_environment,
     "AWS::Budgets::BudgetsAction": monitoring.budget_action,
     "AWS::CloudWatch::Alarm": monitoring.alarm,
@@ -19,6 +22,7 @@ FAMILIES: dict[str, Family] = {
     "AWS::EC2::VPCEndpoint": network.vpc_endpoint,
     "AWS::EC2::Volume": storage.volume,
     "AWS::ECR::Repository": storage.repository,
+    "AWS::ECS::Service": containers.service,
     "AWS::ElasticLoadBalancingV2::LoadBalancer": network.load_balancer,
     "AWS::Events::EventBus": messaging.event_bus,
     "AWS::KMS::Key": storage.kms_key,
