@@ -101,8 +101,7 @@ class Resource:
     @property
     def depends_on(self) -> tuple[str, ...]:
         """Logical ids of its own template."""
-        named = self.raw.get("DependsOn", ())
-        return (named,) if isinstance(named, str) else tuple(named)
+        return _depends_on(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +233,8 @@ class Graph:
             _ = resource.properties
         _ = self.outputs
         for scope in self._roots.values():
-            for circle in _circles(scope):
-                self._problems[circle] = None
+            for problem in (*_circles(scope), *_waiting_for_nothing(scope)):
+                self._problems[problem] = None
         return tuple(self._problems)
 
     def termination_protection(self, stack: str) -> bool:
@@ -377,6 +376,27 @@ def _circles(scope: Scope) -> Iterator[Problem]:
         yield Problem(names[0], f"depends on itself: {way}", "break the circle, for example by a resource of its own")
     for child in scope.children.values():
         yield from _circles(child)
+
+
+def _depends_on(body: Mapping[str, Any]) -> tuple[str, ...]:
+    named = body.get("DependsOn", ())
+    return (named,) if isinstance(named, str) else tuple(named or ())
+
+
+def _waiting_for_nothing(scope: Scope) -> Iterator[Problem]:
+    """`DependsOn` of what the template has not. With a Transform nothing is said: a macro may bring it."""
+    for logical_id, body in scope.resources.items():
+        if "Transform" in scope.template or logical_id.startswith("Fn::") or not scope.is_present(logical_id):
+            continue
+        for name in _depends_on(body):
+            if name not in scope.resources:
+                yield Problem(
+                    scope.facts.places.resource(scope.way, logical_id),
+                    f"depends on {name!r}, which is no resource of its template",
+                    "correct the name in DependsOn, or leave it out",
+                )
+    for child in scope.children.values():
+        yield from _waiting_for_nothing(child)
 
 
 def _texts(value: Any, path: str) -> list[tuple[str, str]]:

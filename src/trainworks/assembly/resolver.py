@@ -95,7 +95,13 @@ class Scope:
     def is_present(self, logical_id: str) -> bool:
         """Whether the resource will exist, or may."""
         condition = self.resources[logical_id].get("Condition")
-        return condition is None or self.condition(condition) is not False
+        if condition is None:
+            return True
+        outer, self._place = self._place, self.facts.places.resource(self.way, logical_id)
+        try:
+            return self.condition(condition) is not False
+        finally:
+            self._place = outer
 
     def properties(self, logical_id: str) -> dict[str, Any]:
         """The resolved properties of a resource."""
@@ -153,11 +159,18 @@ class Scope:
     def _resolved_outputs(self) -> dict[str, Any]:
         found = {}
         for name, output in self.template.get("Outputs", {}).items():
-            if not isinstance(output, Mapping) or self.condition(output.get("Condition")) is False:
+            if not isinstance(output, Mapping) or not self._is_present_output(name, output):
                 continue
             value = self.at(f"Outputs.{name}", output.get("Value"))
             found[name] = value
         return found
+
+    def _is_present_output(self, name: str, output: Mapping[str, Any]) -> bool:
+        outer, self._place = self._place, f"Outputs.{name}"
+        try:
+            return self.condition(output.get("Condition")) is not False
+        finally:
+            self._place = outer
 
     def condition(self, name: str | None) -> bool | None:
         """Whether a condition holds; None where that is not decided before the deploy, True for no condition."""

@@ -19,7 +19,9 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML ships no types
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)
+            raise yaml.MarkedYAMLError(
+                problem="CloudFormation does not support YAML aliases", problem_mark=self.peek_event().start_mark
+            )
         node: yaml.Node | None = super().compose_node(parent, index)
         return node
 
@@ -102,6 +104,8 @@ def _unique(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def checked_template(path: Path, document: object) -> dict[str, Any]:
     """`document` if it has the form of a template. Raises `RequestError`."""
+    if document is None:
+        raise _no_template(path, "it is empty")
     if not isinstance(document, dict):
         raise _no_template(path, f"holds {_kind(document)}, not an object")
     resources = document.get("Resources")

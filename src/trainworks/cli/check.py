@@ -35,6 +35,7 @@ class CheckOutput(StrEnum):
 
 @app.command()
 def check(  # noqa: PLR0917 - one parameter an option
+    context: typer.Context,
     environment_name: EnvironmentOption = "local",
     template: Annotated[
         Path | None, typer.Option("--template", help="Check an assembly's folder or one template, anybody's.")
@@ -74,6 +75,8 @@ def check(  # noqa: PLR0917 - one parameter an option
             )
         subject, graph, scope = _environment(environment_name)
     else:
+        if _was_typed(context, "environment_name"):
+            raise RequestError("--env and --template are two things to check", fix="leave one of them out")
         subject, graph, scope = _template(template, parameter or [], region)
     scope = replace(scope, scanners=scanners, settings=_settings(scope, production, quotas))
     path = checking.baseline_path(baseline)
@@ -92,32 +95,54 @@ def check(  # noqa: PLR0917 - one parameter an option
 def _environment(name: str) -> tuple[str, Graph, Scope]:
     """The environment's own templates, as `up` would deploy them."""
     from trainworks.assembly import SynthRequest
-    from trainworks.assembly.graph import load_graph
+    from trainworks.assembly.graph import ANY_ACCOUNT, load_graph
     from trainworks.cli.checking import Scope, settings_of
-    from trainworks.cli.platform import assembly_of, connect
+    from trainworks.cli.platform import assembly_of
     from trainworks.spec.environment import load_environment
 
     environment = load_environment(name)
-    account = environment.account or connect(name)[1].account_id
+    account = environment.account or ANY_ACCOUNT  # nobody is asked: a check needs no credentials
     assembly = assembly_of(environment, account)
     graph = load_graph(assembly.directory, account=account, region=environment.region)
     request = SynthRequest(environment.environment_suffix, environment.profile, account, environment.region)
     return environment.stack_name, graph, Scope(settings_of(environment), name, request)
 
 
+def _was_typed(context: typer.Context, parameter: str) -> bool:
+    """Whether the option is on the command line; a variable of the shell does not count."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _template(path: Path, parameters: list[str], region: str | None) -> tuple[str, Graph, Scope]:
-    from trainworks.assembly.graph import load_graph
+    from trainworks.assembly.graph import build
+    from trainworks.assembly.template_files import load_sources
+    from trainworks.assembly.template_parameters import refuse_wrong_parameters
     from trainworks.cli.checking import Scope
     from trainworks.preflight.settings import Settings
 
+    if region is not None:
+        _refuse_unknown_region(region)
     values = {}
     for parameter in parameters:
         name, equals, value = parameter.partition("=")
         if not equals or not name:
             raise RequestError(f"--parameter {parameter!r} is no NAME=VALUE", fix="--parameter BucketName=data")
         values[name] = value
-    graph = load_graph(path, region=region, parameters=values)
+    sources = load_sources(path)
+    refuse_wrong_parameters(sources, values)
+    graph = build(sources, region=region, parameters=values)
     return str(path), graph, Scope(Settings())
+
+
+def _refuse_unknown_region(region: str) -> None:
+    from trainworks.spec.aws_names import check_region
+    from trainworks.spec.constraints import NotAllowedError
+
+    try:
+        check_region(region)
+    except NotAllowedError as error:
+        raise RequestError(f"--region {error}", fix=error.fix) from error
 
 
 def _settings(scope: Scope, production: bool | None, quotas: Path | None) -> Settings:
@@ -155,6 +180,7 @@ def _print(report: Report, subject: str, graph: Graph, seconds: float, output: C
     from trainworks import __version__
     from trainworks.cli import check_view
     from trainworks.preflight.rules import RULES
+    from trainworks.preflight.rules.template_problem import REFUSED
 
     if output is CheckOutput.SARIF:
         from trainworks.preflight.sarif import sarif
@@ -165,6 +191,6 @@ def _print(report: Report, subject: str, graph: Graph, seconds: float, output: C
     else:
         facts: dict[str, int | str] = {
             "resource": len(graph.resources),
-            "rules": f"{len(RULES)} rules in {seconds:.2f} s",
+            "rules": f"{sum(rule.code != REFUSED for rule in RULES)} rules in {seconds:.2f} s",
         }
         stdout().print(check_view.report_text(report, subject, facts))

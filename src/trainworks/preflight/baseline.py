@@ -102,8 +102,12 @@ def load_baseline(path: Path) -> Baseline:
     """Read a baseline file. Raises `ConfigurationError` where it is none, or an entry lacks its reason or date."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}", fix="name a baseline file in TOML") from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be read: {error.strerror}", fix="name a baseline file in TOML"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: is no text in UTF-8", fix="name a baseline file in TOML") from error
     return parse_baseline(text, str(path))
 
 
@@ -124,7 +128,20 @@ def parse_baseline(text: str, name: str, *, reports_stale: bool = True) -> Basel
         wrong = ", ".join(sorted(document)) or "nothing"
         raise ConfigurationError(f"{name}: has {wrong}", fix="write each accepted finding as a table [[accepted]]")
     entries = tuple(_entry(table, f"{name}: entry {number}") for number, table in enumerate(tables, 1))
+    _refuse_without_reasons(name, entries)
     return Baseline(name, entries, reports_stale)
+
+
+def _refuse_without_reasons(name: str, entries: Iterable[Entry]) -> None:
+    """All of them at once: who updates a baseline has to fill in as many."""
+    empty = [
+        f"entry {number} ({each.code} at {each.place})" for number, each in enumerate(entries, 1) if not each.reason
+    ]
+    if empty:
+        has = "has" if len(empty) == 1 else "have"
+        raise ConfigurationError(
+            f"{name}: {', '.join(empty)} {has} no reason", fix="write down why each of these findings stands"
+        )
 
 
 def _entry(table: Any, where: str) -> Entry:
@@ -138,11 +155,8 @@ def _entry(table: Any, where: str) -> Entry:
     for key, value in table.items():
         if not isinstance(value, keys[key]):
             raise ConfigurationError(f"{where}: {key} is {value!r}", fix=f"a {keys[key].__name__}")
-    what = f"{table['code']} at {table['place']}"
-    if not table["reason"].strip():
-        raise ConfigurationError(f"{where} ({what}) has no reason", fix="write down why the finding stands")
-    environments = table.get("environments", [])
-    return Entry(**{**table, "environments": tuple(str(each) for each in environments)})
+    environments = tuple(str(each) for each in table.get("environments", []))
+    return Entry(**{**table, "reason": table["reason"].strip(), "environments": environments})
 
 
 def entries_for(findings: Iterable[Finding], today: datetime.date) -> str:

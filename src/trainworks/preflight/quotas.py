@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -33,34 +34,46 @@ class Quota:
 def shipped_quotas() -> Mapping[str, Quota]:
     """AWS's defaults of an account that asked for nothing more."""
     text = resources.files("trainworks.preflight").joinpath(_SHIPPED).read_text(encoding="utf-8")
-    return _parse(text, _SHIPPED)
+    return {name: _quota(name, table, _SHIPPED) for name, table in _tables(text, _SHIPPED).items()}
 
 
 def quotas_with(path: Path) -> Mapping[str, Quota]:
-    """The shipped quotas with those of the file at `path` in their place. Raises `ConfigurationError`."""
+    """The shipped quotas with those of the file at `path` in their place. Raises `ConfigurationError`.
+
+    A table needs its `limit` alone: what it leaves out is as it is shipped.
+    """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}", fix="name a readable TOML file with quotas") from error
-    own = _parse(text, str(path))
-    unknown = sorted(own.keys() - shipped_quotas().keys())
-    if unknown:
-        raise ConfigurationError(
-            f"{path}: no rule asks for the quota {unknown[0]}", fix=f"one of {', '.join(sorted(shipped_quotas()))}"
-        )
-    return {**shipped_quotas(), **own}
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}", fix="name a TOML file with quotas") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: is no text in UTF-8", fix="name a TOML file with quotas") from error
+    shipped = shipped_quotas()
+    own = {}
+    for name, table in _tables(text, str(path)).items():
+        if name not in shipped:
+            raise _unknown(name, path)
+        below = {key: getattr(shipped[name], key) for key in _KEYS - {"limit"}}
+        own[name] = _quota(name, {**below, **table} if isinstance(table, dict) else table, str(path))
+    return {**shipped, **own}
 
 
-def _parse(text: str, name: str) -> Mapping[str, Quota]:
+def _unknown(name: str, path: Path) -> ConfigurationError:
+    names = sorted(shipped_quotas())
+    close = get_close_matches(name, names, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return ConfigurationError(f"{path}: there is no quota {name!r}", fix=f"{meant}one of {', '.join(names)}")
+
+
+def _tables(text: str, name: str) -> Mapping[str, Any]:
     try:
-        tables = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{name}: {error}", fix="mend the TOML") from error
-    return {key: _quota(key, value, name) for key, value in tables.items()}
 
 
 def _quota(key: str, value: Any, name: str) -> Quota:
-    fix = "[name] with limit (a whole number), adjustable (true or false), what, source and checked (a date)"
+    fix = "[name] with limit (a whole number); adjustable (true or false), what, source and checked (a date) may follow"
     if not isinstance(value, dict) or value.keys() != _KEYS:
         raise ConfigurationError(f"{name}: {key} is {value!r}", fix=fix)
     limit, adjustable, checked = value["limit"], value["adjustable"], value["checked"]

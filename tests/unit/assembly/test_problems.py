@@ -46,6 +46,20 @@ def test_what_refers_to_nothing_is_named_with_its_place(expression: Any, said: s
     assert problems(Probe={"Type": PROBE, "Properties": {"Value": expression}}) == [said]
 
 
+def test_a_resource_that_waits_for_nothing_is_named() -> None:
+    waits = {"Type": PROBE, "DependsOn": ["Other", "Nobody"]}
+    said = "Probe: depends on 'Nobody', which is no resource of its template"
+    assert problems(Probe=waits, Other={"Type": PROBE, "DependsOn": "Probe2"}, Probe2={"Type": PROBE}) == [said]
+    assert graph_of_template({"Transform": "Macro", "Resources": {"Probe": waits}}).problems == ()
+
+
+def test_an_undeclared_condition_is_named_where_it_stands() -> None:
+    said = "names the condition 'Nobody', which is not declared"
+    assert problems(Probe={"Type": PROBE, "Condition": "Nobody"}) == [f"Probe: {said}"]
+    template = {"Resources": {"Probe": {"Type": PROBE}}, "Outputs": {"Out": {"Value": 1, "Condition": "Nobody"}}}
+    assert [(each.place, each.message) for each in graph_of_template(template).problems] == [("Outputs.Out", said)]
+
+
 def test_a_reference_to_what_will_not_be_there_is_named() -> None:
     template = {
         "Conditions": {"Never": {"Fn::Equals": ["a", "b"]}},
@@ -131,12 +145,17 @@ def test_no_template_ends_in_a_traceback(value: Any, condition: Any, output: Any
         ('{"Resources": ', "template.json:1: not valid JSON: Expecting value (column 15)"),
         ("a: b: c\n", "template.json:1: not valid YAML: mapping values are not allowed here"),
         ("[]", "is no CloudFormation template: holds a list, not an object"),
+        ("", "is no CloudFormation template: it is empty"),
+        ("# soon\n", "is no CloudFormation template: it is empty"),
         ("hello", "is no CloudFormation template: holds a text, not an object"),
         ("{}", "is no CloudFormation template: Resources is absent, not an object with at least one resource"),
         ('{"Resources": {"A": {}}}', "is no CloudFormation template: Resources.A has no Type"),
         ('{"Resources": {"A": {"Type": "T", "Properties": []}}}', "Resources.A.Properties is a list"),
         ('{"Resources": {"A": {"Type": "T"}}, "Outputs": 1}', "Outputs is a number, not an object"),
-        ("Resources:\n  A: &x\n    Type: T\n  B: *x\n", "template.json:4: not valid YAML: aliases are not allowed"),
+        (
+            "Resources:\n  A: &x\n    Type: T\n  B: *x\n",
+            "template.json:4: not valid YAML: CloudFormation does not support YAML aliases",
+        ),
         ("Resources:\n  A:\n    Type: T\n  A:\n    Type: T\n", "not valid YAML: the key 'A' stands twice"),
         ('{"Resources": {"A": {"Type": "T"}, "A": {"Type": "T"}}}', "not valid JSON: the key 'A' stands twice"),
         ("Resources: !!python/object:os.system {}\n", "not valid YAML: could not determine a constructor"),

@@ -11,6 +11,11 @@ from tests.unit.cli.test_main import run
 
 REFERENCE = Path(__file__).parents[2] / "reference" / "cdk.out"
 CLEAN = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+STAGED = {
+    "Stage": {"Type": "String", "AllowedValues": ["dev", "prod"]},
+    "Zones": {"Type": "CommaDelimitedList", "AllowedValues": ["a", "b"]},
+    "Size": {"Type": "Number", "AllowedValues": [1, 2]},
+}
 FAULTY = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "models"}}}}
 
 
@@ -32,7 +37,7 @@ def check(*arguments: str, scanners: bool = False) -> int:
 
 def test_a_clean_template(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("--template", written(CLEAN)) == 0
-    assert "t.json: no errors, no warnings  (1 resource, 31 rules" in capsys.readouterr().out
+    assert "t.json: no errors, no warnings  (1 resource, 30 rules" in capsys.readouterr().out
 
 
 def test_a_finding_says_code_place_value_reason_and_fix(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +82,37 @@ def test_parameters_and_region_of_a_template() -> None:
     assert check("--template", template, "--parameter", f"Name={'m' * 60}") == 1
 
 
+def test_values_that_a_template_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINWORKS_ENV", "elsewhere")
+    template = written({"Parameters": STAGED, **CLEAN})
+    values = ("--parameter", "Stage=dev", "--parameter", "Zones=b, a", "--parameter", "Size=2")
+    assert check("--template", template, *values) == 0
+
+
+def test_an_environment_without_an_account_needs_no_credentials(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "none")
+    written('[environments.dev]\nprofile = "dev"\nregion = "eu-west-1"\n', "trainworks.toml")
+    assert check("--env", "dev") == 0
+    assert "trainworks-dev: no errors" in capsys.readouterr().out
+
+
+def test_all_entries_without_a_reason_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    bucket = FAULTY["Resources"]["Bucket"]
+    template = written({"Resources": {"A": bucket, "B": bucket}})
+    assert check("--template", template, "--update-baseline", "--baseline", "b.toml") == 1
+    capsys.readouterr()
+    assert check("--template", template, "--baseline", "b.toml") == 2
+    told = capsys.readouterr().err
+    assert "(TW20 at A)" in told
+    assert "(TW20 at B)" in told
+
+
 def test_quotas_of_ones_own() -> None:
     vpcs = {f"Vpc{n}": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}} for n in range(6)}
     template = written({"Resources": vpcs})
@@ -118,12 +154,20 @@ def test_a_new_baseline_needs_its_reasons_filled_in(capsys: pytest.CaptureFixtur
         (("--template", "t.json", "--only", "TW99"), "there is no rule TW99"),
         (("--template", "t.json", "--baseline", "none.toml"), "none.toml"),
         (("--template", "t.json", "--quotas", "none.toml"), "none.toml"),
+        (("--template", "t.json", "--baseline", "none.toml"), "none.toml: cannot be read: No such file or directory"),
+        (("--template", "t.json", "--parameter", "Nme=a"), "there is no parameter 'Nme' in the template t"),
+        (("--template", "staged.json", "--parameter", "Stage=nowhere"), "fix: one of dev, prod"),
+        (("--template", "staged.json", "--parameter", "Zones=a,c"), "parameter 'Zones' may not be 'a,c'"),
+        (("--template", "t.json", "--region", "nowhere"), "--region is 'nowhere'; allowed: an AWS region"),
+        (("--template", "t.json", "--region", "eu-west-11"), "did you mean eu-west-1"),
+        (("--template", "t.json", "--env", "local"), "--env and --template are two things to check"),
         (("--parameter", "Name=a"), "--parameter and --region are for --template"),
         (("--env", "nowhere"), "environment 'nowhere' is not defined"),
     ],
 )
 def test_a_wrong_request_is_named(arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     written(CLEAN)
+    written({"Parameters": STAGED, **CLEAN}, "staged.json")
     written('{"Resources":\n', "broken.json")
     written("Resources: [a: }", "broken.yaml")
     assert check(*arguments) == 2

@@ -88,7 +88,7 @@ def test_a_baseline_that_is_not_there(tmp_path: Path) -> None:
 def test_new_entries_are_refused_until_they_have_a_reason_and_then_accept_exactly_their_findings() -> None:
     nag = Finding("cdk-nag/IAM5[Resource::a/*]", Severity.ERROR, "A/Role", "", "", "wild\ncards", "", "")
     text = entries_for([FINDING, nag], TODAY)
-    with pytest.raises(ConfigurationError, match="has no reason"):
+    with pytest.raises(ConfigurationError, match="have no reason"):
         parse_baseline(text, "b")
     baseline = parse_baseline(text.replace('reason = ""', 'reason = "known"'), "b")
     assert baseline.apply(Report.of([FINDING, nag]), TODAY).findings == ()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,18 @@ def test_a_file_of_ones_own_replaces_single_figures(tmp_path: Path) -> None:
     assert quotas["elastic_ips"] == shipped_quotas()["elastic_ips"]
 
 
+def test_the_limit_alone_suffices(tmp_path: Path) -> None:
+    path = tmp_path / "quotas.toml"
+    path.write_text("[vpcs]\nlimit = 20\n")
+    assert quotas_with(path)["vpcs"] == replace(shipped_quotas()["vpcs"], limit=20)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("[vpc]\nlimit = 20\n", "there is no quota 'vpc'"),
+        ("[vpc]\nlimit = 20\n", "did you mean vpcs?"),
+        ("[vpcs]\nadjustable = true\n", "[name] with limit"),
         (OWN.replace("vpcs", "clouds"), "clouds"),
         (OWN.replace("limit = 20", "limit = " + '"many"'), "a whole number"),
         (OWN.replace("limit = 20", "limit = " + "-1"), "a whole number"),
@@ -48,5 +58,6 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, says: str) -> 
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"none\.toml"):
+    with pytest.raises(ConfigurationError) as refused:
         quotas_with(tmp_path / "none.toml")
+    assert refused.value.message == f"{tmp_path / 'none.toml'}: No such file or directory"

@@ -11,6 +11,9 @@ from trainworks.preflight.registry import resource_types
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 
+REFUSED = "TW00"
+"""Counted with no rules: it says what CloudFormation says too, only earlier."""
+
 # Types of AWS that no registry schema describes.
 _WITHOUT_SCHEMA = frozenset({"AWS::CDK::Metadata", "AWS::CloudFormation::CustomResource"})
 
@@ -41,7 +44,7 @@ def _unknown_type(resource: Resource) -> Fault:
 
 
 RULE = Rule(
-    code="TW00",
+    code=REFUSED,
     severity=Severity.ERROR,
     title="a reference to nothing, a cycle, an unknown resource type",
     origin="CloudFormation refuses the template, or the change set fails when everything is uploaded already.",

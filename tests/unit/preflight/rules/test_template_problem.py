@@ -21,6 +21,14 @@ def test_a_circle() -> None:
     assert "A -> B -> A" in found.message
 
 
+def test_a_resource_that_waits_for_nothing() -> None:
+    draft = draft_of({"A": {"Type": "AWS::SNS::Topic"}})
+    draft.body("A")["DependsOn"] = ["Nothing"]
+    (found,) = only(draft, RULE)
+    assert (found.place, found.resource_type, found.is_error) == ("A", "AWS::SNS::Topic", True)
+    assert "'Nothing'" in found.message
+
+
 def test_a_slip_in_a_type() -> None:
     draft = draft_of({})
     draft.add("Bucket", "AWS::S3::Buckett", {})
