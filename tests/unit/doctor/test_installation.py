@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from trainworks.doctor.installation.facts import (
     Sandbox,
     TwinHome,
 )
-from trainworks.doctor.installation.machine import size
+from trainworks.doctor.installation.look_machine import look_at_disk
+from trainworks.doctor.installation.machine import disk_findings, size
 from trainworks.doctor.installation.versions import release_of, satisfies
 from trainworks.doctor.quotas import Quota
 from trainworks.spec.variables import VariableProblem
@@ -37,7 +39,7 @@ PACKAGES = (
     Package("ministack", "==1.5.33", "local", "1.5.33"),
 )
 PYTHON = Python((3, 12, 1), "/usr/bin/python", PACKAGES)
-DISK = Disk("the twin's home", Path("/home"), 100 * GIB, 10**6, 10**7)
+DISK = Disk("the twin's home", Path("/home"), 100 * GIB, 10**6, 10**7, 200 * GIB)
 LIMITS = Limits(65_536, -1, GIB, 8 * GIB)
 HOME = TwinHome(Path("/home"), version="1", expected_version="1", mode=0o700, credentials_mode=0o600)
 RUNNING = replace(HOME, recorded_port=4577, server_alive=True, supervisor_alive=True)
@@ -92,6 +94,8 @@ P, W, U = Outcome.PROBLEM, Outcome.WARNING, Outcome.COULD_NOT_LOOK
         ({"disks": (seen(replace(DISK, free_bytes=GIB)),)}, [("disk-low", W)]),
         ({"disks": (seen(replace(DISK, free_inodes=3)),)}, [("disk-full", P)]),
         ({"disks": (seen(replace(DISK, free_inodes=0, total_inodes=0)),)}, []),
+        ({"disks": (seen(replace(DISK, free_bytes=0, total_bytes=0)),)}, []),
+        ({"disks": (seen(replace(DISK, free_bytes=0, total_bytes=0, unusable="no")),)}, [("folder-unusable", P)]),
         ({"limits": seen(replace(LIMITS, open_files=256))}, [("limit-low", W)]),
         (
             {"limits": seen(replace(LIMITS, processes=0, shared_memory_free_bytes=0))},
@@ -162,3 +166,17 @@ def test_pre_releases_unknown_clauses_and_sizes() -> None:
     assert satisfies("1.0", "~=0.9")
     assert satisfies("1.0", "")
     assert [size(number) for number in (5, 2048, 3 * GIB)] == ["5 B", "2.0 KiB", "3.0 GiB"]
+
+
+def test_a_folder_that_cannot_be_made_is_no_full_disk(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    now = datetime.now(UTC)
+    for path, why in ((Path("/proc/nope"), "holds no files"), (file / "home", "is no folder")):
+        (finding,) = disk_findings(look_at_disk(now, "the twin's home", path))
+        assert finding.code == "folder-unusable"
+        assert str(path) in finding.what and why in finding.what
+        assert finding.fix == "set TRAINWORKS_HOME to a folder that you may write"
+    (finding,) = disk_findings(look_at_disk(now, "the twin's home", tmp_path / "new" / "home"))
+    assert finding.code in {"disk", "disk-low", "disk-full"}
+    assert list(tmp_path.iterdir()) == [file]

@@ -48,13 +48,18 @@ class Python:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """`statvfs` of a folder, or of the nearest one above it that exists. `purpose`: what is kept there."""
+    """`statvfs` of a folder, or of the nearest one above it that exists. `purpose`: what is kept there.
+
+    `unusable` says why the folder cannot be made or written, and is empty where it can.
+    """
 
     purpose: str
     path: Path
     free_bytes: int
     free_inodes: int
     total_inodes: int
+    total_bytes: int
+    unusable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib import metadata
@@ -72,9 +73,27 @@ def look_at_disk(now: datetime, purpose: str, path: Path) -> Look[Disk]:
     def read() -> Disk:
         there = next(folder for folder in (path, *path.parents) if folder.exists())
         found = os.statvfs(there)
-        return Disk(purpose, path, found.f_bavail * found.f_frsize, found.f_favail, found.f_files)
+        free_bytes, total_bytes = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+        return Disk(purpose, path, free_bytes, found.f_favail, found.f_files, total_bytes, _why_unusable(there, found))
 
     return looked(f"statvfs {path}", now, read)
+
+
+def _why_unusable(there: Path, found: os.statvfs_result) -> str:
+    """Why nothing can be made in `there`, or nothing."""
+    if not there.is_dir():
+        return f"{there} is no folder"
+    if found.f_flag & os.ST_RDONLY:
+        return f"the file system of {there} is read-only"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"this user may not write to {there}"
+    if found.f_blocks == 0:
+        # Of no size is what holds no files at all, such as /proc, but also memory without a limit: only a try tells.
+        try:
+            Path(tempfile.mkdtemp(dir=there)).rmdir()
+        except OSError:
+            return f"the file system of {there} holds no files"
+    return ""
 
 
 def look_at_limits(now: datetime) -> Look[Limits]:

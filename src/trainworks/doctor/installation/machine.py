@@ -118,13 +118,21 @@ def sandbox_findings(look: Look[Sandbox]) -> Iterator[Finding]:
 
 
 def disk_findings(look: Look[Disk]) -> Iterator[Finding]:
-    """Room for bytes and for files. A file system that counts no inodes (0 in all) has enough of them."""
+    """Room for bytes and for files. A file system that counts no bytes or inodes (0 in all) has enough of them."""
     disk = look.value
     if disk is None:
         return
     counts_inodes = disk.total_inodes > 0
     inodes = f", {disk.free_inodes} inodes" if counts_inodes else ""
-    seen = (look.evidence(f"free: {size(disk.free_bytes)}{inodes}"),)
+    seen = (look.evidence(disk.unusable or f"free: {size(disk.free_bytes)}{inodes}"),)
+    if disk.unusable:
+        what = f"{disk.path}, which is for {disk.purpose}, cannot be made or written: {disk.unusable}"
+        fix = f"set {_mover(disk)} to a folder that you may write"
+        yield Finding("folder-unusable", Outcome.PROBLEM, what, seen, fix)
+        return
+    if not disk.total_bytes:
+        yield Finding("disk", Outcome.OK, f"no limit is set for {disk.purpose}", seen)
+        return
     fix = f"make room at {disk.path}, or move it ({_mover(disk)})"
     few = counts_inodes and disk.free_inodes < _LEAST_FREE_INODES
     if disk.free_bytes < _LEAST_FREE_BYTES or few:
