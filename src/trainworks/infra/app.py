@@ -72,7 +72,7 @@ def _zones(target: Target) -> dict[str, list[str]]:
 
     The VPC compares its zones with these; the profile names them.
     """
-    zones = [f"{target.region}{letter}" for letter in target.profile.network.availability_zones]
+    zones = [f"{target.region}{letter}" for letter in target.profile.network.zone_letters(target.region)]
     return {f"availability-zones:account={target.account}:region={target.region}": zones}
 
 

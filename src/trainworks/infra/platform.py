@@ -34,8 +34,8 @@ class TrainingPlatform(Construct):
     network, storage, training, batch, monitoring, cost   the parts, each a construct; `batch` and `cost` may be None
     outputs                                         what `trainworks` commands find a platform by
 
-    Raises `ConfigurationError` for an unknown profile, and for a stack without a region: zones, and repositories of
-    AWS's framework images, differ by region.
+    Raises `ConfigurationError` for an unknown profile, for a stack without a region (zones, and repositories of AWS's
+    framework images, differ by region), and for a second platform of one suffix in an account and region of the app.
     """
 
     def __init__(
@@ -54,8 +54,10 @@ class TrainingPlatform(Construct):
         self.profile = profile_of(profile)
         self.environment_suffix = checked_suffix(environment_suffix or self.profile.name.value)
         self._require_region()
+        self._require_suffix_of_its_own()
         self.network = Network(
-            *self._place("Network"),
+            # With a VPC brought along the part makes nothing, and CloudFormation refuses a stack of nothing.
+            *(self._place("Network") if vpc is None else (self, "Network")),
             profile=self.profile,
             environment_suffix=self.environment_suffix,
             vpc=vpc,
@@ -102,6 +104,22 @@ class TrainingPlatform(Construct):
                 f"the stack {stack.node.path} has no region",
                 fix="give the stack env=Environment(account=..., region=...)",
             )
+
+    def _require_suffix_of_its_own(self) -> None:
+        """Two platforms of one suffix would have one name for their jobs, tags and permissions."""
+        stack = Stack.of(self)
+        for other in self.node.root.node.find_all():
+            if not isinstance(other, TrainingPlatform) or other.node.path == self.node.path:
+                continue
+            theirs = Stack.of(other)
+            accounts = {account for account in (stack.account, theirs.account) if not Token.is_unresolved(account)}
+            same_place = theirs.region == stack.region and len(accounts) < 2
+            if same_place and getattr(other, "environment_suffix", None) == self.environment_suffix:
+                raise ConfigurationError(
+                    f"{self.node.path} has the environment_suffix {self.environment_suffix}, as {other.node.path} has "
+                    f"in {stack.region}",
+                    fix="give each platform of an account and region an environment_suffix of its own",
+                )
 
     def tag(self, scope: Construct) -> None:
         """Tag everything below `scope` that takes tags as belonging to this platform, for cost allocation."""
@@ -164,10 +182,18 @@ class TrainingPlatform(Construct):
     def add_outputs(self) -> None:
         """Give the stack of this construct the outputs that `trainworks` commands look for.
 
-        They look in the stack called `trainworks-<environment suffix>`.
+        They look in the stack called `trainworks-<environment suffix>`. Raises `ConfigurationError` where the stack
+        has a construct of such a name: one platform per stack has outputs.
         """
-        for key, value in self.outputs.items():
-            CfnOutput(Stack.of(self), key, value=value)
+        stack, outputs = Stack.of(self), self.outputs
+        taken = [key for key in outputs if stack.node.try_find_child(key)]
+        if taken:
+            raise ConfigurationError(
+                f"the stack {stack.node.path} has {', '.join(taken)} already: one platform per stack has outputs",
+                fix="call add_outputs() once, for one platform of the stack",
+            )
+        for key, value in outputs.items():
+            CfnOutput(stack, key, value=value)
 
     @property
     def outputs(self) -> dict[str, str]:

@@ -40,6 +40,12 @@ class CidrBlock:
         """How many subnets with `mask` fit."""
         return 1 << (mask - self.prefix_length) if mask >= self.prefix_length else 0
 
+    def subnet(self, mask: int, slot: int) -> CidrBlock:
+        """The subnet with `mask` that has `slot` others before it. Raises `ValueError` where it does not fit."""
+        if slot >= self.subnets(mask):
+            raise ValueError(f"{self} holds {self.subnets(mask)} subnets of /{mask}, and {slot + 1} are needed")
+        return CidrBlock(self.address + (slot << (32 - mask)), mask)
+
     def __str__(self) -> str:
         return ".".join(str(self.address >> shift & 255) for shift in (24, 16, 8, 0)) + f"/{self.prefix_length}"
 

@@ -105,11 +105,13 @@ def load_environment(
     if settings.termination_protection is not None:
         overrides["termination_protection"] = settings.termination_protection
     is_twin = settings.twin or name == LOCAL
+    profile = _profile(source, settings.profile, overrides)
+    _check_zones(source, profile, settings.region, overrides)
     return Environment(
         name=name,
         is_twin=is_twin,
         environment_suffix=_suffix(name, settings, environ),
-        profile=_profile(source, settings.profile, overrides),
+        profile=profile,
         region=settings.region,
         account=TWIN_ACCOUNT if is_twin else settings.account,
         aws_profile=settings.aws_profile,
@@ -231,3 +233,11 @@ def _profile(source: _Source, name: ProfileName, overrides: Mapping[str, object]
         return overridden(PROFILES[name], overrides)
     except InvalidValueError as error:
         raise source.error(error.keys, error.message, error.fix) from None
+
+
+def _check_zones(source: _Source, profile: EnvironmentProfile, region: str, overrides: Mapping[str, Any]) -> None:
+    try:
+        profile.network.zone_letters(region)
+    except ConfigurationError as error:
+        keys = ("network", "availability_zones") if "availability_zones" in overrides.get("network", {}) else ()
+        raise source.error(keys, error.message, error.fix) from None

@@ -19,6 +19,7 @@ from trainworks.spec.aws_names import check_batch_instance_type, check_notebook_
 from trainworks.spec.cidr import CidrBlock
 from trainworks.spec.constraints import Between, Flag, Matching, NotFewerThan, OneOf, Passing, Record
 from trainworks.spec.service_needs import Necessity, WorkloadKind, services_of
+from trainworks.spec.zones import CountOrLetters, checked_zones, first_letters, zone_letters
 
 
 class ProfileName(StrEnum):
@@ -65,20 +66,31 @@ CIDR_BLOCK = "an IPv4 block of /16 to /26, such as 10.20.0.0/16"
 InstanceType = Annotated[str, Passing(check_batch_instance_type)]
 NotebookInstanceType = Annotated[str, Passing(check_notebook_instance_type)]
 EmailAddress = Annotated[str, Matching(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-ZoneLetter = Annotated[str, Matching(r"^[a-z]$")]
 BucketName = Annotated[str, Matching(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 PrefixListId = Annotated[str, Matching(r"^pl-([0-9a-f]{8}|[0-9a-f]{17})$")]
 
 
+SUBNET_KINDS = ("Isolated", "Public", "Private")
+"""All kinds of subnets, in the order of their addresses within a zone's share of the VPC."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkProfile(Record):
-    """The VPC."""
+    """The VPC.
+
+    A subnet's addresses follow from its kind and its zone's letter alone: each zone has room for the three kinds, each
+    letter up to the last one that is used has room of its own. So `egress` and `availability_zones` can be changed on
+    a platform that is there: CloudFormation makes new subnets before it deletes old ones, and they never meet. Two
+    values cannot be changed so. With another `subnet_cidr_mask` the new subnets overlap the old ones and the update
+    fails and is rolled back: take the platform down first. With another `cidr_block` the VPC is replaced, and
+    everything in it.
+    """
 
     cidr_block: Annotated[str, Matching(r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-6])$", CIDR_BLOCK)] | None = None
     """None: a /16 block derived from the environment's suffix, see `spec.cidr.derived_cidr_block`."""
     subnet_cidr_mask: Annotated[int, Between(17, 28)] = 24
-    availability_zones: Annotated[tuple[ZoneLetter, ...], NotFewerThan(2)] = ("a", "b")
-    """Letters of the region's zones, named so that a synthesis needs no lookup."""
+    availability_zones: Annotated[int | tuple[str, ...], CountOrLetters()] = 2
+    """How many, the first ones of the region, or their letters, such as `["a", "b"]`; a synthesis looks nothing up."""
     egress: Egress
     interface_endpoints: tuple[InterfaceEndpoint, ...] = ()
     """More endpoints than the workloads need, for what their code calls."""
@@ -91,15 +103,39 @@ class NetworkProfile(Record):
     flow_logs: Flag = True
 
     def __post_init__(self) -> None:
-        if len(set(self.availability_zones)) < len(self.availability_zones):
-            raise ValueError(f"network.availability_zones {', '.join(self.availability_zones)} names a zone twice")
+        try:
+            checked_zones(self.availability_zones)
+        except ValueError as error:
+            raise ValueError(f"network.availability_zones {error}") from None
+        self._check_room(first_letters(self.availability_zones))
+
+    def zone_letters(self, region: str) -> tuple[str, ...]:
+        """The letters of the zones in `region`.
+
+        Raises `ConfigurationError` for what the region is known not to have, and where its letters need more subnets
+        than there is room for.
+        """
+        letters = zone_letters(self.availability_zones, region)
+        try:
+            self._check_room(letters)
+        except ValueError as error:
+            raise ConfigurationError(f"{error}, the zones of {region}", fix="change one of the values named") from None
+        return letters
+
+    def subnet_cidr_block(self, block: CidrBlock, kind: str, letter: str) -> CidrBlock:
+        """The addresses of the subnet of `kind` in the zone `letter` of a VPC with `block`."""
+        slot = _letters_before(letter) * len(SUBNET_KINDS) + SUBNET_KINDS.index(kind)
+        return block.subnet(self.subnet_cidr_mask, slot)
+
+    def _check_room(self, letters: tuple[str, ...]) -> None:
         block = CidrBlock.parse(self.cidr_block) if self.cidr_block else CidrBlock(10 << 24, 16)
-        needed = len(self.availability_zones) * len(self.subnet_kinds)
+        last = max(letters)
+        needed = (_letters_before(last) + 1) * len(SUBNET_KINDS)
         if block.subnets(self.subnet_cidr_mask) < needed:
             raise ValueError(
                 f"network.cidr_block {self.cidr_block or 'of an environment (a /16)'} holds "
                 f"{block.subnets(self.subnet_cidr_mask)} subnets of subnet_cidr_mask /{self.subnet_cidr_mask}, and "
-                f"{needed} are needed: {', '.join(self.subnet_kinds)} in {len(self.availability_zones)} zones"
+                f"{needed} are needed: room for {', '.join(SUBNET_KINDS)} in each zone from a to {last}"
             )
 
     @property
@@ -110,6 +146,10 @@ class NetworkProfile(Record):
             Egress.NAT_GATEWAY: ("Public", "Private", "Isolated"),
             Egress.INTERFACE_ENDPOINTS: ("Isolated",),
         }[Egress(self.egress)]
+
+
+def _letters_before(letter: str) -> int:
+    return ord(letter) - ord("a")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +188,7 @@ class MonitoringProfile(Record):
 class CostProfile(Record):
     """Who spends more than was meant is told; nothing is stopped.
 
-    Both count what carries the tag `Environment` of the platform, which has to be activated as a cost allocation tag
+    Both count what carries the tag `Platform` of the platform, which has to be activated as a cost allocation tag
     once in the account that pays. Neither costs anything.
     """
 
@@ -196,6 +236,8 @@ class BatchProfile(Record):
     min_vcpus: Annotated[int, Between(0)] = 0
     on_demand_max_vcpus: Annotated[int, Between(0)] = 0
     """Above zero: a second, on-demand compute environment for when spot capacity runs out."""
+    volume_size_in_gb: Annotated[int, Between(30, 16384)] = 30
+    """A host's volume, for its images and what containers write; Batch's own image needs 30 GB of it."""
     job_vcpus: Annotated[int, Between(1)] = 1
     job_memory_mib: Annotated[int, Between(4)] = 2048
     job_timeout_seconds: Annotated[int, Between(60)] = 3600
@@ -280,7 +322,7 @@ PROFILES: dict[ProfileName, EnvironmentProfile] = {
     ProfileName.PROD: EnvironmentProfile(
         name=ProfileName.PROD,
         termination_protection=True,
-        network=NetworkProfile(availability_zones=("a", "b", "c"), egress=Egress.INTERFACE_ENDPOINTS),
+        network=NetworkProfile(availability_zones=3, egress=Egress.INTERFACE_ENDPOINTS),
         storage=StorageProfile(
             retain=True,
             key_per_domain=True,

@@ -66,7 +66,20 @@ def _allowed(details: ErrorDetails) -> str:
         return str(context["expected"])
     if "pattern" in context:
         return f"text matching {context['pattern']}"
-    return details["msg"].removeprefix("Input should be ")
+    if details["type"] == "too_short":
+        fewest = context["min_length"]
+        return f"at least {fewest} value{'s' if fewest > 1 else ''}"
+    return _KINDS.get(details["type"]) or details["msg"].removeprefix("Input should be ")
+
+
+_KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+}
+"""What values are called in TOML, by pydantic's type of error."""
 
 
 def _fields_at(record: type[Any], keys: Sequence[str]) -> set[str]:

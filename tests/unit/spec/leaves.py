@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from trainworks.spec.constraints import Between, Matching, NotAllowedError, NotFewerThan, OneOf, Passing
 from trainworks.spec.profile import EnvironmentProfile
+from trainworks.spec.zones import CountOrLetters
 
 _TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="'"), max_size=30)
 
@@ -59,15 +60,12 @@ def _fits(text: str, limit: Matching | Passing) -> bool:
 def _illegal(hint: Any) -> st.SearchStrategy[Any]:
     kind, constraints = _parts(hint)
     other = st.one_of(st.just({"a": 1}), st.floats(0.25, 0.75), st.dates())
+    if any(isinstance(each, CountOrLetters) for each in constraints):
+        return _neither_count_nor_letters(other)
     if kind is bool:
         return st.one_of(other, st.integers(), _TEXT, st.just([True]))
-    if kind is int and (choices := [each.values for each in constraints if isinstance(each, OneOf)]):
-        return st.one_of(other, st.integers().filter(lambda n: n not in choices[0]), st.just(True), _TEXT)
     if kind is int:
-        (between,) = [each for each in constraints if isinstance(each, Between)]
-        below = st.integers(max_value=between.minimum - 1)
-        above = st.integers(min_value=between.maximum + 1) if between.maximum is not None else st.nothing()
-        return st.one_of(other, below, above, st.just(True), _TEXT, st.just([between.minimum]))
+        return st.one_of(other, _other_numbers(constraints), st.just(True), _TEXT, st.just([1]))
     if kind is str:
         (limit,) = [each for each in constraints if isinstance(each, Matching | Passing)]
         unlike = _TEXT.filter(lambda text: not _fits(text, limit))
@@ -77,10 +75,29 @@ def _illegal(hint: Any) -> st.SearchStrategy[Any]:
         fewer = [each.count for each in constraints if isinstance(each, NotFewerThan)]
         short = st.just([]) if fewer else st.nothing()
         return st.one_of(other, st.integers(), _TEXT, short, st.lists(item, min_size=2, max_size=3))
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        values = {each.value for each in kind}
-        return st.one_of(other, st.integers(), st.just(True), _TEXT.filter(lambda text: text not in values))
-    raise TypeError(f"no illegal values are known for {hint}")
+    return st.one_of(other, st.integers(), st.just(True), _no_member(kind))
+
+
+def _other_numbers(constraints: tuple[Any, ...]) -> st.SearchStrategy[int]:
+    (limit,) = [each for each in constraints if isinstance(each, Between | OneOf)]
+    if isinstance(limit, OneOf):
+        return st.integers().filter(lambda n: n not in limit.values)
+    below = st.integers(max_value=limit.minimum - 1)
+    above = st.integers(min_value=limit.maximum + 1) if limit.maximum is not None else st.nothing()
+    return st.one_of(below, above)
+
+
+def _neither_count_nor_letters(other: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    counts = st.integers().filter(lambda n: not 2 <= n <= 6)
+    letters = st.lists(_TEXT.filter(lambda text: not re.fullmatch("[a-z]", text)), max_size=3)
+    return st.one_of(other, counts, _TEXT, st.just(True), st.just(["a"]), st.just(["a", "a"]), letters)
+
+
+def _no_member(kind: Any) -> st.SearchStrategy[str]:
+    if not (isinstance(kind, type) and issubclass(kind, Enum)):
+        raise TypeError(f"no illegal values are known for {kind}")
+    values = {each.value for each in kind}
+    return _TEXT.filter(lambda text: text not in values)
 
 
 def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -32,6 +32,18 @@ def test_subnets_are_counted(block: IPv4Network, mask: int) -> None:
     assert CidrBlock.parse(str(block)).subnets(mask) == expected
 
 
+@given(BLOCKS, st.integers(0, 6), st.integers(0, 63))
+def test_subnets_are_numbered(block: IPv4Network, bits: int, slot: int) -> None:
+    mask, parsed = block.prefixlen + bits, CidrBlock.parse(str(block))
+    if mask > 32:
+        return
+    if slot < 2**bits:
+        assert str(parsed.subnet(mask, slot)) == str(list(block.subnets(new_prefix=mask))[slot])
+    else:
+        with pytest.raises(ValueError, match=f"and {slot + 1} are needed"):
+            parsed.subnet(mask, slot)
+
+
 @pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0/16", "256.0.0.0/16", "10.0.0.0/33", "10.0.0.1/16", "::/16", ""])
 def test_what_is_no_block_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no IPv4 block|does not start"):

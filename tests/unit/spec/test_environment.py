@@ -152,7 +152,7 @@ BROKEN = {
     ),
     "number as text": (
         "[environments.dev.batch]\nmax_vcpus = '3'\n",
-        ":2: environments.dev.batch.max_vcpus: is '3'; allowed: a valid integer",
+        ":2: environments.dev.batch.max_vcpus: is '3'; allowed: a whole number",
         "give an allowed value",
     ),
     "pattern": (
@@ -218,8 +218,8 @@ BROKEN = {
     "too many subnets": (
         "[environments.dev.network]\nflow_logs = true\ncidr_block = '10.0.0.0/22'\n"
         "availability_zones = ['a', 'b', 'c']\n",
-        ":1: environments.dev.network: network.cidr_block 10.0.0.0/22 holds 4 subnets of subnet_cidr_mask /24, and 6 "
-        "are needed: Public, Isolated in 3 zones",
+        ":1: environments.dev.network: network.cidr_block 10.0.0.0/22 holds 4 subnets of subnet_cidr_mask /24, and 9 "
+        "are needed: room for Isolated, Public, Private in each zone from a to c",
         "change one of the values named",
     ),
     "no block": (
@@ -234,8 +234,33 @@ BROKEN = {
     ),
     "zone twice": (
         "[environments.dev.network]\navailability_zones = ['a', 'a']\n",
-        "network.availability_zones a, a names a zone twice",
-        "change one of the values named",
+        ":2: environments.dev.network.availability_zones: a, a names a zone twice",
+        "write how many zones, such as 2, or their letters, such as",
+    ),
+    "zone with its region": (
+        "[environments.dev.network]\navailability_zones = ['eu-central-1a']\n",
+        ":2: environments.dev.network.availability_zones: holds 'eu-central-1a'; allowed: letters only, such as a",
+        "write how many zones, such as 2, or their letters, such as",
+    ),
+    "too few": (
+        "[environments.dev.batch]\ninstance_types = []\n",
+        ":2: environments.dev.batch.instance_types: is []; allowed: at least 1 value",
+        "give an allowed value",
+    ),
+    "a fraction": (
+        "[environments.dev.batch]\nmax_vcpus = 1.5\n",
+        ":2: environments.dev.batch.max_vcpus: is 1.5; allowed: a whole number",
+        "give an allowed value",
+    ),
+    "a number for text": (
+        "[environments.dev.batch]\nimage_tag = 3\n",
+        ":2: environments.dev.batch.image_tag: is 3; allowed: text",
+        "give an allowed value",
+    ),
+    "text for a list": (
+        "[environments.dev.network]\nreadable_buckets = 'open-data'\n",
+        ":2: environments.dev.network.readable_buckets: is 'open-data'; allowed: a list",
+        "give an allowed value",
     ),
     "hosts": (
         "[environments.dev.batch]\nmin_vcpus = 32\n",

@@ -12,10 +12,11 @@ from trainworks.errors import ConfigurationError
 from trainworks.infra.constructs.closed_default_security_group import ClosedDefaultSecurityGroup
 from trainworks.infra.constructs.endpoint_policy import POLICY_SERVICES, gateway_statements, interface_statements
 from trainworks.infra.constructs.flow_log import FlowLog
+from trainworks.infra.constructs.subnet_slots import SubnetSlots, number_by_letter
 from trainworks.infra.constructs.workload_security_group import Destinations
 from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.spec.cidr import derived_cidr_block
-from trainworks.spec.profile import Egress, EnvironmentProfile, NetworkProfile, profile_of
+from trainworks.spec.profile import PROFILES, Egress, EnvironmentProfile, NetworkProfile, profile_of
 
 
 class Network(Construct):
@@ -28,7 +29,7 @@ class Network(Construct):
     The interface endpoints are those that the profile's workloads need, `EnvironmentProfile.endpoint_services`. In a
     `vpc` brought along, jobs get its isolated subnets, or its private ones where it has no isolated; endpoints,
     routes, flow logs and the default security group are its owner's. Raises `ConfigurationError` where it has no
-    subnets of the kind needed.
+    subnets of the kind needed, and for settings that say how a VPC is made.
     """
 
     def __init__(
@@ -48,12 +49,8 @@ class Network(Construct):
         if vpc is None:
             suffix = environment_suffix or settings.name.value
             self.vpc: ec2.IVpc = self._create(settings, network.cidr_block or derived_cidr_block(suffix))
-        elif network.gateway_prefix_list_ids:
-            raise ConfigurationError(
-                "network.gateway_prefix_list_ids cannot be used with a VPC brought along: its endpoints are not known",
-                fix="leave gateway_prefix_list_ids empty",
-            )
         else:
+            _refuse_what_belongs_to_the_vpc(settings)
             self.vpc = vpc
         public, private = list(self.vpc.public_subnets), list(self.vpc.private_subnets)
         self.isolated_subnets = list(self.vpc.isolated_subnets) or private
@@ -86,11 +83,12 @@ class Network(Construct):
 
     def _create(self, profile: EnvironmentProfile, cidr_block: str) -> ec2.Vpc:
         network, stack = profile.network, Stack.of(self)
+        letters = network.zone_letters(stack.region)
         vpc = ec2.Vpc(
             self,
             "Vpc",
-            ip_addresses=ec2.IpAddresses.cidr(cidr_block),
-            availability_zones=[f"{stack.region}{letter}" for letter in network.availability_zones],
+            ip_addresses=SubnetSlots(network, cidr_block),
+            availability_zones=[f"{stack.region}{letter}" for letter in letters],
             nat_gateways=1 if network.egress is Egress.NAT_GATEWAY else 0,
             restrict_default_security_group=False,  # would add a Lambda function
             subnet_configuration=_subnets(network),
@@ -98,6 +96,7 @@ class Network(Construct):
         for named in (vpc, *vpc.public_subnets, *vpc.private_subnets, *vpc.isolated_subnets):
             readable = [part for part in named.node.path.split("/") if part != "Default"]
             Tags.of(named).add("Name", "/".join(readable))
+        number_by_letter(vpc, letters)
         self._gateways(vpc, network)
         if services := profile.endpoint_services:
             group = self._interface_endpoints(vpc, cidr_block, services)
@@ -156,6 +155,31 @@ class Network(Construct):
                 for statement in interface_statements(Stack.of(self), service):
                     endpoint.add_to_policy(statement)
         return group
+
+
+_OF_THE_VPC = (
+    "cidr_block",
+    "subnet_cidr_mask",
+    "availability_zones",
+    "interface_endpoints",
+    "readable_buckets",
+    "gateway_prefix_list_ids",
+    "flow_logs",
+)
+"""Settings that say how a VPC is made."""
+
+
+def _refuse_what_belongs_to_the_vpc(profile: EnvironmentProfile) -> None:
+    """Raises `ConfigurationError` for a setting that somebody changed and that nothing would come of."""
+    shipped = PROFILES[profile.name].network
+    for name in _OF_THE_VPC:
+        value, default = getattr(profile.network, name), getattr(shipped, name)
+        if value != default:
+            raise ConfigurationError(
+                f"network.{name} is {value!r} and cannot be used with a VPC brought along: its subnets, endpoints and "
+                "flow logs are its owner's",
+                fix=f"leave network.{name} at {default!r}",
+            )
 
 
 def _root(stack: Stack) -> Stack:
