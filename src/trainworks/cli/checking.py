@@ -60,7 +60,7 @@ def completed(
         from trainworks.preflight.scanners import scan
 
         found = scan(graph, scope.request, user_cache_dir().parent / "scans", tell)
-        report = replace(Report.of([*report.findings, *found.findings]), notes=found.notes)
+        report = replace(Report.of([*report.findings, *found.findings]), notes=report.notes + found.notes)
         looked_for += found.prefixes
     today = datetime.now(UTC).date()
     for each in (platform_baseline() if scope.environment else None, baseline):

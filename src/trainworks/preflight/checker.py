@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Finding
@@ -16,7 +17,26 @@ _MAX_VALUE_CHARACTERS = 300
 
 def check(graph: Graph, settings: Settings, rules: Sequence[Rule] = RULES) -> Report:
     """Every finding of every rule, errors first, then by code and place."""
-    return Report.of(finding for rule in rules for finding in findings_of(rule, graph, settings))
+    report = Report.of(finding for rule in rules for finding in findings_of(rule, graph, settings))
+    return replace(report, notes=tuple(_not_looked_at(graph)))
+
+
+def _not_looked_at(graph: Graph) -> Iterator[str]:
+    """Macros work at AWS: what they make of a template is not known here."""
+    named = [
+        (macro, graph.file(stack, way) or stack)
+        for stack in graph.stacks
+        for way in graph.ways(stack)
+        for macro in _macros(graph.template(stack, way).get("Transform"))
+    ]
+    for macro, where in dict.fromkeys(named):
+        made = "AWS::Serverless::... resources expand to" if "Serverless" in macro else f"{macro} makes of it"
+        yield f"{where} has a Transform: what {made} is not looked at"
+
+
+def _macros(transform: object) -> list[str]:
+    each = transform if isinstance(transform, list) else [transform]
+    return [str(one.get("Name", "a macro")) if isinstance(one, Mapping) else str(one) for one in each if one]
 
 
 def findings_of(rule: Rule, graph: Graph, settings: Settings) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from trainworks.preflight.conditions import Context
 from trainworks.preflight.permissions import Answer, Permissions
 from trainworks.preflight.role_uses import RoleUse, Tasks, event_targets
 from trainworks.preflight.workloads import SageMakerJob
+from trainworks.preflight.workloads.jobs import settled
 from trainworks.preflight.workloads.values import table, text
 from trainworks.spec.role_actions import PULL, ROLE_NEEDS, Need, When, Workload
 from trainworks.spec.task_actions import (
@@ -61,6 +62,8 @@ _PRIVATE_IMAGE = re.compile(r"(\d+)\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
 _IMAGE = (PULL, ("ecr:GetAuthorizationToken",))
 _SDK = re.compile(r"arn:[^:]+:states:::aws-sdk:([^:]+):([^.]+)")
 _OPTIMIZED = re.compile(r"arn:[^:]+:states:::([a-z]+:[A-Za-z]+)(\.\w+)?(:2)?")
+_PASSED = {"iam:passedtoservice": "sagemaker.amazonaws.com"}
+"""Every task that hands on a role (`TASKS`) hands it to SageMaker."""
 _FUNCTION = re.compile(r"arn:[^:]+:lambda:.+")
 
 
@@ -172,7 +175,8 @@ def _state_machine(graph: Graph, machine: Resource) -> Iterator[Needed | None]:
     for task in _tasks(definition):
         resource = text(task.get("Resource"))
         whole = substitutions.get(resource[2:-1]) if resource.startswith("${") and resource.endswith("}") else None
-        yield from _task(graph, text(whole) or resource, table(task.get("Parameters") or task.get("Arguments")))
+        parameters = settled(task.get("Parameters") or task.get("Arguments"), substitutions)
+        yield from _task(graph, text(whole) or resource, table(parameters))
 
 
 def _tasks(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -212,7 +216,7 @@ def _integrated(graph: Graph, actions: TaskActions, parameters: Mapping[str, Any
     for action in actions.also:
         yield Needed(action, is_required=False)
     for name in actions.passes:
-        yield Needed("iam:PassRole", _arns(graph, parameters.get(name)))
+        yield Needed("iam:PassRole", _arns(graph, parameters.get(name)), _PASSED)
     if waits and actions.sync_rule:
         rule = f"arn:{graph.partition}:events:{graph.region}:{graph.account}:rule/{actions.sync_rule}"
         for action in MANAGED_RULE_ACTIONS:

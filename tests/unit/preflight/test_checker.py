@@ -46,3 +46,17 @@ def test_a_value_of_none_is_empty_and_a_long_one_is_cut() -> None:
     assert absent.value == ""
     assert len(long.value) == 300
     assert long.value.endswith("...")
+
+
+def test_a_transform_is_said_not_to_be_looked_at() -> None:
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    assert check(graph_of_template(topic), Settings()).notes == ()
+    serverless = graph_of_template({"Transform": "AWS::Serverless-2016-10-31", **topic})
+    assert check(serverless, Settings()).notes == (
+        "template has a Transform: what AWS::Serverless::... resources expand to is not looked at",
+    )
+    own = graph_of_template({"Transform": ["Own", {"Name": "AWS::Include"}], **topic})
+    assert [note.partition("what ")[2] for note in check(own, Settings()).notes] == [
+        "Own makes of it is not looked at",
+        "AWS::Include makes of it is not looked at",
+    ]

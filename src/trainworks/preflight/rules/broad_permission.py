@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
@@ -38,6 +38,8 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     for identity in graph.of_type(*_IDENTITIES):
         yield from _managed(graph, identity)
         yield from _faults(identity, permissions_of(graph).inline(identity))
+    for function in graph.of_type("AWS::Serverless::Function"):
+        yield from _serverless(function)
     for policy in graph.of_type(*_POLICIES):
         yield from _faults(policy, statements_of(policy.get("PolicyDocument"), policy))
 
@@ -45,14 +47,29 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
 def _managed(graph: Graph, identity: Resource) -> Iterator[Fault]:
     for arn in permissions_of(graph).managed_policy_arns(identity):
         name = None if isinstance(arn, Unknown) else managed_policy_name(arn)
-        reason = too_broad(name) if name else None
-        if reason:
-            yield Fault(
-                identity,
-                f"AWS's policy {name} {reason}",
-                arn,
-                "write the statements that it needs, on the resources that it needs",
-            )
+        if name:
+            yield from _by_aws(identity, name, arn)
+
+
+def _by_aws(at: Resource, name: str, written: object) -> Iterator[Fault]:
+    reason = too_broad(name)
+    if reason:
+        yield Fault(
+            at,
+            f"AWS's policy {name} {reason}",
+            written,
+            "write the statements that it needs, on the resources that it needs",
+        )
+
+
+def _serverless(function: Resource) -> Iterator[Fault]:
+    """`Policies` of a SAM function: names or ARNs of managed policies, and documents; templates of SAM's are narrow."""
+    policies = function.get("Policies", default=[])
+    for policy in policies if isinstance(policies, list) else [policies]:
+        if isinstance(policy, str) and not isinstance(policy, Unknown):
+            yield from _by_aws(function, policy.rpartition("/")[2], policy)
+        elif isinstance(policy, Mapping) and "Statement" in policy:
+            yield from _faults(function, statements_of(policy, function))
 
 
 def _faults(at: Resource, statements: Iterable[Statement]) -> Iterator[Fault]:

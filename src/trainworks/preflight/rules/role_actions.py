@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.event_sources import unreadable_sources
 from trainworks.preflight.finding import Severity
+from trainworks.preflight.job_data import unreachable_data
 from trainworks.preflight.managed_policies import managed_policy, managed_policy_name, too_broad
 from trainworks.preflight.needed_actions import Needed, is_understood, needed_of
 from trainworks.preflight.permissions import Answer, permissions_of
@@ -16,7 +18,8 @@ from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.rules.broad_permission import excesses, is_whole_service
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.wildcards import covers_action
-from trainworks.spec.role_actions import ROLE_NEEDS
+from trainworks.preflight.workloads import TrainingJob
+from trainworks.spec.role_actions import ROLE_NEEDS, Workload
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
@@ -26,7 +29,9 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
         by_role[use.role].append(use)
     for role, uses in by_role.items():
         yield from _missing(graph, role, uses)
+        yield from _missing_data(graph, role, uses)
         yield from _beyond(graph, role, [use for use in uses if not _is_profile(use)])
+    yield from _missing_sources(graph)
 
 
 def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:
@@ -49,6 +54,40 @@ def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Faul
             f"the role of the {title} {', '.join(places)} lacks {', '.join(actions)}{f' on {where}' if where else ''}",
             actions,
             f"allow {', '.join(actions)}",
+            Severity.WARNING if _only_logs(title, actions) else None,
+        )
+
+
+def _only_logs(title: str, actions: list[str]) -> bool:
+    """Whether a function works without: it runs, and nobody sees what it says."""
+    return title == Workload.FUNCTION.value and all(action.startswith("logs:") for action in actions)
+
+
+def _missing_data(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:
+    """What a training job's own request names, out of the reach of its role."""
+    for use in uses:
+        if not isinstance(use.record, TrainingJob):
+            continue
+        for action, uri in dict.fromkeys(unreachable_data(graph, role, use.record)):
+            what = "output" if action == "s3:PutObject" else "input"
+            place = use.at if isinstance(use.at, str) else use.at.place
+            yield Fault(
+                role,
+                f"the role of the {use.title} {place} lacks {action} on the job's {what} {uri}: the job fails",
+                action,
+                f"allow {action} on the objects below {uri}",
+            )
+
+
+def _missing_sources(graph: Graph) -> Iterator[Fault]:
+    for each in unreadable_sources(graph):
+        actions = ", ".join(each.actions)
+        yield Fault(
+            each.role,
+            f"the role of the function {each.function.place} lacks {actions} on {each.source}: Lambda refuses the "
+            f"event source mapping {each.mapping.place}",
+            list(each.actions),
+            f"allow {actions} on the event source",
         )
 
 

@@ -50,7 +50,7 @@ _PLACEHOLDER = re.compile(r"\$\{([^}!]+)\}")
 def jobs_of(graph: Graph) -> Iterator[SageMakerJob]:
     """Every job of the graph's texts, definitions, and resources that describe a processing job."""
     for document in _written(graph):
-        for found in _requests(_settled(document.value, _substitutions(document.resource))):
+        for found in _requests(settled(document.value, _substitutions(document.resource))):
             yield _job(found, document)
     for resource in graph.of_type(
         "AWS::SageMaker::ProcessingJob",
@@ -86,19 +86,19 @@ def _substitutions(resource: Resource | None) -> Mapping[str, Any]:
     return table(resource.get("DefinitionSubstitutions")) if resource and resource.type in STATE_MACHINES else {}
 
 
-def _settled(value: Any, substitutions: Mapping[str, Any]) -> Any:
-    """The value as it will be; what is only known at run time (`Key.$`, `{"Get": ...}`, `{% ... %}`) is Unknown."""
+def settled(value: Any, substitutions: Mapping[str, Any]) -> Any:
+    """A value of a definition as it will be. What only run time knows (`Key.$`, `{"Get": ...}`, `{% %}`) is Unknown."""
     if isinstance(value, Mapping):
         if len(value) == 1 and next(iter(value)) in ("Get", "Std:Join", "Fn::Sub"):
             return Unknown("a parameter of the pipeline")
         return {
             key.removesuffix(".$"): (
-                Unknown("read from the state's input") if key.endswith(".$") else _settled(each, substitutions)
+                Unknown("read from the state's input") if key.endswith(".$") else settled(each, substitutions)
             )
             for key, each in value.items()
         }
     if isinstance(value, list):
-        return [_settled(each, substitutions) for each in value]
+        return [settled(each, substitutions) for each in value]
     if isinstance(value, str) and not isinstance(value, Unknown):
         if value.startswith("{%"):
             return Unknown("an expression of the state machine")

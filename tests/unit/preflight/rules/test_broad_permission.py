@@ -100,3 +100,20 @@ def test_users_too() -> None:
     draft = draft_of({"User": {"Type": "AWS::IAM::User", "Properties": {}}})
     draft.properties("User")["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/IAMFullAccess"]
     only(draft, RULE)
+
+
+@pytest.mark.parametrize(
+    ("policies", "faults"),
+    [
+        ("AdministratorAccess", 1),
+        (["arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"], 1),
+        ([{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}], 1),
+        (["AWSLambdaBasicExecutionRole", {"S3ReadPolicy": {"BucketName": "data"}}], 0),
+    ],
+)
+def test_policies_of_a_sam_function(policies: Any, faults: int) -> None:
+    draft = draft_of({})
+    draft.add("Function", "AWS::Serverless::Function", {"Policies": policies})
+    found = [each for each in draft.findings() if each.code == RULE.code]
+    assert len(found) == faults
+    assert all(each.is_error and each.place == "Function" for each in found)

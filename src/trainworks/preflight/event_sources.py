@@ -1,0 +1,71 @@
+"""What a function's role needs of the queue or stream that Lambda reads for it.
+
+Source: Lambda Developer Guide, "Required permissions" of event source mappings for SQS, Kinesis and DynamoDB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.preflight.workloads.values import text
+
+_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator")
+_ACTIONS = {
+    "sqs": ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    "kinesis": tuple(f"kinesis:{action}" for action in _STREAM),
+    "dynamodb": tuple(f"dynamodb:{action}" for action in _STREAM),
+}
+_FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
+_NAMES_OF_FUNCTIONS = ("AWS::Lambda::Version", "AWS::Lambda::Alias")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A mapping whose function's `role` lacks `actions` on `source`, an ARN."""
+
+    mapping: Resource
+    function: Resource
+    role: Resource
+    actions: tuple[str, ...]
+    source: str
+
+
+def unreadable_sources(graph: Graph) -> Iterator[Unreadable]:
+    """Every event source mapping that Lambda refuses to create."""
+    for mapping in graph.of_type("AWS::Lambda::EventSourceMapping"):
+        source, function = text(mapping.get("EventSourceArn")), _function(graph, mapping.get("FunctionName"))
+        role = permissions_of(graph).role(function.get("Role")) if function else None
+        if function is None or role is None or not source or isinstance(source, Unknown) or "/consumer/" in source:
+            continue
+        owner = next(iter(graph.mentioned(source)), None)
+        if owner is not None and _lets_in(graph, owner):
+            continue
+        service = source.split(":")[2] if source.startswith("arn:") else ""
+        # A policy may name a table's stream by the pattern of all its streams.
+        ways = (source, f"{owner.arn}/stream/any") if owner is not None else (source,)
+        permissions = permissions_of(graph).of(role)
+        missing = tuple(
+            action
+            for action in _ACTIONS.get(service, ())
+            if all(permissions.allows(action, way) is Answer.NO for way in ways)
+        )
+        if missing:
+            yield Unreadable(mapping, function, role, missing, source)
+
+
+def _function(graph: Graph, named: object) -> Resource | None:
+    found = graph.owner(named)
+    if found is not None and found.type in _NAMES_OF_FUNCTIONS:
+        found = graph.owner(found.get("FunctionName"))
+    return found if found is not None and found.type in _FUNCTIONS else None
+
+
+def _lets_in(graph: Graph, queue: Resource) -> bool:
+    """Whether a policy of its own may let the role in, which suffices within an account."""
+    policies = ("AWS::SQS::QueuePolicy", "AWS::SQS::QueueInlinePolicy", "AWS::Kinesis::ResourcePolicy")
+    return queue.get("ResourcePolicy") is not None or any(
+        each.source is not None and each.source.type in policies for each in graph.users_of(queue)
+    )

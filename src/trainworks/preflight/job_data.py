@@ -1,0 +1,49 @@
+"""What a training job's own request says that its role must read and write: its channels and its output.
+
+Checkpoints and keys have rules of their own (TW09, TW25).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.conditions import Verdict
+from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.preflight.resource_policies import resource_policies_of
+from trainworks.preflight.s3_uris import S3Location, location_of
+from trainworks.preflight.workloads import TrainingJob
+
+
+def unreachable_data(graph: Graph, role: Resource, job: TrainingJob) -> Iterator[tuple[str, str]]:
+    """(action, S3 URI) of everything that the role certainly may not do."""
+    wanted = [("s3:GetObject", uri) for uri in job.input_s3_uris]
+    if job.output_s3_uri:
+        wanted.append(("s3:PutObject", job.output_s3_uri))
+    for action, uri in wanted:
+        location = location_of(uri)
+        if location is not None and ":" not in location.bucket and not _may(graph, role, action, location):
+            yield action, uri
+
+
+def _may(graph: Graph, role: Resource, action: str, location: S3Location) -> bool:
+    """Whether the role may, or perhaps may: a policy can name a part of what the URI names, and the job need no more.
+
+    The URI of a channel is a prefix of keys, or one object.
+    """
+    bucket_arn = location.bucket_arn(graph.partition)
+    bucket, beginning = graph.owner(bucket_arn), f"{bucket_arn}/{location.prefix.rstrip('/')}"
+    for arn in (location.objects(graph.partition), beginning, f"{beginning}*"):
+        if bucket is None:
+            answer = permissions_of(graph).of(role).allows(action, arn)
+        else:
+            answer = resource_policies_of(graph).role_may(role, action, bucket, arn, {})
+        if answer is not Answer.NO:
+            return True
+    statements = permissions_of(graph).of(role).statements
+    return any(
+        statement.allows
+        and statement.speaks_of(action) is not Verdict.FALSE
+        and any(isinstance(each, Unknown) or each.startswith(beginning) for each in statement.resources)
+        for statement in statements
+    )

@@ -1,0 +1,219 @@
+"""TW24 on what a state machine hands to a training job, on the job's own data, and on a function's event source."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.preflight.draft import Draft, draft_of, only, quiet
+from tests.unit.preflight.rules.role_bodies import add, without
+from trainworks.preflight.rules.role_actions import RULE
+
+MACHINE_ACTIONS = ["sagemaker:CreateTrainingJob", "events:PutTargets", "events:PutRule", "events:DescribeRule"]
+JOB_ACTIONS = [
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:BatchGetImage",
+    "ecr:GetAuthorizationToken",
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "cloudwatch:PutMetricData",
+]
+
+
+def role(service: str, *statements: dict[str, Any]) -> dict[str, Any]:
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    document = {"Statement": [{"Effect": "Allow", "Resource": "*", **each} for each in statements]}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {"Statement": [trust]},
+            "Policies": [{"PolicyName": "p", "PolicyDocument": document}],
+        },
+    }
+
+
+def arn_of(logical_id: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [logical_id, "Arn"]}
+
+
+def training(data: str = "s3://data/train", output: str = "s3://models/output") -> Draft:
+    """A machine that starts a training job, with everything that both need."""
+    request = {
+        "TrainingJobName.$": "$.name",
+        "RoleArn": "${JobRole}",
+        "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+        "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": data}}}],
+        "OutputDataConfig": {"S3OutputPath": output},
+    }
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync",
+        "Parameters": request,
+        "End": True,
+    }
+    return draft_of(
+        {
+            "MachineRole": role(
+                "states.amazonaws.com",
+                {"Action": MACHINE_ACTIONS},
+                {
+                    "Action": "iam:PassRole",
+                    "Resource": arn_of("JobRole"),
+                    "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+                },
+            ),
+            "JobRole": role(
+                "sagemaker.amazonaws.com",
+                {"Action": JOB_ACTIONS},
+                {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::data/train/*"},
+                {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::models/output/*"},
+            ),
+            "OtherRole": role("sagemaker.amazonaws.com"),
+            "Machine": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {
+                    "RoleArn": arn_of("MachineRole"),
+                    "DefinitionString": json.dumps({"StartAt": "Train", "States": {"Train": task}}),
+                    "DefinitionSubstitutions": {"JobRole": arn_of("JobRole")},
+                },
+            },
+        }
+    )
+
+
+def missing(draft: Draft) -> list[str]:
+    """What TW24 says of the untouched draft, warnings of what is beyond the need aside."""
+    return [each.message for each in draft._clean.known if each.code == RULE.code and each.is_error]
+
+
+def test_a_machine_that_may_pass_another_role_only() -> None:
+    draft = training()
+    assert missing(draft) == []
+    passing = draft.properties("MachineRole")["Policies"][0]["PolicyDocument"]["Statement"][1]
+    passing["Resource"] = arn_of("OtherRole")
+    (found,) = only(draft, RULE)
+    assert (found.place, found.is_error) == ("MachineRole", True)
+    assert "lacks iam:PassRole on" in found.message
+    assert "${JobRole.Arn}" in found.message
+
+
+def test_a_machine_that_may_pass_the_role_to_another_service_only() -> None:
+    draft = training()
+    passing = draft.properties("MachineRole")["Policies"][0]["PolicyDocument"]["Statement"][1]
+    passing["Condition"] = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    assert "lacks iam:PassRole" in only(draft, RULE)[0].message
+
+
+def test_a_role_that_is_known_at_run_time_only() -> None:
+    draft = training()
+    machine = draft.properties("Machine")
+    machine["DefinitionString"] = machine["DefinitionString"].replace('"RoleArn": "${JobRole}"', '"RoleArn.$": "$.r"')
+    draft.properties("MachineRole")["Policies"][0]["PolicyDocument"]["Statement"][1]["Resource"] = arn_of("OtherRole")
+    quiet(draft, RULE)
+
+
+@pytest.mark.parametrize(
+    ("action", "says"),
+    [
+        ("s3:GetObject", "lacks s3:GetObject on the job's input s3://data/train"),
+        ("s3:PutObject", "lacks s3:PutObject on the job's output s3://models/output"),
+    ],
+)
+def test_a_job_without_access_to_its_own_data(action: str, says: str) -> None:
+    draft = without(training(), "JobRole", action)
+    (found,) = only(draft, RULE)
+    assert (found.place, found.is_error) == ("JobRole", True)
+    assert says in found.message
+
+
+@pytest.mark.parametrize(
+    "resource",
+    ["arn:aws:s3:::data/train*", "arn:aws:s3:::data/train/2026/*", "arn:aws:s3:::data/*", "*"],
+)
+def test_access_to_data_in_other_words(resource: str) -> None:
+    draft = without(training(), "JobRole", "s3:GetObject")
+    quiet(add(draft, "JobRole", Action="s3:Get*", Resource=resource), RULE)
+
+
+def test_a_channel_of_one_object() -> None:
+    draft = training(data="s3://data/train.csv")
+    draft = without(draft, "JobRole", "s3:GetObject")
+    quiet(add(draft, "JobRole", Action="s3:GetObject", Resource="arn:aws:s3:::data/train.csv"), RULE)
+
+
+SOURCES: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+    "sqs": (
+        {"Type": "AWS::SQS::Queue"},
+        "Arn",
+        ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+    ),
+    "kinesis": (
+        {"Type": "AWS::Kinesis::Stream"},
+        "Arn",
+        ["kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator"],
+    ),
+    "dynamodb": (
+        {"Type": "AWS::DynamoDB::Table"},
+        "StreamArn",
+        ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+    ),
+}
+
+
+def reading(service: str, resource: Any = None) -> Draft:
+    """A function that may read its event source."""
+    body, attribute, actions = SOURCES[service]
+    arn = {"Fn::GetAtt": ["Source", attribute]}
+    return draft_of(
+        {
+            "Source": body,
+            "Role": role(
+                "lambda.amazonaws.com",
+                {"Action": ["logs:CreateLogStream", "logs:PutLogEvents"]},
+                {"Action": actions, "Resource": resource or arn},
+            ),
+            "Function": {"Type": "AWS::Lambda::Function", "Properties": {"Role": arn_of("Role")}},
+            "Alias": {
+                "Type": "AWS::Lambda::Alias",
+                "Properties": {"FunctionName": {"Ref": "Function"}, "FunctionVersion": "1", "Name": "live"},
+            },
+            "Mapping": {
+                "Type": "AWS::Lambda::EventSourceMapping",
+                "Properties": {"FunctionName": {"Ref": "Function"}, "EventSourceArn": arn},
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize("function", ["Function", "Alias"])
+@pytest.mark.parametrize("service", list(SOURCES))
+def test_an_event_source_that_the_function_may_not_read(service: str, function: str) -> None:
+    draft = reading(service)
+    draft.properties("Mapping")["FunctionName"] = {"Ref": function}
+    assert missing(draft) == []
+    (found,) = only(without(draft, "Role", SOURCES[service][2][1]), RULE)
+    assert (found.place, found.is_error) == ("Role", True)
+    assert f"lacks {SOURCES[service][2][1]}" in found.message
+    assert "event source mapping Mapping" in found.message
+
+
+def test_a_stream_named_by_the_pattern_of_its_table() -> None:
+    draft = reading("dynamodb", {"Fn::Sub": "${Source.Arn}/stream/*"})
+    assert missing(draft) == []
+
+
+def test_a_queue_whose_own_policy_may_let_the_function_in() -> None:
+    draft = without(reading("sqs"), "Role", *SOURCES["sqs"][2])
+    draft.add("Policy", "AWS::SQS::QueuePolicy", {"Queues": [{"Ref": "Source"}], "PolicyDocument": {"Statement": []}})
+    quiet(draft, RULE)
+
+
+def test_a_function_without_logs_works_unseen() -> None:
+    draft = without(reading("sqs"), "Role", "logs:PutLogEvents")
+    (found,) = [each for each in draft.findings() if each.code == RULE.code]
+    assert not found.is_error
+    assert "logs:PutLogEvents" in found.message
