@@ -313,7 +313,7 @@ RESOURCES: tuple[Row, ...] = (
         "no price limit, types that fit, encrypted volumes, IMDSv2; on-demand behind spot in prod; `batch.*`",
         (
             f"{DEFECT_TESTS}::test_d17_batch_jobs_fit_the_hosts_that_are_named",
-            f"{PROMISES}::test_hosts_have_imdsv2_out_of_the_containers_reach_and_encrypted_volumes",
+            f"{PROMISES}::test_hosts_have_imdsv2_alone_encrypted_volumes_and_a_named_image",
         ),
     ),
     Row(

@@ -64,6 +64,7 @@ OVERRIDES = {
     "batch.max_vcpus": Override(33),
     "batch.min_vcpus": Override(3),
     "batch.on_demand_max_vcpus": Override(33),
+    "batch.volume_size_in_gb": Override(33),
     "batch.job_vcpus": Override(2),
     "batch.job_memory_mib": Override(333),
     "batch.job_timeout_seconds": Override(333),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import REGION
 from tests.snapshot.defects.operations import TAGLESS, tags_of
 from tests.snapshot.defects.storage import CREATE_ONLY_NAMES
 from tests.snapshot.platform import Platform, Resource
@@ -46,7 +47,7 @@ def buckets(platform: Platform) -> dict[str, dict[str, Any]]:
 
 def test_jobs_get_the_isolated_subnets(platform: Platform) -> None:
     subnets = platform.training_job_config()["VpcConfig"]["Subnets"]
-    assert len(subnets) == len(platform.profile.network.availability_zones) >= 2
+    assert len(subnets) == len(platform.profile.network.zone_letters(REGION)) >= 2
     assert platform.outputs["PrivateSubnetIds"] == ",".join(subnets)
     known = {each.arn() for each in platform.resources("AWS::EC2::Subnet")}
     assert set(subnets) <= known
@@ -177,6 +178,10 @@ def test_the_dashboard_draws_metrics_that_exist(platform: Platform) -> None:
             if "TrainingJob" in rule.logical_id or "BatchJob" in rule.logical_id
         }
         assert "ALL" not in json.dumps(metrics)
+        # Batch's clusters contain the environment's name; in quotes only the very name would be found.
+        clusters = [each for each in expressions if "AWS/ECS" in each]
+        assert len(clusters) == 2 * len(platform.resources("AWS::Batch::ComputeEnvironment"))
+        assert all(re.search(r'MetricName="\w+Reservation" ClusterName=[^"]', each) for each in clusters)
 
 
 def test_what_holds_data_lives_as_long_as_the_profile_says(platform: Platform) -> None:
@@ -184,6 +189,11 @@ def test_what_holds_data_lives_as_long_as_the_profile_says(platform: Platform) -
     for type_ in ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::ECR::Repository"):
         for resource in platform.resources(type_):
             assert resource.body["DeletionPolicy"] == resource.body["UpdateReplacePolicy"] == expected
+    # A bucket that is left behind without its policy takes plain HTTP and no more access logs.
+    policies = platform.resources("AWS::S3::BucketPolicy")
+    assert len(policies) == len(buckets(platform)) == 3
+    assert {each.body.get("DeletionPolicy", "Delete") for each in policies} == {expected}
+    assert {each.body.get("UpdateReplacePolicy", "Delete") for each in policies} == {expected}
 
 
 def test_prod_keeps_its_data_and_is_protected(prod: Platform, dev: Platform) -> None:
@@ -261,7 +271,7 @@ def _ingress(platform: Platform, group_id: str) -> list[Any]:
     return [*platform.properties(group).get("SecurityGroupIngress", []), *separate]
 
 
-def test_hosts_have_imdsv2_out_of_the_containers_reach_and_encrypted_volumes(platform: Platform) -> None:
+def test_hosts_have_imdsv2_alone_encrypted_volumes_and_a_named_image(platform: Platform) -> None:
     template = platform.resource("AWS::EC2::LaunchTemplate")
     data = template.properties["LaunchTemplateData"]
     assert data["MetadataOptions"] == {
@@ -270,9 +280,37 @@ def test_hosts_have_imdsv2_out_of_the_containers_reach_and_encrypted_volumes(pla
         "HttpPutResponseHopLimit": 1,
     }
     assert all(mapping["Ebs"]["Encrypted"] for mapping in data["BlockDeviceMappings"])
+    assert [mapping["Ebs"]["VolumeSize"] for mapping in data["BlockDeviceMappings"]] == [30]
     for environment in platform.resources("AWS::Batch::ComputeEnvironment"):
-        reference = platform.properties(environment)["ComputeResources"]["LaunchTemplate"]
+        resources = platform.properties(environment)["ComputeResources"]
+        reference = resources["LaunchTemplate"]
         assert reference == {"LaunchTemplateId": template.arn(), "Version": template.arn("LatestVersionNumber")}
+        assert resources["Ec2Configuration"] == [{"ImageType": "ECS_AL2023"}]
+
+
+def test_a_job_that_takes_its_hosts_credentials_can_do_next_to_nothing(platform: Platform) -> None:
+    """A container on EC2 is in its host's network, and so within one hop of them."""
+    (role,) = [each for each in platform.roles() if each.resource.logical_id.startswith("InstanceRole")]
+    actions = set(role.allowed())
+    assert {action.partition(":")[0] for action in actions} == {"ecs", "ec2", "logs"}
+    assert {action for action in actions if not action.startswith("ecs:")} == {
+        "ec2:DescribeTags", "logs:CreateLogStream", "logs:PutLogEvents",
+    }  # fmt: skip
+    assert not {"ecs:RunTask", "ecs:StartTask", "ecs:RegisterTaskDefinition"} & actions
+
+
+def test_flow_logs_name_their_group_and_not_its_arn(platform: Platform) -> None:
+    """The ARN that a log group gives ends in `:*`: EC2 accepts it and never delivers a record."""
+    flow_log = platform.properties(platform.resource("AWS::EC2::FlowLog"))
+    assert flow_log["LogGroupName"] == platform.resource("AWS::Logs::LogGroup", "FlowLog").arn()
+    assert "LogDestination" not in flow_log
+
+
+def test_what_waits_already_has_no_dependency_beside_it(platform: Platform) -> None:
+    """A nested stack that takes an output of another one waits for it."""
+    for stack in platform.resources("AWS::CloudFormation::Stack"):
+        named = json.dumps(stack.properties)
+        assert not [each for each in stack.body.get("DependsOn", []) if f'["{each}"' in named], stack.logical_id
 
 
 def test_the_notebook_is_closed_encrypted_and_current(platform: Platform) -> None:
@@ -505,7 +543,7 @@ def test_the_notebook_stops_when_idle(platform: Platform) -> None:
 
 def test_zones_are_those_of_the_region(platform: Platform) -> None:
     zones = {each.properties["AvailabilityZone"] for each in platform.resources("AWS::EC2::Subnet")}
-    assert zones == {f"eu-west-1{letter}" for letter in platform.profile.network.availability_zones}
+    assert zones == {f"eu-west-1{letter}" for letter in platform.profile.network.zone_letters(REGION)}
 
 
 def test_nothing_is_left_to_be_looked_up_in_the_account(platform: Platform) -> None:

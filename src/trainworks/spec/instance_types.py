@@ -146,6 +146,18 @@ def instance_type(name: str) -> InstanceType:
     return found
 
 
+def has_nvidia_gpus(name: str) -> bool:
+    """Whether hosts of the EC2 type have NVIDIA GPUs; of a type that is not in the table by its family's letter.
+
+    EC2 calls families with GPUs g and p; `a` for an AMD processor stands for AMD's graphics in g4ad alone.
+    """
+    found = _catalogue().get(name)
+    if found is not None:
+        return found.gpus > 0
+    family = name.partition(".")[0]
+    return family[:1] in ("g", "p") and family[1:2].isdigit() and family != "g4ad"
+
+
 def schedulable_memory_mib(kind: InstanceType) -> int:
     """The most that containers can get of a host: never all of it, so a job of 8192 MiB fits no host of 8 GiB.
 

@@ -24,6 +24,7 @@ from aws_cdk import aws_iam as iam  # noqa: E402
 
 from trainworks import infra  # noqa: E402
 from trainworks.infra import BatchInference, Network, Storage, Training, TrainingPlatform  # noqa: E402
+from trainworks.infra.constructs.compute_environment import image_types  # noqa: E402
 
 DEV = PROFILES[ProfileName.DEV]
 HERE = cdk.Environment(account="111111111111", region="eu-west-1")
@@ -233,3 +234,40 @@ def test_the_flags_of_the_app_around_do_not_matter(tmp_path: Path, profile: Envi
         "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": True,
     }
     assert synthesized("plain", {}) == synthesized("flags", everything_else)
+
+
+def test_a_region_without_budgets(app: cdk.App) -> None:
+    there = cdk.Environment(account="111111111111", region="eu-north-1")
+    with pytest.raises(ConfigurationError, match="no AWS::Budgets::Budget in eu-north-1") as caught:
+        TrainingPlatform(cdk.Stack(app, "north", env=there), "Ml")
+    assert "cost = false" in caught.value.fix
+    without = replace(DEV, cost=None)
+    platform = TrainingPlatform(cdk.Stack(app, "other", env=there), "Ml", profile=without, environment_suffix="other")
+    assert platform.cost is None
+
+
+def test_alerts_wait_for_the_policy_of_a_topic_beside_them(stack: cdk.Stack) -> None:
+    TrainingPlatform(stack, "Ml", nested=False)
+    (policy,) = resources(stack, "AWS::SNS::TopicPolicy")
+    for type_ in ("AWS::Budgets::Budget", "AWS::CE::AnomalySubscription"):
+        (alert,) = resources(stack, type_).values()
+        assert alert["DependsOn"] == [policy]
+
+
+@pytest.mark.parametrize(
+    ("instance_types", "images"),
+    [
+        (["m5.large", "c7g.large"], ["ECS_AL2023"]),
+        (["g5.xlarge", "p4d.24xlarge"], ["ECS_AL2023_NVIDIA"]),
+        (["m5.large", "g4dn.xlarge"], ["ECS_AL2023", "ECS_AL2023_NVIDIA"]),
+        (["g99.large"], ["ECS_AL2023_NVIDIA"]),
+        (["m99.large", "g4ad.xlarge", "inf2.xlarge"], ["ECS_AL2023"]),
+    ],
+)
+def test_hosts_with_gpus_have_an_image_of_their_own(instance_types: list[str], images: list[str]) -> None:
+    assert image_types(instance_types) == images
+
+
+def test_types_that_no_image_supports_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"names p3\.2xlarge"):
+        image_types(["m5.large", "p3.2xlarge"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aws_cdk import aws_batch as batch
 from constructs import Construct
 
+from trainworks.errors import ConfigurationError
+from trainworks.spec.instance_types import has_nvidia_gpus
 from trainworks.spec.profile import BatchProfile
 
 
@@ -25,7 +28,9 @@ class ComputeEnvironment(Construct):
 
     Neither name nor service role nor bid percentage: names block replacement, Batch brings its service-linked role,
     and without a limit spot never costs more than on-demand. Nothing is added to the instance types, so that a job
-    lands on what the profile says.
+    lands on what the profile says. The images are named, so that Batch's default can change without them.
+
+    Raises `ConfigurationError` for instance types that these images do not support.
     """
 
     def __init__(
@@ -53,6 +58,10 @@ class ComputeEnvironment(Construct):
                 minv_cpus=profile.min_vcpus if spot else 0,
                 maxv_cpus=profile.max_vcpus if spot else profile.on_demand_max_vcpus,
                 instance_types=list(profile.instance_types),
+                ec2_configuration=[
+                    batch.CfnComputeEnvironment.Ec2ConfigurationObjectProperty(image_type=image_type)
+                    for image_type in image_types(profile.instance_types)
+                ],
                 subnets=placement.subnet_ids,
                 security_group_ids=[placement.security_group_id],
                 instance_role=placement.instance_profile_arn,
@@ -61,3 +70,22 @@ class ComputeEnvironment(Construct):
             ),
         )
         self.compute_environment_arn = self.resource.attr_compute_environment_arn
+
+
+def image_types(instance_types: Sequence[str]) -> list[str]:
+    """Batch's names for the ECS-optimized images of Amazon Linux 2023: one for hosts with NVIDIA GPUs, one for others.
+
+    With both Batch takes for each host the one that fits its type (API shape `Ec2Configuration`).
+    """
+    unsupported = [name for name in instance_types if name.startswith(_WITHOUT_IMAGE)]
+    if unsupported:
+        raise ConfigurationError(
+            f"batch.instance_types names {', '.join(unsupported)}, and Batch's images of Amazon Linux 2023 support "
+            "neither p3 nor g3",
+            fix="use newer types, such as g4dn.xlarge or g5.xlarge",
+        )
+    with_gpus = {has_nvidia_gpus(name) for name in instance_types}
+    return ["ECS_AL2023_NVIDIA" if gpus else "ECS_AL2023" for gpus in sorted(with_gpus)]
+
+
+_WITHOUT_IMAGE = ("p3", "g3")

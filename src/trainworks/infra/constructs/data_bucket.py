@@ -53,6 +53,7 @@ class DataBucket(s3.Bucket):
                 ),
             ],
         )
+        keep_policy_with(self, profile)
 
     def publish_events(self) -> None:
         """Send object events to EventBridge, by the bucket's own property: the L2 switch adds a Lambda function."""
@@ -60,3 +61,11 @@ class DataBucket(s3.Bucket):
         if not isinstance(resource, s3.CfnBucket):
             raise TypeError(f"the bucket's resource is a {type(resource).__name__}")
         resource.add_property_override("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True)
+
+
+def keep_policy_with(bucket: s3.Bucket, profile: StorageProfile) -> None:
+    """Where the bucket outlives the stack its policy does too: without one it takes plain HTTP and no access logs."""
+    if profile.retain:
+        if bucket.policy is None:
+            raise TypeError(f"{bucket.node.path} has no policy yet")
+        bucket.policy.apply_removal_policy(RemovalPolicy.RETAIN)

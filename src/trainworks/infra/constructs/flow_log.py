@@ -43,6 +43,7 @@ class FlowLog(Construct):
             resource_type="VPC",
             traffic_type="ALL",
             log_destination_type="cloud-watch-logs",
-            log_destination=group.attr_arn,
+            # By name: the ARN that a log group gives ends in `:*`, which EC2 takes, and then never delivers to.
+            log_group_name=group.ref,
             deliver_logs_permission_arn=role.role_arn,
         )

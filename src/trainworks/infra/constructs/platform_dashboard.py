@@ -54,13 +54,21 @@ class PlatformDashboard(Construct):
 
 
 def _batch(compute_environment_arns: Sequence[str]) -> list[tuple[str, Metrics]]:
-    """Reservation of the ECS clusters of compute environments, whose names contain those of the environments."""
+    """Reservation of the ECS clusters of compute environments, whose names contain those of the environments.
+
+    Without quotes, then: in quotes a search finds names that are the same from end to end.
+    """
     names = [Fn.select(1, Fn.split("/", arn)) for arn in compute_environment_arns]
     return [
         (
             f"Batch: reserved {what}, %",
             [
-                [{"expression": _expression("{AWS/ECS,ClusterName}", metric, "Average", f'"{name}"'), "id": f"e{n}"}]
+                [
+                    {
+                        "expression": _expression("{AWS/ECS,ClusterName}", metric, "Average", f"ClusterName={name}"),
+                        "id": f"e{n}",
+                    }
+                ]
                 for n, name in enumerate(names)
             ],
         )

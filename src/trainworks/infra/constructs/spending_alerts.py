@@ -1,7 +1,8 @@
 """A budget and an anomaly monitor for what carries one tag; both tell a topic, and neither costs anything.
 
-Budgets and Cost Explorer are global: the resources can be in a stack of any region. The tag has to be activated as a
-cost allocation tag, once, in the account that pays; until then both see no cost.
+Budgets and Cost Explorer are global, their CloudFormation types are not: `spec.cost_regions` knows where they are
+missing. The tag has to be activated as a cost allocation tag, once, in the account that pays; until then both see no
+cost.
 """
 
 from __future__ import annotations
@@ -9,17 +10,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from aws_cdk import CfnResource, Stack
+from aws_cdk import CfnResource, Stack, Token
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_ce as ce
 from constructs import Construct
 
+from trainworks.errors import ConfigurationError
 from trainworks.infra.constructs.notification_topic import NotificationTopic
+from trainworks.spec.cost_regions import missing_types
 from trainworks.spec.profile import CostProfile
 
 
 class SpendingAlerts(Construct):
-    """Watches the cost of everything tagged `tag_key` = `tag_value`. `tags` are those of the two alerts themselves."""
+    """Watches the cost of everything tagged `tag_key` = `tag_value`. `tags` are those of the two alerts themselves.
+
+    Raises `ConfigurationError` in a region whose CloudFormation knows no budgets.
+    """
 
     def __init__(
         self,
@@ -32,6 +38,7 @@ class SpendingAlerts(Construct):
         tags: Mapping[str, str],
     ) -> None:
         super().__init__(scope, id)
+        _require_types(Stack.of(self).region)
         self._topic = topic
         self._cost_tag = cost_tag
         self._budget(profile, tags)
@@ -105,5 +112,20 @@ class SpendingAlerts(Construct):
         )
 
     def _after_policy(self, resource: CfnResource) -> None:
-        """Both services try the topic when they are given it."""
-        resource.add_dependency(self._topic.policy)
+        """Both services try the topic when they are given it.
+
+        In another stack than the topic they wait for all of the topic's stack, since they name the topic.
+        """
+        if Stack.of(resource) is Stack.of(self._topic.policy):
+            resource.add_resource_dependency(self._topic.policy)
+
+
+def _require_types(region: str) -> None:
+    if Token.is_unresolved(region):
+        return
+    missing = missing_types(region)
+    if missing:
+        raise ConfigurationError(
+            f"CloudFormation has no {', '.join(missing)} in {region}",
+            fix="set cost = false in [environments.NAME] of trainworks.toml, or give a profile without cost settings",
+        )

@@ -119,15 +119,21 @@ class BatchInference(Construct):
                 destinations=network.destinations_from(network.batch_subnets),
             ).security_group_id,
             instance_profile_arn=iam.CfnInstanceProfile(self, "InstanceProfile", roles=[role.role_name]).attr_arn,
-            launch_template=self._launch_template(),
+            launch_template=self._launch_template(profile),
         )
         environments = [ComputeEnvironment(self, "Spot", profile=profile, placement=placement, spot=True)]
         if profile.on_demand_max_vcpus:
             environments.append(ComputeEnvironment(self, "OnDemand", profile=profile, placement=placement, spot=False))
         return environments
 
-    def _launch_template(self) -> batch.CfnComputeEnvironment.LaunchTemplateSpecificationProperty:
-        """IMDSv2 only and out of the containers' reach (one hop); encrypted volumes."""
+    def _launch_template(
+        self, profile: BatchProfile
+    ) -> batch.CfnComputeEnvironment.LaunchTemplateSpecificationProperty:
+        """IMDSv2 only; encrypted volumes.
+
+        One hop is no wall here: Batch starts containers in the host's own network, where nothing is between them and
+        the host's credentials. What protects is that the instance role can do little but the work of the ECS agent.
+        """
         template = ec2.CfnLaunchTemplate(
             self,
             "LaunchTemplate",
@@ -139,7 +145,10 @@ class BatchInference(Construct):
                     ec2.CfnLaunchTemplate.BlockDeviceMappingProperty(
                         device_name="/dev/xvda",
                         ebs=ec2.CfnLaunchTemplate.EbsProperty(
-                            encrypted=True, volume_size=30, volume_type="gp3", delete_on_termination=True
+                            encrypted=True,
+                            volume_size=profile.volume_size_in_gb,
+                            volume_type="gp3",
+                            delete_on_termination=True,
                         ),
                     )
                 ],

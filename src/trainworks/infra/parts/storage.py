@@ -11,7 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from trainworks.infra.constructs.data_bucket import DataBucket
+from trainworks.infra.constructs.data_bucket import DataBucket, keep_policy_with
 from trainworks.infra.constructs.notification_topic import Publisher, publisher_key_statements, publishers_of
 from trainworks.infra.constructs.policy import Prefixes, key_use
 from trainworks.infra.constructs.training_role import DataStores
@@ -64,6 +64,7 @@ class Storage(Construct):
                 )
             ],
         )
+        keep_policy_with(self.log_bucket, storage)
         self.dataset_bucket = DataBucket(
             self, "DatasetBucket", profile=storage, key=self.data_key, log_bucket=self.log_bucket
         )

@@ -1,4 +1,4 @@
-"""TW29: a log group that nobody writes to, and a writer whose log group nobody makes."""
+"""TW29: a log group that nobody writes to, a writer whose log group nobody makes, a flow log that never delivers."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ _SHARED = frozenset(
 """Groups that a service writes under a name of its own, whoever runs the job."""
 
 _BY_NAME = re.compile(
-    r"/aws/(sagemaker/(Endpoints|InferenceComponents|Clusters)|lambda|codebuild|ecs/containerinsights|eks"
+    r"/aws/(sagemaker/(Endpoints|InferenceComponents|Clusters)|codebuild|ecs/containerinsights|eks"
     r"|rds/(instance|cluster)|apigateway|kinesisfirehose|states|vendedlogs)/.+"
 )
 """Groups that a service names after one of its resources."""
+
+_OF_FUNCTIONS = "/aws/lambda/"
+_FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
+_EDGE = re.compile(r"[a-z]{2}(-[a-z]+)+-\d\.")
 
 _READERS = frozenset(
     {
@@ -62,13 +66,30 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
             )
     for resource, container in _containers(graph):
         yield from _missing_group(graph, resource, container, names)
+    yield from _undelivered(graph)
 
 
 def _has_writer(graph: Graph, group: Resource) -> bool:
     name = group.physical_id
-    if isinstance(name, Unknown) or name in _SHARED or _BY_NAME.fullmatch(name):
+    if isinstance(name, Unknown) or name in _SHARED:
+        return True
+    if name.startswith(_OF_FUNCTIONS) and _may_be_of_function(graph, name.removeprefix(_OF_FUNCTIONS)):
+        return True
+    if _BY_NAME.fullmatch(name):
         return True
     return any(_writes(reference.source) for reference in graph.users_of(group))
+
+
+def _may_be_of_function(graph: Graph, name: str) -> bool:
+    """Whether a function has the name. Where the templates have none at all, others may be elsewhere.
+
+    What a macro makes is not known, and Lambda@Edge puts a region before the name.
+    """
+    functions = graph.of_type(*_FUNCTIONS)
+    named = [each.get("FunctionName", default=each.physical_id) for each in functions]
+    made = any("Transform" in graph.template(stack, way) for stack in graph.stacks for way in graph.ways(stack))
+    uncertain = made or not functions or any(isinstance(each, Unknown) for each in named)
+    return uncertain or _EDGE.match(name) is not None or name in named
 
 
 def _writes(source: Resource | None) -> bool:
@@ -105,10 +126,28 @@ def _missing_group(graph: Graph, resource: Resource, container: Mapping[str, Any
         )
 
 
+def _undelivered(graph: Graph) -> Iterator[Fault]:
+    """`Fn::GetAtt` of a log group's Arn ends in `:*`, which EC2 accepts as a destination and cannot write to."""
+    for flow_log in graph.of_type("AWS::EC2::FlowLog"):
+        destination = flow_log.get("LogDestination")
+        if isinstance(destination, str) and _ALL_STREAMS.fullmatch(destination):
+            yield Fault(
+                flow_log,
+                "its LogDestination ends in :*, as the Arn attribute of a log group does: EC2 accepts it, reports "
+                "Access error and never delivers a record",
+                destination,
+                "LogGroupName: the group's name (Ref), instead of LogDestination",
+                Severity.ERROR,
+            )
+
+
+_ALL_STREAMS = re.compile(r"arn:[^:]*:logs:[^:]*:[^:]*:log-group:.+:\*")
+
+
 RULE = Rule(
     code="TW29",
     severity=Severity.WARNING,
-    title="a log group that nothing writes to; a container whose log group is missing (error)",
-    origin="Retention set on a group that stays empty, while the real one grows; tasks that end before a first line.",
+    title="a log group that nothing writes to; a container or flow log whose group is missing or misnamed (error)",
+    origin="Retention set on a group that stays empty, while the real one grows; tasks and flow logs without a line.",
     find=find,
 )
