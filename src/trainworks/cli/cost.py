@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trainworks.cli.addressed import addressed
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, print_json, stderr, stdout
 from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
@@ -186,7 +187,7 @@ def _prices(region: str, file: Path | None) -> PriceTable:
     if not table.prices:
         stderr().print(
             f"no prices are known for {region}: everything that is metered is unknown\n"
-            f"  fix: trainworks cost refresh --region {region}",
+            f"  fix: {addressed(f'trainworks cost refresh --region {region}')}",
             style="yellow",
         )
     return table

@@ -10,10 +10,10 @@ import typer
 from rich.text import Text
 
 from trainworks.cli import demo_steps as steps
-from trainworks.cli.follow import transition_line
+from trainworks.cli.follow import still, transition_line
 from trainworks.cli.output import Output, OutputOption, print_json, stderr, stdout
 from trainworks.errors import JobError
-from trainworks.jobs.job import Transition
+from trainworks.jobs.job import Transition, Waiting
 
 if TYPE_CHECKING:
     from trainworks.deploy.deployer import UpResult
@@ -146,6 +146,8 @@ def _show(progress: Progress) -> None:
     """Log lines and statuses as they come, on standard error."""
     if isinstance(progress, Transition):
         stderr().print(transition_line(progress))
+    elif isinstance(progress, Waiting):
+        stderr().print(Text(f"  {still(progress)}", style="dim"))
     else:
         stderr().print(Text(f"  {progress.message}", style="dim"))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trainworks.cli.addressed import use
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _diagnosis(subject: str | None, environment_name: str) -> Diagnosis:
     from trainworks.cli.doctor_subject import diagnose, diagnose_stack_of
 
     is_environment = subject in environment_names()
-    environment = load_environment(subject if is_environment else environment_name)
+    environment = load_environment(use(subject) if is_environment else environment_name)
     session = session_for(environment)
     looker = Looker(session.client)  # type: ignore[arg-type]  # the stubs know each service by name
     if is_environment:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from trainworks.cli.addressed import addressed
 from trainworks.doctor.finding import Diagnosis, Finding, Likelihood, Outcome
 
 _SIGNS = {
@@ -27,7 +28,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> RenderableType:
         if finding.outcome is Outcome.OK:
             continue
         if finding.fix:
-            parts.append(Text.assemble(("      fix: ", "bold"), finding.fix))
+            parts.append(Text.assemble(("      fix: ", "bold"), addressed(finding.fix)))
         if finding.outcome is not Outcome.COULD_NOT_LOOK:
             parts += [
                 Text(_indented(f"{each.call} at {each.at:%H:%M:%S}: {each.value}"), style="dim")
@@ -49,7 +50,7 @@ def diagnosis_record(diagnosis: Diagnosis) -> dict[str, object]:
                 "outcome": finding.outcome,
                 "likelihood": finding.likelihood,
                 "what": finding.what,
-                "fix": finding.fix,
+                "fix": addressed(finding.fix),
                 "evidence": [{"call": each.call, "value": each.value, "at": each.at} for each in finding.evidence],
             }
             for finding in diagnosis.findings

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from trainworks.cli.addressed import addressed
 from trainworks.deploy.drift import DriftReport, PropertyDrift, ResourceDrift
 
 _LONGEST_VALUE = 120
@@ -26,7 +27,7 @@ def drift_text(report: DriftReport | None) -> Text:
         text.append("\n".join(_lines(drift)) + "\n", style="yellow")
     for failure in report.failures:
         text.append(f"  not compared: {failure}\n", style="red")
-    text.append("`trainworks up` leaves drift as it is; change it back, or take it into the definition")
+    text.append(addressed("`trainworks up` leaves drift as it is; change it back, or take it into the definition"))
     return text
 
 

@@ -8,8 +8,9 @@ import typer
 from botocore.exceptions import BotoCoreError
 from rich.text import Text
 
+from trainworks.cli.addressed import addressed
 from trainworks.cli.output import Output, stderr
-from trainworks.jobs.job import Follow, Job, Snapshot, Transition, checked
+from trainworks.jobs.job import Follow, Job, Snapshot, Transition, Waiting, checked
 from trainworks.jobs.logs import LogLine
 
 INTERRUPTED = 130
@@ -28,11 +29,13 @@ def show(job: Job, output: Output = Output.TEXT) -> Snapshot:
         for each in follow:
             if isinstance(each, Transition):
                 notes.print(transition_line(each))
+            elif isinstance(each, Waiting):
+                notes.print(waiting_line(job, each))
             else:
                 log.write(log_line(each, labelled))
                 log.flush()
     except KeyboardInterrupt:
-        notes.print(f"\n{how_to_come_back(job)}   end it: [bold]trainworks stop {job.name}[/]")
+        notes.print(f"\n{how_to_come_back(job)}   end it: [bold]{addressed(f'trainworks stop {job.name}')}[/]")
         raise typer.Exit(INTERRUPTED) from None
     except BotoCoreError:
         # Nobody answers: that ends the following, and nothing else.
@@ -45,7 +48,7 @@ def show(job: Job, output: Output = Output.TEXT) -> Snapshot:
 
 def how_to_come_back(job: Job) -> str:
     """A job does not depend on who follows it."""
-    return f"{job.name} goes on. Come back: [bold]trainworks logs -f {job.name}[/]"
+    return f"{job.name} goes on. Come back: [bold]{addressed(f'trainworks logs -f {job.name}')}[/]"
 
 
 def has_several_logs(job: Job) -> bool:
@@ -60,9 +63,28 @@ def log_line(line: LogLine, labelled: bool) -> str:
     return f"[{line.label}] {line.message}\n" if labelled and line.label else f"{line.message}\n"
 
 
+def waiting_line(job: Job, waiting: Waiting) -> Text:
+    """That it has no host, and who can tell why."""
+    command = addressed(f"trainworks doctor {job.name}")
+    for_long = f"{still(waiting)}; " if waiting.seconds else ""
+    return Text.assemble("  ", for_long, "why, and what to do: ", (command, "bold"))
+
+
+def still(waiting: Waiting) -> str:
+    """`still RUNNABLE after 2 min`."""
+    return f"still {waiting.status} after {waiting.seconds / 60:.0f} min"
+
+
 def transition_line(transition: Transition) -> Text:
     """One status as it is printed: AWS's word and AWS's message."""
-    colour = {"Completed": "green", "SUCCEEDED": "green", "Failed": "red", "FAILED": "red", "Interrupted": "yellow"}
+    colour = {
+        "Completed": "green",
+        "SUCCEEDED": "green",
+        "Failed": "red",
+        "FAILED": "red",
+        "Interrupted": "yellow",
+        "RUNNABLE": "yellow",
+    }
     return Text.assemble(
         ("● ", colour.get(transition.status, "blue")), (transition.status, "bold"), ("  " + transition.message, "dim")
     )

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
+from trainworks.cli.addressed import addressed
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, table
 
 app = typer.Typer(no_args_is_help=True)
@@ -56,8 +57,8 @@ def list_(environment: EnvironmentOption = "local", output: OutputOption = Outpu
             )
             for each in found
         ]
-        return (
-            table(("image", "digest", "pushed", "size"), rows) if rows else "no images: trainworks image build FOLDER"
-        )
+        if not rows:
+            return addressed("no images: trainworks image build FOLDER")
+        return table(("image", "digest", "pushed", "size"), rows)
 
     emit(output, [asdict(each) for each in found], render)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from trainworks.cli.addressed import addressed
 from trainworks.cli.job_cost_view import bill_record, saved_sentence
 from trainworks.cli.output import Output
 from trainworks.cost.bill import JobBill, batch_bill, training_bill
@@ -38,7 +39,7 @@ def cost_facts(job: TrainingJob | BatchJob, platform: Platform, output: Output) 
     """What `describe` says of a job's cost: nothing where it has not run, or where the caller may not ask for it."""
     size = job.facts().get("array_size")
     if isinstance(size, int) and size > _MOST_CHILDREN:
-        return {"cost": f"trainworks cost job {job.name}"} if output is Output.TEXT else {}
+        return {"cost": addressed(f"trainworks cost job {job.name}")} if output is Output.TEXT else {}
     try:
         bill = bill_of(job, platform, load_prices(platform.environment.region))
     except ClientError as error:

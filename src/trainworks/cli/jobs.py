@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Group, RenderableType
 
+from trainworks.cli.addressed import addressed
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, print_json, stderr, table
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _list_of(found: list[JobSummary], costs: list[str] | None = None) -> Rendera
     columns = ("job", "kind", "status", "age", "took")
     if costs is not None and rows:
         return table((*columns, "cost"), [(*row, cost) for row, cost in zip(rows, costs, strict=True)])
-    return table(columns, rows) if rows else "no jobs yet: trainworks train SCRIPT"
+    return table(columns, rows) if rows else addressed("no jobs yet: trainworks train SCRIPT")
 
 
 def _facts_of(described: dict[str, object]) -> RenderableType:

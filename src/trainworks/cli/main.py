@@ -32,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
+    from trainworks.cli.addressed import LOCAL, use
     from trainworks.cli.root import root_group
 
+    use(LOCAL)
     try:
         root_group()(arguments, prog_name="trainworks")
     except SystemExit as request:

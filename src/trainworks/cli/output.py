@@ -22,6 +22,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trainworks.cli.addressed import addressed, use
 from trainworks.errors import TrainworksError
 
 
@@ -50,6 +51,7 @@ EnvironmentOption = Annotated[
         envvar="TRAINWORKS_ENV",
         help="an environment of trainworks.toml; local is the twin",
         autocompletion=_environment_names,
+        callback=use,
     ),
 ]
 
@@ -102,6 +104,7 @@ def report_error(error: BaseException) -> int:
     `TRAINWORKS_DEBUG=1` adds the traceback.
     """
     message, fix, exit_code = _explain(error)
+    message, fix = addressed(message), addressed(fix)
     if os.environ.get("TRAINWORKS_DEBUG"):
         traceback.print_exception(error)
     console = stderr()

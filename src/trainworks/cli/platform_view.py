@@ -17,6 +17,7 @@ from rich.console import Console, Group, RenderableType
 from rich.status import Status
 from rich.text import Text
 
+from trainworks.cli.addressed import addressed
 from trainworks.cli.output import Output, facts, stderr, table
 from trainworks.cost.retained import cost_while_retained
 from trainworks.deploy.changes import Replacement, ResourceChange, StackChanges
@@ -280,7 +281,7 @@ def status_record(report: StatusReport) -> dict[str, Any]:
         "nested": [asdict(nested) for nested in report.nested],
         "last_events": [asdict(event) for event in report.last_events],
         "cause": asdict(report.cause) if report.cause else None,
-        "way_out": report.way_out,
+        "way_out": addressed(report.way_out),
         "termination_protection": bool(state and state.termination_protection),
         "drift_status": state.drift_status if state else None,
     }
@@ -290,7 +291,7 @@ def status_text(report: StatusReport) -> RenderableType:
     """The status for people."""
     state = report.state
     if state is None:
-        return Text(f"{report.stack_name} is not deployed\n  fix: trainworks up")
+        return Text(addressed(f"{report.stack_name} is not deployed\n  fix: trainworks up"))
     parts: list[RenderableType] = [
         facts(
             {
@@ -300,14 +301,14 @@ def status_text(report: StatusReport) -> RenderableType:
                 "since": state.updated_at or state.created_at,
                 "protected": "termination protection is on" if state.termination_protection else None,
                 "drift": report.drift_hint or state.drift_status,
-                "way out": report.way_out or None,
+                "way out": addressed(report.way_out) or None,
             }
         )
     ]
     if report.cause:
         parts.append(Text(f"first cause: {report.cause}", style="red"))
         if report.cause.hint:
-            parts.append(Text(f"  fix: {report.cause.hint}"))
+            parts.append(Text(f"  fix: {addressed(report.cause.hint)}"))
     if report.nested:
         parts.append(table(("nested stack", "status"), [(nested.name, nested.status) for nested in report.nested]))
     if report.outputs:

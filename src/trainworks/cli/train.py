@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trainworks.cli.addressed import addressed
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr, stdout
 from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
@@ -196,7 +197,7 @@ def _started(job: Job, detach: bool, output: Output) -> None:
     show(job, output)
     emit(output, job.facts(), lambda: facts(_summary(job.facts())))
     if output is Output.TEXT:
-        stdout().print(f"look further: trainworks describe {job.name}", style="dim")
+        stdout().print(addressed(f"look further: trainworks describe {job.name}"), style="dim")
 
 
 def _summary(described: dict[str, object]) -> dict[str, object]:

@@ -17,7 +17,7 @@ from trainworks.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from trainworks.jobs.batch import BatchJob
-    from trainworks.jobs.job import Follow, JobSummary, Snapshot, Transition, wait
+    from trainworks.jobs.job import Follow, JobSummary, Snapshot, Transition, Waiting, wait
     from trainworks.jobs.logs import LogLine
     from trainworks.jobs.metrics import MetricSeries, Point
     from trainworks.jobs.platform import Platform
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "trainworks.jobs.batch": ("BatchJob",),
-    "trainworks.jobs.job": ("Follow", "JobSummary", "Snapshot", "Transition", "wait"),
+    "trainworks.jobs.job": ("Follow", "JobSummary", "Snapshot", "Transition", "Waiting", "wait"),
     "trainworks.jobs.logs": ("LogLine",),
     "trainworks.jobs.metrics": ("MetricSeries", "Point"),
     "trainworks.jobs.platform": ("Platform",),
@@ -48,6 +48,7 @@ __all__ = [
     "TrainingJob",
     "TrainingJobSpec",
     "Transition",
+    "Waiting",
     "load_spec",
     "open_platform",
     "submit_batch",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MOST_FOLLOWED_CHILDREN = 100
 _DESCRIBED_AT_ONCE = 100
+_WITHOUT_HOST = frozenset({JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE, JobStatus.STARTING})
 _COPIED = ("type", "parameters", "retryStrategy", "timeout", "platformCapabilities", "propagateTags")
 
 
@@ -62,7 +63,7 @@ def submit_job_request(
         "environment": [{"name": key, "value": value} for key, value in environment.items()],
     }
     sizes = {"VCPU": spec.vcpus, "MEMORY": spec.memory_mib}
-    requirements = [{"type": kind, "value": f"{value:g}"} for kind, value in sizes.items() if value is not None]
+    requirements = [{"type": kind, "value": _number(value)} for kind, value in sizes.items() if value is not None]
     if requirements:
         overrides["resourceRequirements"] = requirements
     request: dict[str, Any] = {
@@ -80,6 +81,11 @@ def submit_job_request(
     if tags := {**outputs.resource_tags, **spec.tags}:
         request["tags"] = tags
     return request
+
+
+def _number(value: float) -> str:
+    """As Batch takes it: a whole number without decimals, and never in powers of ten."""
+    return str(int(value)) if value == int(value) else f"{value:f}".rstrip("0")
 
 
 def bootstrap_command(spec: BatchJobSpec, bucket: str, source: SourceBundle) -> list[str]:
@@ -162,6 +168,7 @@ class BatchJob:
         status = JobStatus(described["status"])
         size = described.get("arrayProperties", {}).get("size")
         parts = self.children(size) if size else [described]
+        blocked = blocked_reason(described, parts if size else [])
         streams = [stream for part in parts for stream in _streams(part, self.platform.outputs.batch_log_group)]
         return Snapshot(
             status=status,
@@ -170,6 +177,9 @@ class BatchJob:
             reason=_reason(described, parts if size else []),
             transitions=_transitions(described),
             streams=tuple(streams),
+            current=Transition(status, blocked or described.get("statusReason", "")),
+            waits=any(part["status"] in _WITHOUT_HOST for part in parts),
+            is_blocked=bool(blocked),
         )
 
     def log_reader(self) -> LogReader:
@@ -244,6 +254,19 @@ def _streams(described: Mapping[str, Any], default_group: str) -> Iterator[LogSt
     for name in dict.fromkeys([*attempts, container.get("logStreamName")]):
         if name:
             yield LogStream(group, name, "" if index is None else str(index), described["status"] in TERMINAL)
+
+
+def blocked_reason(described: Mapping[str, Any], children: Sequence[Mapping[str, Any]]) -> str:
+    """What Batch says of a RUNNABLE job that it cannot place ("Jobs stuck in RUNNABLE", Batch User Guide), or nothing.
+
+    An array job itself waits in PENDING: of it the first child that cannot be placed.
+    """
+    if described["status"] == JobStatus.RUNNABLE:
+        return str(described.get("statusReason", ""))
+    for child in children:
+        if child["status"] == JobStatus.RUNNABLE and child.get("statusReason"):
+            return f"child {child['jobId']} RUNNABLE: {child['statusReason']}"
+    return ""
 
 
 def _reason(described: Mapping[str, Any], children: Sequence[Mapping[str, Any]]) -> str:

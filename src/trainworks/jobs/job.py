@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from trainworks.errors import JobError
 from trainworks.jobs.clock import Clock
@@ -19,6 +19,8 @@ from trainworks.jobs.logs import LogLine, LogReader, LogStream
 FASTEST_POLL_SECONDS = 0.2
 SLOWEST_POLL_SECONDS = 2.0
 LAST_LINES = 20
+FIRST_WAITING_SECONDS = 60.0
+"""So long is silence usual; after it a job that waits is said to, and each time that it has lasted twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,11 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A job at one moment. `transitions` is its whole way so far, oldest first; `reason` is why it ended or waits."""
+    """A job at one moment. `transitions` is its whole way so far, oldest first; `reason` is why it ended or waits.
+
+    `current` is the status that it is in with what AWS says of it now, where `transitions` does not tell. `waits`: it
+    has no host yet; `is_blocked`: AWS says why it gets none.
+    """
 
     status: str
     is_terminal: bool
@@ -40,6 +46,17 @@ class Snapshot:
     reason: str = ""
     transitions: tuple[Transition, ...] = ()
     streams: tuple[LogStream, ...] = ()
+    current: Transition | None = None
+    waits: bool = False
+    is_blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job has no host: AWS says why (`seconds` is 0), or nothing has happened for so long."""
+
+    status: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +97,53 @@ class Job(Protocol):
         """End it."""
 
 
-Progress = LogLine | Transition
+Progress = LogLine | Transition | Waiting
 
 
 @dataclass(slots=True)
 class Follow:
-    """Iterating yields log lines and transitions until the job's end; then `outcome` is its last snapshot."""
+    """Iterating yields log lines, transitions and long waits until the job's end; then `outcome` is its last snapshot.
+
+    A status is yielded again when what AWS says of it changes.
+    """
 
     job: Job
     clock: Clock = field(default_factory=Clock)
     outcome: Snapshot | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    _shown: Transition | None = None
 
     def __iter__(self) -> Iterator[Progress]:
         reader = self.job.log_reader()
         seen = 0
         pause = FASTEST_POLL_SECONDS
+        silent_since, next_word = self.clock.now(), FIRST_WAITING_SECONDS
         while True:
             snapshot = self.job.snapshot()
             news = False
             for transition in snapshot.transitions[seen:]:
                 news = True
+                self._shown = transition
                 yield transition
             seen = max(seen, len(snapshot.transitions))
+            if self._is_new(snapshot.current):
+                news = True
+                self._shown = snapshot.current
+                yield snapshot.current
+                if snapshot.is_blocked:
+                    yield Waiting(snapshot.current.status, 0.0)
             for line in reader.new_lines(snapshot.streams):
                 news = True
                 yield self._kept(line)
             if snapshot.is_terminal:
                 yield from self._rest(reader)
                 return
+            silence = self.clock.now() - silent_since
+            if news:
+                silent_since, next_word = self.clock.now(), FIRST_WAITING_SECONDS
+            elif snapshot.waits and silence >= next_word:
+                next_word *= 2
+                yield Waiting(self._shown.status if self._shown else snapshot.status, silence)
             pause = FASTEST_POLL_SECONDS if news else min(pause * 1.5, SLOWEST_POLL_SECONDS)
             self.clock.sleep(pause)
 
@@ -117,6 +152,12 @@ class Follow:
         if self.outcome is None:
             raise RuntimeError("the job was not followed to its end")
         return checked(self.job, self.outcome, list(self.last_lines))
+
+    def _is_new(self, current: Transition | None) -> TypeGuard[Transition]:
+        shown = self._shown
+        return current is not None and (
+            shown is None or (current.status, current.message) != (shown.status, shown.message)
+        )
 
     def _rest(self, reader: LogReader) -> Iterator[Progress]:
         """Lines that came after the state was read, until the log has been quiet for its lag."""

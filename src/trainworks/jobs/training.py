@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trainworks.jobs.platform import Platform
 
 _ENDED = frozenset(status_of(each) for each in TERMINAL)
+_WITHOUT_HOST = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING, SecondaryStatus.RESTARTING})
 
 
 def training_job_request(
@@ -161,12 +162,15 @@ class TrainingJob:
         described = self.describe()
         status = TrainingJobStatus(described["TrainingJobStatus"])
         group = self.platform.outputs.training_log_group
+        way = transitions_of(described)
         return Snapshot(
             status=status,
             is_terminal=status in _ENDED,
             succeeded=status is TrainingJobStatus.COMPLETED,
             reason=str(described.get("FailureReason", "")),
-            transitions=transitions_of(described),
+            transitions=way,
+            current=way[-1] if way else None,
+            waits=described["SecondaryStatus"] in _WITHOUT_HOST,
             streams=tuple(streams_with_prefix(self.platform.client("logs"), group, f"{self.name}/")),
         )
 

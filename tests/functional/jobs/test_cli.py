@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +140,45 @@ def test_a_twin_that_does_not_run_says_so(run: Run, environment: dict[str, str],
     done = run("jobs")
     assert done.returncode == 1
     assert "the twin is not running" in done.stderr and "trainworks twin start" in done.stderr
+
+
+def test_a_job_that_fits_no_host_is_said_to_wait_with_the_reason_and_stays(
+    environment: dict[str, str], run: Run, platform: Platform
+) -> None:
+    name = f"too-large-{platform.environment.environment_suffix}"
+    submit = ["batch", "submit", "--memory-mib", "9000000", "--name", name, "--command", "--", "true"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "trainworks.cli.main", *submit],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as following:
+        assert following.stderr is not None
+        said = []
+        while not said or f"trainworks doctor {name}" not in said[-1]:
+            said.append(following.stderr.readline())
+            assert said[-1], "".join(said)
+        os.killpg(following.pid, signal.SIGINT)
+        last = following.stderr.read()
+        assert following.wait(timeout=10) == 130
+    assert any("RUNNABLE" in line and "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT" in line for line in said)
+    assert f"trainworks logs -f {name}" in last
+    assert json.loads(run("describe", name, "--output", "json").stdout)["status"] == "RUNNABLE"
+    assert "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT" in run("doctor", name).stdout
+    assert run("stop", name).returncode == 0
+
+
+def test_what_to_do_names_the_environment(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "trainworks.toml").write_text("[environments.one]\ntwin = true\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "trainworks.cli.main", "status", "--env", "one"],
+        env={**environment, "ENVIRONMENT_SUFFIX": "nobody"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "fix: trainworks up --env one\n" in done.stdout, done.stderr

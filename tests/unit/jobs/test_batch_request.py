@@ -65,6 +65,15 @@ def test_it_is_what_the_api_accepts(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("vcpus", "memory_mib", "values"),
+    [(2, 1024, ["2", "1024"]), (0.25, 1_234_567, ["0.25", "1234567"]), (16.0, 9_000_000, ["16", "9000000"])],
+)
+def test_sizes_are_written_out(vcpus: float, memory_mib: int, values: list[str]) -> None:
+    made = request(None, command=("true",), vcpus=vcpus, memory_mib=memory_mib)
+    assert [each["value"] for each in made["containerOverrides"]["resourceRequirements"]] == values
+
+
 def test_inputs_are_variables(tmp_path: Path) -> None:
     variables = request(None, command=["true"], environment={"A": "b"})["containerOverrides"]["environment"]
     assert {each["name"]: each["value"] for each in variables}["INPUT_HELD_OUT"] == "s3://datasets/x/"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.errors import JobError
-from trainworks.jobs.job import Follow, Snapshot, Transition, wait
+from trainworks.jobs.job import Follow, Snapshot, Transition, Waiting, wait
 from trainworks.jobs.logs import LogLine, LogStream
 from trainworks.testing import FakeClock
 
@@ -99,6 +99,42 @@ def test_a_failure_has_its_reason_and_last_lines() -> None:
     assert caught.value.message.endswith("| boom")
     assert "| line 0\n" not in caught.value.message
     assert caught.value.exit_code == 1
+
+
+class Queued(Script):
+    """A job that is RUNNABLE for so many looks, and of which AWS says something from one of them on."""
+
+    def __init__(self, looks: int, says_at: int) -> None:
+        super().__init__([("SUBMITTED", [])])
+        self._looks, self._says_at = looks, says_at
+
+    def snapshot(self) -> Snapshot:
+        seen = super().snapshot()
+        if self._looked > self._looks:
+            return Snapshot("SUCCEEDED", True, True, "", (*seen.transitions, Transition("SUCCEEDED")))
+        reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT" if self._looked >= self._says_at else ""
+        current = Transition("RUNNABLE", reason)
+        return Snapshot(
+            "RUNNABLE", False, False, reason, seen.transitions, current=current, waits=True, is_blocked=bool(reason)
+        )
+
+
+def test_a_status_is_shown_as_it_comes_and_again_when_aws_says_why_it_lasts() -> None:
+    assert list(Follow(Queued(looks=5, says_at=3), FakeClock())) == [
+        Transition("SUBMITTED"),
+        Transition("RUNNABLE"),
+        Transition("RUNNABLE", "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"),
+        Waiting("RUNNABLE", 0.0),
+        Transition("SUCCEEDED"),
+    ]
+
+
+def test_a_long_wait_is_said_after_a_minute_and_then_ever_more_rarely() -> None:
+    clock = FakeClock()
+    waits = [each for each in Follow(Queued(looks=300, says_at=999), clock) if isinstance(each, Waiting)]
+    assert 500 < clock.slept < 600
+    assert [each.status for each in waits] == ["RUNNABLE"] * 4
+    assert all(wanted <= each.seconds < wanted + 3 for each, wanted in zip(waits, (60, 120, 240, 480), strict=True))
 
 
 @given(
