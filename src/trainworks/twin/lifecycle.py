@@ -83,12 +83,11 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
         if port:
             _check_port(port)
         return _wait_for_start(home, _spawn(home, port), deadline)
-    while time.monotonic() < deadline:
-        running = find(home)
-        if running is None:
-            break
-        if is_alive(read_record(home), "server"):
-            return running
+    while time.monotonic() < deadline and find(home) is not None:
+        # Read once: the server that comes back writes a record of its own between two looks.
+        record = read_record(home)
+        if record is not None and is_alive(record, "server"):
+            return RunningServer(home, record["server"]["pid"], record["port"])
         time.sleep(_POLL_SECONDS)
     raise TwinError(f"the twin's server does not come back:\n{_tail(home.log_file)}", fix="trainworks twin stop")
 
