@@ -133,7 +133,7 @@ def train(platform: Platform, example: Path, show: Show) -> Trained:
     """
     from trainworks.jobs import Follow, LogLine, TrainingJobSpec, load_spec
 
-    spec = load_spec(example / "train.toml", {"hyperparameters": {"epochs": 10, "min-epoch-seconds": 0.5}})
+    spec = load_spec(example / "train.toml", {"hyperparameters": {"epochs": 10, "min-epoch-seconds": 0.75}})
     if not isinstance(spec, TrainingJobSpec):
         raise RequestError(f"{example / 'train.toml'} is no spec of a training job")
     job = platform.train(spec)
