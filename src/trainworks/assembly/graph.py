@@ -237,8 +237,8 @@ class Graph:
                 self._problems[problem] = None
         return tuple(self._problems)
 
-    def termination_protection(self, stack: str) -> bool:
-        """Whether the assembly protects the root stack against deletion."""
+    def termination_protection(self, stack: str) -> bool | None:
+        """Whether the assembly protects the root stack against deletion; None for a template, which cannot say it."""
         return self._sources[stack].termination_protection
 
     def tags(self, stack: str) -> Mapping[str, str]:

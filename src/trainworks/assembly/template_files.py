@@ -25,7 +25,7 @@ _MAX_DEPTH = 20
 class StackSource:
     """One root stack: its templates by the way to them (the root's is `()`), and what the manifest says of it.
 
-    `account` and `region` are None where the assembly leaves them open.
+    `account` and `region` are None where the assembly leaves them open, `termination_protection` where there is none.
     """
 
     name: str
@@ -33,7 +33,7 @@ class StackSource:
     construct_paths: tuple[tuple[str, str], ...] = ()
     account: str | None = None
     region: str | None = None
-    termination_protection: bool = False
+    termination_protection: bool | None = False
     tags: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[Way, Path] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ def _single(path: Path) -> StackSource:
     templates: dict[Way, dict[str, Any]] = {(): read_template(path)}
     files: dict[Way, Path] = {(): path}
     _add_nested(templates, files, (), lambda url: _relative(path.parent, url))
-    return StackSource(path.stem.removesuffix(".template"), templates, files=files)
+    return StackSource(path.stem.removesuffix(".template"), templates, termination_protection=None, files=files)
 
 
 def _relative(folder: Path, url: object) -> Path | None:

@@ -41,7 +41,9 @@ def report_text(report: Report, subject: str, facts: Mapping[str, int | str]) ->
 
 
 def _heading(severity: Severity, code: str) -> Text:
-    return Text.assemble((f"{severity} {code}", _STYLES[severity]), f"  {_TITLES.get(code, '')}".rstrip())
+    """The title tells everything that a rule looks for, of which the findings below are one thing or another."""
+    looked_for = f"  looks for: {_TITLES[code]}" if code in _TITLES else ""
+    return Text.assemble((f"{severity} {code}", _STYLES[severity]), (looked_for, "dim"))
 
 
 def _findings(findings: Iterable[Finding]) -> Iterable[Text]:

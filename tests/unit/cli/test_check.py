@@ -44,7 +44,7 @@ def test_a_finding_says_code_place_value_reason_and_fix(capsys: pytest.CaptureFi
     assert check("--template", written(FAULTY)) == 1
     told = capsys.readouterr().out
     for part in (
-        "error TW20",
+        "error TW20  looks for: a name that is unique",
         "Bucket  AWS::S3::Bucket",
         "is   models",
         "must be unique in the world",
@@ -100,6 +100,11 @@ def test_an_environment_without_an_account_needs_no_credentials(
     written('[environments.dev]\nprofile = "dev"\nregion = "eu-west-1"\n', "trainworks.toml")
     assert check("--env", "dev") == 0
     assert "trainworks-dev: no errors" in capsys.readouterr().out
+
+
+def test_a_single_template_cannot_state_termination_protection(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--template", written(CLEAN), "--production") == 0
+    assert "no errors, no warnings" in capsys.readouterr().out
 
 
 def test_all_entries_without_a_reason_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,7 +65,7 @@ def _lost_in_production(graph: Graph) -> Iterator[Fault]:
             "leave out the automatic emptying",
         )
     for stack in graph.stacks:
-        if not graph.termination_protection(stack):
+        if graph.termination_protection(stack) is False:
             yield Fault(
                 stack,
                 "production: the stack may be deleted by one call",

@@ -69,7 +69,8 @@ def _unbound(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault]
             if service in _SENDS_SOURCE and not keys & _SOURCE_KEYS:
                 yield Fault(
                     role,
-                    f"trusts {service} for whatever account it works: another account's resource can use the role",
+                    f"trusts {service} without a condition on the account: that the role is passed by iam:PassRole "
+                    "in this account alone is all that keeps another account's resource from it",
                     service,
                     'add the condition {"StringEquals": {"aws:SourceAccount": "<this account>"}}',
                     Severity.WARNING,
@@ -117,7 +118,7 @@ def _is(trusted: str, needed: str) -> bool:
 RULE = Rule(
     code="TW26",
     severity=Severity.ERROR,
-    title="a role that its service cannot assume, or any account's resource can",
+    title="a role that its service cannot assume, or that no condition binds to the account",
     origin="The role exists and the deploy succeeds; the job is refused when it starts.",
     find=find,
 )
