@@ -73,7 +73,7 @@ def _illegal(hint: Any) -> st.SearchStrategy[Any]:
     if get_origin(kind) is tuple:
         item = _illegal(get_args(kind)[0])
         fewer = [each.count for each in constraints if isinstance(each, NotFewerThan)]
-        short = st.just([]) if fewer else st.nothing()
+        short: st.SearchStrategy[Any] = st.just([]) if fewer else st.nothing()
         return st.one_of(other, st.integers(), _TEXT, short, st.lists(item, min_size=2, max_size=3))
     return st.one_of(other, st.integers(), st.just(True), _no_member(kind))
 
