@@ -19,7 +19,9 @@ _GUIDE = """\
 
 `trainworks check` finds what CloudFormation accepts and run time does not: a training job without subnets, a role that
 lacks one permission, an alarm that can never fire. It reads the templates with everything in them resolved, across
-nested stacks and inside JSON texts, so it needs no account and takes less than a second.
+nested stacks and inside JSON texts, so it needs no account, not even credentials: an environment without `account` is
+checked for a made-up one. The thirty rules, and what CloudFormation itself would refuse (TW00), take less than a
+second; cfn-lint and cdk-nag take several, and are asked again only when a template has changed.
 
 ```bash
 trainworks check --env prod                    # the templates that `up` would deploy
@@ -30,7 +32,12 @@ trainworks check --only TW10 --output json     # or: sarif, which code hosts and
 
 Exit code 0 without errors, 1 with errors, 2 when the request was wrong. An **error** fails at run time, loses data or
 opens the account; a **warning** costs, misleads or may fail. `up` runs the same check before it uploads anything, only
-when there is something to deploy, and refuses on errors; `--no-check` deploys all the same.
+when there is something to deploy, and refuses on errors; `--no-check` deploys all the same. `up --output json` then
+prints `{"error": {"message", "fix"}, "findings": [...]}`. Any other error is told on standard error
+alone, as by all commands: programs go by the exit code.
+
+What a Transform makes of a template is not looked at, which a note says, but for the policies that a SAM function
+names. That a resource type lacks the attribute of a `Fn::GetAtt` is for cfn-lint to find (E1010).
 
 cfn-lint (`pip install 'trainworks[check]'`) and cdk-nag (`trainworks[infra]`; for `--env` alone, as it looks at
 constructs) report into the same list as `cfn-lint/W3010` and `cdk-nag/SF1`; `--no-scanners` leaves them out. What they
@@ -58,7 +65,13 @@ refused. An entry that matches nothing any more is reported, and so is one that 
 
 Names and create-only properties are AWS's registry schemas, written to `preflight/data/registry.json` by
 `python -m trainworks.preflight.refresh_registry`. Quotas are those of a new account (below); `--quotas FILE` puts the
-figures of your own account in their place."""
+figures of your own account in their place. A table needs its limit alone; what it leaves out is as below.
+
+```toml
+[standard_spot_vcpus]
+limit = 256
+source = "Service Quotas, raised"   # optional, as are what, adjustable and checked
+```"""
 
 
 def page() -> str:

@@ -17,6 +17,8 @@ Each says what is wrong, the value that was given, and the fix. The command line
         └── HomeVersionError           1   the home was written by another version
 """
 
+from collections.abc import Mapping, Sequence
+
 
 class TrainworksError(Exception):
     """Base of all errors raised on purpose. `fix` is one sentence or command that mends the cause, or empty."""
@@ -51,7 +53,11 @@ class SynthesisError(TrainworksError):
 
 
 class CheckError(TrainworksError):
-    """The check before a deploy found errors: nothing was changed. The message lists them."""
+    """The check before a deploy found errors: nothing was changed. The message lists them; `findings` are data."""
+
+    def __init__(self, message: str, *, fix: str = "", findings: Sequence[Mapping[str, object]] = ()) -> None:
+        super().__init__(message, fix=fix)
+        self.findings = tuple(findings)
 
 
 class DeployError(TrainworksError):

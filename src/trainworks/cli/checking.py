@@ -7,7 +7,7 @@ scanners ---------+
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +103,11 @@ def refuse_errors_of(environment: Environment, assembly: CloudAssembly, account_
     scope = Scope(settings_of(environment), environment.name)
     report = completed(by_rules(graph, scope), graph, scope, load_baseline(path) if path else None)
     if report.errors:
-        raise CheckError(_refusal(report.errors, environment), fix=_way_on(environment))
+        raise CheckError(
+            _refusal(report.errors, environment),
+            fix=_way_on(environment),
+            findings=[asdict(each) for each in report.findings],
+        )
 
 
 def _refusal(errors: tuple[Finding, ...], environment: Environment) -> str:

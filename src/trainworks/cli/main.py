@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NoReturn
 
 from trainworks.cli.verbs import overview
@@ -45,8 +46,13 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost frame: every error becomes a message and an exit code
         from trainworks.cli.output import report_error
 
-        return report_error(error)
+        return report_error(error, as_json=_asks_for_json(arguments))
     return 0
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    asked = {("-o", "json"), ("--output", "json")}
+    return any(pair in asked for pair in pairwise(arguments)) or "--output=json" in arguments
 
 
 def _say(text: str) -> NoReturn:

@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trainworks.cli.addressed import addressed, use
-from trainworks.errors import TrainworksError
+from trainworks.errors import CheckError, TrainworksError
 
 
 class Output(StrEnum):
@@ -98,12 +98,15 @@ def facts(pairs: Mapping[str, object]) -> Text:
     return Text("\n", no_wrap=True, overflow="ignore").join(lines)
 
 
-def report_error(error: BaseException) -> int:
+def report_error(error: BaseException, *, as_json: bool = False) -> int:
     """Print an error on standard error, with its fix where one is known, and return the exit code.
 
-    `TRAINWORKS_DEBUG=1` adds the traceback.
+    `TRAINWORKS_DEBUG=1` adds the traceback. `as_json`: what a check refused is on standard output too, as data; all
+    other errors leave it as it is, for a program to go by the exit code.
     """
     message, fix, exit_code = _explain(error)
+    if as_json and isinstance(error, CheckError):
+        print_json({"error": {"message": message, "fix": fix}, "findings": list(error.findings)})
     message, fix = addressed(message), addressed(fix)
     if os.environ.get("TRAINWORKS_DEBUG"):
         traceback.print_exception(error)

@@ -41,6 +41,7 @@ def test_data_that_can_be_lost_does_not_pass_as_production(
     assert refused.value.exit_code == 1
     assert "TW21 Storage/ModelBucket" in refused.value.message
     assert "--no-check" in refused.value.fix
+    assert {"TW21"} <= {each["code"] for each in refused.value.findings if each["severity"] == "error"}
     (folder / "trainworks-baseline.toml").write_text(
         '[[accepted]]\ncode = "TW21"\nplace = "*"\nreason = "a trial"\ndate = 2026-01-31\n'
     )

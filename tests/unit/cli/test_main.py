@@ -1,5 +1,6 @@
 """The command line before any verb: what it imports, what it says, how it exits."""
 
+import json
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from trainworks.cli.main import main
 from trainworks.cli.output import report_error
 from trainworks.cli.root import load
 from trainworks.cli.verbs import VERBS, Verb, overview
-from trainworks.errors import ConfigurationError, JobError
+from trainworks.errors import CheckError, ConfigurationError, JobError
 
 HEAVY = ("boto3", "botocore", "aws_cdk", "typer", "rich", "pydantic", "ministack")
 
@@ -89,6 +90,20 @@ def test_errors_are_sentences_with_their_exit_code(capsys: pytest.CaptureFixture
     assert report_error(JobError("it failed")) == 1
     printed = capsys.readouterr().err
     assert "error: the key [red] is wrong\n  fix: change it" in printed
+
+
+def test_what_a_check_refused_is_data_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = CheckError("1 error in the templates", fix="mend it", findings=[{"code": "TW21", "place": "Bucket"}])
+    assert report_error(refused, as_json=True) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {
+        "error": {"message": "1 error in the templates", "fix": "mend it"},
+        "findings": [{"code": "TW21", "place": "Bucket"}],
+    }
+    assert "error: 1 error in the templates" in printed.err
+    assert report_error(refused) == 1
+    assert report_error(JobError("it failed"), as_json=True) == 1
+    assert capsys.readouterr().out == ""
 
 
 def test_an_aws_error_names_operation_code_and_message(capsys: pytest.CaptureFixture[str]) -> None:
