@@ -166,12 +166,16 @@ def _graph(
     environment_name: str, template: Path | None, region: str | None, parameters: Mapping[str, str] = _NONE
 ) -> tuple[str, Graph]:
     """What is counted, and how it is called: templates as they lie there, or those of an environment."""
-    from trainworks.assembly.graph import ANY_ACCOUNT, load_graph
+    from trainworks.assembly.graph import ANY_ACCOUNT, build, load_graph
+    from trainworks.assembly.template_files import load_sources
+    from trainworks.assembly.template_parameters import refuse_wrong_parameters
     from trainworks.cli.platform import assembly_of
     from trainworks.spec.environment import load_environment
 
     if template is not None:
-        return str(template), load_graph(template, region=region, parameters=parameters)
+        sources = load_sources(template)
+        refuse_wrong_parameters(sources, parameters)
+        return str(template), build(sources, region=region, parameters=parameters)
     environment = load_environment(environment_name)
     if region is not None:
         environment = replace(environment, region=region)

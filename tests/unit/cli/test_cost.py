@@ -125,6 +125,7 @@ def test_a_region_without_prices_says_how_to_get_them(template: str, capsys: pyt
         (["--notebook-hours", "800"], "744"),
         (["job", "nowhere.toml"], "nowhere.toml"),
         (["--template", REFERENCE, "--parameter", "Name"], "--parameter 'Name': expected NAME=VALUE"),
+        (["--template", REFERENCE, "--parameter", "Nobody=a"], "there is no parameter 'Nobody'"),
         (["--parameter", "Name=a"], "--parameter is for --template"),
     ],
 )
