@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainworks.cli.output import EnvironmentOption, print_json, stderr, stdout
+from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
@@ -123,12 +124,7 @@ def _template(path: Path, parameters: list[str], region: str | None) -> tuple[st
 
     if region is not None:
         _refuse_unknown_region(region)
-    values = {}
-    for parameter in parameters:
-        name, equals, value = parameter.partition("=")
-        if not equals or not name:
-            raise RequestError(f"--parameter {parameter!r} is no NAME=VALUE", fix="--parameter BucketName=data")
-        values[name] = value
+    values = pairs(parameters, "--parameter")
     sources = load_sources(path)
     refuse_wrong_parameters(sources, values)
     graph = build(sources, region=region, parameters=values)

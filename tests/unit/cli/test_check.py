@@ -155,7 +155,7 @@ def test_a_new_baseline_needs_its_reasons_filled_in(capsys: pytest.CaptureFixtur
         (("--template", "broken.json"), "broken.json:2: not valid JSON"),
         (("--template", "broken.yaml"), "broken.yaml"),
         (("--template", "."), "is no cloud assembly"),
-        (("--template", "t.json", "--parameter", "Name"), "'Name' is no NAME=VALUE"),
+        (("--template", "t.json", "--parameter", "Name"), "--parameter 'Name': expected NAME=VALUE"),
         (("--template", "t.json", "--only", "TW99"), "there is no rule TW99"),
         (("--template", "t.json", "--baseline", "none.toml"), "none.toml"),
         (("--template", "t.json", "--quotas", "none.toml"), "none.toml"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.doctor.facts import NOW, absent, ago, codes, network, refused, seen, training_facts
@@ -170,6 +170,7 @@ def test_nobody_may_look() -> None:
     assert (found.state, codes(found), found.exit_code) == ("unknown", ["could-not-look"], 0)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(SecondaryStatus), st.booleans(), st.integers(0, 3))
 def test_every_state_has_something_to_say(secondary: SecondaryStatus, is_spot: bool, interruptions: int) -> None:
     facts = training_facts(
