@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from tests.functional.deploy.platforms import ALLOWED, Recorder, clients_of
 from trainworks.assembly.cloud_assembly import CloudAssembly
+from trainworks.assembly.graph import load_graph
 from trainworks.deploy.deployer import up
 from trainworks.deploy.deployment import deployment_of
 from trainworks.testing import TestTwin
@@ -169,14 +170,20 @@ def test_the_default_security_group_is_closed_here_too(twin: TestTwin, outputs: 
 
 def test_the_page_about_reuse_runs_as_it_is_written(tmp_path: Path) -> None:
     page = (APP.parents[1] / "docs" / "infra.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PATH": "", "HOME": os.environ["HOME"], "CDK_OUTDIR": str(tmp_path), "CDK_VALIDATION": "false"},
-        check=True,
-        timeout=120,
+    whole, with_vpc = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    brought = re.sub(
+        r"platform = TrainingPlatform\(.*\)\n", lambda _: f"from aws_cdk import aws_ec2 as ec2\n{with_vpc}", whole
     )
-    assert (tmp_path / "fraud.template.json").is_file()
+    assert brought != whole
+    for name, code in (("whole", whole), ("brought", brought)):
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PATH": "", "HOME": os.environ["HOME"], "CDK_OUTDIR": str(tmp_path / name), "CDK_VALIDATION": "false"},
+            check=True,
+            timeout=120,
+        )
+        assert (tmp_path / name / "fraud.template.json").is_file()
+    assert load_graph(tmp_path / "brought").of_type("AWS::EC2::VPC")[0].place == "Vpc"
     platform = (APP.parents[1] / "src" / "trainworks" / "infra" / "platform.py").read_text(encoding="utf-8")
     methods = set(re.findall(r"`((?:grant|metric)_\w+)`", page))
     assert methods == set(re.findall(r"def ((?:grant|metric)_\w+)", platform))
