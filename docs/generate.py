@@ -3,6 +3,7 @@
 states.md    from the transition tables in `trainworks.spec`
 fidelity.md  from the operations that the twin's services declare
 check.md     from the rules, and what they find on the platforms' templates
+diff.md      from the platforms' templates, and those of one environment under each profile
 roles.md     from the documented set of roles, `trainworks.spec.platform_roles`
 reference-parity.md  from `parity.py`, whose names are checked against templates and tests
 platform.md  from the platforms' templates and profiles: networks drawn, settings listed
@@ -19,6 +20,7 @@ from typing import TypeVar
 
 import check_page
 import cost_page
+import diff_page
 import parity_page
 import platform_page
 import roles_page
@@ -71,6 +73,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "platform.md": platform_page.page,
     "check.md": check_page.page,
     "cost.md": cost_page.page,
+    "diff.md": diff_page.page,
     "roles.md": roles_page.page,
     "reference-parity.md": parity_page.page,
     "../README.md": cost_page.readme,

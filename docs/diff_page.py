@@ -1,0 +1,115 @@
+"""diff.md: what `trainworks diff` says of each platform's creation, and of a change from one profile to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from platforms import ACCOUNT, REGION, graphs
+
+from trainworks.assembly import SynthRequest, synthesize, user_cache_dir
+from trainworks.assembly.cloud_assembly import STACK_TYPE
+from trainworks.assembly.graph import Graph, Resource, load_graph
+from trainworks.assembly.places import Places
+from trainworks.assembly.synthesizer import Synthesizer
+from trainworks.cli.cost_view import change_label, changes_sentence
+from trainworks.cli.platform_view import change_lines, summary
+from trainworks.cost.changes import CostChanges, compare
+from trainworks.cost.idle import idle_cost
+from trainworks.cost.price_files import shipped_prices
+from trainworks.deploy.changes import ResourceChange, StackChanges, changes_of_creation
+from trainworks.spec.profile import PROFILES
+
+SUFFIX = "ml"
+STEPS = (("dev", "staging"), ("staging", "prod"))
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [
+        "# Diff",
+        "",
+        "Generated from the synthesized templates by `python3 dev.py docs`, in the words of `trainworks diff`. On an",
+        "account and on the twin CloudFormation's change set says it, with what is replaced; `diff` then asks for",
+        "drift, too, and names each property that was changed by hand.",
+        "",
+        "## Creation",
+        "",
+        "| platform | resources | cost |",
+        "|---|---|---|",
+        *(_creation(name, graph) for name, graph in graphs().items()),
+        "",
+    ]
+    for old, new in STEPS:
+        lines += [
+            f"## One environment from {old} to {new}",
+            "",
+            *_step(same_environment()[old], same_environment()[new]),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+@cache
+def same_environment() -> dict[str, Graph]:
+    """Each profile as the platform of one and the same environment."""
+    with Synthesizer() as synthesizer:
+        return {
+            name.value: load_graph(
+                synthesize(
+                    SynthRequest(SUFFIX, profile, ACCOUNT, REGION), user_cache_dir(), synthesizer.synthesize
+                ).directory
+            )
+            for name, profile in PROFILES.items()
+        }
+
+
+def _creation(name: str, graph: Graph) -> str:
+    (stack,) = graph.stacks
+    templates = {way: graph.template(stack, way) for way in graph.ways(stack)}
+    changes = changes_of_creation(Places(name), templates)
+    return f"| {name} | {summary(changes).partition(': ')[2]} | {_cost(None, graph)} |"
+
+
+def _cost(old: Graph | None, new: Graph) -> str:
+    return changes_sentence(_costs(old, new))
+
+
+def _costs(old: Graph | None, new: Graph) -> CostChanges:
+    prices = shipped_prices(REGION)
+    return compare(idle_cost(old, prices) if old else None, idle_cost(new, prices))
+
+
+def _step(old: Graph, new: Graph) -> Iterator[str]:
+    costs = _costs(old, new)
+    changes = tuple(_changes(old, new))
+    told = [change for change in changes if change.properties != ("Tags",)]
+    plan = StackChanges(f"trainworks-{SUFFIX}", tuple(sorted(told, key=lambda change: change.place)))
+    yield from ("```text", *change_lines(plan, lambda change: change_label(costs.at(change.place))))
+    yield from (changes_sentence(costs), "```", "")
+    yield f"{len(changes) - len(told)} more change in their tags alone, which name the profile."
+
+
+def _changes(old: Graph, new: Graph) -> Iterator[ResourceChange]:
+    before, after = _by_place(old), _by_place(new)
+    for place in dict.fromkeys((*before, *after)):
+        was, becomes = before.get(place), after.get(place)
+        if was is None and becomes is not None:
+            yield ResourceChange("Add", place, becomes.logical_id, becomes.type)
+        elif becomes is None and was is not None:
+            retained = was.deletion_policy != "Delete"
+            yield ResourceChange("Remove", place, was.logical_id, was.type, retained=retained)
+        elif was is not None and becomes is not None and (names := _changed(was.raw, becomes.raw)):
+            yield ResourceChange("Modify", place, was.logical_id, was.type, properties=names)
+
+
+def _by_place(graph: Graph) -> dict[str, Resource]:
+    return {each.place: each for each in graph.resources if each.type != STACK_TYPE}
+
+
+def _changed(was: Mapping[str, Any], becomes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of properties, and of the resource's own attributes, whose text differs."""
+    old = {**was.get("Properties", {}), "DeletionPolicy": was.get("DeletionPolicy", "Delete")}
+    new = {**becomes.get("Properties", {}), "DeletionPolicy": becomes.get("DeletionPolicy", "Delete")}
+    return tuple(name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name))
