@@ -21,6 +21,7 @@ from trainworks.assembly.mentions import Mentions
 from trainworks.assembly.places import Way, places_of
 from trainworks.assembly.resolver import Exports, Problem, Scope, StackFacts
 from trainworks.assembly.template_files import Sources, StackSource, load_sources
+from trainworks.spec.partition import partition_of
 
 __all__ = [
     "Document",
@@ -319,10 +320,9 @@ def build(
 
 def _facts(stack: StackSource, account: str | None, region: str | None) -> StackFacts:
     region = region or stack.region or ANY_REGION
-    partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
     paths = stack.construct_paths or tuple(_paths_in_metadata(stack))
     places = places_of(stack.name, paths, stack.templates)
-    return StackFacts(stack.name, account or stack.account or ANY_ACCOUNT, region, partition, places)
+    return StackFacts(stack.name, account or stack.account or ANY_ACCOUNT, region, partition_of(region), places)
 
 
 def _paths_in_metadata(stack: StackSource) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from trainworks.assembly.cloud_assembly import STACK_TYPE
 from trainworks.assembly.intrinsics import PURE, IntrinsicError, Unknown, both, concatenated, either, equal
 from trainworks.assembly.physical_ids import Identity, identity
 from trainworks.assembly.places import Places, Way
+from trainworks.spec.partition import url_suffix_of
 
 NO_VALUE = object()
 """What `AWS::NoValue` resolves to: the property, or the member of the list, is absent."""
@@ -47,10 +48,6 @@ class StackFacts:
     region: str
     partition: str
     places: Places
-
-    @property
-    def url_suffix(self) -> str:
-        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
 
 
 @dataclass(slots=True)
@@ -235,7 +232,7 @@ class Scope:
             "AWS::Region": facts.region,
             "AWS::AccountId": facts.account,
             "AWS::Partition": facts.partition,
-            "AWS::URLSuffix": facts.url_suffix,
+            "AWS::URLSuffix": url_suffix_of(facts.region),
             "AWS::StackName": own.replace("/", "-"),
             "AWS::StackId": f"arn:{facts.partition}:cloudformation:{facts.region}:{facts.account}:stack/{own}/id",
             "AWS::NotificationARNs": Unknown("{{AWS::NotificationARNs}}"),

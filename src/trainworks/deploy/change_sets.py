@@ -15,6 +15,7 @@ from trainworks.deploy.deployment import MAX_TEMPLATE_BODY_BYTES, Deployment
 from trainworks.deploy.faults import error_code
 from trainworks.deploy.follow import Watch
 from trainworks.errors import DeployError
+from trainworks.spec.partition import url_suffix_of
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.literals import CapabilityType, ChangeSetTypeType
@@ -98,5 +99,5 @@ class ChangeSet:
 
 
 def _template_url(asset: AssetUpload, region: str) -> str:
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    suffix = url_suffix_of(region)
     return f"https://s3.{region}.{suffix}/{asset.bucket_name}/{asset.object_key}"

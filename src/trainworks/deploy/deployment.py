@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainworks.assembly.places import Places, Way, places_of
 from trainworks.deploy.assets import AssetUpload
+from trainworks.spec.partition import partition_of
 
 if TYPE_CHECKING:
     from trainworks.assembly import CloudAssembly, FileAsset
@@ -45,8 +46,7 @@ class Deployment:
 
 def deployment_of(assembly: CloudAssembly, *, account_id: str, region: str) -> Deployment:
     """Resolve an assembly: account and region into the names of its assets' bucket."""
-    partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
-    pseudo = {"${AWS::AccountId}": account_id, "${AWS::Region}": region, "${AWS::Partition}": partition}
+    pseudo = {"${AWS::AccountId}": account_id, "${AWS::Region}": region, "${AWS::Partition}": partition_of(region)}
     templates = dict(assembly.templates())
     return Deployment(
         stack_name=assembly.stack_name,

@@ -15,6 +15,7 @@ from functools import cache
 from importlib import resources
 
 from trainworks.errors import RequestError
+from trainworks.spec.partition import url_suffix_of
 
 _ECR_HOST = re.compile(r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>amazonaws\.com(?:\.cn)?)$")
 _GPU_FAMILY = re.compile(r"^(?:ml\.)?(?:p|g)\d")
@@ -132,5 +133,5 @@ def _uri(framework: Framework, region: str, tag: str) -> str:
             f"AWS has no registry with {framework.name} images in region {region!r}",
             fix="use another region, or push the image to the platform's own repository",
         )
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    domain = url_suffix_of(region)
     return f"{account}.dkr.ecr.{region}.{domain}/{framework.repository}:{tag}"
