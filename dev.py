@@ -6,7 +6,7 @@
     python3 dev.py check     formatting, lint, types, import rules
     python3 dev.py bench     what is measured, beside what bounds it
     python3 dev.py docs      write the generated pages again
-    python3 dev.py lock      resolve requirements.lock anew from pyproject.toml
+    python3 dev.py lock      bring requirements.lock to pyproject.toml; --upgrade: newest versions
     python3 dev.py run ...   any trainworks command
 
 Creates `.venv` beside this file, installs `requirements.lock` into it (again only when the lock changes) and delegates.

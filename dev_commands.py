@@ -121,12 +121,15 @@ def docs(_: list[str]) -> int:
     return tool("python", ROOT / "docs" / "generate.py")
 
 
-def lock(_: list[str]) -> int:
-    """Hashes for every platform, and no address of any index, so that the file serves everybody's mirror."""
+def lock(arguments: list[str]) -> int:
+    """Hashes for every platform, and no address of any index, so that the file serves everybody's mirror.
+
+    Versions that are pinned already stay, unless `--upgrade` is given.
+    """
     subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "uv"], check=True)
     return tool(
         "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
-        "--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header", "--upgrade",
-        "--extra", "infra", "--extra", "local", "--extra", "dev", "pyproject.toml",
+        "--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header",
+        *arguments, "--extra", "infra", "--extra", "local", "--extra", "dev", "pyproject.toml",
         "--output-file", "requirements.lock",
     )  # fmt: skip
