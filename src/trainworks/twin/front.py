@@ -152,7 +152,9 @@ class Front:
         if endpoint is None:
             await self._routes.fallback(scope, body, _without_date(send))
             return
-        response = await asyncio.to_thread(endpoint.handle, request.method, scope["path"], headers, query, body, caller)
+        # The path as it was sent: decoded, an ARN in it could not be told from further segments.
+        path = request.raw_path
+        response = await asyncio.to_thread(endpoint.handle, request.method, path, headers, query, body, caller)
         await answers.send_response(send, response.status, response.headers, response.body)
 
 

@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.services import BOTOCORE_NAMES
 from trainworks.twin.ports import ApiError, Credentials
 
 SESSION_SECONDS = 3600
@@ -39,8 +40,6 @@ _SCOPES = {
     "sfn": "states",
 }
 _ONLY_SCOPES = frozenset(_SCOPES.values()) - frozenset(_SCOPES)
-# What botocore calls the service, where it is not its scope.
-_BOTOCORE_NAMES = {"monitoring": "cloudwatch", "states": "stepfunctions", "tagging": "resourcegroupstaggingapi"}
 
 Assume = Callable[[str, str, str, int, str], Credentials]
 """`ControlPlane.assume_for_service`."""
@@ -167,7 +166,7 @@ def sdk_name(name: str) -> str:
 def served(name: str, scopes: Collection[str]) -> str | None:
     """What botocore calls the service that a resource calls `name`, or None where the twin does not serve it."""
     scope = _SCOPES.get(name, name)
-    return _BOTOCORE_NAMES.get(scope, scope) if scope in scopes and name not in _ONLY_SCOPES else None
+    return BOTOCORE_NAMES.get(scope, scope) if scope in scopes and name not in _ONLY_SCOPES else None
 
 
 def _parameters(value: Any, shape: Shape | None) -> Any:

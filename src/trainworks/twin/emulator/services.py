@@ -39,6 +39,9 @@ SERVICES: dict[str, str] = {
 OWN_SERVICES = ("sagemaker", "batch", "ce")
 """What the front serves without ministack."""
 
+BOTOCORE_NAMES = {"monitoring": "cloudwatch", "states": "stepfunctions", "tagging": "resourcegroupstaggingapi"}
+"""What botocore calls a service, where it is not its scope."""
+
 REFUSED: frozenset[tuple[str, str]] = frozenset(
     {("ec2", name) for name in ("RunInstances", "StartInstances", "RequestSpotInstances", "CreateFleet")}
     | {("ssm", name) for name in ("SendCommand", "StartAutomationExecution", "StartSession")}

@@ -25,7 +25,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request whose signature was checked. Header names are in lower case, `query` is decoded."""
+    """An HTTP request whose signature was checked.
+
+    Header names are in lower case, `query` is decoded; `path` is as it was sent, so that a `%2F` in a label is no `/`.
+    """
 
     method: str
     path: str

@@ -54,7 +54,10 @@ class Endpoint:
         body: bytes,
         caller: Caller,
     ) -> Response:
-        """Answer one signed request. `query` is the decoded query string, as `urllib.parse.parse_qs` gives it."""
+        """Answer one signed request.
+
+        `path` is as it was sent, still encoded; `query` the decoded query string, as `urllib.parse.parse_qs` gives it.
+        """
         lowered = {name.lower(): value for name, value in headers.items()}
         request = Request(method, path, lowered, query, body)
         model = service_model(self.service_name)

@@ -8,17 +8,20 @@ botocore checks no pattern, maximum or enum before it sends; the service does, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from itertools import islice
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.models import MODEL_VERSION
+from trainworks.twin.wire.patterns import matcher
+
+_MAX_PROBLEMS = 20
+_MAX_SHOWN_CHARS = 1000
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "structure": (Mapping,),
@@ -40,7 +43,7 @@ def validate(shape: Shape | None, value: Mapping[str, Any], error_code: str) -> 
     """Raise `ApiError(error_code)` that lists every constraint of `shape` that `value` breaks."""
     if shape is None:
         return
-    problems = list(_problems(shape, value, ""))
+    problems = list(islice(_problems(shape, value, ""), _MAX_PROBLEMS))
     if problems:
         plural = "s" if len(problems) > 1 else ""
         raise ApiError(error_code, f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}")
@@ -48,7 +51,8 @@ def validate(shape: Shape | None, value: Mapping[str, Any], error_code: str) -> 
 
 def _problems(shape: Shape, value: object, path: str) -> Iterator[str]:
     if not _has_type(shape, value):
-        yield f"Value '{value}' at '{path}' failed to satisfy constraint: Member must be of type {shape.type_name}"
+        problem = f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint"
+        yield f"{problem}: Member must be of type {shape.type_name}"
     elif isinstance(shape, StructureShape):
         yield from _structure_problems(shape, value, path)  # type: ignore[arg-type]
     elif isinstance(shape, ListShape):
@@ -118,9 +122,12 @@ def _string_constraint(shape: StringShape, value: str) -> str:
     if shape.enum and value not in shape.enum:
         return f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
     pattern = shape.metadata.get("pattern")
-    compiled = compile_pattern(pattern) if pattern else None
-    if compiled is not None and not compiled.fullmatch(value):
-        return f"Member must satisfy regular expression pattern: {pattern}"
+    # A text that is too long anyway is not matched; one that is too short mostly breaks the pattern, too.
+    maximum = shape.metadata.get("max")
+    if pattern and (maximum is None or len(value) <= maximum):
+        matches = matcher(pattern)
+        if matches is not None and not matches(value):
+            return f"Member must satisfy regular expression pattern: {pattern}"
     return _length_constraint(shape, len(value))
 
 
@@ -142,31 +149,20 @@ def _range_constraint(shape: Shape, value: int | float | Decimal) -> str:
     return ""
 
 
-@cache
-def compile_pattern(pattern: str) -> re.Pattern[str] | None:
-    r"""A model's pattern (Java syntax) as Python's; None for those few that Python cannot express (`\p{L}`).
-
-    Java's `.` and `\S` classes read the same; only the Unicode classes are rewritten to Python's nearest.
-    """
-    translated = pattern.replace(r"\p{L}", r"^\W\d_" if "[^" in pattern else "a-zA-Z\u00c0-\uffff")
-    translated = translated.replace(r"\p{M}", "\u0300-\u036f").replace(r"\p{Z}", r"\s").replace(r"\p{N}", r"\d")
-    translated = translated.replace(r"\p{S}", "$+<=>^`|~").replace(r"\p{P}", "!-/:-@\\[-`{-~")
-    translated = translated.replace(r"\p{ASCII}", "\\x00-\\x7f").replace(r"\p{Graph}", "\\x21-\\x7e")
-    translated = translated.replace(r"\p{Alnum}", "a-zA-Z0-9").replace(r"\p{Print}", "\\x20-\\x7e")
-    try:
-        return re.compile(translated, re.DOTALL)
-    except re.error:
-        return None
-
-
 def _member_path(path: str, name: str) -> str:
     lowered = name[:1].lower() + name[1:]
     return f"{path}.{lowered}" if path else lowered
 
 
 def _shown(value: object) -> str:
+    """A value in a message, as Java prints it, cut where it is long."""
+    text = _printed(value)
+    return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}..."
+
+
+def _printed(value: object) -> str:
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_shown(item) for item in value)}]"
+        return f"[{', '.join(_printed(item) for item in value)}]"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key}={_shown(item)}' for key, item in value.items())}}}"
+        return f"{{{', '.join(f'{key}={_printed(item)}' for key, item in value.items())}}}"
     return str(value)

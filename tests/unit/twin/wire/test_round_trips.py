@@ -14,6 +14,20 @@ from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.protocols import protocol_of
 
+LABELLED = [
+    (service, name)
+    for service in ("account", "batch", "lambda", "resource-groups", "scheduler")
+    for name in service_model(service).operation_names
+    if "{" in service_model(service).operation_model(name).http["requestUri"]
+]
+LABELS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(
+        lambda text: text not in {".", ".."}
+    ),
+    st.sampled_from(
+        ["arn:aws:batch:us-east-1:000000000000:job-queue/a", "a/b/", "50%", "%2F", "a+b", "ä ö", "?#", "//"]
+    ),
+)
 OPERATIONS = [
     *[("sagemaker", "json", name) for name in (
         "CreateTrainingJob", "DescribeTrainingJob", "ListTrainingJobs", "StopTrainingJob", "AddTags", "ListTags",
@@ -82,3 +96,21 @@ def _read(protocol: str, operation: Any, response: Any) -> dict[str, Any]:
     answer = {"headers": headers, "status_code": response.status, "body": response.body}
     parsed: dict[str, Any] = create_parser(protocol).parse(answer, operation.output_shape)
     return parsed
+
+
+@pytest.mark.parametrize(("service", "name"), LABELLED)
+@given(data=st.data())
+@relaxed
+def test_any_text_in_a_path_reaches_its_operation(service: str, name: str, data: st.DataObject) -> None:
+    model = service_model(service)
+    operation = model.operation_model(name)
+    members = {
+        member: data.draw(st.just("1") if shape.type_name in ("integer", "long") else LABELS)
+        for member, shape in operation.input_shape.members.items()
+        if shape.serialization.get("location") == "uri"
+    }
+    request = request_for(operation, "rest-json", members)
+    spoken = protocol_of(model, request)
+    assert spoken.operation(model, request).name == name
+    read = spoken.parse(operation, request)
+    assert {member: str(read[member]) for member in members} == members

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
@@ -21,9 +22,10 @@ from trainworks.twin.wire.protocols.values import read_json, read_timestamp, wir
 
 class RestJson:
     def operation(self, model: ServiceModel, request: Request) -> OperationModel:
-        for method, pattern, name in _routes(model.service_name):
-            if method == request.method and pattern.fullmatch(request.path.rstrip("/") or "/"):
-                return model.operation_model(name)
+        path = request.path.rstrip("/") or "/"
+        for route in _routes(model.service_name):
+            if route.method == request.method and route.path.fullmatch(path) and route.asks(request.query):
+                return model.operation_model(route.operation)
         raise unknown_operation(model, f"{request.method} {request.path}")
 
     def parse(self, operation: OperationModel, request: Request) -> dict[str, Any]:
@@ -75,17 +77,31 @@ class RestJson:
         return Response(error.status, headers, json.dumps({"message": error.message}).encode())
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where an operation is: `query` holds what its URI asks of the query string, such as `List=ALL`."""
+
+    method: str
+    path: re.Pattern[str]
+    query: Mapping[str, list[str]]
+    operation: str
+
+    def asks(self, query: Mapping[str, list[str]]) -> bool:
+        return all(query.get(name) == values for name, values in self.query.items())
+
+
 @cache
-def _routes(service_name: str) -> list[tuple[str, re.Pattern[str], str]]:
-    """(method, path, operation), literal paths before those with labels."""
+def _routes(service_name: str) -> list[_Route]:
+    """Literal paths before those with labels, and those that ask for a query before those that do not."""
     model = service_model(service_name)
     found = []
     for name in model.operation_names:
         http = model.operation_model(name).http
-        template = str(http["requestUri"]).partition("?")[0]
-        found.append((template.count("{"), str(http["method"]), _uri_pattern(template), name))
-    found.sort(key=lambda route: route[0])
-    return [(method, pattern, name) for _, method, pattern, name in found]
+        template, _, query = str(http["requestUri"]).partition("?")
+        route = _Route(str(http["method"]), _uri_pattern(template), parse_qs(query, keep_blank_values=True), name)
+        found.append((template.count("{"), -len(route.query), route))
+    found.sort(key=lambda entry: entry[:2])
+    return [route for _, _, route in found]
 
 
 @cache
