@@ -313,3 +313,23 @@ def test_an_unknown_instance_type(platform: Platform) -> None:
     resources = {"InstanceType": "ml.m5.enormous", "InstanceCount": 1, "VolumeSizeInGB": 1}
     with pytest.raises(ClientError, match=r"at 'resourceConfig.instanceType' failed to satisfy constraint"):
         platform.client("sagemaker").create_training_job(**platform.request(ResourceConfig=resources))
+
+
+def test_a_metric_that_is_no_number_or_backtracks_harms_no_other(platform: Platform) -> None:
+    request = platform.request()
+    algorithm = request["AlgorithmSpecification"]
+    algorithm["MetricDefinitions"] = [{"Name": "bad", "Regex": "(?<=loss=)([0-9.]+)"}]
+    with pytest.raises(ClientError, match=r"ValidationException.*regex of metric 'bad'.*look-around"):
+        platform.client("sagemaker").create_training_job(**request)
+    algorithm["MetricDefinitions"] = [
+        {"Name": "acc", "Regex": "acc=([0-9.]+)"},
+        {"Name": "loss", "Regex": r"loss=(\S+)"},
+        {"Name": "slow", "Regex": "((a|aa)+)$"},
+    ]
+    script = 'print("acc=0.90\\nloss=nan\\nacc=0.95\\nloss=0.4\\n" + "a" * 60 + "!")'
+    key = "code/sourcedir.tar.gz"
+    platform.client("s3").put_object(Bucket=platform.models, Key=key, Body=archive({"train.py": script}))
+    platform.client("sagemaker").create_training_job(**request)
+    described = platform.wait()
+    found = {each["MetricName"]: round(each["Value"], 2) for each in described["FinalMetricDataList"]}
+    assert found == {"acc": 0.95, "loss": 0.4}

@@ -50,7 +50,7 @@ _POLL_SECONDS = 0.1
 _PARTIAL_LINE_SECONDS = 1.0
 
 
-LineObserver = Callable[[Connection, str, Sequence[str], int], None]
+LineObserver = Callable[[Connection, str, Sequence[bytes], int], None]
 """Called with `(transaction, task id, lines, timestamp in ms)` in the transaction that commits how far was read."""
 
 
@@ -150,7 +150,7 @@ class LogShipper:
     def _observe(self, tx: Connection, task_id: str, lines: Sequence[str]) -> None:
         for prefix, observer in self._observers:
             if task_id.startswith(prefix):
-                observer(tx, task_id, lines, int(self._clock() * 1000))
+                observer(tx, task_id, [line.encode() for line in lines], int(self._clock() * 1000))
 
     def _put(self, row: Row, lines: Sequence[str]) -> None:
         timestamp_ms = int(self._clock() * 1000)

@@ -7,48 +7,68 @@ metric is the job's FinalMetricDataList, and every value is sent on to CloudWatc
 from __future__ import annotations
 
 import json
-import re
+import logging
+import math
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from itertools import islice
 from sqlite3 import Connection
 
 from trainworks.spec.instance_types import instance_type
+from trainworks.twin.linear_regex import LinearPattern, UnsupportedPatternError, compile_linear
 from trainworks.twin.ports import Compute, ControlPlane, MetricDatum, Usage
 from trainworks.twin.services.background import Background
 from trainworks.twin.services.sagemaker.records import TrainingJob, job_of_row
 from trainworks.twin.services.sagemaker.store import SQL
 from trainworks.twin.store.database import Database
 
+_log = logging.getLogger(__name__)
+
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 _FIRST_SAMPLE_SECONDS = 1.0
 _TICK_SECONDS = 0.5
 
-Definitions = tuple[tuple[str, re.Pattern[str]], ...]
+_MOST_MATCHES = 64
+_SEARCHED_BYTES = 64 * 1024
 
-
-@lru_cache(maxsize=256)
-def _compiled(definitions: tuple[tuple[str, str], ...]) -> Definitions:
-    return tuple((name, re.compile(regex)) for name, regex in definitions)
+Definitions = tuple[tuple[str, LinearPattern], ...]
 
 
 def definitions_of(job: TrainingJob) -> Definitions:
-    """Names and compiled regular expressions of a job."""
-    given = job.request["AlgorithmSpecification"].get("MetricDefinitions", [])
-    return _compiled(tuple((each["Name"], each["Regex"]) for each in given))
+    """Names and compiled regular expressions of a job, without those that an earlier version took and this one does
+    not."""
+    found = []
+    for each in job.request["AlgorithmSpecification"].get("MetricDefinitions", []):
+        try:
+            found.append((each["Name"], compile_linear(each["Regex"])))
+        except UnsupportedPatternError as error:
+            _log.warning("the job %s gets no values of its metric %s: %s", job.name, each["Name"], error)
+    return tuple(found)
 
 
-def values_in(lines: Sequence[str], definitions: Definitions) -> list[tuple[str, float]]:
-    """`(metric, value)` for every match, in order of lines; what is no number is passed over, as on AWS."""
+def values_in(lines: Sequence[bytes], definitions: Definitions) -> list[tuple[str, float]]:
+    """`(metric, value)` for every match, in order of lines; what is no finite number is passed over, as on AWS.
+
+    Searched are the first 64 KiB of a line, for at most 64 values of each metric: what a job prints is bounded.
+    """
     found: list[tuple[str, float]] = []
     for line in lines:
-        for name, regex in definitions:
-            for match in regex.finditer(line):
-                try:
-                    found.append((name, float(match.group(1))))
-                except (TypeError, ValueError):
-                    continue
+        searched = line[:_SEARCHED_BYTES]
+        for name, pattern in definitions:
+            for match in islice(pattern.finditer(searched), _MOST_MATCHES):
+                value = _number(match.group(1))
+                if value is not None:
+                    found.append((name, value))
     return found
+
+
+def _number(text: bytes | None) -> float | None:
+    """A finite number, or None; CloudWatch takes no NaN and no infinity."""
+    try:
+        value = float(text) if text is not None and b"_" not in text else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 class JobMetrics:
@@ -70,7 +90,7 @@ class JobMetrics:
         self._sampled_at: dict[str, float] = {}
         self._background = Background("training-metrics", self._pass)
 
-    def on_lines(self, tx: Connection, task_id: str, lines: Sequence[str], timestamp_ms: int) -> None:
+    def on_lines(self, tx: Connection, task_id: str, lines: Sequence[bytes], timestamp_ms: int) -> None:
         """Take the metrics out of lines that have just been shipped, in the transaction that says so."""
         task = tx.execute(SQL["task"], (task_id,)).fetchone()
         row = tx.execute(SQL["job_by_id"], (task["job_id"],)).fetchone() if task else None

@@ -5,12 +5,12 @@ A member that the twin neither executes nor records is refused by name; nothing 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlparse
 
 from trainworks.spec.instance_types import UnknownInstanceTypeError, instance_type
+from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear
 from trainworks.twin.ports import ApiError, ControlPlane
 
 REFUSED_MEMBERS = (
@@ -160,9 +160,11 @@ def _check_channel(channel: Mapping[str, Any]) -> None:
 def _check_metric_definitions(definitions: list[Mapping[str, Any]]) -> None:
     for definition in definitions:
         try:
-            compiled = re.compile(definition["Regex"])
-        except re.error as error:
-            raise invalid(f"The regex of metric '{definition['Name']}' is invalid: {error}") from error
+            compiled = compile_linear(definition["Regex"])
+        except UnsupportedPatternError as error:
+            raise invalid(
+                f"The regex of metric '{definition['Name']}' is invalid: {definition['Regex']} ({error})"
+            ) from error
         if compiled.groups < 1:
             raise invalid(f"The regex of metric '{definition['Name']}' has no capture group: {definition['Regex']}")
 
