@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.authorization import Authorization
+from trainworks.twin.emulator.durability import Persistence
 from trainworks.twin.emulator.iam_resources import log_resource
-from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.registry import Registry, repository_arn
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
 from trainworks.twin.ports import ApiError, Caller, Credentials, MetricDatum
-
-T = TypeVar("T")
 
 
 class EmulatorControlPlane:
     """See `ports.ControlPlane`. Reads run in the caller's thread, changes on the thread that owns the state."""
 
-    def __init__(
-        self, authorization: Authorization, registry: Registry, loop: StateLoop, commit: Callable[[], None]
-    ) -> None:
+    def __init__(self, authorization: Authorization, registry: Registry, persistence: Persistence) -> None:
         self._authorization = authorization
         self._registry = registry
-        self._loop = loop
-        self._commit = commit
+        self._persistence = persistence
         self._scope = engine.module("core.responses").request_scope
 
     def authorize(
@@ -42,7 +37,7 @@ class EmulatorControlPlane:
     def assume_for_service(
         self, role_arn: str, service: str, session_name: str, duration_seconds: int, source_arn: str
     ) -> Credentials:
-        return self._change(
+        return self._persistence.change(
             lambda: self._authorization.assume_for_service(
                 role_arn, service, session_name, duration_seconds, source_arn
             )
@@ -66,7 +61,7 @@ class EmulatorControlPlane:
                     document = {"logGroupName": group, "logStreamName": stream, "logEvents": records}
                     _check(logs._put_log_events(document))
 
-        self._change(write)
+        self._persistence.change(write)
 
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
         def write() -> None:
@@ -86,7 +81,7 @@ class EmulatorControlPlane:
                         None,
                     )
 
-        self._change(write)
+        self._persistence.change(write)
 
     def put_event(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
         entry = {
@@ -102,14 +97,14 @@ class EmulatorControlPlane:
             with self._scope(ACCOUNT_ID, region):
                 _check(engine.service("eventbridge")._put_events({"Entries": [entry]}, allow_aws_source=True))
 
-        self._change(write)
+        self._persistence.change(write)
 
     def event_patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
         # A copy of the table is enough, and waiting for the loop here could wait for ourselves.
         events = engine.service("eventbridge")
-        rules = [rule for rule in list(events._rules._data.values()) if rule.get("State") == "ENABLED"]
+        rules = [rule for rule in list(dict.values(events._rules._data)) if rule.get("State") == "ENABLED"]
         texts = [rule.get("EventPattern") for rule in rules if rule.get("EventBusName", "default") == "default"]
-        texts += [archive.get("EventPattern") or "{}" for archive in list(events._archives._data.values())]
+        texts += [archive.get("EventPattern") or "{}" for archive in list(dict.values(events._archives._data))]
         patterns = [_parsed_pattern(text) for text in texts if text]
         return [
             each for each in patterns if _allows(each, "source", source) and _allows(each, "detail-type", detail_type)
@@ -140,11 +135,6 @@ class EmulatorControlPlane:
         if known is None or stream not in known["streams"]:
             self.authorize(caller, "logs:CreateLogStream", log_resource(group_arn, stream))
         self.authorize(caller, "logs:PutLogEvents", log_resource(group_arn, stream))
-
-    def _change(self, work: Callable[[], T]) -> T:
-        result = self._loop.run(work)
-        self._commit()
-        return result
 
 
 def _check(response: tuple[int, Any, Any]) -> None:

@@ -4,9 +4,12 @@
     Persistence.settle(watch)         before an answer: write what changed, wait until it is on disk
     Persistence.commit()              the same from another thread, for our own services
 
-Rows are pickled where they are touched and written only if the bytes differ from what is on disk. One thread writes;
-all snapshots that wait for it share a transaction. Log streams are rows of their own and their events are appended
-(`log_rows`), so that a growing log costs what is added to it.
+Rows are pickled where they are touched and written only if the bytes differ from what is on disk. One thread writes
+(`writing`); a row counts as written after the commit that has it. Log streams are rows of their own and their events
+are appended (`log_rows`), so that a growing log costs what is added to it.
+
+A row that cannot be stored fails the request that made it, by name, and what that request changed is undone. Where no
+request made it, the row stays out of the way: it is reported once and looked at again when somebody touches it.
 
 Pickles belong to one version of ministack: another version's database is refused (`HomeVersionError`).
 """
@@ -14,27 +17,25 @@ Pickles belong to one version of ministack: another version's database is refuse
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
-import os
-import pickle
-import queue
-import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from trainworks.errors import HomeVersionError
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import engine, executions
 from trainworks.twin.emulator.journal import EVERY_ROW, Journal, Row, TouchedDict, Watch
 from trainworks.twin.emulator.log_rows import LogRows
 from trainworks.twin.emulator.loop import StateLoop
+from trainworks.twin.emulator.writing import Snapshot, UnstorableError, Writer, pickled, unpickled
 from trainworks.twin.home import Home
 from trainworks.twin.ports import ApiError
 from trainworks.twin.store.database import Database
+
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS emulator_rows (
@@ -51,21 +52,17 @@ _PLAIN_STORES = {
 # Values that are no dictionaries: written as one row whenever a row of their module is.
 _PLAIN_VALUES = {"ec2": ("_default_initialized_scopes",)}
 # Work in progress or copies of what is elsewhere.
-_TRANSIENT = {"ecr._uploads", "cloudwatch_logs._log_records", "lambda_svc._warm_pool"}
+_TRANSIENT = {"ecr._uploads", "cloudwatch_logs._log_records", "lambda_svc._warm_pool", *executions.TRANSIENT}
 
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Snapshot:
-    """Rows as they are to be on disk: pickled, or None where the row is gone, and log changes."""
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A write under way: `own` is its snapshot where a request made it."""
 
-    rows: list[tuple[str, str, bytes | None]] = field(default_factory=list)
-    logs: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
-    sources: set[Row] = field(default_factory=set)
-
-    def __bool__(self) -> bool:
-        return bool(self.rows or self.logs)
+    done: Future[None]
+    own: Snapshot | None
 
 
 class Persistence:
@@ -78,8 +75,11 @@ class Persistence:
         self.database = Database(home.emulator_db, _SCHEMA)
         self._check_version()
         self._logs = LogRows(self.database)
-        self._writer = _Writer(self.database, home)
+        self._writer = Writer(self.database, home)
         self._plain: dict[str, list[tuple[TouchedDict, str, ModuleType]]] = {}
+        # Over what is known of rows on disk, which the loop and the writer's thread both note.
+        self._lock = threading.RLock()
+        self._kept_out: dict[Row, str] = {}
         self._install()
 
     def adopt(self, name: str, module: ModuleType) -> None:
@@ -113,82 +113,157 @@ class Persistence:
                 store._touch(EVERY_ROW)
 
     async def settle(self, watch: Watch | None = None) -> None:
-        """Write what is due and wait for the disk. Raises `ApiError` `InsufficientStorage` when that fails."""
-        future = self._enqueue(watch)
-        if future is not None:
-            await asyncio.wrap_future(future)
+        """Write what is due and wait for the disk.
 
-    def commit(self) -> None:
-        """Write what is due and wait for the disk, from a thread that does not own the state.
+        Raises `ApiError` `InternalFailure` for a row of `watch` that cannot be stored, and `InsufficientStorage` when
+        the disk cannot be written; never for a watch that only reads, whose answer harms nobody.
+        """
+        reading = watch is not None and watch.reading
+        try:
+            write = self._enqueue(watch)
+            if write is not None:
+                await asyncio.wrap_future(write.done)
+                self._check(write)
+        except ApiError as error:
+            if not reading:
+                raise
+            _LOG.warning("a request that reads was answered while the disk could not be written: %s", error)
 
-        On the owning thread it returns at once: the request or operation that runs there settles what it touched.
+    def change(self, work: Callable[[], T]) -> T:
+        """Do `work` on the thread that owns the state, for one of our own services, and wait for the disk.
+
+        On the owning thread it is part of what runs there already: the request or operation settles what it touched.
+        Raises what `work` and `settle` raise.
         """
         if self._loop.is_owner():
-            return
-        future = self._loop.run(self._enqueue)
-        if future is not None:
-            future.result()
+            return work()
+
+        def run() -> tuple[T, _Write | None]:
+            with self.journal.request() as watch:
+                result = work()
+                return result, self._enqueue(watch)
+
+        result, write = self._loop.run(run)
+        if write is not None:
+            write.done.result()
+            self._loop.run(lambda: self._check(write))
+        return result
+
+    def commit(self) -> None:
+        """Write what is due and wait for the disk, from a thread that does not own the state."""
+        self.change(lambda: None)
 
     def stored(self, store: str) -> list[tuple[Any, Any]]:
         """The rows of a store as they are on disk, without loading its service."""
         rows = self.database.read("SELECT value FROM emulator_rows WHERE store = ?", (store,))
-        return [_unpickled(row["value"]) for row in rows]
+        return [unpickled(row["value"]) for row in rows]
 
     def close(self) -> None:
         """Write what is left and close the database."""
-        future = self._enqueue(None)
-        if future is not None:
-            future.result()
+        write = self._enqueue(None)
+        if write is not None:
+            write.done.result()
         self._writer.close()
         self.database.close()
 
-    def _enqueue(self, watch: Watch | None = None) -> Future[None] | None:
-        snapshot = self._snapshot(self.journal.due(watch))
+    def _enqueue(self, watch: Watch | None = None) -> _Write | None:
+        """Hand what is due to the writer, nobody's rows apart from those of `watch`. Raises `ApiError`."""
+        shared = set(_expand(self.journal.due(again=watch is None)))
+        own = set(_expand(watch.take())) - shared if watch is not None else set()
+        with self._lock:
+            self._send(self._snapshot(shared, None), own=False)
+            failures: dict[Row, str] = {}
+            keep_out = watch is None or watch.reading
+            snapshot = self._snapshot(own, None if keep_out else failures)
+            if failures:
+                self._undo(own)
+                raise _unstorable(failures)
+            return self._send(snapshot, own=not keep_out) or self._pending()
+
+    def _send(self, snapshot: Snapshot, *, own: bool) -> _Write | None:
         if not snapshot:
-            return self._writer.pending()
-        future = self._writer.write(snapshot)
-        future.add_done_callback(lambda done: self._written(done, snapshot))
-        return future
+            return None
+        for row in snapshot.digests:
+            row[0].under_way[row[1]] = snapshot
+        write = _Write(self._writer.write(snapshot), snapshot if own else None)
+        write.done.add_done_callback(lambda done: self._written(done, snapshot, own=own))
+        return write
 
-    def _written(self, done: Future[None], snapshot: Snapshot) -> None:
-        if done.exception() is None:
-            return
-        # Not on disk: forget the hashes and look at the rows again with the next write.
-        for store, key in snapshot.sources:
-            store.written.pop(key, None)
-        self._logs.forget()
-        self.journal.put_back(snapshot.sources)
+    def _pending(self) -> _Write | None:
+        future = self._writer.pending()
+        return None if future is None else _Write(future, None)
 
-    def _snapshot(self, due: Iterable[Row]) -> Snapshot:
+    def _check(self, write: _Write) -> None:
+        """Raise `ApiError` when the database refused rows of a request."""
+        if write.own is not None and write.own.refused:
+            with self._lock:
+                self._undo(set(write.own.digests))
+            raise _unstorable(write.own.refused)
+
+    def _written(self, done: Future[None], snapshot: Snapshot, *, own: bool) -> None:
+        """In the writer's thread: what is on disk is known to be there from now on; what is not is looked at again."""
+        failed = done.exception() is not None
+        with self._lock:
+            for row, digest in snapshot.digests.items():
+                store, key = row
+                if store.under_way.get(key) is snapshot:
+                    del store.under_way[key]
+                if failed or row in snapshot.refused or digest is None:
+                    store.written.pop(key, None)
+                else:
+                    store.written[key] = digest
+            for row, reason in snapshot.refused.items():
+                if not own:
+                    self._keep_out(row, reason)
+            if failed or any(self._logs.owns(store) for store, _ in snapshot.refused):
+                self._logs.forget()
+        if failed:
+            self.journal.put_back({row for row, _ in snapshot.statements})
+
+    def _snapshot(self, touched: set[Row], failures: dict[Row, str] | None) -> Snapshot:
+        """What has to be written of `touched`. A row that cannot be stored goes to `failures`, or is kept out."""
         snapshot = Snapshot()
-        touched = list(_expand(due))
-        names = {store.name.partition(".")[0] for store, _ in touched if store.name}
-        for name in names:
-            for row, attribute, module in self._plain.get(name, ()):
-                dict.__setitem__(row, attribute, getattr(module, attribute))
-                touched.append((row, attribute))
-        for store, key in touched:
-            if store.name is None:
+        rows = list(touched)
+        for name in {store.name.partition(".")[0] for store, _ in touched if store.name}:
+            for store, attribute, module in self._plain.get(name, ()):
+                dict.__setitem__(store, attribute, getattr(module, attribute))
+                rows.append((store, attribute))
+        for row in rows:
+            if row[0].name is None:
                 continue
-            if self._logs.takes(store, key, snapshot.logs):
-                snapshot.sources.add((store, key))
-                continue
-            self._row(store, store.name, key, snapshot)
+            try:
+                if not self._logs.takes(row, snapshot):
+                    _row(row, snapshot)
+            except UnstorableError as error:
+                if failures is None or row in self._kept_out:
+                    self._keep_out(row, str(error))
+                else:
+                    failures[row] = str(error)
+                    if self._logs.owns(row[0]):
+                        # The rest of its stream is good.
+                        self.journal.put_back({row})
+            else:
+                self._kept_out.pop(row, None)
         return snapshot
 
-    def _row(self, store: TouchedDict, name: str, key: Any, snapshot: Snapshot) -> None:
-        if not dict.__contains__(store, key):
-            if key in store.written:
-                del store.written[key]
-                snapshot.rows.append((name, repr(key), None))
-                snapshot.sources.add((store, key))
-            return
-        value = _pickled((key, dict.__getitem__(store, key)), f"{name}[{key!r}]")
-        digest = hash(value)
-        if store.written.get(key) != digest:
-            store.written[key] = digest
-            snapshot.rows.append((name, repr(key), value))
-            snapshot.sources.add((store, key))
+    def _keep_out(self, row: Row, reason: str) -> None:
+        if self._kept_out.get(row) != reason:
+            _LOG.error("a row of the emulator is not on disk and is lost with the next restart: %s", reason)
+        self._kept_out[row] = reason
+
+    def _undo(self, rows: set[Row]) -> None:
+        """Give rows back the value that is on disk, after a request that failed; what is not there is gone again."""
+        for row in rows:
+            store, key = row
+            if store.name is None or key in store.under_way or self._logs.owns(store) or self.journal.in_use(row):
+                continue
+            found = self.database.read_one(
+                "SELECT value FROM emulator_rows WHERE store = ? AND key = ?", (store.name, repr(key))
+            )
+            if found is None:
+                dict.pop(store, key, None)
+            elif not _is(row, found["value"]):
+                dict.__setitem__(store, key, unpickled(found["value"])[1])
 
     def _fill(self, store: TouchedDict, name: str, known: bool) -> None:
         store.name = name
@@ -196,7 +271,7 @@ class Persistence:
             return
         dict.clear(store)
         for row in self.database.read("SELECT value FROM emulator_rows WHERE store = ?", (name,)):
-            key, value = _unpickled(row["value"])
+            key, value = unpickled(row["value"])
             dict.__setitem__(store, key, value)
             store.written[key] = hash(row["value"])
 
@@ -225,105 +300,35 @@ class Persistence:
             )
 
 
-class _Writer:
-    """One thread that writes snapshots in order; those that wait together share a transaction."""
-
-    def __init__(self, database: Database, home: Home) -> None:
-        self._database = database
-        self._home = home
-        self._queue: queue.SimpleQueue[tuple[Snapshot, Future[None]] | None] = queue.SimpleQueue()
-        self._last: Future[None] | None = None
-        self._thread = threading.Thread(target=self._run, name="emulator-writer", daemon=True)
-        self._thread.start()
-
-    def write(self, snapshot: Snapshot) -> Future[None]:
-        future: Future[None] = Future()
-        self._last = future
-        self._queue.put((snapshot, future))
-        return future
-
-    def pending(self) -> Future[None] | None:
-        """The last write that is not on disk yet: an answer that shows its effect has to wait for it."""
-        return None if self._last is None or self._last.done() else self._last
-
-    def close(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
-            last = False
-            while not self._queue.empty() and len(batch) < 256:
-                following = self._queue.get()
-                if following is None:
-                    last = True
-                    break
-                batch.append(following)
-            self._write_all(batch)
-            if last:
-                return
-
-    def _write_all(self, batch: list[tuple[Snapshot, Future[None]]]) -> None:
-        try:
-            with self._database.transaction() as tx:
-                for snapshot, _ in batch:
-                    _apply(tx, snapshot)
-        except (sqlite3.Error, OSError) as error:
-            _LOG.exception("emulator.db could not be written")
-            failure = storage_error(error, self._home)
-            for _, future in batch:
-                future.set_exception(failure)
-            return
-        for _, future in batch:
-            future.set_result(None)
+def _row(row: Row, snapshot: Snapshot) -> None:
+    store, key = row
+    if not dict.__contains__(store, key):
+        if key in store.written or key in store.under_way:
+            snapshot.drop(row, repr(key))
+        return
+    value = pickled((key, dict.__getitem__(store, key)), row)
+    digest = hash(value)
+    if store.written.get(key) != digest or key in store.under_way:
+        snapshot.put(row, repr(key), value, digest)
 
 
-def storage_error(error: Exception, home: Home) -> ApiError:
-    """The error that a caller sees when a change could not be made durable; it names the disk and its free space."""
-    usage = os.statvfs(home.root)
-    free = usage.f_bavail * usage.f_frsize
-    return ApiError(
-        "InsufficientStorage",
-        f"The twin could not write its state to {home.root} ({error}; {free // 1024} KiB free on that disk). "
-        "The change may be incomplete; free space there and repeat the request.",
-        507,
-    )
+def _is(row: Row, value: bytes) -> bool:
+    store, key = row
+    try:
+        return dict.__contains__(store, key) and pickled((key, dict.__getitem__(store, key)), row) == value
+    except UnstorableError:
+        return False
 
 
-def _apply(tx: sqlite3.Connection, snapshot: Snapshot) -> None:
-    for store, key, value in snapshot.rows:
-        if value is None:
-            tx.execute("DELETE FROM emulator_rows WHERE store = ? AND key = ?", (store, key))
-        else:
-            tx.execute("INSERT OR REPLACE INTO emulator_rows VALUES (?, ?, ?)", (store, key, value))
-    for statement, parameters in snapshot.logs:
-        tx.execute(statement, parameters)
+def _unstorable(failures: Mapping[Row, str]) -> ApiError:
+    return ApiError("InternalFailure", "; ".join(failures.values()), 500)
 
 
 def _expand(due: Iterable[Row]) -> Iterable[Row]:
     for store, key in due:
         if key is EVERY_ROW:
-            # A row that is gone is one that was written and is no longer there.
-            yield from ((store, each) for each in {*list(dict.keys(store)), *list(store.written)})
+            # A row that is gone is one that was written, or is being written, and is no longer there.
+            known = {*list(dict.keys(store)), *list(store.written), *list(store.under_way)}
+            yield from ((store, each) for each in known)
         else:
             yield store, key
-
-
-def _pickled(value: Any, what: str) -> bytes:
-    """Pickle, once more when another thread changed the value in the middle of it."""
-    for attempt in range(20):
-        try:
-            buffer = io.BytesIO()
-            pickle.Pickler(buffer, protocol=5).dump(value)
-            return buffer.getvalue()
-        except RuntimeError as error:  # "dictionary changed size during iteration"
-            if attempt == 19:
-                raise RuntimeError(f"{what} never stood still: {error}") from error
-        except (TypeError, AttributeError, pickle.PicklingError) as error:
-            raise TypeError(f"{what} cannot be made durable: {error}") from error
-    raise AssertionError("unreachable")
-
-
-def _unpickled(value: bytes) -> Any:
-    return pickle.loads(value)  # noqa: S301 - from our own database, in a folder that only its owner can write

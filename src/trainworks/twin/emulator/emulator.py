@@ -24,7 +24,9 @@ from trainworks.twin.emulator import (
     drift,
     engine,
     event_targets,
+    executions,
     log_filter,
+    sessions,
     stack_events,
     subnet_addresses,
     update_rules,
@@ -78,9 +80,7 @@ class Emulator:
         self._recovery: asyncio.Task[None] | None = None
         self._preload: asyncio.TimerHandle | None = None
         self._flusher: asyncio.Task[None] | None = None
-        self.control_plane = EmulatorControlPlane(
-            self._authorization, self._registry, self._loop, self._persistence.commit
-        )
+        self.control_plane = EmulatorControlPlane(self._authorization, self._registry, self._persistence)
         self._sdk_tasks = SdkTasks(
             self.control_plane.assume_for_service, f"http://127.0.0.1:{port}", {*SERVICES, *OWN_SERVICES}
         )
@@ -152,13 +152,13 @@ class Emulator:
         next_alarms = 0.0
         while True:
             await asyncio.sleep(_BACKGROUND_SECONDS)
-            if time.monotonic() >= next_alarms:
-                with self._persistence.journal.request(reading=True):
-                    self._alarms.evaluate_all()
-                next_alarms = time.monotonic() + _ALARM_SECONDS
             try:
+                if time.monotonic() >= next_alarms:
+                    next_alarms = time.monotonic() + _ALARM_SECONDS
+                    with self._persistence.journal.request(reading=True):
+                        self._alarms.evaluate_all()
                 await self._persistence.settle()
-            except ApiError:
+            except Exception:  # noqa: BLE001 - whatever it was, what comes after has to reach the disk
                 _LOG.exception("background changes are not on disk yet; trying again")
 
     def _loaded(self, name: str, module: ModuleType) -> None:
@@ -186,6 +186,9 @@ class Emulator:
             self._alarms.install(module)
         elif name == "stepfunctions":
             self._sdk_tasks.install(module)
+            executions.install(module)
+        elif name == "sts":
+            sessions.install(module)
         elif name == "ecr":
             self._registry.install(module)
 

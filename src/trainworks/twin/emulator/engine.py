@@ -69,7 +69,10 @@ CORE_SIGNATURES: dict[tuple[str, str], str] = {
 }
 # Checked when their service is loaded.
 SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
-    "sts": {("services.sts", "register_session"): "access_key session"},
+    "sts": {
+        ("services.sts", "register_session"): "access_key session",
+        ("services.sts", "_evict_expired_sessions"): "",
+    },
     "cloudwatch": {
         ("services.cloudwatch", "_evaluate_alarm"): "alarm",
         ("services.cloudwatch", "_evaluate_all_alarms"): "",
@@ -98,6 +101,7 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
     "stepfunctions": {
         ("services.stepfunctions", "_execute_task"): "state_def raw_input execution ctx",
         ("services.stepfunctions", "_test_state"): "data",
+        ("services.stepfunctions", "_add_event"): "execution event_type details",
         ("services.stepfunctions", "_invoke_aws_sdk_integration"): "resource input_data",
         ("services.stepfunctions", "_ExecutionError"): "error cause",
     },

@@ -39,9 +39,11 @@ class Journal:
     def __init__(self) -> None:
         self._current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar("watch", default=None)
         self._background: set[Row] = set()
+        self._again: set[Row] = set()
         # Only the background is touched by several threads.
         self._lock = threading.Lock()
         self._operations: set[Watch] = set()
+        self._requests: set[Watch] = set()
 
     def touch(self, store: TouchedDict, key: Hashable) -> None:
         """Note one row of a named store, or all of them with `EVERY_ROW`."""
@@ -55,12 +57,14 @@ class Journal:
     def request(self, *, reading: bool = False) -> Iterator[Watch]:
         """Watch what one request touches; what is left when it ends goes to the background."""
         watch = Watch(self, reading=reading)
+        self._requests.add(watch)
         token = self._current.set(watch)
         try:
             yield watch
         finally:
             self._current.reset(token)
             watch.open = False
+            self._requests.discard(watch)
             self.put_back(watch.take())
 
     @contextmanager
@@ -82,21 +86,33 @@ class Journal:
         with self._lock:
             self._background |= rows
 
-    def due(self, watch: Watch | None = None) -> set[Row]:
-        """The rows to look at now: the background's, the running operations', and those of `watch`."""
+    def due(self, *, again: bool = False) -> set[Row]:
+        """The rows that belong to no request and are to be looked at now: the background's and running operations'.
+
+        A thread takes a row and changes it a moment later. With `again`, what was looked at since the last such call is
+        looked at once more.
+        """
         with self._lock:
             rows, self._background = self._background, set()
-        if watch is not None:
-            rows |= watch.take()
+            found = rows | self._again if again else rows
+            self._again = rows if again else self._again | rows
         for operation in self._operations:
-            rows |= operation.rows
-        return rows
+            found = found | operation.rows
+        return found
+
+    def in_use(self, row: Row) -> bool:
+        """Whether a request or operation touched the row, or all of its store, and its changes are not written yet."""
+        watches = [*self._requests, *self._operations]
+        return any(row in watch.rows or (row[0], EVERY_ROW) in watch.rows for watch in watches)
 
 
 class TouchedDict(dict[Any, Any]):
-    """A dictionary that notes its rows in the journal once it has a name. `written` has a hash of each row on disk."""
+    """A dictionary that notes its rows in the journal once it has a name.
 
-    __slots__ = ("journal", "name", "written")
+    `written` has a hash of each row on disk, `under_way` the last write that has the row and is not done yet.
+    """
+
+    __slots__ = ("journal", "name", "under_way", "written")
     __hash__ = object.__hash__  # type: ignore[assignment]  # stores are told apart by identity
 
     def __init__(self, journal: Journal, name: str | None = None) -> None:
@@ -104,6 +120,7 @@ class TouchedDict(dict[Any, Any]):
         self.journal = journal
         self.name = name
         self.written: dict[Any, int] = {}
+        self.under_way: dict[Any, object] = {}
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -6,11 +6,12 @@ of a log's length. Here a group's `streams` are a store of their own and a strea
 
 from __future__ import annotations
 
-import pickle
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
-from trainworks.twin.emulator.journal import EVERY_ROW, Journal, TouchedDict
+from trainworks.twin.emulator.journal import EVERY_ROW, Journal, Row, TouchedDict
+from trainworks.twin.emulator.writing import Snapshot, Statement, UnstorableError, pickled, unpickled
 from trainworks.twin.store.database import Database
 
 GROUPS = "cloudwatch_logs._log_groups"
@@ -37,8 +38,6 @@ _ONE_GROUP_EVENTS = (
     "SELECT stream, timestamp, ingestion_time, event_id, message FROM log_events WHERE log_group = ? "
     "ORDER BY stream, position"
 )
-
-Statement = tuple[str, tuple[Any, ...]]
 
 
 class StreamStore(TouchedDict):
@@ -76,15 +75,22 @@ class LogRows:
                     )
                     dict.__setitem__(module._log_records._data, (*key[:2], event["eventId"]), record)
 
-    def takes(self, store: TouchedDict, key: Any, out: list[Statement]) -> bool:
-        """Append what has to be written for a row when it is one of Logs; whether it was."""
+    def owns(self, store: TouchedDict) -> bool:
+        """Whether a store is one of Logs, whose rows are written here."""
+        return isinstance(store, StreamStore) or store.name == GROUPS
+
+    def takes(self, row: Row, snapshot: Snapshot) -> bool:
+        """Add what has to be written for a row when it is one of Logs; whether it was. Raises `UnstorableError`."""
+        store, key = row
+        out: list[Statement] = []
         if isinstance(store, StreamStore):
             self._stream(store, key, out)
-            return True
-        if store.name == GROUPS:
+        elif store.name == GROUPS:
             self._group(store, key, out)
-            return True
-        return False
+        else:
+            return False
+        snapshot.statements += [(row, statement) for statement in out]
+        return True
 
     def forget(self) -> None:
         """Nothing that was thought to be on disk is: write all streams anew."""
@@ -98,8 +104,8 @@ class LogRows:
     def _group(self, store: TouchedDict, key: Any, out: list[Statement]) -> None:
         name = repr(key)
         if not dict.__contains__(store, key):
-            if store.written.pop(key, None) is not None:
-                out += [(_DROP_GROUP, (GROUPS, name)), (_DROP_STREAMS, (name,)), (_DROP_GROUP_EVENTS, (name,))]
+            store.written.pop(key, None)
+            out += [(_DROP_GROUP, (GROUPS, name)), (_DROP_STREAMS, (name,)), (_DROP_GROUP_EVENTS, (name,))]
             return
         group = dict.__getitem__(store, key)
         streams = group["streams"]
@@ -110,20 +116,23 @@ class LogRows:
             out += [(_DROP_STREAMS, (name,)), (_DROP_GROUP_EVENTS, (name,))]
             for stream in streams:
                 self._stream(group["streams"], stream, out)
-        value = pickle.dumps((key, {**group, "streams": {}}), protocol=5)
+        value = pickled((key, {**group, "streams": {}}), (store, key))
         if store.written.get(key) != hash(value):
             store.written[key] = hash(value)
             out.append((_PUT_GROUP, (GROUPS, name, value)))
 
     def _stream(self, store: StreamStore, name: str, out: list[Statement]) -> None:
         if not dict.__contains__(store, name):
-            if store.written.pop(name, None) is not None:
-                store.appended.pop(name, None)
-                out += [(_DROP_STREAM, (store.group, name)), (_DROP_STREAM_EVENTS, (store.group, name))]
+            store.written.pop(name, None)
+            store.appended.pop(name, None)
+            out += [(_DROP_STREAM, (store.group, name)), (_DROP_STREAM_EVENTS, (store.group, name))]
             return
         stream = dict.__getitem__(store, name)
         events = stream["events"]
         known, written = store.appended.get(name, (None, 0))
+        refused = _drop_unstorable(events, written if known is events else 0)
+        if refused:
+            raise UnstorableError(f"The log stream {name} cannot hold {refused}")
         if known is not events:
             # A late batch was merged in, or nothing is known to be on disk: the whole stream again.
             out.append((_DROP_STREAM_EVENTS, (store.group, name)))
@@ -133,7 +142,7 @@ class LogRows:
             row = (event["timestamp"], event["ingestionTime"], event["eventId"], event["message"])
             out.append((_PUT_EVENT, (store.group, name, position, *row)))
         store.appended[name] = (events, len(events))
-        value = pickle.dumps({**stream, "events": []}, protocol=5)
+        value = pickled({**stream, "events": []}, (store, name))
         if store.written.get(name) != hash(value):
             store.written[name] = hash(value)
             out.append((_PUT_STREAM, (store.group, name, value)))
@@ -141,7 +150,7 @@ class LogRows:
     def _load(self, group: str, journal: Journal) -> StreamStore:
         store = StreamStore(journal, group)
         for row in self._database.read(_ONE_GROUP_STREAMS, (group,)):
-            dict.__setitem__(store, row["stream"], pickle.loads(row["value"]))  # noqa: S301 - our own database
+            dict.__setitem__(store, row["stream"], unpickled(row["value"]))
             store.written[row["stream"]] = hash(row["value"])
         for row in self._database.read(_ONE_GROUP_EVENTS, (group,)):
             dict.__getitem__(store, row["stream"])["events"].append(
@@ -155,3 +164,33 @@ class LogRows:
         for name, stream in dict.items(store):
             store.appended[name] = (stream["events"], len(stream["events"]))
         return store
+
+
+def _drop_unstorable(events: list[Any], first: int) -> str:
+    """Complete the events from `first` on, and take out those that no database holds; what they are, in words.
+
+    ministack itself appends events without an id and an ingestion time.
+    """
+    refused = []
+    for event in events[first:]:
+        event.setdefault("eventId", uuid4().hex)
+        event.setdefault("ingestionTime", event.get("timestamp"))
+        problem = _problem(event)
+        if problem:
+            refused.append(problem)
+            events.remove(event)
+    return "; ".join(refused[:3])
+
+
+def _problem(event: dict[str, Any]) -> str:
+    message, timestamp = event.get("message"), event.get("timestamp")
+    if not isinstance(message, str):
+        return f"an event whose message is {message!r}"[:200]
+    try:
+        message.encode()
+    except UnicodeEncodeError:
+        return f"the message {message!r}, which is no valid text"[:200]
+    times = (timestamp, event["ingestionTime"])
+    if not all(isinstance(each, int) and -(2**63) <= each < 2**63 for each in times):
+        return f"the timestamp {timestamp!r}"[:200]
+    return ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import functools
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -139,11 +141,109 @@ def test_another_versions_database_is_refused(home: Home) -> None:
         Persistence(home, StateLoop())
 
 
-def test_a_row_that_cannot_be_written_says_which() -> None:
-    from trainworks.twin.emulator.durability import _pickled
+def settle_request(persistence: Persistence, change: Callable[[], object], *, reading: bool = False) -> None:
+    """Do `change` as one request and wait until it is on disk."""
 
-    with pytest.raises(TypeError, match="orders"):
-        _pickled(lambda: None, "orders['a']")
+    async def request() -> None:
+        with persistence.journal.request(reading=reading) as watch:
+            change()
+            await persistence.settle(watch)
+
+    asyncio.run(request())
+
+
+UNSTORABLE: dict[str, Callable[[], object]] = {
+    "a lock": threading.Lock,
+    "a function": lambda: lambda: None,
+    "deep": lambda: functools.reduce(lambda inner, _: [inner], range(5000), []),
+    "raises as it likes": type("Odd", (), {"__reduce__": lambda self: 1 // 0}),
+}
+
+
+@pytest.mark.parametrize("kind", UNSTORABLE)
+def test_a_row_that_cannot_be_stored_fails_its_own_request_and_undoes_it(
+    home: Home, persistence: Persistence, kind: str
+) -> None:
+    shop: Any = service()
+    persistence.adopt("shop", shop)
+    shop._orders["old"] = {"n": 1}
+    settle(persistence)
+
+    def change() -> None:
+        shop._orders["old"]["n"] = 2
+        shop._shelves["new"] = 1
+        shop._orders["bad"] = UNSTORABLE[kind]()
+
+    shop._orders["somebody else's"] = 1
+    with pytest.raises(ApiError, match=r"InternalFailure: shop\._orders\['bad'\] cannot be stored"):
+        settle_request(persistence, change)
+    assert dict(shop._orders.items()) == {"old": {"n": 1}, "somebody else's": 1}
+    assert dict(shop._shelves.items()) == {}
+    settle(persistence)
+    assert rows(home) == {"shop._orders:old": {"n": 1}, "shop._orders:somebody else's": 1}
+
+
+def test_a_row_of_the_background_that_cannot_be_stored_is_in_nobodys_way(
+    home: Home, persistence: Persistence, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop: Any = service()
+    persistence.adopt("shop", shop)
+    shop._orders["bad"] = threading.Lock()
+    settle_request(persistence, lambda: shop._shelves.update({"s": 1}))
+    settle_request(persistence, shop._orders.values)
+    settle(persistence)
+    assert rows(home) == {"shop._shelves:s": 1}
+    assert caplog.text.count("shop._orders['bad'] cannot be stored") == 1
+    shop._orders["bad"] = "good"
+    settle(persistence)
+    assert rows(home) == {"shop._shelves:s": 1, "shop._orders:bad": "good"}
+
+
+def test_a_row_counts_as_written_after_the_commit_only(home: Home, persistence: Persistence) -> None:
+    shop: Any = service()
+    persistence.adopt("shop", shop)
+
+    async def requests() -> None:
+        with persistence.database.transaction() as tx:  # the writer waits for this one
+            shop._orders["a"], shop._orders["gone"] = 1, 1
+            first = persistence._enqueue()
+            assert shop._orders._data.written == {}
+            del shop._orders["gone"]
+            second = persistence._enqueue()
+            tx.execute("SELECT 1")
+        assert first is not None
+        assert second is not None
+        await asyncio.wrap_future(second.done)
+
+    asyncio.run(requests())
+    assert rows(home) == {"shop._orders:a": 1}
+    assert {key[-1] for key in shop._orders._data.written} == {"a"}
+    assert shop._orders._data.under_way == {}
+
+
+def test_what_a_thread_changes_after_it_took_the_row_is_written(home: Home, persistence: Persistence) -> None:
+    shop: Any = service()
+    persistence.adopt("shop", shop)
+    shop._orders["a"] = {"n": 1}
+    order = shop._orders["a"]
+    settle(persistence)
+    order["n"] = 2
+    settle(persistence)
+    assert rows(home) == {"shop._orders:a": {"n": 2}}
+
+
+def test_who_only_reads_is_answered_on_a_full_disk(persistence: Persistence) -> None:
+    shop: Any = service()
+    persistence.adopt("shop", shop)
+    settle(persistence)
+    with persistence.database.transaction() as tx:
+        tx.execute(f"PRAGMA max_page_count = {tx.execute('PRAGMA page_count').fetchone()[0]}")
+    shop._orders["after"] = "x" * 100_000
+    settle_request(persistence, lambda: shop._orders.get("after"), reading=True)
+    with pytest.raises(ApiError, match="database or disk is full"):
+        settle_request(persistence, lambda: shop._orders.get("after"))
+    with persistence.database.transaction() as tx:
+        tx.execute("PRAGMA max_page_count = 1000000")
 
 
 def named(journal: Journal) -> TouchedDict:
@@ -159,7 +259,7 @@ def test_a_request_has_its_own_rows_until_it_ends() -> None:
     with journal.request() as watch:
         store.get("a")
         assert journal.due() == set()
-        assert journal.due(watch) == {(store, "a")}
+        assert watch.take() == {(store, "a")}
         store["b"] = 3
     assert journal.due() == {(store, "b")}
 
@@ -169,10 +269,10 @@ def test_walking_over_a_store_is_no_change_for_who_only_reads() -> None:
     store = named(journal)
     with journal.request(reading=True) as watch:
         assert list(store.values()) == [1, 2]
-        assert journal.due(watch) == set()
+        assert watch.take() == set()
     with journal.request() as watch:
         list(store.items())
-        assert journal.due(watch) == {(store, EVERY_ROW)}
+        assert watch.take() == {(store, EVERY_ROW)}
 
 
 def test_the_rows_of_an_operation_are_looked_at_until_it_ends() -> None:
