@@ -15,11 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trainworks.assembly.cycles import cycles
+from trainworks.assembly.flaw import Flaw
 from trainworks.assembly.intrinsics import Unknown
 from trainworks.assembly.mentions import Mentions
 from trainworks.assembly.places import Way, places_of
 from trainworks.assembly.resolver import Exports, Problem, Scope, StackFacts
+from trainworks.assembly.template_check import resource_flaws, template_flaws
 from trainworks.assembly.template_files import Sources, StackSource, load_sources
 from trainworks.spec.partition import partition_of
 
@@ -229,14 +230,13 @@ class Graph:
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:
-        """What CloudFormation would refuse: references to nothing, functions misused, circles."""
+        """What CloudFormation would refuse: a wrong form, references to nothing, functions misused, circles."""
         for resource in self.resources:
             _ = resource.properties
         _ = self.outputs
-        for scope in self._roots.values():
-            for problem in (*_circles(scope), *_waiting_for_nothing(scope)):
-                self._problems[problem] = None
-        return tuple(self._problems)
+        found = [problem for scope in self._roots.values() for problem in _problems(scope)]
+        said = {(problem.place, problem.message): problem for problem in [*found, *self._problems]}
+        return tuple(said.values())
 
     def termination_protection(self, stack: str) -> bool | None:
         """Whether the assembly protects the root stack against deletion; None for a template, which cannot say it."""
@@ -369,34 +369,24 @@ def _documents_in_outputs(scope: Scope) -> Iterator[Document]:
         yield from _documents_in_outputs(child)
 
 
-def _circles(scope: Scope) -> Iterator[Problem]:
-    for circle in cycles(scope.resources):
-        names = [scope.facts.places.resource(scope.way, logical_id) for logical_id in circle]
-        way = " -> ".join([*names, names[0]])
-        yield Problem(names[0], f"depends on itself: {way}", "break the circle, for example by a resource of its own")
+def _problems(scope: Scope) -> Iterator[Problem]:
+    """What its template alone shows, and those below it."""
+    flaws = template_flaws(scope.template, scope.condition)
+    for flaw in flaws or resource_flaws(scope.template, scope.condition):
+        yield Problem(_place(scope, flaw), flaw.message, flaw.fix)
     for child in scope.children.values():
-        yield from _circles(child)
+        yield from _problems(child)
+
+
+def _place(scope: Scope, flaw: Flaw) -> str:
+    if flaw.resource in scope.resources:
+        return scope.facts.places.resource(scope.way, flaw.resource)
+    return ".".join(flaw.where[:2])
 
 
 def _depends_on(body: Mapping[str, Any]) -> tuple[str, ...]:
     named = body.get("DependsOn", ())
     return (named,) if isinstance(named, str) else tuple(named or ())
-
-
-def _waiting_for_nothing(scope: Scope) -> Iterator[Problem]:
-    """`DependsOn` of what the template has not. With a Transform nothing is said: a macro may bring it."""
-    for logical_id, body in scope.resources.items():
-        if "Transform" in scope.template or logical_id.startswith("Fn::") or not scope.is_present(logical_id):
-            continue
-        for name in _depends_on(body):
-            if name not in scope.resources:
-                yield Problem(
-                    scope.facts.places.resource(scope.way, logical_id),
-                    f"depends on {name!r}, which is no resource of its template",
-                    "correct the name in DependsOn, or leave it out",
-                )
-    for child in scope.children.values():
-        yield from _waiting_for_nothing(child)
 
 
 def _texts(value: Any, path: str) -> list[tuple[str, str]]:

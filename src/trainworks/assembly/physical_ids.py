@@ -267,5 +267,12 @@ def identity(
     return Identity(resource_type, explicit_name or made_up, token, partition, region, account)
 
 
+def stack_id(partition: str, region: str, account: str, own: str) -> str:
+    """The ARN of a stack, which ends with an id of five parts that is made up, too."""
+    digest = hashlib.blake2s(own.encode(), digest_size=15).hexdigest()
+    parts = (digest[:8], digest[8:12], digest[12:16], digest[16:20], f"tw{digest[20:30]}")
+    return f"arn:{partition}:cloudformation:{region}:{account}:stack/{own}/{'-'.join(parts)}"
+
+
 def _slug(logical_id: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", logical_id.lower())[:24].strip("-") or "x"

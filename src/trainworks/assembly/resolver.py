@@ -1,7 +1,8 @@
 """Resolves the values of one template in its place: parameters from the stack above, outputs from the stacks below.
 
 Values are resolved when they are asked for, each named one (parameter, condition, output, physical id) once. What
-refers to nothing, or to itself, becomes `Unknown` and is noted as a `Problem`.
+refers to nothing, or to itself, becomes `Unknown`. What only the values show (a list that is too short, an output that
+a nested stack lacks) is noted as a `Problem`; what the template shows by itself, `template_check` finds.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 
 from trainworks.assembly.cloud_assembly import STACK_TYPE
 from trainworks.assembly.intrinsics import PURE, IntrinsicError, Unknown, both, concatenated, either, equal
-from trainworks.assembly.physical_ids import Identity, identity
+from trainworks.assembly.physical_ids import Identity, identity, stack_id
 from trainworks.assembly.places import Places, Way
+from trainworks.assembly.schemas import schema
 from trainworks.spec.partition import url_suffix_of
 
 NO_VALUE = object()
@@ -32,7 +34,7 @@ _MALFORMED = (IntrinsicError, AttributeError, TypeError, KeyError, IndexError, V
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What CloudFormation itself would refuse: a reference to nothing, a cycle."""
+    """What CloudFormation itself would refuse."""
 
     place: str
     message: str
@@ -175,7 +177,6 @@ class Scope:
             return True
         conditions = self.template.get("Conditions", {})
         if name not in conditions:
-            self._note(f"names the condition {name!r}, which is not declared", "declare it under Conditions")
             return None
         found = self._once("condition", name, lambda: self._decide(conditions[name]))
         return None if isinstance(found, Unknown) else found
@@ -207,7 +208,6 @@ class Scope:
             return Unknown(f"{{{{{name}}}}}")
         if name == "Fn::Transform":
             return Unknown("{{Fn::Transform}}")  # a macro of the account decides
-        self._note(f"{name} is no function that is known", "correct its name")
         return Unknown(f"{{{{{name}}}}}")
 
     def _ref(self, name: Any) -> Any:
@@ -219,10 +219,6 @@ class Scope:
             return self._once("parameter", name, lambda: self._parameter(name))
         if name in self.resources:
             return self._reference(name, None)
-        if "Transform" not in self.template:  # a macro may bring it
-            self._note(
-                f"refers to {name!r}, which is neither a resource nor a parameter", "declare it, or correct the name"
-            )
         return Unknown(f"{{{{{name}}}}}")
 
     def _pseudo(self, name: str) -> Any:
@@ -234,14 +230,11 @@ class Scope:
             "AWS::Partition": facts.partition,
             "AWS::URLSuffix": url_suffix_of(facts.region),
             "AWS::StackName": own.replace("/", "-"),
-            "AWS::StackId": f"arn:{facts.partition}:cloudformation:{facts.region}:{facts.account}:stack/{own}/id",
+            "AWS::StackId": stack_id(facts.partition, facts.region, facts.account, own),
             "AWS::NotificationARNs": Unknown("{{AWS::NotificationARNs}}"),
             "AWS::NoValue": NO_VALUE,
         }
-        if name not in values:
-            self._note(f"refers to {name!r}, which is no pseudo parameter", "correct the name")
-            return Unknown(f"{{{{{name}}}}}")
-        return values[name]
+        return values.get(name, Unknown(f"{{{{{name}}}}}"))
 
     def _parameter(self, name: str) -> Any:
         declared = self.template["Parameters"][name]
@@ -262,11 +255,6 @@ class Scope:
             argument = argument.split(".", 1)
         logical_id, attribute = argument[0], self.resolve(argument[1])
         if logical_id not in self.resources:
-            if "Transform" not in self.template:
-                self._note(
-                    f"asks for {logical_id}.{attribute}, but there is no resource {logical_id!r}",
-                    "declare it, or correct the name",
-                )
             return Unknown(f"{{{{{logical_id}.{attribute}}}}}")
         return self._reference(logical_id, attribute)
 
@@ -274,7 +262,6 @@ class Scope:
         """`Ref` (no attribute) or `Fn::GetAtt` of a resource of this template."""
         resource_type = self.resources[logical_id]["Type"]
         if not self.is_present(logical_id):
-            self._note(f"refers to {logical_id!r}, whose condition is false", "give the reference the same condition")
             return Unknown(f"{{{{{logical_id}}}}}")
         if resource_type == STACK_TYPE and attribute is not None:
             return self._output_below(logical_id, attribute)
@@ -293,7 +280,9 @@ class Scope:
             if property_name in raw:
                 return self._once("attribute", f"{logical_id}.{attribute}", lambda: self.resolve(raw[property_name]))
             return Unknown(f"{{{{{logical_id}.{attribute}}}}}")
-        return found.attribute(attribute)
+        value = found.attribute(attribute)
+        # How long a list will be, nobody knows; its owner can be told from the text.
+        return Unknown(value) if _is_list(found.resource_type, attribute) else value
 
     def _output_below(self, logical_id: str, attribute: str) -> Any:
         name = attribute.removeprefix("Outputs.")
@@ -385,14 +374,16 @@ class Scope:
         if key in self._known:
             return self._known[key]
         if key in self._busy:
-            self._note(f"the {kind} {name!r} refers to itself", "break the circle")
+            if kind != "condition":
+                self._note(f"the {kind} {name!r} refers to itself", "break the circle")
             return Unknown(f"{{{{{name}}}}}")
         self._busy.add(key)
         try:
             self._known[key] = find()
         except _MALFORMED as error:
             why = str(error) if isinstance(error, IntrinsicError) else "it has the wrong form"
-            self._note(f"the {kind} {name!r} cannot be resolved: {why}", "correct its declaration")
+            if kind != "condition":
+                self._note(f"the {kind} {name!r} cannot be resolved: {why}", "correct its declaration")
             self._known[key] = Unknown(f"{{{{{name}}}}}")
         finally:
             self._busy.discard(key)
@@ -410,3 +401,9 @@ class Scope:
         "Fn::ImportValue": _import,
         "Fn::GetAZs": _zones,
     }
+
+
+def _is_list(type_name: str, attribute: str) -> bool:
+    """Whether an attribute is a list, by AWS's schema of its type."""
+    found = schema(type_name)
+    return found is not None and found.at(tuple(attribute.split("."))).get("type") == "array"

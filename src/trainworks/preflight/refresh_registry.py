@@ -1,10 +1,9 @@
-"""Writes `data/registry.json` and `data/resource_types.txt` anew from the CloudFormation schemas that cfn-lint ships.
+"""Writes `data/registry.json` anew from the CloudFormation schemas that cfn-lint ships.
 
     python -m trainworks.preflight.refresh_registry
 
 The schemas are AWS's own, those of us-east-1. Of each type that can be given a name it keeps the property that is the
-name, how long that may be, and which other properties are fixed when the resource is created. The types are those of
-all regions.
+name, how long that may be, and which other properties are fixed when the resource is created.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from trainworks.preflight.registry import PATH, TYPES_PATH
+from trainworks.preflight.registry import PATH
 
 _REGION = "us-east-1"
 _NAME = re.compile(r"(?P<stem>.*?)(?P<suffix>Name|Identifier|Id)")
@@ -28,17 +27,8 @@ def main() -> int:
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in sorted(types.items()))
     text = f'{{\n"source": {json.dumps(f"{source}, {_REGION}")},\n"types": {{\n{lines}\n}}\n}}\n'
     PATH.write_text(text, encoding="utf-8")
-    every = sorted(all_types())
-    TYPES_PATH.write_text("\n".join([f"# {source}, all regions", *every, ""]), encoding="utf-8")
-    sys.stdout.write(f"{len(types)} types with names in {PATH.name}, {len(every)} in {TYPES_PATH.name}\n")
+    sys.stdout.write(f"{len(types)} types with names in {PATH.name}\n")
     return 0
-
-
-def all_types() -> set[str]:
-    """The resource types of all regions."""
-    from cfnlint.helpers import REGIONS  # noqa: PLC0415 - only this program needs it
-
-    return {type_ for region in REGIONS for type_ in _types(region)}
 
 
 def schema_of(type_: str) -> Mapping[str, Any]:

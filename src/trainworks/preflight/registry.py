@@ -1,6 +1,6 @@
-"""What AWS's registry schemas say: which types there are, which property names one, what cannot change beside it.
+"""What AWS's registry schemas say of names: which property names a type, what cannot change beside it.
 
-`data/registry.json` and `data/resource_types.txt` are written by `python -m trainworks.preflight.refresh_registry`.
+`data/registry.json` is written by `python -m trainworks.preflight.refresh_registry`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 
 PATH = Path(__file__).parent / "data" / "registry.json"
-TYPES_PATH = PATH.with_name("resource_types.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,3 @@ def named_types() -> Mapping[str, NamedType]:
         )
         for type_, entry in types.items()
     }
-
-
-@cache
-def resource_types() -> frozenset[str]:
-    """Every resource type of AWS in any region."""
-    lines = TYPES_PATH.read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if not line.startswith("#"))

@@ -19,6 +19,10 @@ PROBE = "AWS::SSM::Parameter"
 
 
 def problems(**resources: Any) -> list[str]:
+    """What is wrong with a template of these resources; a probe has the properties that its type requires."""
+    for each in resources.values():
+        if each["Type"] == PROBE:
+            each["Properties"] = {"Type": "String", "Value": "x"} | each.get("Properties", {})
     return [f"{each.place}: {each.message}" for each in graph_of_template({"Resources": resources}).problems]
 
 
@@ -199,6 +203,7 @@ Resources:
   Probe:
     Type: AWS::SSM::Parameter
     Properties:
+      Type: String
       Value: !Join ["", [!GetAtt Data.Arn, "/", !Sub "${Stage}-x", !If [IsDev, !Select [0, [a]], b]]]
 """
     )
@@ -212,6 +217,7 @@ Resources:
                     "Probe": {
                         "Type": "AWS::SSM::Parameter",
                         "Properties": {
+                            "Type": "String",
                             "Value": {
                                 "Fn::Join": [
                                     "",
@@ -222,7 +228,7 @@ Resources:
                                         {"Fn::If": ["IsDev", {"Fn::Select": [0, ["a"]]}, "b"]},
                                     ],
                                 ]
-                            }
+                            },
                         },
                     },
                 },
@@ -246,7 +252,7 @@ def test_nested_templates_beside_a_template_are_read_and_none_outside_its_folder
     assert [each.place for each in load_graph(path).resources] == ["Child", "Child/Q", "Outside"]
 
 
-@pytest.mark.parametrize("type_", ["AWS::ElasticLoadBalancingV2::Listener", "AWS::MediaLive::Channel"])
+@pytest.mark.parametrize("type_", ["AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::MediaLive::Channel"])
 def test_a_part_of_an_id_that_is_made_up_is_no_problem(type_: str) -> None:
     part = {"Fn::Select": [3, {"Fn::Split": ["/", {"Ref": "Other"}]}]}
     assert problems(Other={"Type": type_}, R={"Type": "AWS::SSM::Parameter", "Properties": {"Value": part}}) == []

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.assembly.graph import Graph, Unknown, build, graph_of_template
+from trainworks.assembly.physical_ids import TOKEN
 from trainworks.assembly.template_files import Sources, StackSource
 
 STACK = "AWS::CloudFormation::Stack"
@@ -22,7 +23,7 @@ def value_of(expression: Any, parameters: dict[str, str] | None = None, **sectio
 
 
 def graph_of(expression: Any, parameters: dict[str, str] | None = None, **sections: Any) -> Graph:
-    probe = {"Type": "AWS::SSM::Parameter", "Properties": {"Value": expression}}
+    probe = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": expression}}
     resources = {"Data": BUCKET, "Probe": probe, **sections.pop("Resources", {})}
     return graph_of_template({"Resources": resources, **sections}, parameters=parameters)
 
@@ -58,7 +59,8 @@ def test_a_value_passes_unchanged_through_nested_parameters_and_outputs(depth: i
     way: tuple[str, ...] = ()
     passed: Any = arn
     for level in range(depth):
-        resources: dict[str, Any] = {"Below": {"Type": STACK, "Properties": {"Parameters": {"P": passed}}}}
+        below = {"Type": STACK, "Properties": {"TemplateURL": "u", "Parameters": {"P": passed}}}
+        resources: dict[str, Any] = {"Below": below}
         outputs = {"O": {"Value": {"Fn::GetAtt": ["Below", "Outputs.O"]}}}
         templates[way] = {"Resources": resources, "Outputs": outputs}
         if level:
@@ -128,6 +130,24 @@ def test_what_is_decided_without_knowing_a_parameter_holds_for_each_of_its_value
     if not isinstance(decided, Unknown):
         for q in ("yes", "no"):
             assert decided == ("then" if truth(condition, {"P": p, "Q": q}) else "else")
+
+
+def test_a_stack_id_ends_in_five_parts_that_are_made_up() -> None:
+    unique = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    graph = graph_of({"Fn::Select": [4, {"Fn::Split": ["-", unique]}]})
+    assert graph.problems == ()
+    assert TOKEN.fullmatch(graph.resource("Probe").get("Value"))
+
+
+def test_a_list_that_is_an_attribute_has_members_that_nobody_knows() -> None:
+    firewall = {
+        "Type": "AWS::NetworkFirewall::Firewall",
+        "Properties": {"FirewallName": "f", "FirewallPolicyArn": "p"},
+    }
+    first = {"Fn::Select": [0, {"Fn::GetAtt": ["Wall", "EndpointIds"]}]}
+    graph = graph_of({"Fn::Select": [1, {"Fn::Split": [":", first]}]}, Resources={"Wall": firewall})
+    assert graph.problems == ()
+    assert isinstance(graph.resource("Probe").get("Value"), Unknown)
 
 
 def test_no_value_is_absence() -> None:

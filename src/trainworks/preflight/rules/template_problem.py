@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.assembly.schemas import is_aws_type
+from trainworks.assembly.template_check import close_type
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.registry import resource_types
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 
 REFUSED = "TW00"
 """Counted with no rules: it says what CloudFormation says too, only earlier."""
-
-# Types of AWS that no registry schema describes.
-_WITHOUT_SCHEMA = frozenset({"AWS::CDK::Metadata", "AWS::CloudFormation::CustomResource"})
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
@@ -23,17 +20,16 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     places = {resource.place: resource for resource in graph.resources} if graph.problems else {}
     for problem in graph.problems:
         yield Fault(places.get(problem.place, problem.place), problem.message, None, problem.fix)
-    known = resource_types() | _WITHOUT_SCHEMA
     for resource in graph.resources:
-        if resource.type.startswith("AWS::") and resource.type not in known:
+        if resource.type.startswith("AWS::") and not is_aws_type(resource.type):
             yield _unknown_type(resource)
 
 
 def _unknown_type(resource: Resource) -> Fault:
     """Almost a known type is a slip; one that is like none may be newer than the list."""
-    close = get_close_matches(resource.type, resource_types(), n=1, cutoff=0.9)
+    close = close_type(resource.type)
     if close:
-        return Fault(resource, "its type does not exist", resource.type, f"write {close[0]}")
+        return Fault(resource, "its type does not exist", resource.type, f"write {close}")
     return Fault(
         resource,
         "its type is in no list of AWS's resource types",
@@ -46,7 +42,7 @@ def _unknown_type(resource: Resource) -> Fault:
 RULE = Rule(
     code=REFUSED,
     severity=Severity.ERROR,
-    title="a reference to nothing, a cycle, an unknown resource type",
+    title="a wrong form, a reference to nothing, a cycle, an unknown resource type, property or value",
     origin="CloudFormation refuses the template, or the change set fails when everything is uploaded already.",
     find=find,
 )

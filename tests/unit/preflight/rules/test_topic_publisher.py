@@ -76,6 +76,9 @@ def test_awss_own_key_lets_nobody_in() -> None:
     assert {each.code for each in draft.findings()} >= {RULE.code}
 
 
+NOTIFICATION = {"ComparisonOperator": "GREATER_THAN", "NotificationType": "ACTUAL", "Threshold": 80}
+
+
 @pytest.mark.parametrize(
     ("type_", "properties", "service"),
     [
@@ -84,14 +87,22 @@ def test_awss_own_key_lets_nobody_in() -> None:
             {
                 "Budget": {"BudgetType": "COST", "TimeUnit": "MONTHLY"},
                 "NotificationsWithSubscribers": [
-                    {"Notification": {}, "Subscribers": [{"SubscriptionType": "SNS", "Address": {"Ref": "Topic"}}]}
+                    {
+                        "Notification": NOTIFICATION,
+                        "Subscribers": [{"SubscriptionType": "SNS", "Address": {"Ref": "Topic"}}],
+                    }
                 ],
             },
             "budgets.amazonaws.com",
         ),
         (
             "AWS::CE::AnomalySubscription",
-            {"Frequency": "IMMEDIATE", "Subscribers": [{"Type": "SNS", "Address": {"Ref": "Topic"}}]},
+            {
+                "Frequency": "IMMEDIATE",
+                "MonitorArnList": [],
+                "SubscriptionName": "s",
+                "Subscribers": [{"Type": "SNS", "Address": {"Ref": "Topic"}}],
+            },
             "costalerts.amazonaws.com",
         ),
     ],

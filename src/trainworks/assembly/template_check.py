@@ -1,0 +1,75 @@
+"""Everything that CloudFormation refuses in one template: the order in which it is looked at.
+
+The twin asks it before it makes anything, `check` asks it before anything is deployed: rule TW00.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from trainworks.assembly.cycles import cycles
+from trainworks.assembly.flaw import Flaw
+from trainworks.assembly.property_flaws import property_flaws
+from trainworks.assembly.schemas import is_aws_type, type_names
+from trainworks.assembly.template_form import form_flaws
+from trainworks.assembly.template_references import Holds, References
+
+_OWN_PREFIXES = ("Custom::", "Alexa::", "AWS::Serverless::")
+_CLOSE = 0.9
+
+
+def template_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
+    """What makes CloudFormation refuse the request. `holds` says which declared conditions hold."""
+    found = list(form_flaws(template))
+    if found:
+        return found
+    macro = has_macro(template)
+    found = list(References(template, holds, macro).flaws())
+    for circle in cycles(template["Resources"]):
+        names = ", ".join(sorted(circle))
+        way = " -> ".join([*circle, circle[0]])
+        found.append(
+            Flaw(
+                ("Resources", circle[0]),
+                f"depends on itself: {way}",
+                "break the circle, for example by a resource of its own",
+                f"Circular dependency between resources: [{names}]",
+            )
+        )
+    return found
+
+
+def resource_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
+    """What makes the operation fail before it makes anything: properties that are not those of the types.
+
+    The template has no `template_flaws`. With a macro nothing is said: it may change any property.
+    """
+    return [] if has_macro(template) else list(property_flaws(template, holds))
+
+
+def unknown_types(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
+    """Resource types that AWS does not have; those that are like none may be newer than the schemas."""
+    references = References(template, holds)
+    found = []
+    for logical_id, body in template["Resources"].items():
+        type_name = str(body.get("Type")) if isinstance(body, Mapping) else ""
+        if logical_id.startswith("Fn::") or type_name.startswith(_OWN_PREFIXES) or is_aws_type(type_name):
+            continue
+        if references.is_present(logical_id):
+            close = close_type(type_name)
+            fix = f"write {close}" if close else "correct the type; if it is a new one, accept this finding"
+            said = f"Template format error: Unrecognized resource types: [{type_name}]"
+            found.append(Flaw(("Resources", logical_id, "Type"), "its type does not exist", fix, said))
+    return found
+
+
+def close_type(type_name: str) -> str | None:
+    """The type of AWS that a wrong one almost is."""
+    return next(iter(get_close_matches(type_name, type_names(), n=1, cutoff=_CLOSE)), None)
+
+
+def has_macro(template: Mapping[str, Any]) -> bool:
+    """Whether something rewrites the template before CloudFormation reads it."""
+    return bool(template.get("Transform"))
