@@ -230,7 +230,8 @@ class TaskEvent:
     """A change of a task. `at` is seconds since the epoch, taken where it happened.
 
     For EXITED: `exit_code` as a shell would give it (128 + signal), `reason` one of "", "timeout", "stopped",
-    "out of memory", "disk full", or "cannot start: ..." when the process could not be executed.
+    "out of memory", "disk full", "too many processes: ...", or "cannot start: ..." when the process could not be
+    executed.
     For LOST: `reason` is "spot interruption", "instance terminated" or "instance failed".
     """
 

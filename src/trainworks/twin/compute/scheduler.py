@@ -17,10 +17,12 @@ from typing import Any
 from trainworks.spec.instance_types import instance_type
 from trainworks.spec.variables import sandbox_wish
 from trainworks.twin.compute.agent.task import Task, TaskMount
+from trainworks.twin.compute.agent.watch import MOST_PROCESSES
 from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.engine import Engine
 from trainworks.twin.compute.fleet import Fleet
 from trainworks.twin.compute.placement import Machine, Request, fits
+from trainworks.twin.compute.sandbox.process_limit import fence
 from trainworks.twin.compute.tables import InstanceRow, Tables, schema
 from trainworks.twin.ports import (
     InstanceInfo,
@@ -216,9 +218,15 @@ def _info(row: InstanceRow, task_ids: Sequence[str]) -> InstanceInfo:
     )
 
 
+_NO_FENCE = (
+    f"This kernel ({os.uname().release}) has no limit on the processes of a job of root's twin: a job that starts more"
+    f" than {MOST_PROCESSES} is ended when that is seen. Run the twin as an ordinary user, or Linux 6.14 or newer."
+)
+
+
 def _warning(welcome: Message) -> str:
     if welcome["sandbox"] != "off":
-        return ""
+        return "" if fence() else _NO_FENCE
     return (
         f"Jobs run without the sandbox ({welcome['why_not']}): /opt/ml is rewritten to the job's folder in arguments"
         " and environment; jobs see and may write what you can, network isolation and host names do"

@@ -8,7 +8,6 @@
 
 import json
 import os
-import resource
 import signal
 import socket
 import sys
@@ -27,10 +26,10 @@ from trainworks.twin.compute.sandbox.namespaces import (
     enter_instance,
     usable_mode,
 )
+from trainworks.twin.compute.sandbox.process_limit import limit_instance
 from trainworks.twin.compute.sandbox.view import ViewSpec
 
 LISTENER_FD = 3
-_MOST_PROCESSES = 8192
 
 
 def main(folder: Path, wish: str) -> None:
@@ -52,19 +51,9 @@ def main(folder: Path, wish: str) -> None:
     linux.die_with_parent(signal.SIGKILL)
     linux.forbid_ptrace()
     if mode is SandboxMode.USER_NAMESPACE:
-        _limit_processes()
+        limit_instance()
     welcome = {"sandbox": mode.value, "why_not": why_not}
     Instance(listener, journal, SlotFactory(mode, folder, hidden, visible), welcome).run()
-
-
-def _limit_processes() -> None:
-    """A fork bomb stops at the instance: inside a user namespace the limit counts its processes alone.
-
-    The kernel exempts the machine's real root, also in here.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-    limit = _MOST_PROCESSES if hard == resource.RLIM_INFINITY else min(hard, _MOST_PROCESSES)
-    resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
 
 
 def _mode(wish: str, folder: Path, hidden: tuple[str, ...], visible: tuple[str, ...]) -> tuple[SandboxMode, str]:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_LONGEST_LOOK_SECONDS = 0.5
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -69,18 +70,24 @@ def resident_bytes(pids: list[int]) -> int:
     return total * _PAGE_BYTES
 
 
-def proportional_bytes(pids: list[int]) -> int:
-    """Sum of proportional set sizes: shared pages count once. Slow, so asked only when `resident_bytes` is too much."""
-    total = 0
-    for pid in pids:
+def proportional_bytes(pids: list[int], shared_bytes: int) -> int:
+    """Sum of proportional set sizes: shared pages count once. Slow, so asked only when `resident_bytes` is too much.
+
+    `shared_bytes` lie in shared memory, mapped or not: what of them is mapped counts once. A process that forks or maps
+    without end has its memory locked most of the time; after half a second the rest counts as the others
+    do on average.
+    """
+    total, mapped, measured = 0, 0, 0
+    deadline = time.monotonic() + _LONGEST_LOOK_SECONDS
+    for measured, pid in enumerate(pids, 1):  # noqa: B007 - read below
+        if time.monotonic() > deadline:
+            break
         with suppress(OSError, ValueError):
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
-                if line.startswith(b"Pss:"):
-                    total += int(line.split()[1]) * 1024
-                    break
-            else:
-                total += resident_bytes([pid])
-    return total
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
+            kib = {line.split()[0]: int(line.split()[1]) for line in lines if line.startswith(b"Pss")}
+            total += (kib[b"Pss:"] << 10) if b"Pss:" in kib else resident_bytes([pid])
+            mapped += kib.get(b"Pss_Shmem:", 0) << 10
+    return total * len(pids) // max(measured, 1) + max(0, shared_bytes - mapped)
 
 
 def cpu_seconds(pids: list[int]) -> float:

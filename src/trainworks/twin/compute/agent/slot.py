@@ -62,7 +62,9 @@ class Slot:
             usable = self._leave()
             self._report_end(_Ending(exit_code_of_failure(error), f"cannot start: {describe(task, error)}"), usable)
             return
-        watch = Watch(task, self._processes, self._instance_memory_bytes, launch.log_fd)
+        watch = Watch(
+            task, self._processes, self._instance_memory_bytes, launch.log_fd, shared_bytes=self._view.shared_bytes
+        )
         try:
             ending = _RunningTask(task, pid, self._channel, self._processes, watch).wait()
         finally:
@@ -155,8 +157,8 @@ class _RunningTask:
     def _watch_limits(self) -> None:
         if usage := self._watch.tick():
             self._channel.send({"usage": usage})
-        if self._watch.out_of_memory:
-            self._stop_reason = "out of memory"
+        if self._watch.over_limit:
+            self._stop_reason = self._watch.over_limit
             self._processes.kill()
 
     def _signal(self, number: int) -> None:

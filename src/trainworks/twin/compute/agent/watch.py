@@ -1,4 +1,4 @@
-"""The watch over a running task: memory, size of its log, and what it uses.
+"""The watch over a running task: memory, number of processes, size of its log, and what it uses.
 
 Memory is watched, not fenced: between two looks a task can overshoot. Where the machine runs out first, its kernel ends
 a process, and the watch tells that from other deaths by SIGKILL.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from trainworks.twin.compute.agent.processes import (
@@ -20,11 +21,14 @@ from trainworks.twin.compute.agent.processes import (
 from trainworks.twin.compute.agent.task import Task
 
 LOG_LIMIT_BYTES = 1 << 30
+MOST_PROCESSES = 4096
 _SAMPLE_SECONDS = 1.0
 
 
 class Watch:
-    """`log_fd` is the task's log; a log longer than `log_limit_bytes` is cut back, which never blocks the task."""
+    """`shared_bytes` says what lies in shared memory. `over_limit` is "" or the reason to end the task.
+
+    `log_fd` is the task's log; a log longer than `log_limit_bytes` is cut back, which never blocks the task."""
 
     def __init__(
         self,
@@ -32,6 +36,8 @@ class Watch:
         processes: Processes,
         instance_memory_bytes: int,
         log_fd: int,
+        *,
+        shared_bytes: Callable[[], int],
         log_limit_bytes: int = LOG_LIMIT_BYTES,
     ) -> None:
         self._task = task
@@ -39,11 +45,12 @@ class Watch:
         self._instance_memory_bytes = instance_memory_bytes
         self._oom_kills: int | None = None
         self._log_fd = log_fd
+        self._shared_bytes = shared_bytes
         self._log_limit_bytes = log_limit_bytes
         self._log_is_cut = False
         self._last = (time.monotonic(), 0.0)
         self._next_sample = 0.0
-        self.out_of_memory = False
+        self.over_limit = ""
 
     def tick(self) -> dict[str, Any] | None:
         """Look once; a usage sample when one is due."""
@@ -52,13 +59,22 @@ class Watch:
             self._oom_kills = machine_oom_kills()
         pids = self._processes.pids()
         resident = resident_bytes(pids)
-        if 0 < self._task.memory_bytes < resident:
-            self.out_of_memory = proportional_bytes(pids) > self._task.memory_bytes
+        self.over_limit = self._limit_passed(pids, resident)
         now = time.monotonic()
         if now < self._next_sample:
             return None
         self._next_sample = now + _SAMPLE_SECONDS
         return self._sample(pids, resident, now)
+
+    def _limit_passed(self, pids: list[int], resident: int) -> str:
+        """The number first: the memory of processes that fork without end is locked nearly always, and slow to read."""
+        if len(pids) > MOST_PROCESSES:
+            return f"too many processes: more than {MOST_PROCESSES}"
+        shared = self._shared_bytes()
+        limit = self._task.memory_bytes
+        if 0 < limit < resident + shared and proportional_bytes(pids, shared) > limit:
+            return "out of memory"
+        return ""
 
     def _limit_log(self) -> None:
         """The writers append, so what comes after a cut lands behind it, until the next look cuts that too."""

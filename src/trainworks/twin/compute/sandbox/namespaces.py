@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import signal
 import socket
 import struct
@@ -16,11 +17,12 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from trainworks.twin.compute.sandbox import linux
+from trainworks.twin.compute.sandbox import linux, seccomp
+from trainworks.twin.compute.sandbox.process_limit import limit_slot
 from trainworks.twin.compute.sandbox.view import View, ViewSpec
 
 _SIOCSIFFLAGS = 0x8914
-_INSTANCE = linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC
+_INSTANCE = linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWCGROUP
 # chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, sys_chroot, setfcap:
 # Docker's default set without mknod, net_raw and audit_write.
 _KEPT_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31)
@@ -35,7 +37,7 @@ class SandboxMode(StrEnum):
 
 
 def enter_instance(mode: SandboxMode) -> None:
-    """Give this process its own user, mount, UTS and IPC namespaces, and its children a PID namespace."""
+    """Give this process its own user, mount, UTS, IPC and cgroup namespaces, and its children a PID namespace."""
     uid, gid = os.geteuid(), os.getegid()
     linux.unshare(_INSTANCE | (linux.CLONE_NEWUSER if mode is SandboxMode.USER_NAMESPACE else 0))
     if mode is SandboxMode.USER_NAMESPACE:
@@ -47,12 +49,14 @@ def enter_instance(mode: SandboxMode) -> None:
 
 def enter_slot(view: View, *, network: bool) -> None:
     """Give this process, PID 1 of a slot, its own view of the file system, and no way to more privileges."""
+    limit_slot()
     linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | (0 if network else linux.CLONE_NEWNET))
     if not network:
         _bring_loopback_up()
     view.build()
     linux.keep_only_capabilities(_KEPT_CAPABILITIES)
     linux.forbid_new_privileges()
+    seccomp.load_filter(secrets.randbits(62))
 
 
 def candidate_modes() -> tuple[SandboxMode, ...]:
@@ -99,11 +103,6 @@ def _run_forked(action: Callable[[], str]) -> str:
         answer = pipe.read().decode()
     _, status = os.waitpid(pid, 0)
     return answer or ("" if status == 0 else f"the trial ended with status {status}")
-
-
-def set_host_name(name: str) -> None:
-    """Set this UTS namespace's host name (64 characters at most)."""
-    socket.sethostname(name[:64])
 
 
 def _bring_loopback_up() -> None:

@@ -13,7 +13,7 @@ from trainworks.twin.compute.agent.task import Task, TaskMount
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.copies import copy_tree, delete_tree, empty_folder
 from trainworks.twin.compute.sandbox.interpreters import prefixes_of
-from trainworks.twin.compute.sandbox.namespaces import set_host_name
+from trainworks.twin.compute.sandbox.shared_memory import SharedMemory
 from trainworks.twin.compute.sandbox.view import ML_ROOT, Tree, View
 
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -36,6 +36,9 @@ class TaskView(Protocol):
     def leave(self) -> bool:
         """Undo `enter` and delete what the task left in private places; False when the slot must not be used again."""
 
+    def shared_bytes(self) -> int:
+        """Memory that the task holds in files and segments, whether a process has them mapped or not."""
+
 
 class NamespaceView:
     """A mount namespace for each task, copied from the slot's base view; between tasks the slot has the host's view.
@@ -51,7 +54,7 @@ class NamespaceView:
         # These folders are hidden from the base view, and taken hold of in the host's.
         linux.setns(self._host, linux.CLONE_NEWNS)
         self._tmp = os.open(tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._shared_memory = view.shared_memory
+        self._shared_memory = SharedMemory(view.shared_memory, view.message_queues)
         self._scratch = scratch
         self._kept = frozenset(_folders_below(tmp))
         self._overlays = 0
@@ -62,6 +65,7 @@ class NamespaceView:
         log_fd = open_log(task.log_path)
         trees: list[Tree] = []
         try:
+            self._shared_memory.limit(task.memory_bytes)
             trees = self._collect(task)
             linux.setns(self._base, linux.CLONE_NEWNS)
             if trees:
@@ -70,7 +74,7 @@ class NamespaceView:
             if task.cwd != "/":
                 os.chdir(task.cwd)
             if task.hostname != self._host_name:
-                set_host_name(task.hostname)
+                linux.set_host_name(task.hostname)
                 self._host_name = task.hostname
         except (OSError, ValueError):
             os.close(log_fd)
@@ -85,7 +89,10 @@ class NamespaceView:
         for number in range(self._overlays):
             delete_tree(self._scratch / f"overlay-{number}")
         self._overlays = 0
-        return empty_folder(self._tmp, self._kept) and empty_folder(self._shared_memory)
+        return empty_folder(self._tmp, self._kept) and self._shared_memory.clear()
+
+    def shared_bytes(self) -> int:
+        return self._shared_memory.used_bytes()
 
     def _collect(self, task: Task) -> list[Tree]:
         """Detached mounts of everything that the task is to see, taken in the host's view."""
@@ -167,6 +174,9 @@ class PlainView:
     def leave(self) -> bool:
         os.chdir("/")
         return empty_folder(self._tmp)
+
+    def shared_bytes(self) -> int:
+        return 0
 
     def _show(self, task: Task, mount: TaskMount) -> None:
         target = Path(_rewritten(task, mount.target))

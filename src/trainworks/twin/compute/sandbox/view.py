@@ -3,7 +3,7 @@
     /                read-only, setuid bits without effect
     /opt/ml          the job's own folder
     /tmp, /var/tmp   private and on disk; emptied after each task
-    /dev             null, zero, full, random, urandom, tty, pts, shm, and GPUs for tasks that have any
+    /dev             null, zero, full, random, urandom, tty, pts, shm, mqueue, and GPUs for tasks that have any
     /proc            of the task's own PID namespace
     /run             empty but for the name resolver's files
     the user's home and the twin's home    empty but for the interpreters' prefixes and what the task declares
@@ -13,6 +13,7 @@ A slot builds the *base view* once; each task gets a copy of it (one `unshare`) 
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ _GPU_DEVICES = ("/dev/nvidia*", "/dev/neuron*", "/dev/dri")
 _RESOLVER_FILES = ("/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/run/connman")
 _PROC_READ_ONLY = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus")
 ML_ROOT = "/opt/ml"
+_NO_PROGRAMS_OR_DEVICES = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class View:
         self.masks = _outermost([path for path in spec.hidden if Path(path).is_dir()])
         self.visible = spec.visible
         self.shared_memory = -1
+        self.message_queues = -1
 
     def build(self) -> None:
         kept = {path: linux.open_tree(path) for path in _existing([*self._spec.visible, *_RESOLVER_FILES])}
@@ -64,7 +67,10 @@ class View:
         var_tmp = linux.open_tree(self._spec.tmp)
         linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
         linux.restrict_all_mounts()
-        self.shared_memory = _mount_dev(devices)
+        _mount_dev(devices)
+        self.shared_memory = _mount_shared_memory()
+        self.message_queues = _mount_message_queues()
+        linux.set_read_only("/dev", True)
         linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
         for path in _existing(_PROC_READ_ONLY):
             _bind_read_only(path)
@@ -123,8 +129,8 @@ def make_mount_point(path: Path, *, is_directory: bool) -> None:
         path.touch()
 
 
-def _mount_dev(devices: dict[str, int]) -> int:
-    """A small `/dev`; returns a descriptor of its `/dev/shm`, which is the slot's own and emptied after each task."""
+def _mount_dev(devices: dict[str, int]) -> None:
+    """A small `/dev`, still writable."""
     linux.move_mount(linux.new_mount("tmpfs", {"mode": "0755", "size": "1m"}, linux.MOUNT_ATTR_NOSUID), "/dev")
     for path, tree in devices.items():
         make_mount_point(Path(path), is_directory=path == "/dev/dri")
@@ -136,12 +142,27 @@ def _mount_dev(devices: dict[str, int]) -> int:
         Path("/dev/pts").mkdir()
         linux.move_mount(pts, "/dev/pts")
         Path("/dev/ptmx").symlink_to("pts/ptmx")
+
+
+def _mount_shared_memory() -> int:
+    """A descriptor of the slot's own `/dev/shm`."""
     shm = Path("/dev/shm")  # noqa: S108
     shm.mkdir()
-    attributes = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
-    linux.move_mount(linux.new_mount("tmpfs", {"mode": "1777"}, attributes), str(shm))
-    linux.set_read_only("/dev", True)
+    linux.move_mount(linux.new_mount("tmpfs", {"mode": "1777", "size": "64m"}, _NO_PROGRAMS_OR_DEVICES), str(shm))
     return os.open(shm, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _mount_message_queues() -> int:
+    """A descriptor of `/dev/mqueue`; -1 where the kernel has no POSIX message queues."""
+    try:
+        tree = linux.new_mount("mqueue", {}, _NO_PROGRAMS_OR_DEVICES)
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            return -1
+        raise
+    Path("/dev/mqueue").mkdir()
+    linux.move_mount(tree, "/dev/mqueue")
+    return os.open("/dev/mqueue", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def _bind_read_only(path: str) -> None:

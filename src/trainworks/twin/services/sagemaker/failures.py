@@ -55,6 +55,8 @@ def task_failure(job: TrainingJob, task: Task, ml_root: Path, log: Path) -> str:
         )
     if task.reason == "disk full":
         return _cut(f"ClientError: no space left on device on {task.host}, exit code: {task.exit_code}")
+    if task.reason.startswith("too many processes"):
+        return _cut(f"ClientError: {task.reason} on {task.host}, exit code: {task.exit_code}")
     code = task.exit_code if task.exit_code is not None else "unknown"
     suffix = f", exit code: {code}"
     if job.instance_count > 1:
