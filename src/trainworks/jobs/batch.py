@@ -204,10 +204,10 @@ def find_batch_job(platform: Platform, name: str) -> BatchJob | None:
     pages = batch.get_paginator("list_jobs").paginate(
         jobQueue=platform.outputs.job_queue_arn, filters=[{"name": "JOB_NAME", "values": [name]}]
     )
-    named = [each for page in pages for each in page["jobSummaryList"] if each["jobName"] == name]
-    if not named:
-        return None
-    return BatchJob(max(named, key=lambda each: each.get("createdAt", 0))["jobId"], name, platform)
+    # Newest first; the filter does not mind the case of letters.
+    named = (each for page in pages for each in page["jobSummaryList"] if each["jobName"] == name)
+    newest = next(named, None)
+    return None if newest is None else BatchJob(newest["jobId"], name, platform)
 
 
 def batch_facts(described: Mapping[str, Any]) -> dict[str, object]:

@@ -119,7 +119,7 @@ class Platform:
 
     def jobs(self, limit: int = 20) -> list[JobSummary]:
         """The newest training jobs of the account and batch jobs of the platform's queue, newest first."""
-        found = [*self._training_jobs(limit), *self._batch_jobs()]
+        found = [*self._training_jobs(limit), *self._batch_jobs(limit)]
         return sorted(found, key=lambda each: each.created_at or datetime.min.replace(tzinfo=UTC), reverse=True)[:limit]
 
     def metrics(self, name: str) -> list[MetricSeries]:
@@ -178,13 +178,17 @@ class Platform:
             for each in page["TrainingJobSummaries"]
         ]
 
-    def _batch_jobs(self) -> list[JobSummary]:
+    def _batch_jobs(self, limit: int) -> list[JobSummary]:
         if not self.outputs.has_batch:
             return []
         pages = (
             self.client("batch")
             .get_paginator("list_jobs")
-            .paginate(jobQueue=self.outputs.job_queue_arn, filters=[{"name": "AFTER_CREATED_AT", "values": ["0"]}])
+            .paginate(
+                jobQueue=self.outputs.job_queue_arn,
+                filters=[{"name": "AFTER_CREATED_AT", "values": ["0"]}],
+                PaginationConfig={"MaxItems": limit},
+            )
         )
         summaries = []
         for each in (each for page in pages for each in page["jobSummaryList"]):

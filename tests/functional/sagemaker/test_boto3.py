@@ -286,7 +286,7 @@ def test_listing_pages_filters_and_sorts(own_platform: Platform) -> None:
     )
     assert [job["TrainingJobName"] for page in pages for job in page["TrainingJobSummaries"]] == names
     found = sagemaker.list_training_jobs(NameContains="beta", StatusEquals="Completed", SortBy="CreationTime")
-    assert [job["TrainingJobName"] for job in found["TrainingJobSummaries"]] == ["beta-2", "beta-1", "beta-0"]
+    assert [job["TrainingJobName"] for job in found["TrainingJobSummaries"]] == ["beta-0", "beta-1", "beta-2"]
     assert sagemaker.list_training_jobs(StatusEquals="Failed")["TrainingJobSummaries"] == []
 
 

@@ -304,7 +304,7 @@ class Engine:
             self._running_since[task_id] = at
             changed = tables.running(task_id)
         else:
-            changed = tables.ended(task_id, state)
+            changed = tables.ended(task_id)
             self._learn_duration(row.pool_id, task_id, at)
         if not changed:
             return []
@@ -328,7 +328,7 @@ class Engine:
             row = rows[instance_id]
             reason = row.end_reason or ("spot interruption" if row.interrupt_at is not None else "instance failed")
             for task_id in active.get(instance_id, []):
-                if tables.ended(task_id, TaskState.LOST):
+                if tables.ended(task_id):
                     event = TaskEvent(task_id, TaskState.LOST, now, instance_id, row.instance_type, reason=reason)
                     events.append(event)
                 self._running_since.pop(task_id, None)

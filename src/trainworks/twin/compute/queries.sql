@@ -11,8 +11,8 @@ UPDATE compute_pools SET deleted = 1 WHERE pool_id = :pool_id;
 -- name: forget_pool
 DELETE FROM compute_pools WHERE pool_id = :pool_id;
 
--- name: forget_pool_tasks
-DELETE FROM compute_tasks WHERE pool_id = :pool_id;
+-- name: forget_queued_tasks
+DELETE FROM compute_tasks WHERE pool_id = :pool_id AND state = 'QUEUED';
 
 -- name: put_task
 INSERT INTO compute_tasks (task_id, pool_id, state, priority, vcpus, memory_mib, gpus, gang_id, gang_size, gang_index,
@@ -20,15 +20,20 @@ INSERT INTO compute_tasks (task_id, pool_id, state, priority, vcpus, memory_mib,
 VALUES (:task_id, :pool_id, 'QUEUED', :priority, :vcpus, :memory_mib, :gpus, :gang_id, :gang_size, :gang_index,
         :hostname, :spec);
 
--- name: forget_ended_task
-DELETE FROM compute_tasks WHERE task_id = :task_id AND state IN ('EXITED', 'LOST', 'CANCELLED');
-
 -- name: queued
 SELECT task_id, vcpus, memory_mib, gpus, gang_id, gang_size FROM compute_tasks
 WHERE pool_id = :pool_id AND state = 'QUEUED' ORDER BY priority DESC, seq LIMIT :row_limit;
 
 -- name: pools_with_queue
-SELECT DISTINCT pool_id FROM compute_tasks WHERE state = 'QUEUED';
+-- One step of the index for each pool: DISTINCT would read every queued task.
+WITH RECURSIVE pool (pool_id) AS (
+    SELECT min(pool_id) FROM compute_tasks WHERE state = 'QUEUED'
+    UNION ALL
+    SELECT (SELECT min(task.pool_id) FROM compute_tasks AS task
+            WHERE task.state = 'QUEUED' AND task.pool_id > pool.pool_id)
+    FROM pool WHERE pool.pool_id IS NOT NULL
+)
+SELECT pool_id FROM pool WHERE pool_id IS NOT NULL;
 
 -- name: load
 SELECT instance_id, count(*) AS tasks, sum(backlog) AS backlog,
@@ -36,25 +41,25 @@ SELECT instance_id, count(*) AS tasks, sum(backlog) AS backlog,
 FROM compute_tasks WHERE state IN ('PLACED', 'RUNNING') GROUP BY instance_id;
 
 -- name: active_tasks
-SELECT task_id, instance_id, state FROM compute_tasks WHERE state IN ('PLACED', 'RUNNING') ORDER BY seq;
+SELECT task_id, instance_id FROM compute_tasks
+WHERE state IN ('PLACED', 'RUNNING') ORDER BY instance_id, lease, seq;
 
 -- name: place
 UPDATE compute_tasks SET state = 'PLACED', instance_id = :instance_id, lease = :lease, backlog = :backlog
 WHERE task_id = :task_id AND state = 'QUEUED';
 
 -- name: leased
-SELECT seq, task_id, spec, gang_id, lease FROM compute_tasks
-WHERE instance_id = :instance_id AND state = 'PLACED' AND lease > :lease ORDER BY lease, seq;
-
--- name: gang
-SELECT hostname, gang_index FROM compute_tasks WHERE gang_id = :gang_id ORDER BY gang_index;
+-- The first condition on the state is the index's own; SQLite uses a partial index only where it is repeated.
+SELECT lease, spec FROM compute_tasks
+WHERE state IN ('PLACED', 'RUNNING') AND state = 'PLACED' AND instance_id = :instance_id AND lease > :lease
+ORDER BY lease, seq;
 
 -- name: task_running
 UPDATE compute_tasks SET state = 'RUNNING', backlog = 0 WHERE task_id = :task_id AND state = 'PLACED';
 
 -- name: task_ended
-UPDATE compute_tasks SET state = :state, spec = '{}', backlog = 0
-WHERE task_id = :task_id AND state IN ('QUEUED', 'PLACED', 'RUNNING');
+-- What has ended is the services' to remember: this table holds what is queued or runs.
+DELETE FROM compute_tasks WHERE task_id = :task_id;
 
 -- name: task
 SELECT task_id, state, instance_id FROM compute_tasks WHERE task_id = :task_id;
@@ -68,7 +73,7 @@ WHERE task_id = :task_id AND state IN ('PLACED', 'RUNNING');
 
 -- name: stops
 SELECT task_id, instance_id, stop_grace_seconds, stop_reason FROM compute_tasks
-WHERE state IN ('PLACED', 'RUNNING') AND stop_reason IS NOT NULL;
+WHERE stop_reason IS NOT NULL AND state IN ('PLACED', 'RUNNING');
 
 -- name: put_instance
 INSERT INTO compute_instances (instance_id, pool_id, instance_type, market, launched_at, pid, pid_started_at)

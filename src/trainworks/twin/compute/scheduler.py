@@ -163,7 +163,7 @@ class LocalCompute:
         return any(fits(kind, request) for kind in kinds if pool.max_vcpus is None or kind.vcpus <= pool.max_vcpus)
 
     def instances(self, pool_id: str | None = None) -> Sequence[InstanceInfo]:
-        with self._database.transaction() as tx:
+        with self._database.snapshot() as tx:
             rows, tasks = Tables(tx).instances(), Tables(tx).active_tasks()
         return [_info(row, tasks.get(row.instance_id, ())) for row in rows if pool_id in (None, row.pool_id)]
 
@@ -185,12 +185,12 @@ class LocalCompute:
         return self._welcome
 
     def _pool_ids(self) -> list[str]:
-        with self._database.transaction() as tx:
+        with self._database.snapshot() as tx:
             return list(Tables(tx).pools())
 
     def _cancel(self, tx: Connection, task_ids: Sequence[str], reason: str) -> None:
         tables, now = Tables(tx), time.time()
-        cancelled = [task_id for task_id in task_ids if tables.ended(task_id, TaskState.CANCELLED)]
+        cancelled = [task_id for task_id in task_ids if tables.ended(task_id)]
         self._notify(tx, [TaskEvent(task_id, TaskState.CANCELLED, now, reason=reason) for task_id in cancelled])
 
     def _notify(self, tx: Connection, events: Sequence[TaskEvent]) -> None:

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS compute_instances (
     end_reason TEXT
 ) STRICT;
 
+-- What is queued, placed or running; a task's row goes with its end.
 CREATE TABLE IF NOT EXISTS compute_tasks (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     task_id TEXT NOT NULL UNIQUE,
@@ -44,3 +45,7 @@ CREATE TABLE IF NOT EXISTS compute_tasks (
 CREATE INDEX IF NOT EXISTS compute_tasks_queued ON compute_tasks (pool_id, priority DESC, seq) WHERE state = 'QUEUED';
 CREATE INDEX IF NOT EXISTS compute_tasks_active ON compute_tasks (instance_id, lease, seq)
     WHERE state IN ('PLACED', 'RUNNING');
+CREATE INDEX IF NOT EXISTS compute_tasks_to_stop ON compute_tasks (task_id) WHERE stop_reason IS NOT NULL;
+
+-- Earlier versions kept ended tasks.
+DELETE FROM compute_tasks WHERE state IN ('EXITED', 'LOST', 'CANCELLED');

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from trainworks.twin.ports import Market, PoolSpec, TaskState
+from trainworks.twin.ports import Market, PoolSpec
 
 _FOLDER = Path(__file__).parent
 
@@ -87,7 +87,7 @@ class Tables:
 
     def forget_pool(self, pool_id: str) -> None:
         self._run("forget_pool", pool_id=pool_id)
-        self._run("forget_pool_tasks", pool_id=pool_id)
+        self._run("forget_queued_tasks", pool_id=pool_id)
 
     def instances(self) -> list[InstanceRow]:
         return [InstanceRow(**dict(row)) for row in self._all("instances")]
@@ -141,9 +141,9 @@ class Tables:
         """PLACED to RUNNING; False when the task was in no state for that."""
         return self._run("task_running", task_id=task_id) == 1
 
-    def ended(self, task_id: str, state: TaskState) -> bool:
-        """To a final state; False when it had one, so that an event is reported once."""
-        return self._run("task_ended", task_id=task_id, state=state.value) == 1
+    def ended(self, task_id: str) -> bool:
+        """Forget a task that has ended; False when it had before, so that an event is reported once."""
+        return self._run("task_ended", task_id=task_id) == 1
 
     def ask_stop(self, task_id: str, grace_seconds: float | None, reason: str) -> None:
         self._run("ask_stop", task_id=task_id, grace=grace_seconds, reason=reason)
@@ -165,7 +165,6 @@ class Tables:
 
     def put_tasks(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Queue tasks. A task id may come again once its earlier run has ended."""
-        self._db.executemany(query("forget_ended_task"), [{"task_id": row["task_id"]} for row in rows])
         self._db.executemany(query("put_task"), rows)
 
     def _all(self, name: str, **parameters: object) -> list[sqlite3.Row]:

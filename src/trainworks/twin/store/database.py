@@ -52,6 +52,22 @@ class Database:
                     self._writer.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Yield this thread's reading connection inside a transaction: several queries over one committed state.
+
+        It waits for no writer. Nested use by the same thread joins the outer snapshot.
+        """
+        reader = self._reader()
+        if reader.in_transaction:
+            yield reader
+            return
+        reader.execute("BEGIN")
+        try:
+            yield reader
+        finally:
+            reader.execute("ROLLBACK")
+
     def read(self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[sqlite3.Row]:
         """All rows of a query over what is committed."""
         return self._reader().execute(query, parameters).fetchall()

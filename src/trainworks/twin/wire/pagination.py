@@ -44,6 +44,25 @@ def page(
     return chosen, _encode(key(chosen[-1]), question) if more and chosen else None
 
 
+def read_page(
+    read: Callable[[Key | None, int], Sequence[Item]],
+    *,
+    key: Callable[[Item], Key],
+    limit: int,
+    token: str | None,
+    request: Mapping[str, Any],
+    error_code: str = "ValidationException",
+) -> tuple[list[Item], str | None]:
+    """As `page`, of items that are in a database: `read(after, limit)` gives, in order, at most `limit` items behind
+    the key `after` (None: from the first on). So a page costs what is on it, however long the listing is.
+    """
+    question = _question(request)
+    after = _decode(token, question, error_code) if token else None
+    found = read(after, limit + 1)
+    chosen = list(found[:limit])
+    return chosen, _encode(key(chosen[-1]), question) if len(found) > limit and chosen else None
+
+
 def _position(items: Sequence[Item], key: Callable[[Item], Key], after: Key, descending: bool) -> int:
     for index, item in enumerate(items):
         behind = key(item) < after if descending else key(item) > after

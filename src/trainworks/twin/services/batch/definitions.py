@@ -71,7 +71,7 @@ class JobDefinitions:
     def describe_job_definitions(self, call: Call) -> Mapping[str, Any]:
         params = call.params
         self._control_plane.authorize(call.caller, "batch:DescribeJobDefinitions", "*")
-        with self._database.transaction() as tx:
+        with self._database.snapshot() as tx:
             rows = tx.execute(SQL["definitions"], (scope_of(call.caller),)).fetchall()
             chosen, token = page(
                 [row for row in rows if _is_wanted(row, params)],
@@ -101,13 +101,18 @@ def definition_row(tx: Connection, caller: Caller, reference: str) -> Row:
     return row
 
 
-def definition_matches(arn: str, pattern: str) -> bool:
-    """Whether `pattern`, a name, `name:revision` or ARN with an optional asterisk at the end, means this definition."""
+def definition_bounds(scope: str, pattern: str) -> tuple[str, str]:
+    """The half-open range of the lower-case ARNs of the definitions that `pattern` means: a name (of any revision),
+    `name:revision` or ARN, with an asterisk at the end for anything."""
+    prefix = f"{scope}:job-definition/".lower()
     if pattern.endswith("*"):
-        return arn.rpartition("/")[2].lower().startswith(pattern[:-1].rpartition("/")[2].lower())
+        start = prefix + pattern[:-1].rpartition("/")[2].lower()
+        return start, start + "\x7f"
     name, revision = _parse(pattern)
-    found_name, found_revision = _parse(arn)
-    return name.lower() == found_name.lower() and revision in (None, found_revision)
+    if revision is None:
+        return f"{prefix}{name.lower()}:", f"{prefix}{name.lower()};"
+    exact = f"{prefix}{name.lower()}:{revision}"
+    return exact, exact + "\0"
 
 
 def check_timeout(timeout: Mapping[str, Any]) -> None:

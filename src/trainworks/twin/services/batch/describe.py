@@ -72,10 +72,17 @@ def job_summary(tx: Connection, job: Job, spec: JobSpec) -> dict[str, Any]:
 def _array_properties(tx: Connection, job: Job) -> dict[str, Any] | None:
     if job.is_array_parent:
         counts = dict.fromkeys(JobStatus, 0)
+        if job.is_terminal:  # so are all its children
+            counts[JobStatus.FAILED], counts[JobStatus.SUCCEEDED] = job.failed, (job.array_size or 0) - job.failed
+            return _summary(job, counts)
         for row in tx.execute(SQL["children_by_status"], (job.job_id,)):
             counts[JobStatus(row["status"])] = row["jobs"]
-        return {"size": job.array_size, "statusSummary": {str(status): number for status, number in counts.items()}}
+        return _summary(job, counts)
     return None if job.array_index is None else {"index": job.array_index}
+
+
+def _summary(job: Job, counts: Mapping[JobStatus, int]) -> dict[str, Any]:
+    return {"size": job.array_size, "statusSummary": {str(status): number for status, number in counts.items()}}
 
 
 def _container(job: Job, spec: JobSpec) -> dict[str, Any]:

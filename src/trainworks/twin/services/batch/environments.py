@@ -154,7 +154,7 @@ class ComputeEnvironments:
 
     def describe_compute_environments(self, call: Call) -> Mapping[str, Any]:
         self._control_plane.authorize(call.caller, "batch:DescribeComputeEnvironments", "*")
-        with self._database.transaction() as tx:
+        with self._database.snapshot() as tx:
             rows = tx.execute(SQL["environments"], (scope_of(call.caller),)).fetchall()
             chosen, more = described_page(call, rows, "compute-environment", "computeEnvironments")
             details = [self._detail(tx, row) for row in chosen]

@@ -8,18 +8,16 @@ from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
 from trainworks.twin.ports import ApiError, Compute, ControlPlane
-from trainworks.twin.services.batch.arns import arn_of, name_of, scope_of, task_id
-from trainworks.twin.services.batch.definitions import definition_matches
+from trainworks.twin.services.batch.arns import name_of, scope_of, task_id
 from trainworks.twin.services.batch.describe import job_detail, job_summary
 from trainworks.twin.services.batch.launch import STOP_GRACE_SECONDS
+from trainworks.twin.services.batch.listing import list_jobs
 from trainworks.twin.services.batch.progress import Progress
-from trainworks.twin.services.batch.queues import queue_row
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of, load_job, load_jobs
 from trainworks.twin.store import Database
-from trainworks.twin.wire import Call, page
+from trainworks.twin.wire import Call
 
 _MAX_DESCRIBED = 100
-_PAGE_SIZE = 100
 _NOT_STARTED = (JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE)
 
 
@@ -50,26 +48,16 @@ class Jobs:
         if len(job_ids) > _MAX_DESCRIBED:
             raise ApiError("ClientException", f"DescribeJobs takes at most {_MAX_DESCRIBED} jobs, not {len(job_ids)}")
         names = [name_of(job_id) for job_id in job_ids]
-        with self._database.transaction() as tx:
+        with self._database.snapshot() as tx:
             found = load_jobs(tx, names)
             jobs = [found[name] for name in dict.fromkeys(names) if name in found]
             own = [job for job in jobs if job.queue_arn.startswith(f"{scope_of(call.caller)}:")]
             return {"jobs": [job_detail(tx, job, self._spec_of(tx, job.spec_id)) for job in own]}
 
     def list_jobs(self, call: Call) -> Mapping[str, Any]:
-        params = call.params
         self._control_plane.authorize(call.caller, "batch:ListJobs", "*")
-        with self._database.transaction() as tx:
-            jobs = [job for job in self._candidates(tx, call) if self._is_wanted(tx, job, params)]
-            chosen, token = page(
-                jobs,
-                key=lambda job: [job.seq],
-                limit=params.get("maxResults", _PAGE_SIZE),
-                token=params.get("nextToken"),
-                request=params,
-                descending="arrayJobId" not in params,
-                error_code="ClientException",
-            )
+        with self._database.snapshot() as tx:
+            chosen, token = list_jobs(tx, call, self._spec_of)
             summaries = [job_summary(tx, job, self._spec_of(tx, job.spec_id)) for job in chosen]
         return {"jobSummaryList": summaries, **({"nextToken": token} if token else {})}
 
@@ -131,41 +119,3 @@ class Jobs:
             yield task_id(job.job_id, job.attempt)
         else:
             progress.fail(marked, reason)
-
-    def _candidates(self, tx: Connection, call: Call) -> list[Job]:
-        params = call.params
-        if "multiNodeJobId" in params:
-            raise ApiError("ClientException", "trainworks does not implement multi-node parallel jobs")
-        given = [member for member in ("jobQueue", "arrayJobId") if member in params]
-        if len(given) != 1:
-            raise ApiError("ClientException", "Exactly one of jobQueue, arrayJobId or multiNodeJobId must be given")
-        if "arrayJobId" in params:
-            return [job_of(row) for row in tx.execute(SQL["children"], (params["arrayJobId"],))]
-        queue_arn = arn_of(call.caller, "job-queue", params["jobQueue"])
-        queue_row(tx, queue_arn)
-        return [job_of(row) for row in tx.execute(SQL["jobs_of_queue"], (queue_arn,))]
-
-    def _is_wanted(self, tx: Connection, job: Job, params: Mapping[str, Any]) -> bool:
-        """With a filter the status does not matter; without either, RUNNING is meant."""
-        filters: Sequence[Mapping[str, Any]] = params.get("filters", [])
-        if not filters:
-            return bool(job.status == params.get("jobStatus", JobStatus.RUNNING))
-        if len(filters) > 1 or len(filters[0].get("values", [])) != 1:
-            raise ApiError("ClientException", "ListJobs takes one filter with one value at a time")
-        name, value = filters[0].get("name", ""), filters[0]["values"][0]
-        if name in ("BEFORE_CREATED_AT", "AFTER_CREATED_AT"):
-            return job.created_at < int(value) if name.startswith("BEFORE") else job.created_at > int(value)
-        spec = self._spec_of(tx, job.spec_id)
-        if name == "JOB_NAME":
-            return _matches(spec.job_name, value)
-        if name == "JOB_DEFINITION":
-            return definition_matches(spec.definition_arn, value)
-        if name == "SHARE_IDENTIFIER":
-            return _matches(spec.share_identifier or "", value)
-        raise ApiError("ClientException", f"ListJobs has no filter '{name}'")
-
-
-def _matches(text: str, pattern: str) -> bool:
-    """Without case; an asterisk at the end stands for anything."""
-    text, pattern = text.lower(), pattern.lower()
-    return text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern

@@ -96,7 +96,32 @@ SELECT * FROM batch_job WHERE parent_id = ? AND array_index = ?;
 SELECT status, count(*) AS jobs FROM batch_job WHERE parent_id = ? GROUP BY status;
 
 -- name: jobs_of_queue
-SELECT * FROM batch_job WHERE queue_arn = ? AND parent_id IS NULL ORDER BY seq DESC;
+SELECT * FROM batch_job WHERE queue_arn = :queue AND parent_id IS NULL AND seq < :after ORDER BY seq DESC LIMIT :limit;
+
+-- name: jobs_of_queue_by_status
+SELECT * FROM batch_job
+WHERE queue_arn = :queue AND parent_id IS NULL AND status = :status AND seq < :after ORDER BY seq DESC LIMIT :limit;
+
+-- name: jobs_of_queue_by_name
+SELECT job.* FROM batch_job_spec AS spec CROSS JOIN batch_job AS job ON job.job_id = spec.spec_id
+WHERE lower(json_extract(spec.spec, '$.job_name')) >= :low AND lower(json_extract(spec.spec, '$.job_name')) < :high
+    AND job.queue_arn = :queue AND job.seq < :after ORDER BY job.seq DESC LIMIT :limit;
+
+-- name: jobs_of_queue_by_definition
+SELECT job.* FROM batch_job_spec AS spec CROSS JOIN batch_job AS job ON job.job_id = spec.spec_id
+WHERE lower(json_extract(spec.spec, '$.definition_arn')) >= :low
+    AND lower(json_extract(spec.spec, '$.definition_arn')) < :high
+    AND job.queue_arn = :queue AND job.seq < :after ORDER BY job.seq DESC LIMIT :limit;
+
+-- name: jobs_of_queue_by_creation
+SELECT * FROM batch_job
+WHERE queue_arn = :queue AND parent_id IS NULL AND created_at > :low AND created_at < :high
+    AND (created_at, seq) < (:at, :after)
+ORDER BY created_at DESC, seq DESC LIMIT :limit;
+
+-- name: children_page
+SELECT * FROM batch_job WHERE parent_id = :parent AND array_index > :after AND status = :status
+ORDER BY array_index LIMIT :limit;
 
 -- name: open_jobs_of_queue
 SELECT * FROM batch_job WHERE queue_arn = ? AND parent_id IS NULL AND status NOT IN ('SUCCEEDED', 'FAILED') ORDER BY seq;
@@ -115,7 +140,7 @@ WHERE job.status = 'RUNNABLE' AND job.dispatched = 0 AND job.blocked_at IS NULL 
 ORDER BY queue.priority DESC, job.seq LIMIT ?;
 
 -- name: blocked_jobs
-SELECT * FROM batch_job WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL ORDER BY seq;
+SELECT * FROM batch_job WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL ORDER BY queue_arn, seq;
 
 -- name: unblock_queue
 UPDATE batch_job SET blocked_at = NULL, status_reason = NULL
@@ -139,8 +164,8 @@ WHERE on_job_id IN (SELECT value FROM json_each(?));
 DELETE FROM batch_dependency WHERE on_job_id = :job_id OR waiting_job_id = :job_id;
 
 -- name: expired_jobs
-SELECT job_id, array_size FROM batch_job
-WHERE parent_id IS NULL AND status IN ('SUCCEEDED', 'FAILED') AND stopped_at < ?;
+SELECT job_id, queue_arn FROM batch_job
+WHERE parent_id IS NULL AND status IN ('SUCCEEDED', 'FAILED') AND stopped_at < :before ORDER BY stopped_at LIMIT :limit;
 
 -- name: job_delete
 DELETE FROM batch_job WHERE job_id = :job_id OR parent_id = :job_id;

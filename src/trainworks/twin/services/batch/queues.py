@@ -105,7 +105,7 @@ class JobQueues:
 
     def describe_job_queues(self, call: Call) -> Mapping[str, Any]:
         self._control_plane.authorize(call.caller, "batch:DescribeJobQueues", "*")
-        with self._database.transaction() as tx:
+        with self._database.snapshot() as tx:
             rows = tx.execute(SQL["queues"], (scope_of(call.caller),)).fetchall()
             chosen, more = described_page(call, rows, "job-queue", "jobQueues")
             details = [

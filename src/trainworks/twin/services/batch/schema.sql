@@ -43,6 +43,9 @@ CREATE TABLE IF NOT EXISTS batch_job_spec (
     spec TEXT NOT NULL,
     log_caller TEXT
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS batch_job_spec_by_name ON batch_job_spec (lower(json_extract(spec, '$.job_name')));
+CREATE INDEX IF NOT EXISTS batch_job_spec_by_definition
+    ON batch_job_spec (lower(json_extract(spec, '$.definition_arn')));
 
 -- One row for a job, an array parent or an array child. `attempt` counts what was handed to Compute, `dispatched` says
 -- whether the present attempt was; earlier attempts are in `previous_attempts`. `waiting_on` counts open dependencies.
@@ -77,8 +80,19 @@ CREATE TABLE IF NOT EXISTS batch_job (
 );
 CREATE INDEX IF NOT EXISTS batch_job_by_parent ON batch_job (parent_id, array_index) WHERE parent_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS batch_job_by_queue ON batch_job (queue_arn, seq) WHERE parent_id IS NULL;
+CREATE INDEX IF NOT EXISTS batch_job_by_status ON batch_job (queue_arn, status, seq) WHERE parent_id IS NULL;
+CREATE INDEX IF NOT EXISTS batch_job_by_creation ON batch_job (queue_arn, created_at, seq) WHERE parent_id IS NULL;
+-- The next five hold what is live, or wants doing: SQLite uses one only where a statement repeats its condition.
 CREATE INDEX IF NOT EXISTS batch_job_to_dispatch ON batch_job (seq)
     WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NULL;
+CREATE INDEX IF NOT EXISTS batch_job_blocked ON batch_job (queue_arn, seq)
+    WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS batch_job_dispatched ON batch_job (compute_environment_arn, vcpus)
+    WHERE dispatched = 1 AND status IN ('RUNNABLE', 'STARTING', 'RUNNING');
+CREATE INDEX IF NOT EXISTS batch_job_to_stop ON batch_job (seq)
+    WHERE ended_by IS NOT NULL AND dispatched = 1 AND status IN ('RUNNABLE', 'STARTING', 'RUNNING');
+CREATE INDEX IF NOT EXISTS batch_job_ended ON batch_job (stopped_at)
+    WHERE parent_id IS NULL AND status IN ('SUCCEEDED', 'FAILED');
 
 CREATE TABLE IF NOT EXISTS batch_dependency (
     on_job_id TEXT NOT NULL,
@@ -86,3 +100,4 @@ CREATE TABLE IF NOT EXISTS batch_dependency (
     n_to_n INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (on_job_id, waiting_job_id, n_to_n)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS batch_dependency_of ON batch_dependency (waiting_job_id);

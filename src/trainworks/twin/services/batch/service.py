@@ -36,7 +36,7 @@ from trainworks.twin.services.batch.jobs import Jobs
 from trainworks.twin.services.batch.launch import Launch, LaunchPorts, log_group_of, log_stream_of
 from trainworks.twin.services.batch.progress import Progress
 from trainworks.twin.services.batch.queues import JobQueues
-from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_spec
+from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_jobs, load_spec
 from trainworks.twin.services.batch.submission import Submission
 from trainworks.twin.services.batch.tags import Tags
 from trainworks.twin.services.logship import LogShipper, LogSource
@@ -50,6 +50,7 @@ _log = logging.getLogger(__name__)
 KEPT_SECONDS = 7 * 24 * 3600
 """Batch keeps a job's record for seven days after its end; so are its log files kept."""
 
+_PURGED_AT_ONCE = 20
 _SPECS_IN_MEMORY = 1_000
 _DISPATCHABLE = (JobStatus.SUBMITTED, JobStatus.RUNNABLE)
 """After these there may be jobs to hand over. An array's children are RUNNABLE from its submission on."""
@@ -82,6 +83,7 @@ class BatchService:
         self._clock = clock
         self._specs: dict[str, JobSpec] = {}
         self._log_callers: dict[str, Caller | None] = {}
+        self._closing = threading.Event()
         self._janitor = threading.Thread(target=self.purge, name="batch-janitor", daemon=True)
         launch_ports = LaunchPorts(control_plane, images, endpoint_url)
         self.dispatcher = Dispatcher(
@@ -117,6 +119,7 @@ class BatchService:
         self._janitor.start()
 
     def stop(self) -> None:
+        self._closing.set()
         self.dispatcher.stop()
         if self._janitor.is_alive():
             self._janitor.join()
@@ -165,19 +168,25 @@ class BatchService:
     def purge(self) -> None:
         """Forget jobs, with their log files, seven days after their end."""
         before_ms = self._now_ms() - KEPT_SECONDS * 1000
-        for row in self._database.read(SQL["expired_jobs"], (before_ms,)):
-            job_id = row["job_id"]
-            with self._database.transaction() as tx:
-                tx.execute(SQL["dependencies_delete"], {"job_id": job_id})
-                tx.execute(SQL["job_delete"], {"job_id": job_id})
-                tx.execute(SQL["spec_delete"], (job_id,))
-            folder = self._jobs_dir / "batch" / job_id
-            try:
-                shutil.rmtree(folder)
-            except FileNotFoundError:
-                continue
-            except OSError:
-                _log.exception("the log files of Batch job %s could not be deleted: %s", job_id, folder)
+        while not self._closing.is_set() and (job_ids := self.ended_before(before_ms, _PURGED_AT_ONCE)):
+            self.forget(job_ids)
+
+    def ended_before(self, before_ms: int, limit: int) -> list[str]:
+        """Jobs and arrays that ended before a moment, oldest first."""
+        rows = self._database.read(SQL["expired_jobs"], {"before": before_ms, "limit": limit})
+        return [row["job_id"] for row in rows]
+
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Delete ended jobs: log files first, so that a crash in between leaves no file that nobody knows."""
+        for job_id in job_ids:
+            _delete_folder(self._jobs_dir / "batch" / job_id)
+        with self._database.transaction() as tx:
+            for job in load_jobs(tx, job_ids).values():
+                named = {"job_id": job.job_id}
+                tx.execute(SQL["dependencies_delete"], named)
+                tx.execute(SQL["job_delete"], named)
+                tx.execute(SQL["spec_delete"], (job.spec_id,))
+                tx.execute(SQL["tags_delete"], (job_arn(job.queue_arn, job.job_id),))
 
     def _operations(self) -> Mapping[str, Operation]:
         database, control_plane = self._database, self._control_plane
@@ -311,6 +320,15 @@ class BatchService:
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
+
+
+def _delete_folder(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError:
+        _log.exception("the log files of a Batch job could not be deleted: %s", folder)
 
 
 def _has_output(log_file: Path) -> bool:

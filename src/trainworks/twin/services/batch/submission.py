@@ -53,7 +53,7 @@ class Submission:
         params = call.params
         name = check_name("jobName", params["jobName"])
         queue_arn = arn_of(call.caller, "job-queue", params["jobQueue"])
-        with self._database.transaction() as tx:
+        with self._database.snapshot() as tx:
             definition = definition_row(tx, call.caller, params["jobDefinition"])
             definition_tags = read_tags(tx, definition["arn"])
         for resource in (definition["arn"], queue_arn):

@@ -49,7 +49,7 @@ class Tags:
 
     def list_tags_for_resource(self, call: Call) -> Mapping[str, Any]:
         arn = self._authorized(call, "ListTagsForResource")
-        with self._database.transaction() as tx:
+        with self._database.snapshot() as tx:
             _check_exists(tx, arn)
             return {"tags": read_tags(tx, arn)}
 

@@ -99,7 +99,7 @@ class SageMakerApi:
 
     def list_training_jobs(self, call: Call) -> dict[str, Any]:
         self._control_plane.authorize(call.caller, "sagemaker:ListTrainingJobs", "*")
-        jobs, token = listing.select(self._jobs.of_region(call.caller.region), call.params)
+        jobs, token = listing.list_page(self._jobs.database, call.caller.region, call.params)
         return {"TrainingJobSummaries": [describe.summary(job) for job in jobs], "NextToken": token}
 
     def stop_training_job(self, call: Call) -> dict[str, Any]:

@@ -1,45 +1,93 @@
-"""The filters, order and pages of ListTrainingJobs."""
+"""ListTrainingJobs: its filters, order and pages, each page read along the index of its order.
+
+Source: `ListTrainingJobs` in the SageMaker API reference and botocore's model, defaults included.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from itertools import product
 from typing import Any
 
-from trainworks.twin.services.sagemaker.records import TrainingJob
-from trainworks.twin.wire import page
+from trainworks.twin.services.sagemaker.records import TrainingJob, job_of_row
+from trainworks.twin.store.database import Database
+from trainworks.twin.wire import read_page
 
 _DEFAULT_PAGE = 10
-_KEYS: Mapping[str, Callable[[TrainingJob], list[Any]]] = {
-    "Name": lambda job: [job.name],
-    "CreationTime": lambda job: [job.creation_time, job.name],
-    "Status": lambda job: [job.status.value, job.name],
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "Name": ("name",),
+    "CreationTime": ("creation_time", "name"),
+    "Status": ("status", "name"),
 }
 
 
-def select(jobs: Sequence[TrainingJob], params: Mapping[str, Any]) -> tuple[list[TrainingJob], str | None]:
-    """The page of `jobs` that a ListTrainingJobs request asks for, and the next token."""
-    key = _KEYS[params.get("SortBy", "CreationTime")]
-    descending = params.get("SortOrder", "Descending") == "Descending"
-    chosen = sorted((job for job in jobs if _matches(job, params)), key=key, reverse=descending)
-    return page(
-        chosen,
-        key=key,
+def _statement(sort_by: str, order: str, *, one_status: bool) -> str:
+    """The jobs of a region behind the position `after_1`, `after_2`."""
+    columns = _COLUMNS[sort_by]
+    after = [f":after_{number}" for number, _ in enumerate(columns, start=1)]
+    comparison = ">" if order == "Ascending" else "<"
+    direction = "ASC" if order == "Ascending" else "DESC"
+    position = f"({', '.join(columns)}) {comparison} ({', '.join(after)})"
+    return (
+        "SELECT * FROM training_job WHERE region = :region"  # noqa: S608 - made of the names above
+        + (" AND status = :status" if one_status else "")
+        + f" AND {position} AND instr(lower(name), :contains)"
+        + " AND creation_time > :created_after AND creation_time < :created_before"
+        + " AND last_modified_time > :modified_after AND last_modified_time < :modified_before"
+        + f" ORDER BY {', '.join(f'{column} {direction}' for column in columns)} LIMIT :limit"
+    )
+
+
+STATEMENTS: Mapping[tuple[str, str, bool], str] = {
+    (sort_by, order, one_status): _statement(sort_by, order, one_status=one_status)
+    for sort_by, order, one_status in product(_COLUMNS, ("Ascending", "Descending"), (False, True))
+}
+"""By SortBy, SortOrder, and whether StatusEquals is given."""
+
+_FOREVER = 1e18
+_BEHIND_NAMES = "\x7f"
+
+
+def list_page(database: Database, region: str, params: Mapping[str, Any]) -> tuple[list[TrainingJob], str | None]:
+    """The page that a ListTrainingJobs request asks for, and the next token."""
+    sort_by, order = params.get("SortBy", "CreationTime"), params.get("SortOrder", "Ascending")
+    statement = STATEMENTS[sort_by, order, "StatusEquals" in params]
+    columns = _COLUMNS[sort_by]
+    bounds = {
+        "region": region,
+        "status": params.get("StatusEquals"),
+        "contains": params.get("NameContains", "").lower(),
+        "created_after": _seconds(params.get("CreationTimeAfter"), -_FOREVER),
+        "created_before": _seconds(params.get("CreationTimeBefore"), _FOREVER),
+        "modified_after": _seconds(params.get("LastModifiedTimeAfter"), -_FOREVER),
+        "modified_before": _seconds(params.get("LastModifiedTimeBefore"), _FOREVER),
+    }
+    start = [_first(column, ascending=order == "Ascending") for column in columns]
+
+    def read(after: list[Any] | None, limit: int) -> list[TrainingJob]:
+        position = {f"after_{number}": value for number, value in enumerate(after or start, start=1)}
+        return [job_of_row(row) for row in database.read(statement, {**bounds, **position, "limit": limit})]
+
+    return read_page(
+        read,
+        key=lambda job: [_value(job, column) for column in columns],
         limit=params.get("MaxResults", _DEFAULT_PAGE),
         token=params.get("NextToken"),
         request=params,
-        descending=descending,
     )
 
 
-def _matches(job: TrainingJob, params: Mapping[str, Any]) -> bool:
-    return (
-        params.get("NameContains", "").lower() in job.name.lower()
-        and params.get("StatusEquals", job.status.value) == job.status.value
-        and _between(job.creation_time, params.get("CreationTimeAfter"), params.get("CreationTimeBefore"))
-        and _between(job.last_modified_time, params.get("LastModifiedTimeAfter"), params.get("LastModifiedTimeBefore"))
-    )
+def _first(column: str, *, ascending: bool) -> object:
+    """What sorts before every value of a column."""
+    if column == "creation_time":
+        return -_FOREVER if ascending else _FOREVER
+    return "" if ascending else _BEHIND_NAMES
 
 
-def _between(moment: float, after: datetime | None, before: datetime | None) -> bool:
-    return (after is None or moment > after.timestamp()) and (before is None or moment < before.timestamp())
+def _value(job: TrainingJob, column: str) -> object:
+    return {"name": job.name, "creation_time": job.creation_time, "status": job.status.value}[column]
+
+
+def _seconds(moment: datetime | None, otherwise: float) -> float:
+    return otherwise if moment is None else moment.timestamp()

@@ -22,9 +22,6 @@ SELECT * FROM training_job WHERE arn = ?;
 -- name: job_by_id
 SELECT * FROM training_job WHERE job_id = ?;
 
--- name: jobs_of_region
-SELECT * FROM training_job WHERE region = ? ORDER BY creation_time;
-
 -- name: open_job_ids
 SELECT job_id FROM training_job WHERE cleaned = 0 ORDER BY creation_time;
 
@@ -53,7 +50,7 @@ SELECT * FROM training_task WHERE task_id = ?;
 
 -- name: tasks_running
 SELECT task_id, host, started_at, name, region, request
-FROM training_task JOIN training_job USING (job_id) WHERE state = 'RUNNING';
+FROM training_task CROSS JOIN training_job USING (job_id) WHERE state = 'RUNNING';
 
 -- name: update_task
 UPDATE training_task SET

@@ -24,7 +24,13 @@ CREATE TABLE IF NOT EXISTS training_job (
     retries INTEGER NOT NULL DEFAULT 0,
     cleaned INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS training_job_open ON training_job (cleaned) WHERE cleaned = 0;
+DROP INDEX IF EXISTS training_job_open;
+CREATE INDEX IF NOT EXISTS training_job_to_carry_on ON training_job (creation_time) WHERE cleaned = 0;
+CREATE INDEX IF NOT EXISTS training_job_by_creation ON training_job (region, creation_time, name);
+CREATE INDEX IF NOT EXISTS training_job_by_name ON training_job (region, name);
+CREATE INDEX IF NOT EXISTS training_job_by_status ON training_job (region, status, name);
+CREATE INDEX IF NOT EXISTS training_job_by_status_and_creation ON training_job (region, status, creation_time, name);
+CREATE INDEX IF NOT EXISTS training_job_ended ON training_job (last_modified_time) WHERE cleaned = 1;
 
 CREATE TABLE IF NOT EXISTS training_transition (
     job_id TEXT NOT NULL REFERENCES training_job (job_id) ON DELETE CASCADE,
@@ -50,6 +56,7 @@ CREATE TABLE IF NOT EXISTS training_task (
     instance_id TEXT
 );
 CREATE INDEX IF NOT EXISTS training_task_job ON training_task (job_id, attempt);
+CREATE INDEX IF NOT EXISTS training_task_running ON training_task (task_id) WHERE state = 'RUNNING';
 
 CREATE TABLE IF NOT EXISTS training_metric (
     job_id TEXT NOT NULL REFERENCES training_job (job_id) ON DELETE CASCADE,

@@ -101,10 +101,6 @@ class TrainingJobs:
         row = tx.execute(SQL["job_by_id"], (job_id,)).fetchone()
         return job_of_row(row) if row else None
 
-    def of_region(self, region: str) -> list[TrainingJob]:
-        """All jobs of a region, oldest first."""
-        return [job_of_row(row) for row in self.database.read(SQL["jobs_of_region"], (region,))]
-
     def open_job_ids(self) -> list[str]:
         """Jobs for which something is left to do."""
         return [row["job_id"] for row in self.database.read(SQL["open_job_ids"])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import Any
 
 import pytest
 
@@ -268,6 +269,46 @@ def test_listing_filters_and_pages(batch: Batch) -> None:
     named = batch.call("ListJobs", jobQueue="q", filters=[{"name": "JOB_NAME", "values": ["A*"]}])
     assert [job["jobName"] for job in named["jobSummaryList"]] == ["a2", "a1", "a0"]
     assert batch.call("ListJobs", jobQueue="q")["jobSummaryList"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("JOB_NAME", "TRAIN", [3, 0]),
+        ("JOB_NAME", "tra*", [3, 2, 0]),
+        ("JOB_NAME", "rain*", []),
+        ("JOB_DEFINITION", "D", [3, 2, 1, 0]),
+        ("JOB_DEFINITION", "d:1", [3, 2, 1, 0]),
+        ("JOB_DEFINITION", "d:2", []),
+        ("JOB_DEFINITION", "arn:aws:batch:us-east-1:000000000000:job-definition/d*", [3, 2, 1, 0]),
+        ("BEFORE_CREATED_AT", "1002000", [1, 0]),
+        ("AFTER_CREATED_AT", "1001000", [3, 2]),
+        ("SHARE_IDENTIFIER", "team*", [2, 1]),
+    ],
+)
+def test_each_filter_finds_its_jobs_newest_first_in_pages(
+    batch: Batch, name: str, value: str, expected: list[int]
+) -> None:
+    batch.platform()
+    job_ids = []
+    for job_name, share in (("train", None), ("other", "TeamA"), ("Tracing", "teamb"), ("train", None)):
+        job_ids.append(batch.submit(jobName=job_name, **({"shareIdentifier": share} if share else {})))
+        batch.now += 1
+    found: list[str] = []
+    request: dict[str, Any] = {"jobQueue": "q", "maxResults": 1, "filters": [{"name": name, "values": [value]}]}
+    while True:
+        page = batch.call("ListJobs", **request)
+        found += [job["jobId"] for job in page["jobSummaryList"]]
+        if "nextToken" not in page:
+            break
+        request["nextToken"] = page["nextToken"]
+    assert [job_ids.index(job_id) for job_id in found] == expected
+
+
+def test_a_moment_that_is_no_number_is_refused(batch: Batch) -> None:
+    batch.platform()
+    with pytest.raises(ApiError, match="takes milliseconds since the epoch, not 'today'"):
+        batch.call("ListJobs", jobQueue="q", filters=[{"name": "AFTER_CREATED_AT", "values": ["today"]}])
 
 
 def test_state_changes_are_published_where_a_rule_wants_them(batch: Batch) -> None:
