@@ -1,8 +1,8 @@
-"""Who may do what: keys, role sessions, policies. Replaces what ministack leaves open.
+"""Who may do what: keys, role sessions, policies. Replaces ministack's evaluator at the seam where it asks.
 
 Root is one random key; nothing else is (stock: any 12-digit key, or `test`). Signatures are checked by the front
-before a request gets here, so ministack's own check is switched off rather than run twice. A denial names principal,
-action and resource, for every service.
+before a request gets here, so ministack's own check is switched off rather than run twice. `decisions.py` decides;
+after an operation's own action the roles that it passes and the documents that it stores are checked.
 """
 
 from __future__ import annotations
@@ -18,17 +18,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from trainworks.twin.emulator import engine, iam_resources
+from trainworks.spec.iam.variables import Value
+from trainworks.twin.emulator import assuming, engine, evaluator_seam, iam_resources, passing, policy_documents
+from trainworks.twin.emulator.actors import ROOT_ARN, Actor, Actors
+from trainworks.twin.emulator.decisions import decision, service_allowed
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION, RootCredentials
 from trainworks.twin.ports import ApiError, Caller, Credentials
 from trainworks.twin.sigv4 import SigningKey
+from trainworks.twin.wire.current import current_call, model_name
 from trainworks.twin.wire.protocols.cbor import decode
 
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 _S3_DENIED = ("AccessDenied", 403)
+_DENIALS = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
+# These two answer 400 with the message under another name in ministack; the code is enough to have ours.
+_NAMED_DENIALS = frozenset({"ssm", "logs"})
 _DENIED = {"s3": _S3_DENIED, "ec2": ("UnauthorizedOperation", 403), "sns": ("AuthorizationError", 403)}
 
-ROOT_ARN = f"arn:aws:iam::{ACCOUNT_ID}:root"
+# "No permissions are required": AWS answers these to everybody whose signature holds.
+_FREE = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
+_NO_REASON = frozenset({"sts:AssumeRole", "sts:TagSession"})
 
 
 class Authorization:
@@ -36,6 +45,7 @@ class Authorization:
 
     def __init__(self, root: RootCredentials) -> None:
         self._root = root
+        self.actors = Actors(root.access_key_id)
         self._evaluator = engine.module("core.iam_evaluator")
         self._responses = engine.module("core.responses")
         self._install()
@@ -58,22 +68,46 @@ class Authorization:
         self, caller: Caller, action: str, resource: str, context: Mapping[str, str | Sequence[str]] | None = None
     ) -> None:
         """See `ports.ControlPlane.authorize`."""
-        service = action.partition(":")[0]
         with self._responses.request_scope(caller.account_id, caller.region):
-            denied = self._evaluator.enforce(
-                caller.access_key_id,
-                action,
-                service,
-                caller.region,
-                resource_arn=resource,
-                service_context=dict(context or {}),
-            )
-        if denied is None:
+            actor = self.actors.of_key(caller.access_key_id, caller.account_id)
+            if actor is None:
+                raise ApiError("UnrecognizedClientException", "The security token in the request is invalid.", 403)
+            given = {key.lower(): value for key, value in (context or {}).items()}
+            self._checked(actor, action, resource, caller.region, given)
+
+    def require(
+        self, actor: Actor, action: str, resource: str, region: str, given: Mapping[str, Value] | None = None
+    ) -> None:
+        """Raise the denial unless `actor` may do `action` on `resource`; for who acts in somebody's name."""
+        found = decision(actor, action, resource, region, given or {})
+        if not found.allowed:
+            code, status = _DENIED.get(action.partition(":")[0], ("AccessDeniedException", 400))
+            reason = "" if action in _NO_REASON else found.reason.format(action=action)
+            raise ApiError(code, denial_message(actor.principal.arn, action, resource, reason), status)
+
+    def require_passing(
+        self, actor: Actor, service: str, operation: str, params: Mapping[str, Any], region: str
+    ) -> None:
+        """Raise the denial unless `actor` may pass every role in the members of an operation. `service`: botocore's."""
+        for role_arn, recipient in passing.passed(service, operation, params, actor.principal.account):
+            self.require(actor, "iam:PassRole", role_arn, region, {"iam:passedtoservice": recipient})
+
+    def _checked(self, actor: Actor, action: str, resource: str, region: str, given: Mapping[str, Value]) -> None:
+        """The action, then what the request's members ask beyond it."""
+        call = current_call()
+        own = call is not None and call.take(action)
+        if own and call is not None and action in assuming.ACTIONS:
+            given = assuming.check(actor, action, resource, call.read(*model_name(action)), given)
+        self.require(actor, action, resource, region, given)
+        if not own or call is None:
             return
-        if isinstance(denied, self._evaluator.AuthError):
-            raise ApiError(denied.code, denied.message, 403)
-        code, status = _DENIED.get(service, ("AccessDeniedException", 400))
-        raise ApiError(code, denial_message(caller.arn, action, resource, denied.decision == "Deny"), status)
+        if action in assuming.ACTIONS and "aws:tagkeys" in given:
+            self.require(actor, "sts:TagSession", resource, region, given)
+        service, operation = passing.operation_of(*model_name(action))
+        if passing.passes(service, operation):
+            self.require_passing(actor, service, operation, call.read(service, operation), region)
+        if action in policy_documents.OPERATIONS:
+            policy_documents.check_request(action, call.read(service, operation))
 
     def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
         """See `ports.ControlPlane.pass_role`."""
@@ -136,34 +170,8 @@ class Authorization:
     def _trusts(
         self, role: Mapping[str, Any], role_arn: str, service: str, context: Mapping[str, str], region: str
     ) -> bool:
-        document = role.get("AssumeRolePolicyDocument") or {}
-        if isinstance(document, str):
-            document = json.loads(document)
-        evaluation = self._evaluator.EvalContext(
-            principal_arn=service,
-            principal_type="Service",
-            principal_account="",
-            action="sts:AssumeRole",
-            resource_arn=role_arn,
-            region=region,
-            service_context=dict(context),
-        )
-        allowed = False
-        for statement in _listed(document.get("Statement")):
-            principal = statement.get("Principal")
-            services = _listed(principal.get("Service")) if isinstance(principal, dict) else []
-            if service not in services and principal != "*":
-                continue
-            if not self._evaluator._action_matches(
-                "sts:AssumeRole", _listed(statement.get("Action")), _listed(statement.get("NotAction"))
-            ):
-                continue
-            if not self._evaluator._conditions_met(_decidable(statement.get("Condition", {}), context), evaluation):
-                continue
-            if statement.get("Effect") == "Deny":
-                return False
-            allowed = True
-        return allowed
+        document = _decidable(role.get("AssumeRolePolicyDocument"), context)
+        return service_allowed(service, "sts:AssumeRole", role_arn, document, region, context)
 
     def _install(self) -> None:
         """Put our rules in place before ministack's services, which import them by name, are loaded."""
@@ -193,29 +201,16 @@ class Authorization:
         evaluator.is_root_access_key = is_root_access_key
         evaluator.resolve_credential = resolve_credential
         app.pin_signed_request = lambda *_arguments, **_keywords: None
-        self._install_denials()
+        evaluator_seam.install()
+        self._install_enforcement()
         self._install_lambda_credentials()
-        self._install_trust()
         iam_resources.install()
 
-    def _install_trust(self) -> None:
-        """A role that trusts a service alone is not root's to assume: stock lets root in for every service."""
-        evaluator = self._evaluator
-        stock = evaluator._trust_principal_matches
-
-        def trust_principal_matches(principal: Any, caller_arn: str, federated: bool) -> bool:
-            if isinstance(principal, dict) and not federated:
-                principal = {kind: names for kind, names in principal.items() if kind != "Service"}
-            return bool(stock(principal, caller_arn, federated))
-
-        evaluator._trust_principal_matches = trust_principal_matches
-
-    def _install_denials(self) -> None:
-        actions = engine.module("core.iam_actions")
-        evaluator = self._evaluator
-        stock_response, stock_enforce = actions.access_denied_response, evaluator.enforce
-        stock_context = actions.request_tag_context
-        checked: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("checked", default=("", "*"))
+    def _install_enforcement(self) -> None:
+        """Every request that ministack serves is decided here; a refusal is answered in ministack's protocols."""
+        actions, evaluator = engine.module("core.iam_actions"), self._evaluator
+        stock_response, stock_context = actions.access_denied_response, actions.request_tag_context
+        refusal: contextvars.ContextVar[ApiError | None] = contextvars.ContextVar("refusal", default=None)
 
         def enforce(  # noqa: PLR0917 - ministack's own signature
             access_key: str,
@@ -223,24 +218,34 @@ class Authorization:
             service: str,
             region: str,
             resource_arn: str = "*",
-            service_context: Any = None,
+            service_context: Mapping[str, Any] | None = None,
         ) -> Any:
-            checked.set((action, resource_arn))
-            # Loopback never leaves the machine: what a policy asks of TLS (aws:SecureTransport) holds without it.
-            evaluator.pin_request_origin("127.0.0.1", True)
-            return stock_enforce(access_key, action, service, region, resource_arn, service_context)
+            if action in _FREE:
+                return None
+            actor = self.actors.of_key(access_key, self._responses.get_account_id())
+            if actor is None:
+                return evaluator.AuthError("UnrecognizedClientException", "The security token is invalid.")
+            given = {key.lower(): value for key, value in (service_context or {}).items() if value is not None}
+            try:
+                self._checked(actor, action, resource_arn, region, given)
+            except ApiError as error:
+                refusal.set(error)
+                return evaluator.EvalResult("Deny", actor.principal.arn)
+            return None
 
         def access_denied_response(
             service: str, action: str, principal_arn: str, request_id: str, **keywords: Any
         ) -> Any:
-            # A copy or a batch is several checks: name the one that was refused, not the request's main resource.
-            last_action, last_resource = checked.get()
-            resource = last_resource if last_action == action else keywords.get("resource_arn", "*")
-            if not keywords.get("error_code") and not keywords.get("message"):
-                explicit = bool(keywords.get("explicit_deny"))
-                keywords["message"] = denial_message(principal_arn, action, resource, explicit)
-            keywords["resource_arn"] = resource
-            return stock_response(service, action, principal_arn, request_id, **keywords)
+            error = refusal.get()
+            if error is None or keywords.get("error_code"):
+                return stock_response(service, action, principal_arn, request_id, **keywords)
+            refusal.set(None)
+            denied = error.code in _DENIALS
+            code = "" if denied and service not in _NAMED_DENIALS else error.code
+            _, headers, body = stock_response(
+                service, action, principal_arn, request_id, **{**keywords, "error_code": code, "message": error.message}
+            )
+            return 403 if denied and service not in _NAMED_DENIALS else error.status, headers, body
 
         def request_tag_context(service: str, action: str, body: bytes, params: Any) -> Any:
             context = stock_context(service, action, body, params)
@@ -266,9 +271,10 @@ class Authorization:
             }
             access_key_id = f"ASIA{part['key'][:16].upper()}"
             role_name, session = role_arn.rsplit("/", 1)[-1], str(config.get("FunctionName", "function"))[:64]
+            role = self._role(role_arn) or {}
             record = {
                 "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{session}",
-                "UserId": f"{role_name}:{session}",
+                "UserId": f"{role.get('RoleId', role_name)}:{session}",
                 "SecretAccessKey": part["secret"],
                 "SessionToken": part["token"],
                 "PrincipalType": "AssumedRole",
@@ -283,14 +289,10 @@ class Authorization:
         runtime.execution_credentials = execution_credentials
 
 
-def denial_message(principal_arn: str, action: str, resource: str, explicit: bool) -> str:
+def denial_message(principal_arn: str, action: str, resource: str, reason: str = "") -> str:
     """AWS's wording of a denial: principal, action, resource, and why."""
-    why = (
-        "with an explicit deny in a policy"
-        if explicit
-        else f"because no identity-based policy allows the {action} action"
-    )
-    return f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource} {why}"
+    message = f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource}"
+    return f"{message} {reason}" if reason else message
 
 
 def root_caller(access_key_id: str, region: str) -> Caller:
@@ -311,17 +313,32 @@ def _metric_namespace(body: bytes, params: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _decidable(conditions: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
-    """The conditions without `aws:SourceArn` while nothing has it yet: a role is passed before what will use it exists.
+def _decidable(document: object, context: Mapping[str, str]) -> object:
+    """A trust policy without its conditions on `aws:SourceArn` while nothing has an ARN yet.
 
-    When the service assumes the role the ARN is known, and the condition holds or the role is not to be had.
+    A role is passed before what will use it exists. When the service assumes the role the ARN is known, and the
+    condition holds or the role is not to be had.
     """
     if "aws:sourcearn" in context:
-        return dict(conditions)
-    return {
+        return document
+    try:
+        parsed = json.loads(document) if isinstance(document, str) else document
+    except ValueError:
+        return None
+    if not isinstance(parsed, Mapping):
+        return None
+    return {**parsed, "Statement": [_without_source(each) for each in _listed(parsed.get("Statement"))]}
+
+
+def _without_source(statement: Any) -> Any:
+    if not isinstance(statement, Mapping) or not isinstance(statement.get("Condition"), Mapping):
+        return statement
+    conditions = {
         operator: {key: value for key, value in keys.items() if key.lower() != "aws:sourcearn"}
-        for operator, keys in conditions.items()
+        for operator, keys in statement["Condition"].items()
+        if isinstance(keys, Mapping)
     }
+    return {**statement, "Condition": conditions}
 
 
 def _region_of(arn: str) -> str:

@@ -40,6 +40,7 @@ from trainworks.twin.emulator.loading import LoadHook
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.nested_change_sets import NestedChangeSets
 from trainworks.twin.emulator.registry import Registry
+from trainworks.twin.emulator.request_members import request_members
 from trainworks.twin.emulator.resource_types import ResourceTypes
 from trainworks.twin.emulator.sdk_tasks import SdkTasks
 from trainworks.twin.emulator.services import OWN_SERVICES, REFUSED, SERVICES
@@ -48,6 +49,7 @@ from trainworks.twin.home import Home, RootCredentials
 from trainworks.twin.ports import ApiError
 from trainworks.twin.resource_types import ResourceType
 from trainworks.twin.sigv4 import SigningKey
+from trainworks.twin.wire.current import CurrentCall, answering
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -114,7 +116,8 @@ class Emulator:
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        with self._persistence.journal.request(reading=operation.startswith(_READING)) as watch:
+        call = CurrentCall(lambda service, name: request_members(scope, body, service, name))
+        with self._persistence.journal.request(reading=operation.startswith(_READING)) as watch, answering(call):
 
             async def send_durable(message: Message) -> None:
                 if message["type"] == "http.response.start":

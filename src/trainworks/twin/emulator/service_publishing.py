@@ -7,11 +7,10 @@ policy that asks for one allows nothing. CloudWatch gives the alarm.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.decisions import service_allowed
 
 _ENCRYPTION = ("kms:GenerateDataKey", "kms:Decrypt")
 
@@ -42,49 +41,5 @@ def refusal(topic_arn: str, service: str, source: Mapping[str, str]) -> str | No
 
 def _allowed(policy: object, service: str, action: str, resource: str, source: Mapping[str, str]) -> bool:
     """Whether a resource's policy allows a service: an Allow, and no Deny."""
-    evaluator = engine.module("core.iam_evaluator")
-    document: dict[str, Any] = json.loads(policy) if isinstance(policy, str) and policy else {}
-    context = evaluator.EvalContext(
-        principal_arn=service,
-        principal_type="Service",
-        principal_account="",
-        action=action,
-        resource_arn=resource,
-        region=engine.module("core.responses").get_region(),
-        # Loopback stands for TLS, as for every other caller.
-        secure_transport=True,
-        service_context=dict(source),
-    )
-    allowed = False
-    for statement in _listed(document.get("Statement")):
-        if not _names(statement.get("Principal"), service, source):
-            continue
-        if not evaluator._action_matches(action, _listed(statement.get("Action")), _listed(statement.get("NotAction"))):
-            continue
-        if not evaluator._resource_matches(
-            resource, _listed(statement.get("Resource")), _listed(statement.get("NotResource"))
-        ):
-            continue
-        if not evaluator._conditions_met(statement.get("Condition") or {}, context):
-            continue
-        if statement.get("Effect") == "Deny":
-            return False
-        allowed = True
-    return allowed
-
-
-def _names(principal: object, service: str, source: Mapping[str, str]) -> bool:
-    if principal == "*":
-        return True
-    if not isinstance(principal, Mapping):
-        return False
-    # A topic's own first policy lets everything of its owner publish; services that say who owns them are that.
-    return service in _listed(principal.get("Service")) or (
-        "aws:sourceowner" in source and "*" in _listed(principal.get("AWS"))
-    )
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
+    region = engine.module("core.responses").get_region()
+    return service_allowed(service, action, resource, policy, region, source)

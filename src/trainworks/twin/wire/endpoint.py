@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from trainworks.twin.ports import ApiError, Caller
 from trainworks.twin.wire.call import Call, Fidelity, Operation, Request, Response
+from trainworks.twin.wire.current import CurrentCall, answering
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.protocols import Protocol, protocol_of
 from trainworks.twin.wire.validation import validate
@@ -86,7 +87,9 @@ class Endpoint:
         entry = self._entry(operation.name)
         params = protocol.parse(operation, request)
         self._check(operation, entry, params)
-        return entry.handler(Call(operation.name, params, caller, request_id))
+        current = CurrentCall(lambda _service, _operation: params, f"{self.service_name}:{operation.name}")
+        with answering(current):
+            return entry.handler(Call(operation.name, params, caller, request_id))
 
     def _entry(self, operation: str) -> Operation:
         entry = self.operations.get(operation)

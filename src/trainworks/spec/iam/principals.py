@@ -1,0 +1,130 @@
+"""Who makes a request, and whom the Principal and NotPrincipal elements of a policy name.
+
+After "AWS JSON policy elements: Principal" and "NotPrincipal". A session of a role is named by its own ARN, by its
+role's, or by its account; an account by its number or by its root's ARN.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+_ACCOUNT = re.compile(r"^(?:(?P<number>\d{12})|arn:aws[a-z-]*:iam::(?P<root>\d{12}):root)$")
+_SESSION = re.compile(r"^arn:(?P<partition>aws[a-z-]*):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+$")
+
+
+class Kind(StrEnum):
+    """What `aws:PrincipalType` says, and what no IAM principal is."""
+
+    ROOT = "Account"
+    USER = "User"
+    SESSION = "AssumedRole"
+    FEDERATED = "FederatedUser"
+    SERVICE = "Service"
+    WEB_IDENTITY = "WebIdentity"
+    ANONYMOUS = "Anonymous"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks. `arn` is as in `sts:GetCallerIdentity`; of a service or provider it is its name.
+
+    `role_arn` is the role of a session, with its path.
+    """
+
+    arn: str
+    account: str
+    kind: Kind
+    role_arn: str = ""
+
+    @cached_property
+    def direct(self) -> frozenset[str]:
+        """The ARNs that name this user or session itself; what they are given, nothing narrows."""
+        return frozenset({self.arn}) if self.kind in (Kind.USER, Kind.SESSION, Kind.FEDERATED) else frozenset()
+
+
+class Naming(StrEnum):
+    """How a Principal element reaches a caller. What it grants differs: see `evaluate`."""
+
+    NOT = "not"
+    ACCOUNT = "account"
+    NAMED = "named"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Principals:
+    """A Principal element: names by kind. `everyone` is `"*"` or `{"AWS": "*"}`."""
+
+    everyone: bool
+    aws: frozenset[str]
+    accounts: frozenset[str]
+    services: frozenset[str]
+    federated: frozenset[str]
+
+    def naming(self, principal: Principal) -> Naming:
+        """How these name `principal`: itself, its role or everyone, only its account, or not at all."""
+        if principal.kind is Kind.SERVICE:
+            return Naming.NAMED if self.everyone or principal.arn in self.services else Naming.NOT
+        if principal.kind is Kind.WEB_IDENTITY:
+            return Naming.NAMED if principal.arn in self.federated else Naming.NOT
+        if self.aws & principal.direct:
+            return Naming.DIRECT
+        if self.everyone or principal.role_arn in self.aws:
+            return Naming.NAMED
+        if principal.account and principal.account in self.accounts:
+            # The root user is the account.
+            return Naming.NAMED if principal.kind is Kind.ROOT else Naming.ACCOUNT
+        return Naming.NOT
+
+    def exempts(self, principal: Principal) -> bool:
+        """Whether this as NotPrincipal leaves `principal` out: all that it is has to be named, its account too."""
+        if self.everyone:
+            return True
+        if principal.kind in (Kind.SERVICE, Kind.WEB_IDENTITY):
+            return self.naming(principal) is Naming.NAMED
+        if principal.account not in self.accounts:
+            return False
+        itself = principal.kind is Kind.ROOT or bool(self.aws & principal.direct)
+        return itself and (not principal.role_arn or principal.role_arn in self.aws)
+
+
+def parse_principals(element: object) -> Principals:
+    """A Principal element. Raises `ValueError` for what is none."""
+    if element == "*":
+        return Principals(True, frozenset(), frozenset(), frozenset(), frozenset())
+    if not isinstance(element, Mapping):
+        raise ValueError(f"Invalid principal in policy: {element!r}")
+    names: dict[str, list[str]] = {}
+    for kind, given in element.items():
+        if kind not in PRINCIPAL_KINDS:
+            raise ValueError(f"Invalid principal in policy: unknown kind {kind!r}")
+        names[kind] = _names(kind, given)
+    aws = names.get("AWS", [])
+    accounts = {found["number"] or found["root"] for name in aws if (found := _ACCOUNT.match(name)) is not None}
+    return Principals(
+        "*" in aws,
+        frozenset(name for name in aws if not _ACCOUNT.match(name)),
+        frozenset(accounts),
+        frozenset(name.lower() for name in names.get("Service", [])),
+        frozenset(names.get("Federated", [])),
+    )
+
+
+PRINCIPAL_KINDS = ("AWS", "Service", "Federated", "CanonicalUser")
+
+
+def session_role_arn(session_arn: str) -> str:
+    """The ARN of a session's role without the role's path, which a session's ARN does not have; "" for no session."""
+    found = _SESSION.match(session_arn)
+    return "" if found is None else f"arn:{found['partition']}:iam::{found['account']}:role/{found['role']}"
+
+
+def _names(kind: str, given: object) -> list[str]:
+    names: Sequence[object] = given if isinstance(given, list) else [given]
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f'Invalid principal in policy: "{kind}":{given!r}')
+    return [str(name) for name in names]

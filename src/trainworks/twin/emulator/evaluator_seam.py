@@ -1,0 +1,93 @@
+"""ministack's evaluator replaced by ours, for the services that call it themselves.
+
+SNS, SQS and Lambda ask it whether a resource's policy lets a service deliver, STS whether a role trusts a token's
+provider, IAM simulates policies. They import these functions by name when they are loaded, so this comes first.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from trainworks.spec.iam.documents import Policy, parse
+from trainworks.spec.iam.evaluate import Decision, Grants, Request, decide, decide_by_resource
+from trainworks.spec.iam.principals import Kind, Principal, session_role_arn
+from trainworks.spec.iam.validation import IDENTITY, problem
+from trainworks.spec.iam.variables import Value
+from trainworks.twin.emulator import engine
+
+_KINDS = {
+    "User": Kind.USER,
+    "AssumedRole": Kind.SESSION,
+    "FederatedUser": Kind.FEDERATED,
+    "Service": Kind.SERVICE,
+    "WebIdentityUser": Kind.WEB_IDENTITY,
+}
+
+
+def install() -> None:
+    """Put ours in place."""
+    evaluator = engine.module("core.iam_evaluator")
+    evaluator.parse_policy_document = _parse
+    evaluator.validate_policy_document = _validate
+    evaluator.evaluate = _evaluate
+    evaluator.evaluate_resource_policy = _evaluate_resource_policy
+    evaluator.resource_policy_allows = _resource_policy_allows
+    evaluator.evaluate_trust_policy = _evaluate_trust_policy
+
+
+class _Keys:
+    """The condition keys of one of ministack's contexts."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def get(self, key: str) -> Value | None:
+        found = engine.module("core.iam_evaluator")._resolve_condition_key(key, self._context)
+        if found is None or isinstance(found, str):
+            return found
+        return [str(each) for each in found] if isinstance(found, (list, tuple)) else str(found)
+
+
+def _request(context: Any, service: str | None = None) -> Request:
+    kind = Kind.SERVICE if service else _KINDS.get(context.principal_type, Kind.ROOT)
+    arn = service.lower() if service else context.principal_arn
+    principal = Principal(arn, context.principal_account, kind, session_role_arn(arn))
+    return Request(principal, context.action, context.resource_arn, _Keys(context))
+
+
+def _parse(document: Any) -> Policy:
+    return parse(document if isinstance(document, str) else json.dumps(document) if document else None)
+
+
+def _validate(document: Any) -> str | None:
+    found = problem(document, IDENTITY)
+    return None if found is None else found.message
+
+
+def _evaluate(context: Any, policies: list[Policy], *limits: list[Policy]) -> Any:
+    boundary = limits[0][0] if limits and limits[0] else None
+    session = limits[1] if len(limits) > 1 else None
+    return _result(decide(_request(context), Grants(policies, boundary, session)), context)
+
+
+def _evaluate_resource_policy(document: Any, context: Any, service: str | None = None, **_: Any) -> Any:
+    """What a resource's policy alone says to a caller, or to the service that calls."""
+    return _result(decide_by_resource(_request(context, service), _parse(document)), context)
+
+
+def _resource_policy_allows(document: Any, context: Any, same_account: bool) -> bool:
+    """A second question about queues and topics, whose policies were part of the decision on the request."""
+    return same_account or decide_by_resource(_request(context), _parse(document)).allowed
+
+
+def _evaluate_trust_policy(document: Any, caller_arn: str, context: Any = None) -> bool:
+    """The trust policy was part of the decision on `AssumeRole`; a token's provider is asked about here."""
+    if context is None or context.action != "sts:AssumeRoleWithWebIdentity":
+        return True
+    return decide_by_resource(_request(context), _parse(document)).allowed
+
+
+def _result(decision: Decision, context: Any) -> Any:
+    decided = "Allow" if decision.allowed else "Deny" if decision.explicit else "ImplicitDeny"
+    return engine.module("core.iam_evaluator").EvalResult(decided, context.principal_arn)

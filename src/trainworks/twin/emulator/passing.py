@@ -1,0 +1,112 @@
+"""`iam:PassRole`: asked for every role that a request hands to a service, whatever the service.
+
+Which members these are the models say (`wire.roles`); to whom the role goes is in `_RECIPIENTS`, after
+`iam:PassedToService` ("Available keys for IAM", Service Authorization Reference).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from botocore.exceptions import UnknownServiceError
+from botocore.model import ServiceModel
+
+from trainworks.twin.emulator import engine
+from trainworks.twin.wire.models import service_model
+from trainworks.twin.wire.roles import PassedRole, passed_roles, role_paths
+
+# By service, by operation, by member; the most special that fits. An empty one: AWS sets no key.
+_RECIPIENTS: dict[tuple[str, ...], str] = {
+    ("batch",): "batch.amazonaws.com",
+    ("batch", "jobRoleArn"): "ecs-tasks.amazonaws.com",
+    ("batch", "taskRoleArn"): "ecs-tasks.amazonaws.com",
+    ("batch", "executionRoleArn"): "ecs-tasks.amazonaws.com",
+    ("batch", "instanceRole"): "ec2.amazonaws.com",
+    ("batch", "ec2InstanceProfileArn"): "ec2.amazonaws.com",
+    ("batch", "spotIamFleetRole"): "spotfleet.amazonaws.com",
+    ("batch", "infrastructureRoleArn"): "ecs.amazonaws.com",
+    ("cloudwatch",): "streams.metrics.cloudwatch.amazonaws.com",
+    ("dynamodb",): "application-autoscaling.amazonaws.com",
+    ("ec2",): "ec2.amazonaws.com",
+    ("ec2", "DeliverLogsPermissionArn"): "vpc-flow-logs.amazonaws.com",
+    ("ec2", "IamFleetRole"): "spotfleet.amazonaws.com",
+    ("ec2", "RoleName"): "vmie.amazonaws.com",
+    ("iam",): "ec2.amazonaws.com",
+    ("s3",): "s3.amazonaws.com",
+    ("stepfunctions",): "states.amazonaws.com",
+}
+_RENAMED = {("s3", "PutReplicationConfiguration"): ("s3", "PutBucketReplication")}
+_ATTRIBUTE_OPERATIONS = frozenset({"CreateTopic", "SetTopicAttributes", "Subscribe", "SetSubscriptionAttributes"})
+_INSTANCE_PROFILES = frozenset({"instanceRole", "ec2InstanceProfileArn"})
+
+
+def passed(service: str, operation: str, params: Mapping[str, Any], account: str) -> list[tuple[str, str]]:
+    """(ARN of a role, service that gets it) of each role in a request. What is neither ARN nor name is left out.
+
+    `service` is botocore's name. A name that no role has, the service itself refuses.
+    """
+    pairs = [
+        (arn, recipient(service, role.path[-1]))
+        for role in [*passed_roles(service, operation, params), *_in_attributes(service, params)]
+        for arn in _arns(role, account)
+    ]
+    return list(dict.fromkeys(pairs))
+
+
+def passes(service: str, operation: str) -> bool:
+    """Whether an operation can pass a role; False for what no model has."""
+    if service == "sns":
+        return operation in _ATTRIBUTE_OPERATIONS
+    model = _model(service)
+    return model is not None and operation in model.operation_names and bool(role_paths(service, operation))
+
+
+def operation_of(service: str, operation: str) -> tuple[str, str]:
+    """botocore's operation for an action that is called otherwise."""
+    return _RENAMED.get((service, operation), (service, operation))
+
+
+@cache
+def _model(service: str) -> ServiceModel | None:
+    try:
+        return service_model(service)
+    except UnknownServiceError:
+        return None
+
+
+def recipient(service: str, member: str) -> str:
+    """The service that gets a role."""
+    return _RECIPIENTS.get((service, member)) or _RECIPIENTS.get((service,)) or f"{service}.amazonaws.com"
+
+
+def _in_attributes(service: str, params: Mapping[str, Any]) -> list[PassedRole]:
+    """Roles under names that are values themselves: the attributes of a topic or a subscription."""
+    if service != "sns":
+        return []
+    named = {str(params.get("AttributeName")): params.get("AttributeValue"), **(params.get("Attributes") or {})}
+    return [
+        PassedRole((name,), value)
+        for name, value in named.items()
+        if name.endswith("RoleArn") and isinstance(value, str)
+    ]
+
+
+def _arns(role: PassedRole, account: str) -> list[str]:
+    if role.path[-1] in _INSTANCE_PROFILES:
+        return _of_instance_profile(role.value, account)
+    if role.value.startswith("arn:"):
+        return [role.value] if ":role/" in role.value else []
+    found = engine.service("iam")._roles.get_scoped(account, None, role.value)
+    return [] if found is None else [str(found["Arn"])]
+
+
+def _of_instance_profile(value: str, account: str) -> list[str]:
+    iam = engine.service("iam")
+    profile = iam._instance_profiles.get_scoped(account, None, value.rsplit("/", 1)[-1])
+    names = [] if profile is None else profile.get("Roles", [])
+    roles = [
+        iam._roles.get_scoped(account, None, name if isinstance(name, str) else name["RoleName"]) for name in names
+    ]
+    return [str(found["Arn"]) for found in roles if found is not None]

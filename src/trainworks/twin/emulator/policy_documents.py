@@ -1,0 +1,187 @@
+"""Every policy document is checked before it is stored, whichever operation or resource of a stack brings it.
+
+What is wrong `spec.iam.validation` says; here are the places where documents are, the limits, and the codes of each
+service. A principal of this account that a document of a resource or role names has to exist.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainworks.spec.iam.validation import IDENTITY, SESSION, TRUST, PolicyKind, principals_of, problem
+from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.actors import ROOT_ARN
+from trainworks.twin.home import ACCOUNT_ID
+from trainworks.twin.ports import ApiError
+
+_MALFORMED = "MalformedPolicyDocumentException"
+BUCKET = PolicyKind("bucket policy", "MalformedPolicy", True, True, 20_480, "s3", free_sids=True)
+KEY = PolicyKind("key policy", _MALFORMED, True, None, 32_768, free_sids=True)
+QUEUE = PolicyKind("queue policy", "InvalidAttributeValue", True, None, 30_720, free_sids=True)
+TOPIC = PolicyKind("topic policy", "InvalidParameter", True, None, 30_720, free_sids=True)
+REPOSITORY = PolicyKind("repository policy", "InvalidParameterException", True, None, 10_240, free_sids=True)
+SECRET = PolicyKind("resource policy", _MALFORMED, True, None, 20_480, free_sids=True)
+LOGS = PolicyKind("resource policy", "InvalidParameterException", True, None, 5_120, free_sids=True)
+BUS = PolicyKind("policy of the event bus", "ValidationException", True, None, 10_240, free_sids=True)
+ENDPOINT = PolicyKind("endpoint policy", "InvalidPolicyDocument", True, None, 20_480, free_sids=True)
+TABLE = PolicyKind("resource policy", "ValidationException", True, None, 20_480, free_sids=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request or a resource has a document: the path of its member."""
+
+    path: tuple[str, ...]
+    kind: PolicyKind
+    optional: bool = True
+
+
+OPERATIONS: dict[str, Place] = {
+    "iam:PutUserPolicy": Place(("PolicyDocument",), IDENTITY),
+    "iam:PutGroupPolicy": Place(("PolicyDocument",), IDENTITY),
+    "iam:PutRolePolicy": Place(("PolicyDocument",), IDENTITY),
+    "iam:CreatePolicy": Place(("PolicyDocument",), IDENTITY),
+    "iam:CreatePolicyVersion": Place(("PolicyDocument",), IDENTITY),
+    "iam:CreateRole": Place(("AssumeRolePolicyDocument",), TRUST),
+    "iam:UpdateAssumeRolePolicy": Place(("PolicyDocument",), TRUST),
+    "sts:AssumeRole": Place(("Policy",), SESSION),
+    "sts:AssumeRoleWithWebIdentity": Place(("Policy",), SESSION),
+    "sts:GetFederationToken": Place(("Policy",), SESSION),
+    "s3:PutBucketPolicy": Place(("Policy",), BUCKET),
+    "sqs:CreateQueue": Place(("Attributes", "Policy"), QUEUE),
+    "sqs:SetQueueAttributes": Place(("Attributes", "Policy"), QUEUE),
+    "sns:CreateTopic": Place(("Attributes", "Policy"), TOPIC),
+    "sns:SetTopicAttributes": Place(("AttributeValue",), TOPIC),
+    "kms:CreateKey": Place(("Policy",), KEY),
+    "kms:PutKeyPolicy": Place(("Policy",), KEY),
+    "ecr:SetRepositoryPolicy": Place(("policyText",), REPOSITORY),
+    "secretsmanager:PutResourcePolicy": Place(("ResourcePolicy",), SECRET),
+    "secretsmanager:ValidateResourcePolicy": Place(("ResourcePolicy",), SECRET),
+    "logs:PutResourcePolicy": Place(("policyDocument",), LOGS),
+    "logs:PutDestinationPolicy": Place(("accessPolicy",), LOGS),
+    "logs:PutDeliveryDestinationPolicy": Place(("deliveryDestinationPolicy",), LOGS),
+    "events:PutPermission": Place(("Policy",), BUS),
+    "ec2:CreateVpcEndpoint": Place(("PolicyDocument",), ENDPOINT),
+    "ec2:ModifyVpcEndpoint": Place(("PolicyDocument",), ENDPOINT),
+    "dynamodb:CreateTable": Place(("ResourcePolicy",), TABLE),
+    "dynamodb:PutResourcePolicy": Place(("Policy",), TABLE),
+}
+
+TYPES: dict[str, tuple[Place, ...]] = {
+    "AWS::IAM::Role": (
+        Place(("AssumeRolePolicyDocument",), TRUST),
+        Place(("Policies", "PolicyDocument"), IDENTITY),
+    ),
+    "AWS::IAM::User": (Place(("Policies", "PolicyDocument"), IDENTITY),),
+    "AWS::IAM::Group": (Place(("Policies", "PolicyDocument"), IDENTITY),),
+    "AWS::IAM::Policy": (Place(("PolicyDocument",), IDENTITY),),
+    "AWS::IAM::ManagedPolicy": (Place(("PolicyDocument",), IDENTITY),),
+    "AWS::S3::BucketPolicy": (Place(("PolicyDocument",), BUCKET),),
+    "AWS::SQS::QueuePolicy": (Place(("PolicyDocument",), QUEUE),),
+    "AWS::SNS::TopicPolicy": (Place(("PolicyDocument",), TOPIC),),
+    "AWS::KMS::Key": (Place(("KeyPolicy",), KEY),),
+    "AWS::ECR::Repository": (Place(("RepositoryPolicyText",), REPOSITORY),),
+    "AWS::SecretsManager::ResourcePolicy": (Place(("ResourcePolicy",), SECRET),),
+    "AWS::Logs::ResourcePolicy": (Place(("PolicyDocument",), LOGS),),
+    "AWS::Events::EventBusPolicy": (Place(("Statement",), BUS),),
+    "AWS::EC2::VPCEndpoint": (Place(("PolicyDocument",), ENDPOINT),),
+}
+
+_MAX_TRUST_BYTES = 2048
+_INLINE_BYTES = {"iam:PutUserPolicy": 2048, "iam:PutGroupPolicy": 5120, "iam:PutRolePolicy": 10_240}
+
+
+def check_request(action: str, params: Mapping[str, Any]) -> None:
+    """Raise `ApiError` where a request would store a document that the service refuses."""
+    place = OPERATIONS.get(action)
+    if place is None or (action == "sns:SetTopicAttributes" and params.get("AttributeName") != "Policy"):
+        return
+    for document in _documents(params, place.path):
+        refusal = refused(document, place.kind, bucket=str(params.get("Bucket", "")))
+        if refusal is not None:
+            raise refusal
+
+
+def check_resource(type_name: str, properties: Mapping[str, Any]) -> None:
+    """Raise `ApiError` where a resource of a stack has such a document."""
+    for place in TYPES.get(type_name, ()):
+        for document in _documents(properties, place.path):
+            refusal = refused(document, place.kind, bucket=str(properties.get("Bucket", "")))
+            if refusal is not None:
+                raise refusal
+
+
+def refused(document: object, kind: PolicyKind, *, bucket: str = "") -> ApiError | None:
+    """Why a document of `kind` is not stored, or None. `bucket` is the one that a bucket policy is for."""
+    found = problem(document, kind)
+    if found is not None:
+        return _error(kind, found.message, found.code)
+    parsed: Any = json.loads(document) if isinstance(document, str) else document
+    if kind.principals:
+        for arn in principals_of(parsed):
+            if not _exists(arn):
+                return _error(kind, f'Invalid principal in policy: "AWS":"{arn}"', kind.code)
+    if kind is BUCKET and bucket:
+        resources = _foreign_resources(parsed, bucket)
+        if resources:
+            return _error(kind, f"Policy has invalid resource: {resources[0]} is not of the bucket {bucket}", kind.code)
+    return None
+
+
+def _error(kind: PolicyKind, message: str, code: str) -> ApiError:
+    if kind is QUEUE:
+        message = f"Invalid value for the parameter Policy. {message}"
+    elif kind is TOPIC:
+        message = f"Invalid parameter: Policy Error: {message}"
+    elif kind is REPOSITORY:
+        message = (
+            "Invalid parameter at 'PolicyText' failed to satisfy constraint: "
+            f"'Invalid repository policy provided'. {message}"
+        )
+    return ApiError(code, message, 400)
+
+
+def _documents(node: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """The documents at a path; an empty text takes the policy away and is none."""
+    if isinstance(node, list) and path:
+        for item in node:
+            yield from _documents(item, path)
+    elif not path:
+        if node not in (None, "", {}):
+            yield node
+    elif isinstance(node, Mapping) and path[0] in node:
+        yield from _documents(node[path[0]], path[1:])
+
+
+def _exists(arn: str) -> bool:
+    """Whether a principal is there; those of other accounts nobody here can know."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or parts[4] != ACCOUNT_ID or arn == ROOT_ARN:
+        return True
+    iam = engine.service("iam")
+    kind, _, rest = parts[5].partition("/")
+    name = rest.split("/")[0] if kind in ("assumed-role", "federated-user") else rest.rsplit("/", 1)[-1]
+    if kind == "user":
+        found = iam._users.get_scoped(ACCOUNT_ID, None, name)
+        return found is not None and found.get("Arn", arn) == arn
+    if kind == "role":
+        found = iam._roles.get_scoped(ACCOUNT_ID, None, name)
+        return found is not None and found.get("Arn", arn) == arn
+    if kind == "assumed-role":
+        return iam._roles.get_scoped(ACCOUNT_ID, None, name) is not None
+    return True
+
+
+def _foreign_resources(document: Mapping[str, Any], bucket: str) -> list[str]:
+    statements = document["Statement"]
+    found = []
+    for statement in statements if isinstance(statements, list) else [statements]:
+        resources = statement.get("Resource", statement.get("NotResource"))
+        for resource in resources if isinstance(resources, list) else [resources]:
+            name = str(resource).split(":", 5)[-1].split("/", 1)[0]
+            if resource != "*" and name != bucket and not ("*" in name or "?" in name or "${" in name):
+                found.append(str(resource))
+    return found
