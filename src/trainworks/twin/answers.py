@@ -46,11 +46,11 @@ async def send_json(send: Send, status: int, document: Mapping[str, object]) -> 
 
 
 async def send_error(send: Send, request: Request, error: ApiError) -> None:
-    """Answer an error as the caller's client expects it. The body that may still be coming is not read."""
+    """Answer an error as the caller's client expects it. A body that is still coming is left to the connection."""
     status, headers, body = error_response(request, error)
     if request.method == "HEAD":
         body = b""
-    await send_response(send, status, {**headers, "connection": "close"}, body)
+    await send_response(send, status, headers, body)
 
 
 def error_response(request: Request, error: ApiError) -> tuple[int, dict[str, str], bytes]:

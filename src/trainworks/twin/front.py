@@ -1,15 +1,16 @@
 """The door: one ASGI application in front of everything, through which only signed requests for this host pass.
 
-    connection -> host check -> signature -> route by the signed service -> handler -> answer
+    connection -> host check -> key and times -> (body, within its limit) -> signature -> route by the signed service
+    -> handler -> answer
 
 A name that a web page could have bound to 127.0.0.1 is refused before anything else (DNS rebinding). Nothing is served
 without a signature except the health check and answers to custom resources, which carry their own secret in the path.
+The signature is checked before the body is read, unless it is made over a digest that only the body can tell.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import re
@@ -20,10 +21,11 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 import trainworks
-from trainworks.twin import answers
-from trainworks.twin.payload import BodyDisconnectedError, ChunkDecoder, check_digest, raw_body
+from trainworks.twin import answers, documents
+from trainworks.twin.bodies import OPEN_BODY_BYTES, Budget, WholeBody, announced_size, limit_of, read_whole
+from trainworks.twin.payload import BodyDisconnectedError, ChunkDecoder, check_digest
 from trainworks.twin.ports import ApiError, Caller
-from trainworks.twin.sigv4 import KeyLookup, PayloadClaim, Request, Verified, needs_body, verify
+from trainworks.twin.sigv4 import Claim, KeyLookup, PayloadClaim, Request, Verified, confirm, examine
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -32,7 +34,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 CONTROL_PREFIX = "/_trainworks/"
 HEALTH_PATH = "/_trainworks/health"
-MAX_BODY_BYTES = 256 * 1024 * 1024
 
 # localhost and what is below it always means this machine (RFC 6761), so no other party can own such a name.
 _LOCAL_HOST = re.compile(r"^(?:127\.0\.0\.1|\[::1\]|(?:(?P<label>[a-z0-9][a-z0-9.-]*)\.)?localhost)(?::\d{1,5})?$")
@@ -102,6 +103,7 @@ class Front:
         self._keys = keys
         self._routes = routes
         self._clock = clock
+        self._budget = Budget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -124,37 +126,49 @@ class Front:
             await answers.send_json(send, 200, {"version": trainworks.__version__, "pid": os.getpid()})
             return
         if request.method == "PUT" and _OPEN_PATHS.match(scope["path"]):
-            await self._routes.fallback(scope, await _read(receive), send)
+            with self._budget.hold(announced_size(request.header("content-length"), OPEN_BODY_BYTES)):
+                await self._routes.fallback(scope, (await read_whole(receive, OPEN_BODY_BYTES)).content, send)
             return
         if scope["path"].startswith(_CLOSED_PATHS):
             raise ApiError("AccessDenied", "This path is closed.", 403)
-        body: bytes | None = None
-        if needs_body(request):
-            body = await _read(receive)
-        digest = hashlib.sha256(body).hexdigest() if body is not None else None
-        verified = verify(request, self._keys, self._clock(), digest)
-        await self._route(verified, request, _path_style(scope, request, label, verified.service), receive, send, body)
+        claim = examine(request, self._keys, self._clock())
+        if isinstance(claim, Claim) and not claim.needs_body:
+            claim = confirm(claim)
+        service = claim.service if isinstance(claim, Verified) else claim.signature.service
+        scope = _path_style(scope, request, label, service)
+        query = parse_qs(request.raw_query, keep_blank_values=True) if request.raw_query else {}
+        if isinstance(claim, Verified) and service == "s3":
+            objects = self._routes.objects
+            if objects.wants(request.method, scope["path"], query, request.by_name):
+                await objects.handle(scope, receive, send, claim.caller, claim.payload)
+                return
+        limit = limit_of(service)
+        with self._budget.hold(_body_size(request, limit)):
+            whole = await read_whole(receive, limit)
+            if isinstance(claim, Claim):
+                claim = confirm(claim, whole.sha256)
+            body = _checked(claim.payload, whole)
+            documents.check(service, request.header("content-type"), body)
+            await self._route(claim, request, scope, query, body, send)
 
-    async def _route(  # noqa: PLR0917
-        self, verified: Verified, request: Request, scope: Scope, receive: Receive, send: Send, body: bytes | None
+    async def _route(  # noqa: PLR0917 -- what an HTTP request consists of
+        self,
+        verified: Verified,
+        request: Request,
+        scope: Scope,
+        query: Mapping[str, list[str]],
+        body: bytes,
+        send: Send,
     ) -> None:
-        service, caller = verified.service, verified.caller
-        objects = self._routes.objects
-        headers = dict(request.headers)
-        query = parse_qs(request.raw_query, keep_blank_values=True)
-        if service == "s3" and objects.wants(request.method, scope["path"], query, headers):
-            await objects.handle(scope, receive, send, caller, verified.payload)
-            return
-        if body is None:
-            body = _checked(verified.payload, await _read(receive))
         control = scope["path"].startswith(CONTROL_PREFIX)
-        endpoint = self._routes.control if control else self._routes.endpoints.get(service)
+        endpoint = self._routes.control if control else self._routes.endpoints.get(verified.service)
         if endpoint is None:
             await self._routes.fallback(scope, body, _without_date(send))
             return
         # The path as it was sent: decoded, an ARN in it could not be told from further segments.
-        path = request.raw_path
-        response = await asyncio.to_thread(endpoint.handle, request.method, path, headers, query, body, caller)
+        response = await asyncio.to_thread(
+            endpoint.handle, request.method, request.raw_path, request.by_name, query, body, verified.caller
+        )
         await answers.send_response(send, response.status, response.headers, response.body)
 
 
@@ -192,22 +206,19 @@ def _without_date(send: Send) -> Send:
     return send_without_date
 
 
-async def _read(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in raw_body(receive):
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise ApiError("RequestEntityTooLarge", f"The request body is larger than {MAX_BODY_BYTES} bytes.", 413)
-        parts.append(part)
-    return b"".join(parts)
+def _body_size(request: Request, limit: int) -> int:
+    """The bytes that a request's body takes at most: none where it announces none."""
+    length = request.header("content-length")
+    if not length and not request.header("transfer-encoding"):
+        return 0
+    return announced_size(length, limit)
 
 
-def _checked(claim: PayloadClaim, body: bytes) -> bytes:
+def _checked(claim: PayloadClaim, whole: WholeBody) -> bytes:
     if claim.chunked:
         decoder = ChunkDecoder(claim)
-        plain = b"".join(decoder.feed(body))
+        plain = b"".join(decoder.feed(whole.content))
         decoder.finish()
         return plain
-    check_digest(claim, hashlib.sha256(body).hexdigest())
-    return body
+    check_digest(claim, whole.sha256)
+    return whole.content

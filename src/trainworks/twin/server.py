@@ -17,8 +17,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +31,7 @@ from trainworks.twin.emulator.ec2_api import EmulatorEc2
 from trainworks.twin.emulator.emulator import Emulator
 from trainworks.twin.front import Front, Routes
 from trainworks.twin.home import DEFAULT_PORT, Home, default_home, write_private
+from trainworks.twin.listener import Server
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.process import end_processes, running_processes, start_time
@@ -174,6 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--supervisor", type=int, help="pid of the process that starts the server again")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # It warns of every request that is no HTTP; whoever sends such is answered, and does not write the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         with listener_of(options.listener, options.port) as listener:
             asyncio.run(serve(Home(options.home.absolute()), listener, options.supervisor))
@@ -181,18 +182,6 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return REFUSED
     return 0
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handling, which ends the process before the twin's parts are stopped."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def exit_soon(self) -> None:
-        """Finish what runs, take nothing new."""
-        self.should_exit = True
 
 
 async def serve(home: Home, listener: socket.socket, supervisor_pid: int | None = None) -> None:
@@ -206,7 +195,7 @@ async def serve(home: Home, listener: socket.socket, supervisor_pid: int | None 
     port = listener.getsockname()[1]
     twin = build(home, port)
     await twin.start()
-    server = _Server(
+    server = Server(
         uvicorn.Config(
             twin.front(),
             loop="asyncio",
@@ -217,7 +206,6 @@ async def serve(home: Home, listener: socket.socket, supervisor_pid: int | None 
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
         )
     )

@@ -1,9 +1,9 @@
 """AWS request signatures, checked: Signature Version 4 in headers and in presigned queries, and the older
 query form that some clients still use to presign S3 URLs.
 
-`verify` answers who signed and what the signature says about the body; the body itself is checked while it is read
-(`payload.py`). Pure: time and keys come in as arguments. After "Signing AWS API requests" (IAM User Guide) and
-"Authenticating Requests" (Amazon S3 API Reference).
+`examine` answers who says to have signed, before a body is read; `confirm` whether it is so, and what the signature
+says about the body, which is checked while it is read (`payload.py`). Pure: time and keys come in as arguments. After
+"Signing AWS API requests" (IAM User Guide) and "Authenticating Requests" (Amazon S3 API Reference).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +25,6 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 MAX_SKEW_SECONDS = 15 * 60
 MAX_PRESIGN_SECONDS = 7 * 24 * 3600
 
-_SHA256_HEX = re.compile(r"^[0-9a-f]{64}$")
 _AMZ_DATE = "%Y%m%dT%H%M%SZ"
 _STREAMING = {
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD": (True, False),
@@ -57,17 +55,28 @@ class SigningKey:
 KeyLookup = Callable[[str], SigningKey | None]
 
 
-@dataclass(frozen=True, slots=True)
 class Request:
     """The signed parts of a request as they came in. `headers` has lower-case names, in order, repeats included."""
 
-    method: str
-    raw_path: str
-    raw_query: str
-    headers: Sequence[tuple[str, str]]
+    __slots__ = ("_by_name", "headers", "method", "raw_path", "raw_query")
+
+    def __init__(self, method: str, raw_path: str, raw_query: str, headers: Sequence[tuple[str, str]]) -> None:
+        self.method = method
+        self.raw_path = raw_path
+        self.raw_query = raw_query
+        self.headers = headers
+        by_name: dict[str, str] = {}
+        for name, value in headers:
+            by_name[name] = f"{by_name[name]},{value.strip()}" if name in by_name else value
+        self._by_name = by_name
 
     def header(self, name: str) -> str:
-        return ",".join(value for key, value in self.headers if key == name)
+        """The values of a header, joined by commas; "" where it is not there."""
+        return self._by_name.get(name, "")
+
+    @property
+    def by_name(self) -> Mapping[str, str]:
+        return self._by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,31 +136,45 @@ def credential_scope(request: Request) -> tuple[str, str]:
     return ("s3", "us-east-1") if _is_version_2(request) else ("", "")
 
 
-def needs_body(request: Request) -> bool:
-    """Whether the signature can only be checked with the body's digest at hand (services other than S3)."""
-    return (
-        request.header("authorization").startswith(ALGORITHM)
-        and not request.header("x-amz-content-sha256")
-        and credential_scope(request)[0] != "s3"
-    )
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who says to have signed a request, before the signature itself is checked.
+
+    The key is known and its token right, and the times fit. `digest` is what the request says of its body, or None
+    where the signature can only be checked with the body's digest at hand.
+    """
+
+    request: Request
+    signature: _Signature
+    key: SigningKey
+    digest: str | None
+
+    @property
+    def needs_body(self) -> bool:
+        return self.digest is None
 
 
-def verify(request: Request, keys: KeyLookup, now: float, body_sha256: str | None = None) -> Verified:
-    """Check a request's signature.
+def examine(request: Request, keys: KeyLookup, now: float) -> Claim | Verified:
+    """What can be said of a signature before the body is read; a signature of Version 2 is about no body: `Verified`.
 
-    `body_sha256` is needed where `needs_body` says so. Raises `ApiError` with the codes of the Query API
-    (`MissingAuthenticationToken`, `InvalidClientTokenId`, `SignatureDoesNotMatch`, `ExpiredToken`,
-    `IncompleteSignature`, `RequestExpired`, `RequestTimeTooSkewed`, status 403 or 400).
+    Raises `ApiError` with the codes of the Query API (`MissingAuthenticationToken`, `InvalidClientTokenId`,
+    `ExpiredToken`, `IncompleteSignature`, `RequestExpired`, `RequestTimeTooSkewed`, status 403 or 400).
     """
     if _is_version_2(request):
         return _verify_version_2(request, keys, now)
     signature = _parse(request)
     _check_time(signature, request, now)
     key = _lookup(keys, signature.access_key_id, signature.token, now)
-    claimed = _claimed_digest(signature, request, body_sha256)
+    return Claim(request, signature, key, _claimed_digest(signature, request))
+
+
+def confirm(claim: Claim, body_sha256: str | None = None) -> Verified:
+    """Check the signature itself; `body_sha256` is needed where `claim.needs_body`. Raises `SignatureDoesNotMatch`."""
+    signature, key = claim.signature, claim.key
+    claimed = claim.digest or body_sha256 or EMPTY_SHA256
     signing_key = _derive(key.secret_access_key, signature.date_stamp, signature.region, signature.service)
-    expected = hmac.new(signing_key, _string_to_sign(signature, request, claimed).encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected, signature.signature):
+    expected = hmac.digest(signing_key, _string_to_sign(signature, claim.request, claimed).encode(), "sha256").hex()
+    if not hmac.compare_digest(expected.encode(), signature.signature.encode()):
         raise ApiError(
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
@@ -162,6 +185,12 @@ def verify(request: Request, keys: KeyLookup, now: float, body_sha256: str | Non
         key.caller.arn, key.caller.account_id, signature.region, signature.access_key_id, key.caller.is_root
     )
     return Verified(caller, signature.service, _payload_claim(claimed, signature, signing_key))
+
+
+def verify(request: Request, keys: KeyLookup, now: float, body_sha256: str | None = None) -> Verified:
+    """`examine` and `confirm` in one, for who has the body's digest at hand."""
+    claim = examine(request, keys, now)
+    return claim if isinstance(claim, Verified) else confirm(claim, body_sha256)
 
 
 def query_pairs(raw_query: str) -> list[tuple[str, str]]:
@@ -201,17 +230,15 @@ def _parse(request: Request) -> _Signature:
 
 
 def _authorization_fields(authorization: str) -> dict[str, str]:
-    pairs = (part.strip().partition("=") for part in authorization[len(ALGORITHM) :].split(","))
-    return {name: value for name, _, value in pairs}
+    fields = {}
+    for part in authorization[len(ALGORITHM) :].split(","):
+        name, _, value = part.strip().partition("=")
+        fields[name] = value
+    return fields
 
 
 def _check_time(signature: _Signature, request: Request, now: float) -> None:
-    try:
-        signed_at = datetime.strptime(signature.amz_date, _AMZ_DATE).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        raise ApiError(
-            "IncompleteSignature", f"'{signature.amz_date}' is not a date of the form {_AMZ_DATE}."
-        ) from None
+    signed_at = _seconds(signature.amz_date)
     if not signature.amz_date.startswith(signature.date_stamp):
         raise ApiError("SignatureDoesNotMatch", "Date in Credential scope does not match the date of the request.", 403)
     if signed_at > now + MAX_SKEW_SECONDS:
@@ -229,6 +256,15 @@ def _check_time(signature: _Signature, request: Request, now: float) -> None:
         raise ApiError("RequestExpired", "Request has expired", 403)
 
 
+@lru_cache(maxsize=64)
+def _seconds(amz_date: str) -> float:
+    """A date of a signature in seconds since the epoch. Raises `IncompleteSignature`."""
+    try:
+        return datetime.strptime(amz_date, _AMZ_DATE).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise ApiError("IncompleteSignature", f"'{amz_date}' is not a date of the form {_AMZ_DATE}.") from None
+
+
 def _lookup(keys: KeyLookup, access_key_id: str, token: str, now: float) -> SigningKey:
     key = keys(access_key_id)
     unknown = ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
@@ -241,7 +277,8 @@ def _lookup(keys: KeyLookup, access_key_id: str, token: str, now: float) -> Sign
     return key
 
 
-def _claimed_digest(signature: _Signature, request: Request, body_sha256: str | None) -> str:
+def _claimed_digest(signature: _Signature, request: Request) -> str | None:
+    """What the request says of its body; None where it leaves that to the signature."""
     claimed = request.header("x-amz-content-sha256")
     if signature.service == "s3":
         if signature.presigned:
@@ -249,13 +286,17 @@ def _claimed_digest(signature: _Signature, request: Request, body_sha256: str | 
         if not claimed:
             raise ApiError("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
     if not claimed:
-        return body_sha256 or EMPTY_SHA256
-    if claimed == UNSIGNED_PAYLOAD or claimed in _STREAMING or _SHA256_HEX.match(claimed):
+        return EMPTY_SHA256 if signature.presigned else None
+    if claimed == UNSIGNED_PAYLOAD or claimed in _STREAMING or _is_sha256(claimed):
         return claimed
     raise ApiError(
         "InvalidArgument",
         f"x-amz-content-sha256 must be {UNSIGNED_PAYLOAD}, {', '.join(_STREAMING)}, or a valid sha256 value.",
     )
+
+
+def _is_sha256(text: str) -> bool:
+    return len(text) == 64 and not text.strip("0123456789abcdef")
 
 
 def _payload_claim(claimed: str, signature: _Signature, signing_key: bytes) -> PayloadClaim:
@@ -275,23 +316,17 @@ def _payload_claim(claimed: str, signature: _Signature, signing_key: bytes) -> P
 
 
 def _string_to_sign(signature: _Signature, request: Request, claimed: str) -> str:
-    canonical = "\n".join(
-        [
-            request.method,
-            _canonical_path(request.raw_path, signature.service),
-            _canonical_query(request.raw_query),
-            *_canonical_headers(signature, request),
-            "",
-            ";".join(signature.signed_headers),
-            claimed,
-        ]
+    query = _canonical_query(request.raw_query) if request.raw_query else ""
+    canonical = (
+        f"{request.method}\n{_canonical_path(request.raw_path, signature.service)}\n{query}\n"
+        f"{_canonical_headers(signature, request)}\n{';'.join(signature.signed_headers)}\n{claimed}"
     )
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return "\n".join([ALGORITHM, signature.amz_date, signature.scope, digest])
+    return f"{ALGORITHM}\n{signature.amz_date}\n{signature.scope}\n{digest}"
 
 
 def _canonical_path(raw_path: str, service: str) -> str:
-    if service == "s3":
+    if service == "s3" or raw_path == "/":
         return raw_path or "/"
     segments: list[str] = []
     for segment in raw_path.split("/"):
@@ -312,31 +347,31 @@ def _canonical_query(raw_query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
 
 
-def _canonical_headers(signature: _Signature, request: Request) -> list[str]:
-    values: dict[str, list[str]] = {}
-    for name, value in request.headers:
-        values.setdefault(name, []).append(" ".join(value.split()))
-    signed = set(signature.signed_headers)
-    unsigned = [n for n in values if n.startswith("x-amz-") and n not in signed and n != "x-amz-content-sha256"]
+def _canonical_headers(signature: _Signature, request: Request) -> str:
+    """The signed headers, a line each. Raises `SignatureDoesNotMatch` where one is not signed that has to be."""
+    values, signed = request.by_name, signature.signed_headers
+    unsigned = [
+        name for name in values if name.startswith("x-amz-") and name not in signed and name != "x-amz-content-sha256"
+    ]
     if "host" not in signed or unsigned:
         raise ApiError(
             "SignatureDoesNotMatch",
             f"There were headers present in the request which were not signed: {', '.join(unsigned) or 'host'}",
             403,
         )
-    return [f"{name}:{','.join(values.get(name, ['']))}" for name in signature.signed_headers]
+    return "".join([f"{name}:{' '.join(values.get(name, '').split())}\n" for name in signed])
 
 
 @lru_cache(maxsize=512)
 def _derive(secret: str, date_stamp: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in (date_stamp, region, service, "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        key = hmac.digest(key, part.encode(), "sha256")
     return key
 
 
 def _is_version_2(request: Request) -> bool:
-    if request.header("authorization"):
+    if request.header("authorization") or not request.raw_query:
         return False
     names = {name for name, _ in query_pairs(request.raw_query)}
     return {"AWSAccessKeyId", "Signature", "Expires"} <= names and "SignatureVersion" not in names
@@ -353,7 +388,7 @@ def _verify_version_2(request: Request, keys: KeyLookup, now: float) -> Verified
     key = _lookup(keys, query["AWSAccessKeyId"], token, now)
     text = _version_2_string(request, query, headers)
     digest = hmac.new(key.secret_access_key.encode(), text.encode(), hashlib.sha1).digest()
-    if not hmac.compare_digest(base64.b64encode(digest).decode(), query["Signature"]):
+    if not hmac.compare_digest(base64.b64encode(digest), query["Signature"].encode()):
         raise ApiError(
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. "

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from trainworks.errors import TwinError
-from trainworks.twin.emulator import cbor
+from trainworks.twin.emulator import cbor, json_depth
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
 
 MINISTACK_VERSION = "1.5.33"
@@ -162,6 +162,7 @@ def load(port: int) -> ModuleType:
     os.environ.update(_ENVIRONMENT)
     os.environ["GATEWAY_PORT"] = str(port)
     cbor.provide()
+    json_depth.install()
     app = importlib.import_module("ministack.app")
     logging.getLogger().setLevel(logging.WARNING)
     # Says at every start that signing with KMS keys needs a package that nothing here asks for.

@@ -18,7 +18,7 @@ from typing import Any
 from trainworks.twin.objects.api import listing, multipart, reads, tagging, writes
 from trainworks.twin.objects.api.answer import Answer, Send, error_answer, send_answer
 from trainworks.twin.objects.api.request import S3Request
-from trainworks.twin.objects.api.sink import Receive, check_document_digests, receive_body
+from trainworks.twin.objects.api.sink import Receive, check_document_digests, receive_body, waits
 from trainworks.twin.objects.errors import S3Error, invalid_request, not_implemented
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.payload import BodyDisconnectedError, ChunkDecoder, check_digest, raw_body
@@ -181,7 +181,9 @@ class ObjectHandler:
             raise not_implemented(f"{request.method} on a bucket's objects")
         if operation in _STREAMED:
             streamed = _STREAMED[operation](self._store, request, payload)
-            answer: Answer = await receive_body(receive, streamed.begin, streamed.commit, self._pool)
+            answer: Answer = await receive_body(
+                receive, streamed.begin, streamed.commit, self._pool, waits=waits(request.headers)
+            )
             return answer
         if operation in _WITH_DOCUMENT:
             body = await _read_document(operation, request, receive, payload)

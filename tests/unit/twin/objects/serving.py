@@ -18,10 +18,12 @@ import uvicorn
 
 from tests.unit.twin.objects.fakes import CALLER, FakeEmulator
 from trainworks.twin.objects.buckets import Bucket, Encryption, ObjectEvent
+from trainworks.twin.listener import Server
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.payload import BodyDisconnectedError
 from trainworks.twin.sigv4 import Request, SigningKey, verify
+from trainworks.twin.supervisor import listen
 
 SECRET = "not-a-secret"
 KEY_ARN = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
@@ -74,24 +76,17 @@ def main(home: Path) -> None:
     store.start()
     config = uvicorn.Config(
         _Front(ObjectHandler(store)),
-        host="127.0.0.1",
-        port=0,
         http="httptools",
         loop="asyncio",
         ws="none",
         lifespan="off",
         log_config=None,
     )
-    asyncio.run(_serve(uvicorn.Server(config)))
-
-
-async def _serve(server: uvicorn.Server) -> None:
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    sys.stdout.write(f"{server.servers[0].sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await serving
+    with listen(0) as listener:
+        listener.setblocking(False)
+        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        asyncio.run(Server(config).serve(sockets=[listener]))
 
 
 if __name__ == "__main__":

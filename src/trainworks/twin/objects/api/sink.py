@@ -146,6 +146,12 @@ def expected_size(request: S3Request, claim: PayloadClaim) -> int | None:
     return int(value)
 
 
+def waits(headers: Mapping[str, str]) -> bool:
+    """Whether the client sends its body, of more than a block, only when it is told to go on."""
+    length = headers.get("content-length", "")
+    return headers.get("expect", "").lower() == "100-continue" and length.isdigit() and int(length) > BLOCK_BYTES
+
+
 def entity_too_large(size: int) -> S3Error:
     elements = {"ProposedSize": str(size), "MaxSizeAllowed": str(MAX_BODY_BYTES)}
     message = "Your proposed upload exceeds the maximum allowed size"
@@ -153,11 +159,17 @@ def entity_too_large(size: int) -> S3Error:
 
 
 async def receive_body(
-    receive: Receive, begin: Callable[[], BodySink], commit: Callable[[Body], Any], pool: Executor
+    receive: Receive,
+    begin: Callable[[], BodySink],
+    commit: Callable[[Body], Any],
+    pool: Executor,
+    *,
+    waits: bool = False,
 ) -> Any:
     """Stream a body into the sink that `begin` makes, then `commit` it; gives what `commit` gives.
 
-    `begin`, writing and `commit` run in `pool`: in one go for a body of one block.
+    `begin`, writing and `commit` run in `pool`: in one go for a body of one block. A client that `waits` with a large
+    body until it is asked for it is refused before it sends it.
     """
     loop = asyncio.get_running_loop()
     sink: BodySink | None = None
@@ -173,6 +185,8 @@ async def receive_body(
         return commit(sink.finish())
 
     try:
+        if waits:
+            sink = await loop.run_in_executor(pool, begin)
         async for data in raw_body(receive):
             block += data
             if len(block) < BLOCK_BYTES:

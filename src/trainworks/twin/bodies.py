@@ -1,0 +1,100 @@
+"""Request bodies that are read as a whole: each within its service's limit, all together within one budget.
+
+What was not signed yet lies in memory up to `IN_MEMORY_BYTES` and then in a file without a name. Object data does not
+come this way: it is streamed (`objects`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from trainworks.twin.payload import Receive, raw_body
+from trainworks.twin.ports import ApiError
+
+_MIB = 1024 * 1024
+IN_MEMORY_BYTES = _MIB
+BUDGET_BYTES = 256 * _MIB
+OPEN_BODY_BYTES = 64 * 1024
+"""The largest answer of a custom resource, whose request no signature covers."""
+DEFAULT_BYTES = 8 * _MIB
+LIMIT_BYTES: Mapping[str, int] = {
+    "lambda": 70 * _MIB,  # a zip file of 50 MB in base64
+    "ecr": 32 * _MIB,  # a part of a layer, 20 MiB, in base64
+    "sagemaker": 26 * _MIB,  # the body of InvokeEndpoint, 25 MB
+    "dynamodb": 18 * _MIB,  # BatchWriteItem, 16 MB
+    "kinesis": 12 * _MIB,
+    "firehose": 12 * _MIB,
+}
+"""The largest request of a service, by the name in its signature, with room for its framing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeBody:
+    """A body as it came, and its SHA-256 in hexadecimal."""
+
+    content: bytes
+    sha256: str
+
+
+class Budget:
+    """Bytes of bodies that all requests together may hold. Used on one event loop."""
+
+    def __init__(self, total: int = BUDGET_BYTES) -> None:
+        self._left = total
+
+    @contextmanager
+    def hold(self, count: int) -> Iterator[None]:
+        """Take `count` bytes for the block. Raises `SlowDown` (503, which clients repeat) where they are not there."""
+        if count > self._left:
+            raise ApiError("SlowDown", "The twin holds too many bytes of requests now. Reduce your request rate.", 503)
+        self._left -= count
+        try:
+            yield
+        finally:
+            self._left += count
+
+
+def limit_of(service: str) -> int:
+    """How many bytes a request to a service may have."""
+    return LIMIT_BYTES.get(service, DEFAULT_BYTES)
+
+
+def announced_size(content_length: str, limit: int) -> int:
+    """The bytes that a body takes at most. Raises `RequestEntityTooLarge` where it says itself that it is too large."""
+    if not (content_length.isascii() and content_length.isdigit()):
+        return limit
+    size = int(content_length[:20])
+    if size > limit:
+        raise _too_large(limit)
+    return size
+
+
+async def read_whole(receive: Receive, limit: int) -> WholeBody:
+    """Read a body to its end. Raises `RequestEntityTooLarge`, `BodyDisconnectedError`."""
+    digest = hashlib.sha256()
+    first: bytes | None = None
+    size = 0
+    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as spool:
+        async for part in raw_body(receive):
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            digest.update(part)
+            if first is None:
+                first = part
+            else:
+                if size == len(first) + len(part):
+                    spool.write(first)
+                spool.write(part)
+        if size == len(first or b""):
+            return WholeBody(first or b"", digest.hexdigest())
+        spool.seek(0)
+        return WholeBody(spool.read(), digest.hexdigest())
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError("RequestEntityTooLarge", f"The request body is larger than {limit} bytes.", 413)
