@@ -1,4 +1,4 @@
-"""Every kind of policy decides a real call: of identities, buckets, keys, queues, topics, trust, boundaries, sessions."""
+"""Each kind of policy decides a call: of identities, buckets, keys, queues, topics, trust, boundaries, sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter, run by a small interpreter of its own instructions: what the kernel would answer on either architecture."""
+"""The filter, run by a small interpreter of its own instructions: what the kernel answers on either architecture."""
 
 from __future__ import annotations
 
