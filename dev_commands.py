@@ -23,7 +23,10 @@ STAMP = VENV / "installed-lock.sha256"
 
 def main(arguments: list[str], usage: str) -> int:
     """Run one command of `dev.py`; its exit code."""
-    commands = {"demo": demo, "test": test, "check": check, "bench": bench, "docs": docs, "lock": lock, "run": run}
+    commands = {
+        "demo": demo, "test": test, "check": check, "bench": bench, "drill": drill, "docs": docs, "lock": lock,
+        "run": run,
+    }  # fmt: skip
     if not arguments or arguments[0] not in commands:
         given = f"no such command: {arguments[0]}\n\n" if arguments else ""
         print(f"{given}{usage.strip()}", file=sys.stderr)
@@ -115,6 +118,10 @@ def test(arguments: list[str]) -> int:
 
 def bench(arguments: list[str]) -> int:
     return tool("python", ROOT / "benchmarks" / "run.py", *arguments)
+
+
+def drill(arguments: list[str]) -> int:
+    return tool("python", ROOT / "drill" / "run.py", *arguments)
 
 
 def docs(_: list[str]) -> int:

@@ -1,0 +1,21 @@
+"""Everybody who uses the twin during the drill."""
+
+from __future__ import annotations
+
+from customer import Customer
+
+from customers.arrays import Arrays
+from customers.events import Events
+from customers.functions import Functions
+from customers.jobs import Jobs
+from customers.logs import Logs
+from customers.objects import Objects
+from customers.parameters import Parameters
+from customers.queues import Queues
+from customers.stacks import Stacks
+from customers.tables import Tables
+from customers.training import Training
+
+CUSTOMERS: tuple[type[Customer], ...] = (
+    Objects, Tables, Queues, Events, Parameters, Logs, Stacks, Functions, Jobs, Arrays, Training,
+)  # fmt: skip
