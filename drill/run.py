@@ -34,6 +34,7 @@ from trainworks.twin import lifecycle
 from trainworks.twin.home import Home
 
 AUDITS = 4
+ORPHAN_SECONDS = 5.0
 PAUSE_SECONDS = (0.5, 6.0)
 
 
@@ -87,8 +88,10 @@ class Drill:
             _say(f"audit {number + 1} of {AUDITS}: {self._sums()}")
 
     def look_for_orphans(self) -> None:
-        """After a stop nothing of this home may run."""
-        time.sleep(1.0)
+        """After a stop nothing of this home may run; the kernel gets a moment to end what was killed."""
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        while self._killer.leftovers() and time.monotonic() < deadline:
+            time.sleep(0.1)
         for left in self._killer.leftovers():
             self.ledger.find("orphan", "processes", left)
 

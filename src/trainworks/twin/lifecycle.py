@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,14 @@ def sandbox_warning(home: Home, *, timeout_seconds: float = _SANDBOX_SECONDS) ->
 
 
 def stop(home: Home, *, keep_jobs: bool = False) -> bool:
-    """Stop the twin; False when none was running. See the module's text for what happens to jobs."""
+    """Stop the twin; False when none was running. See the module's text for what happens to jobs.
+
+    Without `keep_jobs` instances end too that a killed server left behind.
+    """
     record = read_record(home)
     if record is None or find(home) is None:
+        if not keep_jobs:
+            end_processes(instances(home))
         return False
     if keep_jobs:
         home.keep_instances_file.touch(mode=0o600)
@@ -137,8 +143,21 @@ def stop(home: Home, *, keep_jobs: bool = False) -> bool:
     _, remaining = psutil.wait_procs(alive, timeout=_STOP_SECONDS)
     # Nothing is lost: what was acknowledged is on disk already.
     end_processes(remaining)
+    if not keep_jobs:
+        end_processes(instances(home))
     home.server_file.unlink(missing_ok=True)
     return True
+
+
+def instances(home: Home) -> list[psutil.Process]:
+    """The agents of this home that run, spares of servers that were killed included: those wait some seconds."""
+    folder = str(home.instances_dir.resolve())
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(part.startswith(folder + os.sep) for part in process.cmdline()):
+                found.append(process)
+    return found
 
 
 def read_record(home: Home) -> dict[str, Any] | None:

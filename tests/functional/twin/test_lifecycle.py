@@ -48,6 +48,18 @@ def test_a_record_left_by_a_crash_is_no_running_twin(own_twin: TestTwin) -> None
     assert start_time(os.getpid()) is not None
 
 
+@pytest.mark.parametrize("crashed", [("server",), ("supervisor", "server")])
+def test_a_stop_leaves_no_instance_of_a_server_that_was_killed(own_twin: TestTwin, crashed: tuple[str, ...]) -> None:
+    deadline = time.monotonic() + 20
+    while not lifecycle.instances(own_twin.home):  # the spare
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    record = json.loads(own_twin.home.server_file.read_text())
+    end_processes(running_processes([record[role]["pid"] for role in crashed]))
+    lifecycle.stop(own_twin.home)
+    assert lifecycle.instances(own_twin.home) == []
+
+
 def test_a_server_that_dies_is_started_again_and_refuses_no_one_meanwhile(own_twin: TestTwin) -> None:
     """A client that retries a broken connection, as every AWS SDK does, sees nothing of it."""
     buckets = own_twin.client("s3", retries={"mode": "standard", "max_attempts": 3})
