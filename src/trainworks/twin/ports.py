@@ -75,10 +75,10 @@ class ControlPlane(Protocol):
         """
 
     def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
-        """Check `iam:PassRole` for `caller`, that the role exists, and that its trust lets `service` assume it.
+        """Check that the role exists, and that its trust lets `service` assume it.
 
-        Raises `ApiError('ValidationException')` for a role that is missing or not assumable by the service,
-        `AccessDenied` when the caller may not pass it.
+        Raises `ApiError('ValidationException')` where not. That `caller` may pass the role is checked with the call's
+        own action, for every member that holds one (`wire.roles`).
         """
 
     def assume_for_service(

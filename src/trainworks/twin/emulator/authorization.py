@@ -19,7 +19,15 @@ from dataclasses import replace
 from typing import Any
 
 from trainworks.spec.iam.variables import Value
-from trainworks.twin.emulator import assuming, engine, evaluator_seam, iam_resources, passing, policy_documents
+from trainworks.twin.emulator import (
+    assuming,
+    engine,
+    evaluator_seam,
+    iam_actions,
+    iam_resources,
+    passing,
+    policy_documents,
+)
 from trainworks.twin.emulator.actors import ROOT_ARN, Actor, Actors
 from trainworks.twin.emulator.decisions import decision, service_allowed
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION, RootCredentials
@@ -111,7 +119,6 @@ class Authorization:
 
     def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
         """See `ports.ControlPlane.pass_role`."""
-        self.authorize(caller, "iam:PassRole", role_arn, {"iam:PassedToService": service})
         self._check_trust(role_arn, service, {"aws:sourceaccount": caller.account_id}, caller.region)
 
     def assume_for_service(
@@ -204,6 +211,7 @@ class Authorization:
         evaluator_seam.install()
         self._install_enforcement()
         self._install_lambda_credentials()
+        iam_actions.install()
         iam_resources.install()
 
     def _install_enforcement(self) -> None:
