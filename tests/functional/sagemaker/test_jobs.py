@@ -7,6 +7,7 @@ import json
 import shutil
 import tarfile
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -365,3 +366,36 @@ print("base", os.environ["SAGEMAKER_BASE_DIR"])
     finally:
         service.close()
         shutil.rmtree(root)
+
+
+_SPARSE = """
+import os
+with open(os.path.join(os.environ["SM_MODEL_DIR"], "weights"), "wb") as file:
+    file.truncate(3 << 40)
+"""
+
+
+def test_endless_uploads_hold_up_nobody_and_end_with_stop(train: Train, harness: Harness) -> None:
+    """More sparse files than there are threads for states; the volumes would hold them."""
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 16384}
+    names = [f"endless-{number}" for number in range(9)]
+    for name in names:
+        train(_SPARSE, name, ResourceConfig=resources)
+    for name in names:
+        harness.wait("Uploading", name, seconds=60)
+    train("print('done')", "other")
+    harness.wait("Completed", "other", seconds=30)
+    train(_SPARSE, "refused", ResourceConfig={**resources, "VolumeSizeInGB": 10})
+    reason = harness.until(lambda: harness.describe("refused"), lambda job: job["TrainingJobStatus"] == "Failed", 30)
+    assert reason["FailureReason"].startswith("ClientError: The files in /opt/ml/model and /opt/ml/output/data have")
+    for name in names[1:]:
+        harness.call("StopTrainingJob", TrainingJobName=name)
+        job = harness.describe(name)
+        assert (job["TrainingJobStatus"], job.get("ModelArtifacts")) == ("Stopped", None)
+        assert statuses(job)[-3:] == ["Uploading", "Stopping", "Stopped"]
+    for name in names[1:]:
+        harness.until(lambda name=name: harness.jobs_cleaned(name), bool, 10)
+    started = time.monotonic()
+    harness.service.stop()
+    assert time.monotonic() - started < 3, "an upload does not hold up the end of the server"
+    assert harness.describe(names[0])["SecondaryStatus"] == "Uploading"

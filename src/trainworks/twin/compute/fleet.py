@@ -21,7 +21,7 @@ from threading import Thread
 
 from trainworks.twin.compute.channel import Channel, ChannelClosed, Message
 from trainworks.twin.compute.journal import JournalReader
-from trainworks.twin.compute.sandbox.copies import delete_tree
+from trainworks.twin.job_files import remove_tree
 
 _AGENT = Path(__file__).parent / "agent" / "__main__.py"
 _SOURCE_ROOT = Path(__file__).parents[3]
@@ -208,7 +208,7 @@ class Fleet:
 
     def _sweep(self) -> None:
         while (folder := self._discarded.get()) is not None:
-            delete_tree(folder)
+            remove_tree(folder)
 
 
 class _short_path:  # noqa: N801 - used like a function

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from trainworks.twin.compute.sandbox.copies import copy_tree, delete_tree, empty_folder
+from trainworks.twin.compute.sandbox.copies import copy_tree, empty_folder
 from trainworks.twin.compute.sandbox.interpreters import prefixes_of
 from trainworks.twin.compute.sandbox.view import View, ViewSpec
+from trainworks.twin.job_files import remove_tree
 
 
 def _interpreter(prefix: Path) -> Path:
@@ -70,5 +71,5 @@ def test_copies_are_independent(tmp_path: Path) -> None:
     assert (source / "folder" / "file").read_text() == "content"
     assert (tmp_path / "copy" / "link").is_symlink()
     (tmp_path / "copy" / "folder").chmod(0)
-    delete_tree(tmp_path / "copy")
+    remove_tree(tmp_path / "copy")
     assert not (tmp_path / "copy").exists()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
+
+from trainworks.twin.job_files import remove_entry
 
 _FICLONE = 0x40049409
 
@@ -36,28 +37,8 @@ def empty_folder(fd: int, keep: frozenset[str] = frozenset(), prefix: str = "") 
                 finally:
                     os.close(inner)
             elif path not in keep:
-                emptied &= _delete(fd, entry)
+                emptied &= remove_entry(fd, entry.name)
     return emptied
-
-
-def delete_tree(path: Path) -> None:
-    """Delete a folder whose parts may have lost their permissions, as an overlay's work folder has."""
-    for folder, names, _ in os.walk(path):
-        for name in names:
-            with suppress(OSError):
-                Path(folder, name).chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def _delete(fd: int, entry: os.DirEntry[str]) -> bool:
-    try:
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.name, dir_fd=fd)
-        else:
-            os.unlink(entry.name, dir_fd=fd)
-    except OSError:
-        return False
-    return True
 
 
 def _copy_file(source: str, target: str) -> str:

@@ -11,10 +11,11 @@ from typing import Protocol
 
 from trainworks.twin.compute.agent.task import Task, TaskMount
 from trainworks.twin.compute.sandbox import linux
-from trainworks.twin.compute.sandbox.copies import copy_tree, delete_tree, empty_folder
+from trainworks.twin.compute.sandbox.copies import copy_tree, empty_folder
 from trainworks.twin.compute.sandbox.interpreters import prefixes_of
 from trainworks.twin.compute.sandbox.shared_memory import SharedMemory
 from trainworks.twin.compute.sandbox.view import ML_ROOT, Tree, View
+from trainworks.twin.job_files import remove_tree
 
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _BASICS = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
@@ -87,7 +88,7 @@ class NamespaceView:
     def leave(self) -> bool:
         linux.setns(self._host, linux.CLONE_NEWNS)
         for number in range(self._overlays):
-            delete_tree(self._scratch / f"overlay-{number}")
+            remove_tree(self._scratch / f"overlay-{number}")
         self._overlays = 0
         return empty_folder(self._tmp, self._kept) and self._shared_memory.clear()
 
@@ -134,7 +135,7 @@ class NamespaceView:
         try:
             return mount_overlay(source, folder)
         except OSError:
-            delete_tree(folder)
+            remove_tree(folder)
             folder.mkdir(parents=True)
             copy_tree(source, folder / "copy")
             return linux.open_tree(str(folder / "copy"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
 from trainworks.spec.instance_types import FARGATE_FAMILY
+from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import (
     Caller,
     Compute,
@@ -323,12 +323,8 @@ class BatchService:
 
 
 def _delete_folder(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
-    except OSError:
-        _log.exception("the log files of a Batch job could not be deleted: %s", folder)
+    if not remove_tree(folder):
+        _log.error("the log files of a Batch job could not be deleted: %s", folder)
 
 
 def _has_output(log_file: Path) -> bool:

@@ -29,6 +29,9 @@ class Advancer(Protocol):
     def wake(self, job_id: str) -> None:
         """Look at this job now."""
 
+    def cancel_upload(self, job_id: str) -> None:
+        """Give up the upload of a job that has ended by now."""
+
     def forget(self, job: TrainingJob) -> None:
         """Remove what is left of an ended job on disk."""
 
@@ -113,9 +116,13 @@ class SageMakerApi:
                     f"The request was rejected because the training job is in status {job.status.value}. "
                     "Only a job that is InProgress can be stopped."
                 )
-            if job.ending is None:
+            uploads = job.secondary_status is SecondaryStatus.UPLOADING
+            if job.ending is None or uploads:
                 self._begin_stop(tx, job)
-        self._worker.wake(found.job_id)
+        if uploads:
+            self._worker.cancel_upload(found.job_id)
+        else:
+            self._worker.wake(found.job_id)
         return {}
 
     def delete_training_job(self, call: Call) -> dict[str, Any]:
@@ -159,11 +166,11 @@ class SageMakerApi:
     # -- internals --------------------------------------------------------------------------------------------
 
     def _begin_stop(self, tx: Any, job: TrainingJob) -> None:
+        now = self._clock()
+        stopping = self._jobs.transition(tx, job, SecondaryStatus.STOPPING, now, ending=SecondaryStatus.STOPPED)
         if job.secondary_status is SecondaryStatus.UPLOADING:
-            # The tasks have ended: what they left is uploaded, and the job ends as Stopped.
-            self._jobs.update(tx, job, ending=SecondaryStatus.STOPPED)
-            return
-        self._jobs.transition(tx, job, SecondaryStatus.STOPPING, self._clock(), ending=SecondaryStatus.STOPPED)
+            # The tasks have ended, and what they left is not uploaded any more: the job has no artefacts.
+            self._jobs.transition(tx, stopping, SecondaryStatus.STOPPED, now)
 
     def _authorize_create(self, caller: Caller, arn: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
         context = _condition_keys(params, tags)

@@ -8,69 +8,44 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import shutil
-import stat
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
+from trainworks.twin.job_files import Entry, JobFiles
 from trainworks.twin.ports import ApiError, ObjectInfo, ObjectStore
 from trainworks.twin.services.background import Background
 from trainworks.twin.services.sagemaker.container import DEFAULT_CHECKPOINTS
 from trainworks.twin.services.sagemaker.failures import JobFailedError, client_error, disk_failure, s3_failure
-from trainworks.twin.services.sagemaker.folders import JobFolder, own_folder
+from trainworks.twin.services.sagemaker.folders import JobFolder, below_ml_root, local_path
 from trainworks.twin.services.sagemaker.records import TrainingJob
 from trainworks.twin.services.sagemaker.requests import split_s3_uri
+from trainworks.twin.services.sagemaker.transfer import (
+    Cancelled,
+    FileChangedError,
+    StableFile,
+    TransferCancelledError,
+    Version,
+    check_volume,
+    object_key,
+    version_of,
+)
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What tells one content of a file from another, without reading it."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-
-class FileChangedError(OSError):
-    """A file was written to while it was read."""
-
-
-class StableFile(io.RawIOBase):
-    """A file to upload; at its end it raises `FileChangedError` when it is not what it was at the start."""
-
-    def __init__(self, descriptor: int, expected: Version) -> None:
-        super().__init__()
-        self._file = os.fdopen(descriptor, "rb", buffering=0)
-        self._expected = expected
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = self._file.readinto(buffer) or 0
-        if count == 0 and version_of(os.fstat(self._file.fileno())) != self._expected:
-            raise FileChangedError("the file changed while it was read")
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-def version_of(status: os.stat_result) -> Version:
-    return Version(status.st_size, status.st_mtime_ns, status.st_ino)
+_READ_BYTES = 1 << 20
+_SCANS_AT_ONCE = 64
 
 
 class CheckpointSync:
     """The checkpoints of one attempt: the local folders of all its instances and one prefix in S3."""
 
-    def __init__(self, job: TrainingJob, folder: JobFolder, objects: ObjectStore) -> None:
+    def __init__(
+        self, job: TrainingJob, folder: JobFolder, objects: ObjectStore, cancelled: Cancelled = lambda: False
+    ) -> None:
         self._job = job
+        self.cancelled = cancelled
         self._objects = objects
         self._uri = str(job.request["CheckpointConfig"]["S3Uri"])
         self._bucket, prefix = split_s3_uri(self._uri)
@@ -102,16 +77,21 @@ class CheckpointSync:
             listed = {each.key: each for each in self._objects.list_objects(self._bucket, self._prefix, self._job.role)}
         except ApiError as error:
             raise s3_failure(f"Checkpoints cannot be listed at {self._uri}", error) from error
-        for number, relative, _, status in self._files():
-            found = listed.get(self._prefix + relative)
-            if found and found.size == status.st_size and found.last_modified > status.st_mtime:
-                self._uploaded[number, relative] = version_of(status)
+        with ExitStack() as held:
+            for number, _, entry in self._files(held):
+                found = listed.get(self._prefix + entry.path)
+                if found and found.size == entry.status.st_size and found.last_modified > entry.status.st_mtime:
+                    self._uploaded[number, entry.path] = version_of(entry.status)
 
     def scan(self, *, final: bool = False) -> int:
         """Upload what is new; the number of files. Raises `JobFailedError` where S3 refuses."""
-        with self._scanning:
+        with self._scanning, ExitStack() as held:
             try:
-                return sum(self._upload_if_due(*found, final=final) for found in self._files())
+                found = list(self._files(held))
+                for number in range(len(self._roots)):
+                    sizes = (entry.status.st_size for own, _, entry in found if own == number)
+                    check_volume(self._job, self._local_path, sizes)
+                return sum(self._upload_if_due(*each, final=final) for each in found)
             except ApiError as error:
                 raise s3_failure(f"Checkpoints cannot be uploaded to {self._uri}", error) from error
             except OSError as error:
@@ -122,28 +102,22 @@ class CheckpointSync:
             raise client_error(f"The checkpoint object '{listed.key}' cannot be a file below the checkpoint folder")
         found = self._objects.get_object(self._bucket, listed.key, self._job.role)
         for number, root in enumerate(self._roots):
-            target = own_folder(root, self._local_path) / relative
+            target = local_path(root, self._local_path) / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found.path, target)
             self._uploaded[number, relative] = version_of(target.stat())
 
-    def _files(self) -> Iterator[tuple[int, str, int, os.stat_result]]:
-        """`(instance number, relative path, directory descriptor, status)` of all plain files; links are left out."""
+    def _files(self, held: ExitStack) -> Iterator[tuple[int, JobFiles, Entry]]:
+        """`(instance number, its files, plain file)`; links are left out. `held` keeps the folders open."""
         for number, root in enumerate(self._roots):
-            folder = own_folder(root, self._local_path)
-            if not folder.is_dir():
-                continue
-            for path, _, names, descriptor in os.fwalk(folder, follow_symlinks=False):
-                for name in sorted(names):
-                    try:
-                        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                    except FileNotFoundError:
-                        continue  # deleted or renamed since it was listed
-                    if stat.S_ISREG(status.st_mode):
-                        yield number, str(Path(path, name).relative_to(folder)), descriptor, status
+            if root.is_dir():
+                files = held.enter_context(JobFiles(root))
+                for entry in files.walk(below_ml_root(self._local_path)):
+                    if entry.is_file:
+                        yield number, files, entry
 
-    def _upload_if_due(self, number: int, relative: str, directory: int, status: os.stat_result, *, final: bool) -> int:
-        key, version = (number, relative), version_of(status)
+    def _upload_if_due(self, number: int, files: JobFiles, entry: Entry, *, final: bool) -> int:
+        key, version = (number, entry.path), version_of(entry.status)
         if self._uploaded.get(key) == version:
             return 0
         is_settled = self._seen.get(key) == version
@@ -151,10 +125,13 @@ class CheckpointSync:
         if not (is_settled or final):
             return 0
         try:
-            descriptor = os.open(Path(relative).name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-            with io.BufferedReader(StableFile(descriptor, version)) as body:
-                self._objects.put_object(self._bucket, self._prefix + relative, body, self._job.role)
-        except (FileChangedError, FileNotFoundError):
+            descriptor = files.open_file(f"{below_ml_root(self._local_path)}/{entry.path}")
+        except OSError:
+            return 0  # deleted, renamed or replaced since it was listed
+        try:
+            with io.BufferedReader(StableFile(descriptor, version, self.cancelled), _READ_BYTES) as body:
+                self._objects.put_object(self._bucket, object_key(self._prefix, entry.path), body, self._job.role)
+        except FileChangedError:
             return 0
         self._uploaded[key] = version
         return 1
@@ -168,7 +145,9 @@ class CheckpointSyncs:
         self._interval_seconds = interval_seconds
         self._syncs: dict[str, CheckpointSync] = {}
         self._lock = threading.Lock()
+        self._scanned: set[str] = set()
         self._background = Background("checkpoint-sync", self._pass)
+        self._pool = ThreadPoolExecutor(_SCANS_AT_ONCE, thread_name_prefix="checkpoint-scan")
 
     def add(self, job_id: str, sync: CheckpointSync) -> None:
         with self._lock:
@@ -187,19 +166,27 @@ class CheckpointSyncs:
 
     def stop(self) -> None:
         self._background.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _pass(self) -> float:
+        """Have every job scanned that is not being scanned: one with much to upload keeps nobody waiting."""
         with self._lock:
-            syncs = dict(self._syncs)
-        for job_id, sync in syncs.items():
-            self._scan(job_id, sync)
+            due = {job_id: sync for job_id, sync in self._syncs.items() if job_id not in self._scanned}
+            self._scanned |= due.keys()
+        for job_id, sync in due.items():
+            self._pool.submit(self._scan, job_id, sync)
         return self._interval_seconds
 
     def _scan(self, job_id: str, sync: CheckpointSync) -> None:
         try:
             sync.scan()
+        except TransferCancelledError:
+            return
         except JobFailedError as error:
             self.remove(job_id)
             self._failed(job_id, error.reason)
         except Exception:  # noqa: BLE001 - recorded with its traceback; the other jobs are scanned all the same
             _log.exception("checkpoints of job %s could not be scanned; trying again", job_id)
+        finally:
+            with self._lock:
+                self._scanned.discard(job_id)

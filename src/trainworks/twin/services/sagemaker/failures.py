@@ -11,8 +11,8 @@ import errno
 import os
 from pathlib import Path
 
+from trainworks.twin.job_files import JobFiles
 from trainworks.twin.ports import ApiError
-from trainworks.twin.services.sagemaker.folders import own_folder
 from trainworks.twin.services.sagemaker.records import Task, TrainingJob
 
 MAX_REASON = 1024
@@ -67,14 +67,12 @@ def task_failure(job: TrainingJob, task: Task, ml_root: Path, log: Path) -> str:
 
 
 def _failure_file(ml_root: Path) -> str:
-    """What the algorithm wrote to /opt/ml/output/failure. Never follows a link out of the job's folder."""
+    """What the algorithm wrote to /opt/ml/output/failure, its beginning."""
     try:
-        path = own_folder(ml_root, "/opt/ml/output") / "failure"
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with JobFiles(ml_root) as files, open(files.open_file("output/failure"), "rb") as file:  # noqa: PTH123
+            return file.read(_FAILURE_BYTES).decode("utf-8", "replace").strip()
     except OSError:
         return ""
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, opened without following links
-        return file.read(_FAILURE_BYTES).decode("utf-8", "replace").strip()
 
 
 def _script_error(job: TrainingJob, log: Path, task: Task) -> str:

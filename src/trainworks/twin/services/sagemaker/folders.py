@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,19 +50,11 @@ def job_folder(jobs_dir: Path, job: TrainingJob) -> JobFolder:
     return JobFolder(jobs_dir / job.job_id)
 
 
-def own_folder(ml_root: Path, path: str) -> Path:
-    """A folder below /opt/ml that the server is to read; `NotADirectoryError` where the job put a link on the way.
-
-    A job could otherwise have the server upload files of this machine that the sandbox hides from the job itself.
-    """
-    folder = ml_root
-    for part in path.removeprefix("/opt/ml/").strip("/").split("/"):
-        folder = folder / part
-        if folder.is_symlink():
-            raise NotADirectoryError(errno.ENOTDIR, "a symbolic link is in the place of a folder", path)
-    return folder
+def below_ml_root(path: str) -> str:
+    """`path`, as the container sees it, relative to /opt/ml."""
+    return path.removeprefix("/opt/ml/").strip("/")
 
 
 def local_path(ml_root: Path, path: str) -> Path:
-    """Where a path below /opt/ml, as the container sees it, is on this machine."""
-    return ml_root / path.removeprefix("/opt/ml/").strip("/")
+    """Where a path below /opt/ml, as the container sees it, is on this machine. Only while no task runs."""
+    return ml_root / below_ml_root(path)

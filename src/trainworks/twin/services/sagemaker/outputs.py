@@ -12,125 +12,172 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
-import shutil
 import stat
 import tarfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from trainworks.twin.job_files import Entry, JobFiles, remove_tree
 from trainworks.twin.ports import ApiError, ObjectStore
 from trainworks.twin.services.sagemaker.failures import client_error, disk_failure, s3_failure
-from trainworks.twin.services.sagemaker.folders import JobFolder, own_folder
+from trainworks.twin.services.sagemaker.folders import JobFolder
 from trainworks.twin.services.sagemaker.records import TrainingJob
 from trainworks.twin.services.sagemaker.requests import split_s3_uri
+from trainworks.twin.services.sagemaker.transfer import Cancelled, StableFile, check_volume, object_key, version_of
 
 _COMPRESSION_LEVEL = 1
 """Models hardly compress, and here the upload never leaves the machine."""
+_READ_BYTES = 1 << 20
 
 
-def upload_outputs(job: TrainingJob, folder: JobFolder, objects: ObjectStore) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file, folder or link that one instance left in `folder`, a path below /opt/ml."""
+
+    files: JobFiles
+    folder: str
+    entry: Entry
+
+    def open(self, cancelled: Cancelled) -> BinaryIO:
+        """Its content. Raises `OSError` where it is no plain file any more."""
+        return _reader(self.files.open_file(f"{self.folder}/{self.entry.path}"), cancelled)
+
+    def link_target(self) -> str:
+        return self.files.read_link(f"{self.folder}/{self.entry.path}")
+
+
+def upload_outputs(
+    job: TrainingJob, folder: JobFolder, objects: ObjectStore, cancelled: Cancelled = lambda: False
+) -> str | None:
     """Upload model and output as the role; the URI of the model, or None when no instance left one.
 
-    Raises `JobFailedError`: access denied, no such bucket, disk full.
+    Raises `JobFailedError`: access denied, no such bucket, disk full, more than the volume holds; and
+    `TransferCancelledError`.
     """
-    roots = [folder.ml_root(job.attempt, host) for host in job.hosts]
     base = f"{job.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{job.name}/output"
     doing = f"Artifact upload to {base} failed"
+    sending = _Sending(job, objects, cancelled)
     try:
-        model = merged([own_folder(root, "/opt/ml/model") for root in roots])
-        data = merged([own_folder(root, "/opt/ml/output/data") for root in roots])
-        if job.request["OutputDataConfig"].get("CompressionType") == "NONE":
-            _upload_files(job, data, f"{base}/data", objects)
-            _upload_files(job, model, f"{base}/model", objects)
-            return f"{base}/model/" if model else None
-        folder.uploads.mkdir(parents=True, exist_ok=True)
-        if data:
-            _upload_archive(job, data, folder.uploads / "output.tar.gz", f"{base}/output.tar.gz", objects)
-        if model:
-            _upload_archive(job, model, folder.uploads / "model.tar.gz", f"{base}/model.tar.gz", objects)
-            return f"{base}/model.tar.gz"
+        with ExitStack() as held:
+            hosts = [held.enter_context(JobFiles(folder.ml_root(job.attempt, host))) for host in job.hosts]
+            model, data = merged(hosts, "model"), merged(hosts, "output/data")
+            _check_sizes(job, hosts, [*model.values(), *data.values()])
+            if job.request["OutputDataConfig"].get("CompressionType") == "NONE":
+                sending.files(data, f"{base}/data")
+                sending.files(model, f"{base}/model")
+                return f"{base}/model/" if model else None
+            folder.uploads.mkdir(parents=True, exist_ok=True)
+            if data:
+                sending.archive(data, folder.uploads / "output.tar.gz", f"{base}/output.tar.gz")
+            if model:
+                sending.archive(model, folder.uploads / "model.tar.gz", f"{base}/model.tar.gz")
+                return f"{base}/model.tar.gz"
     except ApiError as error:
         raise s3_failure(doing, error) from error
     except OSError as error:
         raise disk_failure(doing, error) from error
     finally:
-        shutil.rmtree(folder.uploads, ignore_errors=True)
+        remove_tree(folder.uploads)
     return None
 
 
-def merged(folders: Sequence[Path]) -> dict[str, Path]:
-    """Everything below the folders by relative path, in order of path; of equal paths the first folder's."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for relative, path in _entries(folder):
-            found.setdefault(relative, path)
+def merged(hosts: Sequence[JobFiles], folder: str) -> dict[str, Found]:
+    """Everything below `folder` of the instances by relative path, in order of path; of equal paths the first one's."""
+    found: dict[str, Found] = {}
+    for files in hosts:
+        for entry in files.walk(folder):
+            found.setdefault(entry.path, Found(files, folder, entry))
     return dict(sorted(found.items()))
 
 
-def _entries(folder: Path) -> Iterator[tuple[str, Path]]:
-    for parent, names, files in os.walk(folder, followlinks=False):
-        for name in (*names, *files):
-            path = Path(parent, name)
-            yield str(path.relative_to(folder)), path
+def _check_sizes(job: TrainingJob, hosts: Sequence[JobFiles], found: Sequence[Found]) -> None:
+    for files in hosts:
+        own = (each.entry for each in found if each.files is files)
+        check_volume(
+            job, "/opt/ml/model and /opt/ml/output/data", (each.status.st_size for each in own if each.is_file)
+        )
 
 
-def pack(entries: dict[str, Path], archive: Path) -> None:
+def pack(entries: dict[str, Found], archive: Path, cancelled: Cancelled = lambda: False) -> None:
     """A gzipped tar with one owner, no times and a fixed order. Links stay links; sockets and devices are left out."""
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=_COMPRESSION_LEVEL, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for relative, path in entries.items():
-            _add(tar, relative, path)
+        for relative, found in entries.items():
+            _add(tar, relative, found, cancelled)
 
 
-def _add(tar: tarfile.TarFile, relative: str, path: Path) -> None:
-    mode = path.lstat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
-        return
-    member = tar.gettarinfo(path, arcname=relative)
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    member.mtime = 0
-    if not member.isfile():
+def _add(tar: tarfile.TarFile, relative: str, found: Found, cancelled: Cancelled) -> None:
+    member = tarfile.TarInfo(relative)
+    member.mode = stat.S_IMODE(found.entry.status.st_mode)
+    if found.entry.is_folder:
+        member.type = tarfile.DIRTYPE
         tar.addfile(member)
-        return
-    with path.open("rb") as file:
-        tar.addfile(member, file)
+    elif found.entry.is_link:
+        member.type, member.linkname = tarfile.SYMTYPE, found.link_target()
+        tar.addfile(member)
+    elif found.entry.is_file:
+        with found.open(cancelled) as file:
+            member.size = os.fstat(file.fileno()).st_size
+            tar.addfile(member, file)
 
 
-def _upload_archive(job: TrainingJob, entries: dict[str, Path], archive: Path, uri: str, objects: ObjectStore) -> None:
-    pack(entries, archive)
-    _put(job, archive, uri, objects)
-    archive.unlink()
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """Uploads of one job as its role."""
+
+    job: TrainingJob
+    objects: ObjectStore
+    cancelled: Cancelled
+
+    def archive(self, entries: dict[str, Found], archive: Path, uri: str) -> None:
+        pack(entries, archive, self.cancelled)
+        with _reader(os.open(archive, os.O_RDONLY | os.O_CLOEXEC), self.cancelled) as body:
+            self._put(body, *split_s3_uri(uri))
+        archive.unlink()
+
+    def files(self, entries: dict[str, Found], base: str) -> None:
+        bucket, prefix = split_s3_uri(base)
+        for relative, found in self._plain_files(entries):
+            key = object_key(f"{prefix}/", relative)
+            with found.open(self.cancelled) as body:
+                self._put(body, bucket, key)
+
+    def _plain_files(self, entries: dict[str, Found]) -> Iterator[tuple[str, Found]]:
+        for relative, found in entries.items():
+            if found.entry.is_link:
+                raise client_error(
+                    f"'{relative}' is a symbolic link, which cannot be uploaded with CompressionType NONE"
+                )
+            if found.entry.is_file:
+                yield relative, found
+
+    def _put(self, body: BinaryIO, bucket: str, key: str) -> None:
+        if not self._is_there(body, bucket, key):
+            key_id = self.job.request["OutputDataConfig"].get("KmsKeyId")
+            self.objects.put_object(bucket, key, body, self.job.role, kms_key_id=key_id)
+
+    def _is_there(self, body: BinaryIO, bucket: str, key: str) -> bool:
+        """Whether an upload that was cut off before it was recorded left exactly this object."""
+        try:
+            found = self.objects.get_object(bucket, key, None)
+        except ApiError:
+            return False
+        if found.size != os.fstat(body.fileno()).st_size:
+            return False
+        digest = hashlib.md5(usedforsecurity=False)
+        while chunk := body.read(_READ_BYTES):
+            digest.update(chunk)
+        body.seek(0)
+        return found.etag.strip('"') == digest.hexdigest()
 
 
-def _upload_files(job: TrainingJob, entries: dict[str, Path], base: str, objects: ObjectStore) -> None:
-    for relative, path in entries.items():
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            raise client_error(f"'{relative}' is a symbolic link, which cannot be uploaded with CompressionType NONE")
-        if stat.S_ISREG(mode):
-            _put(job, path, f"{base}/{relative}", objects)
-
-
-def _put(job: TrainingJob, path: Path, uri: str, objects: ObjectStore) -> None:
-    bucket, key = split_s3_uri(uri)
-    if not _is_there(path, bucket, key, objects):
-        key_id = job.request["OutputDataConfig"].get("KmsKeyId")
-        objects.put_object(bucket, key, path, job.role, kms_key_id=key_id)
-
-
-def _is_there(path: Path, bucket: str, key: str, objects: ObjectStore) -> bool:
-    """Whether an upload that was cut off before it was recorded left exactly this object."""
-    try:
-        found = objects.get_object(bucket, key, None)
-    except ApiError:
-        return False
-    if found.size != path.stat().st_size:
-        return False
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
-    return found.etag.strip('"') == digest.hexdigest()
+def _reader(descriptor: int, cancelled: Cancelled) -> BinaryIO:
+    return io.BufferedReader(StableFile(descriptor, version_of(os.fstat(descriptor)), cancelled), _READ_BYTES)

@@ -5,12 +5,12 @@ Done anew from nothing whenever it did not come to the end, so that a server tha
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.spec.instance_types import instance_type
+from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError, ImageResolver, Market, Mount, ObjectStore, PoolSpec, Runtime, TaskSpec
 from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync
 from trainworks.twin.services.sagemaker.container import command, write_contract
@@ -57,7 +57,7 @@ class Preparer:
     def prepare(self, job: TrainingJob, now: float) -> Attempt:
         """Fill the folder of the current attempt. Raises `JobFailedError` with the job's FailureReason."""
         folder = job_folder(self.jobs_dir, job)
-        shutil.rmtree(folder.attempt(job.attempt), ignore_errors=True)
+        remove_tree(folder.attempt(job.attempt))
         runtime = self._runtime(job)
         mode = script_mode(job)
         try:

@@ -8,7 +8,6 @@ it was.
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from trainworks.spec.training_job import SecondaryStatus
+from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import Compute, ObjectStore, TaskEvent
 from trainworks.twin.services.logship import LogShipper, LogSource
 from trainworks.twin.services.sagemaker import decide as steps
@@ -25,8 +25,9 @@ from trainworks.twin.services.sagemaker.folders import job_folder
 from trainworks.twin.services.sagemaker.outputs import upload_outputs
 from trainworks.twin.services.sagemaker.prepare import TASK_PREFIX, Attempt, Preparer
 from trainworks.twin.services.sagemaker.records import ENDED, Task, TrainingJob
-from trainworks.twin.services.sagemaker.schedule import Schedule
+from trainworks.twin.services.sagemaker.schedule import LONG, Long, Schedule
 from trainworks.twin.services.sagemaker.store import TrainingJobs
+from trainworks.twin.services.sagemaker.transfer import Cancelled, TransferCancelledError
 
 _log = logging.getLogger(__name__)
 _S = SecondaryStatus
@@ -34,6 +35,7 @@ _S = SecondaryStatus
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _LOG_WAIT_SECONDS = 5.0
 _MOST_FAULTS = 3
+_MOVES_DATA = (steps.Prepare, steps.SaveCheckpoints, steps.Restart, steps.Upload, steps.CleanUp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Worker:
         self._syncs = CheckpointSyncs(self.fail, settings.checkpoint_interval_seconds)
         self._schedule = Schedule(self._carry_on, clock)
         self._faults: dict[str, int] = {}
+        self._cancelled: set[str] = set()
         compute.subscribe(TASK_PREFIX, self._on_events)
 
     def start(self) -> None:
@@ -88,7 +91,12 @@ class Worker:
 
     def forget(self, job: TrainingJob) -> None:
         """Remove the folder of an ended job, its log files included."""
-        shutil.rmtree(job_folder(self._jobs_dir, job).path, ignore_errors=True)
+        remove_tree(job_folder(self._jobs_dir, job).path)
+
+    def cancel_upload(self, job_id: str) -> None:
+        """Give up the upload of a job that has ended by now; what was sent of it is nowhere."""
+        self._cancelled.add(job_id)
+        self.wake(job_id)
 
     def fail(self, job_id: str, reason: str) -> None:
         """Head for Failed with this reason, unless the job already heads for some end."""
@@ -100,10 +108,12 @@ class Worker:
 
     # -- one job ----------------------------------------------------------------------------------------------
 
-    def _carry_on(self, job_id: str) -> float | None:
-        """Do all that can be done now; when to look again, or None to wait for a wake-up."""
+    def _carry_on(self, job_id: str, may_take_long: bool) -> float | Long | None:
+        """Do all that can be done now; when to look again, None to wait for a wake-up, LONG to go on with data."""
         try:
-            return self._steps(job_id)
+            return self._steps(job_id, may_take_long)
+        except TransferCancelledError:
+            return self._clock()
         except Exception as error:  # noqa: BLE001 - recorded with its traceback, and fails the job if it stays
             _log.exception("job %s could not be carried on", job_id)
             faults = self._faults[job_id] = self._faults.get(job_id, 0) + 1
@@ -111,7 +121,7 @@ class Worker:
                 self._give_up(job_id, f"InternalServerError: {type(error).__name__}: {error}")
             return self._clock() + min(faults, 30)
 
-    def _steps(self, job_id: str) -> float | None:
+    def _steps(self, job_id: str, may_take_long: bool) -> float | Long | None:
         while True:
             # Under the write lock: a listener wakes the job before its transaction is committed.
             with self._jobs.database.transaction() as tx:
@@ -124,6 +134,8 @@ class Worker:
                 if isinstance(action, steps.Wait):
                     self._keep_syncing(job)
                     return action.until
+                if isinstance(action, _MOVES_DATA) and not may_take_long:
+                    return LONG
                 self._do(action, job, tasks)
             except JobFailedError as error:
                 self._failed(job, error.reason)
@@ -165,6 +177,7 @@ class Worker:
             self._jobs.update(tx, current, submitted_at=now, stop_sent=False)
             self._compute.submit(tx, attempt.tasks)
         if attempt.sync is not None:
+            attempt.sync.cancelled = self._cancelled_of(job.job_id)
             self._syncs.add(job.job_id, attempt.sync)
 
     def _move(self, job: TrainingJob, move: steps.Move) -> None:
@@ -198,10 +211,11 @@ class Worker:
                 self._jobs.transition(
                     tx, current, _S.RESTARTING, at, attempt=following, submitted_at=None, stop_sent=False
                 )
-        shutil.rmtree(job_folder(self._jobs_dir, job).attempt(job.attempt), ignore_errors=True)
+        remove_tree(job_folder(self._jobs_dir, job).attempt(job.attempt))
 
     def _upload(self, job: TrainingJob, ending: SecondaryStatus) -> None:
-        artifacts = upload_outputs(job, job_folder(self._jobs_dir, job), self._objects)
+        folder = job_folder(self._jobs_dir, job)
+        artifacts = upload_outputs(job, folder, self._objects, self._cancelled_of(job.job_id))
         with self._jobs.database.transaction() as tx:
             current = self._jobs.by_id(tx, job.job_id)
             if current is not None and current.secondary_status is _S.UPLOADING:
@@ -213,9 +227,13 @@ class Worker:
         self._compute.delete_pool(job.pool_id)
         folder = job_folder(self._jobs_dir, job)
         for number in range(job.attempt + 1):
-            shutil.rmtree(folder.attempt(number), ignore_errors=True)
+            remove_tree(folder.attempt(number))
         self._update(job, cleaned=True)
         self._faults.pop(job.job_id, None)
+        self._cancelled.discard(job.job_id)
+
+    def _cancelled_of(self, job_id: str) -> Cancelled:
+        return lambda: self._schedule.stopping or job_id in self._cancelled
 
     # -- checkpoints and logs ---------------------------------------------------------------------------------
 
@@ -227,7 +245,7 @@ class Worker:
             self._syncs.add(job.job_id, self._new_sync(job))
 
     def _new_sync(self, job: TrainingJob) -> CheckpointSync:
-        sync = CheckpointSync(job, job_folder(self._jobs_dir, job), self._objects)
+        sync = CheckpointSync(job, job_folder(self._jobs_dir, job), self._objects, self._cancelled_of(job.job_id))
         sync.resume()
         return sync
 

@@ -12,10 +12,12 @@ import pytest
 
 from tests.unit.twin.services.sagemaker.doubles import FolderObjects
 from tests.unit.twin.services.sagemaker.records import job
+from trainworks.twin.job_files import JobFiles
 from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync
 from trainworks.twin.services.sagemaker.failures import JobFailedError
 from trainworks.twin.services.sagemaker.folders import JobFolder
 from trainworks.twin.services.sagemaker.outputs import merged, pack, upload_outputs
+from trainworks.twin.services.sagemaker.transfer import TransferCancelledError
 
 CHECKPOINTS = {"CheckpointConfig": {"S3Uri": "s3://models/checkpoints/job-1"}}
 
@@ -115,7 +117,8 @@ def test_equal_content_gives_an_equal_archive(tmp_path: Path) -> None:
         (folder / "link").symlink_to("a")
         os.mkfifo(folder / "pipe")
         os.utime(folder / "a", (number, number))
-        pack(merged([folder]), tmp_path / f"{number}.tar.gz")
+        with JobFiles(tmp_path) as files:
+            pack(merged([files], str(number)), tmp_path / f"{number}.tar.gz")
         packed.append((tmp_path / f"{number}.tar.gz").read_bytes())
     assert packed[0] == packed[1]
     with tarfile.open(fileobj=io.BytesIO(packed[0])) as tar:
@@ -137,6 +140,62 @@ def test_files_without_compression(objects: FolderObjects, folder: JobFolder) ->
     plain = job({"OutputDataConfig": {"S3OutputPath": "s3://models/output/", "CompressionType": "NONE"}})
     assert upload_outputs(plain, folder, objects) == "s3://models/output/job-1/output/model/"
     assert objects.keys("models") == ["output/job-1/output/data/d", "output/job-1/output/model/m"]
+
+
+@pytest.mark.parametrize("compression", ["GZIP", "NONE"])
+def test_a_sparse_file_larger_than_the_volume_is_refused(
+    objects: FolderObjects, folder: JobFolder, compression: str
+) -> None:
+    root = folder.ml_root(0, "algo-1")
+    for path in ("model/weights", "checkpoints/weights"):
+        with (root / path).open("wb") as file:
+            file.truncate(3 << 40)
+    asked = job({"OutputDataConfig": {"S3OutputPath": "s3://models/output/", "CompressionType": compression}})
+    with pytest.raises(JobFailedError, match=rf"have {3 << 40} bytes, and the volume of an instance holds \d+ GB"):
+        upload_outputs(asked, folder, objects)
+    with pytest.raises(JobFailedError, match="in /opt/ml/checkpoints have"):
+        CheckpointSync(job(CHECKPOINTS), folder, objects).scan(final=True)
+    assert objects.keys("models") == []
+
+
+def test_a_file_that_grows_without_end_is_read_no_further_than_it_was(folder: JobFolder, tmp_path: Path) -> None:
+    file = folder.ml_root(0, "algo-1") / "checkpoints" / "a"
+    file.write_text("first")
+
+    class Growing(FolderObjects):
+        def put_object(self, bucket, key, body, caller, *, kms_key_id=None):  # type: ignore[no-untyped-def]
+            read = 0
+            while chunk := body.read(1 << 20):
+                read += len(chunk)
+                assert read <= len("first")
+                with file.open("ab") as more:
+                    more.write(b"x" * (2 << 20))
+            raise AssertionError("the change was not noticed")
+
+    assert CheckpointSync(job(CHECKPOINTS), folder, Growing(tmp_path / "growing")).scan(final=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [(b"\xff\xfe", "its name is not UTF-8"), (b"x" * 250 + b"/" + b"y" * 250, "its key would have")]
+)
+def test_a_name_that_s3_cannot_have_fails_the_job_and_says_which(
+    objects: FolderObjects, folder: JobFolder, name: bytes, why: str
+) -> None:
+    path = folder.ml_root(0, "algo-1") / "checkpoints" / os.fsdecode(b"/".join([name] * 3))
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(JobFailedError, match=why):
+        CheckpointSync(job(CHECKPOINTS), folder, objects).scan(final=True)
+
+
+def test_an_upload_is_cancelled_between_two_reads(objects: FolderObjects, folder: JobFolder) -> None:
+    with (folder.ml_root(0, "algo-1") / "model" / "m").open("wb") as file:
+        file.truncate(5 << 30)
+    looks = iter([False] * 5)
+    with pytest.raises(TransferCancelledError):
+        upload_outputs(job(), folder, objects, lambda: next(looks, True))
+    assert objects.keys("models") == []
+    assert not folder.uploads.exists()
 
 
 def test_no_model_is_no_artefact(objects: FolderObjects, folder: JobFolder) -> None:
