@@ -29,7 +29,7 @@ DEFAULT_REGION = "us-east-1"
 
 _OWN_NAMES = (
     "version", "credentials.json", "server.", "lock", "keep-instances",
-    "twin.db", "emulator.db", "objects", "instances", "jobs", "images",
+    "twin.db", "emulator.db", "objects", "instances", "jobs", "images", "functions",
 )  # fmt: skip
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 
@@ -92,6 +92,11 @@ class Home:
     @property
     def images_dir(self) -> Path:
         return self.root / "images"
+
+    @property
+    def functions_dir(self) -> Path:
+        """Unpacked code of Lambda functions; made anew from the functions themselves after each start."""
+        return self.root / "functions"
 
     def is_home(self) -> bool:
         """Whether this folder was made by a twin, so that `reset` may delete what is in it.

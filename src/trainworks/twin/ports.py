@@ -7,6 +7,7 @@ synchronous and may be made from any thread. Errors that an API caller is to see
     services            --> ObjectStore    object data                                            (twin.objects)
     services            --> Compute        instances and tasks                                    (twin.compute)
     services            --> ImageResolver  an image URI as something that can be executed         (twin.compute.images)
+    emulator            --> Functions      invocations of Lambda functions                        (twin.functions)
 """
 
 from __future__ import annotations
@@ -334,3 +335,63 @@ class Runtime:
 class ImageResolver(Protocol):
     def resolve(self, image_uri: str, caller: Caller) -> Runtime:
         """Raise `ApiError('ValidationException')` with the fix in its message where nothing can stand for the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One version of a Lambda function: all that its execution environments depend on.
+
+    `code` and each of `layers` (lowest first) are zip archives; `role_arn` is what it runs as; `log_group` gets what
+    it prints. `region` and `account_id` are where it lives. `revision` is another one whenever anything else here is.
+    """
+
+    revision: str
+    function_arn: str
+    function_name: str
+    version: str
+    account_id: str
+    region: str
+    runtime: str
+    handler: str
+    role_arn: str
+    code: bytes
+    layers: tuple[bytes, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout_seconds: int = 3
+    memory_size_in_mb: int = 128
+    ephemeral_storage_in_mb: int = 512
+    log_group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One event for a function. `payload` is JSON; `invoked_function_arn` has the qualifier that the caller gave."""
+
+    request_id: str
+    payload: bytes
+    invoked_function_arn: str
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionResult:
+    """What came of an invocation. `payload` is JSON: the handler's result, or AWS's error document where
+    `function_error` is not "". `log_tail` is the end of its log, at most 4 KiB."""
+
+    payload: bytes
+    function_error: str = ""
+    log_tail: str = ""
+
+
+class Functions(Protocol):
+    """Execution environments of Lambda functions: processes in the sandbox, used again while they are warm."""
+
+    def refusal(self, runtime: str) -> str:
+        """Why functions of `runtime` cannot run here, with the fix; "" where they can."""
+
+    def invoke(self, spec: FunctionSpec, invocation: Invocation) -> FunctionResult:
+        """Run one invocation to its end, in the caller's thread. Whatever the function does is in the result.
+
+        Raises `ApiError`: `InvalidRuntimeException` for a runtime that this machine lacks, `InvalidZipFileException`
+        for code that cannot be unpacked, `TooManyRequestsException` when too many environments are in use.
+        """

@@ -23,6 +23,7 @@ from pathlib import Path
 import uvicorn
 
 from trainworks.errors import PortInUseError, TrainworksError, TwinError
+from trainworks.spec.variables import sandbox_wish
 from trainworks.twin.compute.images import Images
 from trainworks.twin.compute.scheduler import LocalCompute
 from trainworks.twin.control import Control
@@ -30,6 +31,7 @@ from trainworks.twin.emulator.budgets_api import EmulatorBudgets
 from trainworks.twin.emulator.ec2_api import EmulatorEc2
 from trainworks.twin.emulator.emulator import Emulator
 from trainworks.twin.front import Front, Routes
+from trainworks.twin.functions.runner import LocalFunctions
 from trainworks.twin.home import DEFAULT_PORT, Home, default_home, write_private
 from trainworks.twin.listener import Server
 from trainworks.twin.objects.handler import ObjectHandler
@@ -64,6 +66,7 @@ class Twin:
     batch: BatchService
     cost_anomalies: CostAnomalies
     control: Control
+    functions: LocalFunctions
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The services of ours."""
@@ -104,6 +107,7 @@ class Twin:
 
     def _stop_services(self, keep_instances: bool) -> None:
         agents = [] if keep_instances else running_processes([info.pid for info in self.compute.instances()])
+        self.functions.close()
         self.batch.stop()
         self.sagemaker.stop()
         self.compute.close()
@@ -123,6 +127,8 @@ def build(home: Home, port: int) -> Twin:
     control_plane = emulator.control_plane
     objects = TwinObjectStore(home.root, control_plane, emulator.buckets)
     emulator.attach_objects(objects)
+    functions = LocalFunctions(home.root, control_plane, endpoint_url, sandbox_wish())
+    emulator.attach_functions(functions)
     compute = LocalCompute(database, home.root)
     images = Images(control_plane, home.images_dir)
     shipper, outbox = LogShipper(database, control_plane), Outbox(database, control_plane)
@@ -161,6 +167,7 @@ def build(home: Home, port: int) -> Twin:
         batch,
         cost_anomalies,
         control,
+        functions,
     )
 
 

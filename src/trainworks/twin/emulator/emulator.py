@@ -36,6 +36,7 @@ from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.durability import Persistence
+from trainworks.twin.emulator.lambda_functions import LambdaFunctions
 from trainworks.twin.emulator.loading import LoadHook
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.nested_change_sets import NestedChangeSets
@@ -46,7 +47,7 @@ from trainworks.twin.emulator.sdk_tasks import SdkTasks
 from trainworks.twin.emulator.services import OWN_SERVICES, REFUSED, SERVICES
 from trainworks.twin.emulator.stacks import Stacks, is_interrupted
 from trainworks.twin.home import Home, RootCredentials
-from trainworks.twin.ports import ApiError
+from trainworks.twin.ports import ApiError, Functions
 from trainworks.twin.resource_types import ResourceType
 from trainworks.twin.sigv4 import SigningKey
 from trainworks.twin.wire.current import CurrentCall, answering
@@ -73,6 +74,7 @@ class Emulator:
         self._persistence = Persistence(home, self._loop)
         self._registry = Registry(self._persistence.database)
         self._alarms = Alarms()
+        self._lambda = LambdaFunctions()
         self._resources = ResourceTypes(root)
         self._hook = LoadHook(self._loaded)
         self._hook.install()
@@ -130,6 +132,10 @@ class Emulator:
         """Connect the object store, which needs `control_plane` and `buckets` and is therefore built later."""
         self.buckets.attach(objects)
 
+    def attach_functions(self, functions: Functions) -> None:
+        """Connect what runs Lambda functions, which needs `control_plane` and is therefore built later."""
+        self._lambda.attach(functions)
+
     def register_resource_type(self, type_name: str, resource_type: ResourceType) -> None:
         """Let stacks use a CloudFormation type of ours, or ours in place of ministack's."""
         self._resources.register(type_name, resource_type)
@@ -175,6 +181,7 @@ class Emulator:
             stack_events.install()
             corrections.install(self.buckets)
             drift.install()
+            self._lambda.install_types()
             self._resources.install()
         elif name == "ec2":
             default_groups.install(module)
@@ -190,6 +197,8 @@ class Emulator:
         elif name == "stepfunctions":
             self._sdk_tasks.install(module)
             executions.install(module)
+        elif name == "lambda_svc":
+            self._lambda.install(module)
         elif name == "sts":
             sessions.install(module)
         elif name == "ecr":

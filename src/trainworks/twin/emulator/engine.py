@@ -69,6 +69,15 @@ CORE_SIGNATURES: dict[tuple[str, str], str] = {
 }
 # Checked when their service is loaded.
 SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
+    "lambda_svc": {
+        ("services.lambda_svc", "_execute_function_dispatch"): "func config event request_id started",
+        ("services.lambda_svc", "_invoke"): "name event headers path_qualifier query_params",
+        ("services.lambda_svc", "_resolve_layer_zip"): "attachment",
+        ("services.lambda_svc", "_create_function"): "data",
+        ("services.lambda_svc", "_update_code"): "name data",
+        ("services.lambda_svc", "_throttle_response"): "reason_code msg retry_after",
+        ("services.lambda_svc", "_snapstart_provision_version_async"): "name ver_record",
+    },
     "sts": {
         ("services.sts", "register_session"): "access_key session",
         ("services.sts", "_evict_expired_sessions"): "",
@@ -138,6 +147,7 @@ SERVICE_SIGNATURES["cloudformation"] = {
     (f"{_CFN}.provisioners", "_cfn_nested_stack_update"): "physical_id old_props new_props stack_name",
     (f"{_CFN}.provisioners", "_cfn_nested_stack_delete"): "physical_id props",
     (f"{_CFN}.provisioners", "_check_nested_stack_capabilities"): "parent_stack_name template",
+    (f"{_CFN}.provisioners", "_zip_inline"): "source handler runtime",
     (f"{_CFN}.provisioners", "_s3_delete"): "physical_id props",
     (f"{_CFN}.helpers", "_resolve_template"): "params",
     (f"{_CFN}.changesets", "_create_change_set"): "params",

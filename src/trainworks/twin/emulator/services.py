@@ -19,7 +19,10 @@ SERVICES: dict[str, str] = {
     ),
     "iam": "executed: every call is checked against it",
     "kms": "keys and policies are enforced; objects are not encrypted on disk",
-    "lambda": "executed for the runtimes that this machine has",
+    "lambda": (
+        "executed in the sandbox, as the function's role: Python, by the twin's own interpreter, which says where it "
+        "stands for another version. Other runtimes and container images are refused when they are invoked"
+    ),
     "logs": "executed",
     "monitoring": (
         "executed, without metric math; alarms on one metric are evaluated every second, and tell topics that let them"
@@ -31,7 +34,10 @@ SERVICES: dict[str, str] = {
     "sns": "executed; e-mail and SMS are recorded",
     "sqs": "executed",
     "ssm": "parameters are executed",
-    "states": "executed; AWS SDK integrations with all that is listed here, as the state machine's role",
+    "states": (
+        "executed; an execution that a restart ended is FAILED and says so; AWS SDK integrations with all that is "
+        "listed here, as the state machine's role"
+    ),
     "sts": "executed",
     "tagging": "executed",
 }

@@ -1,0 +1,226 @@
+"""Lambda: ministack keeps functions, versions, layers and event sources; what runs, runs in our environments.
+
+Stock starts a function as a process of the server's own, with the server's environment. Everything that invokes a
+function (the API, events, queues, topics, state machines, custom resources) comes through one place, which is replaced.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import trainworks.twin
+from trainworks.twin.emulator import engine
+from trainworks.twin.ports import ApiError, FunctionResult, Functions, FunctionSpec, Invocation
+
+MOST_EVENT_BYTES = 6 * 1024 * 1024
+_CFNRESPONSE = Path(trainworks.twin.__file__).parent / "functions" / "runtime" / "cfnresponse.py"
+_NO_CODE = "The function {name} has no code that the twin could run"
+
+_LOG = logging.getLogger(__name__)
+
+Result = dict[str, Any]
+
+
+class LambdaFunctions:
+    """Put in place when Lambda is loaded. `functions` is attached later, as it needs the control plane."""
+
+    def __init__(self) -> None:
+        self._functions: Functions | None = None
+        self._lambda: Any = None
+
+    def attach(self, functions: Functions) -> None:
+        """Give it the port that runs functions."""
+        self._functions = functions
+
+    def install(self, lambda_svc: Any) -> None:
+        """Lambda was loaded."""
+        self._lambda = lambda_svc
+        lambda_svc._execute_function_dispatch = self._execute
+        stock_invoke = lambda_svc._invoke
+
+        async def invoke(name: str, event: Any, headers: Any, *arguments: Any, **keywords: Any) -> Any:
+            refusal = self._refusal(name, event, headers)
+            return refusal or await stock_invoke(name, event, headers, *arguments, **keywords)
+
+        lambda_svc._invoke = invoke
+        # Warm workers and what SnapStart starts ahead would be processes of the server's own.
+        for name in (
+            "acquire_worker",
+            "_execute_function_local",
+            "_execute_function_docker",
+            "_spawn_lambda_container",
+        ):
+            setattr(lambda_svc, name, _never(name))
+        lambda_svc._snapstart_provision_version_async = _activate
+        _require_code(lambda_svc)
+
+    def install_types(self) -> None:
+        """CloudFormation was loaded: its functions come from the same code, and inline code has `cfnresponse`."""
+        provisioners = engine.module("services.cloudformation.provisioners")
+        table = provisioners._RESOURCE_HANDLERS
+        stock = table["AWS::Lambda::Function"]
+
+        def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
+            _check_code(properties)
+            return stock["create"](logical_id, properties, stack_name)
+
+        def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *arguments: Any, **keywords: Any) -> Any:
+            _check_code(new)
+            return stock["update"](physical_id, old, new, *arguments, **keywords)
+
+        table["AWS::Lambda::Function"] = {**stock, "create": create, "update": update}
+        stock_zip = provisioners._zip_inline
+
+        def zip_inline(source: str | None, handler: str, runtime: str = "python3.12") -> bytes | None:
+            archive: bytes | None = stock_zip(source, handler, runtime)
+            if archive is None or not runtime.startswith("python"):
+                return archive
+            buffer = io.BytesIO(archive)
+            with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as opened:
+                opened.writestr(_CFNRESPONSE.name, _CFNRESPONSE.read_text())
+            return buffer.getvalue()
+
+        provisioners._zip_inline = zip_inline
+
+    def _refusal(self, name: str, event: Any, headers: Mapping[str, str]) -> Any:
+        """An error response for an invocation that cannot run, before it is accepted; None where it can."""
+        function = self._lambda._functions.get(name)
+        if function is None:
+            return None
+        runtime = str(function["config"].get("Runtime") or "")
+        problem = self._port.refusal(runtime)
+        error: Callable[..., Any] = engine.module("core.responses").error_response_json
+        if problem:
+            return error("InvalidRuntimeException", problem, 502)
+        size = len(json.dumps(event))
+        if size > MOST_EVENT_BYTES:
+            words = f"Request must be smaller than {MOST_EVENT_BYTES} bytes for the InvokeFunction operation"
+            return error("RequestTooLargeException", words, 413)
+        return None
+
+    @property
+    def _port(self) -> Functions:
+        if self._functions is None:
+            raise ApiError("ServiceException", "The twin is still starting.", 500)
+        return self._functions
+
+    def _execute(self, func: Any, config: Any, event: Any, request_id: str, started: float) -> Result:
+        """In place of stock's choice of an executor. Whatever happens is the result of this invocation alone."""
+        try:
+            spec = self._spec(func, config)
+            invocation = Invocation(
+                request_id,
+                json.dumps(event).encode(),
+                str(config.get("FunctionArn", "")),
+                self._lambda._xray_trace_id_for_invocation(config) or "",
+            )
+            return _as_stock(self._port.invoke(spec, invocation))
+        except ApiError as error:
+            if error.code == "TooManyRequestsException":
+                throttled: Result = self._lambda._throttle_response("ConcurrentInvocationLimitExceeded", error.message)
+                return throttled
+            return _failed(error.code, error.message)
+        except Exception as error:  # noqa: BLE001 - recorded, and the result of this invocation alone
+            _LOG.exception("the function %s could not be run", config.get("FunctionArn"))
+            return _failed("ServiceException", f"{type(error).__name__}: {error}")
+
+    def _spec(self, func: Mapping[str, Any], config: Mapping[str, Any]) -> FunctionSpec:
+        arn = str(config["FunctionArn"])
+        _, _, _, region, account, _, name = arn.split(":")[:7]
+        code = func.get("code_zip")
+        if not code:
+            raise ApiError("InvalidZipFileException", _NO_CODE.format(name=name), 502)
+        layers = [self._lambda._resolve_layer_zip(each) for each in config.get("Layers") or ()]
+        return FunctionSpec(
+            revision=f"{config.get('RevisionId', '')}:{config.get('CodeSha256', '')}",
+            function_arn=":".join(arn.split(":")[:7]),
+            function_name=name,
+            version=str(config.get("Version", "$LATEST")),
+            account_id=account,
+            region=region,
+            runtime=str(config.get("Runtime") or ""),
+            handler=str(config.get("Handler") or ""),
+            role_arn=str(config.get("Role") or ""),
+            code=code,
+            layers=tuple(layer for layer in layers if layer),
+            environment={str(k): str(v) for k, v in ((config.get("Environment") or {}).get("Variables") or {}).items()},
+            timeout_seconds=int(config.get("Timeout") or 3),
+            memory_size_in_mb=int(config.get("MemorySize") or 128),
+            ephemeral_storage_in_mb=int((config.get("EphemeralStorage") or {}).get("Size") or 512),
+            log_group=str((config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"),
+        )
+
+
+def _as_stock(result: FunctionResult) -> Result:
+    """A result as what calls it in ministack expects it: `body` as a value, `error` where there is one."""
+    try:
+        body = json.loads(result.payload)
+    except (ValueError, RecursionError) as error:
+        return _failed("Runtime.MarshalError", f"Unable to marshal response: {error}", result.log_tail)
+    answer: Result = {"body": body, "log": result.log_tail}
+    if result.function_error:
+        answer |= {"error": True, "function_error": result.function_error}
+    return answer
+
+
+def _failed(kind: str, message: str, log: str = "") -> Result:
+    body = {"errorType": kind, "errorMessage": message}
+    return {"body": body, "error": True, "function_error": "Unhandled", "log": log}
+
+
+def _never(name: str) -> Callable[..., Any]:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise ApiError("ServiceException", f"ministack's {name} is not used: functions run in the twin's sandbox", 500)
+
+    return refuse
+
+
+def _activate(name: str, record: dict[str, Any]) -> None:
+    """A SnapStart version is ready at once: its first invocation starts its environment."""
+    record["config"] |= {"State": "Active", "StateReason": "", "StateReasonCode": "", "LastUpdateStatus": "Successful"}
+
+
+def _require_code(lambda_svc: Any) -> None:
+    """Code that is not in S3 fails the call that names it, with the words of the service."""
+    stock_create, stock_update = lambda_svc._create_function, lambda_svc._update_code
+    error: Callable[..., Any] = engine.module("core.responses").error_response_json
+
+    def checked(code: Mapping[str, Any]) -> Any:
+        problem = missing_code(code)
+        return error("InvalidParameterValueException", problem, 400) if problem else None
+
+    def create_function(data: dict[str, Any]) -> Any:
+        return checked(data.get("Code") or {}) or stock_create(data)
+
+    def update_code(name: str, data: dict[str, Any]) -> Any:
+        return checked(data) or stock_update(name, data)
+
+    lambda_svc._create_function = create_function
+    lambda_svc._update_code = update_code
+
+
+def _check_code(properties: Mapping[str, Any]) -> None:
+    if problem := missing_code(properties.get("Code") or {}):
+        raise ValueError(f"{problem} (Service: Lambda, Status Code: 400)")
+
+
+def missing_code(code: Mapping[str, Any]) -> str:
+    """What Lambda says of a bucket or key that does not exist; "" where the code is there, or not in S3 at all."""
+    bucket, key = code.get("S3Bucket"), code.get("S3Key")
+    if not bucket or not key:
+        return ""
+    s3 = engine.service("s3")
+    words = "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}"
+    if bucket not in s3._buckets:
+        return words.format("NoSuchBucket", "The specified bucket does not exist")
+    if s3._get_object_data(bucket, key, code.get("S3ObjectVersion")) is None:
+        if code.get("S3ObjectVersion"):
+            return words.format("NoSuchVersion", "The specified version does not exist.")
+        return words.format("NoSuchKey", "The specified key does not exist.")
+    return ""
