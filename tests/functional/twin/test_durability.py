@@ -17,7 +17,12 @@ from trainworks.testing import TestTwin
 
 ROUNDS = 3
 ROUND_SECONDS = 0.7
-TRUST = {"Version": "2012-10-17", "Statement": []}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ],
+}
 
 
 def nested_template(queues: int) -> str:

@@ -1,10 +1,14 @@
-"""The files that hold object bodies: written once, fsynced with their folder, never changed, unlinked when unnamed.
+"""The files that hold object bodies: written once, never changed, unlinked when unnamed.
 
-A crash between the file and the row that names it leaves an orphan; `sweep` finds those of earlier processes.
+A file and its name are on disk before a row names them. Two fsyncs for 100 bytes bound a small object, so the bytes of
+a small one are kept with the row that names it, in the same commit, until `sync` has brought many files to disk at
+once; `restore` writes again what a power cut took before that. A crash between the file and its row leaves an orphan;
+`sweep` finds those of earlier processes.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import itertools
 import os
@@ -18,24 +22,34 @@ from trainworks.twin.objects.errors import disk_errors
 _FOLDERS = 256
 _COPY_BYTES = 1 << 30
 _NO_KERNEL_COPY = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+SMALL_BYTES = 32 * 1024
+_libc = ctypes.CDLL(None, use_errno=True)
 _READ_ONLY = 0o444  # a hard link in a job's folder shares the mode: an ordinary user's job cannot write the store
 
 
 class BlobWriter:
-    """One body being written. Leaving the context without `finish` removes the file."""
+    """One body being written; a small one is in memory until it is finished. Leaving the context without `finish`
+    leaves no file."""
 
     def __init__(self, blob: str, path: Path, root: Path) -> None:
         self.blob = blob
         self.size = 0
         self._path = path
         self._root = root
+        self._small: bytearray | None = bytearray()
         self._file: int | None = None
-        with disk_errors(root):
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.finished = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append. Raises `InsufficientStorage` where the disk is full."""
+        if self._small is not None and self.size + len(data) <= SMALL_BYTES:
+            self._small += data
+            self.size += len(data)
+            return
+        self._open()
+        self._append(data)
+
+    def _append(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data)
         with disk_errors(self._root):
             while view:
@@ -43,8 +57,18 @@ class BlobWriter:
                 self.size += written
                 view = view[written:]
 
+    def _open(self) -> None:
+        """Go on in the file, with what was in memory."""
+        if self._file is not None:
+            return
+        with disk_errors(self._root):
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        small, self._small, self.size = self._small, None, 0
+        self._append(small or b"")
+
     def copy_from(self, source: int, offset: int, count: int) -> None:
         """Append `count` bytes of the open file `source` from `offset`, inside the kernel (a reflink where it can)."""
+        self._open()
         with disk_errors(self._root):
             while count:
                 copied = self._copy_some(source, offset, count)
@@ -61,8 +85,22 @@ class BlobWriter:
         data = os.pread(source, min(count, 1 << 20), offset)
         return os.write(self._descriptor, data)
 
+    def finish_small(self) -> bytes | None:
+        """Make the file, and give its bytes where it is not durable yet: they have to be, in the row that names it."""
+        if self._small is None:
+            self.finish()
+            return None
+        small = bytes(self._small)
+        self._open()
+        with disk_errors(self._root):
+            os.fchmod(self._descriptor, _READ_ONLY)
+            self._close()
+        self.finished = True
+        return small
+
     def finish(self) -> str:
         """Make the file and its name durable; returns the blob's id."""
+        self._open()
         with disk_errors(self._root):
             os.fchmod(self._descriptor, _READ_ONLY)
             os.fsync(self._descriptor)
@@ -79,9 +117,11 @@ class BlobWriter:
 
     def close(self) -> None:
         """Give up the file unless it was finished. Safe to call twice."""
+        made = self._file is not None
         self._close()
         if not self.finished:
-            self._path.unlink(missing_ok=True)
+            if made:
+                self._path.unlink(missing_ok=True)
             self.finished = True
 
     @property
@@ -119,6 +159,7 @@ class Blobs:
             new = self._new_id()
             try:
                 os.link(self.path(blob), self.path(new))
+                _sync_file(self.path(new))
             except OSError as error:
                 if error.errno not in (errno.EMLINK, errno.EPERM):
                     raise
@@ -135,6 +176,30 @@ class Blobs:
 
     def remove(self, blob: str) -> None:
         self.path(blob).unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        """Bring every file that was finished before this call to disk, with its name: the whole file system's."""
+        with disk_errors(self.root):
+            descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                if _libc.syncfs(descriptor) != 0:
+                    number = ctypes.get_errno()
+                    raise OSError(number, os.strerror(number), str(self.root))
+            finally:
+                os.close(descriptor)
+
+    def restore(self, blob: str, body: bytes) -> None:
+        """Have a small body in its file, as it was when it was finished."""
+        path = self.path(blob)
+        try:
+            if path.read_bytes() == body:
+                return
+            path.unlink()
+        except FileNotFoundError:
+            pass  # the power cut took its name too
+        with BlobWriter(blob, path, self.root) as writer:
+            writer.write(body)
+            writer.finish()
 
     def sweep(self, named: Collection[str]) -> int:
         """Remove files of earlier processes that are not in `named`; returns how many."""
@@ -158,6 +223,14 @@ class Blobs:
         for number in range(_FOLDERS):
             with os.scandir(self.root / f"{number:02x}") as entries:
                 yield from [entry.name for entry in entries]
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from sqlite3 import Connection, Row
+from typing import TypeVar
 
 from trainworks.twin.objects.buckets import Bucket, ObjectEvent
 from trainworks.twin.objects.errors import S3Error, disk_errors, no_such_upload
@@ -27,6 +28,7 @@ _PACKAGE = "trainworks.twin.objects"
 _SQL = load_queries(_PACKAGE)
 _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
+T = TypeVar("T")
 
 Precondition = Callable[[ObjectVersion | None], None]
 """Called with the current version (None where the key has none) inside the commit; raises to refuse the write."""
@@ -62,6 +64,11 @@ class Index:
         with disk_errors(self._directory), self._database.transaction() as tx:
             yield tx
 
+    def together(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction shared with other writers; see `Database.together`."""
+        with disk_errors(self._directory):
+            return self._database.together(work)
+
     # -- versions ---------------------------------------------------------------------------------------------
 
     def current(self, bucket: str, key: str) -> ObjectVersion | None:
@@ -85,7 +92,8 @@ class Index:
         also: Callable[[Connection], None] | None = None,
     ) -> ObjectVersion:
         """Commit a version. `also` runs in the same transaction (the end of a multipart upload)."""
-        with self.transaction() as tx:
+
+        def write(tx: Connection) -> ObjectVersion:
             if precondition:
                 row = tx.execute(_SQL["current"], {"bucket": new.bucket, "key": new.key}).fetchone()
                 precondition(ObjectVersion.from_row(row) if row and not row["is_delete_marker"] else None)
@@ -93,11 +101,14 @@ class Index:
             if also:
                 also(tx)
             self._record_event(tx, bucket, version, event_name, requester)
-        return version
+            return version
+
+        return self.together(write)
 
     def delete(self, bucket: Bucket, key: str, requester: str) -> ObjectVersion | None:
         """A delete without a version id; returns the delete marker where one was made."""
-        with self.transaction() as tx:
+
+        def write(tx: Connection) -> ObjectVersion | None:
             if not bucket.versioning:
                 removed = self._remove(tx, bucket.name, key, NULL_VERSION)
                 if removed:
@@ -106,15 +117,20 @@ class Index:
             new = NewVersion(bucket.name, key, blob="", size=0, etag="")
             marker = self._insert(tx, bucket, new, is_delete_marker=True)
             self._record_event(tx, bucket, marker, "s3:ObjectRemoved:DeleteMarkerCreated", requester)
-        return marker
+            return marker
+
+        return self.together(write)
 
     def delete_version(self, bucket: Bucket, key: str, version_id: str, requester: str) -> ObjectVersion | None:
         """Remove one version for good; the next newest becomes current. None where there was no such version."""
-        with self.transaction() as tx:
+
+        def write(tx: Connection) -> ObjectVersion | None:
             removed = self._remove(tx, bucket.name, key, version_id)
             if removed:
                 self._record_event(tx, bucket, removed, "s3:ObjectRemoved:Delete", requester)
-        return removed
+            return removed
+
+        return self.together(write)
 
     def set_tags(self, version: ObjectVersion, tags: Mapping[str, str]) -> None:
         with self.transaction() as tx:
@@ -237,6 +253,22 @@ class Index:
         with self.transaction() as tx:
             tx.executemany(_SQL["forget_garbage"], [{"blob": blob} for blob in blobs])
 
+    def last_unsynced(self) -> int:
+        """The newest row of a small body that may not be on disk; 0 where all are."""
+        row = self._database.read_one(_SQL["last_unsynced"])
+        return int(row["sequence"] or 0) if row else 0
+
+    def unsynced(self, page_size: int = 500) -> Iterator[tuple[str, bytes]]:
+        """Blobs that may not be on disk, with their bytes, oldest first."""
+        after = 0
+        while page := self._database.read(_SQL["list_unsynced"], {"after": after, "limit": page_size}):
+            yield from ((row["blob"], row["body"]) for row in page)
+            after = page[-1]["sequence"]
+
+    def forget_unsynced(self, sequence: int) -> None:
+        """The bodies up to this row are on disk."""
+        self.together(lambda tx: tx.execute(_SQL["forget_unsynced"], {"sequence": sequence}))
+
     def named_blobs(self) -> set[str]:
         return {row["blob"] for row in self._database.read(_SQL["named_blobs"])}
 
@@ -259,6 +291,8 @@ class Index:
             if replaced:
                 self._discard(tx, replaced["blob"])
         tx.execute(_SQL["retire_current"], names)
+        if new.unsynced is not None:
+            tx.execute(_SQL["add_unsynced"], {"blob": new.blob, "body": new.unsynced})
         row = tx.execute(
             _SQL["insert_version"],
             names

@@ -104,3 +104,15 @@ SELECT sequence, event FROM pending_event ORDER BY sequence
 
 -- name: forget_event
 DELETE FROM pending_event WHERE sequence = :sequence
+
+-- name: add_unsynced
+INSERT INTO unsynced_body (blob, body) VALUES (:blob, :body)
+
+-- name: last_unsynced
+SELECT max(sequence) AS sequence FROM unsynced_body
+
+-- name: list_unsynced
+SELECT sequence, blob, body FROM unsynced_body WHERE sequence > :after ORDER BY sequence LIMIT :limit
+
+-- name: forget_unsynced
+DELETE FROM unsynced_body WHERE sequence <= :sequence

@@ -110,7 +110,7 @@ class ObjectVersion:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version about to be committed; its blob is already on disk."""
+    """A version about to be committed. Its blob is on disk already, or `unsynced` has its bytes for the same commit."""
 
     bucket: str
     key: str
@@ -119,6 +119,7 @@ class NewVersion:
     etag: str
     attributes: Attributes = field(default_factory=Attributes)
     tags: Mapping[str, str] = field(default_factory=dict)
+    unsynced: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

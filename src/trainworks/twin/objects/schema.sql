@@ -53,3 +53,10 @@ CREATE TABLE IF NOT EXISTS pending_event (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     event    TEXT NOT NULL                               -- JSON: buckets.ObjectEvent
 );
+
+-- Bytes of small bodies whose files may not be on disk yet; gone once they are.
+CREATE TABLE IF NOT EXISTS unsynced_body (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    blob     TEXT NOT NULL,
+    body     BLOB NOT NULL
+);

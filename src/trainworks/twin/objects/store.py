@@ -26,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
 _HOUSE_KEEPING_SECONDS = 10.0
 _STAGE_ATTEMPTS = 5
+_UNSYNCED_BYTES = 16 << 20
 _TWIN = "trainworks"
 
 
@@ -43,6 +44,9 @@ class TwinObjectStore:
         self.blobs = Blobs(home / "objects")
         self.access = Access(authorizer, buckets)
         self._buckets = buckets
+        self._unsynced_bytes = 0
+        for blob, body in self.index.unsynced():
+            self.blobs.restore(blob, body)
         self._wake = threading.Event()
         self._closing = False
         self._house_keeper = threading.Thread(target=self._keep_house, name="objects-house-keeping", daemon=True)
@@ -99,7 +103,8 @@ class TwinObjectStore:
         with self.blobs.create() as writer:
             etag = _copy_path(body, writer) if isinstance(body, Path) else _copy_stream(body, writer)
             attributes = Attributes(headers={"content-type": content_type}, encryption=encryption)
-            new = NewVersion(bucket, key, writer.finish(), writer.size, etag, attributes)
+            unsynced = writer.finish_small()
+            new = NewVersion(bucket, key, writer.blob, writer.size, etag, attributes, unsynced=unsynced)
             version = self.commit(new, "s3:ObjectCreated:Put", caller)
         return self.info(version)
 
@@ -197,17 +202,21 @@ class TwinObjectStore:
 
         Raises `NoSuchBucket` where the bucket was deleted while the body came in.
         """
-        with self.index.transaction():
+        requester = _requester(caller)
+
+        def write(_tx: Connection) -> tuple[bool, ObjectVersion]:
             configured = self.access.bucket(new.bucket)
-            requester = _requester(caller)
-            version = self.index.put(
+            return configured.notifies, self.index.put(
                 configured, new, event_name=event_name, requester=requester, precondition=precondition, also=also
             )
-        self.changed(configured.notifies)
+
+        notifies, version = self.index.together(write)
+        self._unsynced_bytes += len(new.unsynced or b"")  # a count that may be a little off: it only says when to sync
+        self.changed(notifies or self._unsynced_bytes > _UNSYNCED_BYTES)
         return version
 
     def changed(self, notifies: bool) -> None:
-        """Have events delivered now rather than at the next round."""
+        """Have house kept now rather than at the next round: there is an event to deliver."""
         if notifies:
             self._wake.set()
 
@@ -223,6 +232,7 @@ class TwinObjectStore:
         while not self._closing:
             try:
                 self.deliver_events()
+                self.sync_bodies()
                 self.remove_garbage()
             except Exception:  # noqa: BLE001 -- recorded; the disk may be full now and not in the next round
                 _LOG.exception("a round of house-keeping of the object store failed")
@@ -237,6 +247,13 @@ class TwinObjectStore:
             except Exception:  # noqa: BLE001 -- recorded; a bad destination must not hold up the others
                 _LOG.exception("the event %s of s3://%s/%s was lost", event.event_name, event.bucket, event.key)
             self.index.forget_event(event.sequencer)
+
+    def sync_bodies(self) -> None:
+        """Bring the files of small bodies to disk, and forget the copies that were kept until then."""
+        if last := self.index.last_unsynced():
+            self._unsynced_bytes = 0
+            self.blobs.sync()
+            self.index.forget_unsynced(last)
 
     def remove_garbage(self) -> int:
         """Unlink blobs that no row has named for a while; links in job folders keep their bytes."""

@@ -8,9 +8,34 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _Turn:
+    """One caller's work in a shared transaction, and what became of it. `leads` who runs the transaction for all."""
+
+    __slots__ = ("_woken", "error", "leads", "result", "work")
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        self.work = work
+        self.leads = False
+        self.error: BaseException | None = None
+        self.result: Any = None
+        self._woken = threading.Lock()
+        self._woken.acquire()
+
+    def wait(self) -> None:
+        """Until the work is done, or this one is to lead."""
+        self._woken.acquire()
+
+    def wake(self) -> None:
+        self._woken.release()
 
 
 class Database:
@@ -20,6 +45,10 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = path
         self._write_lock = threading.RLock()
+        self._writing_thread = 0
+        self._turns_lock = threading.Lock()
+        self._led = False
+        self._waiting: deque[_Turn] = deque()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._writer = self._connect()
@@ -43,6 +72,7 @@ class Database:
                 yield self._writer
                 return
             self._writer.execute("BEGIN IMMEDIATE")
+            self._writing_thread = threading.get_ident()
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
@@ -51,6 +81,56 @@ class Database:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+            finally:
+                self._writing_thread = 0
+
+    def together(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in a transaction that it shares with all who ask while another is on its way to disk.
+
+        What it gives is on disk when this returns. Work that raises is undone alone. Inside a transaction of the same
+        thread it joins that one.
+        """
+        if self._writing_thread == threading.get_ident():
+            return work(self._writer)
+        turn = _Turn(work)
+        with self._turns_lock:
+            if self._led:
+                self._waiting.append(turn)
+            else:
+                self._led = turn.leads = True
+        if not turn.leads:
+            turn.wait()
+        if turn.leads:
+            self._lead(turn)
+        if turn.error is not None:
+            raise turn.error
+        result: T = turn.result
+        return result
+
+    def _lead(self, first: _Turn) -> None:
+        """Run the transaction of all who wait by now, and hand the lead on to one who came since."""
+        turns = [first]
+        try:
+            with self.transaction() as tx:
+                with self._turns_lock:
+                    turns += self._waiting
+                    self._waiting.clear()
+                for turn in turns:
+                    _run(turn, tx)
+        except BaseException as error:
+            for turn in turns:
+                turn.error = turn.error or error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            with self._turns_lock:
+                following = self._waiting.popleft() if self._waiting else None
+                self._led = following is not None
+            for turn in turns[1:]:
+                turn.wake()
+            if following is not None:
+                following.leads = True
+                following.wake()
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -99,3 +179,15 @@ class Database:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         return connection
+
+
+def _run(turn: _Turn, tx: sqlite3.Connection) -> None:
+    tx.execute("SAVEPOINT turn")
+    try:
+        turn.result = turn.work(tx)
+    except Exception as error:
+        if not tx.in_transaction:
+            raise  # the database undid everybody's work: a full disk
+        turn.error = error
+        tx.execute("ROLLBACK TO turn")
+    tx.execute("RELEASE turn")

@@ -32,20 +32,26 @@ MAX_BODY_BYTES = 5 * 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A complete, verified body on disk. `etag` is its MD5, `checksum` base64."""
+    """A complete, verified body. `etag` is its MD5, `checksum` base64.
+
+    It is on disk, or `unsynced` has its bytes, which are committed with the row that names the blob.
+    """
 
     blob: str
     size: int
     etag: str
     checksum_algorithm: str
     checksum: str
+    unsynced: bytes | None = None
 
 
 class BodySink:
     """One body. `write` takes bytes as they come from the connection; `finish` verifies and makes the blob durable."""
 
-    def __init__(self, request: S3Request, claim: PayloadClaim, blobs: Blobs, algorithm: str | None) -> None:
-        """`algorithm` is computed where the request names none."""
+    def __init__(
+        self, request: S3Request, claim: PayloadClaim, blobs: Blobs, algorithm: str | None, small_in_row: bool = False
+    ) -> None:
+        """`algorithm` is computed where the request names none. `small_in_row` where the row takes `unsynced` bytes."""
         headers = request.headers
         self._claim = claim
         self._decoder = ChunkDecoder(claim) if claim.chunked else None
@@ -59,6 +65,7 @@ class BodySink:
         self._sha256 = hashlib.sha256() if claim.sha256 is not None else None
         self._checksum = checksums.running(self.algorithm)
         self._writer = blobs.create()
+        self._small_in_row = small_in_row
 
     def write(self, data: bytes | bytearray) -> None:
         if self._decoder is None:
@@ -83,12 +90,18 @@ class BodySink:
         if self._content_md5 is not None and not hmac.compare_digest(self._content_md5, self._md5.digest()):
             raise S3Error("BadDigest", "The Content-MD5 you specified did not match what we received.", 400)
         self._verify_checksum(trailers)
+        unsynced = None
+        if self._small_in_row:
+            unsynced = self._writer.finish_small()
+        else:
+            self._writer.finish()
         return Body(
-            blob=self._writer.finish(),
+            blob=self._writer.blob,
             size=self._writer.size,
             etag=self._md5.hexdigest(),
             checksum_algorithm=self.algorithm,
             checksum=checksums.encode(self._checksum.digest()),
+            unsynced=unsynced,
         )
 
     @property

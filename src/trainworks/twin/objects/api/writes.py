@@ -66,7 +66,7 @@ class PutObject:
     def begin(self) -> BodySink:
         self._write = permitted_write(self._store, self._request)
         write_precondition(self._request.headers)
-        return BodySink(self._request, self._claim, self._store.blobs, None)
+        return BodySink(self._request, self._claim, self._store.blobs, None, small_in_row=True)
 
     def commit(self, body: Body) -> Answer:
         checksum = Checksum(body.checksum_algorithm, body.checksum)
@@ -78,6 +78,7 @@ class PutObject:
             etag=body.etag,
             attributes=replace(self._write.attributes, checksum=checksum),
             tags=self._write.tags,
+            unsynced=body.unsynced,
         )
         version = committed(self._store, self._request, new, "s3:ObjectCreated:Put")
         headers = {
