@@ -147,7 +147,7 @@ def test_no_template_ends_in_a_traceback(value: Any, condition: Any, output: Any
     ("text", "said"),
     [
         ('{"Resources": ', "template.json:1: not valid JSON: Expecting value (column 15)"),
-        ("a: b: c\n", "template.json:1: not valid YAML: mapping values are not allowed here"),
+        ("a: b: c\n", "template.json:1: not valid YAML: mapping values are not allowed"),
         ("[]", "is no CloudFormation template: holds a list, not an object"),
         ("", "is no CloudFormation template: it is empty"),
         ("# soon\n", "is no CloudFormation template: it is empty"),
