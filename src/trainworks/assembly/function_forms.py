@@ -8,8 +8,9 @@ from typing import Any
 
 from trainworks.assembly.flaw import Flaw, Where
 
-_SUB_NAME = re.compile(r"\$\{([^}]*)\}")
-_SUB_NAME_FORM = re.compile(r"!?[A-Za-z0-9_.: -]+")
+_SUB_NAME = re.compile(r"\$\{([^${}]*)\}")
+_SUB_NAME_FORM = re.compile(r"!.*|[A-Za-z0-9_.: -]+", re.DOTALL)
+_MAX_OPEN = 20
 _SUPPORTED = (
     "Fn::Base64, Fn::GetAtt, Fn::GetAZs, Fn::ImportValue, Fn::Join, Fn::Split, Fn::FindInMap, Fn::Select, Ref, "
     "Fn::Equals, Fn::If, Fn::Not, Condition, Fn::And, Fn::Or, Fn::Contains, Fn::EachMemberEquals, Fn::EachMemberIn, "
@@ -70,7 +71,11 @@ def _sub(value: Any) -> bool:
         if len(value) != 2 or not isinstance(value[0], str) or not isinstance(value[1], Mapping):
             return False
         value = value[0]
-    return isinstance(value, str) and all(_SUB_NAME_FORM.fullmatch(found) for found in _SUB_NAME.findall(value))
+    if not isinstance(value, str):
+        return False
+    names = _SUB_NAME.findall(value)
+    # Many that are never closed cost stock's pattern a time that grows with their square.
+    return value.count("${") <= len(names) + _MAX_OPEN and all(_SUB_NAME_FORM.fullmatch(name) for name in names)
 
 
 def _if(value: Any) -> bool:

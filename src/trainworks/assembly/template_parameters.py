@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainworks.assembly.parameter_values import text, value_refusal
 from trainworks.assembly.template_files import Sources
 from trainworks.errors import RequestError
 
@@ -18,12 +20,9 @@ def refuse_wrong_parameters(sources: Sources, given: Mapping[str, str]) -> None:
                 f"there is no parameter {name!r} in {_who(sources)}",
                 fix=f"one of {', '.join(sorted(declared))}" if declared else "leave --parameter out: it has none",
             )
-        allowed = declared[name].get("AllowedValues")
-        if isinstance(allowed, list) and not all(part in _texts(allowed) for part in _parts(declared[name], value)):
-            raise RequestError(
-                f"parameter {name!r} may not be {value!r}: CloudFormation refuses it",
-                fix=f"one of {', '.join(_texts(allowed))}",
-            )
+        refusal = value_refusal(name, declared[name], value, _matches)
+        if refusal is not None:
+            raise RequestError(f"parameter {name!r} may not be {value!r}: {refusal}", fix=_fix(declared[name]))
 
 
 def _declared(sources: Sources) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -37,11 +36,14 @@ def _who(sources: Sources) -> str:
     return f"the template {names[0]}" if len(names) == 1 else f"any of the templates {', '.join(names)}"
 
 
-def _parts(declared: Mapping[str, Any], value: str) -> list[str]:
-    """Each member of a list has to be allowed by itself."""
-    kind = str(declared.get("Type", "String"))
-    return [part.strip() for part in value.split(",")] if "List" in kind else [value]
+def _fix(declared: Mapping[str, Any]) -> str:
+    allowed = declared.get("AllowedValues")
+    return f"one of {', '.join(map(text, allowed))}" if isinstance(allowed, list) else "see its declaration"
 
 
-def _texts(allowed: list[Any]) -> list[str]:
-    return [str(each).lower() if isinstance(each, bool) else str(each) for each in allowed]
+def _matches(pattern: str, value: str) -> bool:
+    """What Python cannot read is left to CloudFormation, whose expressions are Java's."""
+    try:
+        return re.fullmatch(pattern, value) is not None
+    except re.error:
+        return True

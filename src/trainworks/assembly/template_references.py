@@ -26,7 +26,8 @@ PSEUDO_PARAMETERS = frozenset(
     {"AWS::AccountId", "AWS::NoValue", "AWS::NotificationARNs", "AWS::Partition", "AWS::Region", "AWS::StackId"}
     | {"AWS::StackName", "AWS::URLSuffix"}
 )
-_SUB = re.compile(r"\$\{([^!}][^}]*)\}")
+_SUB = re.compile(r"\$\{([^!${}][^${}]*)\}")
+_MAX_DYNAMIC_REFERENCES = 60
 _DECIDING = ("Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Condition")
 _FREE_TYPES = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormation::Macro", "AWS::Serverless::")
 
@@ -107,6 +108,10 @@ class References:
         if value is None:
             said = f"[{''.join(f'/{step}' for step in where)}] 'null' values are not allowed in templates"
             yield Flaw(where, "is null", "leave it out, or write a value", f"Template format error: {said}")
+        elif isinstance(value, str) and value.count("{{resolve:") > _MAX_DYNAMIC_REFERENCES:
+            said = f"Template format error: Number of dynamic references is greater than {_MAX_DYNAMIC_REFERENCES}"
+            message = f"has more than {_MAX_DYNAMIC_REFERENCES} dynamic references"
+            yield Flaw(where, message, "pass them as parameters", said)
         elif isinstance(value, list):
             for index, each in enumerate(value):
                 yield from self._value(each, (*where, str(index)), taken)

@@ -147,7 +147,17 @@ def parse_template(text: str) -> object:
         raise TemplateTextError(f"not valid {name}: {message}", _ill_formed(name)) from error
     if is_json and _is_deeper(document, MAX_DEPTH):
         raise _too_deep()
+    if "\\ud" in text.lower() and not _is_unicode(document):
+        raise TemplateTextError(f"not valid {name}: half a surrogate pair is no character", _ill_formed(name))
     return document
+
+
+def _is_unicode(document: object) -> bool:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parsed(path: Path, text: str) -> object:

@@ -154,7 +154,7 @@ def test_each_change_of_a_definition_is_a_revision(twin: TestTwin, stack: Stack)
 @pytest.mark.parametrize(
     ("resources", "reason"),
     [
-        ({"Definition": definition(Nonsense=1)}, "unsupported property /Nonsense"),
+        ({"Definition": definition(Nonsense=1)}, r"extraneous key \[Nonsense\]"),
         ({"Definition": definition(Timeout={"AttemptDurationSeconds": 1})}, "at least 60"),
         (platform({"Subnets": ["subnet-00000000"]}), "subnet-00000000"),
         (platform({"InstanceTypes": ["m5.huge"]}), "m5.huge"),

@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from trainworks.twin.emulator import default_groups, engine
 from trainworks.twin.emulator.bucket_documents import (
@@ -202,18 +203,32 @@ def _log_retention(table: dict[str, dict[str, Any]]) -> None:
 
 
 def _template_urls() -> None:
-    """Template URLs that name the bucket in the host, as AWS's own examples do."""
+    """Template URLs that name the bucket in the host, as AWS's own examples do; places that are no S3 are refused."""
     helpers = engine.module("services.cloudformation.helpers")
     stock: Callable[..., Any] = helpers._resolve_document
 
     def resolve_document(params: dict[str, Any], body_key: str, url_key: str, label: str) -> Any:
         url = helpers._p(params, url_key)
-        match = re.match(r"^(https?)://(?P<bucket>[^/]+)\.s3[.-][^/]*/(?P<key>.+)$", url or "")
+        if url and not helpers._p(params, body_key) and not _is_supported(url):
+            return None, helpers._error("ValidationError", f"{url_key} must be a supported URL.")
+        match = re.match(r"^s3://(?P<bucket>[^/]+)/(?P<key>.+)$", url or "") or re.match(
+            r"^(https?)://(?P<bucket>[^/]+)\.s3[.-][^/]*/(?P<key>.+)$", url or ""
+        )
         if match is not None:
             params = {**params, url_key: [f"https://s3.amazonaws.com/{match['bucket']}/{match['key']}"]}
         return stock(params, body_key, url_key, label)
 
     helpers._resolve_document = resolve_document
+
+
+def _is_supported(url: str) -> bool:
+    """Whether a document may be read there: by HTTPS or as S3 names it, or by HTTP from this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    loopback = parts.hostname in ("127.0.0.1", "localhost")
+    return parts.scheme in ("https", "s3") or (parts.scheme == "http" and loopback)
 
 
 def _checked(response: tuple[int, Any, bytes]) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from trainworks.twin.emulator import (
     corrections,
     default_groups,
+    deploy_checks,
     drift,
     engine,
     event_targets,
@@ -28,7 +29,9 @@ from trainworks.twin.emulator import (
     log_filter,
     sessions,
     stack_events,
+    stack_rows,
     subnet_addresses,
+    template_gate,
     update_rules,
 )
 from trainworks.twin.emulator.alarms import Alarms
@@ -175,7 +178,10 @@ class Emulator:
         engine.check_signatures(engine.SERVICE_SIGNATURES.get(name, {}))
         self._persistence.adopt(name, module)
         if name == "cloudformation":
+            template_gate.install(module)
             self._stacks.install(module)
+            deploy_checks.install()
+            stack_rows.install()
             NestedChangeSets().install(module)
             update_rules.install()
             stack_events.install()

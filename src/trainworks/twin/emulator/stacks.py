@@ -16,13 +16,15 @@ from collections.abc import Coroutine, Mapping
 from types import ModuleType
 from typing import Any
 
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import deploy_checks, engine, template_gate
 from trainworks.twin.emulator.journal import Journal
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
 _LOG = logging.getLogger(__name__)
 _SUCCESS = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+_FAILED = ("CREATE_FAILED", "UPDATE_FAILED")
+_MAX_CAUSE = 1000
 
 
 class Stacks:
@@ -41,6 +43,7 @@ class Stacks:
         self._provisioners = engine.module("services.cloudformation.provisioners")
         self._watch_operations()
         self._keep_previous_stacks()
+        self._say_why_it_rolls_back()
         self._provisioners._RESOURCE_HANDLERS[STACK_TYPE] = {
             "create": self._create_nested,
             "update": self._update_nested,
@@ -72,7 +75,13 @@ class Stacks:
             previous = keywords.get("previous_stack")
             if previous is not None:
                 stack["_previous_stack"] = previous
-            await stock(stack_name, *arguments, **keywords)
+            token = deploy_checks.deployed.set(arguments[1])
+            try:
+                await stock(stack_name, *arguments, **keywords)
+            finally:
+                deploy_checks.deployed.reset(token)
+            if stack["StackStatus"] in _SUCCESS:
+                deploy_checks.forget_exports(stack)
             # A nested stack keeps its own until its parent has taken note of the result.
             for ended in [*self._children(stack), *([] if "ParentId" in stack else [stack])]:
                 ended.pop("_previous_stack", None)
@@ -81,6 +90,32 @@ class Stacks:
             module = engine.module(f"services.cloudformation.{name}")
             if hasattr(module, "_deploy_stack_async"):
                 module._deploy_stack_async = deploy_stack_async
+
+    def _say_why_it_rolls_back(self) -> None:
+        """A roll-back's event and the stack's reason name what failed; stock's `Rollback requested` names nothing."""
+        stock = self._stacks._roll_back_operation
+
+        async def roll_back_operation(
+            stack_name: str, stack_id: str, stack: dict[str, Any], operation: dict[str, Any], reason_override: str = ""
+        ) -> None:
+            failed, cause = operation.get("failed_logical_id"), self._last_failure(stack_id)
+            reason = f"The following resource(s) failed to create: [{failed}]." if failed else cause
+            if not reason_override and not operation.get("is_update") and reason:
+                reason_override = f"{reason} Rollback requested by user."
+            await stock(stack_name, stack_id, stack, operation, reason_override)
+            if stack["StackStatus"].endswith("ROLLBACK_COMPLETE") and cause:
+                stack["StackStatusReason"] = f"Resource {failed}: {cause}" if failed else cause
+
+        for name in ("stacks", "handlers", "changesets"):
+            module = engine.module(f"services.cloudformation.{name}")
+            if hasattr(module, "_roll_back_operation"):
+                module._roll_back_operation = roll_back_operation
+
+    def _last_failure(self, stack_id: str) -> str:
+        """The reason of the event that ended the operation."""
+        events = self._cfn._stack_events.get(stack_id, [])
+        found = (event["ResourceStatusReason"] for event in reversed(events) if event["ResourceStatus"] in _FAILED)
+        return str(next(found, ""))
 
     # -- nested stacks ----------------------------------------------------------------------------------------
 
@@ -103,7 +138,7 @@ class Stacks:
         return asyncio.run_coroutine_threadsafe(work, loop).result()
 
     async def _deploy_new(self, logical_id: str, props: dict[str, Any], parent_name: str) -> tuple[str, dict[str, Any]]:
-        template, body, parameters = self._prepare(props, parent_name)
+        template, body, parameters = await self._prepare(props, parent_name)
         parent = self._cfn._stacks[parent_name]
         name = f"{parent_name}-{logical_id}-{secrets.token_hex(6).upper()}"
         region, account = parent["StackId"].split(":")[3:5]
@@ -130,7 +165,7 @@ class Stacks:
     ) -> tuple[str, dict[str, Any]]:
         name = self._provisioners._nested_stack_lookup_name(physical_id)
         child = self._cfn._stacks[name]
-        template, body, parameters = self._prepare(props, parent_name)
+        template, body, parameters = await self._prepare(props, parent_name)
         previous = copy.deepcopy({key: value for key, value in child.items() if key != "_previous_stack"})
         parent = self._cfn._stacks[parent_name]
         if template == previous["_template"] and parameters == previous["_resolved_params"]:
@@ -151,13 +186,17 @@ class Stacks:
         child = self._cfn._stacks.get(name)
         if child is None or child["StackStatus"] == "DELETE_COMPLETE":
             return
+        for output in child.get("Outputs", []):
+            if users := deploy_checks.importers(str(output.get("ExportName", "")), child["StackId"]):
+                named = f"Export {output['ExportName']} cannot be deleted as it is in use by {' and '.join(users)}"
+                raise ValueError(f"Embedded stack {child['StackId']} was not successfully deleted: {named}")
         await self._stacks._delete_stack_async(name, child["StackId"])
         if child["StackStatus"] != "DELETE_COMPLETE":
             raise ValueError(
                 f"Embedded stack {child['StackId']} was not successfully deleted: {child.get('StackStatusReason', '')}"
             )
 
-    def _prepare(self, props: Mapping[str, Any], parent_name: str) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    async def _prepare(self, props: Mapping[str, Any], parent_name: str) -> tuple[dict[str, Any], str, dict[str, Any]]:
         """(template, its text, resolved parameters). Raises `ValueError` with the reason of the failure."""
         url = props.get("TemplateURL")
         if not url:
@@ -166,13 +205,17 @@ class Stacks:
         if error is not None or not body:
             raise ValueError(f"S3 error: the template {url} cannot be read")
         language = engine.module("services.cloudformation.engine")
-        template = language._parse_template(body)
+        template = await asyncio.to_thread(template_gate.read_template, body)
         self._provisioners._check_nested_stack_capabilities(parent_name, template)
         given = props.get("Parameters") or {}
         if any(isinstance(value, list) for value in given.values()):
             raise ValueError("Value of property Parameters must be an object with String (or simple type) properties")
         provided = [{"Key": key, "Value": "" if value is None else str(value)} for key, value in given.items()]
-        return template, body, language._resolve_parameters(template, provided)
+        template = language._apply_transforms(template, provided)
+        parameters = language._resolve_parameters(template, provided)
+        conditions = language._evaluate_conditions(template, parameters)
+        language.validate_template_support(template, conditions, params=parameters)
+        return template, body, parameters
 
     def _record(  # noqa: PLR0917 - the parts of one row
         self,
@@ -295,15 +338,16 @@ def is_interrupted(stack: Mapping[str, Any]) -> bool:
 
 
 def _first_failure(child: Mapping[str, Any], cfn: Any) -> str:
-    """The reason that AWS gives a parent: which of the child's resources failed."""
+    """The reason that AWS gives a parent, which of the child's resources failed, and why, so that the root says it."""
     failed = [
-        event["LogicalResourceId"]
+        event
         for event in cfn._stack_events.get(child["StackId"], [])
-        if event["ResourceStatus"] in ("CREATE_FAILED", "UPDATE_FAILED") and event["ResourceType"] != STACK_TYPE
+        if event["ResourceStatus"] in _FAILED and event["LogicalResourceId"] != child["StackName"]
     ]
     if failed:
         verb = "create" if child["StackStatus"].startswith(("CREATE", "ROLLBACK", "DELETE")) else "update"
-        return f"The following resource(s) failed to {verb}: [{failed[-1]}]."
+        logical_id, cause = failed[-1]["LogicalResourceId"], failed[-1]["ResourceStatusReason"]
+        return f"The following resource(s) failed to {verb}: [{logical_id}]. {logical_id}: {cause[:_MAX_CAUSE]}"
     return str(child.get("StackStatusReason") or child["StackStatus"])
 
 
