@@ -30,6 +30,7 @@ import psutil
 from trainworks.errors import PortInUseError, TwinError
 from trainworks.spec.variables import sandbox_wish
 from trainworks.twin.home import DEFAULT_PORT, Home, RootCredentials
+from trainworks.twin.job_files import remove_tree
 from trainworks.twin.process import end_processes, is_same, start_time
 
 _START_SECONDS = 30.0
@@ -184,7 +185,8 @@ def reset(home: Home) -> None:
     stop(home)
     for entry in home.root.iterdir():
         if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
+            if not remove_tree(entry):
+                raise TwinError(f"{entry} cannot be deleted", fix=f"delete it by hand: rm -rf {entry}")
         elif entry != home.version_file:
             entry.unlink()
     home.version_file.unlink()

@@ -13,19 +13,19 @@ import fcntl
 import hashlib
 import io
 import os
-import shutil
 import subprocess
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.spec.runtime_image import REQUIREMENTS
+from trainworks.twin.archives import ArchiveError, Limits, unpack_tar
+from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError
 
 INSTALL_TIMEOUT_SECONDS = 1800
-MOST_UNPACKED_BYTES = 20 * 1024**3
+_LIMITS = Limits(total_bytes=20 * 1024**3, seconds=1800, links=False)
 _LAST_LINES = 12
 
 
@@ -64,7 +64,7 @@ class Environments:
             raise ApiError(
                 "ValidationException", f"The image layer {digest} is damaged: its content has another digest."
             )
-        shutil.rmtree(place, ignore_errors=True)
+        remove_tree(place)
         place.mkdir(mode=0o700, parents=True)
         unpack(layer, place / "root")
         self._make_environment(place)
@@ -114,38 +114,12 @@ class Environments:
 
 
 def unpack(layer: bytes, folder: Path) -> None:
-    """Unpack a gzipped tar below `folder`: plain files and folders alone, no link, no path that leads out of it.
+    """Unpack a tar below `folder`: plain files and folders alone, no link, no path that leads out of it.
 
     Raises `ApiError('ValidationException')`.
     """
     folder.mkdir(mode=0o700)
-    unpacked = 0
     try:
-        with tarfile.open(fileobj=io.BytesIO(layer), mode="r:gz") as archive:
-            for member in archive:
-                parts = Path(member.name).parts
-                if not (member.isfile() or member.isdir()) or ".." in parts or Path(member.name).is_absolute():
-                    raise ApiError(
-                        "ValidationException", f"The image layer has a member that is not allowed: {member.name!r}"
-                    )
-                unpacked += member.size
-                if unpacked > MOST_UNPACKED_BYTES:
-                    raise ApiError(
-                        "ValidationException", f"The image layer unpacks to over {MOST_UNPACKED_BYTES} bytes."
-                    )
-                _write_member(archive, member, folder / member.name)
-    except (tarfile.TarError, EOFError, OSError) as error:
+        unpack_tar(io.BytesIO(layer), folder, _LIMITS)
+    except (ArchiveError, OSError) as error:
         raise ApiError("ValidationException", f"The image layer cannot be unpacked: {error}") from error
-
-
-def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    if member.isdir():
-        target.mkdir(parents=True, exist_ok=True)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source = archive.extractfile(member)
-    if source is None:
-        raise tarfile.TarError(f"{member.name} has no content")
-    with source, target.open("xb") as file:
-        shutil.copyfileobj(source, file)
-    target.chmod(0o755 if member.mode & 0o100 else 0o644)

@@ -104,7 +104,7 @@ def test_a_layer_that_is_not_its_digest_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/../../out"])
 def test_a_path_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ApiError, match="not allowed"):
+    with pytest.raises(ApiError, match="leads out of its folder"):
         unpack(layer_with(tarfile.TarInfo(name), b"x"), tmp_path / "root")
     assert not (tmp_path / "out").exists()
 
@@ -113,7 +113,7 @@ def test_a_path_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
 def test_anything_but_files_and_folders_is_refused(tmp_path: Path, kind: bytes) -> None:
     member = tarfile.TarInfo("member")
     member.type, member.linkname = kind, "/etc/passwd"
-    with pytest.raises(ApiError, match="not allowed"):
+    with pytest.raises(ApiError, match=r"is a link|is neither a file"):
         unpack(layer_with(member), tmp_path / "root")
 
 
