@@ -54,6 +54,7 @@ class Authorization:
     def __init__(self, root: RootCredentials) -> None:
         self._root = root
         self.actors = Actors(root.access_key_id)
+        self._caller: contextvars.ContextVar[str] = contextvars.ContextVar("caller", default="")
         self._evaluator = engine.module("core.iam_evaluator")
         self._responses = engine.module("core.responses")
         self._install()
@@ -82,6 +83,10 @@ class Authorization:
                 raise ApiError("UnrecognizedClientException", "The security token in the request is invalid.", 403)
             given = {key.lower(): value for key, value in (context or {}).items()}
             self._checked(actor, action, resource, caller.region, given)
+
+    def caller_key(self) -> str:
+        """The access key of the request that is being answered, or ""."""
+        return self._caller.get()
 
     def require(
         self, actor: Actor, action: str, resource: str, region: str, given: Mapping[str, Value] | None = None
@@ -234,6 +239,7 @@ class Authorization:
             if actor is None:
                 return evaluator.AuthError("UnrecognizedClientException", "The security token is invalid.")
             given = {key.lower(): value for key, value in (service_context or {}).items() if value is not None}
+            self._caller.set(access_key)
             try:
                 self._checked(actor, action, resource_arn, region, given)
             except ApiError as error:

@@ -48,6 +48,7 @@ from trainworks.twin.emulator.request_members import request_members
 from trainworks.twin.emulator.resource_types import ResourceTypes
 from trainworks.twin.emulator.sdk_tasks import SdkTasks
 from trainworks.twin.emulator.services import OWN_SERVICES, REFUSED, SERVICES
+from trainworks.twin.emulator.stack_permissions import StackPermissions
 from trainworks.twin.emulator.stacks import Stacks, is_interrupted
 from trainworks.twin.home import Home, RootCredentials
 from trainworks.twin.ports import ApiError, Functions
@@ -83,6 +84,7 @@ class Emulator:
         self._hook.install()
         self._authorization = Authorization(root)
         self._stacks = Stacks(self._persistence.journal)
+        self._stack_permissions = StackPermissions(self._authorization)
         self.buckets = EmulatorBuckets(self._persistence.commit)
         self._recovery: asyncio.Task[None] | None = None
         self._preload: asyncio.TimerHandle | None = None
@@ -189,6 +191,7 @@ class Emulator:
             drift.install()
             self._lambda.install_types()
             self._resources.install()
+            self._stack_permissions.install(module)
         elif name == "ec2":
             default_groups.install(module)
             subnet_addresses.install(module)

@@ -6,7 +6,7 @@ Which members these are the models say (`wire.roles`); to whom the role goes is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from botocore.model import ServiceModel
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.wire.models import service_model
-from trainworks.twin.wire.roles import PassedRole, passed_roles, role_paths
+from trainworks.twin.wire.roles import PassedRole, holds_role, passed_roles, role_paths
 
 # By service, by operation, by member; the most special that fits. An empty one: AWS sets no key.
 _RECIPIENTS: dict[tuple[str, ...], str] = {
@@ -37,6 +37,8 @@ _RECIPIENTS: dict[tuple[str, ...], str] = {
     ("s3",): "s3.amazonaws.com",
     ("stepfunctions",): "states.amazonaws.com",
 }
+# A launch template passes its role when instances are launched with it; a nested stack acts as its root.
+_PASSED_LATER = frozenset({"AWS::EC2::LaunchTemplate", "AWS::CloudFormation::Stack"})
 _RENAMED = {("s3", "PutReplicationConfiguration"): ("s3", "PutBucketReplication")}
 _ATTRIBUTE_OPERATIONS = frozenset({"CreateTopic", "SetTopicAttributes", "Subscribe", "SetSubscriptionAttributes"})
 _INSTANCE_PROFILES = frozenset({"instanceRole", "ec2InstanceProfileArn"})
@@ -79,6 +81,33 @@ def _model(service: str) -> ServiceModel | None:
 def recipient(service: str, member: str) -> str:
     """The service that gets a role."""
     return _RECIPIENTS.get((service, member)) or _RECIPIENTS.get((service,)) or f"{service}.amazonaws.com"
+
+
+def resource_roles(type_name: str, properties: Mapping[str, Any], account: str) -> list[tuple[str, str]]:
+    """(member, ARN) of each role that a resource of a stack hands to a service: the properties are named as members."""
+    if type_name.startswith("AWS::IAM::") and type_name != "AWS::IAM::InstanceProfile":
+        return []
+    if type_name in _PASSED_LATER or not type_name.startswith("AWS::"):
+        return []
+    found = [PassedRole((_member(name),), value) for name, value in _named_roles(properties)]
+    return list(dict.fromkeys((role.path[-1], arn) for role in found for arn in _arns(role, account)))
+
+
+def _named_roles(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _named_roles(value, str(key))
+    elif isinstance(node, list):
+        for item in node:
+            yield from _named_roles(item, name)
+    elif isinstance(node, str) and holds_role(name):
+        yield name, node
+
+
+def _member(name: str) -> str:
+    """A property's name as the member of the API is spelled, where recipients are by member."""
+    lowered = name[:1].lower() + name[1:]
+    return lowered if lowered in _INSTANCE_PROFILES or ("batch", lowered) in _RECIPIENTS else name
 
 
 def _in_attributes(service: str, params: Mapping[str, Any]) -> list[PassedRole]:

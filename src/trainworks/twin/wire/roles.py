@@ -68,6 +68,11 @@ def passed_roles(service_name: str, operation: str, params: Mapping[str, Any]) -
     return found
 
 
+def holds_role(name: str) -> bool:
+    """Whether a member's name says that it holds a role, or several."""
+    return bool(_NAME.search(name)) or any((name,) in paths for paths in _MORE.values())
+
+
 def _excepted(service_name: str, operation: str, member: str) -> bool:
     return bool({(service_name, operation, member), (service_name, "*", member)} & NOT_PASSED.keys())
 
