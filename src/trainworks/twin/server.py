@@ -17,6 +17,9 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +51,9 @@ from trainworks.twin.supervisor import REFUSED, listen
 from trainworks.twin.wire import Endpoint
 
 _LOG = logging.getLogger(__name__)
+_STOP_SECONDS = 3.0
+"""What parts of the twin are given to finish what is in hand. Nothing is lost: it is done again after a start."""
+_EXIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +113,11 @@ class Twin:
 
     def _stop_services(self, keep_instances: bool) -> None:
         agents = [] if keep_instances else running_processes([info.pid for info in self.compute.instances()])
-        self.functions.close()
-        self.batch.stop()
-        self.sagemaker.stop()
+        in_time(_STOP_SECONDS, self.functions.close, self.batch.stop, self.sagemaker.stop)
         self.compute.close()
         # The engine is down, so nothing is started in their place. The next start finds them gone: LOST.
         end_processes(agents)
-        self.shipper.stop()
-        self.outbox.stop()
+        in_time(_STOP_SECONDS, self.shipper.stop, self.outbox.stop)
         self.object_handler.close()
         self.objects.close()
 
@@ -229,6 +232,31 @@ async def serve(home: Home, listener: socket.socket, supervisor_pid: int | None 
         noting.cancel()
         await twin.stop()
         home.server_file.unlink(missing_ok=True)
+        _exit_soon()
+
+
+def in_time(seconds: float, *stops: Callable[[], None]) -> None:
+    """Call all at once, and go on when they are done or the time is over: a download or a build may take minutes."""
+    deadline = time.monotonic() + seconds
+    threads = [threading.Thread(target=stop, name=f"{stop!r}", daemon=True) for stop in stops]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            _LOG.warning("%s has not ended within %s s; its work goes on after the next start", thread.name, seconds)
+
+
+def _exit_soon() -> None:
+    """End the process even where a thread is still in a request or a build: all that was acknowledged is on disk."""
+
+    def end() -> None:
+        logging.shutdown()
+        os._exit(0)
+
+    timer = threading.Timer(_EXIT_SECONDS, end)
+    timer.daemon = True
+    timer.start()
 
 
 async def _note_sandbox(compute: LocalCompute, home: Home, record: dict[str, object]) -> None:
