@@ -105,12 +105,21 @@ def test_who_may_do_nothing_does_nothing(twin: TestTwin, service: str) -> None:
         ("s3", "/some-bucket?Action=GetUser", "", ""),
         ("s3", "/some-bucket?acl", "Any.ListAllMyBuckets", ""),
         ("lambda", "/2015-03-31/functions?Action=GetUser", "", ""),
+        ("monitoring", "/service/GraniteServiceVersion20100801/operation/ListMetrics", "", ""),
+        ("monitoring", "/service/GraniteServiceVersion20100801/operation/ListMetrics?Action=GetMetricData", "", ""),
     ],
 )
 def test_a_request_that_names_two_operations_is_refused(
     twin: TestTwin, service: str, path: str, target: str, form: str
 ) -> None:
-    harmless = ["iam:GetUser", "sqs:ListQueues", "ssm:GetParameter", "s3:ListAllMyBuckets", "s3:GetUser"]
+    harmless = [
+        "iam:GetUser",
+        "sqs:ListQueues",
+        "ssm:GetParameter",
+        "s3:ListAllMyBuckets",
+        "s3:GetUser",
+        "cloudwatch:GetMetricData",
+    ]
     _, session = user(twin, allow([*harmless, "lambda:GetUser", "iam:DeleteRole"]))
     body = form or ("{}" if target else "")
     headers = {"content-type": "text/plain" if "xxx" in form else _FORM if form else "application/x-amz-json-1.0"}

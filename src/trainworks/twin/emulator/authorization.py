@@ -126,6 +126,15 @@ class Authorization:
         """See `ports.ControlPlane.pass_role`."""
         self._check_trust(role_arn, service, {"aws:sourceaccount": caller.account_id}, caller.region)
 
+    def require_service_role(self, role_arn: str, service: str, action: str, resource: str, source_arn: str) -> None:
+        """Raise `ApiError` unless `service` may assume the role for `source_arn` and may then do `action`."""
+        account, region = role_arn.split(":")[4], _region_of(source_arn)
+        self._check_trust(role_arn, service, {"aws:sourceaccount": account, "aws:sourcearn": source_arn}, region)
+        actor = self.actors.of_role(role_arn, service.partition(".")[0])
+        if actor is None:
+            raise ApiError("ValidationException", f"There is no role {role_arn}")
+        self.require(actor, action, resource, region)
+
     def assume_for_service(
         self, role_arn: str, service: str, session_name: str, duration_seconds: int, source_arn: str
     ) -> Credentials:

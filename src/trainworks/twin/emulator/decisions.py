@@ -125,6 +125,8 @@ def trust_policy(role_arn: str) -> ResourcePolicy | None:
 
 
 def _document(document: object) -> Policy:
+    if isinstance(document, Policy):
+        return document
     return parse(document if isinstance(document, str) else json.dumps(document) if document else None)
 
 

@@ -50,6 +50,7 @@ from trainworks.twin.emulator.sdk_tasks import SdkTasks
 from trainworks.twin.emulator.services import OWN_SERVICES, REFUSED, SERVICES
 from trainworks.twin.emulator.stack_permissions import StackPermissions
 from trainworks.twin.emulator.stacks import Stacks, is_interrupted
+from trainworks.twin.emulator.task_permissions import TaskPermissions
 from trainworks.twin.home import Home, RootCredentials
 from trainworks.twin.ports import ApiError, Functions
 from trainworks.twin.resource_types import ResourceType
@@ -205,6 +206,7 @@ class Emulator:
             self._alarms.install(module)
         elif name == "stepfunctions":
             self._sdk_tasks.install(module)
+            TaskPermissions(self._authorization, self._sdk_tasks).install(module)
             executions.install(module)
         elif name == "lambda_svc":
             self._lambda.install(module)

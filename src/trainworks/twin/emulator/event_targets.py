@@ -1,7 +1,7 @@
 """Corrections of EventBridge: log groups as targets, targets that allow it only, and the metrics of rules.
 
-Stock accepts log groups as targets and delivers nothing, publishes to every topic and starts every state machine
-whatever the topic's policy and the target's role say, and counts nothing. Metrics after "EventBridge metrics"
+Stock accepts log groups as targets and delivers nothing, reaches every target whatever its policy and the role say, and
+counts nothing. Metrics after "EventBridge metrics"
 (EventBridge User Guide): `MatchedEvents`, `Invocations` and `FailedInvocations` with the dimension `RuleName`, on the
 default bus.
 """
@@ -15,13 +15,10 @@ from typing import Any
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.authorization import Authorization
-from trainworks.twin.emulator.service_publishing import refusal
-from trainworks.twin.ports import ApiError
+from trainworks.twin.emulator.target_permissions import target_refusal
 
 _LOG = logging.getLogger(__name__)
 _NAMESPACE = "AWS/Events"
-_PRINCIPAL = "events.amazonaws.com"
-_SESSION_SECONDS = 900
 
 
 def install(eventbridge: Any, authorization: Authorization) -> None:
@@ -34,10 +31,8 @@ def install(eventbridge: Any, authorization: Authorization) -> None:
         reason = None
         if service == "logs" and len(parts) == 7:
             reason = _deliver_to_log_group(eventbridge, target, event, rule, view, parts[6].removesuffix(":*"))
-        elif service == "sns":
-            reason = refusal(target["Arn"], _PRINCIPAL, {})
-        elif service == "states":
-            reason = _start_refusal(authorization, target, rule)
+        else:
+            reason = target_refusal(authorization, target, rule or {})
         if reason is None and service != "logs":
             stock_invoke(target, event, rule, view)
         if rule:
@@ -56,22 +51,6 @@ def install(eventbridge: Any, authorization: Authorization) -> None:
 
     eventbridge._invoke_target = invoke_target
     eventbridge._matches_pattern_view = matches_pattern_view
-
-
-def _start_refusal(authorization: Authorization, target: dict[str, Any], rule: Any) -> str | None:
-    """Why a state machine is not started, or None: the target's role has to let EventBridge start it."""
-    role_arn, rule_arn = target.get("RoleArn"), str((rule or {}).get("Arn", ""))
-    if not role_arn:
-        return f"the target {target['Arn']} has no role"
-    try:
-        session = authorization.assume_for_service(role_arn, _PRINCIPAL, "events", _SESSION_SECONDS, rule_arn)
-        try:
-            authorization.authorize(session.caller, "states:StartExecution", target["Arn"])
-        finally:
-            engine.service("sts")._sessions.pop(session.access_key_id, None)
-    except ApiError as error:
-        return error.message
-    return None
 
 
 def _count(rule_name: str, *metric_names: str | None) -> None:

@@ -47,6 +47,10 @@ def install() -> None:
         if service in _REST:
             others = {name: value for name, value in query_params.items() if name != "Action"}
             found = stock(service, method, path, {}, b"", others)
+        elif path.startswith("/service/"):
+            # The path of the CBOR protocol; nothing else names an operation beside it.
+            named = "Action" in query_params or "." in headers.get("x-amz-target", "")
+            found = None if named else f"{prefix}:{path.rpartition('/')[2]}"
         elif _ambiguous(headers, body, query_params):
             found = None
         else:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.ports import ApiError
+from trainworks.twin.wire.protocols.cbor import decode
 
 _LOGS_TAGGING = {"TagResource", "UntagResource", "ListTagsForResource"}
 
@@ -34,6 +36,8 @@ def install() -> None:
     ) -> str:
         if service == "ec2" and _first(params, "Action").startswith("Describe"):
             return "*"  # none of them knows resources
+        if "cbor" in headers.get("content-type", ""):
+            body = _as_json(body)
         resource = str(stock_arn(service, method, path, headers, body, params, region, account))
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         if service != "logs" or operation in _LOGS_TAGGING:
@@ -65,6 +69,14 @@ def interface_resources(params: Mapping[str, Any], region: str, account: str) ->
     names = [name for name in params if name.startswith("SecurityGroupId.")]
     groups = [f"security-group/{_first(params, name)}" for name in sorted(names)]
     return [f"arn:aws:ec2:{region}:{account}:{each}" for each in ("network-interface/*", *groups)]
+
+
+def _as_json(body: bytes) -> bytes:
+    """A CBOR body as the JSON that stock reads resources from; what cannot be read, the service itself answers."""
+    try:
+        return json.dumps(decode(body), default=str).encode()
+    except (ValueError, ApiError):
+        return b"{}"
 
 
 def _log_stream(body: bytes) -> str:

@@ -23,7 +23,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.services import BOTOCORE_NAMES
-from trainworks.twin.ports import ApiError, Credentials
+from trainworks.twin.ports import ApiError, Caller, Credentials
 
 SESSION_SECONDS = 3600
 _FRESH_SECONDS = 300
@@ -100,6 +100,10 @@ class SdkTasks:
         answer.pop("ResponseMetadata", None)
         result: dict[str, Any] = _result(answer, model.output_shape)
         return result
+
+    def caller(self) -> Caller:
+        """The session of the running machine's role, for what is done for it without a request."""
+        return self._credentials(self._scope()[0]).caller
 
     def _as_machine(self, machine: tuple[str, str], work: Callable[..., Any], *arguments: Any) -> Any:
         token = self._machine.set(machine)
