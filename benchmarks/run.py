@@ -16,6 +16,7 @@ from pathlib import Path
 import arrays
 import checks
 import deploys
+import floods
 import inputs
 import starts
 import synth
@@ -32,7 +33,9 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reference", type=Path, default=ROOT.parent / "shared" / "reference")
-    parser.add_argument("--only", choices=["synth", "checks", "starts", "deploys", "arrays", "inputs"], action="append")
+    parser.add_argument(
+        "--only", choices=["synth", "checks", "starts", "deploys", "arrays", "inputs", "logs"], action="append"
+    )
     parser.add_argument("--no-store", action="store_true", help="print only")
     options = parser.parse_args()
     measures = {
@@ -42,6 +45,7 @@ def main() -> int:
         "starts": lambda: starts.measure(TRAINWORKS),
         "arrays": arrays.measure,
         "inputs": inputs.measure,
+        "logs": floods.measure,
     }
     results: list[Figure | Skipped] = []
     for name in options.only or measures:

@@ -6,7 +6,9 @@ Layout (all of it private to the owner, mode 0700):
     credentials.json   access_key_id, secret_access_key of the account's root, made at first start (0600)
     server.json        port, and pid and start time of the server and of its supervisor
     server.log         what the server has to say
-    twin.db            jobs, tasks, batch, images        emulator.db   stacks, IAM, logs, metrics ...
+    twin.db            jobs, tasks, batch, images        emulator.db   stacks, IAM ...
+    logs.db            log groups and events             metrics.db    metric data of CloudWatch
+    in-hand/           what was being worked on, to skip what takes the server down again and again
     objects.db objects/  object data                     instances/ jobs/ images/   the compute plane
 """
 
@@ -29,7 +31,7 @@ DEFAULT_REGION = "us-east-1"
 
 _OWN_NAMES = (
     "version", "credentials.json", "server.", "lock", "keep-instances",
-    "twin.db", "emulator.db", "objects", "instances", "jobs", "images", "functions",
+    "twin.db", "emulator.db", "logs.db", "metrics.db", "objects", "instances", "jobs", "images", "functions", "in-hand",
 )  # fmt: skip
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 
@@ -80,6 +82,18 @@ class Home:
     @property
     def emulator_db(self) -> Path:
         return self.root / "emulator.db"
+
+    @property
+    def logs_db(self) -> Path:
+        return self.root / "logs.db"
+
+    @property
+    def metrics_db(self) -> Path:
+        return self.root / "metrics.db"
+
+    @property
+    def in_hand_dir(self) -> Path:
+        return self.root / "in-hand"
 
     @property
     def instances_dir(self) -> Path:

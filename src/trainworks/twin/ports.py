@@ -3,7 +3,8 @@
 `server.py` builds the parts and hands each the ports it needs; no part imports another part's inside. All calls are
 synchronous and may be made from any thread. Errors that an API caller is to see are `ApiError`.
 
-    services, resources --> ControlPlane   permissions, role credentials, logs, metrics, events   (twin.emulator)
+    services, resources --> ControlPlane   permissions, role credentials, metrics, events         (twin.emulator)
+    services, emulator  --> Logs           log events                                             (twin.services.logs)
     services            --> ObjectStore    object data                                            (twin.objects)
     services            --> Compute        instances and tasks                                    (twin.compute)
     services            --> ImageResolver  an image URI as something that can be executed         (twin.compute.images)
@@ -87,12 +88,6 @@ class ControlPlane(Protocol):
     ) -> Credentials:
         """Mint credentials of `role_arn` for a job; they survive a restart of the server."""
 
-    def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
-        """Append `(timestamp in ms, message)` to a log stream, making group and stream where absent.
-
-        With a `caller` the log permissions of that principal are enforced; `None` is the service itself.
-        """
-
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
         """Store metric values as the service itself."""
 
@@ -104,6 +99,11 @@ class ControlPlane(Protocol):
         detail type; `{}` matches all. An event that fits none of them need not be made. Cheap, and may be called while
         a transaction is open."""
 
+    def function_exists(self, function_arn: str) -> bool: ...
+
+    def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
+        """Run a Lambda function with this event, for a service, and wait for it. Raises `ApiError` where it is gone."""
+
     def subnet_exists(self, subnet_id: str) -> bool: ...
 
     def security_group_exists(self, group_id: str) -> bool: ...
@@ -113,6 +113,40 @@ class ControlPlane(Protocol):
 
     def ecr_layer(self, caller: Caller, image_uri: str, digest: str) -> bytes:
         """One blob (config or layer) of such an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLines:
+    """`count` whole lines (UTF-8, separated by a line feed) of a task's log file, which was read up to `offset`."""
+
+    task_id: str
+    caller: Caller | None
+    log_group: str
+    log_stream: str
+    lines: bytes
+    count: int
+    offset: int
+
+
+class Logs(Protocol):
+    """CloudWatch Logs for the twin's own parts. With a `caller`, that principal's permissions are enforced; `None` is
+    the service itself. Groups and streams are made where they are absent. Durable on return."""
+
+    def check_group(self, caller: Caller, group: str) -> None:
+        """Raise `ApiError` `ResourceNotFoundException` where the caller's account has no such group in the caller's
+        region, `InvalidParameterException` where it cannot have one of that name."""
+
+    def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        """Append `(timestamp in ms, message)` to a log stream. Raises `ApiError`."""
+
+    def output_offset(self, caller: Caller | None, group: str, stream: str) -> int:
+        """Up to where `put_output` brought the file of this stream."""
+
+    def put_output(self, outputs: Sequence[OutputLines]) -> Mapping[str, ApiError]:
+        """Append lines of several tasks, stamped with this moment; those that were refused, by task id.
+
+        The same lines may be given again after a crash: what a stream has up to `offset` is not appended twice.
+        """
 
 
 @dataclass(frozen=True, slots=True)

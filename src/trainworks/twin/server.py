@@ -36,6 +36,7 @@ from trainworks.twin.emulator.emulator import Emulator
 from trainworks.twin.front import Front, Routes
 from trainworks.twin.functions.runner import LocalFunctions
 from trainworks.twin.home import DEFAULT_PORT, Home, default_home, write_private
+from trainworks.twin.in_hand import InHand
 from trainworks.twin.listener import Server
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
@@ -43,6 +44,7 @@ from trainworks.twin.process import end_processes, running_processes, start_time
 from trainworks.twin.resources.registry import resource_types
 from trainworks.twin.services.batch.service import BatchService
 from trainworks.twin.services.cost_anomalies import CostAnomalies
+from trainworks.twin.services.logs.service import LogsService
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.sagemaker.service import Parts, SageMakerService
@@ -66,6 +68,7 @@ class Twin:
     objects: TwinObjectStore
     object_handler: ObjectHandler
     compute: LocalCompute
+    logs: LogsService
     shipper: LogShipper
     outbox: Outbox
     sagemaker: SageMakerService
@@ -76,7 +79,7 @@ class Twin:
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The services of ours."""
-        return (self.sagemaker.endpoint, self.batch.endpoint, self.cost_anomalies.endpoint)
+        return (self.sagemaker.endpoint, self.batch.endpoint, self.cost_anomalies.endpoint, self.logs.endpoint)
 
     def front(self) -> Front:
         """The ASGI application over these parts."""
@@ -94,6 +97,7 @@ class Twin:
         keep = self.home.keep_instances_file.exists()
         await asyncio.to_thread(self._stop_services, keep)
         await self.emulator.stop()
+        self.logs.close()
         self.database.close()
 
     async def discard(self) -> None:
@@ -101,11 +105,13 @@ class Twin:
         self.object_handler.close()
         self.objects.close()
         self.emulator.close()
+        self.logs.close()
         self.database.close()
 
     def _start_services(self) -> None:
         self.objects.start()
         self.outbox.start()
+        self.logs.start()
         self.shipper.start()
         self.sagemaker.start()
         self.batch.start()
@@ -117,7 +123,7 @@ class Twin:
         self.compute.close()
         # The engine is down, so nothing is started in their place. The next start finds them gone: LOST.
         end_processes(agents)
-        in_time(_STOP_SECONDS, self.shipper.stop, self.outbox.stop)
+        in_time(_STOP_SECONDS, self.shipper.stop, self.logs.stop, self.outbox.stop)
         self.object_handler.close()
         self.objects.close()
 
@@ -130,11 +136,16 @@ def build(home: Home, port: int) -> Twin:
     control_plane = emulator.control_plane
     objects = TwinObjectStore(home.root, control_plane, emulator.buckets)
     emulator.attach_objects(objects)
-    functions = LocalFunctions(home.root, control_plane, endpoint_url, sandbox_wish())
-    emulator.attach_functions(functions)
     compute = LocalCompute(database, home.root)
     images = Images(control_plane, home.images_dir)
-    shipper, outbox = LogShipper(database, control_plane), Outbox(database, control_plane)
+    logs = LogsService(Database(home.logs_db), control_plane)
+    emulator.attach_logs(logs)
+    logs.take_over(emulator.old_logs())
+    emulator.forget_old_logs()
+    functions = LocalFunctions(home.root, control_plane, logs, endpoint_url, sandbox=sandbox_wish())
+    emulator.attach_functions(functions)
+    shipper = LogShipper(database, logs, in_hand=InHand(home.in_hand_dir / "log-lines"))
+    outbox = Outbox(database, control_plane)
     parts = Parts(database, control_plane, objects, compute, images, shipper, outbox)
     sagemaker = SageMakerService(parts, home.jobs_dir, endpoint_url)
     batch = BatchService(
@@ -150,7 +161,7 @@ def build(home: Home, port: int) -> Twin:
     compute.on_interruption(batch.on_interruption)
     cost_anomalies = CostAnomalies(database, control_plane)
     types = resource_types(
-        batch.endpoint, sagemaker.endpoint, cost_anomalies.endpoint, EmulatorEc2(), EmulatorBudgets()
+        batch.endpoint, sagemaker.endpoint, cost_anomalies.endpoint, logs.endpoint, EmulatorEc2(), EmulatorBudgets()
     )
     for name, resource_type in types.items():
         emulator.register_resource_type(name, resource_type)
@@ -164,6 +175,7 @@ def build(home: Home, port: int) -> Twin:
         objects,
         ObjectHandler(objects),
         compute,
+        logs,
         shipper,
         outbox,
         sagemaker,

@@ -30,6 +30,7 @@ BOUNDED_TABLES: Mapping[str, str] = {
     "log_shipment": "tasks whose output is not in Logs yet",
     "training_metric_point": "emptied as it fills",
     "garbage": "emptied within a minute",
+    "log_dead_stream": "emptied in the background",
     "cost_anomaly": "as many as a user makes",
     "sagemaker_notebook": "as many as a user makes",
     "emulator_meta": "one row for each service",
@@ -43,6 +44,7 @@ BOUNDED_INDEXES: Mapping[str, str] = {
     "compute_tasks_queued": "tasks that wait",
     "compute_tasks_active": "tasks on instances",
     "compute_tasks_to_stop": "tasks that are being stopped",
+    "log_group_kept_for_days": "as many as a user makes",
     "training_job_to_carry_on": "jobs that are not done with",
     "training_task_running": "tasks that run",
 }

@@ -71,9 +71,10 @@ class Alarms:
         cloudwatch, period = self._cloudwatch, int(alarm.get("Period", 60))
         wanted = {entry["Name"]: entry["Value"] for entry in alarm.get("Dimensions") or []}
         key = (alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(wanted))
-        points = cloudwatch._metrics.get(key) or []
+        series = cloudwatch._metrics.get(key)
         statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
         end = self._clock()
+        points = series.since(end - period * int(alarm.get("EvaluationPeriods", 1))) if series is not None else []
         values: list[float | None] = []
         for back in range(int(alarm.get("EvaluationPeriods", 1)), 0, -1):
             low, high = end - back * period, end - (back - 1) * period

@@ -1,8 +1,9 @@
-"""`ports.ControlPlane` over ministack: what our own services ask of IAM, STS, Logs, CloudWatch, EventBridge and ECR."""
+"""`ports.ControlPlane` over ministack: what our services ask of IAM, STS, Lambda, CloudWatch, EventBridge and ECR."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -11,7 +12,6 @@ from typing import Any
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.durability import Persistence
-from trainworks.twin.emulator.iam_resources import log_resource
 from trainworks.twin.emulator.registry import Registry, repository_arn
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
 from trainworks.twin.ports import ApiError, Caller, Credentials, MetricDatum
@@ -43,31 +43,13 @@ class EmulatorControlPlane:
             )
         )
 
-    def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
-        account = caller.account_id if caller else ACCOUNT_ID
-        region = caller.region if caller else DEFAULT_REGION
-        if caller is not None:
-            self._authorize_log_writes(caller, group, stream)
-        records = [{"timestamp": timestamp, "message": message} for timestamp, message in events]
-
-        def write() -> None:
-            logs = engine.service("cloudwatch_logs")
-            with self._scope(account, region):
-                if group not in logs._log_groups:
-                    _check(logs._create_log_group({"logGroupName": group}))
-                if stream not in logs._log_groups[group]["streams"]:
-                    _check(logs._create_log_stream({"logGroupName": group, "logStreamName": stream}))
-                if records:
-                    document = {"logGroupName": group, "logStreamName": stream, "logEvents": records}
-                    _check(logs._put_log_events(document))
-
-        self._persistence.change(write)
-
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
         def write() -> None:
             cloudwatch = engine.service("cloudwatch")
             with self._scope(ACCOUNT_ID, region):
                 for datum in data:
+                    if not math.isfinite(datum.value):
+                        continue  # no data point
                     dimensions = dict(datum.dimensions)
                     cloudwatch._store_datum(
                         namespace,
@@ -110,6 +92,16 @@ class EmulatorControlPlane:
             each for each in patterns if _allows(each, "source", source) and _allows(each, "detail-type", detail_type)
         ]
 
+    def function_exists(self, function_arn: str) -> bool:
+        return _function(function_arn) is not None
+
+    def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
+        with self._scope(caller.account_id, caller.region):
+            record = _function(function_arn)
+            if record is None:
+                raise ApiError("ResourceNotFoundException", f"Function not found: {function_arn}", 404)
+            engine.service("lambda_svc")._execute_function_with_config_scope(record, event)
+
     def subnet_exists(self, subnet_id: str) -> bool:
         return _has_key(engine.service("ec2")._subnets, subnet_id)
 
@@ -125,16 +117,14 @@ class EmulatorControlPlane:
         self.authorize(caller, "ecr:GetDownloadUrlForLayer", repository_arn(image_uri))
         return self._registry.blob(image_uri, digest)
 
-    def _authorize_log_writes(self, caller: Caller, group: str, stream: str) -> None:
-        group_arn = f"arn:aws:logs:{caller.region}:{caller.account_id}:log-group:{group}"
-        logs = engine.service("cloudwatch_logs")
-        with self._scope(caller.account_id, caller.region):
-            known = logs._log_groups.get(group)
-        if known is None:
-            self.authorize(caller, "logs:CreateLogGroup", log_resource(group_arn))
-        if known is None or stream not in known["streams"]:
-            self.authorize(caller, "logs:CreateLogStream", log_resource(group_arn, stream))
-        self.authorize(caller, "logs:PutLogEvents", log_resource(group_arn, stream))
+
+def _function(function_arn: str) -> Any:
+    """What ministack executes for a function's ARN, or None where there is no such function."""
+    functions = engine.service("lambda_svc")
+    account, region = function_arn.split(":")[4], function_arn.split(":")[3]
+    with engine.module("core.responses").request_scope(account, region):
+        record, config, _ = functions._get_func_record_for_ref(function_arn)
+        return None if record is None else functions._execution_record_for_config(record, config)
 
 
 def _check(response: tuple[int, Any, Any]) -> None:

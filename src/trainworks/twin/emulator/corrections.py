@@ -38,7 +38,6 @@ def install(buckets: EmulatorBuckets) -> None:
     _instance_profile(table)
     _bucket(table, buckets, provisioners)
     _auto_delete_objects(table, buckets)
-    _log_retention(table)
     _template_urls()
     for type_name in [name for name in table if not offers_type(name)]:
         # Then a stack that uses it fails with "Unsupported resource type", instead of getting something lifeless.
@@ -176,32 +175,6 @@ def _auto_delete_objects(table: dict[str, dict[str, Any]], buckets: EmulatorBuck
     table["Custom::S3AutoDeleteObjects"] = {"create": create, "update": update, "delete": delete}
 
 
-def _log_retention(table: dict[str, dict[str, Any]]) -> None:
-    """The CDK's `Custom::LogRetention`: makes the log group where absent and sets its retention."""
-
-    def apply(properties: Mapping[str, Any]) -> Answer:
-        logs, name = engine.service("cloudwatch_logs"), str(properties["LogGroupName"])
-        if name not in logs._log_groups:
-            _checked(logs._create_log_group({"logGroupName": name}))
-        days = properties.get("RetentionInDays")
-        if days is None:
-            _checked(logs._delete_retention_policy({"logGroupName": name}))
-        else:
-            _checked(logs._put_retention_policy({"logGroupName": name, "retentionInDays": int(days)}))
-        return name, {"LogGroupName": name}
-
-    def delete(physical_id: str, properties: Mapping[str, Any]) -> None:
-        logs, name = engine.service("cloudwatch_logs"), str(properties["LogGroupName"])
-        if properties.get("RemovalPolicy") == "destroy" and name in logs._log_groups:
-            _checked(logs._delete_log_group({"logGroupName": name}))
-
-    table["Custom::LogRetention"] = {
-        "create": lambda logical_id, properties, stack_name: apply(properties),
-        "update": lambda physical_id, old, new, stack_name: apply(new),
-        "delete": delete,
-    }
-
-
 def _template_urls() -> None:
     """Template URLs that name the bucket in the host, as AWS's own examples do; places that are no S3 are refused."""
     helpers = engine.module("services.cloudformation.helpers")
@@ -229,11 +202,6 @@ def _is_supported(url: str) -> bool:
         return False
     loopback = parts.hostname in ("127.0.0.1", "localhost")
     return parts.scheme in ("https", "s3") or (parts.scheme == "http" and loopback)
-
-
-def _checked(response: tuple[int, Any, bytes]) -> None:
-    if response[0] >= 400:
-        raise ValueError(response[2].decode(errors="replace"))
 
 
 def _is_ip_address(text: str) -> bool:

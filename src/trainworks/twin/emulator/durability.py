@@ -5,8 +5,8 @@
     Persistence.commit()              the same from another thread, for our own services
 
 Rows are pickled where they are touched and written only if the bytes differ from what is on disk. One thread writes
-(`writing`); a row counts as written after the commit that has it. Log streams are rows of their own and their events
-are appended (`log_rows`), so that a growing log costs what is added to it.
+(`writing`); a row counts as written after the commit that has it. What grows with history is elsewhere: log events in
+`logs.db`, metric data in `metrics.db`.
 
 A row that cannot be stored fails the request that made it, by name, and what that request changed is undone. Where no
 request made it, the row stays out of the way: it is reported once and looked at again when somebody touches it.
@@ -28,7 +28,6 @@ from typing import Any, TypeVar
 from trainworks.errors import HomeVersionError
 from trainworks.twin.emulator import engine, executions
 from trainworks.twin.emulator.journal import EVERY_ROW, Journal, Row, TouchedDict, Watch
-from trainworks.twin.emulator.log_rows import LogRows
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.writing import Snapshot, UnstorableError, Writer, pickled, unpickled
 from trainworks.twin.home import Home
@@ -52,7 +51,7 @@ _PLAIN_STORES = {
 # Values that are no dictionaries: written as one row whenever a row of their module is.
 _PLAIN_VALUES = {"ec2": ("_default_initialized_scopes",)}
 # Work in progress or copies of what is elsewhere.
-_TRANSIENT = {"ecr._uploads", "cloudwatch_logs._log_records", "lambda_svc._warm_pool", *executions.TRANSIENT}
+_TRANSIENT = {"ecr._uploads", "lambda_svc._warm_pool", *executions.TRANSIENT}
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,7 +73,6 @@ class Persistence:
         self._home = home
         self.database = Database(home.emulator_db, _SCHEMA)
         self._check_version()
-        self._logs = LogRows(self.database)
         self._writer = Writer(self.database, home)
         self._plain: dict[str, list[tuple[TouchedDict, str, ModuleType]]] = {}
         # Over what is known of rows on disk, which the loop and the writer's thread both note.
@@ -104,8 +102,6 @@ class Persistence:
             if attribute in row:
                 setattr(module, attribute, row[attribute])
         self._plain[name] = values
-        if name == "cloudwatch_logs":
-            self._logs.adopt(module, self.journal)
         if not known:
             with self.database.transaction() as tx:
                 tx.execute("INSERT INTO emulator_meta VALUES (?, '1')", (f"module:{name}",))
@@ -215,8 +211,6 @@ class Persistence:
             for row, reason in snapshot.refused.items():
                 if not own:
                     self._keep_out(row, reason)
-            if failed or any(self._logs.owns(store) for store, _ in snapshot.refused):
-                self._logs.forget()
         if failed:
             self.journal.put_back({row for row, _ in snapshot.statements})
 
@@ -232,16 +226,12 @@ class Persistence:
             if row[0].name is None:
                 continue
             try:
-                if not self._logs.takes(row, snapshot):
-                    _row(row, snapshot)
+                _row(row, snapshot)
             except UnstorableError as error:
                 if failures is None or row in self._kept_out:
                     self._keep_out(row, str(error))
                 else:
                     failures[row] = str(error)
-                    if self._logs.owns(row[0]):
-                        # The rest of its stream is good.
-                        self.journal.put_back({row})
             else:
                 self._kept_out.pop(row, None)
         return snapshot
@@ -255,7 +245,7 @@ class Persistence:
         """Give rows back the value that is on disk, after a request that failed; what is not there is gone again."""
         for row in rows:
             store, key = row
-            if store.name is None or key in store.under_way or self._logs.owns(store) or self.journal.in_use(row):
+            if store.name is None or key in store.under_way or self.journal.in_use(row):
                 continue
             found = self.database.read_one(
                 "SELECT value FROM emulator_rows WHERE store = ? AND key = ?", (store.name, repr(key))

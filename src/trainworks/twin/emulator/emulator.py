@@ -14,7 +14,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from types import ModuleType
 from typing import Any
 
@@ -26,7 +26,9 @@ from trainworks.twin.emulator import (
     engine,
     event_targets,
     executions,
-    log_filter,
+    log_groups,
+    metric_checks,
+    old_logs,
     sessions,
     stack_events,
     stack_rows,
@@ -41,8 +43,11 @@ from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.durability import Persistence
 from trainworks.twin.emulator.lambda_functions import LambdaFunctions
 from trainworks.twin.emulator.loading import LoadHook
+from trainworks.twin.emulator.log_groups import AttachedLogs, LogStreams
 from trainworks.twin.emulator.loop import StateLoop
+from trainworks.twin.emulator.metric_data import MetricData
 from trainworks.twin.emulator.nested_change_sets import NestedChangeSets
+from trainworks.twin.emulator.old_logs import OldGroup
 from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.request_members import request_members
 from trainworks.twin.emulator.resource_types import ResourceTypes
@@ -55,6 +60,7 @@ from trainworks.twin.home import Home, RootCredentials
 from trainworks.twin.ports import ApiError, Functions
 from trainworks.twin.resource_types import ResourceType
 from trainworks.twin.sigv4 import SigningKey
+from trainworks.twin.store.database import Database
 from trainworks.twin.wire.current import CurrentCall, answering
 
 Scope = MutableMapping[str, Any]
@@ -80,6 +86,8 @@ class Emulator:
         self._registry = Registry(self._persistence.database)
         self._alarms = Alarms()
         self._lambda = LambdaFunctions()
+        self._metric_data = MetricData(Database(home.metrics_db, synchronous="NORMAL"))
+        self._logs = AttachedLogs()
         self._resources = ResourceTypes(root)
         self._hook = LoadHook(self._loaded)
         self._hook.install()
@@ -142,6 +150,17 @@ class Emulator:
         """Connect what runs Lambda functions, which needs `control_plane` and is therefore built later."""
         self._lambda.attach(functions)
 
+    def attach_logs(self, logs: LogStreams) -> None:
+        """Connect CloudWatch Logs, which needs `control_plane`; before anything of the emulator writes a log."""
+        self._logs.attach(logs)
+
+    def old_logs(self) -> Iterator[OldGroup]:
+        """The log groups that an earlier version kept in `emulator.db`; `forget_old_logs` once they are elsewhere."""
+        return old_logs.groups(self._persistence.database)
+
+    def forget_old_logs(self) -> None:
+        old_logs.forget(self._persistence.database)
+
     def register_resource_type(self, type_name: str, resource_type: ResourceType) -> None:
         """Let stacks use a CloudFormation type of ours, or ours in place of ministack's."""
         self._resources.register(type_name, resource_type)
@@ -156,6 +175,7 @@ class Emulator:
     def close(self) -> None:
         """Write what is left and let go of the database, of an emulator that was never started, too."""
         self._persistence.close()
+        self._metric_data.close()
         self._hook.remove()
 
     def _load_ahead(self) -> None:
@@ -199,10 +219,12 @@ class Emulator:
         elif name == "s3":
             self.buckets.install(module)
         elif name == "eventbridge":
-            event_targets.install(module, self._authorization)
+            event_targets.install(module, self._authorization, self._logs)
         elif name == "cloudwatch_logs":
-            log_filter.install(module)
+            log_groups.install(module, self._logs)
         elif name == "cloudwatch":
+            self._metric_data.install(module)
+            metric_checks.install(module, self._metric_data)
             self._alarms.install(module)
         elif name == "stepfunctions":
             self._sdk_tasks.install(module)

@@ -91,15 +91,6 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
         ("services.cloudwatch", "_dispatch_alarm_actions"): "alarm old_state new_state reason",
         ("services.cloudwatch", "_store_datum"): "namespace name dims ts unit value values counts stat_values",
     },
-    "cloudwatch_logs": {
-        ("services.cloudwatch_logs", "_create_log_group"): "data",
-        ("services.cloudwatch_logs", "_create_log_stream"): "data",
-        ("services.cloudwatch_logs", "_put_log_events"): "data",
-        ("services.cloudwatch_logs", "_build_log_record"): "ptr timestamp_ms message log_group log_stream",
-        ("services.cloudwatch_logs", "_filter_log_events"): "data",
-        ("services.cloudwatch_logs", "_resolve_log_group_name"): "data",
-        ("services.cloudwatch_logs", "_compile_filter_pattern"): "raw",
-    },
     "eventbridge": {
         ("services.eventbridge", "_put_events"): "data allow_aws_source",
         ("services.eventbridge", "_invoke_target"): "target event rule view",

@@ -15,13 +15,15 @@ from typing import Any
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.authorization import Authorization
+from trainworks.twin.emulator.log_groups import AttachedLogs
 from trainworks.twin.emulator.target_permissions import target_refusal
+from trainworks.twin.ports import ApiError
 
 _LOG = logging.getLogger(__name__)
 _NAMESPACE = "AWS/Events"
 
 
-def install(eventbridge: Any, authorization: Authorization) -> None:
+def install(eventbridge: Any, authorization: Authorization, logs: AttachedLogs) -> None:
     """EventBridge was loaded."""
     stock_invoke, stock_matches = eventbridge._invoke_target, eventbridge._matches_pattern_view
 
@@ -30,7 +32,7 @@ def install(eventbridge: Any, authorization: Authorization) -> None:
         service = parts[2] if len(parts) >= 6 else ""
         reason = None
         if service == "logs" and len(parts) == 7:
-            reason = _deliver_to_log_group(eventbridge, target, event, rule, view, parts[6].removesuffix(":*"))
+            reason = _deliver_to_log_group(eventbridge, logs, target, event, rule, view, parts[6].removesuffix(":*"))
         else:
             reason = target_refusal(authorization, target, rule or {})
         if reason is None and service != "logs":
@@ -63,19 +65,18 @@ def _count(rule_name: str, *metric_names: str | None) -> None:
 
 
 def _deliver_to_log_group(  # noqa: PLR0917 - what a target's invocation consists of
-    eventbridge: Any, target: dict[str, Any], event: Any, rule: Any, view: Any, group: str
+    eventbridge: Any, logs: AttachedLogs, target: dict[str, Any], event: Any, rule: Any, view: Any, group: str
 ) -> str | None:
     """Why it was not delivered, or None."""
-    logs = engine.service("cloudwatch_logs")
-    if group not in logs._log_groups:
+    if not logs.group_exists(group):
         return f"log group {group} does not exist"
     view = view or eventbridge._pattern_event_view(event)
     if target.get("InputTransformer"):
         message = eventbridge._apply_input_transformer(target["InputTransformer"], rule, view)
     else:
         message = target.get("Input") or json.dumps(view.event_with_detail())
-    stream = str(event.get("EventId", ""))
-    logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
-    record = {"timestamp": int(time.time() * 1000), "message": message}
-    logs._put_log_events({"logGroupName": group, "logStreamName": stream, "logEvents": [record]})
+    try:
+        logs.put(group, str(event.get("EventId", "")), [(int(time.time() * 1000), message)])
+    except ApiError as error:
+        return error.message
     return None

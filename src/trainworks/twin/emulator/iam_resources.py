@@ -1,8 +1,6 @@
 """Which resource a request is checked on, where ministack differs from AWS.
 
-Sources: the denials that AWS answers with name it (`...:log-group:NAME:log-stream:`), the `arn` of `DescribeLogGroups`
-("includes a trailing :* ... to refer to the ARN in IAM policies", except for the three tagging actions), and
-"Actions, resources, and condition keys for Amazon EC2" in the Service Authorization Reference.
+Source: "Actions, resources, and condition keys for Amazon EC2" in the Service Authorization Reference.
 """
 
 from __future__ import annotations
@@ -15,13 +13,11 @@ from trainworks.twin.emulator import engine
 from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.protocols.cbor import decode
 
-_LOGS_TAGGING = {"TagResource", "UntagResource", "ListTagsForResource"}
-
 
 def install() -> None:
     """The actions were loaded: put our resources in place before the application imports them by name."""
     actions = engine.module("core.iam_actions")
-    stock_arn, stock_context = actions.extract_resource_arn, actions.logs_service_context
+    stock_arn = actions.extract_resource_arn
     stock_more = actions.verified_access_resource_arns
 
     def extract_resource_arn(  # noqa: PLR0917 - ministack's own signature
@@ -38,15 +34,7 @@ def install() -> None:
             return "*"  # none of them knows resources
         if "cbor" in headers.get("content-type", ""):
             body = _as_json(body)
-        resource = str(stock_arn(service, method, path, headers, body, params, region, account))
-        operation = headers.get("x-amz-target", "").rpartition(".")[2]
-        if service != "logs" or operation in _LOGS_TAGGING:
-            return resource
-        group = resource if resource != "*" else f"arn:aws:logs:{region}:{account}:log-group:"
-        return log_resource(group, _log_stream(body))
-
-    def logs_service_context(action: str, body: bytes, resource: str, region: str, account: str) -> Any:
-        return stock_context(action, body, resource.partition(":log-stream:")[0], region, account)
+        return str(stock_arn(service, method, path, headers, body, params, region, account))
 
     def more_resources(params: Mapping[str, Any], region: str, account: str) -> Sequence[str]:
         """Resources that an EC2 call is checked on besides the first."""
@@ -55,13 +43,7 @@ def install() -> None:
         return list(stock_more(params, region, account))
 
     actions.extract_resource_arn = extract_resource_arn
-    actions.logs_service_context = logs_service_context
     actions.verified_access_resource_arns = more_resources
-
-
-def log_resource(group_arn: str, stream: str = "") -> str:
-    """What an action of Logs is checked on: the stream, or the group with an empty one."""
-    return f"{group_arn}:log-stream:{stream}"
 
 
 def interface_resources(params: Mapping[str, Any], region: str, account: str) -> list[str]:
@@ -72,19 +54,11 @@ def interface_resources(params: Mapping[str, Any], region: str, account: str) ->
 
 
 def _as_json(body: bytes) -> bytes:
-    """A CBOR body as the JSON that stock reads resources from; what cannot be read, the service itself answers."""
+    """A CBOR body as the JSON in which ministack looks for names; what is no CBOR has none."""
     try:
         return json.dumps(decode(body), default=str).encode()
-    except (ValueError, ApiError):
+    except (ApiError, ValueError):
         return b"{}"
-
-
-def _log_stream(body: bytes) -> str:
-    try:
-        document = json.loads(body or b"{}")
-    except ValueError:  # no JSON at all: Logs itself answers that
-        return ""
-    return str(document.get("logStreamName") or "") if isinstance(document, dict) else ""
 
 
 def _first(params: Mapping[str, Any], name: str) -> str:

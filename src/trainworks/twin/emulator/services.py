@@ -23,7 +23,6 @@ SERVICES: dict[str, str] = {
         "executed in the sandbox, as the function's role: Python, by the twin's own interpreter, which says where it "
         "stands for another version. Other runtimes and container images are refused when they are invoked"
     ),
-    "logs": "executed",
     "monitoring": (
         "executed, without metric math; alarms on one metric are evaluated every second, and tell topics that let them"
     ),
@@ -42,7 +41,7 @@ SERVICES: dict[str, str] = {
     "tagging": "executed",
 }
 
-OWN_SERVICES = ("sagemaker", "batch", "ce")
+OWN_SERVICES = ("sagemaker", "batch", "ce", "logs")
 """What the front serves without ministack."""
 
 BOTOCORE_NAMES = {"monitoring": "cloudwatch", "states": "stepfunctions", "tagging": "resourcegroupstaggingapi"}
@@ -52,7 +51,6 @@ REFUSED: frozenset[tuple[str, str]] = frozenset(
     {("ec2", name) for name in ("RunInstances", "StartInstances", "RequestSpotInstances", "CreateFleet")}
     | {("ssm", name) for name in ("SendCommand", "StartAutomationExecution", "StartSession")}
     | {("dynamodb", name) for name in ("ExportTableToPointInTime", "ImportTable")}
-    | {("logs", "CreateExportTask")}
     | {("ecr", "GetDownloadUrlForLayer")}
 )
 

@@ -32,7 +32,16 @@ from trainworks.twin.functions.output import Output
 from trainworks.twin.functions.packages import make_runtime
 from trainworks.twin.functions.pool import Pool
 from trainworks.twin.functions.variables import variables
-from trainworks.twin.ports import ApiError, Caller, ControlPlane, Credentials, FunctionResult, FunctionSpec, Invocation
+from trainworks.twin.ports import (
+    ApiError,
+    Caller,
+    ControlPlane,
+    Credentials,
+    FunctionResult,
+    FunctionSpec,
+    Invocation,
+    Logs,
+)
 
 PRINCIPAL = "lambda.amazonaws.com"
 INIT_SECONDS = 10.0
@@ -48,10 +57,13 @@ _LOG = logging.getLogger(__name__)
 class LocalFunctions:
     """See `ports.Functions`. `home` is the twin's, `sandbox` "auto" or "off" as for jobs."""
 
-    def __init__(self, home: Path, control_plane: ControlPlane, endpoint_url: str, sandbox: str = "auto") -> None:
+    def __init__(
+        self, home: Path, control_plane: ControlPlane, logs: Logs, endpoint_url: str, *, sandbox: str = "auto"
+    ) -> None:
         self._home = home
         self._folder = home / "functions"
         self.control_plane = control_plane
+        self.logs = logs
         self._endpoint_url = endpoint_url
         self._sandbox = sandbox
         self.pool = Pool()
@@ -237,7 +249,7 @@ class _Run:
         """A log that cannot be written costs the function nothing, as on AWS."""
         spec = self._spec
         try:
-            self._functions.control_plane.put_log_events(self._caller, spec.log_group, self._stream, events)
+            self._functions.logs.put_log_events(self._caller, spec.log_group, self._stream, events)
         except ApiError as error:
             _LOG.warning("the log of %s is not written: %s", spec.function_arn, error)
 

@@ -8,12 +8,22 @@ from trainworks.twin.resource_types import ResourceType
 from trainworks.twin.resources.batch import ComputeEnvironment, JobDefinition, JobQueue
 from trainworks.twin.resources.cost import AnomalyMonitor, AnomalySubscription, Budget, BudgetsApi
 from trainworks.twin.resources.ec2 import Ec2Api, ElasticIp, FlowLog, NatGateway, SecurityGroupRule
+from trainworks.twin.resources.logs import (
+    Destination,
+    LogGroup,
+    LogRetention,
+    LogStream,
+    MetricFilter,
+    QueryDefinition,
+    ResourcePolicy,
+    SubscriptionFilter,
+)
 from trainworks.twin.resources.notebooks import LifecycleConfig, NotebookInstance
 from trainworks.twin.wire import Endpoint
 
 
-def resource_types(
-    batch: Endpoint, sagemaker: Endpoint, cost_explorer: Endpoint, ec2: Ec2Api, budgets: BudgetsApi
+def resource_types(  # noqa: PLR0917 - the services whose resources there are
+    batch: Endpoint, sagemaker: Endpoint, cost_explorer: Endpoint, logs: Endpoint, ec2: Ec2Api, budgets: BudgetsApi
 ) -> Mapping[str, ResourceType]:
     """Our types by name, over the endpoints of our services and the emulator's EC2 and Budgets."""
     return {
@@ -28,6 +38,14 @@ def resource_types(
         "AWS::EC2::NatGateway": NatGateway(ec2),
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(ec2, is_egress=True),
         "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(ec2, is_egress=False),
+        "AWS::Logs::Destination": Destination(logs),
+        "AWS::Logs::LogGroup": LogGroup(logs),
+        "AWS::Logs::LogStream": LogStream(logs),
+        "AWS::Logs::MetricFilter": MetricFilter(logs),
+        "AWS::Logs::QueryDefinition": QueryDefinition(logs),
+        "AWS::Logs::ResourcePolicy": ResourcePolicy(logs),
+        "AWS::Logs::SubscriptionFilter": SubscriptionFilter(logs),
         "AWS::SageMaker::NotebookInstance": NotebookInstance(sagemaker),
         "AWS::SageMaker::NotebookInstanceLifecycleConfig": LifecycleConfig(sagemaker),
+        "Custom::LogRetention": LogRetention(logs),
     }

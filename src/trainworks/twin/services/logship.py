@@ -1,9 +1,11 @@
 """The output of tasks, from their log files into CloudWatch Logs.
 
 A task writes to a file; that is never slowed down or lost. A service says `follow` when a task starts and `finish` when
-it ended, each in the transaction of the state change. One thread reads what the files got, makes log events of the
-lines, and commits how far it came; after a restart it goes on there. Between the put and the commit of the offset lies
-a moment in which `kill -9` makes the last lines appear twice; none is ever lost.
+it ended, each in the transaction of the state change. One thread goes round the files and takes a part of each, so that
+a flood of one delays no other; it holds one round in memory (4 MiB), whatever waits on disk. Lines go to Logs with the
+offset in the file behind them, which Logs stores with them: after `kill -9` no line is lost and none appears twice.
+
+    round: rows -> read a part of each file -> Logs.put_output -> observers and offsets, in one transaction
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from sqlite3 import Connection, Row
 
-from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.in_hand import InHand
+from trainworks.twin.ports import Caller, Logs, OutputLines
 from trainworks.twin.services.background import Background
 from trainworks.twin.store import Database
 
@@ -43,15 +46,17 @@ _DELETE = "DELETE FROM log_shipment WHERE seq = ?"
 _OPEN = "SELECT 1 FROM log_shipment WHERE task_id = ?"
 
 MAX_EVENT_BYTES = 256 * 1024 - 26
-"""CloudWatch Logs' limit for one event, less what it counts for each."""
-_MAX_EVENTS = 1000
-_READ_BYTES = 1024 * 1024
+"""The longest event that the log driver makes of a line; a longer line becomes several."""
+_MAX_LINES = 10_000
+_ROUND_BYTES = 4 * 1024 * 1024
+_LARGEST_PART, _SMALLEST_PART = 1024 * 1024, 64 * 1024
 _POLL_SECONDS = 0.1
 _PARTIAL_LINE_SECONDS = 1.0
 
 
-LineObserver = Callable[[Connection, str, Sequence[bytes], int], None]
-"""Called with `(transaction, task id, lines, timestamp in ms)` in the transaction that commits how far was read."""
+LineObserver = Callable[[str, Sequence[bytes], int], Callable[[Connection], None] | None]
+"""Called with `(task id, lines, timestamp in ms)`; what it found is written by the function that it returns, in the
+transaction that commits how far was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +70,34 @@ class LogSource:
     caller: Caller | None = None
 
 
-@dataclass(slots=True)
-class _Tail:
-    """How far one file was read; `partial_since` is when an unfinished last line was first seen."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a round takes of one file: whole lines, and whether it has more."""
 
-    offset: int
-    partial_since: float | None = None
+    row: Row
+    output: OutputLines
+    has_more: bool
 
 
 class LogShipper:
     """Owns the table `log_shipment` and the thread that reads the files."""
 
-    def __init__(self, database: Database, control_plane: ControlPlane, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        database: Database,
+        logs: Logs,
+        clock: Callable[[], float] = time.time,
+        *,
+        in_hand: InHand | None = None,
+    ) -> None:
         self._database = database
-        self._control_plane = control_plane
+        self.logs = logs
         self._clock = clock
-        self._tails: dict[int, _Tail] = {}
+        self._in_hand = in_hand or InHand.of_nothing()
+        self._partial_since: dict[int, float] = {}
+        self._last_turn = 0
+        self._had: dict[int, int] = {}
+        self._told: set[str] = set()
         self._shipping = threading.Lock()
         self._background = Background("log-shipper", self._pass)
         self._observers: list[tuple[str, LineObserver]] = []
@@ -111,99 +128,193 @@ class LogShipper:
         self._background.start()
 
     def stop(self) -> None:
-        """End after the pass in hand."""
+        """End after the round in hand."""
         self._background.stop()
 
     def ship(self) -> int:
-        """One pass over all followed files; how many are still open."""
+        """Go round until no followed file has more; how many are still open."""
+        while self._round()[1]:
+            pass
+        return len(self._database.read(_ALL))
+
+    def _pass(self) -> float | None:
+        rows, has_more = self._round()
+        if has_more and not self._background.stopping:
+            return 0.0
+        return _POLL_SECONDS if rows else None
+
+    def _round(self) -> tuple[int, bool]:
+        """Take a part of each file; how many are open behind it, and whether any has more."""
         with self._shipping:
             # Under the write lock: `follow` and `finish` woke us before their transaction was committed.
             with self._database.transaction() as tx:
                 rows = tx.execute(_ALL).fetchall()
-            done = [row["seq"] for row in rows if self._ship_one(row)]
-            if done:
+            parts, done = self._parts(rows)
+            refused = self.logs.put_output([part.output for part in parts])
+            found = [self._observed(part) for part in parts]
+            for part in parts:
+                if part.output.task_id in refused:
+                    # As the log driver on AWS: the task goes on, its output stays in the file.
+                    error = refused[part.output.task_id]
+                    _log.warning("output of %s is not in %s: %s", part.output.task_id, part.output.log_group, error)
+                    done.add(part.row["seq"])
+                elif part.row["finished"] and not part.has_more:
+                    done.add(part.row["seq"])
+            if parts or done:
                 with self._database.transaction() as tx:
+                    for part, writes in zip(parts, found, strict=True):
+                        tx.execute(_OFFSET, (part.output.offset, part.row["seq"]))
+                        for write in writes:
+                            write(tx)
                     tx.executemany(_DELETE, [(seq,) for seq in done])
-                for seq in done:
-                    self._tails.pop(seq, None)
-            return len(rows) - len(done)
+            for seq in done:
+                self._partial_since.pop(seq, None)
+                self._had.pop(seq, None)
+            return len(rows) - len(done), any(part.has_more and part.row["seq"] not in done for part in parts)
 
-    def _pass(self) -> float | None:
-        return _POLL_SECONDS if self.ship() else None
+    def _parts(self, rows: Sequence[Row]) -> tuple[list[_Part], set[int]]:
+        """What this round takes, and the rows of finished files that have nothing left, or nothing to be read."""
+        waiting = [(row, size) for row in rows if (size := _size(Path(row["path"])) - row["offset"]) > 0]
+        done = {row["seq"] for row in rows if row["finished"]} - {row["seq"] for row, _ in waiting}
+        length = max(_SMALLEST_PART, min(_LARGEST_PART, _ROUND_BYTES // max(len(waiting), 1)))
+        parts: list[_Part] = []
+        for row, size in self._turn(waiting, _ROUND_BYTES // length):
+            try:
+                part = self._read(row, length, size)
+            except OSError as error:
+                _log.warning("the log file of %s cannot be read: %s", row["task_id"], error)
+                done |= {row["seq"]} if row["finished"] else set()
+                continue
+            if part is not None:
+                parts.append(part)
+        return parts, done
 
-    def _ship_one(self, row: Row) -> bool:
-        """Ship what one file got; whether it is done with."""
-        tail = self._tails.setdefault(row["seq"], _Tail(row["offset"]))
-        try:
-            for lines, offset in self._read(Path(row["path"]), tail, finished=bool(row["finished"])):
-                self._put(row, lines)
-                tail.offset = offset
-                with self._database.transaction() as tx:
-                    tx.execute(_OFFSET, (offset, row["seq"]))
-                    self._observe(tx, row["task_id"], lines)
-        except ApiError as error:
-            # As the log driver on AWS: the task goes on, its output stays in the file.
-            _log.warning("output of %s is not in %s: %s", row["task_id"], row["log_group"], error)
-            return True
-        return bool(row["finished"])
+    def _turn(self, waiting: list[tuple[Row, int]], count: int) -> list[tuple[Row, int]]:
+        """As many as a round can hold, beginning behind the last one of the round before."""
+        if len(waiting) <= count:
+            return waiting
+        behind = [each for each in waiting if each[0]["seq"] > self._last_turn]
+        chosen = (behind + waiting[: len(waiting) - len(behind)])[:count]
+        self._last_turn = chosen[-1][0]["seq"]
+        return chosen
 
-    def _observe(self, tx: Connection, task_id: str, lines: Sequence[str]) -> None:
-        for prefix, observer in self._observers:
-            if task_id.startswith(prefix):
-                observer(tx, task_id, [line.encode() for line in lines], int(self._clock() * 1000))
-
-    def _put(self, row: Row, lines: Sequence[str]) -> None:
-        timestamp_ms = int(self._clock() * 1000)
+    def _read(self, row: Row, length: int, size: int) -> _Part | None:
+        """Whole lines from the file's offset on; None where there is none yet. Raises `OSError`."""
+        with Path(row["path"]).open("rb") as file:
+            file.seek(row["offset"])
+            data = file.read(length)
+            if b"\n" not in data:
+                data += file.read(MAX_EVENT_BYTES + 1)
+        shipped = self._shipped_before(row)
+        if shipped > 0:
+            # Logs has these lines, which the server did not live to note: only the observers are to see them.
+            data = data[:shipped]
+        at_end = len(data) >= size
+        take_partial = shipped > 0 or (bool(row["finished"]) and at_end)
+        take_partial = take_partial or self._is_stale(row["seq"], data, at_end=at_end)
+        lines, count, taken = cut_lines(data, take_partial=take_partial)
+        if not count:
+            return None
         caller = Caller(**json.loads(row["caller"])) if row["caller"] else None
-        events = [(timestamp_ms, line) for line in lines]
-        self._control_plane.put_log_events(caller, row["log_group"], row["log_stream"], events)
+        offset = row["offset"] + taken
+        output = OutputLines(row["task_id"], caller, row["log_group"], row["log_stream"], lines, count, offset)
+        return _Part(row, output, has_more=taken < size and (not at_end or take_partial or b"\n" in data[taken:]))
 
-    def _read(self, path: Path, tail: _Tail, *, finished: bool) -> Iterator[tuple[list[str], int]]:
-        """Batches of lines with the offset behind each, until the end of the file or of its last whole line."""
-        try:
-            if path.stat().st_size <= tail.offset:
-                return
-            file = path.open("rb")
-        except FileNotFoundError:
+    def _shipped_before(self, row: Row) -> int:
+        """How many bytes behind the row's offset an earlier run had brought to Logs."""
+        if row["seq"] not in self._had:
+            caller = Caller(**json.loads(row["caller"])) if row["caller"] else None
+            self._had[row["seq"]] = self.logs.output_offset(caller, row["log_group"], row["log_stream"])
+        return self._had[row["seq"]] - int(row["offset"])
+
+    def _observed(self, part: _Part) -> list[Callable[[Connection], None]]:
+        """What the observers found; a task that took the server down three times is not looked at again."""
+        writes: list[Callable[[Connection], None]] = []
+        task_id = part.output.task_id
+        for prefix, observer in self._observers:
+            if not task_id.startswith(prefix):
+                continue
+            with self._in_hand.hold(task_id) as may:
+                write = observer(task_id, part.output.lines.split(b"\n"), int(self._clock() * 1000)) if may else None
+            if not may:
+                self._say_skipped(part)
+            if write is not None:
+                writes.append(write)
+        return writes
+
+    def _say_skipped(self, part: _Part) -> None:
+        """Say once in the task's own log that nobody looks at its lines any more."""
+        if part.output.task_id in self._told:
             return
-        with file:
-            while True:
-                file.seek(tail.offset)
-                data = file.read(_READ_BYTES)
-                take_partial = finished or len(data) == _READ_BYTES or self._is_stale(tail, data)
-                lines, length = split_lines(data, take_partial=take_partial)
-                if not lines:
-                    return
-                yield lines, tail.offset + length
+        self._told.add(part.output.task_id)
+        text = "trainworks: no metrics are read from this log any more: the server ended three times while it did"
+        _log.error("%s: %s", part.output.task_id, text)
+        where = (part.output.log_group, part.output.log_stream)
+        self.logs.put_log_events(part.output.caller, *where, [(int(self._clock() * 1000), text)])
 
-    def _is_stale(self, tail: _Tail, data: bytes) -> bool:
+    def _is_stale(self, seq: int, data: bytes, *, at_end: bool) -> bool:
         """Whether an unfinished line (a prompt, a progress bar) has waited long enough to be shown as it is."""
-        if not data or b"\n" in data:
-            tail.partial_since = None
+        if not at_end or not data or b"\n" in data:
+            self._partial_since.pop(seq, None)
             return False
-        now = self._clock()
-        if tail.partial_since is None:
-            tail.partial_since = now
-        return now - tail.partial_since >= _PARTIAL_LINE_SECONDS
+        return self._clock() - self._partial_since.setdefault(seq, self._clock()) >= _PARTIAL_LINE_SECONDS
 
 
-def split_lines(data: bytes, *, take_partial: bool) -> tuple[list[str], int]:
-    """Log messages of `data` and how many bytes they stand for.
+def cut_lines(data: bytes, *, take_partial: bool) -> tuple[bytes, int, int]:
+    """Lines out of what was read: their bytes (UTF-8, one line feed between them), their number, and what was taken.
 
-    At most 1,000 messages; a line beyond the size limit becomes several; empty lines become one blank, because Logs
-    refuses an empty message. Bytes that are not UTF-8 are replaced.
+    At most 10,000; a line beyond the size limit becomes several. Bytes that are not UTF-8 are replaced. An unfinished
+    last line stays for later unless `take_partial`, or unless it is longer than one event.
     """
-    messages: list[str] = []
-    position = 0
-    while position < len(data) and len(messages) < _MAX_EVENTS:
-        end = data.find(b"\n", position, position + MAX_EVENT_BYTES + 1)
-        if end < 0 and not take_partial and len(data) - position <= MAX_EVENT_BYTES:
-            break
-        stop = end if end >= 0 else min(len(data), position + MAX_EVENT_BYTES)
-        line = data[position:stop].removesuffix(b"\r") if end >= 0 else data[position:stop]
-        messages.append(line.decode("utf-8", "replace") or " ")
-        position = stop + 1 if end >= 0 else stop
-    return messages, position
+    end = len(data) if take_partial else data.rfind(b"\n") + 1
+    if not end and len(data) > MAX_EVENT_BYTES:
+        end = _character_start(data, MAX_EVENT_BYTES)
+    pieces: list[bytes] = []
+    count = start = 0
+    # One hop per 256 KiB: to the last line end within the size of one event.
+    while start < end and count < _MAX_LINES:
+        stop = data.rfind(b"\n", start, min(start + MAX_EVENT_BYTES + 1, end)) + 1
+        if stop:
+            piece = data[start : stop - 1]
+        else:
+            stop = end if end - start <= MAX_EVENT_BYTES else _character_start(data, start + MAX_EVENT_BYTES)
+            piece = data[start:stop]
+        lines = piece.count(b"\n") + 1
+        if count + lines > _MAX_LINES:
+            lines = _MAX_LINES - count
+            piece = b"\n".join(piece.split(b"\n", lines)[:lines])
+            stop = start + len(piece) + 1
+        pieces.append(piece)
+        count += lines
+        start = stop
+    return _clean(b"\n".join(pieces)), count, start
+
+
+def _clean(lines: bytes) -> bytes:
+    """Without carriage returns before the line ends, and in UTF-8."""
+    if b"\r\n" in lines:
+        lines = lines.replace(b"\r\n", b"\n")
+    lines = lines.removesuffix(b"\r")
+    try:
+        lines.decode()
+    except UnicodeDecodeError:
+        return lines.decode("utf-8", "replace").encode()
+    return lines
+
+
+def _character_start(data: bytes, place: int) -> int:
+    """The place, or up to three bytes before it where it lies within a character."""
+    for back in range(4):
+        if data[place - back] & 0xC0 != 0x80:
+            return place - back
+    return place
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _parameters(source: LogSource) -> tuple[str, str, str, str, str | None]:

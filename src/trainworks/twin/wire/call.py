@@ -14,13 +14,15 @@ from trainworks.twin.ports import Caller
 class Call:
     """One validated request. `params` has the operation's input shape as boto3 takes it: Python values by member name.
 
-    Timestamps are aware `datetime` in UTC, blobs are `bytes`, absent members are absent.
+    Timestamps are aware `datetime` in UTC, blobs are `bytes`, absent members are absent. `is_internal` says that it is
+    no request of a client: CloudFormation calls for one of its resources, and may set tags that AWS reserves.
     """
 
     operation: str
     params: dict[str, Any]
     caller: Caller
     request_id: str = ""
+    is_internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class Endpoint:
         entry = self._entry(operation)
         model = service_model(self.service_name).operation_model(operation)
         self._check(model, entry, params)
-        return entry.handler(Call(operation, params, caller, new_request_id()))
+        return entry.handler(Call(operation, params, caller, new_request_id(), is_internal=True))
 
     def _run(
         self, protocol: Protocol, operation: OperationModel, request: Request, caller: Caller, request_id: str

@@ -15,6 +15,7 @@ from trainworks.twin.ports import (
     Credentials,
     InstanceInfo,
     MetricDatum,
+    OutputLines,
     PoolSpec,
     Runtime,
     TaskEvent,
@@ -36,8 +37,6 @@ class FakeControlPlane:
     patterns: list[Mapping[str, object]] = field(default_factory=list)
     authorized: list[tuple[str, str, str]] = field(default_factory=list)
     passed: list[tuple[str, str]] = field(default_factory=list)
-    logs: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    log_callers: list[Caller | None] = field(default_factory=list)
     events: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     sessions: int = 0
     broken_events: int = 0
@@ -66,12 +65,6 @@ class FakeControlPlane:
         caller = Caller(arn, "000000000000", "us-east-1", f"ASIA{self.sessions}")
         return Credentials(f"ASIA{self.sessions}", "secret", "token", time.time() + duration_seconds, caller)
 
-    def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
-        if caller is not None:
-            self.authorize(caller, "logs:PutLogEvents", f"{group}:{stream}")
-        self.log_callers.append(caller)
-        self.logs.setdefault((group, stream), []).extend(message for _, message in events)
-
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
         raise NotImplementedError
 
@@ -84,6 +77,12 @@ class FakeControlPlane:
     def event_patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
         return self.patterns
 
+    def function_exists(self, function_arn: str) -> bool:
+        return False
+
+    def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
+        raise NotImplementedError
+
     def subnet_exists(self, subnet_id: str) -> bool:
         return subnet_id != "subnet-missing"
 
@@ -95,6 +94,43 @@ class FakeControlPlane:
 
     def ecr_layer(self, caller: Caller, image_uri: str, digest: str) -> bytes:
         raise NotImplementedError
+
+
+@dataclass
+class FakeLogs:
+    """Keeps lines by group and stream, once each; refuses the groups in `denied`."""
+
+    denied: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    lines: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    callers: list[Caller | None] = field(default_factory=list)
+    offsets: dict[tuple[str, str], int] = field(default_factory=dict)
+    largest_round: int = 0
+
+    def check_group(self, caller: Caller, group: str) -> None:
+        if group in self.absent:
+            raise ApiError("ResourceNotFoundException", "The specified log group does not exist.")
+
+    def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        self.lines.setdefault((group, stream), []).extend(message for _, message in events)
+
+    def output_offset(self, caller: Caller | None, group: str, stream: str) -> int:
+        return self.offsets.get((group, stream), 0)
+
+    def put_output(self, outputs: Sequence[OutputLines]) -> Mapping[str, ApiError]:
+        refused = {}
+        self.largest_round = max(self.largest_round, sum(len(output.lines) for output in outputs))
+        for output in outputs:
+            key = (output.log_group, output.log_stream)
+            if output.log_group in self.denied:
+                refused[output.task_id] = ApiError("AccessDeniedException", "may not logs:PutLogEvents", 403)
+            elif output.offset > self.offsets.get(key, 0):
+                self.offsets[key] = output.offset
+                self.callers.append(output.caller)
+                lines = output.lines.decode().split("\n")
+                assert len(lines) == output.count
+                self.lines.setdefault(key, []).extend(line or " " for line in lines)
+        return refused
 
 
 class FakeCompute:

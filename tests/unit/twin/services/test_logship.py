@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.twin.services.fakes import CALLER, FakeControlPlane
-from trainworks.twin.services.logship import MAX_EVENT_BYTES, LogShipper, LogSource, split_lines
+from tests.unit.twin.services.fakes import CALLER, FakeLogs
+from trainworks.twin.in_hand import InHand
+from trainworks.twin.ports import OutputLines
+from trainworks.twin.services.logship import MAX_EVENT_BYTES, LogShipper, LogSource, cut_lines
 from trainworks.twin.store import Database
 
 
@@ -18,15 +22,17 @@ class Shipping:
         self.now = 1_000.0
         self.file = folder / "log"
         self.database = Database(folder / "twin.db")
-        self.plane = FakeControlPlane()
+        self.logs = FakeLogs()
         self.shipper = self.restart()
 
     def restart(self) -> LogShipper:
-        return LogShipper(self.database, self.plane, clock=lambda: self.now)
+        return LogShipper(self.database, self.logs, clock=lambda: self.now)
 
-    def follow(self) -> None:
+    def follow(self, *names: str) -> None:
+        """Follow `log` as task t, or files of these names as tasks of these names."""
+        sources = [LogSource(name, self.file.with_name(name), "group", name, CALLER) for name in names]
         with self.database.transaction() as tx:
-            self.shipper.follow(tx, [LogSource("t", self.file, "group", "stream", CALLER)])
+            self.shipper.follow(tx, sources or [LogSource("t", self.file, "group", "stream", CALLER)])
 
     def finish(self) -> None:
         with self.database.transaction() as tx:
@@ -38,7 +44,7 @@ class Shipping:
 
     @property
     def messages(self) -> list[str]:
-        return self.plane.logs.get(("group", "stream"), [])
+        return self.logs.lines.get(("group", "stream"), [])
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def test_lines_arrive_as_they_are_written(shipping: Shipping) -> None:
     shipping.write("ee\n\n")
     shipping.shipper.ship()
     assert shipping.messages == ["one", "two", "three", " "]
-    assert shipping.plane.log_callers[0] == CALLER
+    assert shipping.logs.callers[0] == CALLER
 
 
 def test_an_unfinished_line_is_shown_after_a_second_and_at_the_end(shipping: Shipping) -> None:
@@ -88,7 +94,7 @@ def test_a_restart_goes_on_behind_what_was_shipped(shipping: Shipping) -> None:
 def test_a_principal_without_permission_gets_no_logs_and_a_warning(
     shipping: Shipping, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shipping.plane.denied.append(("logs:PutLogEvents", "group"))
+    shipping.logs.denied.add("group")
     shipping.follow()
     shipping.write("one\n")
     assert shipping.shipper.ship() == 0
@@ -110,11 +116,99 @@ def test_a_long_line_becomes_several_events(shipping: Shipping) -> None:
     assert [len(message) for message in shipping.messages] == [MAX_EVENT_BYTES, MAX_EVENT_BYTES, 10]
 
 
+def test_a_flood_delays_no_other_log_and_is_never_in_memory_as_a_whole(shipping: Shipping) -> None:
+    names = ["flood", *(f"quiet-{number}" for number in range(100))]
+    shipping.follow(*names)
+    for name in names:
+        shipping.file.with_name(name).write_bytes(b"x" * 99 + b"\n")
+    with shipping.file.with_name("flood").open("ab") as file:
+        file.write((b"y" * 99 + b"\n") * 300_000)
+    for _ in range(3):
+        shipping.shipper._round()
+    assert all(shipping.logs.lines[("group", name)] == ["x" * 99] for name in names[1:])
+    assert len(shipping.logs.lines[("group", "flood")]) < 300_001
+    shipping.shipper.ship()
+    assert len(shipping.logs.lines[("group", "flood")]) == 300_001
+    assert shipping.logs.largest_round <= 5 * 1024 * 1024
+
+
+def test_lines_that_logs_has_are_not_there_twice_after_a_death_before_the_offset(shipping: Shipping) -> None:
+    shipping.follow()
+    shipping.write("one\n")
+    shipping.logs.put_output([OutputLines("t", CALLER, "group", "stream", b"one", 1, 4)])
+    shipping.write("two\n")
+    shipping.shipper.ship()
+    assert shipping.messages.count("one") == 1
+
+
+def test_what_ends_the_server_again_and_again_is_no_longer_looked_at(tmp_path: Path) -> None:
+    database, logs, seen = Database(tmp_path / "twin.db"), FakeLogs(), []
+
+    class Death(BaseException):
+        pass
+
+    def observer(task_id: str, lines: object, timestamp_ms: int) -> None:
+        seen.append(task_id)
+        if task_id == "bad":
+            raise Death
+
+    (tmp_path / "bad").write_text("poison\n")
+    (tmp_path / "good").write_text("fine\n")
+    for run in range(5):
+        shipper = LogShipper(database, logs, in_hand=_DyingInHand(tmp_path / "in-hand"))
+        shipper.observe("", observer)
+        if run == 0:
+            with database.transaction() as tx:
+                shipper.follow(tx, [LogSource(name, tmp_path / name, "group", name) for name in ("bad", "good")])
+        try:
+            shipper.ship()
+        except Death:
+            continue
+    assert seen == ["bad", "bad", "bad", "good"]
+    assert logs.lines[("group", "bad")][0] == "poison"
+    assert "no metrics are read from this log any more" in logs.lines[("group", "bad")][1]
+
+
+_held: list[object] = []
+
+
+class _DyingInHand(InHand):
+    """Leaves behind what a killed process leaves: the file of what was in hand."""
+
+    @contextmanager
+    def hold(self, item: str) -> Iterator[bool]:
+        holding = super().hold(item)
+        _held.append(holding)  # never closed: its file stays
+        yield holding.__enter__()
+        holding.__exit__(None, None, None)
+
+
 @given(
-    st.lists(st.text(st.characters(exclude_characters="\n\r", exclude_categories=("Cs",)), max_size=20)), st.booleans()
+    st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line and not line.endswith(b"\r")), max_size=30),
+    st.binary(max_size=5).filter(lambda line: b"\n" not in line and b"\r" not in line),
+    st.booleans(),
 )
-def test_splitting_keeps_every_line(lines: list[str], take_partial: bool) -> None:
-    data = "".join(f"{line}\n" for line in lines).encode()
-    messages, length = split_lines(data, take_partial=take_partial)
-    assert length == len(data)
-    assert messages == [line or " " for line in lines]
+def test_cutting_keeps_every_line(lines: list[bytes], rest: bytes, take_partial: bool) -> None:
+    data = b"".join(line + b"\n" for line in lines) + rest
+    body, count, taken = cut_lines(data, take_partial=take_partial)
+    expected = [*lines, *([rest] if take_partial and rest else [])]
+    assert taken == (len(data) if take_partial else len(data) - len(rest))
+    assert count == len(expected)
+    assert (body.decode().split("\n") if count else []) == [line.decode("utf-8", "replace") for line in expected]
+
+
+@pytest.mark.parametrize("data", [b"\xff" * 700_000, "é".encode() * 400_000, b"a\0b" * 300_000])
+def test_a_line_of_any_length_and_bytes_arrives_in_parts(shipping: Shipping, data: bytes) -> None:
+    shipping.follow()
+    shipping.file.write_bytes(data)
+    shipping.finish()
+    shipping.shipper.ship()
+    assert "".join(shipping.messages) == data.decode("utf-8", "replace")
+
+
+def test_ten_thousand_empty_lines_are_a_part(shipping: Shipping) -> None:
+    shipping.follow()
+    shipping.write("\n" * 25_000 + "end\n")
+    shipping.shipper.ship()
+    assert len(shipping.messages) == 25_001
+    assert shipping.messages[-1] == "end"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Row
 
-from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Mount, Runtime, TaskSpec
+from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Logs, Mount, Runtime, TaskSpec
 from trainworks.twin.services.batch.arns import account_of, ecs_task_id, name_of, region_of, task_id
 from trainworks.twin.services.batch.environments import cluster_arn
 from trainworks.twin.services.batch.records import Job, JobSpec
@@ -42,6 +42,7 @@ class LaunchPorts:
 
     control_plane: ControlPlane
     images: ImageResolver
+    logs: Logs
     endpoint_url: str
 
 
@@ -69,6 +70,7 @@ def make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts,
     submitter = Caller(**spec.caller)
     task_arn = ecs_task_arn(environment["arn"], first.job_id, first.attempt + 1)
     execution_caller = _assume_execution_role(control_plane, spec, task_arn)
+    _check_group(ports.logs, execution_caller or submitter, spec)
     if execution_caller is not None:
         _check_logs(control_plane, execution_caller, spec, first)
     runtime = _resolve(ports.images, spec, execution_caller or submitter)
@@ -190,6 +192,24 @@ def _job_credentials(control_plane: ControlPlane, spec: JobSpec, task_arn: str) 
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
         "AWS_SESSION_TOKEN": credentials.session_token,
     }
+
+
+def _check_group(logs: Logs, caller: Caller, spec: JobSpec) -> None:
+    """The log driver makes no group but Batch's own, unless `awslogs-create-group` says so."""
+    configuration = spec.container.get("logConfiguration", {})
+    if configuration.get("logDriver", "awslogs") != "awslogs":
+        return
+    group = log_group_of(spec)
+    try:
+        logs.check_group(caller, group)
+    except ApiError as error:
+        is_made = str(configuration.get("options", {}).get("awslogs-create-group", "false")).lower() == "true"
+        if error.code == "ResourceNotFoundException" and (is_made or group == DEFAULT_LOG_GROUP):
+            return
+        raise LaunchError(
+            "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: "
+            f"failed to create Cloudwatch log stream: {error.code}: {error.message}"
+        ) from error
 
 
 def _check_logs(control_plane: ControlPlane, caller: Caller, spec: JobSpec, first: Job) -> None:

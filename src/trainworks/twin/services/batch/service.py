@@ -85,7 +85,7 @@ class BatchService:
         self._log_callers: dict[str, Caller | None] = {}
         self._closing = threading.Event()
         self._janitor = threading.Thread(target=self.purge, name="batch-janitor", daemon=True)
-        launch_ports = LaunchPorts(control_plane, images, endpoint_url)
+        launch_ports = LaunchPorts(control_plane, images, log_shipper.logs, endpoint_url)
         self.dispatcher = Dispatcher(
             database,
             DispatchPorts(

@@ -90,18 +90,24 @@ class JobMetrics:
         self._sampled_at: dict[str, float] = {}
         self._background = Background("training-metrics", self._pass)
 
-    def on_lines(self, tx: Connection, task_id: str, lines: Sequence[bytes], timestamp_ms: int) -> None:
-        """Take the metrics out of lines that have just been shipped, in the transaction that says so."""
-        task = tx.execute(SQL["task"], (task_id,)).fetchone()
-        row = tx.execute(SQL["job_by_id"], (task["job_id"],)).fetchone() if task else None
+    def on_lines(self, task_id: str, lines: Sequence[bytes], timestamp_ms: int) -> Callable[[Connection], None] | None:
+        """The values in lines that have just been shipped; written in the transaction that says so."""
+        row = self._database.read_one(SQL["job_of_task"], (task_id,))
         if row is None:
-            return
+            return None
         job = job_of_row(row)
-        at = timestamp_ms / 1000
-        for name, value in values_in(lines, definitions_of(job)):
-            tx.execute(SQL["set_metric"], (job.job_id, name, value, at))
-            tx.execute(SQL["insert_metric_point"], (job.region, job.name, name, value, at))
+        found = values_in(lines, definitions_of(job))
+        if not found:
+            return None
+
+        def write(tx: Connection) -> None:
+            at = timestamp_ms / 1000
+            for name, value in found:
+                tx.execute(SQL["set_metric"], (job.job_id, name, value, at))
+                tx.execute(SQL["insert_metric_point"], (job.region, job.name, name, value, at))
             self._background.wake()
+
+        return write
 
     def start(self) -> None:
         self._background.start()

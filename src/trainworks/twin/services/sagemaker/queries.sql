@@ -45,8 +45,8 @@ INSERT INTO training_task (task_id, job_id, attempt, host, state) VALUES (?, ?, 
 -- name: tasks_of_attempt
 SELECT * FROM training_task WHERE job_id = ? AND attempt = ? ORDER BY LENGTH(host), host;
 
--- name: task
-SELECT * FROM training_task WHERE task_id = ?;
+-- name: job_of_task
+SELECT training_job.* FROM training_task JOIN training_job USING (job_id) WHERE task_id = ?;
 
 -- name: tasks_running
 SELECT task_id, host, started_at, name, region, request

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.twin.services.fakes import CALLER, FakeCompute, FakeControlPlane, FakeImages
+from tests.unit.twin.services.fakes import CALLER, FakeCompute, FakeControlPlane, FakeImages, FakeLogs
 from trainworks.twin.services.batch.service import BatchService
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
@@ -25,10 +25,11 @@ class Batch:
         self.now = 1_000.0
         self.database = Database(folder / "twin.db")
         self.control_plane = FakeControlPlane()
+        self.logs = FakeLogs()
         self.compute = FakeCompute(self.database)
         self.images = FakeImages(Path(sys.executable))
         self.outbox = Outbox(self.database, self.control_plane)
-        self.log_shipper = LogShipper(self.database, self.control_plane, clock=lambda: self.now)
+        self.log_shipper = LogShipper(self.database, self.logs, clock=lambda: self.now)
         self.jobs_dir = folder / "jobs"
         self.service = self.make_service()
 

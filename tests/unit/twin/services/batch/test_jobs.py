@@ -253,8 +253,23 @@ def test_output_goes_to_the_group_of_the_definition(batch: Batch) -> None:
     batch.log_shipper.ship()
     stream = batch.job(job_id)["container"]["logStreamName"]
     assert stream.startswith("inference/default/")
-    assert batch.control_plane.logs == {("/my/jobs", stream): ["trainworks: stands for python:3.11", "hello"]}
-    assert "assumed-role/exec/" in str(batch.control_plane.log_callers[0])
+    assert batch.logs.lines == {("/my/jobs", stream): ["trainworks: stands for python:3.11", "hello"]}
+    assert "assumed-role/exec/" in str(batch.logs.callers[0])
+
+
+def test_a_group_that_nobody_made_or_may_make_fails_the_container(batch: Batch) -> None:
+    batch.platform()
+    batch.logs.absent |= {"/absent", "/aws/batch/job"}
+
+    def reason(**options: str) -> str:
+        batch.define("l", container={"logConfiguration": {"logDriver": "awslogs", "options": options}})
+        job = batch.job(batch.submit(jobDefinition="l"))
+        return str(job.get("attempts", [{}])[-1].get("container", {}).get("reason", "")) if job["attempts"] else ""
+
+    missing = reason(**{"awslogs-group": "/absent"})
+    assert missing.startswith("CannotStartContainerError") and "The specified log group does not exist" in missing
+    assert reason(**{"awslogs-group": "/absent", "awslogs-create-group": "true"}) == ""
+    assert reason() == ""
 
 
 def test_listing_filters_and_pages(batch: Batch) -> None:

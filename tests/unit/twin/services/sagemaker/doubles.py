@@ -20,6 +20,7 @@ from trainworks.twin.ports import (
     InstanceInfo,
     MetricDatum,
     ObjectInfo,
+    OutputLines,
     PoolSpec,
     Runtime,
     TaskEvent,
@@ -69,9 +70,28 @@ class RecordingControlPlane:
     ) -> Credentials:
         return Credentials("ASIAROLE", "secret", "token", time.time() + duration_seconds, ROLE)
 
+    def output_offset(self, caller: Caller | None, group: str, stream: str) -> int:
+        return 0
+
+    def put_output(self, outputs: Sequence[OutputLines]) -> Mapping[str, ApiError]:
+        with self._lock:
+            for each in outputs:
+                lines = each.lines.decode().split("\n")
+                self.logs.setdefault(f"{each.log_group}:{each.log_stream}", []).extend(line or " " for line in lines)
+        return {}
+
     def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
         with self._lock:
             self.logs.setdefault(f"{group}:{stream}", []).extend(message for _, message in events)
+
+    def check_group(self, caller: Caller, group: str) -> None:
+        return
+
+    def function_exists(self, function_arn: str) -> bool:
+        return False
+
+    def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
+        raise NotImplementedError
 
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
         with self._lock:

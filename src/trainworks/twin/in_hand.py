@@ -1,0 +1,82 @@
+"""What was in hand when the server died, so that one input can never keep it from starting.
+
+    with in_hand.hold(task_id) as may:       False: the server died three times while it had this in hand; skip it
+        ...
+
+A file says what is in hand, from before the work until after it; it outlives the process, however that ends, and is
+counted at the next start. What went well once is forgotten, so a server that is killed for another reason condemns
+nothing but what was in hand at every one of those deaths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainworks.twin.home import write_private
+
+MOST_DEATHS = 3
+_COUNTS = "counts.json"
+
+_log = logging.getLogger(__name__)
+
+
+class InHand:
+    """The items of one kind of work. `folder` is its own; `most_deaths` are allowed to each item."""
+
+    def __init__(self, folder: Path | None, most_deaths: int = MOST_DEATHS) -> None:
+        self._folder = folder
+        self._most_deaths = most_deaths
+        self._lock = threading.Lock()
+        self._deaths: dict[str, int] = {}
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._count(folder)
+
+    @classmethod
+    def of_nothing(cls) -> InHand:
+        """Keeps no account: for tests, and for parts that are built and never started."""
+        return cls(None)
+
+    @contextmanager
+    def hold(self, item: str) -> Iterator[bool]:
+        """Have the item in hand; False where it is to be skipped."""
+        if self._deaths.get(item, 0) >= self._most_deaths:
+            yield False
+            return
+        if self._folder is None:
+            yield True
+            return
+        file = self._folder / hashlib.sha256(item.encode()).hexdigest()
+        file.write_text(item)
+        try:
+            yield True
+        finally:
+            file.unlink(missing_ok=True)
+        if item in self._deaths:
+            with self._lock:
+                self._deaths.pop(item, None)
+                self._save(self._folder)
+
+    def _count(self, folder: Path) -> None:
+        """Count the deaths of the run before."""
+        counts = folder / _COUNTS
+        self._deaths = json.loads(counts.read_text()) if counts.exists() else {}
+        held = [file for file in folder.iterdir() if file.name != _COUNTS and not file.name.startswith(".")]
+        for file in held:
+            item = file.read_text()
+            self._deaths[item] = self._deaths.get(item, 0) + 1
+            if self._deaths[item] >= self._most_deaths:
+                _log.error("%s was in hand at %s deaths of the server in a row; it is skipped", item, self._most_deaths)
+        if held:
+            self._save(folder)
+        for file in held:
+            file.unlink()
+
+    def _save(self, folder: Path) -> None:
+        write_private(folder / _COUNTS, json.dumps(self._deaths))
