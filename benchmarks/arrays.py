@@ -39,12 +39,13 @@ def xargs() -> None:
 def prepare(twin: ScratchTwin, image: str) -> str:
     """A compute environment, a queue and a definition; gives the definition's name."""
     batch, ec2 = twin.client("batch"), twin.client("ec2")
+    twin.client("iam").create_instance_profile(InstanceProfileName="bench")
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
     batch.create_compute_environment(
         computeEnvironmentName="bench", type="MANAGED",
         computeResources={"type": "EC2", "maxvCpus": 16, "instanceTypes": ["m5.large"], "subnets": [subnet],
-                          "securityGroupIds": [group], "instanceRole": "arn:aws:iam::000000000000:role/bench"},
+                          "securityGroupIds": [group], "instanceRole": "bench"},
     )  # fmt: skip
     batch.create_job_queue(
         jobQueueName="bench", priority=1, computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "bench"}]

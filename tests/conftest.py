@@ -8,11 +8,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from trainworks.assembly import CloudAssembly, SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer
 from trainworks.spec.profile import PROFILES, ProfileName
 from trainworks.testing import TestTwin
+
+# A property is about values. How long one takes is the machine's business, which may be busy.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
 

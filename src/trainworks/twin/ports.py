@@ -108,6 +108,15 @@ class ControlPlane(Protocol):
 
     def security_group_exists(self, group_id: str) -> bool: ...
 
+    def instance_profile_exists(self, profile: str) -> bool:
+        """Whether IAM has an instance profile of this name or ARN."""
+
+    def launch_template(self, reference: Mapping[str, str]) -> Mapping[str, object] | None:
+        """The data (`RequestLaunchTemplateData`) of a version of a launch template, or None where there is none.
+
+        `reference` has `launchTemplateId` or `launchTemplateName`, and may have a `version`.
+        """
+
     def ecr_manifest(self, caller: Caller, image_uri: str) -> bytes | None:
         """The manifest of an image in the twin's own ECR, or None where repository or tag is unknown."""
 

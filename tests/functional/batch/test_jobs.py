@@ -32,6 +32,7 @@ class Platform:
         ec2 = twin.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.8.1.0/24")["Subnet"]["SubnetId"]
+        twin.client("iam").create_instance_profile(InstanceProfileName=self.name)
         self.batch.create_compute_environment(
             computeEnvironmentName=self.name,
             type="MANAGED",
@@ -41,7 +42,7 @@ class Platform:
                 "maxvCpus": 8,
                 "instanceTypes": ["m5.large"],
                 "subnets": [subnet],
-                "instanceRole": "host",
+                "instanceRole": self.name,
             },
         )
         order = [{"order": 1, "computeEnvironment": self.name}]

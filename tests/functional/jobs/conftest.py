@@ -46,6 +46,7 @@ def network(twin: TestTwin) -> dict[str, list[str]]:
 def batch_resources(twin: TestTwin, suffix: str, vpc: dict[str, list[str]], roles: dict[str, str]) -> dict[str, str]:
     """A compute environment, a queue and a definition by name."""
     batch = twin.client("batch")
+    profile = twin.client("iam").create_instance_profile(InstanceProfileName=f"host-{suffix}")["InstanceProfile"]
     environment = batch.create_compute_environment(
         computeEnvironmentName=f"ce-{suffix}",
         type="MANAGED",
@@ -55,7 +56,7 @@ def batch_resources(twin: TestTwin, suffix: str, vpc: dict[str, list[str]], role
             "instanceTypes": ["m5.large"],
             "subnets": vpc["Subnets"],
             "securityGroupIds": vpc["SecurityGroupIds"],
-            "instanceRole": f"arn:aws:iam::{ACCOUNT}:instance-profile/none",
+            "instanceRole": profile["Arn"],
         },
     )["computeEnvironmentArn"]
     queue = batch.create_job_queue(

@@ -26,13 +26,14 @@ ENVIRONMENT = {
         "MinvCpus": 0,
         "InstanceTypes": ["m5.large"],
         "Subnets": [{"Ref": "Subnet"}],
-        "InstanceRole": "arn:aws:iam::000000000000:instance-profile/host",
+        "InstanceRole": {"Ref": "Profile"},
         "UpdateToLatestImageVersion": True,
     },
 }
 NETWORK = {
     "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.7.0.0/16"}},
     "Subnet": {"Type": "AWS::EC2::Subnet", "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.7.1.0/24"}},
+    "Profile": {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": []}},
 }
 
 

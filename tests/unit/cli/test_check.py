@@ -37,7 +37,7 @@ def check(*arguments: str, scanners: bool = False) -> int:
 
 def test_a_clean_template(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("--template", written(CLEAN)) == 0
-    assert "t.json: no errors, no warnings  (1 resource, 30 rules" in capsys.readouterr().out
+    assert "t.json: no errors, no warnings  (1 resource, 31 rules" in capsys.readouterr().out
 
 
 def test_a_finding_says_code_place_value_reason_and_fix(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from trainworks.preflight.rule import Rule
 from trainworks.preflight.rules import (
     alarm_metric,
     autoscaling,
+    batch_refusal,
     blocked_connection,
     broad_permission,
     bucket_lifecycle,
@@ -69,4 +70,5 @@ RULES: tuple[Rule, ...] = (
     autoscaling.RULE,  # TW28
     log_group.RULE,  # TW29
     useless_output.RULE,  # TW30
+    batch_refusal.RULE,  # TW31
 )

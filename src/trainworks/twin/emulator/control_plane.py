@@ -108,6 +108,18 @@ class EmulatorControlPlane:
     def security_group_exists(self, group_id: str) -> bool:
         return _has_key(engine.service("ec2")._security_groups, group_id)
 
+    def instance_profile_exists(self, profile: str) -> bool:
+        profiles = list(dict.values(engine.service("iam")._instance_profiles._data))
+        return any(profile in (each["InstanceProfileName"], each["Arn"]) for each in profiles)
+
+    def launch_template(self, reference: Mapping[str, str]) -> Mapping[str, object] | None:
+        for template in list(dict.values(engine.service("ec2")._launch_templates._data)):
+            if template["LaunchTemplateId"] == reference.get("launchTemplateId") or (
+                template["LaunchTemplateName"] == reference.get("launchTemplateName")
+            ):
+                return _version_of(template, reference.get("version") or "$Default")
+        return None
+
     def ecr_manifest(self, caller: Caller, image_uri: str) -> bytes | None:
         self.authorize(caller, "ecr:GetAuthorizationToken", "*")
         self.authorize(caller, "ecr:BatchGetImage", repository_arn(image_uri))
@@ -125,6 +137,13 @@ def _function(function_arn: str) -> Any:
     with engine.module("core.responses").request_scope(account, region):
         record, config, _ = functions._get_func_record_for_ref(function_arn)
         return None if record is None else functions._execution_record_for_config(record, config)
+
+
+def _version_of(template: Mapping[str, Any], version: str) -> Mapping[str, object] | None:
+    named = {"$Latest": template["LatestVersionNumber"], "$Default": template["DefaultVersionNumber"]}
+    wanted = str(named.get(version, version))
+    found = [each for each in template["Versions"] if str(each["VersionNumber"]) == wanted]
+    return found[0].get("LaunchTemplateData", {}) if found else None
 
 
 def _check(response: tuple[int, Any, Any]) -> None:

@@ -23,6 +23,9 @@ from trainworks.twin.wire.patterns import matcher
 _MAX_PROBLEMS = 20
 _MAX_SHOWN_CHARS = 1000
 
+_ANY_CASE = frozenset({"RetryAction"})
+"""Enumerations of which the documentation says that their values are not case sensitive."""
+
 _TYPES: dict[str, tuple[type, ...]] = {
     "structure": (Mapping,),
     "map": (Mapping,),
@@ -119,7 +122,7 @@ def _broken_constraint(shape: Shape, value: object) -> str:
 
 
 def _string_constraint(shape: StringShape, value: str) -> str:
-    if shape.enum and value not in shape.enum:
+    if shape.enum and (value.upper() if shape.name in _ANY_CASE else value) not in shape.enum:
         return f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
     pattern = shape.metadata.get("pattern")
     # A text that is too long anyway is not matched; one that is too short mostly breaks the pattern, too.

@@ -40,6 +40,7 @@ class FakeControlPlane:
     events: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     sessions: int = 0
     broken_events: int = 0
+    launch_templates: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
     def authorize(
         self, caller: Caller, action: str, resource: str, context: Mapping[str, str | Sequence[str]] | None = None
@@ -88,6 +89,12 @@ class FakeControlPlane:
 
     def security_group_exists(self, group_id: str) -> bool:
         return group_id != "sg-missing"
+
+    def instance_profile_exists(self, profile: str) -> bool:
+        return not profile.endswith("missing")
+
+    def launch_template(self, reference: Mapping[str, str]) -> Mapping[str, object] | None:
+        return self.launch_templates.get(reference.get("launchTemplateId", ""))
 
     def ecr_manifest(self, caller: Caller, image_uri: str) -> bytes | None:
         return None

@@ -6,13 +6,16 @@ Sources: "Job definition parameters" in the AWS Batch user guide; botocore shape
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.spec.batch_constraints import environment_problems
 from trainworks.spec.instance_types import FARGATE_MEMORY_MIB
 from trainworks.twin.ports import ApiError
+from trainworks.twin.services.batch.refusals import refuse
 
 _PLACEHOLDER = re.compile(r"Ref::([A-Za-z0-9_-]+)")
 
@@ -37,7 +40,7 @@ def check_container(container: Mapping[str, Any], *, is_fargate: bool) -> None:
     if not container.get("image"):
         raise ApiError("ClientException", "Container properties must include an image")
     _check_refused(container)
-    _check_environment(container.get("environment", []))
+    refuse(environment_problems(container.get("environment", [])))
     resources = resources_of(container)
     if is_fargate:
         _check_fargate(container, resources)
@@ -61,15 +64,23 @@ def effective_container(
     merged["command"] = [
         substitute(argument, parameters) for argument in overrides.get("command", container.get("command", []))
     ]
-    _check_environment(overrides.get("environment", []))
+    refuse(environment_problems(overrides.get("environment", [])))
     environment = {entry["name"]: entry.get("value", "") for entry in container.get("environment", [])}
     environment |= {entry["name"]: entry.get("value", "") for entry in overrides.get("environment", [])}
     merged["environment"] = [{"name": name, "value": value} for name, value in environment.items()]
-    requirements = _requirements(container) | _requirements(overrides)
+    requirements = _overridden(container, overrides)
     merged["resourceRequirements"] = [{"type": kind, "value": value} for kind, value in requirements.items()]
     merged.pop("vcpus", None)
     merged.pop("memory", None)
     return merged
+
+
+def overrides_chars(overrides: Mapping[str, Any], container: Mapping[str, Any]) -> int:
+    """How long the overrides are, as the JSON that ECS gets: the command as it is run, and the variables given."""
+    given = {name: overrides[name] for name in ("environment", "resourceRequirements") if name in overrides}
+    if "command" in overrides:
+        given["command"] = container["command"]
+    return len(json.dumps(given, separators=(",", ":"), ensure_ascii=False)) if given else 0
 
 
 def substitute(argument: str, parameters: Mapping[str, str]) -> str:
@@ -95,10 +106,27 @@ def resources_of(container: Mapping[str, Any]) -> Resources:
     return resources
 
 
+def _overridden(container: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, str]:
+    """The older `vcpus` and `memory` of overrides change those of a definition, and none of its `resourceRequirements`.
+
+    Source: botocore shape `ContainerOverrides`, members `vcpus` and `memory`.
+    """
+    fixed = {entry["type"] for entry in container.get("resourceRequirements", [])}
+    older = {kind: value for kind, value in _older(overrides).items() if kind not in fixed}
+    return _requirements(container) | older | _listed(overrides)
+
+
+def _older(container: Mapping[str, Any]) -> dict[str, str]:
+    members = {"VCPU": container.get("vcpus"), "MEMORY": container.get("memory")}
+    return {kind: str(value) for kind, value in members.items() if value}
+
+
+def _listed(container: Mapping[str, Any]) -> dict[str, str]:
+    return {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", [])}
+
+
 def _requirements(container: Mapping[str, Any]) -> dict[str, str]:
-    older = {"VCPU": container.get("vcpus"), "MEMORY": container.get("memory")}
-    found = {kind: str(value) for kind, value in older.items() if value}
-    return found | {entry["type"]: entry["value"] for entry in container.get("resourceRequirements", [])}
+    return _older(container) | _listed(container)
 
 
 def _number(kind: str, value: str) -> float:
@@ -123,15 +151,6 @@ def _check_refused(container: Mapping[str, Any]) -> None:
         )
     if "instanceType" in container:
         raise ApiError("ClientException", "instanceType is not applicable to single-node container jobs")
-
-
-def _check_environment(environment: Sequence[Mapping[str, str]]) -> None:
-    for entry in environment:
-        name = entry.get("name", "")
-        if not name or "=" in name or "\0" in name:
-            raise ApiError("ClientException", f"Environment variable name '{name}' is not valid")
-        if name.startswith("AWS_BATCH"):
-            raise ApiError("ClientException", f"Environment variables cannot start with \"AWS_BATCH\": '{name}'")
 
 
 def _check_fargate(container: Mapping[str, Any], resources: Resources) -> None:

@@ -11,22 +11,23 @@ from collections.abc import Mapping, Sequence
 from sqlite3 import Connection, Row
 from typing import Any
 
+from trainworks.spec.batch_constraints import retry_strategy_problems, timeout_problems
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
 from trainworks.twin.services.batch.arns import check_name, scope_of
 from trainworks.twin.services.batch.container import check_container
 from trainworks.twin.services.batch.environments import pass_role
 from trainworks.twin.services.batch.records import SQL
-from trainworks.twin.services.batch.retry import check_retry_strategy
+from trainworks.twin.services.batch.refusals import refuse
 from trainworks.twin.services.batch.tags import put_tags, read_tags
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, page
 
-MIN_TIMEOUT_SECONDS = 60
 _PAGE_SIZE = 100
 _KEPT = (
     "parameters", "schedulingPriority", "containerProperties", "retryStrategy", "propagateTags", "timeout",
     "platformCapabilities",
 )  # fmt: skip
+_SHOWN_EMPTY = ("command", "environment", "mountPoints", "resourceRequirements", "secrets", "ulimits", "volumes")
 _NAME_AND_REVISION = re.compile(r"(?P<name>[^:]+)(?::(?P<revision>\d+))?")
 
 
@@ -115,14 +116,6 @@ def definition_bounds(scope: str, pattern: str) -> tuple[str, str]:
     return exact, exact + "\0"
 
 
-def check_timeout(timeout: Mapping[str, Any]) -> None:
-    seconds = timeout.get("attemptDurationSeconds", MIN_TIMEOUT_SECONDS)
-    if seconds < MIN_TIMEOUT_SECONDS:
-        raise ApiError(
-            "ClientException", f"Timeout attemptDurationSeconds must be at least {MIN_TIMEOUT_SECONDS}, not {seconds}"
-        )
-
-
 def _check_definition(params: Mapping[str, Any]) -> None:
     if params["type"] != "container":
         raise ApiError("ClientException", f"trainworks does not implement job definitions of type {params['type']}")
@@ -132,8 +125,8 @@ def _check_definition(params: Mapping[str, Any]) -> None:
     if len(capabilities) != 1:
         raise ApiError("ClientException", "platformCapabilities must be one of EC2, FARGATE")
     check_container(params["containerProperties"], is_fargate=capabilities[0] == "FARGATE")
-    check_retry_strategy(params.get("retryStrategy", {}))
-    check_timeout(params.get("timeout", {}))
+    refuse(retry_strategy_problems(params.get("retryStrategy", {})))
+    refuse(timeout_problems(params.get("timeout", {})))
 
 
 def _parse(reference: str) -> tuple[str, int | None]:
@@ -156,6 +149,8 @@ def _is_wanted(row: Row, params: Mapping[str, Any]) -> bool:
 
 
 def _detail(tx: Connection, row: Row) -> dict[str, Any]:
+    """Lists that were not given are shown empty, as Batch shows them."""
+    spec = json.loads(row["spec"])
     return {
         "jobDefinitionName": row["name"],
         "jobDefinitionArn": row["arn"],
@@ -164,5 +159,7 @@ def _detail(tx: Connection, row: Row) -> dict[str, Any]:
         "type": "container",
         "containerOrchestrationType": "ECS",
         "tags": read_tags(tx, row["arn"]),
-        **json.loads(row["spec"]),
+        "parameters": {},
+        **spec,
+        "containerProperties": {**dict.fromkeys(_SHOWN_EMPTY, ()), **spec["containerProperties"]},
     }

@@ -12,6 +12,14 @@ from collections.abc import Callable, Mapping
 from sqlite3 import Connection, Row
 from typing import Any
 
+from trainworks.spec.batch_constraints import (
+    EC2_TYPES,
+    FARGATE_TYPES,
+    compute_resources_problems,
+    fleet_role_problems,
+    launch_template_problems,
+    lower_camel,
+)
 from trainworks.spec.instance_types import (
     FARGATE_FAMILY,
     UnknownInstanceTypeError,
@@ -22,17 +30,11 @@ from trainworks.twin.ports import ApiError, Compute, ControlPlane, Market, PoolS
 from trainworks.twin.services.batch.arns import arn_of, check_name, scope_of
 from trainworks.twin.services.batch.paging import described_page
 from trainworks.twin.services.batch.records import SQL
+from trainworks.twin.services.batch.refusals import refuse
 from trainworks.twin.services.batch.tags import put_tags, read_tags
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call
 
-EC2_TYPES = ("EC2", "SPOT")
-FARGATE_TYPES = ("FARGATE", "FARGATE_SPOT")
-_EC2_ONLY = (
-    "minvCpus", "desiredvCpus", "instanceTypes", "imageId", "ec2KeyPair", "instanceRole", "tags", "placementGroup",
-    "bidPercentage", "spotIamFleetRole", "launchTemplate", "ec2Configuration", "allocationStrategy",
-)  # fmt: skip
-_SPOT_STRATEGIES = ("SPOT_CAPACITY_OPTIMIZED", "SPOT_PRICE_CAPACITY_OPTIMIZED", "SPOT_CAPACITY_OPTIMIZED_PRIORITIZED")
 _SCALING_MEMBERS = frozenset({"minvCpus", "maxvCpus", "desiredvCpus"})
 
 
@@ -187,7 +189,22 @@ class ComputeEnvironments:
         for group in resources.get("securityGroupIds", []):
             if not self._control_plane.security_group_exists(group):
                 return "INVALID", f"CLIENT_ERROR - The security group '{group}' does not exist"
+        profile = resources.get("instanceRole")
+        if profile is not None and not self._control_plane.instance_profile_exists(profile):
+            return "INVALID", f"CLIENT_ERROR - Invalid IamInstanceProfile: {profile}"
+        if resources.get("launchTemplate"):
+            problem = self._launch_template_problem(resources)
+            if problem:
+                return "INVALID", f"CLIENT_ERROR - {problem}"
         return "VALID", "ComputeEnvironment Healthy"
+
+    def _launch_template_problem(self, resources: Mapping[str, Any]) -> str:
+        reference = resources["launchTemplate"]
+        data = self._control_plane.launch_template(reference)
+        if data is None:
+            named = reference.get("launchTemplateId") or reference.get("launchTemplateName")
+            return f"The launch template {named}, version {reference.get('version', '$Default')}, does not exist"
+        return next((each.message for each in launch_template_problems(resources, lower_camel(data))), "")
 
 
 def environment_row(tx: Connection, arn: str) -> Row:
@@ -228,50 +245,15 @@ def check_resources(resources: Mapping[str, Any]) -> dict[str, Any]:
             raise ApiError("ClientException", f"trainworks does not implement computeResources.{member}; leave it out")
     if kind not in EC2_TYPES + FARGATE_TYPES:
         raise ApiError("ClientException", f"trainworks does not implement compute resources of type {kind}")
-    if not resources.get("subnets"):
-        raise ApiError("ClientException", "computeResources.subnets must be provided")
-    if resources["maxvCpus"] < 1:
-        raise ApiError("ClientException", f"maxvCpus must be greater than 0, not {resources['maxvCpus']}")
+    refuse(compute_resources_problems(resources))
+    refuse(fleet_role_problems(resources))
     if kind in FARGATE_TYPES:
-        return _check_fargate(resources)
-    return _check_ec2(resources)
-
-
-def _check_fargate(resources: Mapping[str, Any]) -> dict[str, Any]:
-    given = [member for member in _EC2_ONLY if member in resources]
-    if given:
-        raise ApiError(
-            "ClientException", f"{', '.join(given)} parameters aren't applicable to Fargate compute resources"
-        )
-    if not resources.get("securityGroupIds"):
-        raise ApiError("ClientException", "securityGroupIds must be provided for Fargate compute resources")
-    return dict(resources)
-
-
-def _check_ec2(resources: Mapping[str, Any]) -> dict[str, Any]:
-    for member in ("instanceRole", "instanceTypes"):
-        if not resources.get(member):
-            raise ApiError("ClientException", f"computeResources.{member} must be provided for EC2 compute resources")
-    if any(name.split(".")[0] == FARGATE_FAMILY for name in resources["instanceTypes"]):
-        raise ApiError("ClientException", "Fargate is a type of compute resources, not an instance type")
+        return dict(resources)
     try:
         expand_instance_types(resources["instanceTypes"])
     except UnknownInstanceTypeError as error:
         raise ApiError("ClientException", f"{error.message}; {error.fix}") from error
-    template = resources.get("launchTemplate")
-    if template is not None and not (template.get("launchTemplateId") or template.get("launchTemplateName")):
-        raise ApiError("ClientException", "launchTemplate must have a launchTemplateId or a launchTemplateName")
-    strategy = resources.get("allocationStrategy", "BEST_FIT")
-    if resources["type"] == "SPOT":
-        if strategy == "BEST_FIT" and not resources.get("spotIamFleetRole"):
-            raise ApiError(
-                "ClientException", "spotIamFleetRole must be provided for SPOT with allocationStrategy BEST_FIT"
-            )
-    elif strategy in _SPOT_STRATEGIES:
-        raise ApiError("ClientException", f"allocationStrategy {strategy} is for SPOT compute resources only")
     minimum = resources.get("minvCpus", 0)
-    if minimum > resources["maxvCpus"]:
-        raise ApiError("ClientException", "minvCpus must be less than or equal to maxvCpus")
     return {"minvCpus": 0, "desiredvCpus": minimum, "allocationStrategy": "BEST_FIT", **resources}
 
 

@@ -91,7 +91,7 @@ class Jobs:
         with self._database.transaction() as tx:
             job = load_job(tx, job_id)
             if job is None or not job.queue_arn.startswith(f"{scope_of(call.caller)}:"):
-                raise ApiError("ClientException", f"Job {job_id} does not exist")
+                return  # Batch takes a job that it does not know, or has forgotten, for one that has ended
             tasks = self._end_jobs(tx, [job], kind, reason)
         if tasks:
             self._compute.stop(tasks, STOP_GRACE_SECONDS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Row
 
+from trainworks.spec.batch_constraints import MAX_OVERRIDES_CHARS
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Logs, Mount, Runtime, TaskSpec
 from trainworks.twin.services.batch.arns import account_of, ecs_task_id, name_of, region_of, task_id
 from trainworks.twin.services.batch.environments import cluster_arn
@@ -66,6 +67,8 @@ def make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts,
 
     `environment` is the row of the compute environment that they run in.
     """
+    if spec.overrides_chars > MAX_OVERRIDES_CHARS:
+        raise LaunchError(f"Container Overrides length must be at most {MAX_OVERRIDES_CHARS}")
     control_plane = ports.control_plane
     submitter = Caller(**spec.caller)
     task_arn = ecs_task_arn(environment["arn"], first.job_id, first.attempt + 1)

@@ -106,6 +106,8 @@ class JobSpec:
     caller: Mapping[str, Any]
     share_identifier: str | None = None
     scheduling_priority: int | None = None
+    overrides_chars: int = 0
+    """How long the overrides are that ECS gets with each task of the job."""
 
     def to_json(self) -> str:
         return json.dumps({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})

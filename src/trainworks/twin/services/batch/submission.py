@@ -12,16 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Connection, Row
 from typing import Any
 
+from trainworks.spec.batch_constraints import retry_strategy_problems, timeout_problems
 from trainworks.spec.batch_job import JobStatus
 from trainworks.twin.ports import ApiError, ControlPlane
 from trainworks.twin.services.batch.arns import arn_of, check_name, job_arn
 from trainworks.twin.services.batch.attempts import DEPENDENCY_REASON
-from trainworks.twin.services.batch.container import check_container, effective_container, resources_of
-from trainworks.twin.services.batch.definitions import check_timeout, definition_row
+from trainworks.twin.services.batch.container import check_container, effective_container, overrides_chars, resources_of
+from trainworks.twin.services.batch.definitions import definition_row
 from trainworks.twin.services.batch.progress import Progress
 from trainworks.twin.services.batch.queues import queue_row
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_job
-from trainworks.twin.services.batch.retry import check_retry_strategy
+from trainworks.twin.services.batch.refusals import refuse
 from trainworks.twin.services.batch.tags import put_tags, read_tags
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call
@@ -141,9 +142,9 @@ def _merged_spec(call: Call, name: str, definition: Row, definition_tags: Mappin
     registered = json.loads(definition["spec"])
     parameters = registered.get("parameters", {}) | params.get("parameters", {})
     strategy = params.get("retryStrategy", registered.get("retryStrategy", {}))
-    check_retry_strategy(strategy)
+    refuse(retry_strategy_problems(strategy))
     timeout = params.get("timeout", registered.get("timeout", {}))
-    check_timeout(timeout)
+    refuse(timeout_problems(timeout))
     container = effective_container(registered["containerProperties"], params.get("containerOverrides", {}), parameters)
     check_container(container, is_fargate="FARGATE" in registered["platformCapabilities"])
     resources = resources_of(container)
@@ -167,6 +168,7 @@ def _merged_spec(call: Call, name: str, definition: Row, definition_tags: Mappin
         caller=dataclasses.asdict(call.caller),
         share_identifier=params.get("shareIdentifier"),
         scheduling_priority=params.get("schedulingPriorityOverride", registered.get("schedulingPriority")),
+        overrides_chars=overrides_chars(params.get("containerOverrides", {}), container),
     )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainworks.twin.ports import ApiError
-from trainworks.twin.services.batch.retry import AttemptEnd, check_retry_strategy, should_retry
+from trainworks.twin.services.batch.retry import AttemptEnd, should_retry
 
 SPOT = AttemptEnd(None, "", "Host EC2 (instance i-1) terminated.")
 FAILED = AttemptEnd(1, "", "Essential container in task exited")
@@ -30,19 +29,3 @@ def test_the_first_rule_that_holds_decides(rules: list[dict[str, str]], end: Att
 
 def test_the_last_attempt_is_the_last() -> None:
     assert should_retry({"attempts": 2}, 2, FAILED) is False
-
-
-@pytest.mark.parametrize(
-    "strategy",
-    [
-        {"attempts": 0},
-        {"attempts": 11},
-        {"evaluateOnExit": [{"onExitCode": "1", "action": "EXIT"}]},
-        {"attempts": 1, "evaluateOnExit": [{"action": "EXIT"}]},
-        {"attempts": 1, "evaluateOnExit": [{"onExitCode": "*1", "action": "EXIT"}]},
-        {"attempts": 1, "evaluateOnExit": [{"onExitCode": "1", "action": "EXIT"}] * 6},
-    ],
-)
-def test_wrong_strategies_are_refused(strategy: dict[str, object]) -> None:
-    with pytest.raises(ApiError):
-        check_retry_strategy(strategy)
