@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from trainworks.spec.iam.matching import Pattern, compiled
 from trainworks.spec.iam.principals import Naming, Principal, Principals, parse_principals
 from trainworks.spec.iam.variables import Context, Template, template
 
+_MOST_KNOWN = 1024
 VARIABLES_VERSION = "2012-10-17"
 
 
@@ -33,9 +34,18 @@ class Statement:
     principals: Principals | None
     not_principals: Principals | None
     conditions: tuple[Condition, ...]
+    _known: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def names_action(self, action: str) -> bool:
-        """Whether the statement is about `action`, given in lower case."""
+        """Whether the statement is about `action`, given in lower case. Actions are few, so answers are kept."""
+        known = self._known.get(action)
+        if known is None:
+            known = self._names_action(action)
+            if len(self._known) < _MOST_KNOWN:
+                self._known[action] = known
+        return known
+
+    def _names_action(self, action: str) -> bool:
         if self.actions is not None:
             return any(pattern.matches(action) for pattern in self.actions)
         return self.not_actions is not None and not any(pattern.matches(action) for pattern in self.not_actions)
@@ -46,7 +56,10 @@ class Statement:
         A NotResource of which a variable has no value excludes nothing from a Deny, and lets an Allow allow nothing.
         """
         if self.resources is not None:
-            return any(each.matches(resource, context) for each in self.resources)
+            for each in self.resources:  # noqa: SIM110 - as in `evaluate`
+                if each.matches(resource, context):
+                    return True
+            return False
         if self.not_resources is None:
             return True
         patterns = [each.pattern(context) for each in self.not_resources]
@@ -56,7 +69,7 @@ class Statement:
 
     def holds(self, context: Context) -> bool:
         """Whether all its conditions hold."""
-        return all(condition.holds(context) for condition in self.conditions)
+        return not self.conditions or all(condition.holds(context) for condition in self.conditions)
 
     def naming(self, principal: Principal) -> Naming:
         """How the statement of a resource's policy names `principal`."""

@@ -37,10 +37,10 @@ class Actors:
         """The actor of an access key whose signature was checked; None for a key that is no longer there."""
         if access_key_id == self._root_key:
             return root_actor()
-        session = engine.service("sts")._sessions.get(access_key_id)
+        session = dict.get(engine.service("sts")._sessions, access_key_id)
         if session is not None:
             return self.of_session(session)
-        record = engine.service("iam")._access_keys.get_scoped(account, None, access_key_id)
+        record = engine.row(engine.service("iam")._access_keys, account, access_key_id)
         return None if record is None else self._user(str(record.get("UserName", "")), account)
 
     def of_session(self, session: Mapping[str, Any]) -> Actor | None:
@@ -68,7 +68,7 @@ class Actors:
         """What `restored` needs to find the caller again when its key is gone: a stack outlives a session."""
         if access_key_id == self._root_key:
             return {"kind": "Root"}
-        session = engine.service("sts")._sessions.get(access_key_id)
+        session = dict.get(engine.service("sts")._sessions, access_key_id)
         if session is None:
             return {"kind": "Key", "access_key_id": access_key_id}
         kept = ("Arn", "UserId", "AccountId", "PrincipalType", "PrincipalName", "SessionTags", "SessionPolicies")
@@ -85,7 +85,7 @@ class Actors:
     def of_role(self, role_arn: str, session_name: str) -> Actor | None:
         """A session of a role as a service makes it; None where there is no such role."""
         account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
-        role = engine.service("iam")._roles.get_scoped(account, None, name)
+        role = engine.row(engine.service("iam")._roles, account, name)
         if role is None or role.get("Arn") != role_arn:
             return None
         arn = f"arn:aws:sts::{account}:assumed-role/{name}/{session_name}"
@@ -94,7 +94,7 @@ class Actors:
 
     def _role_session(self, session: Mapping[str, Any], arn: str, account: str) -> Actor:
         name, user_id = arn.split("/")[1], str(session.get("UserId", ""))
-        role = engine.service("iam")._roles.get_scoped(account, None, name)
+        role = engine.row(engine.service("iam")._roles, account, name)
         if role is not None and role.get("RoleId") != user_id.partition(":")[0]:
             # The role was deleted and made again: it is another one, and the old session has nothing of it.
             role = None
@@ -112,11 +112,11 @@ class Actors:
 
     def _user(self, name: str, account: str) -> Actor | None:
         iam = engine.service("iam")
-        user = iam._users.get_scoped(account, None, name)
+        user = engine.row(iam._users, account, name)
         if user is None:
             return None
         arn = str(user.get("Arn") or f"arn:aws:iam::{account}:user/{name}")
-        inline = iam._user_inline_policies.get_scoped(account, None, name)
+        inline = engine.row(iam._user_inline_policies, account, name)
         policies = [*_attached(inline, user.get("AttachedPolicies"), account), *_group_policies(iam, name, account)]
         keys: dict[str, Value] = {
             "aws:username": name,
@@ -159,14 +159,17 @@ def _attached(inline: Mapping[str, Any] | None, attached: Sequence[str] | None, 
 
 
 def _group_policies(iam: Any, user_name: str, account: str) -> Iterator[Policy]:
-    for (owner, name), group in list(iam._groups._data.items()):
+    for (owner, name), group in list(dict.items(iam._groups._data)):
         if owner == account and user_name in group.get("Users", ()):
-            inline = iam._group_inline_policies.get_scoped(account, None, name)
+            inline = engine.row(iam._group_inline_policies, account, name)
             yield from _attached(inline, group.get("AttachedPolicies"), account)
 
 
 def _managed(arn: str, account: str) -> Policy:
-    return parse(engine.module("core.iam_evaluator")._resolve_managed_policy_document(arn, account))
+    if arn.startswith("arn:aws:iam::aws:policy/"):
+        return parse(engine.module("core.iam_evaluator")._resolve_managed_policy_document(arn, account))
+    record = engine.row(engine.service("iam")._policies, account, arn) or {}
+    return parse(record.get("Versions", {}).get(record.get("DefaultVersionId", "v1"), {}).get("Document"))
 
 
 def _boundary(entity: Mapping[str, Any], account: str) -> Policy | None:

@@ -67,7 +67,7 @@ def _check_duration(actor: Actor, role_arn: str, asked: Any) -> None:
         raise _invalid(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
         )
-    role = engine.service("iam")._roles.get_scoped(role_arn.split(":")[4], None, role_arn.rsplit("/", 1)[-1])
+    role = engine.row(engine.service("iam")._roles, role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1])
     if role is not None and seconds > int(role.get("MaxSessionDuration") or 3600):
         raise _invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 

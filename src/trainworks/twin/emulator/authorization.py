@@ -66,7 +66,7 @@ class Authorization:
         if hmac.compare_digest(access_key_id.encode(), self._root.access_key_id.encode()):
             caller = Caller(ROOT_ARN, ACCOUNT_ID, "", access_key_id, is_root=True)
             return SigningKey(self._root.secret_access_key, caller)
-        session = self._sts._sessions.get(access_key_id)
+        session = dict.get(self._sts._sessions, access_key_id)
         if session is not None:
             arn = str(session["Arn"])
             caller = Caller(arn, arn.split(":")[4], "", access_key_id)
@@ -160,16 +160,13 @@ class Authorization:
         return Credentials(access_key_id, secret, token, expiration, caller)
 
     def _user_key(self, access_key_id: str) -> SigningKey | None:
-        try:
-            account = self._evaluator.find_iam_access_key_account(access_key_id)
-        except self._evaluator.AmbiguousAccessKeyError:
+        record = engine.row(self._iam._access_keys, ACCOUNT_ID, access_key_id)
+        if record is None or record.get("Status") != "Active":
             return None
-        if account is None:
-            return None
-        credential = self._evaluator.resolve_credential(access_key_id, account)
-        if isinstance(credential, self._evaluator.CredentialResolutionError):
-            return None
-        return SigningKey(credential.secret_access_key, Caller(credential.principal_arn, account, "", access_key_id))
+        name = str(record.get("UserName", ""))
+        user = engine.row(self._iam._users, ACCOUNT_ID, name) or {}
+        arn = str(user.get("Arn") or f"arn:aws:iam::{ACCOUNT_ID}:user/{name}")
+        return SigningKey(record["SecretAccessKey"], Caller(arn, ACCOUNT_ID, "", access_key_id))
 
     def _check_trust(self, role_arn: str, service: str, context: Mapping[str, str], region: str) -> dict[str, Any]:
         role = self._role(role_arn)
@@ -185,7 +182,7 @@ class Authorization:
         parts = role_arn.split(":")
         if len(parts) != 6 or not parts[5].startswith("role/"):
             return None
-        role: dict[str, Any] | None = self._iam._roles.get_scoped(parts[4], None, parts[5].rsplit("/", 1)[-1])
+        role: dict[str, Any] | None = engine.row(self._iam._roles, parts[4], parts[5].rsplit("/", 1)[-1])
         return role if role is not None and role.get("Arn") == role_arn else None
 
     def _trusts(

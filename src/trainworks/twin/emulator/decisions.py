@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from trainworks.spec.iam.variables import Value
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.actors import Actor
 
+_BUCKET = "arn:aws:s3:::"
 _MUST_ALLOW = frozenset({"kms", "sts"})
 # The owner's root can always see and mend a bucket's policy ("PutBucketPolicy", Amazon S3 API Reference).
 _ROOT_KEEPS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
@@ -100,11 +100,16 @@ def resource_policy(service: str, resource: str, given: Mapping[str, Value]) -> 
     """The policy of the resource itself, where its kind has one."""
     if service == "sts":
         return trust_policy(resource)
+    if service == "s3" and resource.startswith(_BUCKET):
+        account = engine.module("core.responses").get_account_id()
+        name = resource[len(_BUCKET) :].split("/", 1)[0]
+        document = engine.row(engine.service("s3")._bucket_policies, account, name)
+        return ResourcePolicy(_document(document), account) if document else None
     evaluator = engine.module("core.iam_evaluator")
     lookup = evaluator._RESOURCE_POLICY_LOOKUPS.get(service)
     if lookup is None or not resource.startswith("arn:"):
         return None
-    module = importlib.import_module(f"ministack.services.{lookup[0]}")
+    module = engine.module(f"services.{lookup[0]}")
     found = getattr(module, lookup[1])(resource)
     if found is None and "s3:dataaccesspointarn" in given:
         found = module.access_point_policy_for_arn(resource)
@@ -119,7 +124,7 @@ def trust_policy(role_arn: str) -> ResourcePolicy | None:
     parts = role_arn.split(":")
     if len(parts) != 6 or not parts[5].startswith("role/"):
         return None
-    role = engine.service("iam")._roles.get_scoped(parts[4], None, parts[5].rsplit("/", 1)[-1])
+    role = engine.row(engine.service("iam")._roles, parts[4], parts[5].rsplit("/", 1)[-1])
     known = role is not None and role.get("Arn") == role_arn
     return ResourcePolicy(_document(role["AssumeRolePolicyDocument"] if known else None), parts[4], must_allow=True)
 

@@ -127,15 +127,13 @@ def _arns(role: PassedRole, account: str) -> list[str]:
         return _of_instance_profile(role.value, account)
     if role.value.startswith("arn:"):
         return [role.value] if ":role/" in role.value else []
-    found = engine.service("iam")._roles.get_scoped(account, None, role.value)
+    found = engine.row(engine.service("iam")._roles, account, role.value)
     return [] if found is None else [str(found["Arn"])]
 
 
 def _of_instance_profile(value: str, account: str) -> list[str]:
     iam = engine.service("iam")
-    profile = iam._instance_profiles.get_scoped(account, None, value.rsplit("/", 1)[-1])
+    profile = engine.row(iam._instance_profiles, account, value.rsplit("/", 1)[-1])
     names = [] if profile is None else profile.get("Roles", [])
-    roles = [
-        iam._roles.get_scoped(account, None, name if isinstance(name, str) else name["RoleName"]) for name in names
-    ]
+    roles = [engine.row(iam._roles, account, name if isinstance(name, str) else name["RoleName"]) for name in names]
     return [str(found["Arn"]) for found in roles if found is not None]

@@ -165,13 +165,13 @@ def _exists(arn: str) -> bool:
     kind, _, rest = parts[5].partition("/")
     name = rest.split("/")[0] if kind in ("assumed-role", "federated-user") else rest.rsplit("/", 1)[-1]
     if kind == "user":
-        found = iam._users.get_scoped(ACCOUNT_ID, None, name)
+        found = engine.row(iam._users, ACCOUNT_ID, name)
         return found is not None and found.get("Arn", arn) == arn
     if kind == "role":
-        found = iam._roles.get_scoped(ACCOUNT_ID, None, name)
+        found = engine.row(iam._roles, ACCOUNT_ID, name)
         return found is not None and found.get("Arn", arn) == arn
     if kind == "assumed-role":
-        return iam._roles.get_scoped(ACCOUNT_ID, None, name) is not None
+        return engine.row(iam._roles, ACCOUNT_ID, name) is not None
     return True
 
 
