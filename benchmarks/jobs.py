@@ -35,7 +35,7 @@ class Scripted:
         sagemaker, logs = self.twin.client("sagemaker"), self.twin.client("logs")
         sagemaker.list_training_jobs()  # the connection is open before the clock starts
         started = time.time()
-        sagemaker.create_training_job(**self._request(name, input_uri))
+        sagemaker.create_training_job(**self.request(name, input_uri))
         sagemaker.get_waiter("training_job_completed_or_stopped").wait(
             TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
@@ -45,7 +45,8 @@ class Scripted:
         printed: dict[str, float] = json.loads(found[0]["message"])
         return printed["at"] - started, printed
 
-    def _request(self, name: str, input_uri: str | None) -> dict[str, object]:
+    def request(self, name: str, input_uri: str | None = None) -> dict[str, object]:
+        """A CreateTrainingJob that runs the script."""
         program = {"sagemaker_program": "script.py", "sagemaker_submit_directory": f"s3://{self.bucket}/{CODE}"}
         request: dict[str, object] = {
             "TrainingJobName": name,

@@ -17,6 +17,7 @@ import arrays
 import checks
 import deploys
 import floods
+import history
 import inputs
 import starts
 import synth
@@ -34,7 +35,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reference", type=Path, default=ROOT.parent / "shared" / "reference")
     parser.add_argument(
-        "--only", choices=["synth", "checks", "starts", "deploys", "arrays", "inputs", "logs"], action="append"
+        "--only",
+        choices=["synth", "checks", "starts", "deploys", "arrays", "inputs", "logs", "history"],
+        action="append",
     )
     parser.add_argument("--no-store", action="store_true", help="print only")
     options = parser.parse_args()
@@ -46,6 +49,7 @@ def main() -> int:
         "arrays": arrays.measure,
         "inputs": inputs.measure,
         "logs": floods.measure,
+        "history": history.measure,
     }
     results: list[Figure | Skipped] = []
     for name in options.only or measures:

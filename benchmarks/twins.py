@@ -21,7 +21,7 @@ from trainworks.twin.lifecycle import RunningServer
 HERE = Path(__file__).resolve().parent
 
 
-@dataclass(frozen=True)
+@dataclass
 class ScratchTwin:
     home: Path
     server: RunningServer
@@ -50,6 +50,16 @@ def scratch_twin() -> Iterator[ScratchTwin]:
             yield ScratchTwin(root, server)
         finally:
             lifecycle.stop(Home(root))
+
+
+@contextmanager
+def restart(twin: ScratchTwin) -> Iterator[None]:
+    """The twin is stopped inside, and runs on the same port again afterwards: `twin.server` is the new one."""
+    home = Home(twin.home)
+    port = twin.server.port
+    lifecycle.stop(home)
+    yield
+    twin.server = lifecycle.start(home, port=port)
 
 
 def training_role(twin: ScratchTwin, bucket: str) -> str:

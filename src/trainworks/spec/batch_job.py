@@ -3,6 +3,7 @@
 Source: "Job states" in the AWS Batch user guide (botocore shape `JobStatus`).
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -20,16 +21,12 @@ _J = JobStatus
 
 TERMINAL = frozenset({_J.SUCCEEDED, _J.FAILED})
 
-NEXT: dict[JobStatus, frozenset[JobStatus]] = {
+NEXT: Mapping[str, frozenset[str]] = {
     _J.SUBMITTED: frozenset({_J.PENDING, _J.RUNNABLE, _J.FAILED}),
     _J.PENDING: frozenset({_J.RUNNABLE, _J.SUCCEEDED, _J.FAILED}),
     _J.RUNNABLE: frozenset({_J.STARTING, _J.FAILED}),
     _J.STARTING: frozenset({_J.RUNNING, _J.RUNNABLE, _J.FAILED}),
     _J.RUNNING: frozenset({_J.SUCCEEDED, _J.FAILED, _J.RUNNABLE}),
 }
-"""Which status may follow which; RUNNING to RUNNABLE is a retry. An array parent waits in PENDING for its children."""
-
-
-def may_follow(current: JobStatus, following: JobStatus) -> bool:
-    """Whether a job in `current` may go to `following`."""
-    return following in NEXT.get(current, frozenset())
+"""Which status may follow which, as text; RUNNING to RUNNABLE is a retry. An array parent waits in PENDING for its
+children."""

@@ -97,7 +97,8 @@ def database() -> Iterator[sqlite3.Connection]:
 
 
 def plan(database: sqlite3.Connection, statement: str) -> list[str]:
-    count = statement.count("?")
+    numbered = [int(number) for number in re.findall(r"\?(\d+)", statement)]
+    count = max(numbered, default=statement.count("?"))
     named = dict.fromkeys(re.findall(r":(\w+)", statement))
     return [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", named or [None] * count)]
 

@@ -28,9 +28,10 @@ class Channel:
     def fileno(self) -> int:
         return self._sock.fileno()
 
-    def send(self, *messages: Message) -> None:
-        """Raises `ChannelClosed` when nobody receives any more, or has not for ten seconds."""
-        self._send_all(b"".join(json.dumps(message, separators=(",", ":")).encode() + b"\n" for message in messages))
+    def send(self, *messages: Message | bytes) -> None:
+        """A message may be a line already. Raises `ChannelClosed` when nobody receives any more, or has not for ten
+        seconds."""
+        self._send_all(b"".join(each if isinstance(each, bytes) else encode([each]) for each in messages))
 
     def receive(self) -> list[Message]:
         """The complete messages that have arrived, perhaps none. Raises `ChannelClosed` once all were returned."""

@@ -474,7 +474,7 @@ class Engine:
             if agent_of_row is None or agent_of_row.sent_lease is None:
                 continue
             pool = pools.get(row.pool_id)
-            messages: list[Message] = []
+            messages: list[Message | bytes] = []
             if not agent_of_row.claimed and pool is not None:
                 agent_of_row.claimed = True
                 messages.append(claim(row, pool, self._machine))

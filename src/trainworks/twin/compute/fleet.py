@@ -48,7 +48,7 @@ class Agent:
         self.told_to_end = False
         self.told_of_interruption = False
 
-    def send(self, *messages: Message) -> None:
+    def send(self, *messages: Message | bytes) -> None:
         """An agent that takes no more messages is ended, if it has not by itself: its tasks could not be stopped."""
         if self.channel is None or not messages:
             return

@@ -28,15 +28,22 @@ def claim(row: InstanceRow, pool: PoolRow, machine: Machine) -> Message:
     }
 
 
-def lease_messages(row: InstanceRow, tasks: Sequence[Any], pool: PoolRow | None) -> list[Message]:
-    """One message a lease, in order. On an exclusive instance the task's memory limit is the instance's memory."""
-    leases: dict[int, list[Message]] = {}
+def lease_messages(row: InstanceRow, tasks: Sequence[Any], pool: PoolRow | None) -> list[bytes]:
+    """One message a lease, in order. On an exclusive instance the task's memory limit is the instance's memory.
+
+    The specs are stored as they travel, and are put into the line as they are.
+    """
+    leases: dict[int, list[str]] = {}
     for task in tasks:
-        wire = json.loads(task["spec"])
+        spec: str = task["spec"]
         if pool is not None and pool.spec.exclusive:
-            wire["memory_bytes"] = instance_type(row.instance_type).memory_mib << 20
-        leases.setdefault(task["lease"], []).append(wire)
-    return [{"op": "lease", "n": number, "tasks": wires} for number, wires in sorted(leases.items())]
+            wire = {**json.loads(spec), "memory_bytes": instance_type(row.instance_type).memory_mib << 20}
+            spec = json.dumps(wire, separators=(",", ":"))
+        leases.setdefault(task["lease"], []).append(spec)
+    return [
+        f'{{"op":"lease","n":{number},"tasks":[{",".join(specs)}]}}\n'.encode()
+        for number, specs in sorted(leases.items())
+    ]
 
 
 def stop_messages(agent: Agent, stops: Sequence[Any]) -> list[Message]:

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +174,7 @@ class Tables:
         return self._db.execute(query(name), parameters).rowcount
 
 
+@lru_cache(maxsize=1024)
 def pool_from(text: str) -> PoolSpec:
     values = json.loads(text)
     values["instance_types"] = tuple(values["instance_types"])

@@ -11,13 +11,14 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
-from trainworks.twin.ports import Compute
+from trainworks.twin.ports import Compute, TaskSpec
 from trainworks.twin.services.background import Background
 from trainworks.twin.services.batch.arns import job_arn
 from trainworks.twin.services.batch.attempts import NOT_STARTED_REASON, end_attempt
@@ -44,6 +45,7 @@ ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid
 _CHUNK = 2_000
 _FIRST_SLICE, _SLICE = 32, 128
 _TURN_SECONDS = 0.0005
+_LAUNCHERS = 4
 _TIME_LIMIT_CHECK_SECONDS = 5.0
 
 
@@ -63,6 +65,23 @@ class DispatchPorts:
     now_ms: Callable[[], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """RUNNABLE jobs of one spec, and the priority of their queue."""
+
+    jobs: Sequence[Job]
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Jobs whose container is known, and the compute environment that they go on."""
+
+    jobs: Sequence[Job]
+    launch: Launch
+    environment_arn: str
+
+
 class Dispatcher:
     """`wake` it when jobs may have become RUNNABLE; `dispatch` is one round, for tests and for the thread."""
 
@@ -70,6 +89,8 @@ class Dispatcher:
         self._database = database
         self._ports = ports
         self._background = Background("batch-dispatcher", self._pass)
+        self._launchers = ThreadPoolExecutor(_LAUNCHERS, thread_name_prefix="batch-launch")
+        self._next_check = 0.0
 
     def wake(self) -> None:
         self._background.wake()
@@ -80,6 +101,7 @@ class Dispatcher:
     def stop(self) -> None:
         """End after the round in hand."""
         self._background.stop()
+        self._launchers.shutdown()
 
     def dispatch(self) -> None:
         """Hand over all jobs that are RUNNABLE now, by the priority of their queues and in the order they came."""
@@ -90,57 +112,77 @@ class Dispatcher:
             groups: dict[str, list[Row]] = defaultdict(list)
             for row in rows:
                 groups[row["spec_id"]].append(row)
-            for group in groups.values():
-                self._dispatch_group([job_of(row[:-1]) for row in group], group[0]["priority"])
+            for part in _parts([Group([job_of(row[:-1]) for row in group], group[0][-1]) for group in groups.values()]):
+                self._dispatch_groups(part)
             if len(rows) < _CHUNK:
                 return
 
     def apply_time_limits(self) -> bool:
-        """Cancel jobs that were blocked for longer than their queue allows; whether any job is still blocked."""
+        """Cancel jobs that were blocked for longer than their queue allows; whether any may have to be later."""
         with self._database.transaction() as tx:
-            blocked = [job_of(row) for row in tx.execute(SQL["blocked_jobs"])]
+            limited = [
+                (row["arn"], action)
+                for row in tx.execute(SQL["blocked_queues"]).fetchall()
+                for action in json.loads(row["spec"]).get("jobStateTimeLimitActions", [])
+            ]
             progress = self._ports.open_progress(tx)
-            for job in blocked:
-                reason = self._expired_reason(tx, job)
-                current = progress.get(job.job_id)
-                if reason and current is not None:
-                    text = f"Canceled by JobStateTimeLimit action due to reason: {reason}"
-                    progress.put(current.evolve(ended_by="cancel", end_reason=text))
-                    progress.fail(progress.get(job.job_id) or current, text)
+            for queue_arn, action in limited:
+                before_ms = self._ports.now_ms() - action["maxTimeSeconds"] * 1000
+                named = {"queue": queue_arn, "reason": action["reason"], "before": before_ms}
+                text = f"Canceled by JobStateTimeLimit action due to reason: {action['reason']}"
+                for row in tx.execute(SQL["blocked_too_long"], named).fetchall():
+                    current = progress.get(row["job_id"])
+                    if current is not None and not current.is_terminal:
+                        progress.put(current.evolve(ended_by="cancel", end_reason=text))
+                        progress.fail(progress.get(current.job_id) or current, text)
             self._ports.commit(progress)
-        return bool(blocked)
-
-    def _expired_reason(self, tx: Connection, job: Job) -> str:
-        queue = tx.execute(SQL["queue_by_arn"], (job.queue_arn,)).fetchone()
-        if queue is None or job.blocked_at is None:
-            return ""
-        blocked_seconds = (self._ports.now_ms() - job.blocked_at) / 1000
-        for action in json.loads(queue["spec"]).get("jobStateTimeLimitActions", []):
-            reason: str = action["reason"]
-            if (job.status_reason or "").startswith(reason) and blocked_seconds >= action["maxTimeSeconds"]:
-                return reason
-        return ""
+        return bool(limited)
 
     def _pass(self) -> float | None:
         self.dispatch()
+        now = time.monotonic()
+        if now < self._next_check:
+            return self._next_check - now
+        self._next_check = now + _TIME_LIMIT_CHECK_SECONDS
         return _TIME_LIMIT_CHECK_SECONDS if self.apply_time_limits() else None
 
-    def _dispatch_group(self, jobs: Sequence[Job], priority: int) -> None:
-        """Jobs of one spec, all RUNNABLE: on the first compute environment that has room."""
+    def _dispatch_groups(self, groups: Sequence[Group]) -> None:
+        """Each group's jobs, all RUNNABLE, go on the first compute environment that has room."""
         with self._database.transaction() as tx:
-            spec = self._ports.spec_of(tx, jobs[0].spec_id)
-            queue = queue_row(tx, jobs[0].queue_arn)
-            shares, blocked_reason = self._shares(tx, environments_of(tx, queue), spec, len(jobs))
-        if not shares:
-            self._block(jobs, blocked_reason)
-            return
-        position = 0
+            taken: dict[str, float] = defaultdict(float)
+            planned = [(group, *self._plan(tx, group, taken)) for group in groups]
+        blocked = [(group.jobs, reason) for group, _, shares, reason in planned if not shares]
+        if blocked:
+            self._block(blocked)
+        wanted = [
+            (Group(jobs, group.priority), spec, environment)
+            for group, spec, shares, _ in planned
+            for jobs, environment in shares
+        ]
+        # Each launch asks for credentials, which are durable before they are used: those that wait share a commit.
+        launches = self._launchers.map(self._launch, wanted) if len(wanted) > 1 else map(self._launch, wanted)
+        ready = [each for each in launches if each is not None]
+        for part in _slices(ready):
+            self._submit(part)
+            time.sleep(_TURN_SECONDS)  # a lock is not fair: whoever waits for the database gets it now
+
+    def _plan(
+        self, tx: Connection, group: Group, taken: dict[str, float]
+    ) -> tuple[JobSpec, list[tuple[Sequence[Job], Row]], str]:
+        """The spec of a group and which of its jobs go where; where none can, why. `taken` are vCPUs given away."""
+        spec = self._ports.spec_of(tx, group.jobs[0].spec_id)
+        queue = queue_row(tx, group.jobs[0].queue_arn)
+        shares, reason = self._shares(tx, environments_of(tx, queue), spec, len(group.jobs), taken)
+        position, parts = 0, []
         for environment, count in shares:
-            self._launch(jobs[position : position + count], spec, environment, priority)
+            if count:
+                parts.append((group.jobs[position : position + count], environment))
             position += count
+            taken[environment["arn"]] += count * spec.vcpus
+        return spec, parts, reason
 
     def _shares(
-        self, tx: Connection, environments: Sequence[Row], spec: JobSpec, count: int
+        self, tx: Connection, environments: Sequence[Row], spec: JobSpec, count: int, taken: Mapping[str, float]
     ) -> tuple[list[tuple[Row, int]], str]:
         """How many of `count` jobs each compute environment takes; without any, the reason.
 
@@ -159,60 +201,76 @@ class Dispatcher:
         shares: list[tuple[Row, int]] = []
         left = count
         for row, pool in fitting if len(fitting) > 1 else []:
-            used = tx.execute(SQL["vcpus_in_environment"], (row["arn"],)).fetchone()[0]
+            used = tx.execute(SQL["vcpus_in_environment"], (row["arn"],)).fetchone()[0] + taken.get(row["arn"], 0)
             room = left if pool.max_vcpus is None else max(0, int((pool.max_vcpus - used) / spec.vcpus))
             shares.append((row, min(left, room)))
             left -= min(left, room)
         first = fitting[0][0]
         return [(first, left), *shares] if left else shares, ""
 
-    def _block(self, jobs: Sequence[Job], reason: str) -> None:
+    def _block(self, groups: Sequence[tuple[Sequence[Job], str]]) -> None:
+        """Jobs that fit nowhere, with the reason ("" where their queue has no environment that takes jobs now)."""
         with self._database.transaction() as tx:
             progress = self._ports.open_progress(tx)
-            first: Job | None = None
-            for job in _still_runnable(progress, jobs):
-                blocked = job.evolve(blocked_at=self._ports.now_ms(), status_reason=reason or None)
-                progress.put(blocked)
-                first = first or blocked
+            announced: list[Job] = []
+            for jobs, reason in groups:
+                for number, job in enumerate(_still_runnable(progress, jobs)):
+                    blocked = job.evolve(blocked_at=self._ports.now_ms(), status_reason=reason or None)
+                    progress.put(blocked)
+                    if number == 0 and reason:
+                        announced.append(blocked)
             self._ports.commit(progress)
-            if first is not None and reason:
-                resources = (job_arn(first.queue_arn, first.job_id), first.queue_arn)
-                detail = self._ports.describe(tx, first)
-                self._ports.outbox.put(tx, [Event("aws.batch", "Batch Job Queue Blocked", detail, resources)])
+            events = [
+                Event(
+                    "aws.batch",
+                    "Batch Job Queue Blocked",
+                    self._ports.describe(tx, job),
+                    (job_arn(job.queue_arn, job.job_id), job.queue_arn),
+                )
+                for job in announced
+            ]
+            self._ports.outbox.put(tx, events)
 
-    def _launch(self, jobs: Sequence[Job], spec: JobSpec, environment: Row, priority: int) -> None:
-        ports = self._ports
-        if not jobs:
-            return
+    def _launch(self, wanted: tuple[Group, JobSpec, Row]) -> Ready | None:
+        """What jobs of one spec are on this machine; None where they cannot start, which then is their end."""
+        group, spec, environment = wanted
         try:
-            launch = make_launch(jobs[0], spec, environment, ports.launch, priority=priority)
+            launch = make_launch(group.jobs[0], spec, environment, self._ports.launch, priority=group.priority)
         except LaunchError as error:
-            self._fail_to_start(jobs, spec, environment["arn"], error.reason)
-            return
-        log_folder(ports.jobs_dir, jobs[0]).mkdir(parents=True, exist_ok=True, mode=0o700)
-        for part in _slices(jobs):
-            self._submit(part, launch, environment["arn"])
-            time.sleep(_TURN_SECONDS)  # a lock is not fair: whoever waits for the database gets it now
+            self._fail_to_start(group.jobs, spec, environment["arn"], error.reason)
+            return None
+        log_folder(self._ports.jobs_dir, group.jobs[0]).mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Ready(group.jobs, launch, environment["arn"])
 
-    def _submit(self, jobs: Sequence[Job], launch: Launch, environment_arn: str) -> None:
+    def _submit(self, parts: Sequence[Ready]) -> None:
         """Hand over a part of the jobs; while the next part is made ready, these are started."""
         ports = self._ports
-        folder = log_folder(ports.jobs_dir, jobs[0])
         with self._database.transaction() as tx:
-            parent = load_job(tx, jobs[0].parent_id) if jobs[0].parent_id else None
             progress = ports.open_progress(tx)
-            tasks = []
-            for job in _still_runnable(progress, jobs):
-                started = job.evolve(
-                    attempt=job.attempt + 1, dispatched=1, compute_environment_arn=environment_arn, blocked_at=None
-                )
-                progress.put(started)
-                tasks.append(task_of(launch, started, log_path(folder, started), parent.array_size if parent else None))
-            if launch.note and tasks:
-                tasks[0].log_path.write_text(f"trainworks: {launch.note}\n")
-            ports.remember_log_caller(tx, jobs[0].spec_id, launch)
+            progress.load(job.job_id for part in parts for job in part.jobs)
+            tasks = [task for part in parts for task in self._tasks(progress, part)]
             ports.commit(progress)
             ports.compute.submit(tx, tasks)
+
+    def _tasks(self, progress: Progress, part: Ready) -> list[TaskSpec]:
+        """The attempts that begin, as tasks; their jobs are changed in `progress`."""
+        ports, launch = self._ports, part.launch
+        folder = log_folder(ports.jobs_dir, part.jobs[0])
+        parent = load_job(progress.tx, part.jobs[0].parent_id) if part.jobs[0].parent_id else None
+        tasks = []
+        for job in _still_runnable(progress, part.jobs):
+            started = job.evolve(
+                attempt=job.attempt + 1,
+                dispatched=1,
+                compute_environment_arn=part.environment_arn,
+                blocked_at=None,
+            )
+            progress.put(started)
+            tasks.append(task_of(launch, started, log_path(folder, started), parent.array_size if parent else None))
+        if launch.note and tasks and not part.jobs[0].array_index:  # of an array the first child's log says it
+            tasks[0].log_path.write_text(f"trainworks: {launch.note}\n")
+        ports.remember_log_caller(progress.tx, part.jobs[0].spec_id, launch)
+        return tasks
 
     def _fail_to_start(self, jobs: Sequence[Job], spec: JobSpec, environment_arn: str, reason: str) -> None:
         """An attempt that ends before its container is made: it counts, and may be retried."""
@@ -236,11 +294,30 @@ def _still_runnable(progress: Progress, jobs: Sequence[Job]) -> list[Job]:
     return [job for job in current if job is not None and job.status == JobStatus.RUNNABLE and not job.dispatched]
 
 
-def _slices(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
-    """Parts of `jobs`, the first a small one, so that the first tasks of a large array start at once."""
-    yield jobs[:_FIRST_SLICE]
-    for start in range(_FIRST_SLICE, len(jobs), _SLICE):
-        yield jobs[start : start + _SLICE]
+def _parts(groups: Sequence[Group]) -> Iterator[Sequence[Group]]:
+    """Groups to plan together: small ones until they are a slice, a large one alone."""
+    part: list[Group] = []
+    count = 0
+    for group in groups:
+        if part and count + len(group.jobs) > _SLICE:
+            yield part
+            part, count = [], 0
+        part.append(group)
+        count += len(group.jobs)
+    if part:
+        yield part
+
+
+def _slices(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:
+    """What is submitted together: a large array in parts, the first a small one, so that its first tasks start at
+    once."""
+    if sum(len(each.jobs) for each in ready) <= _SLICE:
+        yield ready
+        return
+    for each in ready:
+        yield [replace(each, jobs=each.jobs[:_FIRST_SLICE])]
+        for start in range(_FIRST_SLICE, len(each.jobs), _SLICE):
+            yield [replace(each, jobs=each.jobs[start : start + _SLICE])]
 
 
 def log_folder(jobs_dir: Path, job: Job) -> Path:

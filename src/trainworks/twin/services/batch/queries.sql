@@ -124,23 +124,31 @@ SELECT * FROM batch_job WHERE parent_id = :parent AND array_index > :after AND s
 ORDER BY array_index LIMIT :limit;
 
 -- name: open_jobs_of_queue
-SELECT * FROM batch_job WHERE queue_arn = ? AND parent_id IS NULL AND status NOT IN ('SUCCEEDED', 'FAILED') ORDER BY seq;
+SELECT * FROM batch_job
+WHERE queue_arn = ? AND parent_id IS NULL AND status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING');
 
 -- name: job_update
-UPDATE batch_job SET status = :status, status_reason = :status_reason, waiting_on = :waiting_on, attempt = :attempt,
-    dispatched = :dispatched, blocked_at = :blocked_at, compute_environment_arn = :compute_environment_arn,
-    started_at = :started_at, stopped_at = :stopped_at, instance_id = :instance_id, exit_code = :exit_code,
-    reason = :reason, previous_attempts = :previous_attempts, ended_by = :ended_by, end_reason = :end_reason,
-    unfinished = :unfinished, failed = :failed
-WHERE seq = :seq;
+-- The numbers are the columns' places in the table: a job's row is the parameters as it is.
+UPDATE batch_job SET unfinished = ?7, failed = ?8, compute_environment_arn = ?10, status = ?11,
+    status_reason = ?12, waiting_on = ?13, attempt = ?14, dispatched = ?15, blocked_at = ?16, started_at = ?19,
+    stopped_at = ?20, instance_id = ?21, exit_code = ?22, reason = ?23, previous_attempts = ?24, ended_by = ?25,
+    end_reason = ?26
+WHERE seq = ?1;
 
 -- name: jobs_to_dispatch
 SELECT job.*, queue.priority FROM batch_job AS job JOIN batch_job_queue AS queue ON queue.arn = job.queue_arn
 WHERE job.status = 'RUNNABLE' AND job.dispatched = 0 AND job.blocked_at IS NULL AND job.array_size IS NULL
 ORDER BY queue.priority DESC, job.seq LIMIT ?;
 
--- name: blocked_jobs
-SELECT * FROM batch_job WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL ORDER BY queue_arn, seq;
+-- name: blocked_queues
+SELECT queue.arn, queue.spec FROM batch_job_queue AS queue WHERE EXISTS (
+    SELECT 1 FROM batch_job
+    WHERE queue_arn = queue.arn AND status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL);
+
+-- name: blocked_too_long
+SELECT job_id FROM batch_job
+WHERE queue_arn = :queue AND status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL
+    AND blocked_at <= :before AND substr(status_reason, 1, length(:reason)) = :reason;
 
 -- name: unblock_queue
 UPDATE batch_job SET blocked_at = NULL, status_reason = NULL

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
-from trainworks.spec.batch_job import TERMINAL, JobStatus, may_follow
+from trainworks.spec.batch_job import NEXT, TERMINAL
 from trainworks.twin.store.queries import load_queries
 
 SQL = load_queries("trainworks.twin.services.batch")
@@ -59,7 +59,7 @@ class Job(NamedTuple):
     def evolve(self, **changes: Any) -> Job:
         """The job with `changes`; raises `ValueError` for a status that may not follow."""
         status = changes.get("status", self.status)
-        if status != self.status and not may_follow(JobStatus(self.status), JobStatus(status)):
+        if status != self.status and status not in NEXT.get(self.status, ()):
             raise ValueError(f"Batch job {self.job_id} cannot go from {self.status} to {status}")
         return self._replace(**changes)
 
@@ -82,7 +82,7 @@ def load_job(tx: Connection, job_id: str) -> Job | None:
 
 def save_jobs(tx: Connection, jobs: Iterable[Job]) -> None:
     """Write all that can change of these jobs."""
-    tx.executemany(SQL["job_update"], [job._asdict() for job in jobs])
+    tx.executemany(SQL["job_update"], jobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,6 +305,8 @@ class BatchService:
     def _remember_log_caller(self, tx: Connection, spec_id: str, launch: Launch) -> None:
         """The execution role's session that writes the logs of what was launched."""
         caller = launch.log_caller
+        if caller is None and self._log_caller(tx, spec_id) is None:
+            return
         tx.execute(
             SQL["log_caller_put"], {"spec_id": spec_id, "caller": json.dumps(asdict(caller)) if caller else None}
         )
