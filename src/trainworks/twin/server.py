@@ -57,6 +57,9 @@ _STOP_SECONDS = 3.0
 """What parts of the twin are given to finish what is in hand. Nothing is lost: it is done again after a start."""
 _EXIT_SECONDS = 2.0
 
+_SWITCH_SECONDS = 0.001
+"""How long a thread may compute while others wait: a request takes several turns, beside threads that carry on jobs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Twin:
@@ -194,6 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--listener", type=int, help="descriptor of a socket that listens already, instead of --port")
     parser.add_argument("--supervisor", type=int, help="pid of the process that starts the server again")
     options = parser.parse_args(arguments)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # It warns of every request that is no HTTP; whoever sends such is answered, and does not write the log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -57,6 +57,10 @@ class Outbox:
         self._background = Background("event-outbox", self._pass)
         database.apply(_SCHEMA)
 
+    def is_heard(self, source: str, detail_type: str) -> bool:
+        """Whether a rule or an archive may take such events now. One that nobody hears need not be made."""
+        return bool(self._control_plane.event_patterns(source, detail_type))
+
     def put(self, tx: Connection, events: Sequence[Event]) -> None:
         """Record events inside the caller's transaction."""
         if not events:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from trainworks.twin.store.turns import Turns
+
 T = TypeVar("T")
 
 
@@ -39,7 +41,7 @@ class _Turn:
 
 
 class Database:
-    """Writers take turns on one connection; each reading thread has a connection of its own.
+    """Writers take turns on one connection, in the order in which they came; each reading thread has one of its own.
 
     With `synchronous="NORMAL"` a commit survives the end of the process and not a power cut, and costs a twentieth.
     """
@@ -48,7 +50,7 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = path
         self._synchronous = synchronous
-        self._write_lock = threading.RLock()
+        self._write_lock = Turns()
         self._writing_thread = 0
         self._turns_lock = threading.Lock()
         self._led = False

@@ -42,9 +42,9 @@ TOO_BIG = (
     "can be met by the CE(s) attached to the job queue."
 )
 ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
+_BLOCKED_EVENT = ("aws.batch", "Batch Job Queue Blocked")
 _CHUNK = 2_000
 _FIRST_SLICE, _SLICE = 32, 128
-_TURN_SECONDS = 0.0005
 _LAUNCHERS = 4
 _TIME_LIMIT_CHECK_SECONDS = 5.0
 
@@ -164,7 +164,6 @@ class Dispatcher:
         ready = [each for each in launches if each is not None]
         for part in _slices(ready):
             self._submit(part)
-            time.sleep(_TURN_SECONDS)  # a lock is not fair: whoever waits for the database gets it now
 
     def _plan(
         self, tx: Connection, group: Group, taken: dict[str, float]
@@ -220,10 +219,11 @@ class Dispatcher:
                     if number == 0 and reason:
                         announced.append(blocked)
             self._ports.commit(progress)
+            if not self._ports.outbox.is_heard(*_BLOCKED_EVENT):
+                return
             events = [
                 Event(
-                    "aws.batch",
-                    "Batch Job Queue Blocked",
+                    *_BLOCKED_EVENT,
                     self._ports.describe(tx, job),
                     (job_arn(job.queue_arn, job.job_id), job.queue_arn),
                 )

@@ -12,6 +12,7 @@ from typing import Any
 from trainworks.twin.services.outbox import Event
 from trainworks.twin.services.sagemaker.records import TrainingJob, Transition
 
+SOURCE, DETAIL_TYPE = "aws.sagemaker", "SageMaker Training Job State Change"
 _COPIED = (
     "HyperParameters",
     "AlgorithmSpecification",
@@ -49,7 +50,7 @@ def state_change_event(job: TrainingJob, transitions: Sequence[Transition], tags
         detail["FailureReason"] = job.failure_reason
     if job.model_artifacts:
         detail["ModelArtifacts"] = {"S3ModelArtifacts": job.model_artifacts}
-    return Event("aws.sagemaker", "SageMaker Training Job State Change", detail, (job.arn,))
+    return Event(SOURCE, DETAIL_TYPE, detail, (job.arn,))
 
 
 def _transition(entry: Transition) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from trainworks.spec.training_job import SecondaryStatus, may_follow
 from trainworks.twin.ports import TaskEvent
 from trainworks.twin.services.outbox import Outbox
-from trainworks.twin.services.sagemaker.events import state_change_event
+from trainworks.twin.services.sagemaker.events import DETAIL_TYPE, SOURCE, state_change_event
 from trainworks.twin.services.sagemaker.records import (
     Metric,
     Task,
@@ -168,8 +168,9 @@ class TrainingJobs:
             "message": message,
         }
         tx.execute(SQL["insert_transition"], parameters)
-        event = state_change_event(job, self.transitions(job.job_id, tx), self.tags(job.arn, tx))
-        self._outbox.put(tx, [event])
+        if self._outbox.is_heard(SOURCE, DETAIL_TYPE):
+            event = state_change_event(job, self.transitions(job.job_id, tx), self.tags(job.arn, tx))
+            self._outbox.put(tx, [event])
 
     def _read(self, name: str, parameters: Sequence[object]) -> Any:
         return self.database.read(SQL[name], parameters)

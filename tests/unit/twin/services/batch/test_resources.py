@@ -92,6 +92,7 @@ def test_the_same_name_twice_is_refused(batch: Batch) -> None:
 
 
 def test_what_fits_nowhere_stays_runnable_with_the_reason_and_goes_on_after_an_update(batch: Batch) -> None:
+    batch.control_plane.patterns = [{"detail": {"status": ["FAILED"]}}]
     batch.platform()
     vcpus = [{"type": "VCPU", "value": "32"}]
     job_id = batch.submit(containerOverrides={"resourceRequirements": vcpus})

@@ -60,6 +60,9 @@ class RecordingControlPlane:
                 403,
             )
 
+    def event_patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
+        return [{}]
+
     def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
         self.authorize(caller, "iam:PassRole", role_arn, {"iam:PassedToService": service})
         if role_arn != ROLE_ARN:
