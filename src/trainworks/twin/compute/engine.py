@@ -38,6 +38,8 @@ _SPARE_RETRY_SECONDS = 10.0
 _SHARED_COMMIT_SECONDS = 0.025
 _QUEUE_WINDOW = 512
 _LAUNCHES_PER_TURN = 64
+_STARTING_AT_ONCE = max(4, 2 * len(os.sched_getaffinity(0)))
+_START_SECONDS = 5.0
 _LONGEST_BACKLOG = 64
 _BACKLOG_SECONDS = 0.2
 
@@ -84,6 +86,7 @@ class Engine:
         self._last_turn = 0.0
         self._durations: dict[str, float] = {}
         self._running_since: dict[str, float] = {}
+        self._is_held_back = False
         self._stopping = False
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="compute-engine", daemon=True)
@@ -193,6 +196,8 @@ class Engine:
                     self._on_usage(_usage(message))
                 case "welcome":
                     self._on_welcome(message)
+                    due |= agent.starts_since is not None and self._is_held_back
+                    agent.starts_since = None
                     if agent.sent_lease is None:
                         agent.sent_lease = message["lease"]
                         agent.claimed = message["claimed"]
@@ -337,6 +342,7 @@ class Engine:
         return events
 
     def _place_queued(self, tables: Tables, outcome: Outcome) -> list[TaskEvent]:
+        self._is_held_back = False
         waiting = tables.pools_with_queue()
         if not waiting:
             return []
@@ -352,7 +358,7 @@ class Engine:
             room = sum(view.backlog_limit - host.backlog for host in view.hosts)
             window = min(_QUEUE_WINDOW, room + _LAUNCHES_PER_TURN) if room > 0 else _QUEUE_WINDOW
             queue = [Request(*row) for row in tables.queued(pool_id, window)]
-            plan = place(view, queue, machine, islice(self._fleet.new_ids(), _LAUNCHES_PER_TURN))
+            plan = place(view, queue, machine, islice(self._fleet.new_ids(), self._launches_now(outcome)))
             machine = plan.machine
             for launch in plan.launches:
                 rows.append(self._launch(tables, pools[pool_id], launch, outcome))
@@ -368,6 +374,20 @@ class Engine:
                     TaskEvent(task_id, TaskState.PLACED, now, instance_id, row.instance_type) for task_id, _ in tasks
                 ]
         return events
+
+    def _launches_now(self, outcome: Outcome) -> int:
+        """How many instances a pool may launch: none while as many are starting as this machine can start at a time.
+
+        More would only take turns at starting, and all else with them. A gang whose turn it is is launched whole.
+        """
+        now = time.monotonic()
+        # One that has not said a word for that long holds nobody back.
+        count = sum(
+            agent.starts_since is not None and now - agent.starts_since < _START_SECONDS
+            for agent in (*self._agents.values(), *outcome.launched)
+        )
+        self._is_held_back |= count >= _STARTING_AT_ONCE
+        return 0 if count >= _STARTING_AT_ONCE else _LAUNCHES_PER_TURN
 
     def _machine_left(self, pools: dict[str, PoolRow], rows: Sequence[InstanceRow], load: dict[str, Load]) -> Machine:
         shared = [
@@ -432,6 +452,8 @@ class Engine:
                 tables.end_instance(row.instance_id, "instance terminated")
             else:
                 self._next_deadline = min(self._next_deadline or since + idle_seconds, since + idle_seconds)
+        if self._is_held_back:
+            self._next_deadline = min(self._next_deadline or now + _START_SECONDS, now + _START_SECONDS)
         for pool_id, pool_row in pools.items():
             if pool_row.deleted and pool_id not in with_instances:
                 tables.forget_pool(pool_id)

@@ -13,6 +13,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,8 @@ class Agent:
         self.sent_stops: dict[str, float | None] = {}
         self.told_to_end = False
         self.told_of_interruption = False
+        self.starts_since: float | None = time.monotonic()
+        """Since when the process has been starting: None once it has said a word."""
 
     def send(self, *messages: Message | bytes) -> None:
         """An agent that takes no more messages is ended, if it has not by itself: its tasks could not be stopped."""

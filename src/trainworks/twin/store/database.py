@@ -56,7 +56,7 @@ class Database:
         self._led = False
         self._waiting: deque[_Turn] = deque()
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._writer = self._connect()
         path.chmod(0o600)
         if schema:
@@ -164,7 +164,7 @@ class Database:
 
     def close(self) -> None:
         with self._write_lock:
-            for connection in [*self._readers, self._writer]:
+            for connection in [*self._readers.values(), self._writer]:
                 connection.close()
             self._readers.clear()
 
@@ -175,7 +175,9 @@ class Database:
             connection.execute("PRAGMA query_only=ON")
             self._local.connection = connection
             with self._write_lock:
-                self._readers.append(connection)
+                for thread in [thread for thread in self._readers if not thread.is_alive()]:
+                    self._readers.pop(thread).close()
+                self._readers[threading.current_thread()] = connection
         return connection
 
     def _connect(self) -> sqlite3.Connection:
