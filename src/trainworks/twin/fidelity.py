@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from trainworks.twin.emulator.engine import MINISTACK_VERSION
@@ -55,6 +56,7 @@ def page() -> str:
         "|---|---|",
         *(f"| {name} | {note} |" for name, note in SERVICES.items()),
         "",
+        *_recorded_types(),
     ]
     return "\n".join(lines)
 
@@ -64,19 +66,51 @@ def _section(service: str, entries: Sequence[Entry]) -> list[str]:
     return [f"## {service}", "", "| operation | fidelity | note |", "|---|---|---|", *rows, ""]
 
 
+def _recorded_types() -> list[str]:
+    """The CloudFormation types that have no behaviour, a line a service."""
+    kinds: dict[str, list[str]] = {}
+    for name in _built()[1]:
+        _, service, kind = name.split("::")
+        kinds.setdefault(service, []).append(kind)
+    return [
+        f"## CloudFormation: {len(_built()[1])} types that are recorded",
+        "",
+        "A stack may hold them, so that real platforms deploy. Each is stored, checked against AWS's schema of its",
+        "type and described by CloudFormation: `Ref`, attributes in the formats that AWS documents, updates,",
+        "replacement and drift. It makes nothing: no other API knows it, no host that an attribute names answers,",
+        "nothing runs or costs. A type of AWS that is neither here nor executed is refused by its name.",
+        "",
+        "| service | types |",
+        "|---|---|",
+        *(f"| {service} | {', '.join(names)} |" for service, names in kinds.items()),
+        "",
+    ]
+
+
 def _endpoint_entries() -> list[Entry]:
+    return list(_built()[0])
+
+
+@cache
+def _built() -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """What a twin over an empty folder serves, and its recorded types. One process can build one twin."""
     from trainworks.twin import server  # noqa: PLC0415 - the whole twin, needed here alone
+    from trainworks.twin.resources.recorded import RecordedType  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")
         home.prepare()
         twin = server.build(home, 0)
         try:
-            return [
-                Entry(endpoint.service_name, operation, str(fidelity), note)
-                for endpoint in twin.endpoints()
-                for operation, (fidelity, note) in endpoint.fidelity().items()
-            ]
+            types = twin.emulator.resource_types.items()
+            return (
+                tuple(
+                    Entry(endpoint.service_name, operation, str(fidelity), note)
+                    for endpoint in twin.endpoints()
+                    for operation, (fidelity, note) in endpoint.fidelity().items()
+                ),
+                tuple(sorted(name for name, each in types if isinstance(each, RecordedType))),
+            )
         finally:
             asyncio.run(twin.discard())
 

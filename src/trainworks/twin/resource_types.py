@@ -62,9 +62,10 @@ class ResourceType(Protocol):
 class Readable(Protocol):
     """A type whose resources can be compared with their template: `compared` are the properties that `read` gives.
 
-    `read` answers in the service's own words, whose names may differ in case, or None where the resource is gone.
+    None stands for all. `read` answers in the service's own words, whose names may differ in case, or None where the
+    resource is gone.
     """
 
-    compared: tuple[str, ...]
+    compared: tuple[str, ...] | None
 
     def read(self, request: ResourceRequest) -> Mapping[str, Any] | None: ...

@@ -41,7 +41,7 @@ from trainworks.twin.listener import Server
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.process import end_processes, running_processes, start_time
-from trainworks.twin.resources.registry import resource_types
+from trainworks.twin.resources.registry import recorded, resource_types
 from trainworks.twin.services.batch.service import BatchService
 from trainworks.twin.services.cost_anomalies import CostAnomalies
 from trainworks.twin.services.logs.service import LogsService
@@ -166,7 +166,7 @@ def build(home: Home, port: int) -> Twin:
     types = resource_types(
         batch.endpoint, sagemaker.endpoint, cost_anomalies.endpoint, logs.endpoint, EmulatorEc2(), EmulatorBudgets()
     )
-    for name, resource_type in types.items():
+    for name, resource_type in {**types, **recorded(database, types)}.items():
         emulator.register_resource_type(name, resource_type)
     control = Control(
         control_plane, compute, {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}

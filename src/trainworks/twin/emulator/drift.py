@@ -41,9 +41,17 @@ def install() -> None:
         table[resource_type] = (_shaped(reader), frozenset(names))
 
 
-def register(resource_type: str, reader: Reader, names: tuple[str, ...]) -> None:
-    """Add a reader of one of our own types."""
-    engine.module("services.cloudformation.drift")._DRIFT_READERS[resource_type] = (_shaped(reader), frozenset(names))
+class _Every:
+    """The names of all properties."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def register(resource_type: str, reader: Reader, names: tuple[str, ...] | None) -> None:
+    """Add a reader of one of our own types; without `names` it reads every property."""
+    covered = _Every() if names is None else frozenset(names)
+    engine.module("services.cloudformation.drift")._DRIFT_READERS[resource_type] = (_shaped(reader), covered)
 
 
 def in_the_shape_of(expected: Any, actual: Any) -> Any:

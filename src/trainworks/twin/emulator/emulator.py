@@ -14,7 +14,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from types import ModuleType
 from typing import Any
 
@@ -164,6 +164,11 @@ class Emulator:
     def register_resource_type(self, type_name: str, resource_type: ResourceType) -> None:
         """Let stacks use a CloudFormation type of ours, or ours in place of ministack's."""
         self._resources.register(type_name, resource_type)
+
+    @property
+    def resource_types(self) -> Mapping[str, ResourceType]:
+        """The CloudFormation types of ours, by name."""
+        return self._resources.registered
 
     async def stop(self) -> None:
         """Write what the background touched and close the database."""

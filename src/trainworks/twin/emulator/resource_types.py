@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainworks.twin.emulator import drift, engine
+from trainworks.twin.emulator import drift, engine, update_rules
 from trainworks.twin.emulator.authorization import root_caller
 from trainworks.twin.home import RootCredentials
 from trainworks.twin.ports import ApiError, Caller
@@ -26,6 +26,11 @@ class ResourceTypes:
         if self._table is not None:
             self._add(type_name, resource_type)
 
+    @property
+    def registered(self) -> Mapping[str, ResourceType]:
+        """Our types by name."""
+        return self._types
+
     def install(self) -> None:
         """CloudFormation was loaded: add everything that was registered."""
         self._table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
@@ -35,6 +40,8 @@ class ResourceTypes:
     def _add(self, type_name: str, resource_type: ResourceType) -> None:
         if self._table is not None:
             self._table[type_name] = self._handler(resource_type)
+        if isinstance(resource_type, Readable) and resource_type.compared is None:
+            update_rules.BY_SCHEMA.add(type_name)
         if isinstance(resource_type, Readable):
             drift.register(type_name, self._reader(resource_type), resource_type.compared)
 

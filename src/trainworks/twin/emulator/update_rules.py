@@ -7,6 +7,9 @@ every property, so that a new tag on a bucket would look like the loss of the bu
 
 from __future__ import annotations
 
+from typing import Any
+
+from trainworks.assembly.schemas import schema
 from trainworks.twin.emulator import engine
 
 REPLACING: dict[str, tuple[str, ...]] = {
@@ -43,10 +46,31 @@ CONDITIONALLY_REPLACING: dict[str, tuple[str, ...]] = {
 }
 
 
+# Types whose rules are those of their schemas: the recorded ones.
+BY_SCHEMA: set[str] = set()
+
+
 def install() -> None:
     """Add the rules to ministack's tables; an entry of its own stays as it is."""
     provisioners = engine.module("services.cloudformation.provisioners")
-    for resource_type, properties in REPLACING.items():
-        provisioners._REPLACING_PROPERTIES.setdefault(resource_type, properties)
-    for resource_type, properties in CONDITIONALLY_REPLACING.items():
-        provisioners._CONDITIONALLY_REPLACING_PROPERTIES.setdefault(resource_type, properties)
+    always, sometimes = provisioners._REPLACING_PROPERTIES, provisioners._CONDITIONALLY_REPLACING_PROPERTIES
+    provisioners._REPLACING_PROPERTIES = _Rules({**REPLACING, **always}, whole=True)
+    provisioners._CONDITIONALLY_REPLACING_PROPERTIES = _Rules({**CONDITIONALLY_REPLACING, **sometimes}, whole=False)
+
+
+class _Rules(dict[str, tuple[str, ...]]):
+    """The table of one kind. What a schema says is read when its type is asked for.
+
+    A create-only property replaces (`whole`); one of which a part is create-only may.
+    """
+
+    def __init__(self, known: dict[str, tuple[str, ...]], *, whole: bool) -> None:
+        super().__init__(known)
+        self._whole = whole
+
+    def get(self, resource_type: str, default: Any = None) -> Any:
+        if resource_type in BY_SCHEMA:
+            found = schema(resource_type)
+            paths = [path for path in (found.create_only if found else ()) if (len(path) == 1) is self._whole]
+            return tuple(dict.fromkeys(path[0] for path in paths))
+        return super().get(resource_type, default)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from trainworks.twin.resource_types import ResourceType
 from trainworks.twin.resources.batch import ComputeEnvironment, JobDefinition, JobQueue
@@ -19,6 +19,9 @@ from trainworks.twin.resources.logs import (
     SubscriptionFilter,
 )
 from trainworks.twin.resources.notebooks import LifecycleConfig, NotebookInstance
+from trainworks.twin.resources.recorded import RecordedStore, RecordedType
+from trainworks.twin.resources.recorded_types import recorded_types
+from trainworks.twin.store.database import Database
 from trainworks.twin.wire import Endpoint
 
 
@@ -49,3 +52,9 @@ def resource_types(  # noqa: PLR0917 - the services whose resources there are
         "AWS::SageMaker::NotebookInstanceLifecycleConfig": LifecycleConfig(sagemaker),
         "Custom::LogRetention": LogRetention(logs),
     }
+
+
+def recorded(database: Database, executed: Container[str]) -> Mapping[str, ResourceType]:
+    """The types without behaviour, by name; one that is executed is not recorded."""
+    store = RecordedStore(database)
+    return {name: RecordedType(name, store) for name in recorded_types() if name not in executed}
