@@ -23,6 +23,7 @@ from trainworks.preflight.rules import (
     job_too_big,
     key_permission,
     log_group,
+    malformed_policy,
     name_length,
     quota,
     role_actions,
@@ -71,4 +72,5 @@ RULES: tuple[Rule, ...] = (
     log_group.RULE,  # TW29
     useless_output.RULE,  # TW30
     batch_refusal.RULE,  # TW31
+    malformed_policy.RULE,  # TW32
 )

@@ -1,6 +1,7 @@
 """IAM's rules as pure functions: policy documents parsed, validated, and evaluated for one request. No calls are made.
 
     documents.py    text -> Policy, cached by content        validation.py   what the services refuse to store
+    policy_places.py  which properties are documents, and of which kind
     variables.py    `${aws:username, 'nobody'}` in a value    matching.py     `*` and `?`, without backtracking
     conditions.py   every operator and set prefix            principals.py   whom a Principal element names
     evaluate.py     identity, resource, boundary, session policies -> Decision

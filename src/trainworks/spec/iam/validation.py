@@ -28,7 +28,8 @@ _AWS_PRINCIPAL = re.compile(
     r"^(\*|\d{12}|arn:aws[a-z-]*:(iam::\d{12}:(root|user/[^*?\s]+|role/[^*?\s]+)|sts::\d{12}:(assumed-role/[^/\s*?]+/[^*?\s]+|"
     r"federated-user/[^*?\s]+))|A(ID|RO)A[A-Z0-9]+)$"
 )
-_SERVICE_PRINCIPAL = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|amazon\.com|aws\.internal|aws)$")
+# Names end in many ways (amazonaws.com.cn, amazonaws.eu, aws.internal); a name without a dot is none.
+_SERVICE_PRINCIPAL = re.compile(r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$")
 _STATEMENT = frozenset(
     {
         "Sid",

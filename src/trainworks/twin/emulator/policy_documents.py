@@ -7,37 +7,29 @@ service. A principal of this account that a document of a resource or role names
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from trainworks.spec.iam.policy_places import (
+    BUCKET,
+    BUS,
+    ENDPOINT,
+    KEY,
+    LOGS,
+    QUEUE,
+    REPOSITORY,
+    SECRET,
+    TABLE,
+    TOPIC,
+    TYPES,
+    Place,
+    documents_at,
+)
 from trainworks.spec.iam.validation import IDENTITY, SESSION, TRUST, PolicyKind, principals_of, problem
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.actors import ROOT_ARN
 from trainworks.twin.home import ACCOUNT_ID
 from trainworks.twin.ports import ApiError
-
-_MALFORMED = "MalformedPolicyDocumentException"
-BUCKET = PolicyKind("bucket policy", "MalformedPolicy", True, True, 20_480, "s3", free_sids=True)
-KEY = PolicyKind("key policy", _MALFORMED, True, None, 32_768, free_sids=True)
-QUEUE = PolicyKind("queue policy", "InvalidAttributeValue", True, None, 30_720, free_sids=True)
-TOPIC = PolicyKind("topic policy", "InvalidParameter", True, None, 30_720, free_sids=True)
-REPOSITORY = PolicyKind("repository policy", "InvalidParameterException", True, None, 10_240, free_sids=True)
-SECRET = PolicyKind("resource policy", _MALFORMED, True, None, 20_480, free_sids=True)
-LOGS = PolicyKind("resource policy", "InvalidParameterException", True, None, 5_120, free_sids=True)
-BUS = PolicyKind("policy of the event bus", "ValidationException", True, None, 10_240, free_sids=True)
-ENDPOINT = PolicyKind("endpoint policy", "InvalidPolicyDocument", True, None, 20_480, free_sids=True)
-TABLE = PolicyKind("resource policy", "ValidationException", True, None, 20_480, free_sids=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a request or a resource has a document: the path of its member."""
-
-    path: tuple[str, ...]
-    kind: PolicyKind
-    optional: bool = True
-
 
 OPERATIONS: dict[str, Place] = {
     "iam:PutUserPolicy": Place(("PolicyDocument",), IDENTITY),
@@ -70,36 +62,13 @@ OPERATIONS: dict[str, Place] = {
     "dynamodb:PutResourcePolicy": Place(("Policy",), TABLE),
 }
 
-TYPES: dict[str, tuple[Place, ...]] = {
-    "AWS::IAM::Role": (
-        Place(("AssumeRolePolicyDocument",), TRUST),
-        Place(("Policies", "PolicyDocument"), IDENTITY),
-    ),
-    "AWS::IAM::User": (Place(("Policies", "PolicyDocument"), IDENTITY),),
-    "AWS::IAM::Group": (Place(("Policies", "PolicyDocument"), IDENTITY),),
-    "AWS::IAM::Policy": (Place(("PolicyDocument",), IDENTITY),),
-    "AWS::IAM::ManagedPolicy": (Place(("PolicyDocument",), IDENTITY),),
-    "AWS::S3::BucketPolicy": (Place(("PolicyDocument",), BUCKET),),
-    "AWS::SQS::QueuePolicy": (Place(("PolicyDocument",), QUEUE),),
-    "AWS::SNS::TopicPolicy": (Place(("PolicyDocument",), TOPIC),),
-    "AWS::KMS::Key": (Place(("KeyPolicy",), KEY),),
-    "AWS::ECR::Repository": (Place(("RepositoryPolicyText",), REPOSITORY),),
-    "AWS::SecretsManager::ResourcePolicy": (Place(("ResourcePolicy",), SECRET),),
-    "AWS::Logs::ResourcePolicy": (Place(("PolicyDocument",), LOGS),),
-    "AWS::Events::EventBusPolicy": (Place(("Statement",), BUS),),
-    "AWS::EC2::VPCEndpoint": (Place(("PolicyDocument",), ENDPOINT),),
-}
-
-_MAX_TRUST_BYTES = 2048
-_INLINE_BYTES = {"iam:PutUserPolicy": 2048, "iam:PutGroupPolicy": 5120, "iam:PutRolePolicy": 10_240}
-
 
 def check_request(action: str, params: Mapping[str, Any]) -> None:
     """Raise `ApiError` where a request would store a document that the service refuses."""
     place = OPERATIONS.get(action)
     if place is None or (action == "sns:SetTopicAttributes" and params.get("AttributeName") != "Policy"):
         return
-    for document in _documents(params, place.path):
+    for document in documents_at(params, place.path):
         refusal = refused(document, place.kind, bucket=str(params.get("Bucket", "")))
         if refusal is not None:
             raise refusal
@@ -108,7 +77,7 @@ def check_request(action: str, params: Mapping[str, Any]) -> None:
 def check_resource(type_name: str, properties: Mapping[str, Any]) -> None:
     """Raise `ApiError` where a resource of a stack has such a document."""
     for place in TYPES.get(type_name, ()):
-        for document in _documents(properties, place.path):
+        for document in documents_at(properties, place.path):
             refusal = refused(document, place.kind, bucket=str(properties.get("Bucket", "")))
             if refusal is not None:
                 raise refusal
@@ -142,18 +111,6 @@ def _error(kind: PolicyKind, message: str, code: str) -> ApiError:
             f"'Invalid repository policy provided'. {message}"
         )
     return ApiError(code, message, 400)
-
-
-def _documents(node: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """The documents at a path; an empty text takes the policy away and is none."""
-    if isinstance(node, list) and path:
-        for item in node:
-            yield from _documents(item, path)
-    elif not path:
-        if node not in (None, "", {}):
-            yield node
-    elif isinstance(node, Mapping) and path[0] in node:
-        yield from _documents(node[path[0]], path[1:])
 
 
 def _exists(arn: str) -> bool:
