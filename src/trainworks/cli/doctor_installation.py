@@ -11,7 +11,7 @@ import trainworks
 from trainworks.cli.doctor_subject import look_at_stack
 from trainworks.doctor.finding import Diagnosis
 from trainworks.doctor.installation.causes import diagnose_installation
-from trainworks.doctor.installation.facts import Account, InstallationFacts, Sandbox, TwinHome
+from trainworks.doctor.installation.facts import Account, InstallationFacts, MachineGpus, Sandbox, TwinHome
 from trainworks.doctor.installation.look_account import look_at_account
 from trainworks.doctor.installation.look_machine import (
     look_at_disk,
@@ -45,6 +45,7 @@ def diagnose_this_installation(environment_name: str) -> Diagnosis:
         variables=Look("the environment's variables", now, tuple(variable_problems())),
         account=account,
         no_session=no_session,
+        gpus=_gpus(now),
     )
     return diagnose_installation(facts, environment=environment.name, is_twin=environment.is_twin)
 
@@ -113,6 +114,16 @@ def _sandbox(now: datetime) -> Look[Sandbox]:
         return looked("a trial of the sandbox", now, read)
     except (ValueError, subprocess.TimeoutExpired) as error:
         return Look("a trial of the sandbox", now, why_not=str(error))
+
+
+def _gpus(now: datetime) -> Look[MachineGpus]:
+    from trainworks.twin.compute.gpus import find_gpus
+
+    def read() -> MachineGpus:
+        found = find_gpus()
+        return MachineGpus(tuple(gpu.model for gpu in found.devices.values()), found.why_no_metrics if found else "")
+
+    return looked("the GPUs in /dev", now, read)
 
 
 def _cache_folder() -> Path:

@@ -303,14 +303,18 @@ class InstanceInfo:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a task uses now, of its instance: per cent, memory and disk in per cent of the instance's."""
+    """What a task uses now, of its instance: per cent, memory and disk in per cent of the instance's.
+
+    `gpu_percent` and `gpu_memory_percent` are sums over the task's own GPUs, None where it has none or nobody can tell.
+    """
 
     task_id: str
     at: float
     cpu_percent: float
     memory_percent: float
     disk_percent: float
-    gpu_percent: float = 0.0
+    gpu_percent: float | None = None
+    gpu_memory_percent: float | None = None
 
 
 TaskListener = Callable[[Connection, Sequence[TaskEvent]], None]
@@ -343,6 +347,12 @@ class Compute(Protocol):
 
     def fits(self, pool: PoolSpec, vcpus: float, memory_mib: int, gpus: int) -> bool:
         """Whether any allowed instance type could ever hold such a task."""
+
+    def gpus_for(self, asked: int, instances: int = 1) -> int:
+        """How many GPUs each of so many tasks, started together, really gets here of those that it asks for."""
+
+    def gpu_note(self, what: str, asked: int, instances: int = 1) -> str:
+        """One line for the log where that is less than `asked`; it begins with `what` ("ml.p5.48xlarge has")."""
 
     def instances(self, pool_id: str | None = None) -> Sequence[InstanceInfo]: ...
 

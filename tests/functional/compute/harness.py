@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
+from trainworks.twin.compute.gpus import Gpus
 from trainworks.twin.compute.placement import Machine
 from trainworks.twin.compute.scheduler import ComputeSettings, LocalCompute
 from trainworks.twin.compute.tables import Tables
@@ -23,11 +24,13 @@ PYTHON = sys.executable
 class Bench:
     """`compute` with a pool `pool` of one-task `ml.m5.large` and a shared one, `shared`; collects all events."""
 
-    def __init__(self, home: Path, sandbox: str = "auto", machine: Machine | None = None) -> None:
+    def __init__(
+        self, home: Path, sandbox: str = "auto", machine: Machine | None = None, gpus: Gpus | None = None
+    ) -> None:
         self.home = home
         self.database = Database(home / "twin.db")
-        settings = ComputeSettings(machine or Machine(8, 1 << 20), sandbox)
-        self.compute = LocalCompute(self.database, home, settings)
+        self._settings = ComputeSettings(machine or Machine(8, 1 << 20), sandbox, gpus=gpus or Gpus())
+        self.compute = LocalCompute(self.database, home, self._settings)
         self.events: list[TaskEvent] = []
         self._changed = threading.Condition()
         self.compute.subscribe("", self._listen)
@@ -98,7 +101,7 @@ class Bench:
         self.restart_after_close()
 
     def restart_after_close(self) -> None:
-        self.compute = LocalCompute(self.database, self.home, ComputeSettings(Machine(8, 1 << 20)))
+        self.compute = LocalCompute(self.database, self.home, self._settings)
         self.compute.subscribe("", self._listen)
         self.compute.start()
 

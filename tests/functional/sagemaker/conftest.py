@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.twin.services.sagemaker.doubles import RecordingControlPlane, archive, request
 from tests.unit.twin.services.sagemaker.harness import Harness, make
+from trainworks.twin.compute.gpus import Gpus
 from trainworks.twin.compute.scheduler import ComputeSettings, LocalCompute
 
 
@@ -20,7 +21,7 @@ class Service:
 
     def __init__(self, home: Path, sandbox: str = "auto") -> None:
         self.home = home
-        self.settings = replace(ComputeSettings.from_environment(), sandbox=sandbox)
+        self.settings = replace(ComputeSettings.from_environment(), sandbox=sandbox, gpus=Gpus())
         self.harness = self._make()
 
     def _make(self, control_plane: RecordingControlPlane | None = None) -> Harness:

@@ -399,3 +399,15 @@ def test_endless_uploads_hold_up_nobody_and_end_with_stop(train: Train, harness:
     harness.service.stop()
     assert time.monotonic() - started < 3, "an upload does not hold up the end of the server"
     assert harness.describe(names[0])["SecondaryStatus"] == "Uploading"
+
+
+def test_a_type_with_more_gpus_than_the_machine_tells_the_truth(train: Train, harness: Harness) -> None:
+    """These tests' compute plane is given no GPU, whatever the machine has."""
+    resources = {"InstanceType": "ml.p5.48xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10}
+    train("import os; print('told', os.environ['SM_NUM_GPUS'])", ResourceConfig=resources)
+    job = harness.wait("Completed")
+    note = "ml.p5.48xlarge has 8 GPUs on AWS; this machine has no GPU: it runs with no GPU"
+    assert note in harness.log()
+    assert "told 0" in harness.log()
+    training = next(each for each in job["SecondaryStatusTransitions"] if each["Status"] == "Training")
+    assert training["StatusMessage"].endswith(f"({note})")

@@ -21,6 +21,7 @@ from trainworks.doctor.installation.facts import (
     InstallationFacts,
     Limits,
     Locked,
+    MachineGpus,
     Package,
     Python,
     Sandbox,
@@ -59,6 +60,19 @@ GOOD = InstallationFacts(
 def problems(**members: Any) -> list[tuple[str, Outcome]]:
     found = diagnose_installation(replace(GOOD, **members), environment="local", is_twin=True)
     return [(finding.code, finding.outcome) for finding in found.findings if finding.outcome is not Outcome.OK]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "code", "said"),
+    [
+        (MachineGpus(()), "no-gpu", "are told SM_NUM_GPUS=0"),
+        (MachineGpus(("NVIDIA H100",) * 2), "gpus", "this machine has 2 GPUs (NVIDIA H100)"),
+        (MachineGpus(("",), "no library"), "gpus-not-measured", "not measured (no library)"),
+    ],
+)
+def test_how_many_gpus_there_are_is_said(gpus: MachineGpus, code: str, said: str) -> None:
+    found = diagnose_installation(replace(GOOD, gpus=seen(gpus)), environment="local", is_twin=True)
+    assert said in next(finding.what for finding in found.findings if finding.code == code)
 
 
 def test_a_good_installation_has_nothing_but_good_checks() -> None:

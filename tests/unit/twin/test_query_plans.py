@@ -23,6 +23,7 @@ SOURCE = Path(trainworks.twin.__file__).parent
 BOUNDED_TABLES: Mapping[str, str] = {
     "batch_compute_environment": "as many as a user makes",
     "batch_job_queue": "as many as a user makes",
+    "compute_devices": "at most the GPUs of this machine",
     "compute_instances": "instances that run",
     "compute_pools": "compute environments, and training jobs that run",
     "outbox_event": "emptied as it fills",

@@ -9,6 +9,7 @@ from trainworks.doctor.installation.account import account_findings
 from trainworks.doctor.installation.facts import InstallationFacts
 from trainworks.doctor.installation.machine import (
     disk_findings,
+    gpu_findings,
     limit_findings,
     node_findings,
     python_findings,
@@ -34,6 +35,7 @@ def _findings(facts: InstallationFacts, is_twin: bool) -> Iterator[Finding]:
     yield from node_findings(facts.node, infra_installed=has_infra)
     yield from home_findings(facts.home, is_needed=is_twin)
     yield from sandbox_findings(facts.sandbox)
+    yield from gpu_findings(facts.gpus)
     for disk in facts.disks:
         yield from disk_findings(disk)
     yield from limit_findings(facts.limits)

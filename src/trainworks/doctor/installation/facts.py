@@ -82,6 +82,14 @@ class Sandbox:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineGpus:
+    """The GPUs that jobs on the twin can get: the model of each, "" where it is not known; why nobody measures them."""
+
+    models: tuple[str, ...]
+    why_no_metrics: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TwinHome:
     """The twin's folder and what its files say; `mode` and `credentials_mode` are permission bits.
 
@@ -149,3 +157,4 @@ class InstallationFacts:
     variables: Look[tuple[VariableProblem, ...]]
     account: Account | None = None
     no_session: str = ""
+    gpus: Look[MachineGpus] | None = None

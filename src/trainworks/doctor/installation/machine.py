@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.doctor.finding import Finding, Outcome
-from trainworks.doctor.installation.facts import Disk, Limits, Package, Python, Sandbox
+from trainworks.doctor.installation.facts import Disk, Limits, MachineGpus, Package, Python, Sandbox
 from trainworks.doctor.looking import Look
 from trainworks.spec.variables import VariableProblem
 
@@ -115,6 +115,26 @@ def sandbox_findings(look: Look[Sandbox]) -> Iterator[Finding]:
         yield Finding("sandbox-as-root", Outcome.WARNING, what, seen, fix)
     else:
         yield Finding("sandbox", Outcome.OK, "jobs run in a sandbox of Linux namespaces", seen)
+
+
+def gpu_findings(look: Look[MachineGpus] | None) -> Iterator[Finding]:
+    """How many GPUs jobs really get here, whatever their instance type has on AWS."""
+    gpus = None if look is None else look.value
+    if look is None or gpus is None:
+        return
+    if not gpus.models:
+        what = "this machine has no GPU: jobs on instance types with GPUs run without, and are told SM_NUM_GPUS=0"
+        yield Finding("no-gpu", Outcome.OK, what, (look.evidence("no /dev/nvidia*, no /dev/kfd"),))
+        return
+    models = ", ".join(sorted({model for model in gpus.models if model}))
+    count = f"{len(gpus.models)} GPU{'s' if len(gpus.models) > 1 else ''}"
+    what = f"this machine has {count}{f' ({models})' if models else ''}: a job gets at most so many"
+    if gpus.why_no_metrics:
+        fix = "install NVIDIA's driver with libnvidia-ml.so.1 where the twin finds it"
+        what = f"{what}; their use is not measured ({gpus.why_no_metrics})"
+        yield Finding("gpus-not-measured", Outcome.WARNING, what, (look.evidence(gpus.why_no_metrics),), fix)
+    else:
+        yield Finding("gpus", Outcome.OK, what, (look.evidence(count),))
 
 
 def disk_findings(look: Look[Disk]) -> Iterator[Finding]:

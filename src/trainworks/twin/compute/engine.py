@@ -24,6 +24,7 @@ from sqlite3 import Connection
 from trainworks.spec.instance_types import instance_type
 from trainworks.twin.compute.channel import ChannelClosed, Message
 from trainworks.twin.compute.fleet import Agent, Fleet
+from trainworks.twin.compute.gpus import Gpus
 from trainworks.twin.compute.journal import Entry, JournalReader
 from trainworks.twin.compute.orders import claim, end_messages, lease_messages, stop_messages
 from trainworks.twin.compute.placement import Host, Launch, Machine, PoolView, Request, place
@@ -61,6 +62,7 @@ class Engine:
         database: Database,
         fleet: Fleet,
         machine: Machine,
+        gpus: Gpus,
         *,
         notify: Callable[[Connection, Sequence[TaskEvent]], None],
         on_usage: Callable[[Usage], None],
@@ -70,6 +72,7 @@ class Engine:
         self._database = database
         self._fleet = fleet
         self._machine = machine
+        self._gpus = gpus
         self._notify = notify
         self._on_usage = on_usage
         self._on_welcome = on_welcome
@@ -347,7 +350,8 @@ class Engine:
         if not waiting:
             return []
         pools, rows, load = tables.pools(), tables.instances(), tables.load()
-        machine = self._machine_left(pools, rows, load)
+        free_devices = self._free_devices(tables)
+        machine = self._machine_left(pools, rows, load, len(free_devices))
         events: list[TaskEvent] = []
         for pool_id in waiting:
             if pool_id not in pools or pools[pool_id].deleted:
@@ -366,6 +370,8 @@ class Engine:
             by_instance: dict[str, list[tuple[str, bool]]] = {}
             for placement in plan.placements:
                 by_instance.setdefault(placement.instance_id, []).append((placement.task_id, placement.backlog))
+                tables.take_devices(placement.task_id, free_devices[: placement.devices])
+                del free_devices[: placement.devices]
             now = time.time()
             for instance_id, tasks in by_instance.items():
                 row = types[instance_id]
@@ -389,7 +395,16 @@ class Engine:
         self._is_held_back |= count >= _STARTING_AT_ONCE
         return 0 if count >= _STARTING_AT_ONCE else _LAUNCHES_PER_TURN
 
-    def _machine_left(self, pools: dict[str, PoolRow], rows: Sequence[InstanceRow], load: dict[str, Load]) -> Machine:
+    def _free_devices(self, tables: Tables) -> list[str]:
+        if not self._gpus:
+            return []
+        tables.release_orphans()
+        used = {device_id for device_ids in tables.devices().values() for device_id in device_ids}
+        return [device_id for device_id in self._gpus.devices if device_id not in used]
+
+    def _machine_left(
+        self, pools: dict[str, PoolRow], rows: Sequence[InstanceRow], load: dict[str, Load], free_gpus: int
+    ) -> Machine:
         shared = [
             host_of(row, load[row.instance_id])
             for row in rows
@@ -398,6 +413,8 @@ class Engine:
         return Machine(
             self._machine.vcpus - sum(each.vcpus for each in shared),
             self._machine.memory_mib - sum(each.memory_mib for each in shared),
+            len(self._gpus),
+            free_gpus,
         )
 
     def _pool_view(self, pool: PoolRow, rows: Sequence[InstanceRow], load: dict[str, Load]) -> PoolView:
@@ -484,6 +501,7 @@ class Engine:
             tables = Tables(tx)
             rows, pools = tables.instances(), tables.pools()
             stops = tables.stops()
+            devices = tables.devices() if self._gpus else {}
             leases = {
                 row.instance_id: tables.leased(row.instance_id, agent.sent_lease)
                 for row in rows
@@ -500,7 +518,7 @@ class Engine:
             if not agent_of_row.claimed and pool is not None:
                 agent_of_row.claimed = True
                 messages.append(claim(row, pool, self._machine))
-            messages += lease_messages(row, leases.get(row.instance_id, []), pool)
+            messages += lease_messages(row, leases.get(row.instance_id, []), pool, self._gpus, devices)
             agent_of_row.sent_lease = max(agent_of_row.sent_lease, row.last_lease)
             messages += stop_messages(agent_of_row, [each for each in stops if each["instance_id"] == row.instance_id])
             messages += end_messages(agent_of_row, row)

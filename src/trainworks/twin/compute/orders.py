@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainworks.spec.instance_types import instance_type
 from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.fleet import Agent
+from trainworks.twin.compute.gpus import Gpus, environment_of
 from trainworks.twin.compute.placement import Machine
 from trainworks.twin.compute.tables import InstanceRow, PoolRow
 
@@ -28,10 +29,13 @@ def claim(row: InstanceRow, pool: PoolRow, machine: Machine) -> Message:
     }
 
 
-def lease_messages(row: InstanceRow, tasks: Sequence[Any], pool: PoolRow | None) -> list[bytes]:
+def lease_messages(
+    row: InstanceRow, tasks: Sequence[Any], pool: PoolRow | None, gpus: Gpus, devices: Mapping[str, Sequence[str]]
+) -> list[bytes]:
     """One message a lease, in order. On an exclusive instance the task's memory limit is the instance's memory.
 
-    The specs are stored as they travel, and are put into the line as they are.
+    The specs are stored as they travel, and are put into the line as they are. `devices` are those of each task that
+    has any; on a machine with GPUs all others are told that they have none.
     """
     leases: dict[int, list[str]] = {}
     for task in tasks:
@@ -39,11 +43,24 @@ def lease_messages(row: InstanceRow, tasks: Sequence[Any], pool: PoolRow | None)
         if pool is not None and pool.spec.exclusive:
             wire = {**json.loads(spec), "memory_bytes": instance_type(row.instance_type).memory_mib << 20}
             spec = json.dumps(wire, separators=(",", ":"))
+        if gpus:
+            wire = json.loads(spec)
+            _give_devices(wire, gpus, devices.get(wire["task_id"], ()))
+            spec = json.dumps(wire, separators=(",", ":"))
         leases.setdefault(task["lease"], []).append(spec)
     return [
         f'{{"op":"lease","n":{number},"tasks":[{",".join(specs)}]}}\n'.encode()
         for number, specs in sorted(leases.items())
     ]
+
+
+def _give_devices(wire: Message, gpus: Gpus, device_ids: Sequence[str]) -> None:
+    own = [gpus.devices[device_id] for device_id in device_ids if device_id in gpus.devices]
+    wire["devices"] = sorted({node for gpu in own for node in gpu.nodes})
+    told = environment_of(own)
+    if own and "CUDA_VISIBLE_DEVICES" in wire["env"]:
+        told.pop("CUDA_VISIBLE_DEVICES", None)  # it chooses among its own: others are not in its /dev
+    wire["env"] = {**wire["env"], **told}
 
 
 def stop_messages(agent: Agent, stops: Sequence[Any]) -> list[Message]:

@@ -8,6 +8,7 @@ Rules, in AWS Batch's order of things:
 - Tasks of a gang go on instances of their own, all of them or none. An `exclusive` instance runs one task.
 - Declared vCPUs count, as on AWS, not this machine's. But shared pools start no more work at a time than the machine is
   told to carry (`Machine`); a single task larger than that runs alone. Exclusive pools are exempt: one asked for them.
+- GPUs are this machine's own: a task waits until as many are free as it is to get, in exclusive pools too.
 - Where recent tasks of a pool were very short, its instances hold a backlog, started by the agent without a round trip.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trainworks.spec.instance_types import InstanceType
+from trainworks.twin.compute.gpus import devices_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,12 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What this machine is told to carry for shared pools at a time."""
+    """What this machine is told to carry for shared pools at a time, and the GPUs that it has, for all pools."""
 
     vcpus: float
     memory_mib: int
+    gpus: int = 0
+    free_gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Placement:
     task_id: str
     instance_id: str
     backlog: bool = False
+    devices: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,10 @@ class _Planner:
                 return False
             self._hosts[host.instance_id] = host.with_task(request)
             chosen[host.instance_id] = request
-        self.placements += [Placement(request.task_id, instance_id) for instance_id, request in chosen.items()]
+        self.placements += [
+            Placement(request.task_id, instance_id, devices=self._devices(request))
+            for instance_id, request in chosen.items()
+        ]
         self._charge_machine(unit)
         return True
 
@@ -183,7 +191,7 @@ class _Planner:
 
     def _place_in_backlog(self, request: Request) -> bool:
         """Behind short tasks, where the machine or the pool has no room anyway."""
-        if self._pool.backlog_limit == 0 or request.gang_id is not None:
+        if self._pool.backlog_limit == 0 or request.gang_id is not None or self._devices(request):
             return False
         if self._machine_carries([request]) and self._open_host(request, {}):
             return False
@@ -200,6 +208,8 @@ class _Planner:
         return True
 
     def _machine_carries(self, unit: Sequence[Request]) -> bool:
+        if sum(self._devices(each) for each in unit) > self.machine.free_gpus:
+            return False
         if self._pool.exclusive:
             return True
         nothing_runs = all(host.tasks == 0 for host in self._hosts.values())
@@ -207,8 +217,15 @@ class _Planner:
         return nothing_runs or (vcpus <= self.machine.vcpus and memory_mib <= self.machine.memory_mib)
 
     def _charge_machine(self, unit: Sequence[Request]) -> None:
+        self.machine = replace(
+            self.machine, free_gpus=self.machine.free_gpus - sum(self._devices(each) for each in unit)
+        )
         if not self._pool.exclusive:
-            self.machine = Machine(
-                self.machine.vcpus - sum(each.vcpus for each in unit),
-                self.machine.memory_mib - sum(each.memory_mib for each in unit),
+            self.machine = replace(
+                self.machine,
+                vcpus=self.machine.vcpus - sum(each.vcpus for each in unit),
+                memory_mib=self.machine.memory_mib - sum(each.memory_mib for each in unit),
             )
+
+    def _devices(self, request: Request) -> int:
+        return devices_needed(request.gpus, request.gang_size, self.machine.gpus)

@@ -103,3 +103,17 @@ UPDATE compute_instances SET end_reason = :end_reason WHERE pool_id = :pool_id A
 
 -- name: forget_instance
 DELETE FROM compute_instances WHERE instance_id = :instance_id;
+
+-- name: devices
+-- At most as many rows as the machine has devices. What belongs to a task that has gone is free.
+SELECT device.device_id, device.task_id FROM compute_devices AS device
+WHERE EXISTS (SELECT 1 FROM compute_tasks AS task WHERE task.task_id = device.task_id)
+ORDER BY device.device_id;
+
+-- name: take_device
+INSERT INTO compute_devices (device_id, task_id) VALUES (:device_id, :task_id);
+
+-- name: release_orphans
+DELETE FROM compute_devices WHERE NOT EXISTS (
+    SELECT 1 FROM compute_tasks AS task WHERE task.task_id = compute_devices.task_id
+);

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from sqlite3 import Connection
@@ -21,6 +21,7 @@ from trainworks.twin.compute.agent.watch import MOST_PROCESSES
 from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.engine import Engine
 from trainworks.twin.compute.fleet import Fleet
+from trainworks.twin.compute.gpus import Gpus, devices_needed, find_gpus, truth
 from trainworks.twin.compute.placement import Machine, Request, fits
 from trainworks.twin.compute.sandbox.process_limit import fence
 from trainworks.twin.compute.tables import InstanceRow, Tables, schema
@@ -53,6 +54,7 @@ class ComputeSettings:
     machine: Machine
     sandbox: str = "auto"
     keeps_spare: bool = True
+    gpus: Gpus = field(default_factory=Gpus)
 
     @staticmethod
     def from_environment() -> ComputeSettings:
@@ -60,7 +62,7 @@ class ComputeSettings:
         least, and four fifths of its memory. Raises `ConfigurationError` for another value of the variable."""
         vcpus = len(os.sched_getaffinity(0))
         memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-        return ComputeSettings(Machine(max(4, 2 * vcpus), memory_mib * 4 // 5), sandbox_wish())
+        return ComputeSettings(Machine(max(4, 2 * vcpus), memory_mib * 4 // 5), sandbox_wish(), gpus=find_gpus())
 
 
 class LocalCompute:
@@ -73,6 +75,7 @@ class LocalCompute:
         self._database = database
         database.apply(schema())
         settings = settings or ComputeSettings.from_environment()
+        self._gpus = settings.gpus
         self._listeners: list[tuple[str, TaskListener]] = []
         self._interruption_listeners: list[InterruptionListener] = []
         self._usage: dict[str, Usage] = {}
@@ -82,6 +85,7 @@ class LocalCompute:
             database,
             Fleet(home, settings.sandbox),
             settings.machine,
+            settings.gpus,
             notify=self._notify,
             on_usage=self._keep_usage,
             on_welcome=self._keep_welcome,
@@ -169,7 +173,22 @@ class LocalCompute:
 
     def usage(self) -> Sequence[Usage]:
         """The last sample of every running task; agents send one a second, the first 50 ms after a task's start."""
-        return list(self._usage.values())
+        samples = list(self._usage.values())
+        if not self._gpus:
+            return samples
+        with self._database.transaction() as tx:
+            devices = Tables(tx).devices()
+        return [self._with_gpus(sample, devices.get(sample.task_id, [])) for sample in samples]
+
+    def gpus_for(self, asked: int, instances: int = 1) -> int:
+        return devices_needed(asked, instances, len(self._gpus))
+
+    def gpu_note(self, what: str, asked: int, instances: int = 1) -> str:
+        return truth(what, asked, instances, len(self._gpus))
+
+    def _with_gpus(self, sample: Usage, device_ids: Sequence[str]) -> Usage:
+        use = self._gpus.use(device_ids)
+        return replace(sample, gpu_percent=use.gpu_percent, gpu_memory_percent=use.memory_percent)
 
     def sandbox_mode(self) -> str:
         """`user-namespace`, `root` or `off`, as an agent found it. Waits for the first agent's word after `start`."""

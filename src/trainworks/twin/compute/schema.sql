@@ -42,6 +42,14 @@ CREATE TABLE IF NOT EXISTS compute_tasks (
     stop_reason TEXT
 ) STRICT;
 
+-- Which task has which device: one row a device that is in use, so that no device is ever given to two.
+CREATE TABLE IF NOT EXISTS compute_devices (
+    device_id TEXT PRIMARY KEY,
+    task_id TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS compute_devices_task ON compute_devices (task_id);
+
 CREATE INDEX IF NOT EXISTS compute_tasks_queued ON compute_tasks (pool_id, priority DESC, seq) WHERE state = 'QUEUED';
 CREATE INDEX IF NOT EXISTS compute_tasks_active ON compute_tasks (instance_id, lease, seq)
     WHERE state IN ('PLACED', 'RUNNING');

@@ -145,6 +145,22 @@ class Tables:
         """Forget a task that has ended; False when it had before, so that an event is reported once."""
         return self._run("task_ended", task_id=task_id) == 1
 
+    def devices(self) -> dict[str, list[str]]:
+        """Devices in use, by task."""
+        found: dict[str, list[str]] = {}
+        for row in self._all("devices"):
+            found.setdefault(row["task_id"], []).append(row["device_id"])
+        return found
+
+    def take_devices(self, task_id: str, device_ids: Sequence[str]) -> None:
+        """Raises `sqlite3.IntegrityError` for a device that another task has."""
+        for device_id in device_ids:
+            self._run("take_device", device_id=device_id, task_id=task_id)
+
+    def release_orphans(self) -> None:
+        """Free the devices of tasks that have gone."""
+        self._run("release_orphans")
+
     def ask_stop(self, task_id: str, grace_seconds: float | None, reason: str) -> None:
         self._run("ask_stop", task_id=task_id, grace=grace_seconds, reason=reason)
 

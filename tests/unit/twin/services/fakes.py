@@ -172,6 +172,12 @@ class FakeCompute:
     def interrupt(self, instance_id: str, notice_seconds: float = 120.0) -> None:
         raise NotImplementedError
 
+    def gpus_for(self, asked: int, instances: int = 1) -> int:
+        return asked
+
+    def gpu_note(self, what: str, asked: int, instances: int = 1) -> str:
+        return ""
+
     def fits(self, pool: PoolSpec, vcpus: float, memory_mib: int, gpus: int) -> bool:
         return vcpus <= self.largest_vcpus and gpus == 0
 

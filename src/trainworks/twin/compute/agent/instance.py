@@ -60,7 +60,7 @@ class Instance:
         self._claimed = False
         self._lease = 0
         self._waiting: deque[Task] = deque()
-        self._slots: list[SlotProcess] = [slots.start(network=True, gpus=False)]
+        self._slots: list[SlotProcess] = [slots.start(network=True)]
         self._entries: list[Entry] = []
         self._end_at: float | None = None
         self._publish_after = 0.0
@@ -201,11 +201,10 @@ class Instance:
             self._slot_for(task).run(task)
 
     def _slot_for(self, task: Task) -> SlotProcess:
-        gpus = task.gpus > 0
         for slot in self._slots:
-            if slot.task is None and slot.network == task.network and slot.gpus == gpus:
+            if slot.task is None and slot.network == task.network and not (slot.devices or task.devices):
                 return slot
-        slot = self._factory.start(network=task.network, gpus=gpus)
+        slot = self._factory.start(network=task.network, devices=task.devices)
         self._slots.append(slot)
         return slot
 
@@ -233,7 +232,7 @@ class Instance:
         if task is None:
             return
         slot.task = None
-        if not message.get("reuse", True):
+        if slot.devices or not message.get("reuse", True):
             self._slots.remove(slot)
             slot.kill()
         self._capacity.used.remove(task)

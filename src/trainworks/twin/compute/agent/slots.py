@@ -18,15 +18,17 @@ from trainworks.twin.compute.sandbox.namespaces import SandboxMode, enter_slot
 from trainworks.twin.compute.sandbox.task_view import NamespaceView, PlainView, TaskView
 from trainworks.twin.compute.sandbox.view import View, ViewSpec
 
+Devices = tuple[tuple[str, str], ...]
+
 
 class SlotProcess:
-    """A slot as the agent sees it; `task` is what it runs now."""
+    """A slot as the agent sees it; `task` is what it runs now. One with devices is made for one task alone."""
 
-    def __init__(self, pid: int, channel: Channel, *, network: bool, gpus: bool) -> None:
+    def __init__(self, pid: int, channel: Channel, *, network: bool, devices: Devices = ()) -> None:
         self._pid = pid
         self._channel = channel
         self.network = network
-        self.gpus = gpus
+        self.devices = devices
         self.task: Task | None = None
 
     def fileno(self) -> int:
@@ -73,7 +75,7 @@ class SlotFactory:
             self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
             self._host_view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
-    def start(self, *, network: bool, gpus: bool) -> SlotProcess:
+    def start(self, *, network: bool, devices: Devices = ()) -> SlotProcess:
         self._started += 1
         scratch = self._folder / f"slot-{self._started}"
         tmp = scratch / "tmp"
@@ -83,10 +85,15 @@ class SlotFactory:
         pid = self._fork()
         if pid:
             theirs.close()
-            return SlotProcess(pid, ours, network=network, gpus=gpus)
+            return SlotProcess(pid, ours, network=network, devices=devices)
         ours.close()
         linux.die_with_parent(signal.SIGKILL)
-        serve(theirs, self._view_maker(scratch, tmp, network=network, gpus=gpus), self._processes(), self.memory_bytes)
+        serve(
+            theirs,
+            self._view_maker(scratch, tmp, network=network, devices=devices),
+            self._processes(),
+            self.memory_bytes,
+        )
         raise AssertionError("a slot never returns")
 
     def _fork(self) -> int:
@@ -102,7 +109,7 @@ class SlotFactory:
     def _processes(self) -> Processes:
         return DescendantProcesses() if self._mode is SandboxMode.OFF else NamespaceProcesses()
 
-    def _view_maker(self, scratch: Path, tmp: Path, *, network: bool, gpus: bool) -> Callable[[], TaskView]:
+    def _view_maker(self, scratch: Path, tmp: Path, *, network: bool, devices: Devices) -> Callable[[], TaskView]:
         if self._mode is SandboxMode.OFF:
 
             def plain() -> TaskView:
@@ -112,7 +119,7 @@ class SlotFactory:
             return plain
 
         def namespaces() -> TaskView:
-            view = View(ViewSpec(self._hidden, self._visible, str(tmp), gpu_devices=gpus))
+            view = View(ViewSpec(self._hidden, self._visible, str(tmp), devices))
             enter_slot(view, network=network)
             return NamespaceView(view, self._host_view, tmp, scratch)
 

@@ -18,7 +18,10 @@ class TaskMount:
 
 @dataclass(frozen=True)
 class Task:
-    """One process tree; see `ports.TaskSpec`. `memory_bytes` is the limit that holds here, 0 for none."""
+    """One process tree; see `ports.TaskSpec`. `memory_bytes` is the limit that holds here, 0 for none.
+
+    `devices` are `(path here, path in the task)` of files and folders in /dev that this task alone has.
+    """
 
     task_id: str
     argv: tuple[str, ...]
@@ -31,6 +34,7 @@ class Task:
     vcpus: float = 1.0
     memory_bytes: int = 0
     gpus: int = 0
+    devices: tuple[tuple[str, str], ...] = ()
     network: bool = True
     timeout_seconds: float | None = None
     stop_grace_seconds: float = 120.0
@@ -47,6 +51,7 @@ class Task:
             "argv": tuple(wire["argv"]),
             "mounts": tuple(TaskMount(**mount) for mount in wire["mounts"]),
             "writable": tuple(wire["writable"]),
+            "devices": tuple((source, target) for source, target in wire.get("devices", ())),
             "hosts": tuple((name, address) for name, address in wire["hosts"]),
         }
         return Task(**fields)

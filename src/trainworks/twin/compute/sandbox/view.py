@@ -14,7 +14,6 @@ A slot builds the *base view* once; each task gets a copy of it (one `unshare`) 
 from __future__ import annotations
 
 import errno
-import glob
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,7 +23,6 @@ from pathlib import Path
 from trainworks.twin.compute.sandbox import linux
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_GPU_DEVICES = ("/dev/nvidia*", "/dev/neuron*", "/dev/dri")
 _RESOLVER_FILES = ("/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/run/connman")
 _PROC_READ_ONLY = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus")
 ML_ROOT = "/opt/ml"
@@ -42,12 +40,15 @@ class Tree:
 
 @dataclass(frozen=True)
 class ViewSpec:
-    """What a slot's base view depends on. `hidden` are folders to mask; `visible` stay readable below them."""
+    """What a slot's base view depends on. `hidden` are folders to mask; `visible` stay readable below them.
+
+    `devices` are `(path here, path in the view)` of files and folders below /dev, beside those that every task has.
+    """
 
     hidden: tuple[str, ...]
     visible: tuple[str, ...]
     tmp: str
-    gpu_devices: bool = False
+    devices: tuple[tuple[str, str], ...] = ()
 
 
 class View:
@@ -62,7 +63,10 @@ class View:
 
     def build(self) -> None:
         kept = {path: linux.open_tree(path) for path in _existing([*self._spec.visible, *_RESOLVER_FILES])}
-        devices = {path: linux.open_tree(path, recursive=False) for path in self._device_paths()}
+        devices = [
+            Tree(linux.open_tree(path, recursive=False), target, Path(path).is_dir())
+            for path, target in self._devices()
+        ]
         tmp = linux.open_tree(self._spec.tmp)
         var_tmp = linux.open_tree(self._spec.tmp)
         linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
@@ -99,11 +103,9 @@ class View:
         for mask in self.masks:
             linux.set_read_only(mask, not writable)
 
-    def _device_paths(self) -> list[str]:
-        paths = [f"/dev/{name}" for name in _DEVICES]
-        if self._spec.gpu_devices:
-            paths += [path for pattern in _GPU_DEVICES for path in glob.glob(pattern)]  # noqa: PTH207
-        return [path for path in paths if Path(path).exists()]
+    def _devices(self) -> list[tuple[str, str]]:
+        common = [(f"/dev/{name}", f"/dev/{name}") for name in _DEVICES]
+        return [(path, target) for path, target in (*common, *self._spec.devices) if Path(path).exists()]
 
     def _mask(self, kept: dict[str, int]) -> None:
         run_is_dir = Path("/run").is_dir()
@@ -129,12 +131,12 @@ def make_mount_point(path: Path, *, is_directory: bool) -> None:
         path.touch()
 
 
-def _mount_dev(devices: dict[str, int]) -> None:
+def _mount_dev(devices: list[Tree]) -> None:
     """A small `/dev`, still writable."""
     linux.move_mount(linux.new_mount("tmpfs", {"mode": "0755", "size": "1m"}, linux.MOUNT_ATTR_NOSUID), "/dev")
-    for path, tree in devices.items():
-        make_mount_point(Path(path), is_directory=path == "/dev/dri")
-        linux.move_mount(tree, path)
+    for tree in devices:
+        make_mount_point(Path(tree.target), is_directory=tree.is_directory)
+        linux.move_mount(tree.fd, tree.target)
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         Path("/dev", name).symlink_to(target)
     with suppress(OSError):  # a kernel without devpts instances: no pseudo terminals, which jobs do without

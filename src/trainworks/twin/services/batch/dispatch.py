@@ -267,8 +267,9 @@ class Dispatcher:
             )
             progress.put(started)
             tasks.append(task_of(launch, started, log_path(folder, started), parent.array_size if parent else None))
-        if launch.note and tasks and not part.jobs[0].array_index:  # of an array the first child's log says it
-            tasks[0].log_path.write_text(f"trainworks: {launch.note}\n")
+        notes = [launch.note, ports.compute.gpu_note("the job asks for", launch.spec.gpus)]
+        if any(notes) and tasks and not part.jobs[0].array_index:  # of an array the first child's log says it
+            tasks[0].log_path.write_text("".join(f"trainworks: {note}\n" for note in notes if note))
         ports.remember_log_caller(progress.tx, part.jobs[0].spec_id, launch)
         return tasks
 

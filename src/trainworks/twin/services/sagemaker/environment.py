@@ -63,15 +63,20 @@ def command_line_arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
     return arguments
 
 
-def container_environment(job: TrainingJob, runtime: Runtime, host: str, endpoint_url: str) -> dict[str, str]:
-    """All variables of the container on `host`. Precedence, lowest first: image, platform, `Environment`, `SM_*`."""
+def container_environment(
+    job: TrainingJob, runtime: Runtime, host: str, endpoint_url: str, gpus: int
+) -> dict[str, str]:
+    """All variables of the container on `host`, which really has `gpus` GPUs.
+
+    Precedence, lowest first: image, platform, `Environment`, `SM_*`.
+    """
     variables = {**runtime.env, **_platform_variables(job, endpoint_url)}
     variables |= {str(name): str(value) for name, value in job.request.get("Environment", {}).items()}
     mode = script_mode(job)
     if mode.program:
         path = variables.get("PYTHONPATH")
         variables["PYTHONPATH"] = f"/opt/ml/code:{path}" if path else "/opt/ml/code"
-    return {**variables, **toolkit_variables(job, host, mode)}
+    return {**variables, **toolkit_variables(job, host, mode, gpus)}
 
 
 def _platform_variables(job: TrainingJob, endpoint_url: str) -> dict[str, str]:
@@ -97,7 +102,7 @@ def _platform_variables(job: TrainingJob, endpoint_url: str) -> dict[str, str]:
     }
 
 
-def toolkit_variables(job: TrainingJob, host: str, mode: ScriptMode) -> dict[str, str]:
+def toolkit_variables(job: TrainingJob, host: str, mode: ScriptMode, gpus: int) -> dict[str, str]:
     """The `SM_*` variables. Paths are the container's; lists and maps are JSON."""
     size = instance_type(job.instance_type)
     channels = {channel.name: channel.target for channel in channels_of(job)}
@@ -111,7 +116,7 @@ def toolkit_variables(job: TrainingJob, host: str, mode: ScriptMode) -> dict[str
         "SM_OUTPUT_DATA_DIR": "/opt/ml/output/data",
         "SM_OUTPUT_INTERMEDIATE_DIR": "/opt/ml/output/intermediate",
         "SM_NUM_CPUS": size.vcpus,
-        "SM_NUM_GPUS": size.gpus,
+        "SM_NUM_GPUS": gpus,
         "SM_NUM_NEURONS": size.accelerators,
         "SM_HOSTS": list(job.hosts),
         "SM_CURRENT_HOST": host,

@@ -171,8 +171,10 @@ def host_data(usage: Usage, host: str, type_name: str) -> list[MetricDatum]:
         "MemoryUtilization": usage.memory_percent,
         "DiskUtilization": usage.disk_percent,
     }
-    if size.gpus:
-        values["GPUUtilization"] = usage.gpu_percent * size.gpus
+    if usage.gpu_percent is not None:
+        values["GPUUtilization"] = usage.gpu_percent
+    if usage.gpu_memory_percent is not None:
+        values["GPUMemoryUtilization"] = usage.gpu_memory_percent
     return [MetricDatum(name, {"Host": host}, value, usage.at, "Percent") for name, value in values.items()]
 
 

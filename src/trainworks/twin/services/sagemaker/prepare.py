@@ -11,7 +11,17 @@ from pathlib import Path
 
 from trainworks.spec.instance_types import instance_type
 from trainworks.twin.job_files import remove_tree
-from trainworks.twin.ports import ApiError, ImageResolver, Market, Mount, ObjectStore, PoolSpec, Runtime, TaskSpec
+from trainworks.twin.ports import (
+    ApiError,
+    Compute,
+    ImageResolver,
+    Market,
+    Mount,
+    ObjectStore,
+    PoolSpec,
+    Runtime,
+    TaskSpec,
+)
 from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync
 from trainworks.twin.services.sagemaker.container import command, write_contract
 from trainworks.twin.services.sagemaker.environment import ScriptMode, container_environment, script_mode
@@ -51,6 +61,7 @@ class Preparer:
 
     objects: ObjectStore
     images: ImageResolver
+    compute: Compute
     jobs_dir: Path
     endpoint_url: str
 
@@ -95,13 +106,15 @@ class Preparer:
             unpack_source(job, mode.submit_directory, ml_root / "code", folder, self.objects)
         argv, cwd = command(job, runtime, mode, ml_root)
         log = folder.log(job.attempt, host)
-        log.write_text(f"{runtime.note}\n" if runtime.note else "", encoding="utf-8")
         size = instance_type(job.instance_type)
+        notes = [each for each in (runtime.note, gpu_note(job, self.compute)) if each]
+        log.write_text("".join(f"{note}\n" for note in notes), encoding="utf-8")
+        gpus = self.compute.gpus_for(size.gpus, job.instance_count)
         return TaskSpec(
             task_id=f"{TASK_PREFIX}{job.job_id}-{job.attempt}-{host}",
             pool_id=job.pool_id,
             argv=argv,
-            env=container_environment(job, runtime, host, self.endpoint_url),
+            env=container_environment(job, runtime, host, self.endpoint_url, gpus),
             log_path=log,
             cwd=cwd,
             ml_root=ml_root,
@@ -116,6 +129,12 @@ class Preparer:
             gang_index=job.hosts.index(host),
             hostname=host,
         )
+
+
+def gpu_note(job: TrainingJob, compute: Compute) -> str:
+    """What the job is told where this machine has fewer GPUs than its instances would have; "" where it has enough."""
+    asked = instance_type(job.instance_type).gpus
+    return compute.gpu_note(f"{job.instance_type} has", asked, job.instance_count)
 
 
 def _pool(job: TrainingJob) -> PoolSpec:

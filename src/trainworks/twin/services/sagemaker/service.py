@@ -38,7 +38,7 @@ class SageMakerService:
     def __init__(
         self, parts: Parts, jobs_dir: Path, endpoint_url: str, *, metrics_interval_seconds: float = 60.0
     ) -> None:
-        preparer = Preparer(parts.objects, parts.images, jobs_dir, endpoint_url)
+        preparer = Preparer(parts.objects, parts.images, parts.compute, jobs_dir, endpoint_url)
         self._jobs = TrainingJobs(parts.database, parts.outbox)
         self._metrics = JobMetrics(parts.database, parts.control_plane, parts.compute, metrics_interval_seconds)
         self._worker = Worker(

@@ -23,10 +23,10 @@ from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync, Check
 from trainworks.twin.services.sagemaker.failures import JobFailedError, task_failure
 from trainworks.twin.services.sagemaker.folders import job_folder
 from trainworks.twin.services.sagemaker.outputs import upload_outputs
-from trainworks.twin.services.sagemaker.prepare import TASK_PREFIX, Attempt, Preparer
+from trainworks.twin.services.sagemaker.prepare import TASK_PREFIX, Attempt, Preparer, gpu_note
 from trainworks.twin.services.sagemaker.records import ENDED, Task, TrainingJob
 from trainworks.twin.services.sagemaker.schedule import LONG, Long, Schedule
-from trainworks.twin.services.sagemaker.store import TrainingJobs
+from trainworks.twin.services.sagemaker.store import MESSAGES, TrainingJobs
 from trainworks.twin.services.sagemaker.transfer import Cancelled, TransferCancelledError
 
 _log = logging.getLogger(__name__)
@@ -188,7 +188,13 @@ class Worker:
                 and current.secondary_status is job.secondary_status
                 and current.ending is job.ending
             ):
-                self._jobs.transition(tx, current, move.following, move.at, **move.changes)
+                message = self._message(job, move.following)
+                self._jobs.transition(tx, current, move.following, move.at, message, **move.changes)
+
+    def _message(self, job: TrainingJob, following: SecondaryStatus) -> str:
+        """What the transition says beside the usual: how many GPUs there really are, when training begins."""
+        note = gpu_note(job, self._compute) if following is _S.TRAINING else ""
+        return f"{MESSAGES[following]} ({note})" if note else ""
 
     def _head_for(self, job: TrainingJob, action: steps.HeadFor) -> None:
         reason = action.failure_reason or None

@@ -230,6 +230,12 @@ class CommandedCompute:
     def interrupt(self, instance_id: str, notice_seconds: float = 120.0) -> None:
         self.interrupted.append((instance_id, notice_seconds))
 
+    def gpus_for(self, asked: int, instances: int = 1) -> int:
+        return asked
+
+    def gpu_note(self, what: str, asked: int, instances: int = 1) -> str:
+        return ""
+
     def fits(self, pool: PoolSpec, vcpus: float, memory_mib: int, gpus: int) -> bool:
         return True
 

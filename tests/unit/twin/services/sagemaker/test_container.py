@@ -52,7 +52,7 @@ def test_the_configuration_files(tmp_path: Path) -> None:
 
 
 def environment(members: dict[str, Any], **runtime: Any) -> dict[str, str]:
-    return container_environment(job(members), Runtime("image", PYTHON, **runtime), "algo-1", "http://127.0.0.1:1")
+    return container_environment(job(members), Runtime("image", PYTHON, **runtime), "algo-1", "http://127.0.0.1:1", 0)
 
 
 def test_the_variables_of_script_mode() -> None:
