@@ -9,7 +9,7 @@ model:JOB                    --> the model.tar.gz of a training job
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,12 +81,30 @@ class Inputs:
 
 
 def _files(path: Path) -> list[tuple[str, Path]]:
+    """(name below the folder, file). Links are followed; what cannot be uploaded is refused, and never left out."""
     if path.is_file():
         return [(path.name, path)]
-    files = sorted((each.relative_to(path).as_posix(), each) for each in path.rglob("*") if each.is_file())
+    files = sorted(_below(path, "", (path.resolve(),)))
     if not files:
         raise RequestError(f"{path} has no files", fix="put the input's files into it")
     return files
+
+
+def _below(folder: Path, prefix: str, inside: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+    for path in folder.iterdir():
+        if path.is_dir():
+            target = path.resolve()
+            if target in inside:
+                raise RequestError(f"{path} is a link to a folder that it is in", fix="remove the link")
+            yield from _below(path, f"{prefix}{path.name}/", (*inside, target))
+        elif path.is_file():
+            yield prefix + path.name, path
+        elif path.is_symlink():
+            raise RequestError(
+                f"{path} is a link to {path.readlink()}, where there is nothing", fix="mend the link, or remove it"
+            )
+        else:
+            raise RequestError(f"{path} is no file and no folder", fix="remove it from the input's folder")
 
 
 def _digest(files: list[tuple[str, Path]]) -> str:

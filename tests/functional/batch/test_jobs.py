@@ -13,6 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
+from tests.functional.twin.test_events import queue
 from trainworks.testing import TestTwin
 
 SECONDS = 60.0
@@ -213,8 +214,7 @@ def test_a_running_job_is_terminated(platform: Platform) -> None:
 
 def test_a_failed_job_reaches_the_queue_of_a_rule(platform: Platform) -> None:
     sqs, events = platform.twin.client("sqs"), platform.twin.client("events")
-    url = sqs.create_queue(QueueName=platform.name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    url, arn = queue(platform.twin, platform.name)
     pattern = {"source": ["aws.batch"], "detail-type": ["Batch Job State Change"], "detail": {"status": ["FAILED"]}}
     events.put_rule(Name=platform.name, EventPattern=json.dumps(pattern))
     events.put_targets(Rule=platform.name, Targets=[{"Id": "q", "Arn": arn}])

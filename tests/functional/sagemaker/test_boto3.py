@@ -16,6 +16,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, WaiterError
 
+from tests.functional.twin.test_events import queue
 from tests.unit.twin.services.sagemaker.doubles import archive
 from trainworks.testing import TestTwin
 
@@ -292,8 +293,7 @@ def test_listing_pages_filters_and_sorts(own_platform: Platform) -> None:
 
 def test_state_changes_reach_event_rules(platform: Platform) -> None:
     events, sqs = platform.client("events"), platform.client("sqs")
-    url = sqs.create_queue(QueueName=platform.name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    url, arn = queue(platform.twin, platform.name)
     pattern = {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Training Job State Change"],

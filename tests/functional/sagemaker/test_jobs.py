@@ -17,6 +17,7 @@ import pytest
 from tests.functional.sagemaker.conftest import Service, Train
 from tests.unit.twin.services.sagemaker.doubles import ADA, request
 from tests.unit.twin.services.sagemaker.harness import Harness
+from trainworks.twin.ports import ApiError
 
 
 def statuses(job: dict[str, Any]) -> list[str]:
@@ -104,14 +105,22 @@ def test_a_script_that_is_not_there(train: Train, harness: Harness) -> None:
     assert reason.startswith("ClientError: The script other.py (sagemaker_program) is not in the source directory")
 
 
-def test_no_object_under_the_prefix(train: Train, harness: Harness) -> None:
-    train("", InputDataConfig=[channel("s3://data/nothing/")])
-    job = harness.wait("Failed")
-    assert job["FailureReason"] == (
-        "ClientError: Data download failed:NoSuchKey (404): No objects found with the S3 prefix s3://data/nothing/ "
-        "(channel 'train')"
+@pytest.mark.parametrize("uri", ["s3://data/nothing/", "s3://nobodys-bucket/data/"])
+def test_an_input_with_nothing_in_it_is_refused(train: Train, harness: Harness, uri: str) -> None:
+    with pytest.raises(ApiError, match="No S3 objects found under S3 URL") as caught:
+        train("", InputDataConfig=[channel(uri)])
+    assert caught.value.code == "ValidationException"
+    with pytest.raises(ApiError, match="not found"):
+        harness.describe()
+
+
+def test_a_hyperparameter_that_is_null_is_an_empty_text(train: Train, harness: Harness) -> None:
+    train(
+        "import os, sys\nopen('/opt/ml/output/failure', 'w').write(repr((sys.argv[1:], os.environ['SM_HP_RESUME'])))\n"
+        "raise SystemExit(1)",
+        HyperParameters={"resume": "null"},
     )
-    assert statuses(job) == ["Starting", "Downloading", "Failed"]
+    assert "(['--resume', ''], '')" in harness.wait("Failed")["FailureReason"]
 
 
 @pytest.mark.parametrize(

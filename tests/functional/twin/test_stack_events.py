@@ -6,30 +6,29 @@ import json
 import secrets
 from typing import Any
 
-from tests.functional.twin.test_events import eventually
+from tests.functional.twin.test_events import eventually, queue
 
 from trainworks.testing import TestTwin
 
-ACCOUNT = "000000000000"
 TEMPLATE = {"Resources": {"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.40.0.0/16"}}}}
 
 
 def test_a_stacks_status_is_told(twin: TestTwin) -> None:
     name = f"told-{secrets.token_hex(4)}"
     sqs, events, cloudformation = twin.client("sqs"), twin.client("events"), twin.client("cloudformation")
-    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    url, arn = queue(twin, name)
     pattern = {"source": ["aws.cloudformation"], "detail-type": ["CloudFormation Stack Status Change"]}
     events.put_rule(Name=name, EventPattern=json.dumps(pattern))
-    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"}])
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
     stack_id = cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(TEMPLATE))["StackId"]
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
     cloudformation.delete_stack(StackName=name)
     told: list[dict[str, Any]] = []
 
     def all_told() -> bool:
-        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         for message in answer.get("Messages", []):
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             event = json.loads(message["Body"])
             if event["detail"]["stack-id"] == stack_id:
                 told.append(event)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from trainworks.spec.training_job import SecondaryStatus
-from trainworks.twin.ports import ApiError, Caller, ControlPlane, Credentials, ImageResolver
+from trainworks.twin.ports import ApiError, Caller, ControlPlane, Credentials, ImageResolver, ObjectStore
 from trainworks.twin.services.sagemaker import describe, listing
+from trainworks.twin.services.sagemaker.inputs import channels_of
 from trainworks.twin.services.sagemaker.records import TrainingJob
-from trainworks.twin.services.sagemaker.requests import REFUSED_MEMBERS, check_create, invalid
+from trainworks.twin.services.sagemaker.requests import REFUSED_MEMBERS, check_create, invalid, split_s3_uri
 from trainworks.twin.services.sagemaker.store import TrainingJobs
 from trainworks.twin.wire import Call, Endpoint, executed, page
 
@@ -45,12 +46,15 @@ class SageMakerApi:
         worker: Advancer,
         control_plane: ControlPlane,
         images: ImageResolver,
+        *,
+        objects: ObjectStore,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._jobs = jobs
         self._worker = worker
         self._control_plane = control_plane
         self._images = images
+        self._objects = objects
         self._clock = clock
 
     def endpoint(self) -> Endpoint:
@@ -62,7 +66,8 @@ class SageMakerApi:
                     "Pipe input, instance groups, warm pools, debugger rules and profiler rules are refused by name; "
                     "ProfilerConfig, DebugHookConfig, volume and traffic encryption are recorded. Metric regexes are "
                     "matched in linear time: look-around and backreferences are refused; searched are the first 64 KiB "
-                    "of a line, for 64 values of each metric.",
+                    "of a line, for 64 values of each metric. Checkpoints are those in the folder "
+                    "CheckpointConfig.S3Uri: siblings whose names begin like it are not brought into the container.",
                     refused_members=REFUSED_MEMBERS,
                 ),
                 "DescribeTrainingJob": executed(self.describe_training_job),
@@ -89,6 +94,7 @@ class SageMakerApi:
         self._control_plane.pass_role(caller, params["RoleArn"], SERVICE_PRINCIPAL)
         job = self._new_job(call, arn)
         self._check_image(job)
+        self._check_inputs(job)
         with self._jobs.database.transaction() as tx:
             if self._jobs.by_arn(arn, tx) is not None:
                 raise _in_use(arn)
@@ -211,6 +217,25 @@ class SageMakerApi:
         except ApiError as error:
             if not error.code.startswith("AccessDenied"):
                 raise
+
+    def _check_inputs(self, job: TrainingJob) -> None:
+        """Refuse an input where there is nothing. That the role may not list or read it fails the job."""
+        for channel in channels_of(job):
+            bucket, prefix = split_s3_uri(channel.s3_uri)
+            try:
+                found = next(iter(self._objects.list_objects(bucket, prefix, job.role)), None)
+                reason = ""
+            except ApiError as error:
+                if error.code != "NoSuchBucket":
+                    continue
+                found, reason = None, f" Error message from S3: {error.message}"
+            if found is None:
+                raise invalid(
+                    f'No S3 objects found under S3 URL "{channel.s3_uri}" given in input data source. Please ensure '
+                    f'that the bucket exists in the selected region ("{job.region}"), that objects exist under that S3 '
+                    f'prefix, and that the role "{job.request["RoleArn"]}" has "s3:ListBucket" permissions on bucket '
+                    f'"{bucket}".{reason}'
+                )
 
     def _authorized_job(self, call: Call, operation: str) -> TrainingJob:
         arn = training_job_arn(call.caller, call.params["TrainingJobName"])

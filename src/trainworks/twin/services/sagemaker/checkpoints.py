@@ -17,11 +17,10 @@ from contextlib import ExitStack
 from trainworks.twin.job_files import Entry, JobFiles
 from trainworks.twin.ports import ApiError, ObjectInfo, ObjectStore
 from trainworks.twin.services.background import Background
-from trainworks.twin.services.sagemaker.container import DEFAULT_CHECKPOINTS
 from trainworks.twin.services.sagemaker.failures import JobFailedError, client_error, disk_failure, s3_failure
 from trainworks.twin.services.sagemaker.folders import JobFolder, below_ml_root, local_path
 from trainworks.twin.services.sagemaker.records import TrainingJob
-from trainworks.twin.services.sagemaker.requests import split_s3_uri
+from trainworks.twin.services.sagemaker.requests import checkpoints_path, split_s3_uri
 from trainworks.twin.services.sagemaker.transfer import (
     Cancelled,
     FileChangedError,
@@ -50,7 +49,7 @@ class CheckpointSync:
         self._uri = str(job.request["CheckpointConfig"]["S3Uri"])
         self._bucket, prefix = split_s3_uri(self._uri)
         self._prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
-        self._local_path = str(job.request["CheckpointConfig"].get("LocalPath", DEFAULT_CHECKPOINTS))
+        self._local_path = checkpoints_path(job.request)
         self._roots = [folder.ml_root(job.attempt, host) for host in job.hosts]
         self._uploaded: dict[tuple[int, str], Version] = {}
         self._seen: dict[tuple[int, str], Version] = {}

@@ -20,10 +20,10 @@ from trainworks.twin.services.sagemaker.failures import client_error
 from trainworks.twin.services.sagemaker.folders import local_path
 from trainworks.twin.services.sagemaker.inputs import channels_of
 from trainworks.twin.services.sagemaker.records import TrainingJob
+from trainworks.twin.services.sagemaker.requests import checkpoints_path
 
 CODE_DIR = "/opt/ml/code"
 LAUNCHER = "/opt/ml/.launch/launch.py"
-DEFAULT_CHECKPOINTS = "/opt/ml/checkpoints"
 _PYTHONS = ("python", "python3")
 
 
@@ -35,7 +35,7 @@ def write_contract(job: TrainingJob, host: str, ml_root: Path) -> None:
     for channel in channels_of(job):
         local_path(ml_root, channel.target).mkdir(parents=True, exist_ok=True)
     if "CheckpointConfig" in job.request:
-        path = job.request["CheckpointConfig"].get("LocalPath", DEFAULT_CHECKPOINTS)
+        path = checkpoints_path(job.request)
         local_path(ml_root, path).mkdir(parents=True, exist_ok=True)
     for name, content in _config_files(job, host).items():
         (config / name).write_text(json.dumps(content, indent=1), encoding="utf-8")

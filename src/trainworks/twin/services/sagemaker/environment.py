@@ -53,13 +53,16 @@ def script_mode(job: TrainingJob) -> ScriptMode:
 
 
 def command_line_arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
-    """`{"epochs": 3, "lr": 0.1}` as `--epochs 3 --lr 0.1`, in order of names; one letter gets one hyphen."""
+    """`{"epochs": 3, "lr": 0.1}` as `--epochs 3 --lr 0.1`, in order of names.
+
+    One letter gets one hyphen; `null` is an empty text.
+    """
     arguments: list[str] = []
     for name in sorted(hyperparameters):
         value = hyperparameters[name]
         if isinstance(value, Mapping):
             value = ",".join(f"{key}={item}" for key, item in sorted(value.items()))
-        arguments += [f"--{name}" if len(name) > 1 else f"-{name}", str(value)]
+        arguments += [f"--{name}" if len(name) > 1 else f"-{name}", "" if value is None else str(value)]
     return arguments
 
 
@@ -201,4 +204,7 @@ def _decoded(text: str) -> Any:
 
 
 def _text(value: Any) -> str:
+    """As the toolkit writes a value into a variable; nothing (`null`) is an empty text."""
+    if value is None:
+        return ""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), sort_keys=True)

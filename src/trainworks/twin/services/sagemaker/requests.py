@@ -33,6 +33,7 @@ _REFUSED_INSIDE: Mapping[str, tuple[str, ...]] = {
 _SWITCHES: Mapping[str, str] = {"RemoteDebugConfig": "EnableRemoteDebug", "InfraCheckConfig": "EnableInfraCheck"}
 _REFUSED_IN_S3_SOURCE = ("AttributeNames", "InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
 _MAX_INSTANCE_COUNT = 20
+DEFAULT_CHECKPOINTS = "/opt/ml/checkpoints"
 
 
 def invalid(message: str) -> ApiError:
@@ -61,6 +62,11 @@ def split_s3_uri(uri: str) -> tuple[str, str]:
     if parsed.scheme != "s3" or not parsed.netloc:
         raise invalid(f"The S3 URI '{uri}' is not of the form s3://bucket/prefix")
     return parsed.netloc, uri.split("/", 3)[3] if uri.count("/") > 2 else ""
+
+
+def checkpoints_path(request: Mapping[str, Any]) -> str:
+    """Where checkpoints are in the container. botocore's own default ends in a slash, which means nothing."""
+    return str(request["CheckpointConfig"].get("LocalPath", DEFAULT_CHECKPOINTS)).rstrip("/")
 
 
 def _check_members(params: Mapping[str, Any]) -> None:
@@ -175,7 +181,7 @@ def _check_paths(params: Mapping[str, Any]) -> None:
     if checkpoints is None:
         return
     split_s3_uri(checkpoints["S3Uri"])
-    local = checkpoints.get("LocalPath", "/opt/ml/checkpoints")
+    local = checkpoints_path(params)
     parts = local.split("/")
     inside = local.startswith("/opt/ml/") and not any(part in ("", ".", "..") for part in parts[1:])
     if not inside or local.startswith(("/opt/ml/input", "/opt/ml/model", "/opt/ml/output", "/opt/ml/code")):

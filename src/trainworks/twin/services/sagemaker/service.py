@@ -50,7 +50,8 @@ class SageMakerService:
             settings=Settings(jobs_dir),
         )
         parts.shipper.observe(TASK_PREFIX, self._metrics.on_lines)
-        self.endpoint: Endpoint = SageMakerApi(self._jobs, self._worker, parts.control_plane, parts.images).endpoint()
+        api = SageMakerApi(self._jobs, self._worker, parts.control_plane, parts.images, objects=parts.objects)
+        self.endpoint: Endpoint = api.endpoint()
         self.endpoint.operations.update(Notebooks(parts.database, parts.control_plane).operations())
 
     def start(self) -> None:

@@ -30,7 +30,7 @@ PAIR = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 1}
 
 
 def test_the_configuration_files(tmp_path: Path) -> None:
-    checkpoints = {"S3Uri": "s3://models/c", "LocalPath": "/opt/ml/saved"}
+    checkpoints = {"S3Uri": "s3://models/c", "LocalPath": "/opt/ml/saved/"}
     made = job({"InputDataConfig": [CHANNEL], "ResourceConfig": PAIR, "CheckpointConfig": checkpoints})
     write_contract(made, "algo-2", tmp_path)
     config = {path.name: json.loads(path.read_text()) for path in (tmp_path / "input" / "config").iterdir()}
