@@ -25,6 +25,7 @@ from trainworks.twin import answers, documents
 from trainworks.twin.bodies import OPEN_BODY_BYTES, Budget, WholeBody, announced_size, limit_of, read_whole
 from trainworks.twin.payload import BodyDisconnectedError, ChunkDecoder, check_digest
 from trainworks.twin.ports import ApiError, Caller
+from trainworks.twin.post_policy import Permission, permit
 from trainworks.twin.sigv4 import Claim, KeyLookup, PayloadClaim, Request, Verified, confirm, examine
 
 Scope = MutableMapping[str, Any]
@@ -82,6 +83,11 @@ class StreamingHandler(Protocol):
         self, scope: Scope, receive: Receive, send: Send, caller: Caller, payload: PayloadClaim
     ) -> None: ...
 
+    async def handle_form(
+        self, scope: Scope, receive: Receive, send: Send, permit: Callable[[Mapping[str, str]], Permission]
+    ) -> None:
+        """A browser's form, whose signature is in its fields: `permit` checks it with them."""
+
 
 Fallback = Callable[[Scope, bytes, Send], Awaitable[None]]
 
@@ -131,6 +137,13 @@ class Front:
             return
         if scope["path"].startswith(_CLOSED_PATHS):
             raise ApiError("AccessDenied", "This path is closed.", 403)
+        if _is_form(request):
+            scope = _path_style(scope, request, label, "s3")
+            bucket = scope["path"].strip("/")
+            await self._routes.objects.handle_form(
+                scope, receive, send, lambda fields: permit(fields, bucket, self._keys, self._clock())
+            )
+            return
         claim = examine(request, self._keys, self._clock())
         if isinstance(claim, Claim) and not claim.needs_body:
             claim = confirm(claim)
@@ -178,6 +191,16 @@ def check_host(host: str) -> str:
     if match is None:
         raise ApiError("AccessDenied", f"The twin serves 127.0.0.1 and localhost, not the host '{host}'.", 403)
     return match["label"] or ""
+
+
+def _is_form(request: Request) -> bool:
+    """Whether a request posts an object by a form: it is not signed itself, its policy is."""
+    return (
+        request.method == "POST"
+        and request.header("content-type").startswith("multipart/form-data")
+        and not request.header("authorization")
+        and not request.raw_query
+    )
 
 
 def _path_style(scope: Scope, request: Request, label: str, service: str) -> Scope:

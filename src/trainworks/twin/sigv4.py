@@ -164,7 +164,7 @@ def examine(request: Request, keys: KeyLookup, now: float) -> Claim | Verified:
         return _verify_version_2(request, keys, now)
     signature = _parse(request)
     _check_time(signature, request, now)
-    key = _lookup(keys, signature.access_key_id, signature.token, now)
+    key = known_key(keys, signature.access_key_id, signature.token, now)
     return Claim(request, signature, key, _claimed_digest(signature, request))
 
 
@@ -172,7 +172,7 @@ def confirm(claim: Claim, body_sha256: str | None = None) -> Verified:
     """Check the signature itself; `body_sha256` is needed where `claim.needs_body`. Raises `SignatureDoesNotMatch`."""
     signature, key = claim.signature, claim.key
     claimed = claim.digest or body_sha256 or EMPTY_SHA256
-    signing_key = _derive(key.secret_access_key, signature.date_stamp, signature.region, signature.service)
+    signing_key = derive_key(key.secret_access_key, signature.date_stamp, signature.region, signature.service)
     expected = hmac.digest(signing_key, _string_to_sign(signature, claim.request, claimed).encode(), "sha256").hex()
     if not hmac.compare_digest(expected.encode(), signature.signature.encode()):
         raise ApiError(
@@ -248,12 +248,15 @@ def _check_time(signature: _Signature, request: Request, now: float) -> None:
             raise ApiError("RequestTimeTooSkewed", f"Signature expired: {signature.amz_date}", 403)
         return
     value = dict(query_pairs(request.raw_query)).get("X-Amz-Expires", "" if signature.service == "s3" else "900")
-    if not value.isascii() or not value.isdigit() or not 0 < int(value) <= MAX_PRESIGN_SECONDS:
-        raise ApiError(
-            "AuthorizationQueryParametersError", f"X-Amz-Expires must be 1 to {MAX_PRESIGN_SECONDS} seconds", 400
-        )
+    if not value.isascii() or not value.isdigit() or not 0 < int(value[:20]) <= MAX_PRESIGN_SECONDS:
+        raise _too_long()
     if now > signed_at + int(value):
         raise ApiError("RequestExpired", "Request has expired", 403)
+
+
+def _too_long() -> ApiError:
+    message = f"X-Amz-Expires must be less than a week (in seconds) that is {MAX_PRESIGN_SECONDS}"
+    return ApiError("AuthorizationQueryParametersError", message, 400)
 
 
 @lru_cache(maxsize=64)
@@ -265,7 +268,8 @@ def _seconds(amz_date: str) -> float:
         raise ApiError("IncompleteSignature", f"'{amz_date}' is not a date of the form {_AMZ_DATE}.") from None
 
 
-def _lookup(keys: KeyLookup, access_key_id: str, token: str, now: float) -> SigningKey:
+def known_key(keys: KeyLookup, access_key_id: str, token: str, now: float) -> SigningKey:
+    """What is known of an access key. Raises `InvalidClientTokenId`, `ExpiredToken`."""
     key = keys(access_key_id)
     unknown = ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
     if key is None:
@@ -363,7 +367,8 @@ def _canonical_headers(signature: _Signature, request: Request) -> str:
 
 
 @lru_cache(maxsize=512)
-def _derive(secret: str, date_stamp: str, region: str, service: str) -> bytes:
+def derive_key(secret: str, date_stamp: str, region: str, service: str) -> bytes:
+    """The signing key of a day, region and service, kept for the next request that needs it."""
     key = f"AWS4{secret}".encode()
     for part in (date_stamp, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -381,11 +386,13 @@ def _verify_version_2(request: Request, keys: KeyLookup, now: float) -> Verified
     """A presigned S3 URL in the older query form, as boto3 makes it unless told otherwise."""
     query = dict(query_pairs(request.raw_query))
     expires = query["Expires"]
-    if not expires.isascii() or not expires.isdigit() or now > int(expires):
+    if not expires.isascii() or not expires.isdigit() or now > int(expires[:20]):
         raise ApiError("RequestExpired", "Request has expired", 403)
+    if int(expires[:20]) - now > MAX_PRESIGN_SECONDS:
+        raise _too_long()
     headers = dict(request.headers)
     token = query.get("x-amz-security-token", headers.get("x-amz-security-token", ""))
-    key = _lookup(keys, query["AWSAccessKeyId"], token, now)
+    key = known_key(keys, query["AWSAccessKeyId"], token, now)
     text = _version_2_string(request, query, headers)
     digest = hmac.new(key.secret_access_key.encode(), text.encode(), hashlib.sha1).digest()
     if not hmac.compare_digest(base64.b64encode(digest), query["Signature"].encode()):

@@ -107,10 +107,14 @@ def _bucket(table: dict[str, dict[str, Any]], buckets: EmulatorBuckets, provisio
     """Names are checked, every property of ours is applied, and a bucket with objects in it is not deleted."""
     stock = table["AWS::S3::Bucket"]
     s3 = engine.service("s3")
+
+    def _no_logging(name: str) -> Any:
+        return s3._put_bucket_logging(name, logging_xml({}))
+
     provisioners._S3_BUCKET_CONFIGURATIONS += (
         ("BucketEncryption", encryption_xml, s3._put_bucket_encryption, s3._delete_bucket_encryption),
         ("LifecycleConfiguration", lifecycle_xml, s3._put_bucket_lifecycle, s3._delete_bucket_lifecycle),
-        ("LoggingConfiguration", logging_xml, s3._put_bucket_logging, lambda name: s3._put_bucket_logging(name, b"")),
+        ("LoggingConfiguration", logging_xml, s3._put_bucket_logging, _no_logging),
         (
             "OwnershipControls",
             ownership_xml,

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from trainworks.twin.emulator import (
+    bucket_requests,
     corrections,
     default_groups,
     deploy_checks,
@@ -33,6 +34,7 @@ from trainworks.twin.emulator import (
     stack_events,
     stack_rows,
     subnet_addresses,
+    tag_filters,
     template_gate,
     update_rules,
 )
@@ -204,6 +206,8 @@ class Emulator:
     def _loaded(self, name: str, module: ModuleType) -> None:
         """A service of ministack was loaded: bring its rows back, put corrections in place."""
         engine.check_signatures(engine.SERVICE_SIGNATURES.get(name, {}))
+        if name == "s3":
+            bucket_requests.prepare(module)
         self._persistence.adopt(name, module)
         if name == "cloudformation":
             template_gate.install(module)
@@ -223,6 +227,9 @@ class Emulator:
             subnet_addresses.install(module)
         elif name == "s3":
             self.buckets.install(module)
+            bucket_requests.install(module)
+        elif name == "tagging":
+            tag_filters.install(module)
         elif name == "eventbridge":
             event_targets.install(module, self._authorization, self._logs)
         elif name == "cloudwatch_logs":

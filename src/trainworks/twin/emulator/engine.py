@@ -109,6 +109,11 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
     "s3": {
         ("services.s3", "_get_object_data"): "bucket_name key version_id",
         ("services.s3", "_delete_bucket"): "name",
+        ("services.s3", "_dispatch"): "method bucket key headers body query_params",
+        ("services.s3", "_create_bucket"): "name body headers endpoint_region",
+        ("services.s3", "_put_bucket_lifecycle"): "name body",
+        ("services.s3", "_get_bucket_lifecycle"): "name",
+        ("services.s3", "_error"): "code message status resource extra headers",
         ("services.s3", "_bucket_has_versions"): "name",
         ("services.s3", "_fire_s3_event"): (
             "bucket_name key event_name size etag deletion_type restore_event_data version_id sequencer object_extra "
@@ -116,6 +121,7 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
         ),
     },
 }
+SERVICE_SIGNATURES["tagging"] = {("services.tagging", "_matches_type_filters"): "arn type_filters"}
 SERVICE_SIGNATURES["cloudformation"] = {
     (f"{_CFN}.stacks", "_deploy_stack_async"): (
         "stack_name stack_id template param_values disable_rollback tags is_update previous_stack "

@@ -27,7 +27,11 @@ SERVICES: dict[str, str] = {
         "executed, without metric math; alarms on one metric are evaluated every second, and tell topics that let them"
     ),
     "resource-groups": "recorded",
-    "s3": "buckets: executed; lifecycle rules, logging and replication are recorded. Objects: see the table",
+    "s3": (
+        "buckets: executed; lifecycle rules, logging, replication, acceleration, inventory, metrics, analytics and "
+        "tiering configurations are recorded, default retention of Object Lock is refused. Objects: see the table; "
+        "forms that post an object are executed as their policy says"
+    ),
     "scheduler": "executed",
     "secretsmanager": "executed",
     "sns": "executed; e-mail and SMS are recorded",

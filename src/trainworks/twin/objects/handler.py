@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from trainworks.twin.objects.api import listing, multipart, reads, tagging, writes
+from trainworks.twin.objects.api import listing, multipart, post, reads, tagging, writes
 from trainworks.twin.objects.api.answer import Answer, Send, error_answer, send_answer
 from trainworks.twin.objects.api.request import S3Request
 from trainworks.twin.objects.api.sink import Receive, check_document_digests, receive_body, waits
@@ -159,11 +159,29 @@ class ObjectHandler:
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send, caller: Caller, payload: PayloadClaim
     ) -> None:
         """Answer one request. Raises `BodyDisconnectedError` where the client left in the middle of its body."""
+
+        async def answer() -> Answer:
+            return await self._answer(S3Request.from_scope(scope, caller), receive, payload)
+
+        await self._send(answer, scope, send)
+
+    async def handle_form(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, permit: post.Permit
+    ) -> None:
+        """Answer a form that posts an object; `permit` says whether its signed policy lets its fields."""
+
+        async def answer() -> Answer:
+            return await post.post_object(self._store, scope, receive, permit, self._pool)
+
+        await self._send(answer, scope, send)
+
+    async def _send(
+        self, answering: Callable[[], Awaitable[Answer]], scope: MutableMapping[str, Any], send: Send
+    ) -> None:
         path = scope["raw_path"].decode("ascii")
         head = scope["method"] == "HEAD"
         try:
-            request = S3Request.from_scope(scope, caller)
-            answer = await self._answer(request, receive, payload)
+            answer = await answering()
         except ApiError as error:
             answer = error_answer(error, path)
         except BodyDisconnectedError:

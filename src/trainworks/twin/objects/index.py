@@ -236,6 +236,21 @@ class Index:
             # the part may have been replaced since it was chosen; its bytes are the object's all the same
             tx.execute(_SQL["forget_garbage"], {"blob": keep})
 
+    def add_completed(self, tx: Connection, upload: Upload, parts: str, answer: str) -> None:
+        """Inside the transaction that completes an upload: keep what was asked and what is answered."""
+        names = {"upload_id": upload.upload_id, "bucket": upload.bucket, "key": upload.key, "parts": parts}
+        tx.execute(_SQL["add_completed"], names | {"answer": answer, "completed": self._clock()})
+
+    def completed(self, bucket: str, key: str, upload_id: str) -> tuple[str, str] | None:
+        """`(parts, answer)` of an upload that was completed a while ago at most."""
+        names = {"upload_id": upload_id, "bucket": bucket, "key": key}
+        row = self._database.read_one(_SQL["completed"], names)
+        return (row["parts"], row["answer"]) if row else None
+
+    def forget_completed(self, after_seconds: float) -> None:
+        before = self._clock() - after_seconds
+        self.together(lambda tx: tx.execute(_SQL["forget_completed"], {"before": before}))
+
     def new_id(self) -> str:
         """An opaque version or upload id."""
         return secrets.token_urlsafe(24)

@@ -116,3 +116,13 @@ SELECT sequence, blob, body FROM unsynced_body WHERE sequence > :after ORDER BY 
 
 -- name: forget_unsynced
 DELETE FROM unsynced_body WHERE sequence <= :sequence
+
+-- name: add_completed
+INSERT INTO completed_upload (upload_id, bucket, key, parts, answer, completed)
+VALUES (:upload_id, :bucket, :key, :parts, :answer, :completed)
+
+-- name: completed
+SELECT parts, answer FROM completed_upload WHERE upload_id = :upload_id AND bucket = :bucket AND key = :key
+
+-- name: forget_completed
+DELETE FROM completed_upload WHERE completed < :before

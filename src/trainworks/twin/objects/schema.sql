@@ -60,3 +60,14 @@ CREATE TABLE IF NOT EXISTS unsynced_body (
     blob     TEXT NOT NULL,
     body     BLOB NOT NULL
 );
+
+-- Uploads that were completed, for a while: S3 answers the same CompleteMultipartUpload again as it did.
+CREATE TABLE IF NOT EXISTS completed_upload (
+    upload_id TEXT PRIMARY KEY,
+    bucket    TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    parts     TEXT NOT NULL,                             -- JSON: [number, etag] of each part that was named
+    answer    TEXT NOT NULL,                             -- JSON: headers and children of the answer
+    completed REAL NOT NULL                              -- seconds since the epoch
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS completed_upload_by_age ON completed_upload (completed);

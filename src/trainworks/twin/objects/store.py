@@ -27,6 +27,8 @@ _CHUNK_BYTES = 1 << 20
 _HOUSE_KEEPING_SECONDS = 10.0
 _STAGE_ATTEMPTS = 5
 _UNSYNCED_BYTES = 16 << 20
+_COMPLETED_SECONDS = 7 * 24 * 3600.0
+_FORGETTING_SECONDS = 600.0
 _TWIN = "trainworks"
 
 
@@ -229,11 +231,15 @@ class TwinObjectStore:
                 _LOG.info("removed %d object bodies that were never acknowledged", removed)
         except Exception:  # noqa: BLE001 -- recorded; what was not swept now is swept at the next start
             _LOG.exception("the sweep of unacknowledged object bodies failed")
+        next_forgetting = 0.0
         while not self._closing:
             try:
                 self.deliver_events()
                 self.sync_bodies()
                 self.remove_garbage()
+                if time.monotonic() > next_forgetting:
+                    self.index.forget_completed(_COMPLETED_SECONDS)
+                    next_forgetting = time.monotonic() + _FORGETTING_SECONDS
             except Exception:  # noqa: BLE001 -- recorded; the disk may be full now and not in the next round
                 _LOG.exception("a round of house-keeping of the object store failed")
             self._wake.wait(_HOUSE_KEEPING_SECONDS)

@@ -12,6 +12,7 @@ from trainworks.twin.objects.errors import S3Error, invalid_argument, not_implem
 from trainworks.twin.objects.records import Attributes, ObjectVersion
 
 META = "x-amz-meta-"
+REDIRECT = "x-amz-website-redirect-location"
 _STORED = (
     "cache-control",
     "content-disposition",
@@ -19,7 +20,7 @@ _STORED = (
     "content-language",
     "content-type",
     "expires",
-    "x-amz-website-redirect-location",
+    REDIRECT,
 )
 _OVERRIDES = {f"response-{name}": name for name in _STORED if not name.startswith("x-amz-")}
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})

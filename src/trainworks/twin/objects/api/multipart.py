@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from sqlite3 import Connection
 
 from trainworks.twin.objects import checksums
 from trainworks.twin.objects.api import attributes, xml
@@ -116,8 +118,17 @@ def upload_part_copy(store: TwinObjectStore, request: S3Request) -> Answer:
 
 
 def complete_multipart_upload(store: TwinObjectStore, request: S3Request, body: bytes) -> Answer:
-    """After the botocore shapes `CompletedMultipartUpload` and `CompleteMultipartUploadOutput`."""
-    upload = _permitted_upload(store, request)
+    """After the botocore shapes `CompletedMultipartUpload` and `CompleteMultipartUploadOutput`.
+
+    The same request again, as a client sends it that did not get the answer, has the same answer.
+    """
+    try:
+        upload = _permitted_upload(store, request)
+    except S3Error as error:
+        repeated = _repeated(store, request, body) if error.code == "NoSuchUpload" else None
+        if repeated is None:
+            raise
+        return repeated
     named = _named_parts(body, upload.checksum_algorithm)
     parts = _chosen(named, store.index.list_parts(upload.upload_id), upload)
     size = sum(part.size for part in parts)
@@ -139,13 +150,25 @@ def complete_multipart_upload(store: TwinObjectStore, request: S3Request, body: 
         ),
         tags=upload.tags,
     )
+
+    def ended(tx: Connection) -> None:
+        store.index.end_upload(tx, upload, keep)
+        store.index.add_completed(tx, upload, _as_asked(named), json.dumps(children))
+
+    children: list[tuple[str, str]] = [
+        ("Location", f"http://{request.headers.get('host', 'localhost')}{request.path}"),
+        ("Bucket", upload.bucket),
+        ("Key", upload.key),
+        ("ETag", f'"{new.etag}"'),
+        *([(f"Checksum{checksum.algorithm}", checksum.value), ("ChecksumType", checksum.type)] if checksum else []),
+    ]
     try:
         version = store.commit(
             new,
             "s3:ObjectCreated:CompleteMultipartUpload",
             request.caller,
             write_precondition(request.headers),
-            also=lambda tx: store.index.end_upload(tx, upload, keep),
+            also=ended,
         )
     except BaseException:
         if keep is None:
@@ -153,14 +176,20 @@ def complete_multipart_upload(store: TwinObjectStore, request: S3Request, body: 
         raise
     headers = attributes.encryption_headers(version.attributes.encryption)
     headers |= attributes.version_headers(store.access.bucket(request.bucket), version)
-    children: list[xml.Node] = [
-        ("Location", f"http://{request.headers.get('host', 'localhost')}{request.path}"),
-        ("Bucket", upload.bucket),
-        ("Key", upload.key),
-        ("ETag", f'"{version.etag}"'),
-        *([(f"Checksum{checksum.algorithm}", checksum.value), ("ChecksumType", checksum.type)] if checksum else []),
-    ]
     return xml_answer("CompleteMultipartUploadResult", children, headers)
+
+
+def _repeated(store: TwinObjectStore, request: S3Request, body: bytes) -> Answer | None:
+    """The answer to a request that completed this upload with these parts before."""
+    found = store.index.completed(request.bucket, request.key, request.query["uploadId"])
+    if found is None or found[0] != _as_asked(_named_parts(body, None)):
+        return None
+    children: list[tuple[str, str]] = [(name, text) for name, text in json.loads(found[1])]
+    return xml_answer("CompleteMultipartUploadResult", children)
+
+
+def _as_asked(named: list[_Named]) -> str:
+    return json.dumps([(part.part_number, part.etag) for part in named])
 
 
 def abort_multipart_upload(store: TwinObjectStore, request: S3Request) -> Answer:

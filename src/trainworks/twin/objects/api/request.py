@@ -12,6 +12,10 @@ from trainworks.twin.objects.errors import S3Error, access_denied, invalid_argum
 from trainworks.twin.ports import Caller
 
 _KEY_BYTES_MAX = 1024
+_OF_SIGNATURE = frozenset(
+    f"x-amz-{name}"
+    for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +39,15 @@ class S3Request:
             bucket, key = unquote(raw_bucket, errors="strict"), unquote(raw_key, errors="strict")
         except UnicodeDecodeError as error:
             raise S3Error("InvalidURI", "Couldn't parse the specified URI.", 400) from error
-        if len(key.encode()) > _KEY_BYTES_MAX:
-            elements = {"Size": str(len(key.encode())), "MaxSizeAllowed": str(_KEY_BYTES_MAX)}
-            raise S3Error("KeyTooLongError", "Your key is too long", 400, elements=elements)
+        checked_key(key)
+        query = _query(scope["query_string"].decode("latin-1"))
+        headers = {name.decode("latin-1").lower(): _text(value) for name, value in scope["headers"]}
         return S3Request(
             method=scope["method"],
             bucket=bucket,
             key=key,
-            query=_query(scope["query_string"].decode("latin-1")),
-            headers={name.decode("latin-1").lower(): _text(value) for name, value in scope["headers"]},
+            query=query,
+            headers=_hoisted(query) | headers,
             caller=caller,
             path=raw_path,
         )
@@ -70,6 +74,23 @@ class S3Request:
         expected = self.headers.get("x-amz-expected-bucket-owner")
         if expected is not None and expected != bucket.owner_account_id:
             raise access_denied()
+
+
+def checked_key(key: str) -> str:
+    """Raises `KeyTooLongError`."""
+    size = len(key.encode())
+    if size > _KEY_BYTES_MAX:
+        elements = {"Size": str(size), "MaxSizeAllowed": str(_KEY_BYTES_MAX)}
+        raise S3Error("KeyTooLongError", "Your key is too long", 400, elements=elements)
+    return key
+
+
+def _hoisted(query: Mapping[str, str]) -> dict[str, str]:
+    """The headers that a presigned URL has in its query (`x-amz-meta-...`), where its signature covers them."""
+    if "X-Amz-Signature" not in query and "Signature" not in query:
+        return {}
+    found = {name.lower(): value for name, value in query.items() if name.lower().startswith("x-amz-")}
+    return {name: value for name, value in found.items() if name not in _OF_SIGNATURE}
 
 
 def _query(text: str) -> dict[str, str]:

@@ -225,6 +225,7 @@ def _refuse_pointless(request: S3Request, source: ObjectVersion, replaces_tags: 
         request.headers.get("x-amz-metadata-directive", "COPY").upper() == "REPLACE"
         or replaces_tags
         or not source.is_current
+        or "?versionId=" in request.headers["x-amz-copy-source"]
         or any(
             name in request.headers
             for name in ("x-amz-storage-class", "x-amz-website-redirect-location", "x-amz-server-side-encryption")
@@ -245,7 +246,11 @@ def _copied(
         raise invalid_argument("Unknown metadata directive.", "x-amz-metadata-directive", directive)
     kept = write.attributes
     if directive == "COPY":
-        kept = replace(kept, headers=source.attributes.headers, metadata=source.attributes.metadata)
+        # Where a redirect leads is of the object alone: S3 copies it with no directive.
+        headers = {name: value for name, value in source.attributes.headers.items() if name != attributes.REDIRECT}
+        if attributes.REDIRECT in kept.headers:
+            headers[attributes.REDIRECT] = kept.headers[attributes.REDIRECT]
+        kept = replace(kept, headers=headers, metadata=source.attributes.metadata)
     asked = request.headers.get("x-amz-checksum-algorithm")
     algorithm = checksums.known_algorithm(asked) if asked else None
     checksum = source.attributes.checksum
