@@ -11,6 +11,7 @@ exactly as they do when the server is killed, and the next start finds them agai
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -19,8 +20,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,21 +78,74 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
     4577. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines), `ConfigurationError`.
     """
     sandbox_wish()  # a mistyped wish is refused here, and not in the log of a server that ends
-    home.prepare()
     deadline = time.monotonic() + timeout_seconds
-    if find(home) is None:
-        if port is None:
-            port = int((read_record(home) or {}).get("port", DEFAULT_PORT))
-        if port:
-            _check_port(port)
-        return _wait_for_start(home, _spawn(home, port), deadline)
+    with _only_starter(home, deadline):
+        home.prepare()
+        if find(home) is None and read_record(home) is not None:
+            _wait_for_orphans(home, deadline)
+        if find(home) is None:
+            if port is None:
+                port = int((read_record(home) or {}).get("port", DEFAULT_PORT))
+            if port:
+                _check_port(port)
+            return _wait_for_start(home, _spawn(home, port), deadline)
     while time.monotonic() < deadline and find(home) is not None:
         # Read once: the server that comes back writes a record of its own between two looks.
         record = read_record(home)
-        if record is not None and is_alive(record, "server"):
+        if record is not None and is_alive(record, "server") and _answers(record["port"]):
             return RunningServer(home, record["server"]["pid"], record["port"])
         time.sleep(_POLL_SECONDS)
     raise TwinError(f"the twin's server does not come back:\n{_tail(home.log_file)}", fix="trainworks twin stop")
+
+
+@contextmanager
+def _only_starter(home: Home, deadline: float) -> Iterator[None]:
+    """Be the only one who starts this twin: whoever asks meanwhile waits, and then finds it running.
+
+    The lock is on the folder itself, as nothing may be in it yet. Raises `TwinError`.
+    """
+    try:
+        home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = os.open(home.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        home.prepare()  # says what is wrong with it
+        raise
+    try:
+        while True:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TwinError(
+                        f"another process has been starting the twin in {home.root} for too long",
+                        fix=f"see {home.log_file}",
+                    ) from None
+                time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _wait_for_orphans(home: Home, deadline: float) -> None:
+    """Wait until what a crash left of this twin is gone or says that it runs.
+
+    A supervisor that is killed just after its server has started the next one already: that one holds the port, comes
+    up alone, and is not in the record yet.
+    """
+    while time.monotonic() < deadline and find(home) is None and _own_processes(home):
+        time.sleep(_POLL_SECONDS)
+
+
+def _own_processes(home: Home) -> list[int]:
+    """The pids of this home's servers and supervisors that run, recorded or not."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if "trainworks.twin" in words and str(home.root) in words and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
 
 
 def _wait_for_start(home: Home, supervisor_pid: int, deadline: float) -> RunningServer:

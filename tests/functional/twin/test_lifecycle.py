@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -90,6 +92,40 @@ def test_after_a_crash_of_everything_it_comes_back_where_its_clients_know_it(own
     record = json.loads(own_twin.home.server_file.read_text())
     end_processes(running_processes([record["supervisor"]["pid"], record["server"]["pid"]]))
     assert lifecycle.start(own_twin.home).port == record["port"]
+
+
+def test_whoever_starts_it_at_the_same_time_has_the_same_twin() -> None:
+    root = Path(tempfile.mkdtemp(prefix="tw-"))
+    home = root / "home"
+    command = [sys.executable, "-m", "trainworks.cli.main", "twin", "start", "--port", "0"]
+    environment = {**os.environ, "TRAINWORKS_HOME": str(home)}
+    try:
+        starters = [
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for _ in range(6)
+        ]
+        answers = [starter.communicate(timeout=60) for starter in starters]
+        assert [starter.returncode for starter in starters] == [0] * 6, answers
+        running = lifecycle.find(Home(home))
+        assert running is not None
+        assert all(running.endpoint_url in out for out, _ in answers)
+    finally:
+        lifecycle.stop(Home(home))
+        shutil.rmtree(root)
+
+
+def test_it_starts_at_once_after_server_and_supervisor_were_killed(own_twin: TestTwin) -> None:
+    """The server first: its supervisor has begun to start the next one when it is killed itself."""
+    for delay in (0.02, 0.2):
+        record = json.loads(own_twin.home.server_file.read_text())
+        server, supervisor = running_processes([record["server"]["pid"], record["supervisor"]["pid"]])
+        server.kill()
+        time.sleep(delay)
+        end_processes([supervisor])
+        assert lifecycle.start(own_twin.home).port == record["port"]
+        assert own_twin.client("sts", retries={"total_max_attempts": 3}).get_caller_identity()["Account"]
+        lifecycle.stop(own_twin.home)  # the one that came up alone, where there was one
+        lifecycle.start(own_twin.home, record["port"])
 
 
 def test_a_port_that_is_taken_names_who_has_it(tmp_path: Path) -> None:

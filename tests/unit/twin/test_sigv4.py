@@ -68,6 +68,28 @@ def test_the_body_is_needed_only_where_its_digest_is_not_in_a_header() -> None:
 
 
 @given(
+    service=st.sampled_from(["s3", "sagemaker", "batch", "sts"]),
+    method=st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD"]),
+    path=st.lists(st.sampled_from(["a", "B-1", "%20", "%2F", "~x", "arn%3Aaws", "..", ".", "", "q=1&"]), max_size=5),
+    query=st.lists(st.tuples(st.sampled_from(["a", "b", "A", "list-type"]), st.sampled_from(["", "1", "%2B", "x"]))),
+    values=st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12), max_size=3),
+    body=st.binary(max_size=20),
+)
+def test_whatever_botocore_signs_is_accepted_and_nothing_else(  # noqa: PLR0917 - the parts of a request
+    service: str, method: str, path: list[str], query: list[tuple[str, str]], values: list[str], body: bytes
+) -> None:
+    url = "http://127.0.0.1:4577/" + "/".join(path)
+    if query:
+        url += "?" + "&".join(f"{name}={value}" for name, value in query)
+    headers = {f"X-Amz-Meta-{number}": value for number, value in enumerate(values)}
+    request = signed(method, url, body, service, headers)
+    assert check(request, body).caller.access_key_id == KEY
+    request.headers["X-Amz-Date"] = "20200101T000000Z"
+    with pytest.raises(ApiError):
+        check(request, body)
+
+
+@given(
     segments=st.lists(st.text(min_size=1, max_size=8), max_size=4),
     query=st.dictionaries(st.text(min_size=1, max_size=6), st.text(max_size=6), max_size=4),
 )
