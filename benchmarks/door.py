@@ -1,4 +1,4 @@
-"""Small signed requests and small objects through one server, the check of a signature, and memory over many requests."""
+"""Small signed requests and small objects through one server, a signature's check, and memory over many requests."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import arrays
 import checks
 import deploys
+import door
 import floods
 import history
 import inputs
@@ -36,7 +37,7 @@ def main() -> int:
     parser.add_argument("--reference", type=Path, default=ROOT.parent / "shared" / "reference")
     parser.add_argument(
         "--only",
-        choices=["synth", "checks", "starts", "deploys", "arrays", "inputs", "logs", "history"],
+        choices=["synth", "checks", "starts", "door", "deploys", "arrays", "inputs", "logs", "history"],
         action="append",
     )
     parser.add_argument("--no-store", action="store_true", help="print only")
@@ -46,6 +47,7 @@ def main() -> int:
         "checks": checks.measure,
         "deploys": lambda: deploys.measure(TRAINWORKS),
         "starts": lambda: starts.measure(TRAINWORKS),
+        "door": door.measure,
         "arrays": arrays.measure,
         "inputs": inputs.measure,
         "logs": floods.measure,
