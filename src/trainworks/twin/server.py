@@ -48,6 +48,7 @@ from trainworks.twin.services.logs.service import LogsService
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.sagemaker.service import Parts, SageMakerService
+from trainworks.twin.services.sagemaker.worker import MOST_DEATHS_OF_A_STEP
 from trainworks.twin.store.database import Database
 from trainworks.twin.supervisor import REFUSED, listen
 from trainworks.twin.wire import Endpoint
@@ -150,7 +151,12 @@ def build(home: Home, port: int) -> Twin:
     shipper = LogShipper(database, logs, in_hand=InHand(home.in_hand_dir / "log-lines"))
     outbox = Outbox(database, control_plane)
     parts = Parts(database, control_plane, objects, compute, images, shipper, outbox)
-    sagemaker = SageMakerService(parts, home.jobs_dir, endpoint_url)
+    sagemaker = SageMakerService(
+        parts,
+        home.jobs_dir,
+        endpoint_url,
+        in_hand=InHand(home.in_hand_dir / "training-steps", MOST_DEATHS_OF_A_STEP),
+    )
     batch = BatchService(
         database,
         control_plane,
@@ -158,6 +164,7 @@ def build(home: Home, port: int) -> Twin:
         images,
         outbox=outbox,
         log_shipper=shipper,
+        in_hand=InHand(home.in_hand_dir / "batch-launches"),
         jobs_dir=home.jobs_dir,
         endpoint_url=endpoint_url,
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
 from trainworks.spec.instance_types import FARGATE_FAMILY
+from trainworks.twin.in_hand import InHand
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import (
     Caller,
@@ -71,6 +72,7 @@ class BatchService:
         log_shipper: LogShipper,
         jobs_dir: Path,
         endpoint_url: str,
+        in_hand: InHand | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         database.apply(load_sql(__package__ or "", "schema.sql"))
@@ -85,7 +87,9 @@ class BatchService:
         self._log_callers: dict[str, Caller | None] = {}
         self._closing = threading.Event()
         self._janitor = threading.Thread(target=self.purge, name="batch-janitor", daemon=True)
-        launch_ports = LaunchPorts(control_plane, images, log_shipper.logs, endpoint_url)
+        launch_ports = LaunchPorts(
+            control_plane, images, log_shipper.logs, endpoint_url, in_hand or InHand.of_nothing()
+        )
         self.dispatcher = Dispatcher(
             database,
             DispatchPorts(
@@ -108,6 +112,7 @@ class BatchService:
             spec_of=self._spec_of,
             open_progress=self._open_progress,
             commit=self._commit,
+            is_shipped=log_shipper.is_shipped,
         )
         self.endpoint = Endpoint("batch", self._operations(), validation_code="ClientException")
         compute.subscribe(TASK_PREFIX, self.on_task_events)

@@ -115,6 +115,10 @@ class JobMetrics:
     def stop(self) -> None:
         self._background.stop()
 
+    def is_published(self, job: TrainingJob) -> bool:
+        """Whether all that was found in the job's log so far is in CloudWatch."""
+        return self._database.read_one(SQL["metric_point_of_job"], (job.region, job.name)) is None
+
     def publish(self) -> int:
         """Send what is in the table; the number of values. A value may be sent twice after a crash, none is lost."""
         with self._database.transaction() as tx:

@@ -75,6 +75,9 @@ INSERT INTO training_metric_point (region, training_job_name, name, value, times
 -- name: metric_points
 SELECT * FROM training_metric_point ORDER BY seq LIMIT 500;
 
+-- name: metric_point_of_job
+SELECT 1 FROM training_metric_point WHERE region = ? AND training_job_name = ? LIMIT 1;
+
 -- name: delete_metric_points
 DELETE FROM training_metric_point WHERE seq <= ?;
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainworks.twin.in_hand import InHand
 from trainworks.twin.ports import Caller, Compute, ControlPlane, ImageResolver, ObjectStore, TaskState
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
@@ -36,7 +37,13 @@ class SageMakerService:
     """`endpoint` answers the API; `start` after the compute plane's tables exist and before its events flow."""
 
     def __init__(
-        self, parts: Parts, jobs_dir: Path, endpoint_url: str, *, metrics_interval_seconds: float = 60.0
+        self,
+        parts: Parts,
+        jobs_dir: Path,
+        endpoint_url: str,
+        *,
+        metrics_interval_seconds: float = 60.0,
+        in_hand: InHand | None = None,
     ) -> None:
         preparer = Preparer(parts.objects, parts.images, parts.compute, jobs_dir, endpoint_url)
         self._jobs = TrainingJobs(parts.database, parts.outbox)
@@ -47,7 +54,9 @@ class SageMakerService:
             objects=parts.objects,
             preparer=preparer,
             shipper=parts.shipper,
-            settings=Settings(jobs_dir),
+            settings=Settings(
+                jobs_dir, is_published=self._metrics.is_published, in_hand=in_hand or InHand.of_nothing()
+            ),
         )
         parts.shipper.observe(TASK_PREFIX, self._metrics.on_lines)
         api = SageMakerApi(self._jobs, self._worker, parts.control_plane, parts.images, objects=parts.objects)

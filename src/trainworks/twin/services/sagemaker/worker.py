@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from sqlite3 import Connection
 
 from trainworks.spec.training_job import SecondaryStatus
+from trainworks.twin.in_hand import InHand
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import Compute, ObjectStore, TaskEvent
 from trainworks.twin.services.logship import LogShipper, LogSource
@@ -33,17 +34,22 @@ _log = logging.getLogger(__name__)
 _S = SecondaryStatus
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-_LOG_WAIT_SECONDS = 5.0
+_LOG_WAIT_SECONDS, _LOG_POLL_SECONDS = 600.0, 0.02
+MOST_DEATHS_OF_A_STEP = 10
+"""More than elsewhere: a step may move data for minutes, and be in hand when the server is killed for other reasons."""
 _MOST_FAULTS = 3
 _MOVES_DATA = (steps.Prepare, steps.SaveCheckpoints, steps.Restart, steps.Upload, steps.CleanUp)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`checkpoint_interval_seconds` between scans of checkpoints; `jobs_dir` holds the jobs' folders."""
+    """`checkpoint_interval_seconds` between scans of checkpoints; `jobs_dir` holds the jobs' folders; `is_published`
+    says whether a job's metrics are all in CloudWatch."""
 
     jobs_dir: Path
     checkpoint_interval_seconds: float = 1.0
+    is_published: Callable[[TrainingJob], bool] = lambda job: True
+    in_hand: InHand = field(default_factory=InHand.of_nothing)
 
 
 class Worker:
@@ -65,7 +71,9 @@ class Worker:
         self._objects = objects
         self._preparer = preparer
         self._shipper = shipper
+        self._settings = settings
         self._jobs_dir = settings.jobs_dir
+        self._waiting_for_logs: dict[str, float] = {}
         self._clock = clock
         self._syncs = CheckpointSyncs(self.fail, settings.checkpoint_interval_seconds)
         self._schedule = Schedule(self._carry_on, clock)
@@ -134,9 +142,15 @@ class Worker:
                 if isinstance(action, steps.Wait):
                     self._keep_syncing(job)
                     return action.until
+                if isinstance(action, steps.SaveCheckpoints) and not self._logs_arrived(job, tasks):
+                    return self._clock() + _LOG_POLL_SECONDS
                 if isinstance(action, _MOVES_DATA) and not may_take_long:
                     return LONG
-                self._do(action, job, tasks)
+                with self._settings.in_hand.hold(f"{job_id} {type(action).__name__}") as may:
+                    if may:
+                        self._do(action, job, tasks)
+                    else:
+                        self._skip(action, job)
             except JobFailedError as error:
                 self._failed(job, error.reason)
 
@@ -153,7 +167,6 @@ class Worker:
             self._update(job, stop_sent=True)
         elif isinstance(action, steps.SaveCheckpoints):
             self._save_checkpoints(job)
-            self._wait_for_logs(tasks)
             self._move(job, action.then)
         elif isinstance(action, steps.Restart):
             self._save_checkpoints(job)
@@ -267,11 +280,17 @@ class Worker:
             _log.warning("the last checkpoints of the failed job %s could not be saved", job.name, exc_info=True)
         self._syncs.remove(job.job_id)
 
-    def _wait_for_logs(self, tasks: Sequence[Task]) -> None:
-        """Let the log arrive first, so that an ended job has all its log events and final metrics."""
-        deadline = time.monotonic() + _LOG_WAIT_SECONDS
-        while time.monotonic() < deadline and not all(self._shipper.is_shipped(task.task_id) for task in tasks):
-            time.sleep(0.005)
+    def _logs_arrived(self, job: TrainingJob, tasks: Sequence[Task]) -> bool:
+        """Whether all that the tasks printed is in Logs and in the metrics: an ended job has all of it. A log that
+        cannot be brought there within ten minutes holds nothing up."""
+        since = self._waiting_for_logs.setdefault(job.job_id, self._clock())
+        arrived = all(self._shipper.is_shipped(task.task_id) for task in tasks) and self._settings.is_published(job)
+        if not arrived and self._clock() - since < _LOG_WAIT_SECONDS:
+            return False
+        if not arrived:
+            _log.warning("the job %s ends before all of its log is in CloudWatch Logs", job.name)
+        del self._waiting_for_logs[job.job_id]
+        return True
 
     # -- failures ---------------------------------------------------------------------------------------------
 
@@ -291,6 +310,17 @@ class Worker:
             job = self._jobs.by_id(tx, job_id)
         if job is not None:
             self._failed(job, reason)
+
+    def _skip(self, action: steps.Action, job: TrainingJob) -> None:
+        """The server died again and again while it did this: the job goes on without it, and fails."""
+        what = type(action).__name__
+        _log.error("the job %s goes on without %s, which was in hand whenever the server died", job.name, what)
+        if isinstance(action, steps.SaveCheckpoints):
+            self._move(job, action.then)
+        elif isinstance(action, steps.CleanUp):
+            self._update(job, cleaned=True)
+        else:
+            self._failed(job, f"InternalServerError: the twin ended {MOST_DEATHS_OF_A_STEP} times in this step: {what}")
 
     # -- task events ------------------------------------------------------------------------------------------
 
