@@ -13,6 +13,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from trainworks.spec.wildcards import wildcard_pattern
+
 
 class Verdict(StrEnum):
     ALLOWED = "allowed"
@@ -81,8 +83,7 @@ def _matches(pattern: str, value: str) -> bool:
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     """IAM's wildcards: `*` for any characters, `?` for one; nothing else has a meaning."""
-    parts = (".*" if each == "*" else "." if each == "?" else re.escape(each) for each in pattern)
-    return re.compile("".join(parts), re.DOTALL)
+    return re.compile(wildcard_pattern(pattern), re.DOTALL)
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from trainworks.spec.wildcards import wildcard_pattern
+
 
 @lru_cache(maxsize=8192)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = {"*": ".*", "?": "[^*]"}
-    return re.compile("".join(parts.get(char) or re.escape(char) for char in pattern), re.DOTALL)
+    return re.compile(wildcard_pattern(pattern, any_one="[^*]"), re.DOTALL)
 
 
 def covers(pattern: str, text: str) -> bool:

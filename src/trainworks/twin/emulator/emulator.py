@@ -27,6 +27,7 @@ from trainworks.twin.emulator import (
     engine,
     event_targets,
     executions,
+    linear_patterns,
     log_groups,
     metric_checks,
     old_logs,
@@ -209,6 +210,7 @@ class Emulator:
         if name == "s3":
             bucket_requests.prepare(module)
         self._persistence.adopt(name, module)
+        linear_patterns.install(name, module)
         if name == "cloudformation":
             template_gate.install(module)
             self._stacks.install(module)

@@ -105,7 +105,10 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
         ("services.stepfunctions", "_add_event"): "execution event_type details",
         ("services.stepfunctions", "_invoke_aws_sdk_integration"): "resource input_data",
         ("services.stepfunctions", "_ExecutionError"): "error cause",
+        ("services.stepfunctions", "_evaluate_rule"): "rule data ctx",
+        ("services.stepfunctions", "_resolve_path_or_ctx"): "path data ctx",
     },
+    "sns": {("services.sns", "_wildcard_matches"): "value pattern"},
     "s3": {
         ("services.s3", "_get_object_data"): "bucket_name key version_id",
         ("services.s3", "_delete_bucket"): "name",

@@ -1,0 +1,28 @@
+"""Wildcards mean what they say, and no text makes them slow."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainworks.doctor.policies import _matches
+from trainworks.preflight.wildcards import covers
+from trainworks.spec.wildcards import wildcard_pattern
+
+
+@given(st.text("ab*?.", max_size=9), st.text("ab.\n", max_size=9))
+def test_wildcards_match_as_a_chain_of_any_text_does(pattern: str, text: str) -> None:
+    naive = "".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in pattern)
+    expected = re.fullmatch(naive, text, re.DOTALL) is not None
+    assert (re.fullmatch(wildcard_pattern(pattern), text, re.DOTALL) is not None) == expected
+    assert _matches(pattern, text) == expected
+
+
+def test_a_long_text_that_just_misses_takes_no_time() -> None:
+    started = time.perf_counter()
+    assert not covers("a*" * 30 + "b", "a" * 2000)
+    assert not _matches("a*" * 30 + "b", "a" * 2000)
+    assert time.perf_counter() - started < 2.0
