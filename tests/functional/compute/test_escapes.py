@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-NOBODY = 65534
+from tests.functional.compute.users import NOBODY, ROOT, interpreter_of
+
 Run = Callable[..., list[dict[str, Any]]]
 
 _REFUSED = {
@@ -51,7 +50,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
                 path.write_text(script.read_text() if isinstance(script, Path) else script)
                 path.chmod(0o644)
                 paths.append(str(path))
-            python, python_path = _interpreter(options.get("user"))
+            python, python_path = interpreter_of(options.get("user"))
             argv = [python, "-m", "tests.functional.compute.one_task", str(folder / "home"), sandbox, *paths]
             env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"} | python_path
             ended = subprocess.run(
@@ -65,24 +64,6 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
             return ends
 
         yield run_scripts
-
-
-def _interpreter(user: int | None) -> tuple[str, dict[str, str]]:
-    """An interpreter that the user may execute, and what it needs to find the project: the one in use, if he may."""
-
-    def usable(python: str) -> bool:
-        code = "import sys; print(sys.version_info[:2])"
-        try:
-            ended = subprocess.run([python, "-c", code], user=user, capture_output=True, text=True, check=False)
-        except PermissionError:
-            return False
-        return ended.stdout.strip() == str(sys.version_info[:2])
-
-    if user is None or usable(sys.executable):
-        return sys.executable, {}
-    if not usable("/usr/bin/python3"):
-        pytest.skip("the ordinary user has no interpreter of this version that he may execute")
-    return "/usr/bin/python3", {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *sys.path])}
 
 
 def test_every_known_way_out_is_refused(run: Run) -> None:
