@@ -44,6 +44,7 @@ from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.durability import Persistence
+from trainworks.twin.emulator.item_rows import TableItems
 from trainworks.twin.emulator.lambda_functions import LambdaFunctions
 from trainworks.twin.emulator.loading import LoadHook
 from trainworks.twin.emulator.log_groups import AttachedLogs, LogStreams
@@ -91,6 +92,7 @@ class Emulator:
         self._lambda = LambdaFunctions()
         self._metric_data = MetricData(Database(home.metrics_db, synchronous="NORMAL"))
         self._logs = AttachedLogs()
+        self._items = TableItems(self._persistence.journal, self._persistence.rows_of)
         self._resources = ResourceTypes(root)
         self._hook = LoadHook(self._loaded)
         self._hook.install()
@@ -244,6 +246,8 @@ class Emulator:
             self._sdk_tasks.install(module)
             TaskPermissions(self._authorization, self._sdk_tasks).install(module)
             executions.install(module)
+        elif name == "dynamodb":
+            self._items.install(module)
         elif name == "lambda_svc":
             self._lambda.install(module)
         elif name == "sts":

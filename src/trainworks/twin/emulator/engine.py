@@ -70,6 +70,12 @@ CORE_SIGNATURES: dict[tuple[str, str], str] = {
 }
 # Checked when their service is loaded.
 SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
+    "dynamodb": {
+        ("services.dynamodb", "_set_item"): "table pk_val sk_val item",
+        ("services.dynamodb", "_remove_item"): "table pk_val sk_val",
+        ("services.dynamodb", "_items_replaced"): "table",
+        ("services.dynamodb", "_create_replica"): "name table region",
+    },
     "lambda_svc": {
         ("services.lambda_svc", "_execute_function_dispatch"): "func config event request_id started",
         ("services.lambda_svc", "_invoke"): "name event headers path_qualifier query_params",
@@ -85,6 +91,7 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
     },
     "cloudwatch": {
         ("services.cloudwatch", "_evaluate_alarm"): "alarm",
+        ("services.cloudwatch", "_evict_old_metrics"): "",
         ("services.cloudwatch", "_evaluate_all_alarms"): "",
         ("services.cloudwatch", "_dims_key"): "dims",
         ("services.cloudwatch", "_calc_stats"): "points",

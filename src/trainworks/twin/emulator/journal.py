@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -109,10 +109,12 @@ class Journal:
 class TouchedDict(dict[Any, Any]):
     """A dictionary that notes its rows in the journal once it has a name.
 
-    `written` has a hash of each row on disk, `under_way` the last write that has the row and is not done yet.
+    `written` has a hash of each row on disk, `under_way` the last write that has the row and is not done yet. Walks
+    touch every row, as they may change any, unless `walks_read` says that none does. `shape` makes of a row what is
+    written of it; `dropped` names the store that goes with a row.
     """
 
-    __slots__ = ("journal", "name", "under_way", "written")
+    __slots__ = ("dropped", "journal", "name", "shape", "under_way", "walks_read", "written")
     __hash__ = object.__hash__  # type: ignore[assignment]  # stores are told apart by identity
 
     def __init__(self, journal: Journal, name: str | None = None) -> None:
@@ -121,6 +123,9 @@ class TouchedDict(dict[Any, Any]):
         self.name = name
         self.written: dict[Any, int] = {}
         self.under_way: dict[Any, object] = {}
+        self.walks_read = False
+        self.shape: Callable[[Any, Any], Any] | None = None
+        self.dropped: Callable[[Any], str | None] | None = None
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -138,6 +143,26 @@ class TouchedDict(dict[Any, Any]):
         import copy  # noqa: PLC0415 - only here
 
         return {copy.deepcopy(key, memo): copy.deepcopy(value, memo) for key, value in dict.items(self)}
+
+    def holds(self, key: Any) -> bool:
+        """Whether there is such a row, without touching it."""
+        return dict.__contains__(self, key)
+
+    def stored(self, key: Any) -> Any:
+        """The row as it is written, without touching it."""
+        value = dict.__getitem__(self, key)
+        return value if self.shape is None else self.shape(key, value)
+
+    def restore(self, key: Any, row: tuple[Any] | None) -> None:
+        """Give a row the value that it had (`row` has it alone), or take it out, without touching it."""
+        if row is None:
+            dict.pop(self, key, None)
+        else:
+            dict.__setitem__(self, key, row[0])
+
+    def held(self) -> list[Any]:
+        """The keys of all rows."""
+        return list(dict.keys(self))
 
     def _touch(self, key: Any) -> None:
         if self.name is not None:
@@ -185,9 +210,13 @@ class TouchedDict(dict[Any, Any]):
         self._touch(EVERY_ROW)
 
     def items(self) -> Any:
-        self._touch(EVERY_ROW)
+        self._walk()
         return super().items()
 
     def values(self) -> Any:
-        self._touch(EVERY_ROW)
+        self._walk()
         return super().values()
+
+    def _walk(self) -> None:
+        if not self.walks_read:
+            self._touch(EVERY_ROW)

@@ -38,6 +38,7 @@ _VALUE_ERRORS = (
 
 _PUT = "INSERT OR REPLACE INTO emulator_rows VALUES (?, ?, ?)"
 _DROP = "DELETE FROM emulator_rows WHERE store = ? AND key = ?"
+_DROP_STORE = "DELETE FROM emulator_rows WHERE store = ?"
 
 _LOG = logging.getLogger(__name__)
 
@@ -71,6 +72,10 @@ class Snapshot:
         """Delete one row of a named store."""
         self.statements.append((row, (_DROP, (row[0].name, key))))
         self.digests[row] = None
+
+    def drop_store(self, row: Row, name: str) -> None:
+        """Delete all rows of a store, together with `row`."""
+        self.statements.append((row, (_DROP_STORE, (name,))))
 
 
 class Writer:
