@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from trainworks.twin.functions.runner import LocalFunctions
-from trainworks.twin.ports import Caller, ControlPlane, Credentials, FunctionSpec, Invocation
+from trainworks.twin.ports import Caller, ControlPlane, Credentials, FunctionSpec, Invocation, Logs
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 
@@ -35,7 +35,9 @@ class NobodysControlPlane:
 def main(home: Path, sandbox: str, source: str) -> None:
     home.mkdir(exist_ok=True)
     control_plane = NobodysControlPlane()
-    functions = LocalFunctions(home, cast("ControlPlane", control_plane), "http://127.0.0.1:1", sandbox)
+    functions = LocalFunctions(
+        home, cast("ControlPlane", control_plane), cast("Logs", control_plane), "http://127.0.0.1:1", sandbox=sandbox
+    )
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("index.py", source)

@@ -19,7 +19,14 @@ HALF = "\ud800"
 ODD_TEXTS = (HALF, "\x00", "\ufffe", "'; DROP TABLE emulator_rows; --")
 DEEP: Any = functools.reduce(lambda inner, _: {"L": [inner]}, range(400), {"S": "x"})
 NUMBERS = (float("nan"), float("inf"), -float("inf"), 1e400, 10**30)
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
 
 Call = Callable[[Callable[[str], Any]], object]
 
@@ -135,17 +142,11 @@ def test_odd_values_in_any_store_harm_nobody_else(prepared: TestTwin) -> None:
 
 
 def machine(twin: TestTwin, name: str, states: dict[str, Any]) -> str:
-    role = twin.client("iam").create_role(
-        RoleName=f"{name}-role",
-        AssumeRolePolicyDocument=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
-                ],
-            }
-        ),
-    )["Role"]["Arn"]
+    iam = twin.client("iam")
+    role = iam.create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    allow = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_role_policy(RoleName=f"{name}-role", PolicyName="send", PolicyDocument=policy)
     definition = json.dumps({"StartAt": next(iter(states)), "States": states})
     made = twin.client("stepfunctions").create_state_machine(name=name, definition=definition, roleArn=role)
     return str(made["stateMachineArn"])
