@@ -93,6 +93,14 @@ class Emulator:
         self._metric_data = MetricData(Database(home.metrics_db, synchronous="NORMAL"))
         self._logs = AttachedLogs()
         self._items = TableItems(self._persistence.journal, self._persistence.rows_of)
+        # Services with one correction.
+        self._installs: dict[str, Callable[[ModuleType], None]] = {
+            "dynamodb": self._items.install,
+            "ecr": self._registry.install,
+            "lambda_svc": self._lambda.install,
+            "sts": sessions.install,
+            "tagging": tag_filters.install,
+        }
         self._resources = ResourceTypes(root)
         self._hook = LoadHook(self._loaded)
         self._hook.install()
@@ -232,8 +240,6 @@ class Emulator:
         elif name == "s3":
             self.buckets.install(module)
             bucket_requests.install(module)
-        elif name == "tagging":
-            tag_filters.install(module)
         elif name == "eventbridge":
             event_targets.install(module, self._authorization, self._logs)
         elif name == "cloudwatch_logs":
@@ -246,14 +252,8 @@ class Emulator:
             self._sdk_tasks.install(module)
             TaskPermissions(self._authorization, self._sdk_tasks).install(module)
             executions.install(module)
-        elif name == "dynamodb":
-            self._items.install(module)
-        elif name == "lambda_svc":
-            self._lambda.install(module)
-        elif name == "sts":
-            sessions.install(module)
-        elif name == "ecr":
-            self._registry.install(module)
+        elif (install := self._installs.get(name)) is not None:
+            install(module)
 
 
 def operation_of(scope: Scope, body: bytes) -> str:
