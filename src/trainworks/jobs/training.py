@@ -107,7 +107,7 @@ def _checkpoint_s3_uri(spec: TrainingJobSpec, name: str, config: Mapping[str, An
         return spec.checkpoints
     if not spec.checkpoints:
         return None
-    return f"{config['CheckpointConfig']['S3Uri'].rstrip('/')}/{name}"
+    return f"{config['CheckpointConfig']['S3Uri'].rstrip('/')}/{name}/"
 
 
 def create_training_job(sagemaker: SageMakerClient, spec: TrainingJobSpec, request: dict[str, Any]) -> None:

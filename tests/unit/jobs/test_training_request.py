@@ -55,7 +55,7 @@ def test_the_platform_decides_role_network_and_places() -> None:
     assert made["RoleArn"] == CONFIG["RoleArn"]
     assert made["VpcConfig"] == CONFIG["VpcConfig"]
     assert made["OutputDataConfig"] == CONFIG["OutputDataConfig"]
-    assert made["CheckpointConfig"] == {"S3Uri": "s3://models/checkpoints/job-1"}
+    assert made["CheckpointConfig"] == {"S3Uri": "s3://models/checkpoints/job-1/"}
     assert made["EnableManagedSpotTraining"] is True
 
 

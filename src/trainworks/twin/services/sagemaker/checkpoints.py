@@ -2,6 +2,8 @@
 
 A file is uploaded once it has not changed between two scans, whole or not at all: a file that changes while it is read
 is left for the next scan. The last scan, after the tasks ended, takes everything. As on AWS, nothing is deleted in S3.
+
+`S3Uri` is a prefix: without a slash at its end, `run-1` brings what is below `run-10` too. The job's log says so.
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ class CheckpointSync:
         self._uri = str(job.request["CheckpointConfig"]["S3Uri"])
         self._bucket, prefix = split_s3_uri(self._uri)
         self._prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+        self._listed_prefix = self._prefix if prefix.endswith("/") else prefix
+        self._foreign: list[str] = []
         self._local_path = checkpoints_path(job.request)
         self._roots = [folder.ml_root(job.attempt, host) for host in job.hosts]
         self._uploaded: dict[tuple[int, str], Version] = {}
@@ -59,8 +63,8 @@ class CheckpointSync:
         """Copy what lies in S3 into every instance's folder; the number of files. Raises `JobFailedError`."""
         count = 0
         try:
-            for listed in self._objects.list_objects(self._bucket, self._prefix, self._job.role):
-                relative = listed.key.removeprefix(self._prefix)
+            for listed in self._objects.list_objects(self._bucket, self._listed_prefix, self._job.role):
+                relative = self._relative(listed.key)
                 if relative and not relative.endswith("/"):
                     self._restore_one(listed, relative)
                     count += 1
@@ -69,6 +73,17 @@ class CheckpointSync:
         except OSError as error:
             raise disk_failure("Checkpoints cannot be restored", error) from error
         return count
+
+    @property
+    def note(self) -> str:
+        """What the job is told of files that `restore` brought and that are none of its own; "" without any."""
+        if not self._foreign:
+            return ""
+        return (
+            f"CheckpointConfig.S3Uri {self._uri} is a prefix without a slash at its end: it also brought "
+            f"{len(self._foreign)} files of other folders into {self._local_path}, such as "
+            f"s3://{self._bucket}/{self._foreign[0]}; end it with a slash"
+        )
 
     def resume(self) -> None:
         """After a restart of the server: take what S3 has of the same size, and newer, as uploaded."""
@@ -95,6 +110,13 @@ class CheckpointSync:
                 raise s3_failure(f"Checkpoints cannot be uploaded to {self._uri}", error) from error
             except OSError as error:
                 raise disk_failure("Checkpoints cannot be uploaded", error) from error
+
+    def _relative(self, key: str) -> str:
+        """The path below the checkpoint folder; that of a sibling begins with its own folder's name."""
+        if key.startswith(self._prefix):
+            return key.removeprefix(self._prefix)
+        self._foreign.append(key)
+        return key[self._listed_prefix.rfind("/") + 1 :]
 
     def _restore_one(self, listed: ObjectInfo, relative: str) -> None:
         if any(part in ("", ".", "..") or "\x00" in part for part in relative.split("/")):

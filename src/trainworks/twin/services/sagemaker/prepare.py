@@ -46,13 +46,15 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class _Container:
-    """What the containers of an attempt have in common; `timeout_seconds` is what is left of the run time."""
+    """What the containers of an attempt have in common; `timeout_seconds` is what is left of the run time,
+    `note` what the log is to say of its checkpoints."""
 
     job: TrainingJob
     folder: JobFolder
     runtime: Runtime
     mode: ScriptMode
     timeout_seconds: float
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,12 @@ class Preparer:
         mounts = stage_inputs(job, folder, self.objects)
         sync = self._restored(job, folder)
         container = _Container(
-            job, folder, runtime, mode, max(1.0, job.max_runtime_seconds - job.seconds_on_instances(now))
+            job,
+            folder,
+            runtime,
+            mode,
+            max(1.0, job.max_runtime_seconds - job.seconds_on_instances(now)),
+            sync.note if sync else "",
         )
         tasks = [self._task(container, host, mounts[host]) for host in job.hosts]
         return Attempt(_pool(job), tuple(tasks), sync)
@@ -107,7 +114,7 @@ class Preparer:
         argv, cwd = command(job, runtime, mode, ml_root)
         log = folder.log(job.attempt, host)
         size = instance_type(job.instance_type)
-        notes = [each for each in (runtime.note, gpu_note(job, self.compute)) if each]
+        notes = [each for each in (runtime.note, gpu_note(job, self.compute), container.note) if each]
         log.write_text("".join(f"{note}\n" for note in notes), encoding="utf-8")
         gpus = self.compute.gpus_for(size.gpus, job.instance_count)
         return TaskSpec(

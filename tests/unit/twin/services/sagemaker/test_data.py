@@ -20,6 +20,7 @@ from trainworks.twin.services.sagemaker.outputs import merged, pack, upload_outp
 from trainworks.twin.services.sagemaker.transfer import TransferCancelledError
 
 CHECKPOINTS = {"CheckpointConfig": {"S3Uri": "s3://models/checkpoints/job-1"}}
+EXACT = {"CheckpointConfig": {"S3Uri": "s3://models/checkpoints/job-1/"}}
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_a_link_in_the_place_of_a_folder_is_a_failure(
 def test_what_is_restored_is_not_uploaded_again(objects: FolderObjects, folder: JobFolder) -> None:
     objects.put("models", "checkpoints/job-1/deep/a", b"1")
     objects.put("models", "checkpoints/job-10/b", b"2")
-    sync = CheckpointSync(job(CHECKPOINTS), folder, objects)
+    sync = CheckpointSync(job(EXACT), folder, objects)
     assert sync.restore() == 1
     restored = folder.ml_root(0, "algo-1") / "checkpoints" / "deep" / "a"
     assert restored.read_bytes() == b"1"
@@ -211,3 +212,17 @@ def test_a_full_disk_is_a_failure_with_a_reason(folder: JobFolder, tmp_path: Pat
     (folder.ml_root(0, "algo-1") / "model" / "m").write_text("m")
     with pytest.raises(JobFailedError, match="no space left on device"):
         upload_outputs(job(), folder, Full(tmp_path / "full"))
+
+
+def test_a_prefix_without_a_slash_brings_siblings_too_and_says_so(objects: FolderObjects, folder: JobFolder) -> None:
+    for key in ("checkpoints/job-1/own", "checkpoints/job-10/deep/foreign"):
+        objects.put("models", key, b"1")
+    sync = CheckpointSync(job(CHECKPOINTS), folder, objects)
+    assert sync.restore() == 2
+    saved = folder.ml_root(0, "algo-1") / "checkpoints"
+    assert (saved / "own").is_file()
+    assert (saved / "job-10" / "deep" / "foreign").is_file()
+    assert "brought 1 files of other folders" in sync.note
+    assert sync.scan(final=True) == 0
+    exact = CheckpointSync(job(EXACT), folder, objects)
+    assert (exact.restore(), exact.note) == (1, "")
