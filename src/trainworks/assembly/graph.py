@@ -313,7 +313,7 @@ def build(
             )
             if parent is not None:
                 parent.children[way[-1]] = scopes[way]
-            _register_exports(scopes[way], exports)
+            _register_exports(scopes[way], exports, problems)
         roots.append(scopes[()])
     return Graph(sources.stacks, tuple(roots), problems)
 
@@ -335,13 +335,19 @@ def _paths_in_metadata(stack: StackSource) -> Iterator[tuple[str, str]]:
                 yield path, logical_id
 
 
-def _register_exports(scope: Scope, exports: Exports) -> None:
+def _register_exports(scope: Scope, exports: Exports, problems: dict[Problem, None]) -> None:
     for name, output in scope.template.get("Outputs", {}).items():
-        export = output.get("Export", {}).get("Name") if isinstance(output, Mapping) else None
-        if export is not None:
-            resolved = scope.at(f"Outputs.{name}", export)
-            if isinstance(resolved, str):
-                exports.values[resolved] = _output_of(scope, name)
+        export = output.get("Export") if isinstance(output, Mapping) else None
+        if isinstance(export, Mapping) and export.get("Name") is not None:
+            resolved = scope.at(f"Outputs.{name}", export["Name"])
+            if not isinstance(resolved, str):
+                continue
+            # Other stacks of an assembly may be for other accounts, which have exports of their own.
+            if exports.owners.get(resolved) == scope.facts.name and not isinstance(resolved, Unknown):
+                message = f"exports {str(resolved)!r}, which another output exports already"
+                problems[Problem(f"Outputs.{name}", message, "give each export a name of its own")] = None
+            exports.owners[resolved] = scope.facts.name
+            exports.values[resolved] = _output_of(scope, name)
 
 
 def _output_of(scope: Scope, name: str) -> Callable[[], Any]:
@@ -370,12 +376,29 @@ def _documents_in_outputs(scope: Scope) -> Iterator[Document]:
 
 
 def _problems(scope: Scope) -> Iterator[Problem]:
-    """What its template alone shows, and those below it."""
+    """What its template alone shows, what it passes to those below it, and theirs."""
     flaws = template_flaws(scope.template, scope.condition)
     for flaw in flaws or resource_flaws(scope.template, scope.condition):
         yield Problem(_place(scope, flaw), flaw.message, flaw.fix)
-    for child in scope.children.values():
+    for logical_id, child in scope.children.items():
+        yield from _passed(scope, logical_id, child)
         yield from _problems(child)
+
+
+def _passed(scope: Scope, logical_id: str, child: Scope) -> Iterator[Problem]:
+    """Parameters of a nested stack that its template lacks, or that nobody gives a value."""
+    given = (scope.resources[logical_id].get("Properties") or {}).get("Parameters", {})
+    declared = child.template.get("Parameters", {})
+    if not isinstance(given, Mapping) or any(str(name).startswith("Fn::") for name in given):
+        return
+    place = scope.facts.places.resource(scope.way, logical_id)
+    for name in given:
+        if name not in declared:
+            fix = f"one of {', '.join(sorted(declared))}" if declared else "leave it out: it has none"
+            yield Problem(place, f"passes the parameter {name!r}, which its template does not have", fix)
+    for name, body in declared.items():
+        if name not in given and isinstance(body, Mapping) and "Default" not in body:
+            yield Problem(place, f"gives its parameter {name!r} no value, and it has no default", f"pass {name}")
 
 
 def _place(scope: Scope, flaw: Flaw) -> str:

@@ -57,6 +57,8 @@ class Exports:
     """`Fn::ImportValue` across the stacks of one graph: name -> how to resolve it."""
 
     values: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    """The root stack that exports a name."""
 
 
 class Scope:

@@ -135,7 +135,7 @@ def test_no_template_ends_in_a_traceback(value: Any, condition: Any, output: Any
             "A": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": value}},
             "B": {"Type": PROBE, "Condition": "C", "Properties": {"Value": value}},
         },
-        "Outputs": {"O": {"Value": output}, "P": output},
+        "Outputs": {"O": {"Value": output}, "P": output, "Q": {"Value": "x", "Export": output}},
     }
     graph = graph_of_template(template)
     assert isinstance(graph.problems, tuple)
@@ -256,3 +256,25 @@ def test_nested_templates_beside_a_template_are_read_and_none_outside_its_folder
 def test_a_part_of_an_id_that_is_made_up_is_no_problem(type_: str) -> None:
     part = {"Fn::Select": [3, {"Fn::Split": ["/", {"Ref": "Other"}]}]}
     assert problems(Other={"Type": type_}, R={"Type": "AWS::SSM::Parameter", "Properties": {"Value": part}}) == []
+
+
+def test_parameters_that_a_nested_template_lacks_or_misses_are_named(tmp_path: Path) -> None:
+    child = {"Parameters": {"Size": {"Type": "String"}}, "Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}
+    (tmp_path / "child.json").write_text(json.dumps(child))
+    nested = {"TemplateURL": "child.json", "Parameters": {"Sizee": "large"}}
+    path = tmp_path / "root.json"
+    path.write_text(json.dumps({"Resources": {"Child": {"Type": "AWS::CloudFormation::Stack", "Properties": nested}}}))
+    assert [f"{each.place}: {each.message}" for each in load_graph(path).problems] == [
+        "Child: passes the parameter 'Sizee', which its template does not have",
+        "Child: gives its parameter 'Size' no value, and it has no default",
+    ]
+
+
+def test_two_exports_of_one_name_are_named() -> None:
+    output = {"Value": "x", "Export": {"Name": {"Fn::Sub": "${AWS::Region}-x"}}}
+    template = {"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"A": output, "B": output}}
+    (problem,) = graph_of_template(template).problems
+    assert (problem.place, problem.message) == (
+        "Outputs.B",
+        "exports 'us-east-1-x', which another output exports already",
+    )

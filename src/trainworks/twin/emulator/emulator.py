@@ -31,6 +31,7 @@ from trainworks.twin.emulator import (
     log_groups,
     metric_checks,
     old_logs,
+    public_parameters,
     sessions,
     stack_events,
     stack_rows,
@@ -237,6 +238,8 @@ class Emulator:
         elif name == "ec2":
             default_groups.install(module)
             subnet_addresses.install(module)
+        elif name == "ssm":
+            public_parameters.install(module)
         elif name == "s3":
             self.buckets.install(module)
             bucket_requests.install(module)
