@@ -173,8 +173,9 @@ def build(home: Home, port: int) -> Twin:
     types = resource_types(
         batch.endpoint, sagemaker.endpoint, cost_anomalies.endpoint, logs.endpoint, EmulatorEc2(), EmulatorBudgets()
     )
-    for name, resource_type in {**types, **recorded(database, types)}.items():
+    for name, resource_type in types.items():
         emulator.register_resource_type(name, resource_type)
+    emulator.register_resource_types_later(lambda: recorded(database, types))
     control = Control(
         control_plane, compute, {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}
     )

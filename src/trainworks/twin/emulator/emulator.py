@@ -22,7 +22,6 @@ from trainworks.twin.emulator import (
     bucket_requests,
     corrections,
     default_groups,
-    deploy_checks,
     drift,
     engine,
     event_targets,
@@ -37,7 +36,6 @@ from trainworks.twin.emulator import (
     stack_rows,
     subnet_addresses,
     tag_filters,
-    template_gate,
     update_rules,
 )
 from trainworks.twin.emulator.alarms import Alarms
@@ -184,6 +182,10 @@ class Emulator:
         """The CloudFormation types of ours, by name."""
         return self._resources.registered
 
+    def register_resource_types_later(self, types: Callable[[], Mapping[str, ResourceType]]) -> None:
+        """The same for many, which are asked for when CloudFormation is loaded."""
+        self._resources.register_later(types)
+
     async def stop(self) -> None:
         """Write what the background touched and close the database."""
         for task in (self._flusher, self._recovery, self._preload):
@@ -223,8 +225,11 @@ class Emulator:
         self._persistence.adopt(name, module)
         linear_patterns.install(name, module)
         if name == "cloudformation":
+            # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
+            from trainworks.twin.emulator import deploy_checks, template_gate  # noqa: PLC0415
+
             template_gate.install(module)
-            self._stacks.install(module)
+            self._stacks.install(module, deploy_checks, template_gate.read_template)
             deploy_checks.install()
             stack_rows.install()
             NestedChangeSets().install(module)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainworks.twin.emulator import drift, engine, update_rules
@@ -18,6 +18,7 @@ class ResourceTypes:
     def __init__(self, root: RootCredentials) -> None:
         self._root = root
         self._types: dict[str, ResourceType] = {}
+        self._later: list[Callable[[], Mapping[str, ResourceType]]] = []
         self._table: dict[str, Any] | None = None
 
     def register(self, type_name: str, resource_type: ResourceType) -> None:
@@ -26,15 +27,21 @@ class ResourceTypes:
         if self._table is not None:
             self._add(type_name, resource_type)
 
+    def register_later(self, types: Callable[[], Mapping[str, ResourceType]]) -> None:
+        """Types that are asked for when CloudFormation is loaded, so that a start does not wait for them."""
+        self._later.append(types)
+
     @property
     def registered(self) -> Mapping[str, ResourceType]:
         """Our types by name."""
+        while self._later:
+            self._types.update(self._later.pop()())
         return self._types
 
     def install(self) -> None:
         """CloudFormation was loaded: add everything that was registered."""
         self._table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
-        for type_name, resource_type in self._types.items():
+        for type_name, resource_type in self.registered.items():
             self._add(type_name, resource_type)
 
     def _add(self, type_name: str, resource_type: ResourceType) -> None:

@@ -12,11 +12,11 @@ import copy
 import logging
 import secrets
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import ModuleType
 from typing import Any
 
-from trainworks.twin.emulator import deploy_checks, engine, template_gate
+from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.journal import Journal
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -33,12 +33,21 @@ class Stacks:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._cfn: Any = None
+        self._checks: Any = None
+        self._read_template: Any = None
         self._stacks: Any = None
         self._provisioners: Any = None
 
-    def install(self, cloudformation: ModuleType) -> None:
-        """Replace what stock does for nested stacks, and watch every operation from its start to its end."""
+    def install(
+        self, cloudformation: ModuleType, checks: ModuleType, read_template: Callable[[str], dict[str, Any]]
+    ) -> None:
+        """Replace what stock does for nested stacks, and watch every operation from its start to its end.
+
+        `checks` is `deploy_checks`, which is loaded with CloudFormation.
+        """
         self._cfn = cloudformation
+        self._checks = checks
+        self._read_template = read_template
         self._stacks = engine.module("services.cloudformation.stacks")
         self._provisioners = engine.module("services.cloudformation.provisioners")
         self._watch_operations()
@@ -75,13 +84,13 @@ class Stacks:
             previous = keywords.get("previous_stack")
             if previous is not None:
                 stack["_previous_stack"] = previous
-            token = deploy_checks.deployed.set(arguments[1])
+            token = self._checks.deployed.set(arguments[1])
             try:
                 await stock(stack_name, *arguments, **keywords)
             finally:
-                deploy_checks.deployed.reset(token)
+                self._checks.deployed.reset(token)
             if stack["StackStatus"] in _SUCCESS:
-                deploy_checks.forget_exports(stack)
+                self._checks.forget_exports(stack)
             # A nested stack keeps its own until its parent has taken note of the result.
             for ended in [*self._children(stack), *([] if "ParentId" in stack else [stack])]:
                 ended.pop("_previous_stack", None)
@@ -187,7 +196,7 @@ class Stacks:
         if child is None or child["StackStatus"] == "DELETE_COMPLETE":
             return
         for output in child.get("Outputs", []):
-            if users := deploy_checks.importers(str(output.get("ExportName", "")), child["StackId"]):
+            if users := self._checks.importers(str(output.get("ExportName", "")), child["StackId"]):
                 named = f"Export {output['ExportName']} cannot be deleted as it is in use by {' and '.join(users)}"
                 raise ValueError(f"Embedded stack {child['StackId']} was not successfully deleted: {named}")
         await self._stacks._delete_stack_async(name, child["StackId"])
@@ -205,7 +214,7 @@ class Stacks:
         if error is not None or not body:
             raise ValueError(f"S3 error: the template {url} cannot be read")
         language = engine.module("services.cloudformation.engine")
-        template = await asyncio.to_thread(template_gate.read_template, body)
+        template = await asyncio.to_thread(self._read_template, body)
         self._provisioners._check_nested_stack_capabilities(parent_name, template)
         given = props.get("Parameters") or {}
         if any(isinstance(value, list) for value in given.values()):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainworks.assembly.schemas import schema
 from trainworks.twin.emulator import engine
 
 REPLACING: dict[str, tuple[str, ...]] = {
@@ -70,6 +69,8 @@ class _Rules(dict[str, tuple[str, ...]]):
 
     def get(self, resource_type: str, default: Any = None) -> Any:
         if resource_type in BY_SCHEMA:
+            from trainworks.assembly.schemas import schema  # noqa: PLC0415 - read with the first template
+
             found = schema(resource_type)
             paths = [path for path in (found.create_only if found else ()) if (len(path) == 1) is self._whole]
             return tuple(dict.fromkeys(path[0] for path in paths))

@@ -19,8 +19,6 @@ from trainworks.twin.resources.logs import (
     SubscriptionFilter,
 )
 from trainworks.twin.resources.notebooks import LifecycleConfig, NotebookInstance
-from trainworks.twin.resources.recorded import RecordedStore, RecordedType
-from trainworks.twin.resources.recorded_types import recorded_types
 from trainworks.twin.store.database import Database
 from trainworks.twin.wire import Endpoint
 
@@ -56,5 +54,8 @@ def resource_types(  # noqa: PLR0917 - the services whose resources there are
 
 def recorded(database: Database, executed: Container[str]) -> Mapping[str, ResourceType]:
     """The types without behaviour, by name; one that is executed is not recorded."""
+    from trainworks.twin.resources.recorded import RecordedStore, RecordedType  # noqa: PLC0415 - reads the schemas
+    from trainworks.twin.resources.recorded_types import recorded_types  # noqa: PLC0415
+
     store = RecordedStore(database)
     return {name: RecordedType(name, store) for name in recorded_types() if name not in executed}
