@@ -31,7 +31,7 @@ def property_flaws(template: Mapping[str, Any], holds: Holds) -> Iterator[Flaw]:
         found = schema(str(body.get("Type"))) if isinstance(body, Mapping) else None
         if found is not None and references.is_present(logical_id):
             where = ("Resources", logical_id, "Properties")
-            yield from _Check(found, logical_id, holds).object(found.body, body.get("Properties", {}), where, 0)
+            yield from _Check(found, logical_id, holds).value(found.body, body.get("Properties", {}), where, 0)
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,8 @@ class Scope:
         return {key: resolved for key, each in value.items() if (resolved := self.resolve(each)) is not NO_VALUE}
 
     def _function(self, name: str, argument: Any) -> Any:
+        if isinstance(argument, Mapping) and "Fn::Transform" in argument:
+            return Unknown(f"{{{{{name}}}}}")  # a macro gives the argument
         try:
             if name in PURE:
                 return PURE[name](self.resolve(argument))

@@ -19,6 +19,16 @@ from trainworks.assembly.template_references import Holds, References
 _OWN_PREFIXES = ("Custom::", "Alexa::", "AWS::Serverless::")
 _CLOSE = 0.9
 
+PACKAGED: Mapping[str, str] = {
+    "AWS::ApiGateway::RestApi": "BodyS3Location",
+    "AWS::CodeCommit::Repository": "Code",
+    "AWS::ElasticBeanstalk::ApplicationVersion": "SourceBundle",
+    "AWS::Lambda::Function": "Code",
+    "AWS::Lambda::LayerVersion": "Content",
+    "AWS::StepFunctions::StateMachine": "DefinitionS3Location",
+}
+"""Properties that name a path before `aws cloudformation package`, by its command reference."""
+
 
 def template_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
     """What makes CloudFormation refuse the request. `holds` says which declared conditions hold."""
@@ -44,9 +54,18 @@ def template_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
 def resource_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
     """What makes the operation fail before it makes anything: properties that are not those of the types.
 
-    The template has no `template_flaws`. With a macro nothing is said: it may change any property.
+    The template has no `template_flaws`. With a macro nothing is said: it may change any property. A path on this
+    machine is none where `aws cloudformation package` puts a place in S3 for it.
     """
-    return [] if has_macro(template) else list(property_flaws(template, holds))
+    if has_macro(template):
+        return []
+    return [flaw for flaw in property_flaws(template, holds) if not _is_packaged(template, flaw)]
+
+
+def _is_packaged(template: Mapping[str, Any], flaw: Flaw) -> bool:
+    body = template["Resources"][flaw.resource]
+    name = PACKAGED.get(str(body.get("Type")))
+    return name is not None and flaw.where[3:] == (name,) and isinstance(body["Properties"][name], str)
 
 
 def unknown_types(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
@@ -71,5 +90,24 @@ def close_type(type_name: str) -> str | None:
 
 
 def has_macro(template: Mapping[str, Any]) -> bool:
-    """Whether something rewrites the template before CloudFormation reads it."""
-    return bool(template.get("Transform"))
+    """Whether something rewrites the template before CloudFormation reads it: a macro, or a module of the registry."""
+    if template.get("Transform"):
+        return True
+    resources = template.get("Resources")
+    bodies = resources.values() if isinstance(resources, Mapping) else ()
+    if any(isinstance(body, Mapping) and str(body.get("Type")).endswith("::MODULE") for body in bodies):
+        return True
+    return _has_embedded_macro(template)
+
+
+def _has_embedded_macro(template: Mapping[str, Any]) -> bool:
+    pending: list[Any] = [template]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            if "Fn::Transform" in value:
+                return True
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+    return False

@@ -40,6 +40,8 @@ RESOURCE_MEMBERS = frozenset(
     {"Type", "Properties", "DependsOn", "Condition", "Metadata", "DeletionPolicy", "UpdateReplacePolicy"}
     | {"CreationPolicy", "UpdatePolicy", "Description", "Version"}
 )
+# Members of resources that only the transform of AWS::Serverless knows; without it the type is refused anyway.
+_SERVERLESS_MEMBERS = ("Connectors", "IgnoreGlobals")
 PARAMETER_MEMBERS = frozenset(
     {"Type", "Default", "NoEcho", "AllowedValues", "AllowedPattern", "MaxLength", "MinLength", "MaxValue", "MinValue"}
     | {"Description", "ConstraintDescription"}
@@ -134,10 +136,9 @@ def _members(section: str, members: Any) -> Iterator[Flaw]:
 
 
 def _name(section: str, name: str) -> Iterator[Flaw]:
-    kinds = {"Resources": "Resource name", "Parameters": "Parameter name"}
-    if not _NAME.fullmatch(name):
-        kind = kinds.get(section)
-        said = f"{kind} {name} is non alphanumeric." if kind else f"{section} name '{name}' is non alphanumeric."
+    kinds = {"Resources": "Resource name {}", "Parameters": "Parameter name {}", "Outputs": "Outputs name '{}'"}
+    if section in kinds and not _NAME.fullmatch(name):
+        said = f"{kinds[section].format(name)} is non alphanumeric."
         message = f"the name {name!r} has characters that are no letters and digits"
         yield Flaw((section, name), message, "use letters and digits alone", f"Template format error: {said}")
     elif len(name) > MAX_NAME:
@@ -153,7 +154,7 @@ def _resource(where: Where, body: Any) -> Iterator[Flaw]:
         said = "Template format error: Every Resources object must contain a Type member."
         yield Flaw(where, "has no type", "give it a Type", f"[{_pointer(where)}] {said}" if "Type" in body else said)
     for name in body:
-        if name not in RESOURCE_MEMBERS and not str(name).startswith(_FUNCTION):
+        if name not in (*RESOURCE_MEMBERS, *_SERVERLESS_MEMBERS) and not str(name).startswith(_FUNCTION):
             yield Flaw(
                 (*where, str(name)),
                 f"has {name!r}, which resources do not have",

@@ -124,7 +124,8 @@ class References:
                 yield from self._value(each, (*where, str(key)), taken)
 
     def _function(self, name: str, argument: Any, where: Where, taken: bool) -> Iterator[Flaw]:
-        if name.startswith("Fn::ForEach") or name == "Fn::Transform":
+        made_by_macro = isinstance(argument, Mapping) and "Fn::Transform" in argument
+        if name.startswith("Fn::ForEach") or name == "Fn::Transform" or made_by_macro:
             return
         flaw = form_flaw(name, argument, where)
         if flaw is not None:

@@ -97,6 +97,7 @@ class Emulator:
             "dynamodb": self._items.install,
             "ecr": self._registry.install,
             "lambda_svc": self._lambda.install,
+            "ssm": public_parameters.install,
             "sts": sessions.install,
             "tagging": tag_filters.install,
         }
@@ -225,26 +226,10 @@ class Emulator:
         self._persistence.adopt(name, module)
         linear_patterns.install(name, module)
         if name == "cloudformation":
-            # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
-            from trainworks.twin.emulator import deploy_checks, template_gate  # noqa: PLC0415
-
-            template_gate.install(module)
-            self._stacks.install(module, deploy_checks, template_gate.read_template)
-            deploy_checks.install()
-            stack_rows.install()
-            NestedChangeSets().install(module)
-            update_rules.install()
-            stack_events.install()
-            corrections.install(self.buckets)
-            drift.install()
-            self._lambda.install_types()
-            self._resources.install()
-            self._stack_permissions.install(module)
+            self._install_stacks(module)
         elif name == "ec2":
             default_groups.install(module)
             subnet_addresses.install(module)
-        elif name == "ssm":
-            public_parameters.install(module)
         elif name == "s3":
             self.buckets.install(module)
             bucket_requests.install(module)
@@ -262,6 +247,23 @@ class Emulator:
             executions.install(module)
         elif (install := self._installs.get(name)) is not None:
             install(module)
+
+    def _install_stacks(self, module: ModuleType) -> None:
+        # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
+        from trainworks.twin.emulator import deploy_checks, template_gate  # noqa: PLC0415
+
+        template_gate.install(module)
+        self._stacks.install(module, deploy_checks, template_gate.read_template)
+        deploy_checks.install()
+        stack_rows.install()
+        NestedChangeSets().install(module)
+        update_rules.install()
+        stack_events.install()
+        corrections.install(self.buckets)
+        drift.install()
+        self._lambda.install_types()
+        self._resources.install()
+        self._stack_permissions.install(module)
 
 
 def operation_of(scope: Scope, body: bytes) -> str:
