@@ -7,31 +7,42 @@ folder and asked what they serve.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
+from trainworks.twin import services as twin_services
 from trainworks.twin.emulator.engine import MINISTACK_VERSION
-from trainworks.twin.emulator.services import REFUSED, SERVICES
+from trainworks.twin.emulator.gates import UNGATED
+from trainworks.twin.emulator.members import ledger, reading
+from trainworks.twin.emulator.services import SERVICES
 from trainworks.twin.home import Home
 from trainworks.twin.objects import handler as object_handler
+from trainworks.twin.wire import Endpoint
+from trainworks.twin.wire.models import service_model
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One operation of one service. `fidelity` is `executed`, `recorded` or `refused`."""
+    """One operation of one service. `fidelity` is `executed`, `recorded` or `refused`.
+
+    `members` has `used`, `recorded` or `refused` for each member of a request, by its path.
+    """
 
     service: str
     operation: str
     fidelity: str
     note: str = ""
+    members: Mapping[str, str] = field(default_factory=dict)
 
 
 def table() -> list[Entry]:
-    """Every operation that the twin itself serves or refuses by name. The rest of these services is refused, too."""
-    return [*_endpoint_entries(), *_object_entries(), *_refused_entries()]
+    """Every operation that the twin serves. The rest of its services is refused, too."""
+    return [*_endpoint_entries(), *_object_entries(), *_emulator_entries()]
 
 
 def page() -> str:
@@ -41,12 +52,16 @@ def page() -> str:
         "",
         "Generated from the code by `python3 dev.py docs`. An operation is **executed** (it does what AWS does),",
         "**recorded** (stored and described; no behaviour is claimed) or **refused** (an error that names it).",
-        "Nothing else exists: what is not listed for a service of ours is refused.",
+        "Nothing else exists: what is not listed for a service is refused.",
+        "",
+        "A member of a request is used, recorded or refused likewise. Listed are the recorded and the refused ones,",
+        "with `.*` for all that a member holds; a recorded operation records its members. A recorded `MaxResults` or",
+        "`NextToken` says that all results come on the first page, a recorded token that a repeated request is done",
+        "again. `DryRun` is refused by every operation of EC2.",
         "",
     ]
-    entries = table()
-    for service in dict.fromkeys(entry.service for entry in entries):
-        lines += _section(service, [entry for entry in entries if entry.service == service])
+    for service, entries in groupby(_endpoint_entries() + _object_entries(), key=lambda entry: entry.service):
+        lines += _section(service, list(entries))
     lines += [
         f"## Served by ministack {MINISTACK_VERSION}",
         "",
@@ -58,12 +73,50 @@ def page() -> str:
         "",
         *_recorded_types(),
     ]
+    for service, entries in groupby(_emulator_entries(), key=lambda entry: entry.service):
+        lines += _compact_section(service, list(entries))
     return "\n".join(lines)
 
 
 def _section(service: str, entries: Sequence[Entry]) -> list[str]:
     rows = [f"| {entry.operation} | {entry.fidelity} | {entry.note} |" for entry in entries]
-    return [f"## {service}", "", "| operation | fidelity | note |", "|---|---|---|", *rows, ""]
+    table = ["| operation | fidelity | note |", "|---|---|---|", *rows, ""]
+    return [f"## {service}", "", *table, *_member_table(entries)]
+
+
+def _compact_section(service: str, entries: Sequence[Entry]) -> list[str]:
+    lines = [f"### {service}", ""]
+    for fidelity in ("executed", "recorded"):
+        names = [entry.operation for entry in entries if entry.fidelity == fidelity]
+        if names:
+            lines += [f"{fidelity.capitalize()}: {', '.join(names)}.", ""]
+    return lines + _member_table(entries)
+
+
+def _member_table(entries: Sequence[Entry]) -> list[str]:
+    rows = []
+    for entry in entries:
+        refused = [path for path in collapsed(entry.members, "refused") if path != "DryRun"]
+        recorded = collapsed(entry.members, "recorded") if entry.fidelity == "executed" else []
+        if recorded or refused:
+            rows.append(f"| {entry.operation} | {', '.join(recorded)} | {', '.join(refused)} |")
+    return ["| operation | recorded members | refused members |", "|---|---|---|", *rows, ""] if rows else []
+
+
+def collapsed(members: Mapping[str, str], fidelity: str) -> list[str]:
+    """The paths of members that are of a fidelity, without those below them; `a.*` where all that `a` holds are."""
+    children: dict[str, list[str]] = {}
+    for path in members:
+        children.setdefault(path.rpartition(".")[0], []).append(path)
+    found: dict[str, None] = {}
+    for path, its in members.items():
+        parent = path.rpartition(".")[0]
+        if its != fidelity or members.get(parent) == fidelity:
+            continue
+        siblings = children[parent]
+        whole = parent and len(siblings) > 1 and all(members[each] == fidelity for each in siblings)
+        found[f"{parent}.*" if whole else path] = None
+    return list(found)
 
 
 def _recorded_types() -> list[str]:
@@ -111,8 +164,41 @@ def _built() -> tuple[tuple[Entry, ...], tuple[str, ...]]:
                 ),
                 tuple(sorted(name for name, each in types if isinstance(each, RecordedType))),
             )
+            return [
+                Entry(endpoint.service_name, name, str(entry.fidelity), entry.note, own_members(endpoint, name))
+                for endpoint in twin.endpoints()
+                for name, entry in sorted(endpoint.operations.items())
+            ]
         finally:
             asyncio.run(twin.discard())
+
+
+def own_members(endpoint: Endpoint, operation: str) -> dict[str, str]:
+    """`used`, `recorded` or `refused` for each member that an operation of ours can be given, by its path.
+
+    Used is what the code of the service looks up by name. A nested member that it does not is stored with its parent.
+    """
+    words = _own_words(endpoint)
+    entry = endpoint.operations[operation]
+    found: dict[str, str] = {}
+    for path, name in reading.paths(service_model(endpoint.service_name).operation_model(operation)):
+        above = found.get(path.rpartition(".")[0], "used")
+        if above != "used" or path in entry.refused_members:
+            found[path] = "refused" if path in entry.refused_members else above
+        else:
+            found[path] = "used" if name in words or not name else "recorded"
+    return found
+
+
+@cache
+def _own_words(endpoint: Endpoint) -> frozenset[str]:
+    """What the modules look up in which the endpoint's handlers are, and those beside them."""
+    files: set[Path] = set()
+    services = Path(inspect.getfile(twin_services)).parent
+    for entry in endpoint.operations.values():
+        file = Path(inspect.getfile(inspect.unwrap(entry.handler)))
+        files |= {file} if file.parent == services else set(file.parent.glob("*.py"))
+    return reading.words_in(sorted(files))
 
 
 def _object_entries() -> list[Entry]:
@@ -120,5 +206,15 @@ def _object_entries() -> list[Entry]:
     return executed + [Entry("s3", operation, "refused") for operation in sorted(object_handler.REFUSED.values())]
 
 
-def _refused_entries() -> list[Entry]:
-    return [Entry(service, operation, "refused") for service, operation in sorted(REFUSED)]
+def _emulator_entries() -> list[Entry]:
+    return [
+        Entry(
+            scope,
+            name,
+            "recorded" if name in ledger.recorded_operations(scope) else "executed",
+            members=ledger.classified(scope, name),
+        )
+        for scope in SERVICES
+        if scope not in UNGATED
+        for name in sorted(ledger.served_operations(scope))
+    ]

@@ -268,7 +268,7 @@ def test_a_dtd_in_a_buckets_document_is_refused(twin: TestTwin) -> None:
 def test_documents_inside_of_requests_that_are_nested_without_end_are_the_callers_fault(twin: TestTwin) -> None:
     calls = {
         "cloudformation": ("create_stack", {"StackName": "deep", "TemplateBody": DEEP[:40_000]}, "ValidationError"),
-        "events": ("put_rule", {"Name": "deep", "EventPattern": DEEP}, "InvalidEventPatternException"),
+        "events": ("put_rule", {"Name": "deep", "EventPattern": DEEP}, "ValidationException"),
     }
     for service, (call, parameters, code) in calls.items():
         with pytest.raises(ClientError) as error:

@@ -28,7 +28,7 @@ DENIED = {
 # What these find wrong in a request, they say before they ask for permission.
 CHECKED_FIRST = {
     "batch": {"ClientException"},
-    "logs": {"ValidationException"},
+    "logs": {"InvalidParameterException", "MalformedQueryException", "ValidationException"},
     "sagemaker": {"ValidationException"},
     "sts": {"MissingAuthenticationToken"},
 }

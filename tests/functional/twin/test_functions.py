@@ -150,7 +150,7 @@ def test_a_warm_environment_keeps_what_it_knows_and_a_new_version_does_not(twin:
     assert [call(twin, name)[0] for _ in range(3)] == [1, 2, 3]
     first, second = (call(twin, name)[2] for _ in range(2))
     assert "Init Duration" not in first + second
-    twin.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {"A": "b"}})
+    twin.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {"AB": "b"}})
     found, _, log = call(twin, name)
     assert found == 1
     assert "Init Duration" in log

@@ -18,14 +18,17 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from types import ModuleType
 from typing import Any
 
+from trainworks.twin import answers
 from trainworks.twin.emulator import (
     bucket_requests,
     corrections,
     default_groups,
     drift,
+    ec2_filters,
     engine,
     event_targets,
     executions,
+    gates,
     linear_patterns,
     log_groups,
     metric_checks,
@@ -55,7 +58,7 @@ from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.request_members import request_members
 from trainworks.twin.emulator.resource_types import ResourceTypes
 from trainworks.twin.emulator.sdk_tasks import SdkTasks
-from trainworks.twin.emulator.services import OWN_SERVICES, REFUSED, SERVICES
+from trainworks.twin.emulator.services import OWN_SERVICES, SERVICES
 from trainworks.twin.emulator.stack_permissions import StackPermissions
 from trainworks.twin.emulator.stacks import Stacks, is_interrupted
 from trainworks.twin.emulator.task_permissions import TaskPermissions
@@ -104,6 +107,7 @@ class Emulator:
         self._resources = ResourceTypes(root)
         self._hook = LoadHook(self._loaded)
         self._hook.install()
+        gates.install(self._app.SERVICE_HANDLERS)
         self._authorization = Authorization(root)
         self._stacks = Stacks(self._persistence.journal)
         self._stack_permissions = StackPermissions(self._authorization)
@@ -135,7 +139,10 @@ class Emulator:
     async def handle(self, scope: Scope, body: bytes, send: Send) -> None:
         """Answer one verified request; what it changed is durable before the answer starts."""
         operation = operation_of(scope, body)
-        refuse_pretence(scope, operation)
+        refused = await gates.unserved(served_service(scope, operation), scope, body)
+        if refused is not None:
+            await answers.send_response(send, refused.status, refused.headers, refused.body)
+            return
         sent = False
 
         async def receive() -> Message:
@@ -230,6 +237,7 @@ class Emulator:
         elif name == "ec2":
             default_groups.install(module)
             subnet_addresses.install(module)
+            ec2_filters.install(module)
         elif name == "s3":
             self.buckets.install(module)
             bucket_requests.install(module)
@@ -280,19 +288,16 @@ def operation_of(scope: Scope, body: bytes) -> str:
     return "Get" if scope["method"] in ("GET", "HEAD") else "Put"
 
 
-def refuse_pretence(scope: Scope, operation: str) -> None:
-    """Raise `ApiError` `NotImplemented` for what ministack would answer without doing it."""
-    service = engine.module("core.router").detect_service(
+def served_service(scope: Scope, operation: str) -> str:
+    """The service that a request is for. Raises `ApiError` `NotImplemented` for one that the twin does not serve."""
+    service: str = engine.module("core.router").detect_service(
         scope["method"],
         scope["path"],
         {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
         {"Action": [operation]},
     )
-    if (service, operation) in REFUSED:
-        raise ApiError(
-            "NotImplemented", f"trainworks does not implement {service}:{operation}; see docs/fidelity.md", 501
-        )
     if service not in SERVICES:
         raise ApiError(
             "NotImplemented", f"trainworks does not implement the service {service}; see docs/fidelity.md", 501
         )
+    return service

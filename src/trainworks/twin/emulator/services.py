@@ -1,7 +1,7 @@
-"""Which of ministack's services the twin offers, and what of them it refuses because ministack would only pretend.
+"""Which of ministack's services the twin offers.
 
 Keys are names in a signature's credential scope. A service that is not here is refused by name, and so is every
-CloudFormation type of such a service; an operation in `REFUSED` would answer as if something ran that does not.
+CloudFormation type of such a service. What is served of a service's operations is in `members/`.
 """
 
 from __future__ import annotations

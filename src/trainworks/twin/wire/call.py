@@ -63,7 +63,7 @@ class Fidelity(StrEnum):
 class Operation:
     """A handler with its fidelity. `note` says what differs from AWS, in one sentence, or is empty.
 
-    `refused_members` are top-level request members that the handler refuses by name when they are given.
+    `refused_members` are paths of request members (`a.b`) that are refused by name when they hold anything.
     """
 
     handler: Handler

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from trainworks.twin.ports import ApiError, Caller
 from trainworks.twin.wire.call import Call, Fidelity, Operation, Request, Response
 from trainworks.twin.wire.current import CurrentCall, answering
+from trainworks.twin.wire.members import first_refused, refused_operation, tree_of
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.protocols import Protocol, protocol_of
 from trainworks.twin.wire.validation import validate
@@ -68,6 +69,9 @@ class Endpoint:
             operation = protocol.operation(model, request)
             output = self._run(protocol, operation, request, caller, request_id)
             return protocol.answer(operation, output, request_id)
+        except RecursionError:
+            error = ApiError("SerializationException", "The request is nested too deeply")
+            return protocol.error(model, error, request_id)
         except ApiError as error:
             return protocol.error(model, error, request_id)
 
@@ -94,22 +98,23 @@ class Endpoint:
     def _entry(self, operation: str) -> Operation:
         entry = self.operations.get(operation)
         if entry is None:
-            raise ApiError(
-                "NotImplemented",
-                f"trainworks does not implement {self.service_name}:{operation}; see docs/fidelity.md",
-                501,
-            )
+            raise refused_operation(self.service_name, operation)
         return entry
 
     def _check(self, operation: OperationModel, entry: Operation, params: dict[str, object]) -> None:
         validate(operation.input_shape, params, self.validation_code)
-        for member in entry.refused_members:
-            if member in params:
+        if entry.refused_members:
+            member = first_refused(tree_of(entry.refused_members), params, _never)
+            if member is not None:
                 raise ApiError(
                     self.validation_code,
                     f"trainworks does not implement the member '{member}' of {self.service_name}:{operation.name}; "
                     "leave it out",
                 )
+
+
+def _never(_path: str, _value: object) -> bool:
+    return False
 
 
 def new_request_id() -> str:

@@ -9,8 +9,10 @@ botocore checks no pattern, maximum or enum before it sends; the service does, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from itertools import islice
 from typing import Any
 
@@ -42,20 +44,45 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+class Broken(StrEnum):
+    """What is wrong with a member."""
+
+    MISSING = "missing"
+    TYPE = "type"
+    UNKNOWN = "unknown"
+    CONSTRAINT = "constraint"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One member that breaks its model: `path` in the model's spelling (`Tags.1.Key`), `words` as AWS puts it."""
+
+    kind: Broken
+    path: str
+    words: str
+
+
 def validate(shape: Shape | None, value: Mapping[str, Any], error_code: str) -> None:
     """Raise `ApiError(error_code)` that lists every constraint of `shape` that `value` breaks."""
-    if shape is None:
-        return
-    problems = list(islice(_problems(shape, value, ""), _MAX_PROBLEMS))
+    problems = problems_of(shape, value)
     if problems:
-        plural = "s" if len(problems) > 1 else ""
-        raise ApiError(error_code, f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}")
+        raise ApiError(error_code, listed(problems))
 
 
-def _problems(shape: Shape, value: object, path: str) -> Iterator[str]:
+def problems_of(shape: Shape | None, value: Mapping[str, Any]) -> list[Problem]:
+    """What `value` breaks of `shape`, the first twenty of it."""
+    return [] if shape is None else list(islice(_problems(shape, value, ""), _MAX_PROBLEMS))
+
+
+def listed(problems: Sequence[Problem]) -> str:
+    """The message in which most services tell about all problems of a request."""
+    plural = "s" if len(problems) > 1 else ""
+    return f"{len(problems)} validation error{plural} detected: {'; '.join(problem.words for problem in problems)}"
+
+
+def _problems(shape: Shape, value: object, path: str) -> Iterator[Problem]:
     if not _has_type(shape, value):
-        problem = f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint"
-        yield f"{problem}: Member must be of type {shape.type_name}"
+        yield _problem(Broken.TYPE, value, path, f"Member must be of type {shape.type_name}")
     elif isinstance(shape, StructureShape):
         yield from _structure_problems(shape, value, path)  # type: ignore[arg-type]
     elif isinstance(shape, ListShape):
@@ -65,7 +92,12 @@ def _problems(shape: Shape, value: object, path: str) -> Iterator[str]:
     else:
         constraint = _broken_constraint(shape, value)
         if constraint:
-            yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {constraint}"
+            yield _problem(Broken.CONSTRAINT, value, path, constraint)
+
+
+def _problem(kind: Broken, value: object, path: str, constraint: str) -> Problem:
+    shown = "null" if value is None else f"'{_shown(value)}'"
+    return Problem(kind, path, f"Value {shown} at '{_spelled(path)}' failed to satisfy constraint: {constraint}")
 
 
 def _has_type(shape: Shape, value: object) -> bool:
@@ -74,40 +106,38 @@ def _has_type(shape: Shape, value: object) -> bool:
     return isinstance(value, _TYPES[shape.type_name])
 
 
-def _structure_problems(shape: StructureShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
+def _structure_problems(shape: StructureShape, value: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    members = shape.members
     for name in shape.required_members:
         if value.get(name) is None:
-            yield f"Value null at '{_member_path(path, name)}' failed to satisfy constraint: Member must not be null"
+            yield _problem(Broken.MISSING, None, _joined(path, name), "Member must not be null")
     for name, member in value.items():
-        member_shape = shape.members.get(name)
+        member_shape = members.get(name)
         if member_shape is None:
-            yield (
-                f"Value at '{_member_path(path, name)}' failed to satisfy constraint: "
-                f"Member must be one that {shape.name} has in {MODEL_VERSION}"
-            )
+            where = _joined(path, name)
+            constraint = f"Member must be one that {shape.name} has in {MODEL_VERSION}"
+            words = f"Value at '{_spelled(where)}' failed to satisfy constraint: {constraint}"
+            yield Problem(Broken.UNKNOWN, where, words)
         elif member is not None:
-            yield from _problems(member_shape, member, _member_path(path, name))
+            yield from _problems(member_shape, member, _joined(path, name))
 
 
-def _list_problems(shape: ListShape, value: Sequence[Any], path: str) -> Iterator[str]:
+def _list_problems(shape: ListShape, value: Sequence[Any], path: str) -> Iterator[Problem]:
     constraint = _length_constraint(shape, len(value))
     if constraint:
-        yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {constraint}"
+        yield _problem(Broken.CONSTRAINT, value, path, constraint)
     for number, member in enumerate(value, start=1):
         yield from _problems(shape.member, member, f"{path}.{number}.member")
 
 
-def _map_problems(shape: MapShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
+def _map_problems(shape: MapShape, value: Mapping[str, Any], path: str) -> Iterator[Problem]:
     constraint = _length_constraint(shape, len(value))
     if constraint:
-        yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {constraint}"
+        yield _problem(Broken.CONSTRAINT, value, path, constraint)
     for key, member in value.items():
         constraint = _broken_constraint(shape.key, key)
         if constraint:
-            yield (
-                f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: "
-                f"Map keys must satisfy constraint: [{constraint}]"
-            )
+            yield _problem(Broken.CONSTRAINT, value, path, f"Map keys must satisfy constraint: [{constraint}]")
         yield from _problems(shape.value, member, f"{path}.{key}.member")
 
 
@@ -152,9 +182,13 @@ def _range_constraint(shape: Shape, value: int | float | Decimal) -> str:
     return ""
 
 
-def _member_path(path: str, name: str) -> str:
-    lowered = name[:1].lower() + name[1:]
-    return f"{path}.{lowered}" if path else lowered
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _spelled(path: str) -> str:
+    """A path as messages have it: every member in lower case at its start."""
+    return ".".join(name[:1].lower() + name[1:] for name in path.split("."))
 
 
 def _shown(value: object) -> str:

@@ -144,7 +144,7 @@ def test_a_refused_member_is_named() -> None:
             "TrainingJobName": "j",
             "RoleArn": "arn:aws:iam::000000000000:role/r",
             "OutputDataConfig": {"S3OutputPath": "s3://b/o"},
-            "ProfilerConfig": {},
+            "ProfilerConfig": {"DisableProfiler": True},
         },
     )
     assert "'ProfilerConfig'" in document["message"]

@@ -23,6 +23,12 @@ _REFUSED = ("secrets", "repositoryCredentials", "volumes", "mountPoints")
 _REFUSED_TRUE = ("privileged", "enableExecuteCommand")
 _REFUSED_LINUX = ("devices", "tmpfs")
 
+REFUSED_MEMBERS = (
+    *(f"containerProperties.{name}" for name in (*_REFUSED, *_REFUSED_TRUE)),
+    *(f"containerProperties.linuxParameters.{name}" for name in _REFUSED_LINUX),
+)
+"""What a job definition refuses of its container, by the paths of its request."""
+
 MIN_MEMORY_MIB = 4
 
 

@@ -28,6 +28,7 @@ from trainworks.twin.ports import (
 )
 from trainworks.twin.services.batch.arns import TASK_PREFIX, job_arn, job_of_task, scope_of, task_id
 from trainworks.twin.services.batch.attempts import apply_event
+from trainworks.twin.services.batch.container import REFUSED_MEMBERS
 from trainworks.twin.services.batch.definitions import JobDefinitions
 from trainworks.twin.services.batch.describe import job_detail
 from trainworks.twin.services.batch.dispatch import Dispatcher, DispatchPorts, log_folder, log_path
@@ -205,10 +206,11 @@ class BatchService:
                 environments.create_compute_environment,
                 "MANAGED on EC2, Spot or Fargate; launch template, image id, key pair, placement group, bid percentage "
                 "and allocation strategy are recorded, minvCpus starts no instances ahead of jobs.",
-                refused_members=("eksConfiguration", "unmanagedvCpus"),
+                refused_members=("eksConfiguration", "unmanagedvCpus", "computeResources.managedInstancesProvider"),
             ),
             "UpdateComputeEnvironment": executed(
-                environments.update_compute_environment, refused_members=("eksConfiguration", "unmanagedvCpus")
+                environments.update_compute_environment,
+                refused_members=("eksConfiguration", "unmanagedvCpus", "computeResources.managedInstancesProvider"),
             ),
             "DeleteComputeEnvironment": executed(environments.delete_compute_environment),
             "DescribeComputeEnvironments": executed(environments.describe_compute_environments),
@@ -224,7 +226,13 @@ class BatchService:
                 definitions.register_job_definition,
                 "Type container; ulimits, user, shared memory, swap, network, platform version, ephemeral storage and "
                 "runtime platform are recorded; volumes, secrets and privileged containers are refused.",
-                refused_members=("nodeProperties", "eksProperties", "ecsProperties", "consumableResourceProperties"),
+                refused_members=(
+                    "nodeProperties",
+                    "eksProperties",
+                    "ecsProperties",
+                    "consumableResourceProperties",
+                    *REFUSED_MEMBERS,
+                ),
             ),
             "DeregisterJobDefinition": executed(definitions.deregister_job_definition),
             "DescribeJobDefinitions": executed(definitions.describe_job_definitions),

@@ -13,25 +13,32 @@ from trainworks.spec.instance_types import UnknownInstanceTypeError, instance_ty
 from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear
 from trainworks.twin.ports import ApiError, ControlPlane
 
+_SWITCHES: Mapping[str, str] = {"RemoteDebugConfig": "EnableRemoteDebug", "InfraCheckConfig": "EnableInfraCheck"}
+_REFUSED_IN_S3_SOURCE = ("AttributeNames", "InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
 REFUSED_MEMBERS = (
+    "AlgorithmSpecification.AlgorithmName",
+    "AlgorithmSpecification.TrainingImageConfig",
     "DebugRuleConfigurations",
     "ExperimentConfig",
+    "InputDataConfig.DataSource.DatasetSource",
+    "InputDataConfig.DataSource.FileSystemDataSource",
     "MlflowConfig",
     "ModelPackageConfig",
     "ProfilerRuleConfigurations",
+    "ResourceConfig.InstanceGroups",
+    "ResourceConfig.InstancePlacementConfig",
+    "ResourceConfig.InstancePreferences",
+    "ResourceConfig.KeepAlivePeriodInSeconds",
+    "ResourceConfig.TrainingPlanArn",
     "ServerlessJobConfig",
     "SessionChainingConfig",
+    "StoppingCondition.MaxPendingTimeInSeconds",
     "TensorBoardOutputConfig",
+    *(f"{structure}.{switch}" for structure, switch in _SWITCHES.items()),
+    *(f"InputDataConfig.DataSource.S3DataSource.{member}" for member in _REFUSED_IN_S3_SOURCE),
 )
-"""Top-level members that are refused whatever they hold."""
+"""Members that are refused whatever they hold."""
 
-_REFUSED_INSIDE: Mapping[str, tuple[str, ...]] = {
-    "AlgorithmSpecification": ("AlgorithmName", "TrainingImageConfig"),
-    "ResourceConfig": ("InstanceGroups", "TrainingPlanArn", "InstancePlacementConfig", "InstancePreferences"),
-    "StoppingCondition": ("MaxPendingTimeInSeconds",),
-}
-_SWITCHES: Mapping[str, str] = {"RemoteDebugConfig": "EnableRemoteDebug", "InfraCheckConfig": "EnableInfraCheck"}
-_REFUSED_IN_S3_SOURCE = ("AttributeNames", "InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
 _MAX_INSTANCE_COUNT = 20
 DEFAULT_CHECKPOINTS = "/opt/ml/checkpoints"
 
@@ -73,13 +80,6 @@ def _check_members(params: Mapping[str, Any]) -> None:
     for member in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
         if member not in params:
             raise invalid(f"{member} is required for a training job")
-    for structure, members in _REFUSED_INSIDE.items():
-        for member in members:
-            if member in params[structure]:
-                raise refused(f"{structure}.{member}")
-    for structure, switch in _SWITCHES.items():
-        if params.get(structure, {}).get(switch):
-            raise refused(f"{structure}.{switch}")
     algorithm = params["AlgorithmSpecification"]
     if "TrainingImage" not in algorithm:
         raise invalid("You must specify a TrainingImage in AlgorithmSpecification.")
@@ -109,8 +109,6 @@ def _check_resources(params: Mapping[str, Any]) -> None:
             "EnableNetworkIsolation with an InstanceCount above 1",
             "isolated instances of the twin cannot reach one another",
         )
-    if resources.get("KeepAlivePeriodInSeconds"):
-        raise refused("ResourceConfig.KeepAlivePeriodInSeconds", "the twin keeps no warm pools")
 
 
 def _check_stopping(params: Mapping[str, Any]) -> None:

@@ -45,9 +45,13 @@ def load_document(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise ApiError("SerializationException", f"The body is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ApiError("SerializationException", "The body is not a JSON object")
     return document
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not in JSON")

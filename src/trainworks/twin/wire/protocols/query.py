@@ -19,6 +19,22 @@ Tree = dict[str, Any]
 """A form's names split at their dots; a leaf is a string."""
 
 
+# What every action of the Query API takes beside its own parameters: "Common parameters", and those of signatures.
+_COMMON = frozenset(
+    {
+        "Action",
+        "AWSAccessKeyId",
+        "Expires",
+        "SecurityToken",
+        "Signature",
+        "SignatureMethod",
+        "SignatureVersion",
+        "Timestamp",
+        "Version",
+    }
+)
+
+
 class Query:
     """`ec2=True` is the EC2 dialect: lists without `member`, names by `queryName`, a flat answer."""
 
@@ -33,9 +49,12 @@ class Query:
         if shape is None:
             return {}
         tree = form_of(request)
-        tree.pop("Action", None)
-        tree.pop("Version", None)
-        return self._structure(shape, tree)
+        given = {
+            name: node
+            for name, node in tree.items()
+            if not name.startswith("X-Amz-") and (name not in _COMMON or name in shape.members)
+        }
+        return self._structure(shape, given)
 
     def _value(self, shape: Shape, node: Any) -> Any:
         if isinstance(shape, StructureShape):

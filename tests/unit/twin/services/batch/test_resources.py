@@ -169,7 +169,7 @@ def test_the_newest_active_revision_is_meant_by_the_name(batch: Batch) -> None:
         ({"resourceRequirements": [{"type": "VCPU", "value": "0.5"}, RESOURCES[1]]}, "whole number on EC2"),
         (
             {"volumes": [{"name": "v"}], "privileged": True},
-            "does not implement container properties volumes, privileged",
+            "does not implement the member 'containerProperties.volumes'",
         ),
         ({"secrets": [{"name": "S", "valueFrom": "arn"}]}, "secrets"),
         ({"logConfiguration": {"logDriver": "splunk"}}, "logDriver 'splunk'"),

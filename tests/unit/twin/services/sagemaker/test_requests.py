@@ -55,7 +55,14 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"ResourceConfig": {**RESOURCES, "InstanceCount": 2}, "EnableNetworkIsolation": True},
         "does not implement EnableNetworkIsolation with an InstanceCount above 1",
     ),
-    ({"ResourceConfig": {"InstanceGroups": []}}, "ResourceConfig.InstanceGroups"),
+    (
+        {
+            "ResourceConfig": {
+                "InstanceGroups": [{"InstanceGroupName": "g", "InstanceType": "ml.m5.large", "InstanceCount": 1}]
+            }
+        },
+        "ResourceConfig.InstanceGroups",
+    ),
     ({"VpcConfig": {"Subnets": ["subnet-9"], "SecurityGroupIds": ["sg-1"]}}, "subnet ID(s) 'subnet-9' do not exist"),
     ({"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-9"]}}, "group ID(s) 'sg-9' do not exist"),
     ({"AlgorithmSpecification": {**ALGORITHM, "TrainingImage": "missing"}}, "Fix: build one"),
@@ -78,7 +85,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"CheckpointConfig": {"S3Uri": "s3://models/c", "LocalPath": "/opt/ml/model"}}, "CheckpointConfig.LocalPath"),
     ({"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "RemoteDebugConfig.EnableRemoteDebug"),
     ({"TensorBoardOutputConfig": {"S3OutputPath": "s3://models/t"}}, "'TensorBoardOutputConfig'"),
-    ({"ExperimentConfig": {}}, "'ExperimentConfig'"),
+    ({"ExperimentConfig": {"ExperimentName": "e"}}, "'ExperimentConfig'"),
     ({"RoleArn": "arn:aws:iam::000000000000:role/other"}, "Could not assume role"),
     ({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}, "Duplicate tag keys"),
     ({"OutputDataConfig": {"S3OutputPath": "models/output"}}, "at 'outputDataConfig.s3OutputPath'"),

@@ -1,0 +1,99 @@
+"""The gates in front of ministack: a request goes on when its model, the table of members and the twin allow it.
+
+Object data of S3 never comes here; the operations on buckets are told apart by ministack itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs
+
+from trainworks.twin.emulator.members.ledger import Ledger
+from trainworks.twin.emulator.services import BOTOCORE_NAMES, SERVICES
+from trainworks.twin.wire.call import Request, Response
+from trainworks.twin.wire.gate import Dialect, Gate
+from trainworks.twin.wire.models import service_model
+from trainworks.twin.wire.validation import Broken
+
+UNGATED = frozenset({"s3"})
+"""Nothing of ours reads XML by a model; ministack checks what buckets are given."""
+
+_INVALID_PARAMETER = Dialect({"": "InvalidParameterException"})
+_VALIDATION_ERROR = Dialect({"": "ValidationError"})
+_DIALECTS: dict[str, Dialect] = {
+    "budgets": _INVALID_PARAMETER,
+    "cloudformation": _VALIDATION_ERROR,
+    "ec2": Dialect(
+        {Broken.MISSING: "MissingParameter", Broken.UNKNOWN: "UnknownParameter", "": "InvalidParameterValue"},
+        {
+            Broken.MISSING: "The request must contain the parameter {path}",
+            Broken.UNKNOWN: "The parameter {path} is not recognized",
+        },
+    ),
+    "ecr": _INVALID_PARAMETER,
+    "iam": _VALIDATION_ERROR,
+    "monitoring": Dialect(
+        {Broken.MISSING: "MissingParameter", "": "ValidationError"},
+        {Broken.MISSING: "The parameter {path} is required."},
+    ),
+    "resource-groups": Dialect({"": "BadRequestException"}),
+    "sns": Dialect({"": "InvalidParameter"}),
+    "sqs": Dialect(
+        {Broken.MISSING: "MissingParameter", "": "InvalidParameterValue"},
+        {Broken.MISSING: "The request must contain the parameter {path}."},
+    ),
+    "sts": _VALIDATION_ERROR,
+    "tagging": _INVALID_PARAMETER,
+}
+
+
+Answer = tuple[int, dict[str, str], bytes]
+Handler = Callable[..., Awaitable[Answer]]
+_REQUEST: ContextVar[Request | None] = ContextVar("gated request", default=None)
+
+
+@cache
+def _gate(scope: str) -> Gate:
+    return Gate(BOTOCORE_NAMES.get(scope, scope), _DIALECTS.get(scope, Dialect()), Ledger(scope))
+
+
+async def unserved(service: str, scope: Mapping[str, Any], body: bytes) -> Response | None:
+    """The error that answers a request for an operation that is not served, or None where it may go on."""
+    if service in UNGATED:
+        return None
+    gate = _gate(service)
+    if not gate.ready:
+        # A model is some megabytes of JSON: others do not wait for it.
+        await asyncio.to_thread(service_model, gate.service_name)
+        gate.ready = True
+    request = _request(scope, body)
+    _REQUEST.set(request)
+    return gate.unserved(request)
+
+
+def install(handlers: MutableMapping[str, Handler]) -> None:
+    """Let no request come to a handler of ministack that is not valid; the caller's permission is checked by then."""
+    for service in SERVICES:
+        if service not in UNGATED:
+            handlers[service] = _gated(service, handlers[service])
+
+
+def _gated(service: str, handler: Handler) -> Handler:
+    async def handle(*arguments: Any) -> Answer:
+        request = _REQUEST.get()
+        refused = _gate(service).invalid(request) if request is not None else None
+        if refused is not None:
+            return refused.status, dict(refused.headers), refused.body
+        return await handler(*arguments)
+
+    return handle
+
+
+def _request(scope: Mapping[str, Any], body: bytes) -> Request:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return Request(scope["method"], scope["raw_path"].decode("ascii"), headers, query, body)

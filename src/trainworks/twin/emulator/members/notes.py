@@ -1,0 +1,127 @@
+"""What the source of ministack does not tell about members and operations, by the service's scope.
+
+Keys are paths of members (`Targets.BatchParameters`), or `Operation.path` where it holds for one operation alone.
+"""
+
+from __future__ import annotations
+
+from trainworks.twin.emulator.ec2_filters import FILTERED
+
+RECORDED_EVERYWHERE = frozenset(
+    {
+        # Every result is on the first page, so that nothing is missed.
+        "Limit", "MaxItems", "MaxRecords", "MaxResults", "Marker", "NextToken", "PaginationToken", "limit",
+        "maxResults", "nextToken",
+        # A repeated request is done again.
+        "ClientRequestToken", "ClientToken", "clientToken", "IdempotencyToken",
+        # The twin has one account.
+        "AccountId", "registryId", "registryIds",
+    }
+)  # fmt: skip
+
+AS_SERVED: dict[str, tuple[object, ...]] = {
+    "PolicyName": ("default",),
+    "ScanBy": ("TimestampAscending",),
+    "includedData": ("ALL_DATA",),
+}
+"""Values of refused members that ask for what is done anyway."""
+
+USED: dict[str, frozenset[str]] = {
+    # Members that our corrections read, and those that a router takes from the query string.
+    "cloudformation": frozenset({"CreateChangeSet.IncludeNestedStacks", "DeploymentConfig"}),
+    "dynamodb": frozenset(
+        {
+            "RequestItems.ConsistentRead",
+            *(
+                f"{keys}.{kind}"
+                for keys in (
+                    "Key",
+                    "RequestItems.Keys",
+                    "TransactItems.Get.Key",
+                    "SearchVector",
+                    "ExpressionAttributeValues",
+                )
+                for kind in ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
+            ),
+        }
+    ),
+    "ec2": frozenset(
+        f"{operation}.{member}" for operation in FILTERED for member in ("Filters", "Filters.Name", "Filters.Values")
+    ),
+    "ecr": frozenset({"partFirstByte", "partLastByte", "layerPartBlob", "acceptedMediaTypes"}),
+    "events": frozenset({"Targets.Input", "Targets.InputPath", "Targets.InputTransformer", "PutPermission.Policy"}),
+    "iam": frozenset({"DeleteAccessKey.UserName"}),
+    "lambda": frozenset({"Qualifier", "Payload", "Arn", "ClientContext"}),
+    "states": frozenset(
+        {
+            "ValidateStateMachineDefinition.definition",
+            "ValidateStateMachineDefinition.type",
+            "ValidateStateMachineDefinition.severity",
+        }
+    ),
+}
+
+RECORDED: dict[str, frozenset[str]] = {
+    "cloudformation": frozenset(
+        {"RoleARN", "ResourceTypes", "UsePreviousTemplate", "DeploymentConfig.Mode", "IncludePropertyValues"}
+    ),
+    "iam": frozenset({"CreateLoginProfile.Password", "UpdateLoginProfile.Password"}),
+    "kms": frozenset({"GrantTokens", "BypassPolicyLockoutSafetyCheck"}),
+    "sns": frozenset({"ReturnSubscriptionArn", "AuthenticateOnUnsubscribe"}),
+    "sqs": frozenset({"ReceiveRequestAttemptId"}),
+    "states": frozenset({"tracingConfiguration", "encryptionConfiguration", "traceHeader", "workerName"}),
+}
+
+REFUSED: dict[str, frozenset[str]] = {
+    "monitoring": frozenset({"MetricDataQueries.Expression"}),
+}
+
+PRETENDED: dict[str, frozenset[str]] = {
+    "dynamodb": frozenset(
+        {
+            "DisableKinesisStreamingDestination",
+            "EnableKinesisStreamingDestination",
+            "ExportTableToPointInTime",
+            "ImportTable",
+            "UpdateKinesisStreamingDestination",
+        }
+    ),
+    "ec2": frozenset({"CreateFleet", "RequestSpotInstances", "RunInstances", "StartInstances"}),
+    "ecr": frozenset({"GetDownloadUrlForLayer"}),
+    "events": frozenset(
+        {
+            "ActivateEventSource",
+            "CreateEndpoint",
+            "CreatePartnerEventSource",
+            "DeactivateEventSource",
+            "DeleteEndpoint",
+            "DeletePartnerEventSource",
+            "DescribeEndpoint",
+            "DescribeEventSource",
+            "DescribePartnerEventSource",
+            "ListEndpoints",
+            "ListEventSources",
+            "ListPartnerEventSourceAccounts",
+            "ListPartnerEventSources",
+            "PutPartnerEvents",
+            "UpdateEndpoint",
+        }
+    ),
+    "secretsmanager": frozenset({"ReplicateSecretToRegions", "RotateSecret"}),
+    "ssm": frozenset({"GetCommandInvocation", "ListCommands", "SendCommand"}),
+    "sts": frozenset({"GetWebIdentityToken"}),
+}
+"""Operations that ministack would answer as if something ran that does not."""
+
+RECORDED_OPERATIONS: dict[str, tuple[str, ...]] = {
+    "dynamodb": ("UpdateContributorInsights", "DescribeContributorInsights", "ListContributorInsights"),
+    "ec2": ("",),
+    "ecr": ("PutImageScanningConfiguration", "PutLifecyclePolicy", "GetLifecyclePolicy", "DeleteLifecyclePolicy"),
+    "iam": ("EnableMFADevice", "ResyncMFADevice", "GenerateServiceLastAccessedDetails", "GetServiceLastAccessed"),
+    "lambda": ("PutProvisionedConcurrency", "GetProvisionedConcurrency", "DeleteProvisionedConcurrency"),
+    "monitoring": ("PutDashboard", "GetDashboard", "DeleteDashboards", "ListDashboards"),
+    "sns": ("CreatePlatform", "DeletePlatform", "GetPlatform", "ListPlatform", "SetPlatform", "GetEndpoint",
+            "SetEndpoint", "DeleteEndpoint"),
+    "ssm": ("GetServiceSetting", "UpdateServiceSetting", "ResetServiceSetting"),
+}  # fmt: skip
+"""Beginnings of the names of operations that store and describe alone, of services that execute the others."""
