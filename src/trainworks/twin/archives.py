@@ -22,9 +22,10 @@ import tarfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -36,19 +37,27 @@ _ENCRYPTED = 0x1
 _LONGEST_LINK = 4096
 
 
+class Links(StrEnum):
+    """Which symbolic links an archive may hold. ANYWHERE is for code that is only ever seen inside a sandbox."""
+
+    NONE = "none"
+    INSIDE = "inside"
+    ANYWHERE = "anywhere"
+
+
 class ArchiveError(Exception):
     """The archive is damaged, holds what is not allowed, or passes a limit; the message names member and limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an archive may unpack to. `links` says whether links that stay inside the folder are allowed."""
+    """What an archive, or several into one folder, may unpack to."""
 
     total_bytes: int
     members: int = 100_000
     name_bytes: int = 1024
     seconds: float = 600.0
-    links: bool = True
+    links: Links = Links.INSIDE
 
 
 def unpack_tar(archive: BinaryIO, target: Path, limits: Limits) -> None:
@@ -64,25 +73,34 @@ def unpack_tar(archive: BinaryIO, target: Path, limits: Limits) -> None:
         writer.finish()
 
 
-def unpack_zip(archive: BinaryIO, target: Path, limits: Limits) -> None:
-    """Unpack below `target`, which is made where it is missing. Raises `ArchiveError`, `OSError` of the disk."""
+def unpack_zips(archives: Sequence[BinaryIO], target: Path, limits: Limits) -> None:
+    """Unpack below `target`, which is made where it is missing, a later archive over an earlier one.
+
+    Raises `ArchiveError`, `OSError` of the disk.
+    """
     writer = _Writer(target, limits)
-    with _damaged(), zipfile.ZipFile(archive) as packed:
-        for member in packed.infolist():
-            mode = member.external_attr >> 16
-            if member.flag_bits & _ENCRYPTED:
-                raise ArchiveError(f"{_shown(member.filename)} is encrypted")
-            if member.is_dir():
-                writer.folder(member.filename)
-            elif stat.S_ISLNK(mode):
-                writer.reserve(member.filename, min(member.file_size, _LONGEST_LINK))
-                with packed.open(member) as file:
-                    writer.link(member.filename, os.fsdecode(file.read(_LONGEST_LINK)))
-            else:
-                writer.reserve(member.filename, member.file_size)
-                with packed.open(member) as file:
-                    writer.file(member.filename, cast("BinaryIO", file), member.file_size, mode)
+    with _damaged():
+        for archive in archives:
+            with zipfile.ZipFile(archive) as packed:
+                for member in packed.infolist():
+                    _unpack_zip_member(packed, member, writer)
         writer.finish()
+
+
+def _unpack_zip_member(packed: zipfile.ZipFile, member: zipfile.ZipInfo, writer: _Writer) -> None:
+    name, mode = member.filename.replace("\\", "/"), member.external_attr >> 16
+    if member.flag_bits & _ENCRYPTED:
+        raise ArchiveError(f"{_shown(name)} is encrypted")
+    if name.endswith("/"):
+        writer.folder(name)
+    elif stat.S_ISLNK(mode):
+        writer.reserve(name, min(member.file_size, _LONGEST_LINK))
+        with packed.open(member) as file:
+            writer.link(name, os.fsdecode(file.read(_LONGEST_LINK)))
+    else:
+        writer.reserve(name, member.file_size)
+        with packed.open(member) as file:
+            writer.file(name, cast("BinaryIO", file), member.file_size, mode)
 
 
 def _next(tar: tarfile.TarFile, stream: _Forward) -> tarfile.TarInfo | None:
@@ -160,7 +178,8 @@ class _Writer:
         """Made at the end, so that nothing is ever written through it."""
         self._path(name)
         self._allow_link(name)
-        if not _stays_inside(target, depth=len(_parts(name)) - 1):
+        is_free = self._limits.links is Links.ANYWHERE and _is_link_target(target)
+        if not is_free and not _stays_inside(target, depth=len(_parts(name)) - 1):
             raise ArchiveError(f"{_shown(name)} links to {_shown(target)}, which is not inside")
         self._links[_parts(name)] = target
 
@@ -189,7 +208,7 @@ class _Writer:
             path.symlink_to(destination)
 
     def _allow_link(self, name: str) -> None:
-        if not self._limits.links:
+        if self._limits.links is Links.NONE:
             raise ArchiveError(f"{_shown(name)} is a link")
 
     def _path(self, name: str, *, is_folder: bool = False) -> Path:
@@ -315,8 +334,11 @@ def _stays_inside(target: str, *, depth: int) -> bool:
     """A link's target begins with the `..` that stay inside and has none after that: it can only go down."""
     parts = _parts(target)
     ups = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
-    is_plain = bool(target) and "\0" not in target and not target.startswith("/") and len(target) < _LONGEST_LINK
-    return is_plain and ups <= depth and ".." not in parts[ups:]
+    return _is_link_target(target) and not target.startswith("/") and ups <= depth and ".." not in parts[ups:]
+
+
+def _is_link_target(target: str) -> bool:
+    return bool(target) and "\0" not in target and len(target) < _LONGEST_LINK
 
 
 def _shown(name: str) -> str:

@@ -31,6 +31,15 @@ from trainworks.spec.training_job import SecondaryStatus, status_of
         ("InternalServerError: We encountered an internal error. Please try again.", "instance-lost"),
         ("InternalServerError: the instance of algo-1 was lost (killed)", "instance-lost"),
         (
+            'AlgorithmError: ExecuteUserScriptError:\nErrorMessage "RuntimeError: Found no NVIDIA driver on your',
+            "no-gpu",
+        ),
+        ("ClientError: too many processes: more than 4096 on algo-1, exit code: 137", "too-many-processes"),
+        (
+            "ClientError: The files in /opt/ml/model have 9 bytes, and the volume of an instance holds 10 GB",
+            "output-larger-than-volume",
+        ),
+        (
             "ClientError: Uploading the model: AccessDenied: User: arn:aws:sts::1:assumed-role/r/SageMaker is not "
             "authorized to perform: s3:PutObject on resource: arn:aws:s3:::b/output/x because no identity-based policy",
             "access-denied",

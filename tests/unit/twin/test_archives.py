@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.twin.archives import ArchiveError, Limits, unpack_tar, unpack_zip
+from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar, unpack_zips
 
 Member = tuple[str, bytes, str]  # name, type, target of a link
 FILE, FOLDER, LINK, HARD_LINK = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
@@ -152,10 +152,14 @@ def test_a_zip_is_held_to_the_same(tmp_path: Path) -> None:
         packed.seek(0)
         return packed
 
-    unpack_zip(zipped(lambda file: file.writestr("pkg/app.py", "content")), tmp_path / "good", LIMITS)
+    first = zipped(lambda file: file.writestr("pkg/app.py", "first"))
+    unpack_zips([first, zipped(lambda file: file.writestr("pkg\\app.py", "content"))], tmp_path / "good", LIMITS)
     assert (tmp_path / "good/pkg/app.py").read_text() == "content"
     link = zipfile.ZipInfo("link")
     link.external_attr = 0o120777 << 16
+    anywhere = Limits(total_bytes=1 << 20, links=Links.ANYWHERE)
+    unpack_zips([zipped(lambda file: file.writestr(link, "/opt/lib"))], tmp_path / "linked", anywhere)
+    assert str((tmp_path / "linked" / "link").readlink()) == "/opt/lib"
     for write in (
         lambda file: file.writestr("../up.py", "x"),
         lambda file: file.writestr(link, "/etc/passwd"),
@@ -163,9 +167,9 @@ def test_a_zip_is_held_to_the_same(tmp_path: Path) -> None:
         lambda file: [file.writestr(str(number), "") for number in range(11)],
     ):
         with pytest.raises(ArchiveError):
-            unpack_zip(zipped(write), tmp_path / "bad", Limits(total_bytes=1 << 20, members=10))
+            unpack_zips([zipped(write)], tmp_path / "bad", Limits(total_bytes=1 << 20, members=10))
     with pytest.raises(ArchiveError):
-        unpack_zip(io.BytesIO(b"no zip"), tmp_path / "bad", LIMITS)
+        unpack_zips([io.BytesIO(b"no zip")], tmp_path / "bad", LIMITS)
 
 
 @given(st.binary(max_size=2000), st.integers(0, 1500), st.sampled_from(["", "gz", "bz2", "xz"]))
@@ -176,7 +180,7 @@ def test_damage_is_an_archive_error_and_nothing_else(noise: bytes, at: int, comp
     )
     packed[at : at + len(noise)] = noise
     with tempfile.TemporaryDirectory() as name:
-        for unpack in (unpack_tar, unpack_zip):
+        for unpack in (unpack_tar, lambda file, *rest: unpack_zips([file], *rest)):
             try:
                 unpack(io.BytesIO(bytes(packed)), Path(name, "code"), Limits(total_bytes=1 << 20))
             except ArchiveError:

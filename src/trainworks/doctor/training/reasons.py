@@ -61,6 +61,12 @@ _REASONS: tuple[Reason, ...] = (
         "raise volume_size_in_gb of the job spec, write less, or delete what is no longer needed while it runs",
     ),
     Reason(
+        "too-many-processes",
+        r"too many processes",
+        "it started more processes than a job may have",
+        "start fewer workers; each of them may start threads and processes of its own",
+    ),
+    Reason(
         "out-of-memory",
         r"use an instance type with more memory|OutOfMemory|CUDA out of memory|MemoryError|exit code: 137",
         "it ran out of memory",
@@ -77,6 +83,21 @@ _REASONS: tuple[Reason, ...] = (
         r"executable .* not found|exec format error|No such file or directory: '?train|Command not found",
         "its container has no program to run",
         "give the image a `train` program, or the job a script",
+    ),
+    Reason(
+        "no-gpu",
+        r"Found no NVIDIA driver|No CUDA GPUs are available|not compiled with CUDA|no CUDA-capable device"
+        r"|invalid device ordinal",
+        "the script uses a GPU that this machine does not have",
+        "use as many GPUs as SM_NUM_GPUS says, and none where it is 0; the head of the log says how many there are. An "
+        "instance type with GPUs has them on AWS: --env dev",
+        Likelihood.LIKELY,
+    ),
+    Reason(
+        "output-larger-than-volume",
+        r"the volume of an instance holds \d+ GB",
+        "what it left is larger than its volume",
+        "raise volume_size_in_gb of the job spec, or write less; a sparse file counts with its whole length",
     ),
     Reason(
         "instance-lost",

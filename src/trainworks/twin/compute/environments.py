@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.spec.runtime_image import REQUIREMENTS
-from trainworks.twin.archives import ArchiveError, Limits, unpack_tar
+from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError
 
 INSTALL_TIMEOUT_SECONDS = 1800
-_LIMITS = Limits(total_bytes=20 * 1024**3, seconds=1800, links=False)
+_LIMITS = Limits(total_bytes=20 * 1024**3, seconds=1800, links=Links.NONE)
 _LAST_LINES = 12
 
 
