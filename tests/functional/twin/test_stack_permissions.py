@@ -159,6 +159,42 @@ def test_a_malformed_document_fails_its_resource(twin: TestTwin) -> None:
     assert "Missing required field Principal" in reasons(twin, stack)
 
 
+def test_a_stack_reads_what_its_caller_may_read(twin: TestTwin) -> None:
+    secret, parameter, bucket = new("secret"), new("parameter"), new("templates")
+    twin.client("secretsmanager").create_secret(Name=secret, SecretString="hidden")
+    twin.client("ssm").put_parameter(Name=parameter, Value="hidden", Type="String")
+    twin.client("s3").create_bucket(Bucket=bucket)
+    twin.client("s3").put_object(
+        Bucket=bucket, Key="t", Body=json.dumps({"Resources": {"T": {"Type": "AWS::SNS::Topic"}}})
+    )
+    _, session = user(twin, STACKS, allow("sns:*"))
+
+    def topic(name: str) -> dict[str, Any]:
+        return {"T": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": name}}}
+
+    stack, status = created(twin, session, topic(f"{{{{resolve:secretsmanager:{secret}}}}}"))
+    assert status == "ROLLBACK_COMPLETE"
+    assert "secretsmanager:GetSecretValue" in reasons(twin, stack)
+    stack, status = created(twin, session, topic(f"{{{{resolve:ssm:{parameter}}}}}"))
+    assert "ssm:GetParameters" in reasons(twin, stack)
+    cloudformation = twin.client("cloudformation", session)
+    typed = {
+        "Parameters": {"P": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": parameter}},
+        "Resources": {"T": {"Type": "AWS::SNS::Topic"}},
+    }
+    told = message(cloudformation.create_stack, StackName=new("s"), TemplateBody=json.dumps(typed))
+    assert "ssm:GetParameters" in told
+    url = f"https://s3.amazonaws.com/{bucket}/t"
+    told = message(cloudformation.create_stack, StackName=new("s"), TemplateURL=url)
+    assert "s3:GetObject" in told
+    service = role(
+        twin, EVERYBODY, allow(["sns:*", "s3:GetObject", "ssm:GetParameters", "secretsmanager:GetSecretValue"])
+    )
+    _, passing = user(twin, STACKS, allow("iam:PassRole", service))
+    _, status = created(twin, passing, topic(f"{{{{resolve:secretsmanager:{secret}}}}}"), RoleARN=service)
+    assert status == "CREATE_COMPLETE"
+
+
 SERVICES = {"states": "stepfunctions"}
 # Permissions that no operation is called as.
 _NO_OPERATION = {"budgets:ModifyBudget", "lambda:InvokeFunction", "s3:PutLifecycleConfiguration"}

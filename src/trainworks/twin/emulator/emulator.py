@@ -54,6 +54,7 @@ from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.metric_data import MetricData
 from trainworks.twin.emulator.nested_change_sets import NestedChangeSets
 from trainworks.twin.emulator.old_logs import OldGroup
+from trainworks.twin.emulator.reading import READ_BY_OTHERS, Reading
 from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.request_members import request_members
 from trainworks.twin.emulator.resource_types import ResourceTypes
@@ -111,6 +112,7 @@ class Emulator:
         self._authorization = Authorization(root)
         self._stacks = Stacks(self._persistence.journal)
         self._stack_permissions = StackPermissions(self._authorization)
+        self._reading = Reading(self._authorization, self._stack_permissions)
         self.buckets = EmulatorBuckets(self._persistence.commit)
         self._recovery: asyncio.Task[None] | None = None
         self._preload: asyncio.TimerHandle | None = None
@@ -232,6 +234,12 @@ class Emulator:
             bucket_requests.prepare(module)
         self._persistence.adopt(name, module)
         linear_patterns.install(name, module)
+        self._dress(name, module)
+        if name in READ_BY_OTHERS:
+            self._reading.install(name, module)
+
+    def _dress(self, name: str, module: ModuleType) -> None:
+        """Put the corrections of one service in place."""
         if name == "cloudformation":
             self._install_stacks(module)
         elif name == "ec2":

@@ -36,6 +36,7 @@ class StackPermissions:
     def __init__(self, authorization: Authorization) -> None:
         self._authorization = authorization
         self._cfn: Any = None
+        self._deploying: ContextVar[str] = ContextVar("deploying", default="")
         self._change_set_role: ContextVar[str] = ContextVar("change_set_role", default="")
 
     def install(self, cloudformation: Any) -> None:
@@ -45,10 +46,34 @@ class StackPermissions:
         self._note_roles_of_change_sets()
         self._check_resources()
 
+    def acting(self) -> Actor | None:
+        """Who acts in what runs now: the stack that is deployed, or the role that the request gives one; else None."""
+        stack_name = self._deploying.get()
+        if stack_name:
+            return self._actor(stack_name)
+        role_arn = _role_arn()
+        return self._authorization.actors.of_role(role_arn, _SESSION) if role_arn else None
+
     def _note_actors(self) -> None:
+        self._note_deployments()
         for name in ("stacks", "handlers", "changesets"):
             module = engine.module(f"{_CFN}.{name}")
             module._create_stack_task_in_region = self._noting(module._create_stack_task_in_region)
+
+    def _note_deployments(self) -> None:
+        stock = engine.module(f"{_CFN}.stacks")._deploy_stack_async
+
+        async def deploy_stack_async(stack_name: str, *arguments: Any, **keywords: Any) -> None:
+            token = self._deploying.set(stack_name)
+            try:
+                await stock(stack_name, *arguments, **keywords)
+            finally:
+                self._deploying.reset(token)
+
+        for name in ("stacks", "handlers", "changesets"):
+            module = engine.module(f"{_CFN}.{name}")
+            if hasattr(module, "_deploy_stack_async"):
+                module._deploy_stack_async = deploy_stack_async
 
     def _noting(self, stock: Callable[..., None]) -> Callable[..., None]:
         def create_stack_task_in_region(work: Any, stack: dict[str, Any] | None, stack_id: Any = None) -> None:
@@ -191,7 +216,9 @@ _DEEPEST = 10
 def _role_arn() -> str:
     """The role that the request being answered gives the stack."""
     call = current_call()
-    return "" if call is None else str(call.read("cloudformation", "CreateStack").get("RoleARN") or "")
+    if call is None or not call.action.startswith("cloudformation:"):
+        return ""
+    return str(call.read("cloudformation", "CreateStack").get("RoleARN") or "")
 
 
 def _service(kind: str) -> str:

@@ -18,17 +18,20 @@ _MODELS = {"states": "stepfunctions", "tag": "resourcegroupstaggingapi"}
 
 @dataclass(slots=True)
 class CurrentCall:
-    """One request. `read(service, operation)` gives its members by botocore's names, parsed when they are asked for."""
+    """One request. `read(service, operation)` gives its members by botocore's names, parsed when they are asked for.
+
+    `action` is the request's own; where it is not known beforehand, the first that permission is asked for.
+    """
 
     read: Callable[[str, str], Mapping[str, Any]]
-    operation: str = ""
+    action: str = ""
     checked: bool = False
 
     def take(self, action: str) -> bool:
         """Whether `action` is the request's own and its members are unchecked; they count as checked from now on."""
-        if self.checked or (self.operation and action != self.operation):
+        if self.checked or (self.action and action != self.action):
             return False
-        self.checked = True
+        self.action, self.checked = action, True
         return True
 
 
