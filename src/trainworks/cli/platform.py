@@ -139,7 +139,10 @@ def up(  # noqa: PLR0917 - one parameter an option
 def down(
     environment_name: EnvironmentOption = "local", output: OutputOption = Output.TEXT, yes: YesOption = False
 ) -> None:
-    """Take the platform away: empty what its removal policy lets be deleted, delete the stack, list what stays."""
+    """Take the platform away: empty what its removal policy lets be deleted, delete the stack, list what stays.
+
+    Asks before data, models or images are deleted, on the twin too; --yes answers.
+    """
     from trainworks.cli import platform_view as view
     from trainworks.cost.price_files import load_prices
     from trainworks.deploy import deployer, teardown
@@ -147,11 +150,13 @@ def down(
     environment, clients = connect(environment_name)
     deployer.refuse_wrong_account(clients, None if environment.is_twin else environment.account)
     prices = load_prices(environment.region)
-    if _is_precious(environment) and not yes:
+    if not yes:
         inventory = teardown.survey(environment.stack_name, clients)
-        if inventory is not None:
-            stderr().print(view.inventory_text(environment.stack_name, inventory))
-            _ask(f"Delete {environment.stack_name} (profile {environment.profile.name.value})?")
+        lost = () if inventory is None else teardown.contents(inventory, clients)
+        if inventory is not None and (lost or _is_precious(environment)):
+            stderr().print(view.inventory_text(environment.stack_name, inventory, lost))
+            what = " with all that is in it" if lost else ""
+            _ask(f"Delete {environment.stack_name} (profile {environment.profile.name.value}){what}?")
     with view.live(output) as report:
         result = teardown.down(environment.stack_name, clients, watch_for(environment, report))
     if output is Output.JSON:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from trainworks.deploy.progress import (
     ResourceProgress,
 )
 from trainworks.deploy.status import StatusReport
-from trainworks.deploy.teardown import DownResult
+from trainworks.deploy.teardown import Content, DownResult
 
 if TYPE_CHECKING:
     from trainworks.cost.prices import PriceTable
@@ -232,10 +232,11 @@ def _outputs(outputs: Mapping[str, str]) -> RenderableType:
     return Text("\n".join(f"{key:<{width}}  {value}" for key, value in sorted(outputs.items())), overflow="ignore")
 
 
-def inventory_text(stack_name: str, inventory: Inventory) -> RenderableType:
-    """What `down` would delete and what it would leave."""
+def inventory_text(stack_name: str, inventory: Inventory, lost: Sequence[Content] = ()) -> RenderableType:
+    """What `down` would delete and what it would leave; first what nobody can make again."""
     going = [resource for resource in inventory.resources if not resource.retained]
     return Group(
+        *(Text(f"{each.place}: {each.count} {each.kind} in {each.physical_id} are deleted") for each in lost),
         Text(f"{stack_name}: {len(going)} resources are deleted, {len(inventory.retained)} stay"),
         table(("deleted", "type"), [(resource.place, resource.resource_type) for resource in going]),
     )

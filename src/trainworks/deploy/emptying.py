@@ -58,6 +58,27 @@ def empty_repository(ecr: ECRClient, repository_name: str) -> int:
     return count
 
 
+def size_of_bucket(s3: S3Client, bucket_name: str) -> int:
+    """How many versions and delete markers there are, counted up to one page (1,000). A missing bucket is empty."""
+    try:
+        page = s3.list_object_versions(Bucket=bucket_name)
+    except ClientError as error:
+        if is_missing(error):
+            return 0
+        raise
+    return len(page.get("Versions", [])) + len(page.get("DeleteMarkers", []))
+
+
+def size_of_repository(ecr: ECRClient, repository_name: str) -> int:
+    """How many images there are, counted up to one page. A missing repository is empty."""
+    try:
+        return len(ecr.list_images(repositoryName=repository_name)["imageIds"])
+    except ClientError as error:
+        if is_missing(error):
+            return 0
+        raise
+
+
 def _batches(items: Iterator[_T], size: int) -> Iterator[list[_T]]:
     while batch := list(islice(items, size)):
         yield batch

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainworks.deploy.clients import Clients
-from trainworks.deploy.emptying import empty_bucket, empty_repository
+from trainworks.deploy.emptying import empty_bucket, empty_repository, size_of_bucket, size_of_repository
 from trainworks.deploy.events import EventStream
 from trainworks.deploy.faults import explained
 from trainworks.deploy.follow import Outcome, Watch, follow
@@ -44,6 +44,33 @@ class DownResult:
     stack_name: str
     existed: bool
     retained: tuple[DeployedResource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What would be lost with a bucket or repository: `count` objects (every version counts) or images.
+
+    Nobody counts beyond the first thousand of a bucket, or the first page of a repository.
+    """
+
+    place: str
+    physical_id: str
+    kind: str
+    count: int
+
+
+def contents(inventory: Inventory, clients: Clients) -> tuple[Content, ...]:
+    """What `down` would delete for good: all that lies in buckets and repositories that go with the stack."""
+    with explained("looking at what would be deleted"):
+        found = [
+            Content(each.place, each.physical_id, "objects", size_of_bucket(clients.s3, each.physical_id))
+            for each in inventory.deletable(BUCKET_TYPE)
+        ]
+        found += [
+            Content(each.place, each.physical_id, "images", size_of_repository(clients.ecr, each.physical_id))
+            for each in inventory.deletable(REPOSITORY_TYPE)
+        ]
+    return tuple(each for each in found if each.count)
 
 
 def plan_emptying(inventory: Inventory) -> tuple[EmptyBucket | EmptyRepository, ...]:

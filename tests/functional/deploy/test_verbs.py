@@ -48,7 +48,7 @@ def _json(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
     return document
 
 
-def test_the_platform_goes_up_once_and_comes_down_clean(environment: dict[str, str]) -> None:
+def test_the_platform_goes_up_once_and_comes_down_clean(environment: dict[str, str], verbs_twin: TestTwin) -> None:
     planned = _json(environment, "diff")
     assert planned["changed"]
     assert {change["action"] for change in planned["changes"]} == {"Add"}
@@ -81,7 +81,15 @@ def test_the_platform_goes_up_once_and_comes_down_clean(environment: dict[str, s
         "Cost",
     }
 
-    assert _json(environment, "down") == {"stack_name": "trainworks-verbs", "existed": True, "retained": []}
+    bucket = created["outputs"]["DatasetBucketName"]
+    verbs_twin.client("s3").put_object(Bucket=bucket, Key="precious.csv", Body=b"1")
+    asked = _run(environment, "down")
+    assert asked.returncode == 2
+    assert f"1 objects in {bucket} are deleted" in asked.stderr
+    assert "--yes" in asked.stderr
+    assert _json(environment, "status")["status"] == "CREATE_COMPLETE"
+
+    assert _json(environment, "down", "--yes") == {"stack_name": "trainworks-verbs", "existed": True, "retained": []}
     assert _json(environment, "status")["status"] == "NOT_DEPLOYED"
     assert not _json(environment, "down")["existed"]
 
