@@ -230,3 +230,18 @@ def test_a_document_that_is_malformed_is_not_stored(
     if "Bucket" in given:
         given = {**given, "Bucket": bucket(twin)}
     assert code(getattr(twin.client(service), operation), **given) == expected
+
+
+def test_documents_have_sizes(twin: TestTwin) -> None:
+    iam = twin.client("iam")
+    arn = role(twin, {"AWS": ROOT})
+    name = arn.rsplit("/", 1)[-1]
+    half = document(allow("s3:GetObject", [f"arn:aws:s3:::bucket/{'x' * 100}{number}" for number in range(45)]))
+    assert code(iam.put_role_policy, RoleName=name, PolicyName="a", PolicyDocument=half) == "OK"
+    assert code(iam.put_role_policy, RoleName=name, PolicyName="a", PolicyDocument=half) == "OK"
+    assert code(iam.put_role_policy, RoleName=name, PolicyName="b", PolicyDocument=half) == "LimitExceeded"
+    assert (
+        code(iam.create_policy, PolicyName=new("p"), PolicyDocument=half.replace("bucket", "b" * 60)) == "LimitExceeded"
+    )
+    spaced = half.replace(", ", "," + " " * 200)
+    assert code(iam.create_policy, PolicyName=new("p"), PolicyDocument=spaced) == "OK"

@@ -25,7 +25,15 @@ from trainworks.spec.iam.policy_places import (
     Place,
     documents_at,
 )
-from trainworks.spec.iam.validation import IDENTITY, SESSION, TRUST, PolicyKind, principals_of, problem
+from trainworks.spec.iam.validation import (
+    IDENTITY,
+    SESSION,
+    TRUST,
+    PolicyKind,
+    principals_of,
+    problem,
+    size_without_space,
+)
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.actors import ROOT_ARN
 from trainworks.twin.home import ACCOUNT_ID
@@ -63,6 +71,20 @@ OPERATIONS: dict[str, Place] = {
 }
 
 
+# "IAM and AWS STS quotas", as accounts have them at first.
+_QUOTAS = {
+    "iam:CreatePolicy": ("PolicySize", 6144),
+    "iam:CreatePolicyVersion": ("PolicySize", 6144),
+    "iam:CreateRole": ("ACLSizePerRole", 2048),
+    "iam:UpdateAssumeRolePolicy": ("ACLSizePerRole", 2048),
+}
+_INLINE = {
+    "iam:PutUserPolicy": ("user", 2048),
+    "iam:PutGroupPolicy": ("group", 5120),
+    "iam:PutRolePolicy": ("role", 10_240),
+}
+
+
 def check_request(action: str, params: Mapping[str, Any]) -> None:
     """Raise `ApiError` where a request would store a document that the service refuses."""
     place = OPERATIONS.get(action)
@@ -72,6 +94,33 @@ def check_request(action: str, params: Mapping[str, Any]) -> None:
         refusal = refused(document, place.kind, bucket=str(params.get("Bucket", "")))
         if refusal is not None:
             raise refusal
+    _check_size(action, params)
+
+
+def _check_size(action: str, params: Mapping[str, Any]) -> None:
+    """The quotas of IAM, which counts no white space. Raises `ApiError` `LimitExceeded`."""
+    size = size_without_space(str(params.get(OPERATIONS[action].path[0], "")))
+    if action in _QUOTAS:
+        name, limit = _QUOTAS[action]
+        if size > limit:
+            raise ApiError("LimitExceeded", f"Cannot exceed quota for {name}: {limit}", 409)
+    if action in _INLINE:
+        kind, limit = _INLINE[action]
+        name = str(params.get(f"{kind.capitalize()}Name", ""))
+        others = sum(
+            size_without_space(text if isinstance(text, str) else json.dumps(text))
+            for policy, text in _inline_policies(kind, name).items()
+            if policy != params.get("PolicyName")
+        )
+        if size + others > limit:
+            raise ApiError("LimitExceeded", f"Maximum policy size of {limit} bytes exceeded for {kind} {name}", 409)
+
+
+def _inline_policies(kind: str, name: str) -> Mapping[str, Any]:
+    iam = engine.service("iam")
+    if kind == "role":
+        return (engine.row(iam._roles, ACCOUNT_ID, name) or {}).get("InlinePolicies") or {}
+    return engine.row(getattr(iam, f"_{kind}_inline_policies"), ACCOUNT_ID, name) or {}
 
 
 def check_resource(type_name: str, properties: Mapping[str, Any]) -> None:
