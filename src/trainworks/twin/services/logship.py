@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection, Row
 
@@ -49,7 +49,7 @@ MAX_EVENT_BYTES = 256 * 1024 - 26
 """The longest event that the log driver makes of a line; a longer line becomes several."""
 _MAX_LINES = 10_000
 _ROUND_BYTES = 4 * 1024 * 1024
-_LARGEST_PART, _SMALLEST_PART = 1024 * 1024, 64 * 1024
+_SMALLEST_PART = 64 * 1024
 _POLL_SECONDS = 0.1
 _PARTIAL_LINE_SECONDS = 1.0
 
@@ -176,17 +176,14 @@ class LogShipper:
         """What this round takes, and the rows of finished files that have nothing left, or nothing to be read."""
         waiting = [(row, size) for row in rows if (size := _size(Path(row["path"])) - row["offset"]) > 0]
         done = {row["seq"] for row in rows if row["finished"]} - {row["seq"] for row, _ in waiting}
-        length = max(_SMALLEST_PART, min(_LARGEST_PART, _ROUND_BYTES // max(len(waiting), 1)))
+        length = max(_SMALLEST_PART, _ROUND_BYTES // max(len(waiting), 1))
         parts: list[_Part] = []
         for row, size in self._turn(waiting, _ROUND_BYTES // length):
             try:
-                part = self._read(row, length, size)
+                parts += self._read(row, length, size)
             except OSError as error:
                 _log.warning("the log file of %s cannot be read: %s", row["task_id"], error)
                 done |= {row["seq"]} if row["finished"] else set()
-                continue
-            if part is not None:
-                parts.append(part)
         return parts, done
 
     def _turn(self, waiting: list[tuple[Row, int]], count: int) -> list[tuple[Row, int]]:
@@ -198,8 +195,8 @@ class LogShipper:
         self._last_turn = chosen[-1][0]["seq"]
         return chosen
 
-    def _read(self, row: Row, length: int, size: int) -> _Part | None:
-        """Whole lines from the file's offset on; None where there is none yet. Raises `OSError`."""
+    def _read(self, row: Row, length: int, size: int) -> list[_Part]:
+        """Whole lines from the file's offset on, as many as Logs takes in one block in each. Raises `OSError`."""
         with Path(row["path"]).open("rb") as file:
             file.seek(row["offset"])
             data = file.read(length)
@@ -212,13 +209,19 @@ class LogShipper:
         at_end = len(data) >= size
         take_partial = shipped > 0 or (bool(row["finished"]) and at_end)
         take_partial = take_partial or self._is_stale(row["seq"], data, at_end=at_end)
-        lines, count, taken = cut_lines(data, take_partial=take_partial)
-        if not count:
-            return None
         caller = Caller(**json.loads(row["caller"])) if row["caller"] else None
-        offset = row["offset"] + taken
-        output = OutputLines(row["task_id"], caller, row["log_group"], row["log_stream"], lines, count, offset)
-        return _Part(row, output, has_more=taken < size and (not at_end or take_partial or b"\n" in data[taken:]))
+        parts: list[_Part] = []
+        position = 0
+        while position < len(data):
+            lines, count, taken = cut_lines(data[position:], take_partial=take_partial)
+            if not count:
+                break
+            position += taken
+            offset = row["offset"] + position
+            output = OutputLines(row["task_id"], caller, row["log_group"], row["log_stream"], lines, count, offset)
+            parts.append(_Part(row, output, has_more=True))
+        has_more = position < size and (not at_end or take_partial or b"\n" in data[position:])
+        return [*parts[:-1], replace(parts[-1], has_more=has_more)] if parts else []
 
     def _shipped_before(self, row: Row) -> int:
         """How many bytes behind the row's offset an earlier run had brought to Logs."""
