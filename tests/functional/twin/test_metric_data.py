@@ -93,6 +93,24 @@ def test_values_of_one_second_are_added_up_and_percentiles_known(twin: TestTwin,
     assert point["ExtendedStatistics"]["p50"] == pytest.approx(52.0)
 
 
+def test_metrics_are_listed_page_by_page_and_by_dimension(twin: TestTwin, name: str) -> None:
+    client = twin.client("cloudwatch")
+    for first in range(0, 1200, 600):
+        data = [
+            {"MetricName": f"m{n % 2}", "Value": 1.0, "Dimensions": [{"Name": "<Job>", "Value": f"j&{n}"}]}
+            for n in range(first, first + 600)
+        ]
+        client.put_metric_data(Namespace=name, MetricData=data)
+    pages = list(client.get_paginator("list_metrics").paginate(Namespace=name))
+    assert [len(page["Metrics"]) for page in pages] == [500, 500, 200]
+    assert len({metric["Dimensions"][0]["Value"] for page in pages for metric in page["Metrics"]}) == 1200
+    found = client.list_metrics(Dimensions=[{"Name": "<Job>", "Value": "j&7"}], Namespace=name)["Metrics"]
+    assert [(each["MetricName"], each["Dimensions"]) for each in found] == [
+        ("m1", [{"Name": "<Job>", "Value": "j&7"}])
+    ]  # fmt: skip
+    assert client.list_metrics(Namespace=name, MetricName="m2")["Metrics"] == []
+
+
 def test_metric_data_survives_the_death_of_the_server(own_twin: TestTwin) -> None:
     own_twin.client("cloudwatch").put_metric_data(Namespace="n", MetricData=[{"MetricName": "m", "Value": 5.0}])
     own_twin.kill()

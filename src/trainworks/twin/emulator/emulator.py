@@ -32,6 +32,7 @@ from trainworks.twin.emulator import (
     linear_patterns,
     log_groups,
     metric_checks,
+    metric_listing,
     old_logs,
     public_parameters,
     sessions,
@@ -256,6 +257,7 @@ class Emulator:
         elif name == "cloudwatch":
             self._metric_data.install(module)
             metric_checks.install(module, self._metric_data)
+            metric_listing.install(module, self._metric_data)
             self._alarms.install(module)
         elif name == "stepfunctions":
             self._sdk_tasks.install(module)

@@ -28,18 +28,10 @@ _MOST_DATA, _MOST_VALUES = 1000, 150
 
 def install(cloudwatch: Any, data: MetricData) -> None:
     """CloudWatch was loaded: check first, then store all of a call in one commit."""
-    operation = service_model("cloudwatch").operation_model("PutMetricData")
 
     def put_metric_data(params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
         try:
-            if is_cbor or is_json:
-                given = dict(cbor_data)
-            else:
-                form = urlencode({name: cloudwatch._p(params, name) for name in params})
-                request = Request("POST", "/", {"content-type": "application/x-www-form-urlencoded"}, {}, form.encode())
-                given = Query().parse(operation, request)
-            given = _with_times(given, cloudwatch)
-            validate(operation.input_shape, given, "ValidationError")
+            given = request_of(cloudwatch, "PutMetricData", params, cbor_data, is_document=is_cbor or is_json)
             check(given, time.time())
         except ApiError as error:
             return cloudwatch._error(error.code, error.message, error.status, use_json=is_json, use_cbor=is_cbor)
@@ -57,6 +49,22 @@ def install(cloudwatch: Any, data: MetricData) -> None:
         return cloudwatch._json_ok({}) if is_json else cloudwatch._xml(200, "PutMetricDataResponse", "")
 
     cloudwatch._put_metric_data = put_metric_data
+
+
+def request_of(
+    cloudwatch: Any, operation_name: str, params: Any, cbor_data: Any, *, is_document: bool
+) -> dict[str, Any]:
+    """The members of a request, whichever protocol they came by, valid by the model. Raises `ApiError`."""
+    operation = service_model("cloudwatch").operation_model(operation_name)
+    if is_document:
+        given = dict(cbor_data) if isinstance(cbor_data, dict) else {}
+    else:
+        form = urlencode({name: cloudwatch._p(params, name) for name in params})
+        request = Request("POST", "/", {"content-type": "application/x-www-form-urlencoded"}, {}, form.encode())
+        given = Query().parse(operation, request)
+    given = _with_times(given, cloudwatch)
+    validate(operation.input_shape, given, "ValidationError")
+    return given
 
 
 def check(params: Mapping[str, Any], now: float) -> None:

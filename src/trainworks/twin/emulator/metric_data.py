@@ -46,6 +46,15 @@ _MAKE = (
 _TOUCH = "UPDATE metric_series SET last_at = max(last_at, ?) WHERE series_id = ?"
 _ALL = "SELECT * FROM metric_series WHERE account = ? AND region = ? ORDER BY namespace, name, dims"
 _NAMESPACE = "SELECT * FROM metric_series WHERE account = ? AND region = ? AND namespace = ? ORDER BY name, dims"
+_PAGE = 1000
+_ALL_FROM = (
+    "SELECT * FROM metric_series WHERE account = ? AND region = ? AND (namespace, name, dims) > (?, ?, ?) "
+    "ORDER BY namespace, name, dims LIMIT 1000"
+)
+_NAMESPACE_FROM = (
+    "SELECT * FROM metric_series WHERE account = ? AND region = ? AND namespace = ? AND (name, dims) > (?, ?) "
+    "ORDER BY name, dims LIMIT 1000"
+)
 _NAMED = "SELECT * FROM metric_series WHERE account = ? AND region = ? AND namespace = ? AND name = ? ORDER BY dims"
 _POINT = "SELECT * FROM metric_point WHERE series_id = ? AND at = ? AND unit = ?"
 _POINTS = "SELECT * FROM metric_point WHERE series_id = ? AND at >= ? AND at < ? ORDER BY at"
@@ -127,7 +136,7 @@ class MetricData:
         module._metric_bucket = lambda key: _Bucket(self, key)
         module._store_datum = self.store
         module._evict_old_metrics = self._keep_up
-        for name in ("_get_metric_statistics", "_get_metric_data", "_list_metrics"):
+        for name in ("_get_metric_statistics", "_get_metric_data"):
             setattr(module, name, _bounded(getattr(module, name), module))
 
     def close(self) -> None:
@@ -177,6 +186,19 @@ class MetricData:
             found = self._database.read(_ALL, scope)
         for row in found:
             yield (row["namespace"], row["name"], row["dims"]), row
+
+    def series_from(self, namespace: str, after: tuple[str, str, str]) -> Iterator[Row]:
+        """The series of the request's account and region behind a key, of one namespace or of all."""
+        scope = _scope()
+        while True:
+            if namespace:
+                page = self._database.read(_NAMESPACE_FROM, (*scope, namespace, *after[1:]))
+            else:
+                page = self._database.read(_ALL_FROM, (*scope, *after))
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = (page[-1]["namespace"], page[-1]["name"], page[-1]["dims"])
 
     def find(self, key: tuple[str, str, str]) -> Row | None:
         return self._database.read_one(
