@@ -98,19 +98,3 @@ def stored_items(twin: TestTwin) -> int:
     with sqlite3.connect(twin.home.emulator_db) as connection:
         found = connection.execute("SELECT COUNT(*) FROM emulator_rows WHERE store LIKE 'dynamodb.items/%'").fetchone()
     return int(found[0])
-
-
-def test_a_session_costs_the_same_with_thousands_of_them(twin: TestTwin) -> None:
-    iam, sts = twin.client("iam"), twin.client("sts")
-    trust = (
-        '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": '
-        '"arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}]}'
-    )
-    arn = iam.create_role(RoleName="flat-writes", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-
-    def assume() -> None:
-        sts.assume_role(RoleArn=arn, RoleSessionName="session")
-
-    few = seconds(assume)
-    seconds(assume, 600)
-    assert seconds(assume) < 2 * few

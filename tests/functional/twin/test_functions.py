@@ -288,6 +288,21 @@ def test_another_python_stands_in_and_says_so(twin: TestTwin, make: Make) -> Non
     assert re.match(r"INIT_START Runtime Version: python:3\.\d+\.\d+ \(stands for python3\.13\)\n", log)
 
 
+@pytest.mark.parametrize("payload", [b"{", b"NaN", b"\xff", b"{} {}"])
+def test_an_event_that_is_no_json_is_refused(twin: TestTwin, make: Make, payload: bytes) -> None:
+    name = make("def handler(e, c):\n    return e\n")
+    client = twin.client("lambda")
+    for kind in ("RequestResponse", "Event"):
+        with pytest.raises(client.exceptions.InvalidRequestContentException, match="Could not parse request body"):
+            client.invoke(FunctionName=name, Payload=payload, InvocationType=kind)
+
+
+def test_an_event_is_any_json(twin: TestTwin, make: Make) -> None:
+    name = make("def handler(e, c):\n    return e\n")
+    for event in (None, 1, "text", [1, {"a": None}], {"\u00e9": "\u20ac"}, "x" * 500_000):
+        assert call(twin, name, event)[0] == event
+
+
 HOSTILE_ARCHIVES = {
     "out of the folder": "../../outside.py",
     "absolute": "/tmp/outside.py",

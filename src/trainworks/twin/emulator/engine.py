@@ -78,6 +78,7 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
     },
     "lambda_svc": {
         ("services.lambda_svc", "_execute_function_dispatch"): "func config event request_id started",
+        ("services.lambda_svc", "handle_request"): "method path headers body query_params",
         ("services.lambda_svc", "_invoke"): "name event headers path_qualifier query_params",
         ("services.lambda_svc", "_resolve_layer_zip"): "attachment",
         ("services.lambda_svc", "_create_function"): "data",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from trainworks.twin.ports import ApiError, FunctionResult, Functions, FunctionS
 
 MOST_EVENT_BYTES = 6 * 1024 * 1024
 _CFNRESPONSE = Path(trainworks.twin.__file__).parent / "functions" / "runtime" / "cfnresponse.py"
+_INVOCATIONS = re.compile(r"^/20\d\d-\d\d-\d\d/functions/[^/]+/(invocations|response-streaming-invocations)$")
 _NO_CODE = "The function {name} has no code that the twin could run"
 
 _LOG = logging.getLogger(__name__)
@@ -48,6 +50,16 @@ class LambdaFunctions:
             refusal = self._refusal(name, event, headers)
             return refusal or await stock_invoke(name, event, headers, *arguments, **keywords)
 
+        stock_handle = lambda_svc.handle_request
+
+        async def handle_request(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+            if method == "POST" and _INVOCATIONS.search(path) and (problem := _unparsable(body)):
+                return engine.module("core.responses").error_response_json(
+                    "InvalidRequestContentException", problem, 400
+                )
+            return await stock_handle(method, path, headers, body, query)
+
+        lambda_svc.handle_request = handle_request
         lambda_svc._invoke = invoke
         # Warm workers and what SnapStart starts ahead would be processes of the server's own.
         for name in (
@@ -172,6 +184,19 @@ def _as_stock(result: FunctionResult) -> Result:
 def _failed(kind: str, message: str, log: str = "") -> Result:
     body = {"errorType": kind, "errorMessage": message}
     return {"body": body, "error": True, "function_error": "Unhandled", "log": log}
+
+
+def _unparsable(body: bytes) -> str:
+    """What is wrong with an event that is no JSON; "" where it is, or where there is none."""
+    try:
+        json.loads(body or b"null", parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        return f"Could not parse request body into json: {error}"
+    return ""
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"Unrecognized token '{name}'")
 
 
 def _never(name: str) -> Callable[..., Any]:

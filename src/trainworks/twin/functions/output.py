@@ -59,7 +59,8 @@ class Output:
         """Send what has waited long enough, or all of it."""
         if now:
             self._end_line()
-        due = time.monotonic() - self._since > _LONGEST_WAIT_SECONDS or self._bytes > _BATCH_BYTES
+        much = self._bytes > _BATCH_BYTES or len(self._events) >= _BATCH_EVENTS
+        due = much or time.monotonic() - self._since > _LONGEST_WAIT_SECONDS
         if self._events and (now or due):
             events, self._events, self._bytes = self._events, [], 0
             self._since = time.monotonic()
@@ -84,5 +85,4 @@ class Output:
         self._last_ms = max(self._last_ms, int(time.time() * 1000))
         self._events.append((self._last_ms, line.decode(errors="replace") or "\n"))
         self._bytes += len(line) + 26
-        if self._bytes > _BATCH_BYTES or len(self._events) >= _BATCH_EVENTS:
-            self.flush()
+        self.flush()

@@ -1,0 +1,66 @@
+"""Archives of functions and layers: unpacked once, a later layer over an earlier one, nothing outside the folder."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from trainworks.twin.functions.code import CodeStore
+from trainworks.twin.ports import ApiError
+
+
+def archive(files: dict[str, str], links: dict[str, str] | None = None) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        for name, text in files.items():
+            opened.writestr(name, text)
+        for name, target in (links or {}).items():
+            member = zipfile.ZipInfo(name)
+            member.external_attr = (stat.S_IFLNK | 0o777) << 16
+            opened.writestr(member, target)
+    return buffer.getvalue()
+
+
+def test_the_same_archive_is_unpacked_once(tmp_path: Path) -> None:
+    store = CodeStore(tmp_path / "code")
+    first = store.code(archive({"index.py": "x", "package/module.py": "y"}))
+    assert (first / "package" / "module.py").read_text() == "y"
+    made = first.stat().st_mtime_ns
+    assert store.code(archive({"index.py": "x", "package/module.py": "y"})).stat().st_mtime_ns == made
+    assert store.code(archive({"index.py": "z"})) != first
+
+
+def test_a_later_layer_lies_over_an_earlier_one(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("safe")
+    one = archive({"a/kept": "1", "a/replaced": "1", "file": "1"}, {"link": "a/kept"})
+    two = archive({"a/replaced": "2", "file/now-a-folder": "2", "link": "2"})
+    place = CodeStore(tmp_path / "code").layers((one, two))
+    found = {str(path.relative_to(place)): path.read_text() for path in place.rglob("*") if path.is_file()}
+    assert found == {"a/kept": "1", "a/replaced": "2", "file/now-a-folder": "2", "link": "2"}
+    assert not (place / "link").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        archive({"../outside": "x"}),
+        archive({"/outside": "x"}),
+        archive({}, {"link": "/etc"}),
+        archive({}, {"link": "../.."}),
+        b"no archive",
+        archive({"index.py": "x"})[:-30],
+    ],
+    ids=["up", "absolute", "link to the root", "link up", "nothing", "cut"],
+)
+def test_what_leads_out_or_is_damaged_is_refused_and_leaves_no_folder(tmp_path: Path, hostile: bytes) -> None:
+    store = CodeStore(tmp_path / "code")
+    for _ in range(2):
+        with pytest.raises(ApiError, match="InvalidZipFileException"):
+            store.code(hostile)
+    assert [path for path in tmp_path.iterdir() if path.name != "code"] == []
+    assert [path for path in (tmp_path / "code").iterdir() if path.suffix != ".unpacking"] == []
