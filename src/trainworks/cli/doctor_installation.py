@@ -102,13 +102,14 @@ def _home(now: datetime) -> Look[TwinHome]:
 def _sandbox(now: datetime) -> Look[Sandbox]:
     import subprocess
 
+    from trainworks.twin.compute.sandbox.process_limit import fence
     from trainworks.twin.compute.sandbox.trial import try_sandbox
 
     wish = os.environ.get(SANDBOX, "auto").lower()
 
     def read() -> Sandbox:
         mode, why_not = try_sandbox()
-        return Sandbox(mode, why_not, wish)
+        return Sandbox(mode, why_not, wish, limits_processes=bool(fence()))
 
     try:
         return looked("a trial of the sandbox", now, read)

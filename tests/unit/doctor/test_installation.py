@@ -62,6 +62,13 @@ def problems(**members: Any) -> list[tuple[str, Outcome]]:
     return [(finding.code, finding.outcome) for finding in found.findings if finding.outcome is not Outcome.OK]
 
 
+def test_a_kernel_that_does_not_limit_roots_processes_is_said() -> None:
+    assert problems(sandbox=seen(Sandbox("root", limits_processes=False))) == [
+        ("sandbox-as-root", Outcome.WARNING),
+        ("processes-not-limited", Outcome.WARNING),
+    ]
+
+
 @pytest.mark.parametrize(
     ("gpus", "code", "said"),
     [

@@ -74,11 +74,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """What a forked trial of the sandbox came to. `mode` is that of an instance; `wish` is `TRAINWORKS_SANDBOX`."""
+    """What a forked trial of the sandbox came to. `mode` is that of an instance; `wish` is `TRAINWORKS_SANDBOX`.
+
+    `limits_processes`: the kernel itself keeps a job to a number of processes.
+    """
 
     mode: str
     why_not: str = ""
     wish: str = "auto"
+    limits_processes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,12 @@ def sandbox_findings(look: Look[Sandbox]) -> Iterator[Finding]:
         yield Finding("sandbox-as-root", Outcome.WARNING, what, seen, fix)
     else:
         yield Finding("sandbox", Outcome.OK, "jobs run in a sandbox of Linux namespaces", seen)
+    if sandbox.mode != "off" and not sandbox.limits_processes:
+        what = (
+            "this kernel does not limit the processes of root's jobs: one that starts too many is ended when it is seen"
+        )
+        fix = "run the twin as an ordinary user, or Linux 6.14 or newer"
+        yield Finding("processes-not-limited", Outcome.WARNING, what, seen, fix)
 
 
 def gpu_findings(look: Look[MachineGpus] | None) -> Iterator[Finding]:
