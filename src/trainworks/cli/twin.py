@@ -6,13 +6,16 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr
 from trainworks.errors import TwinError
 from trainworks.twin.home import Home, default_home
+
+if TYPE_CHECKING:
+    from trainworks.twin.lifecycle import RunningServer
 
 app = typer.Typer(no_args_is_help=True)
 twin = typer.Typer(help="Start, stop, inspect or reset the local AWS.", no_args_is_help=True)
@@ -95,6 +98,53 @@ def reset(
     stderr().print(f"{folder.root} is empty")
 
 
+@twin.command()
+def prune(
+    older_than: Annotated[
+        str, typer.Option("--older-than", help="since when it has ended, as 30m, 12h, 7d", metavar="AGE")
+    ] = "7d",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, remove nothing")] = False,
+    home: HomeOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Remove ended jobs with their files: what they put to S3 and into Logs stays."""
+    from trainworks.spec.age import parse_age
+    from trainworks.twin.control_client import ask
+
+    age, server = parse_age(older_than), _running(home)
+    counts: dict[str, int] = {}
+    freed, more = 0, True
+    while more:
+        # In a dry run everything stays where it is, so that the next part is behind this one.
+        after = max(counts.values(), default=0)
+        request = {"older_than_seconds": age, "dry_run": dry_run, **({"after": after} if dry_run else {})}
+        answer = ask(server, "prune", request)
+        counts = {name: counts.get(name, 0) + count for name, count in answer["counts"].items()}
+        freed, more = freed + answer["freed_bytes"], answer["more"]
+    data: dict[str, object] = {**counts, "freed_bytes": freed, "dry_run": dry_run}
+    verb = "would be freed" if dry_run else "freed"
+    shown = {name.replace("_", " "): count for name, count in counts.items()}
+    emit(output, data, lambda: facts({**shown, verb: f"{freed / (1 << 20):.1f} MiB"}))
+
+
+@twin.command()
+def retention(
+    age: Annotated[
+        str | None, typer.Argument(help="how long ended jobs are kept, as 12h or 30d; forever: until they are pruned")
+    ] = None,
+    home: HomeOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Say or set how long ended jobs are kept; older ones are then removed in the background."""
+    from trainworks.spec.age import parse_age, shown_age
+    from trainworks.twin.control_client import ask
+
+    request = {} if age is None else {"older_than_seconds": None if age == "forever" else parse_age(age)}
+    kept = ask(_running(home), "retention", request)["older_than_seconds"]
+    text = "forever" if kept is None else shown_age(kept)
+    emit(output, {"older_than_seconds": kept}, lambda: facts({"ended jobs are kept": text}))
+
+
 @app.command()
 def env(environment_name: EnvironmentOption = "local") -> None:
     """Print export lines that point any AWS client at an environment: eval "$(trainworks env)"."""
@@ -129,6 +179,16 @@ def _print_exports(values: dict[str, str], unset: list[str]) -> None:
 def _warn(data: Mapping[str, object]) -> None:
     if warning := data.get("sandbox_warning"):
         stderr().print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def _running(home: Path | None) -> RunningServer:
+    """The running twin. Raises `TwinError`."""
+    from trainworks.twin import lifecycle
+
+    server = lifecycle.find(_home(home))
+    if server is None:
+        raise TwinError("the twin is not running", fix="trainworks twin start")
+    return server
 
 
 def _home(path: Path | None) -> Home:

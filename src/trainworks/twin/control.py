@@ -1,23 +1,39 @@
-"""Operations that only a twin has: `POST /_trainworks/interrupt`, a spot interruption as AWS FIS would inject one.
+"""Operations that only a twin has: a spot interruption as AWS FIS would inject one, and an end to what is kept.
+
+`POST /_trainworks/interrupt`
 
     {"training_job_name": "digits-1", "notice_seconds": 2}      or      {"job_id": "<Batch job id>"}
 
 answers `{"instance_ids": [...], "notice_seconds": 2}`. Requests are signed as all others; the caller needs
 `ec2:SendSpotInstanceInterruptions`, the action that FIS needs on AWS.
+
+`POST /_trainworks/prune`
+
+    {"older_than_seconds": 604800, "dry_run": true, "after": 0}
+
+answers `{"counts": {"training_jobs": 3, "batch_jobs": 100}, "freed_bytes": 12288, "more": true}`: with `more`, ask
+again (in a dry run with `after` 100 more). `POST /_trainworks/retention` with `{"older_than_seconds": 604800}` or null
+says how long what has ended is kept from now on, with `{}` asks. Both need `trainworks:Prune`, as the root has it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, Compute, ControlPlane
+from trainworks.twin.retention import Retention
 from trainworks.twin.wire.call import Response
 from trainworks.twin.wire.endpoint import new_request_id
 
 INTERRUPT_PATH = "/_trainworks/interrupt"
+PRUNE_PATH = "/_trainworks/prune"
+RETENTION_PATH = "/_trainworks/retention"
 DEFAULT_NOTICE_SECONDS = 120.0
+_PRUNE_ACTION = "trainworks:Prune"
+_LONGEST_AGE_SECONDS = 1e10
 _ACTION = "ec2:SendSpotInstanceInterruptions"
 
 Locator = Callable[[str, Caller], Sequence[str]]
@@ -27,7 +43,14 @@ Locator = Callable[[str, Caller], Sequence[str]]
 class Control:
     """Serves `/_trainworks/*`. `locators` finds instances by the request's member: `training_job_name`, `job_id`."""
 
-    def __init__(self, control_plane: ControlPlane, compute: Compute, locators: Mapping[str, Locator]) -> None:
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        compute: Compute,
+        locators: Mapping[str, Locator],
+        retention: Retention,
+    ) -> None:
+        self._retention = retention
         self._control_plane = control_plane
         self._compute = compute
         self._locators = dict(locators)
@@ -43,9 +66,13 @@ class Control:
     ) -> Response:
         """Answer one signed request, with errors in the form of the json protocol."""
         try:
-            if (method, path) != ("POST", INTERRUPT_PATH):
+            operations = {
+                INTERRUPT_PATH: self._interrupt, PRUNE_PATH: self._prune, RETENTION_PATH: self._keep
+            }  # fmt: skip
+            operation = operations.get(path) if method == "POST" else None
+            if operation is None:
                 raise ApiError("UnknownOperationException", f"the twin has no operation {method} {path}", 404)
-            return _response(200, self._interrupt(_document(body), caller))
+            return _response(200, operation(_document(body), caller))
         except ApiError as error:
             return _response(error.status, {"__type": error.code, "message": error.message}, error.code)
 
@@ -66,6 +93,34 @@ class Control:
         for instance_id in instance_ids:
             self._compute.interrupt(instance_id, notice)
         return {"instance_ids": instance_ids, "notice_seconds": notice}
+
+    def _prune(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        self._control_plane.authorize(caller, _PRUNE_ACTION, "*")
+        _check_members(request, {"older_than_seconds", "dry_run", "after"})
+        after, dry_run = request.get("after", 0), request.get("dry_run", False)
+        if type(after) is not int or after < 0 or not isinstance(dry_run, bool):
+            raise ApiError("ValidationException", "after is a whole number, dry_run is true or false")
+        age = _age(request.get("older_than_seconds"))
+        return asdict(self._retention.prune(age, dry_run=dry_run, after=after))
+
+    def _keep(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        self._control_plane.authorize(caller, _PRUNE_ACTION, "*")
+        _check_members(request, {"older_than_seconds"})
+        if request:
+            age = request["older_than_seconds"]
+            self._retention.set_age(None if age is None else _age(age))
+        return {"older_than_seconds": self._retention.age_seconds}
+
+
+def _check_members(request: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := sorted(set(request) - known):
+        raise ApiError("ValidationException", f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+
+
+def _age(given: object) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < _LONGEST_AGE_SECONDS:
+        raise ApiError("ValidationException", f"older_than_seconds is a number of seconds, not {given!r}")
+    return float(given)
 
 
 def _notice_seconds(request: Mapping[str, Any]) -> float:

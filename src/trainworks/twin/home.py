@@ -30,7 +30,7 @@ ACCOUNT_ID = "000000000000"
 DEFAULT_REGION = "us-east-1"
 
 _OWN_NAMES = (
-    "version", "credentials.json", "server.", "lock", "keep-instances",
+    "version", "credentials.json", "server.", "lock", "keep-instances", "retention.json",
     "twin.db", "emulator.db", "logs.db", "metrics.db", "objects", "instances", "jobs", "images", "functions", "in-hand",
 )  # fmt: skip
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
@@ -74,6 +74,11 @@ class Home:
     def keep_instances_file(self) -> Path:
         """Present while a graceful stop is to leave the instances running."""
         return self.root / "keep-instances"
+
+    @property
+    def retention_file(self) -> Path:
+        """How long what has ended is kept; absent: for ever."""
+        return self.root / "retention.json"
 
     @property
     def twin_db(self) -> Path:

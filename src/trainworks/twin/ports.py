@@ -448,3 +448,11 @@ class Functions(Protocol):
         Raises `ApiError`: `InvalidRuntimeException` for a runtime that this machine lacks, `InvalidZipFileException`
         for code that cannot be unpacked, `TooManyRequestsException` when too many environments are in use.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Something that has ended, by the name that its service knows; `folders` are its files."""
+
+    name: str
+    folders: tuple[Path, ...]

@@ -42,6 +42,7 @@ from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.process import end_processes, running_processes, start_time
 from trainworks.twin.resources.registry import recorded, resource_types
+from trainworks.twin.retention import Retention
 from trainworks.twin.services.batch.service import BatchService
 from trainworks.twin.services.cost_anomalies import CostAnomalies
 from trainworks.twin.services.logs.service import LogsService
@@ -80,6 +81,7 @@ class Twin:
     cost_anomalies: CostAnomalies
     control: Control
     functions: LocalFunctions
+    retention: Retention
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The services of ours."""
@@ -120,10 +122,11 @@ class Twin:
         self.sagemaker.start()
         self.batch.start()
         self.compute.start()
+        self.retention.start()
 
     def _stop_services(self, keep_instances: bool) -> None:
         agents = [] if keep_instances else running_processes([info.pid for info in self.compute.instances()])
-        in_time(_STOP_SECONDS, self.functions.close, self.batch.stop, self.sagemaker.stop)
+        in_time(_STOP_SECONDS, self.functions.close, self.retention.stop, self.batch.stop, self.sagemaker.stop)
         self.compute.close()
         # The engine is down, so nothing is started in their place. The next start finds them gone: LOST.
         end_processes(agents)
@@ -176,9 +179,9 @@ def build(home: Home, port: int) -> Twin:
     for name, resource_type in types.items():
         emulator.register_resource_type(name, resource_type)
     emulator.register_resource_types_later(lambda: recorded(database, types))
-    control = Control(
-        control_plane, compute, {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}
-    )
+    retention = Retention(home.retention_file, {"training_jobs": sagemaker, "batch_jobs": batch})
+    locators = {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}
+    control = Control(control_plane, compute, locators, retention)
     return Twin(
         home,
         database,
@@ -194,6 +197,7 @@ def build(home: Home, port: int) -> Twin:
         cost_anomalies,
         control,
         functions,
+        retention,
     )
 
 

@@ -172,8 +172,9 @@ WHERE on_job_id IN (SELECT value FROM json_each(?));
 DELETE FROM batch_dependency WHERE on_job_id = :job_id OR waiting_job_id = :job_id;
 
 -- name: expired_jobs
-SELECT job_id, queue_arn FROM batch_job
-WHERE parent_id IS NULL AND status IN ('SUCCEEDED', 'FAILED') AND stopped_at < :before ORDER BY stopped_at LIMIT :limit;
+SELECT job_id FROM batch_job
+WHERE parent_id IS NULL AND status IN ('SUCCEEDED', 'FAILED') AND stopped_at < :before
+ORDER BY stopped_at LIMIT :limit OFFSET :after;
 
 -- name: job_delete
 DELETE FROM batch_job WHERE job_id = :job_id OR parent_id = :job_id;

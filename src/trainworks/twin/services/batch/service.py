@@ -20,6 +20,7 @@ from trainworks.twin.ports import (
     Caller,
     Compute,
     ControlPlane,
+    Ended,
     ImageResolver,
     InstanceInfo,
     Market,
@@ -38,7 +39,7 @@ from trainworks.twin.services.batch.jobs import Jobs
 from trainworks.twin.services.batch.launch import Launch, LaunchPorts, log_group_of, log_stream_of
 from trainworks.twin.services.batch.progress import Progress
 from trainworks.twin.services.batch.queues import JobQueues
-from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_jobs, load_spec
+from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_job, load_spec
 from trainworks.twin.services.batch.submission import Submission
 from trainworks.twin.services.batch.tags import Tags
 from trainworks.twin.services.logship import LogShipper, LogSource
@@ -173,26 +174,28 @@ class BatchService:
 
     def purge(self) -> None:
         """Forget jobs, with their log files, seven days after their end."""
-        before_ms = self._now_ms() - KEPT_SECONDS * 1000
-        while not self._closing.is_set() and (job_ids := self.ended_before(before_ms, _PURGED_AT_ONCE)):
-            self.forget(job_ids)
+        before = self._clock() - KEPT_SECONDS
+        while not self._closing.is_set() and (ended := self.ended_before(before, 0, _PURGED_AT_ONCE)):
+            self.forget([each.name for each in ended])
 
-    def ended_before(self, before_ms: int, limit: int) -> list[str]:
-        """Jobs and arrays that ended before a moment, oldest first."""
-        rows = self._database.read(SQL["expired_jobs"], {"before": before_ms, "limit": limit})
-        return [row["job_id"] for row in rows]
+    def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
+        """Jobs and arrays that ended before a moment, oldest first, without the first `after`."""
+        named = {"before": moment * 1000, "after": after, "limit": limit}
+        rows = self._database.read(SQL["expired_jobs"], named)
+        return [Ended(row["job_id"], (self._jobs_dir / "batch" / row["job_id"],)) for row in rows]
 
     def forget(self, job_ids: Sequence[str]) -> None:
         """Delete ended jobs: log files first, so that a crash in between leaves no file that nobody knows."""
         for job_id in job_ids:
             _delete_folder(self._jobs_dir / "batch" / job_id)
-        with self._database.transaction() as tx:
-            for job in load_jobs(tx, job_ids).values():
-                named = {"job_id": job.job_id}
-                tx.execute(SQL["dependencies_delete"], named)
-                tx.execute(SQL["job_delete"], named)
-                tx.execute(SQL["spec_delete"], (job.spec_id,))
-                tx.execute(SQL["tags_delete"], (job_arn(job.queue_arn, job.job_id),))
+            with self._database.transaction() as tx:
+                job = load_job(tx, job_id)
+                if job is not None and job.is_terminal:
+                    named = {"job_id": job.job_id}
+                    tx.execute(SQL["dependencies_delete"], named)
+                    tx.execute(SQL["job_delete"], named)
+                    tx.execute(SQL["spec_delete"], (job.spec_id,))
+                    tx.execute(SQL["tags_delete"], (job_arn(job.queue_arn, job.job_id),))
 
     def _operations(self) -> Mapping[str, Operation]:
         database, control_plane = self._database, self._control_plane

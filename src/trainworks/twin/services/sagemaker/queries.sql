@@ -25,6 +25,10 @@ SELECT * FROM training_job WHERE job_id = ?;
 -- name: open_job_ids
 SELECT job_id FROM training_job WHERE cleaned = 0 ORDER BY creation_time;
 
+-- name: ended_jobs
+SELECT job_id FROM training_job WHERE cleaned = 1 AND last_modified_time < :before
+ORDER BY last_modified_time LIMIT :limit OFFSET :after;
+
 -- name: delete_job
 DELETE FROM training_job WHERE job_id = ?;
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.twin.in_hand import InHand
-from trainworks.twin.ports import Caller, Compute, ControlPlane, ImageResolver, ObjectStore, TaskState
+from trainworks.twin.ports import Caller, Compute, ControlPlane, Ended, ImageResolver, ObjectStore, TaskState
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.sagemaker.api import SageMakerApi, training_job_arn
@@ -46,6 +46,7 @@ class SageMakerService:
         in_hand: InHand | None = None,
     ) -> None:
         preparer = Preparer(parts.objects, parts.images, parts.compute, jobs_dir, endpoint_url)
+        self._jobs_dir = jobs_dir
         self._jobs = TrainingJobs(parts.database, parts.outbox)
         self._metrics = JobMetrics(parts.database, parts.control_plane, parts.compute, metrics_interval_seconds)
         self._worker = Worker(
@@ -73,6 +74,21 @@ class SageMakerService:
         """Stop threads; jobs go on in their instances."""
         self._worker.stop()
         self._metrics.stop()
+
+    def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
+        """Training jobs that ended before a moment, oldest first, without the first `after`."""
+        return [Ended(job_id, (self._jobs_dir / job_id,)) for job_id in self._jobs.ended_before(moment, after, limit)]
+
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Delete ended training jobs with their folders: what they put to S3 and into Logs stays."""
+        for job_id in job_ids:
+            with self._jobs.database.snapshot() as tx:
+                job = self._jobs.by_id(tx, job_id)
+            if job is None or not job.cleaned:
+                continue
+            self._worker.forget(job)
+            with self._jobs.database.transaction() as tx:
+                self._jobs.delete(tx, job)
 
     def instance_ids(self, training_job_name: str, caller: Caller) -> Sequence[str]:
         """The instances on which a training job runs now; empty where it runs on none."""

@@ -105,6 +105,11 @@ class TrainingJobs:
         """Jobs for which something is left to do."""
         return [row["job_id"] for row in self.database.read(SQL["open_job_ids"])]
 
+    def ended_before(self, moment: float, after: int, limit: int) -> list[str]:
+        """Jobs for which nothing is left to do since a moment, oldest first, without the first `after`."""
+        named = {"before": moment, "after": after, "limit": limit}
+        return [row["job_id"] for row in self.database.read(SQL["ended_jobs"], named)]
+
     def transitions(self, job_id: str, tx: Connection | None = None) -> list[Transition]:
         rows = tx.execute(SQL["transitions"], (job_id,)).fetchall() if tx else self._read("transitions", (job_id,))
         return [
