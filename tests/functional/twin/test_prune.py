@@ -1,4 +1,4 @@
-"""`trainworks twin prune` and `retention`: what has ended goes with its files, what is live stays, a kill harms nothing."""
+"""`trainworks twin prune` and `retention`: what has ended goes with its files, what is live stays."""
 
 from __future__ import annotations
 
