@@ -29,7 +29,7 @@ from trainworks.errors import HomeVersionError
 from trainworks.twin.emulator import engine, executions
 from trainworks.twin.emulator.journal import EVERY_ROW, Journal, Row, TouchedDict, Watch
 from trainworks.twin.emulator.loop import StateLoop
-from trainworks.twin.emulator.writing import Snapshot, UnstorableError, Writer, pickled, unpickled
+from trainworks.twin.emulator.writing import Snapshot, UnstorableError, Writer, digest_with_blobs, pickled, unpickled
 from trainworks.twin.home import Home
 from trainworks.twin.ports import ApiError
 from trainworks.twin.store.database import Database
@@ -53,6 +53,8 @@ _PLAIN_VALUES = {"ec2": ("_default_initialized_scopes",)}
 # Work in progress or copies of what is elsewhere.
 _TRANSIENT = {"ecr._uploads", "lambda_svc._warm_pool", *executions.TRANSIENT}
 
+# Their rows hold the code of functions and layers, and every invocation touches them.
+_WITH_BLOBS = frozenset({"lambda_svc._functions", "lambda_svc._layers"})
 # Tables that grow with use, or are walked at every event, and that no walk in ministack changes a row of: a walk over
 # them costs nothing afterwards. A test reads every walk of the pinned version.
 _WALKS_READ = frozenset(
@@ -285,13 +287,14 @@ class Persistence:
     def _fill(self, store: TouchedDict, name: str, known: bool) -> None:
         store.name = name
         store.walks_read = name in _WALKS_READ
+        store.blobs = name in _WITH_BLOBS
         if not known:
             return
         dict.clear(store)
         for row in self.database.read("SELECT value FROM emulator_rows WHERE store = ?", (name,)):
             key, value = unpickled(row["value"])
             dict.__setitem__(store, key, value)
-            store.written[key] = hash(row["value"])
+            store.written[key] = digest_with_blobs((key, value), (store, key)) if store.blobs else hash(row["value"])
 
     def _known(self, name: str) -> bool:
         return self.database.read_one("SELECT 1 FROM emulator_meta WHERE name = ?", (f"module:{name}",)) is not None
@@ -326,10 +329,16 @@ def _row(row: Row, snapshot: Snapshot) -> None:
             if store.dropped is not None and (gone := store.dropped(key)) is not None:
                 snapshot.drop_store(row, gone)
         return
-    value = pickled((key, store.stored(key)), row)
-    digest = hash(value)
+    value = (key, store.stored(key))
+    if store.blobs:
+        digest = digest_with_blobs(value, row)
+        if store.written.get(key) != digest or key in store.under_way:
+            snapshot.put(row, repr(key), pickled(value, row), digest)
+        return
+    data = pickled(value, row)
+    digest = hash(data)
     if store.written.get(key) != digest or key in store.under_way:
-        snapshot.put(row, repr(key), value, digest)
+        snapshot.put(row, repr(key), data, digest)
 
 
 def _is(row: Row, value: bytes) -> bool:

@@ -111,10 +111,10 @@ class TouchedDict(dict[Any, Any]):
 
     `written` has a hash of each row on disk, `under_way` the last write that has the row and is not done yet. Walks
     touch every row, as they may change any, unless `walks_read` says that none does. `shape` makes of a row what is
-    written of it; `dropped` names the store that goes with a row.
+    written of it; `dropped` names the store that goes with a row; rows with `blobs` hold archives.
     """
 
-    __slots__ = ("dropped", "journal", "name", "shape", "under_way", "walks_read", "written")
+    __slots__ = ("blobs", "dropped", "journal", "name", "shape", "under_way", "walks_read", "written")
     __hash__ = object.__hash__  # type: ignore[assignment]  # stores are told apart by identity
 
     def __init__(self, journal: Journal, name: str | None = None) -> None:
@@ -124,6 +124,7 @@ class TouchedDict(dict[Any, Any]):
         self.written: dict[Any, int] = {}
         self.under_way: dict[Any, object] = {}
         self.walks_read = False
+        self.blobs = False
         self.shape: Callable[[Any, Any], Any] | None = None
         self.dropped: Callable[[Any], str | None] | None = None
 

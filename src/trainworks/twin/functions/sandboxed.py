@@ -67,7 +67,7 @@ def main(control_fd: int, runtime_fd: int, output_fd: int) -> None:
             _enter_view(settings)
         _limit(mode)
         pid = _start_runtime(settings, runtime, output)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         channel.sendall(json.dumps({"broken": str(error)}).encode() + b"\n")
         return
     os.close(runtime)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -244,6 +245,33 @@ def test_who_only_reads_is_answered_on_a_full_disk(persistence: Persistence) -> 
         settle_request(persistence, lambda: shop._orders.get("after"))
     with persistence.database.transaction() as tx:
         tx.execute("PRAGMA max_page_count = 1000000")
+
+
+def test_a_row_with_an_archive_is_compared_without_copying_it(home: Home, persistence: Persistence) -> None:
+    functions: Any = ModuleType("lambda_svc")
+    functions._functions = engine.module("core.responses").AccountScopedDict()
+    persistence.adopt("lambda_svc", functions)
+    functions._functions["f"] = {"code_zip": b"x" * 50_000_000, "n": 1}
+    settle(persistence)
+    settle(persistence)
+    started = time.perf_counter()
+    for _ in range(100):
+        functions._functions.get("f")
+        assert persistence._enqueue() is None
+    assert time.perf_counter() - started < 1.0
+    functions._functions["f"]["n"] = 2
+    settle(persistence)
+    functions._functions["f"]["code_zip"] = b"x" * 49_999_999 + b"y"
+    settle(persistence)
+    found = rows(home)["lambda_svc._functions:f"]
+    assert (found["n"], found["code_zip"][-1:]) == (2, b"y")
+    again: Any = ModuleType("lambda_svc")
+    again._functions = engine.module("core.responses").AccountScopedDict()
+    reopened = Persistence(home, StateLoop())
+    reopened.adopt("lambda_svc", again)
+    again._functions.get("f")
+    assert reopened._enqueue() is None
+    reopened.close()
 
 
 def named(journal: Journal) -> TouchedDict:
