@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.functional.twin.iam import ACCOUNT, REGION, allow, document, new, role
+from tests.functional.twin.iam import ACCOUNT, REGION, allow, document, message, new, role
 
 from trainworks.testing import TestTwin
 
@@ -117,3 +119,35 @@ def test_a_schedule_reaches_its_target_as_its_role(twin: TestTwin) -> None:
     assert all(each["ScheduleArn"] for each in made)
     assert received(twin, open_, 30)
     assert not received(twin, closed, 0.3)
+
+
+def test_a_function_reads_its_source_as_its_role(twin: TestTwin) -> None:
+    functions, iam = twin.client("lambda"), twin.client("iam")
+    (reading, reading_arn), (results, results_arn) = queue_of(twin), queue_of(twin)
+    executor = role(twin, {"Service": "lambda.amazonaws.com"}, allow("sqs:SendMessage", results_arn))
+    send = f"boto3.client('sqs').send_message(QueueUrl='{results}', MessageBody='1')"
+    code = f"import boto3\ndef run(event, context):\n    {send}\n"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("main.py", code)
+    name = new("function")
+    functions.create_function(
+        FunctionName=name,
+        Role=executor,
+        Runtime="python3.11",
+        Handler="main.run",
+        Timeout=30,
+        Code={"ZipFile": archive.getvalue()},
+    )
+    given = {"EventSourceArn": reading_arn, "FunctionName": name}
+    told = message(functions.create_event_source_mapping, **given)
+    assert "execution role does not have permissions to call ReceiveMessage on SQS" in told
+    policy = document(allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], reading_arn))
+    iam.put_role_policy(RoleName=executor.rsplit("/", 1)[-1], PolicyName="read", PolicyDocument=policy)
+    mapping = functions.create_event_source_mapping(**given)["UUID"]
+    twin.client("sqs").send_message(QueueUrl=reading, MessageBody="1")
+    assert received(twin, results, 30)
+    iam.delete_role_policy(RoleName=executor.rsplit("/", 1)[-1], PolicyName="read")
+    twin.client("sqs").send_message(QueueUrl=reading, MessageBody="2")
+    assert not received(twin, results, 2)
+    assert "PROBLEM" in functions.get_event_source_mapping(UUID=mapping)["LastProcessingResult"]

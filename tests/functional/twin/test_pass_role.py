@@ -183,6 +183,16 @@ def test_an_instance_profile_passes_its_role(twin: TestTwin) -> None:
     assert f"iam:PassRole on resource: {arn} because" in told
 
 
+def test_a_role_by_another_path_is_no_role(twin: TestTwin) -> None:
+    """Else a right to pass `role/okay/*` would pass every role."""
+    name = role(twin, {"Service": "states.amazonaws.com"}, allow("*")).rsplit("/", 1)[-1]
+    other = f"arn:aws:iam::{ACCOUNT}:role/okay/{name}"
+    _, session = user(twin, allow("states:*"), allow("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/okay/*"))
+    definition = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}})
+    states = twin.client("stepfunctions", session)
+    assert code(states.create_state_machine, name=new("machine"), definition=definition, roleArn=other) != "OK"
+
+
 def test_a_role_that_is_assumed_is_not_passed(twin: TestTwin) -> None:
     root = f"arn:aws:iam::{ACCOUNT}:root"
     arn = role(twin, {"AWS": root}, allow("sqs:ListQueues"))

@@ -128,7 +128,7 @@ class Authorization:
 
     def require_service_role(self, role_arn: str, service: str, action: str, resource: str, source_arn: str) -> None:
         """Raise `ApiError` unless `service` may assume the role for `source_arn` and may then do `action`."""
-        account, region = role_arn.split(":")[4], _region_of(source_arn)
+        account, region = (*role_arn.split(":"), "", "", "", "", "")[4], _region_of(source_arn)
         self._check_trust(role_arn, service, {"aws:sourceaccount": account, "aws:sourcearn": source_arn}, region)
         actor = self.actors.of_role(role_arn, service.partition(".")[0])
         if actor is None:

@@ -36,6 +36,7 @@ from trainworks.twin.emulator import (
     old_logs,
     public_parameters,
     sessions,
+    source_permissions,
     stack_events,
     stack_rows,
     subnet_addresses,
@@ -101,7 +102,7 @@ class Emulator:
         self._installs: dict[str, Callable[[ModuleType], None]] = {
             "dynamodb": self._items.install,
             "ecr": self._registry.install,
-            "lambda_svc": self._lambda.install,
+            "lambda_svc": self._install_lambda,
             "ssm": public_parameters.install,
             "sts": sessions.install,
             "tagging": tag_filters.install,
@@ -238,6 +239,10 @@ class Emulator:
         self._dress(name, module)
         if name in READ_BY_OTHERS:
             self._reading.install(name, module)
+
+    def _install_lambda(self, module: ModuleType) -> None:
+        self._lambda.install(module)
+        source_permissions.install(module, self._authorization)
 
     def _dress(self, name: str, module: ModuleType) -> None:
         """Put the corrections of one service in place."""

@@ -30,6 +30,7 @@ def install() -> None:
     evaluator = engine.module("core.iam_evaluator")
     evaluator.parse_policy_document = _parse
     evaluator.validate_policy_document = _validate
+    evaluator.validate_role_arn = _validate_role_arn
     evaluator.evaluate = _evaluate
     evaluator.evaluate_resource_policy = _evaluate_resource_policy
     evaluator.resource_policy_allows = _resource_policy_allows
@@ -63,6 +64,20 @@ def _parse(document: Any) -> Policy:
 def _validate(document: Any) -> str | None:
     found = problem(document, IDENTITY)
     return None if found is None else found.message
+
+
+def _validate_role_arn(role_arn: str) -> str | None:
+    """Why an ARN names no role, or None. Stock looks at the name alone; with another path it is another role."""
+    if not role_arn:
+        return None
+    parts = role_arn.split(":")
+    if len(parts) != 6 or not parts[5].startswith("role/"):
+        return f"Invalid role ARN: {role_arn}"
+    name = parts[5].rsplit("/", 1)[-1]
+    found = engine.row(engine.service("iam")._roles, parts[4], name)
+    if found is not None and found.get("Arn") == role_arn:
+        return None
+    return f"The role with name {name} cannot be found. (Service: IAM, Status Code: 404)"
 
 
 def _evaluate(context: Any, policies: list[Policy], *limits: list[Policy]) -> Any:
