@@ -38,6 +38,7 @@ _NO_CREDENTIALS = (
     SSOError,
     TokenRetrievalError,
 )
+NOT_OFFERED = "operation not offered by this endpoint"
 _NOT_OFFERED = frozenset({"NotImplemented", "UnknownOperationException", "InvalidAction", "UnsupportedOperation"})
 
 
@@ -146,7 +147,7 @@ def _client_name(call: str) -> str:
 
 def _why_not(call: str, code: str, message: str) -> str:
     if code in _NOT_OFFERED:
-        return "operation not offered by this endpoint"
+        return NOT_OFFERED
     if _DENIED.search(code):
         return f"denied: {message or call}"
     return f"{code}: {message}" if message else code

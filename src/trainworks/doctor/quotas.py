@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainworks.doctor.finding import Finding, Outcome
-from trainworks.doctor.looking import Look, Looker
+from trainworks.doctor.looking import NOT_OFFERED, Look, Looker, not_asked
 
 _STANDARD, _GRAPHICS, _PARALLEL = "acdhimrtz", "g", "p"
 # (first letters of the family, spot) -> code. Source: "Amazon EC2 service quotas", AWS General Reference.
@@ -48,7 +48,7 @@ def look_at_quota(looker: Looker, service_code: str, quota_code: str, unit: str)
         body = quotas.get_service_quota(ServiceCode=service_code, QuotaCode=quota_code)["Quota"]
         return Quota(body["QuotaName"], float(body["Value"]), unit)
 
-    return looker.ask("servicequotas:GetServiceQuota", read, subject=f"{service_code} {quota_code}")
+    return _where_offered(looker.ask("servicequotas:GetServiceQuota", read, subject=f"{service_code} {quota_code}"))
 
 
 def look_at_training_quota(looker: Looker, instance_type: str, *, spot: bool) -> Look[Quota]:
@@ -62,7 +62,12 @@ def look_at_training_quota(looker: Looker, instance_type: str, *, spot: bool) ->
                 return Quota(wanted, float(body["Value"]), "instances")
         return None
 
-    return looker.ask("servicequotas:ListServiceQuotas", read, subject=f"sagemaker {wanted!r}")
+    return _where_offered(looker.ask("servicequotas:ListServiceQuotas", read, subject=f"sagemaker {wanted!r}"))
+
+
+def _where_offered(look: Look[Quota]) -> Look[Quota]:
+    """An endpoint without Service Quotas, as the twin is, has no quota that a job could wait for."""
+    return not_asked(look.call, look.at) if look.why_not == NOT_OFFERED else look
 
 
 def quota_findings(quota: Look[Quota] | None, needed: float, *, used_by: str) -> Iterator[Finding]:

@@ -95,7 +95,10 @@ def test_an_environment_that_became_invalid(bench: Bench) -> None:
 
 
 def test_an_instance_profile_that_is_not_there(bench: Bench) -> None:
-    bench.queue(profile="nobody-made-this")
+    bench.queue()
+    iam = bench.twin.client("iam")
+    iam.remove_role_from_instance_profile(InstanceProfileName=bench.name, RoleName=f"{bench.name}-host")
+    iam.delete_instance_profile(InstanceProfileName=bench.name)
     job_id = bench.submit(["true"], gpus=1)
     blocked(bench, job_id)
     codes = [finding.code for finding in bench.diagnose(job_id).causes]

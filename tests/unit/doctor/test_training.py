@@ -54,6 +54,11 @@ from trainworks.spec.training_job import SecondaryStatus, status_of
         ("ClientError: The executable 'train' of the training container was not found", "executable-missing"),
         ('AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "x"\n, exit code: 1', "script-failed"),
         ("AlgorithmError: the labels are empty, exit code: 7", "script-failed"),
+        (
+            "AlgorithmError: InstallRequirementsError: pip install of /opt/ml/code/requirements.txt ended with exit "
+            "code 1, exit code: 1",
+            "packages-not-installed",
+        ),
         ("ClientError: something else", "request-wrong"),
         ("", "failed"),
         ("a new kind of failure", "failed"),

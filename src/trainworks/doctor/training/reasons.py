@@ -106,6 +106,13 @@ _REASONS: tuple[Reason, ...] = (
         "start it again; with RetryStrategy, MaximumRetryAttempts, SageMaker does that by itself",
     ),
     Reason(
+        "packages-not-installed",
+        r"InstallRequirementsError|pip install of \S+ ended|No matching distribution found",
+        "the packages of its requirements.txt could not be installed; what pip said is below",
+        "correct requirements.txt, or let the job's subnets reach a package index; packages that are in the image need "
+        "neither: trainworks image build",
+    ),
+    Reason(
         "script-failed",
         r"(ExecuteUserScriptError|AlgorithmError).*?exit code:? (?P<exit_code>\d+)",
         "the script failed with exit code {exit_code}",
