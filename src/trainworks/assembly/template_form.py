@@ -68,7 +68,7 @@ _FUNCTION = ("Fn::", "Ref")
 def form_flaws(template: Mapping[str, Any]) -> Iterator[Flaw]:
     """What is wrong with the form. Nothing else need be looked at while there is something."""
     yield from _sections(template)
-    yield from _description(template.get("Description"))
+    yield from _description(template.get("Description", ""))
     for section in ("Parameters", "Mappings", "Conditions", "Resources", "Outputs", "Rules"):
         if section in template:
             yield from _members(section, template[section])
@@ -111,14 +111,17 @@ def _sections(template: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _description(text: Any) -> Iterator[Flaw]:
-    where, fix = ("Description",), f"at most {MAX_DESCRIPTION} bytes"
-    if text is not None and not isinstance(text, str | int | float):
-        yield Flaw(
-            where, "has a description that is no text", fix, "Template format error: Description must be a string."
-        )
-    elif text is not None and len(str(text).encode()) > MAX_DESCRIPTION:
+    yield from _described((), {"Description": text})
+    if isinstance(text, str) and len(text.encode()) > MAX_DESCRIPTION:
         said = f"Template format error: 'Description' length is greater than {MAX_DESCRIPTION}."
-        yield Flaw(where, f"has a description of {len(str(text).encode())} bytes", fix, said)
+        message = f"has a description of {len(text.encode())} bytes"
+        yield Flaw(("Description",), message, f"at most {MAX_DESCRIPTION} bytes", said)
+
+
+def _described(where: Where, body: Mapping[str, Any]) -> Iterator[Flaw]:
+    if not isinstance(body.get("Description", ""), str):
+        said = "Template format error: Every Description member must be a string."
+        yield Flaw((*where, "Description"), "has a description that is no text", "write it in quotes", said)
 
 
 def _members(section: str, members: Any) -> Iterator[Flaw]:
@@ -205,6 +208,7 @@ def _parameter(where: Where, body: Any) -> Iterator[Flaw]:
         message = f"{kind} is no type of parameters"
         yield Flaw((*where, "Type"), message, "String, Number, CommaDelimitedList, ...", said)
     yield from _unknown_members(where, body, PARAMETER_MEMBERS, "Invalid template parameter property '{}'")
+    yield from _described(where, body)
     if not isinstance(body.get("AllowedValues", []), list):
         said = f"Template format error: [{_pointer(where)}/AllowedValues] must be a list."
         yield Flaw((*where, "AllowedValues"), "AllowedValues is no list", "write a list", said)
@@ -240,6 +244,7 @@ def _output(where: Where, body: Any) -> Iterator[Flaw]:
         said = f"Template format error: Invalid outputs property : [{', '.join(unknown)}]"
         members = ", ".join(sorted(_OUTPUT_MEMBERS))
         yield Flaw(where, f"has {', '.join(unknown)}, which outputs do not have", f"one of {members}", said)
+    yield from _described(where, body)
     if "Value" not in body:
         said = "Template format error: Every Outputs member must contain a Value object"
         yield Flaw(where, "has no value", "give it a Value", said)

@@ -57,10 +57,11 @@ def completed(
     looked_for = [RULE_CODES]
     if scope.scanners:
         from trainworks.assembly import user_cache_dir
-        from trainworks.preflight.scanners import scan
+        from trainworks.preflight.scanners import scan, without_repeats
 
         found = scan(graph, scope.request, user_cache_dir().parent / "scans", tell)
-        report = replace(Report.of([*report.findings, *found.findings]), notes=report.notes + found.notes)
+        findings = [*report.findings, *without_repeats(report.findings, found.findings)]
+        report = replace(Report.of(findings), notes=report.notes + found.notes)
         looked_for += found.prefixes
     today = datetime.now(UTC).date()
     for each in (platform_baseline() if scope.environment else None, baseline):

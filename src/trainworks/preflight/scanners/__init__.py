@@ -5,7 +5,7 @@ Each runs in a process of its own, and both at the same time. Where one is not i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,10 +14,19 @@ from pathlib import Path
 from trainworks.assembly import SynthRequest
 from trainworks.assembly.graph import Graph
 from trainworks.preflight.finding import Finding
+from trainworks.preflight.rules.template_problem import REFUSED
 from trainworks.preflight.scanners import cdk_nag, cfn_lint
 
 CFN_LINT, CDK_NAG = "cfn-lint/", "cdk-nag/"
 """The beginnings of their codes."""
+
+
+# Wrong forms, references to nothing, circles, unknown and missing properties, types and values.
+_SAID_BY_TW00 = (
+    "E1001", "E1010", "E1011", "E1012", "E1017", "E1018", "E1019", "E1020", "E1021", "E1022",
+    "E1028", "E1050", "E3001", "E3002", "E3003", "E3004", "E3005", "E3006", "E3012", "E3030",
+    "E3035", "E3036", "E6001", "E6002", "E6003", "E6101", "E7001", "E8001", "E8002", "E8003",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,14 @@ def _cdk_nag(graph: Graph, request: SynthRequest, memory: Path, tell: Callable[[
     if find_spec("cdk_nag") is None:
         return Scan(notes=("cdk-nag is not installed, so it found nothing: pip install 'trainworks[infra]'",))
     return Scan(tuple(cdk_nag.findings(graph, request, memory, tell)), (CDK_NAG,))
+
+
+def without_repeats(ours: Iterable[Finding], scanned: Iterable[Finding]) -> Iterator[Finding]:
+    """What cfn-lint says less what rule TW00 says of the same resource: both read AWS's schemas."""
+    refused = {finding.place for finding in ours if finding.code == REFUSED}
+    for finding in scanned:
+        if finding.code.removeprefix(CFN_LINT) not in _SAID_BY_TW00 or finding.place not in refused:
+            yield finding
 
 
 def _joined(scans: Sequence[Scan]) -> Scan:

@@ -24,7 +24,7 @@ from trainworks.assembly.flaw import Flaw, refusal_of
 from trainworks.assembly.parameter_values import SSM_VALUE, name_refusals, text, value_refusal
 from trainworks.assembly.places import Places
 from trainworks.assembly.resolver import Exports, Scope, StackFacts
-from trainworks.assembly.schemas import is_aws_type
+from trainworks.assembly.schemas import is_aws_type, schema
 from trainworks.assembly.template_check import template_flaws
 from trainworks.assembly.template_form import form_flaws, size_flaws
 from trainworks.assembly.template_text import TemplateTextError, parse_template
@@ -59,6 +59,7 @@ def install(cloudformation: ModuleType) -> None:
         "validate_template_support": _validator(stock.validate_template_support),
         # An unchanged template is no update, whatever its dynamic references would give by now.
         "_has_dynamic_references": lambda template: False,
+        "_unknown_attribute_message": _lacking(stock._unknown_attribute_message),
     }
     for name in _MODULES:
         module = engine.module(f"services.cloudformation.{name}")
@@ -251,6 +252,19 @@ def _validator(stock: Callable[..., None]) -> Callable[..., None]:
         stock(template, conditions, params)
 
     return validate_template_support
+
+
+def _lacking(stock: Callable[..., str]) -> Callable[..., str]:
+    """An attribute that AWS gives and the twin does not is no attribute that does not exist."""
+
+    def message(row: Mapping[str, Any], logical_id: str, attribute: str) -> str:
+        type_name = str(row.get("ResourceType"))
+        found = schema(type_name)
+        if found is not None and found.gives(attribute):
+            return f"trainworks does not offer the attribute {attribute} of {type_name}, which AWS gives"
+        return stock(row, logical_id, attribute)
+
+    return message
 
 
 def _refuse_types(template: Mapping[str, Any], conditions: Mapping[str, bool]) -> None:

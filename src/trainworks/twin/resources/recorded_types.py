@@ -12,18 +12,23 @@ from functools import cache
 from trainworks.assembly.schemas import type_names
 
 SERVICES = (
-    "APS", "AccessAnalyzer", "ApiGateway", "ApiGatewayV2", "AppConfig", "AppRunner", "AppSync",
-    "ApplicationAutoScaling", "ApplicationInsights", "ApplicationSignals", "Athena", "AutoScaling", "Backup",
-    "Bedrock", "BedrockAgentCore", "CertificateManager", "Chatbot", "CloudFront", "CloudTrail", "Cloud9",
-    "CodeArtifact", "CodeBuild", "CodeCommit", "CodeConnections", "CodeDeploy", "CodePipeline",
-    "CodeStarConnections", "CodeStarNotifications", "Cognito", "Config", "DAX", "DLM", "DataSync", "DataZone",
-    "Detective", "DocDB", "ECS", "EFS", "EKS", "ElastiCache", "ElasticLoadBalancing", "ElasticLoadBalancingV2",
-    "FIS", "FSx", "Glue", "Grafana", "GuardDuty", "ImageBuilder", "InspectorV2", "Kinesis", "KinesisAnalyticsV2",
-    "KinesisFirehose", "LakeFormation", "MSK", "MWAA", "Macie", "MemoryDB", "Neptune", "NetworkFirewall", "Oam",
-    "OpenSearchServerless", "OpenSearchService", "PCS", "RAM", "RDS", "RUM", "Redshift", "RedshiftServerless",
-    "ResourceGroups", "Route53", "Route53Resolver", "S3Tables", "S3Vectors", "SES", "SSO", "SageMaker",
-    "SecurityHub", "ServiceCatalog", "ServiceCatalogAppRegistry", "ServiceDiscovery", "Signer", "Synthetics",
-    "Timestream", "Transfer", "VpcLattice", "WAFv2", "WorkSpaces", "XRay",
+    "AccessAnalyzer", "AmazonMQ", "ApiGateway", "ApiGatewayV2", "AppConfig", "AppFlow", "ApplicationAutoScaling",
+    "ApplicationInsights", "ApplicationSignals", "AppMesh", "AppRunner", "AppSync", "APS", "Athena", "AuditManager",
+    "AutoScaling", "Backup", "BCMDataExports", "Bedrock", "BedrockAgentCore", "Cassandra", "CertificateManager",
+    "Chatbot", "Cloud9", "CloudFront", "CloudTrail", "CodeArtifact", "CodeBuild", "CodeCommit", "CodeConnections",
+    "CodeDeploy", "CodePipeline", "CodeStarConnections", "CodeStarNotifications", "Cognito", "Comprehend", "Config",
+    "CUR", "DataSync", "DataZone", "DAX", "Detective", "DevOpsGuru", "DirectoryService", "DLM", "DMS", "DocDB", "ECS",
+    "EFS", "EKS", "ElastiCache", "ElasticBeanstalk", "ElasticLoadBalancing", "ElasticLoadBalancingV2", "EventSchemas",
+    "Evidently", "FIS", "FMS", "Forecast", "FSx", "GlobalAccelerator", "Glue", "Grafana", "GuardDuty", "HealthLake",
+    "ImageBuilder", "InspectorV2", "IoT", "KafkaConnect", "Kendra", "Kinesis", "KinesisAnalytics",
+    "KinesisAnalyticsV2", "KinesisFirehose", "KinesisVideo", "LakeFormation", "Lex", "Macie", "MemoryDB", "MSK",
+    "MWAA", "Neptune", "NeptuneGraph", "NetworkFirewall", "NetworkManager", "Notifications", "Oam", "Omics",
+    "OpenSearchServerless", "OpenSearchService", "OSIS", "PCS", "Personalize", "QuickSight", "RAM", "RDS", "Redshift",
+    "RedshiftServerless", "Rekognition", "ResourceExplorer2", "ResourceGroups", "RolesAnywhere", "Route53",
+    "Route53Resolver", "RUM", "S3Tables", "S3Vectors", "SageMaker", "SecurityHub", "ServiceCatalog",
+    "ServiceCatalogAppRegistry", "ServiceDiscovery", "SES", "Signer", "SSMContacts", "SSMIncidents", "SSO",
+    "Synthetics", "Timestream", "Transfer", "VerifiedPermissions", "VpcLattice", "WAFv2", "WorkSpaces",
+    "WorkSpacesWeb", "XRay",
 )  # fmt: skip
 """Services that the twin does not serve, or of whose types it executes only some: all their other types."""
 
