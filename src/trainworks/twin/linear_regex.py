@@ -64,8 +64,6 @@ def compile_linear(pattern: str, *, dot_matches_newline: bool = False, ignore_ca
     return compiled
 
 
-@lru_cache(maxsize=_KEPT_PATTERNS)
-def compile_wildcards(pattern: str, *, ignore_case: bool = False) -> LinearPattern:
-    """A pattern in which `*` stands for any text and `?` for one character; use `fullmatch`."""
-    parts = (".*" if each == "*" else "." if each == "?" else re.escape(each) for each in re.split(r"([*?])", pattern))
-    return compile_linear("".join(parts), dot_matches_newline=True, ignore_case=ignore_case)
+def encodable(text: str) -> str:
+    """The text without halves of surrogate pairs, which JSON can spell and UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

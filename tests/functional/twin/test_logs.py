@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import random
 import time
 import uuid
@@ -316,6 +319,117 @@ def test_groups_come_page_by_page_in_order(logs: Any) -> None:
     names = [each["logGroupName"] for page in pages for each in page["logGroups"]]
     assert [len(page["logGroups"]) for page in pages] == [3, 3, 1]
     assert all(earlier < later for earlier, later in pairwise(names))
+
+
+HUGE, HALF = 2**63 - 1, "\ud800"
+HOSTILE: list[tuple[str, dict[str, Any]]] = [
+    *(
+        ("get_log_events", {"logStreamName": "s", "nextToken": token})
+        for token in ("f/1", f"f/{10**21}/1", f"f/1/{10**19}", "x", "b/-1/-1", "f/" + "9" * 5000 + "/1", "f/a/b")
+    ),
+    *(
+        (operation, {"nextToken": place})
+        for place in (["x"], [2**70, 1, 1], [None] * 3, [[], [], []], [], [1, {}, 2])
+        for operation in ("filter_log_events", "describe_log_streams", "describe_metric_filters")
+    ),
+    ("get_log_events", {"logStreamName": "s", "startTime": HUGE, "endTime": HUGE}),
+    ("filter_log_events", {"startTime": HUGE, "endTime": HUGE}),
+    ("get_log_group_fields", {"time": HUGE}),
+    ("start_query", {"startTime": 0, "endTime": HUGE, "queryString": "fields @message"}),
+    ("start_query", {"startTime": 0, "endTime": 1, "queryString": "filter " + "(" * 4000 + "a=1" + ")" * 4000}),
+    *(
+        ("filter_log_events", {"filterPattern": pattern})
+        for pattern in (
+            "{" + "(" * 500 + "$.a=1" + ")" * 500 + "}",
+            f'"{HALF}"',
+            f"%{HALF}%",
+            f'{{ $.a = "{HALF}*" }}',
+            "%x%",
+            '{ $.a = "x*" }',
+            "[a, b = x*]",
+        )
+    ),
+    ("put_log_events", {"logStreamName": "s", "logEvents": [{"timestamp": 2**80, "message": "x"}]}),
+]
+
+
+@pytest.mark.parametrize(("operation", "more"), HOSTILE, ids=range(len(HOSTILE)))
+def test_no_input_makes_an_error_of_the_server(twin: TestTwin, name: str, operation: str, more: dict[str, Any]) -> None:
+    client = twin.client("logs", parameter_validation=False, retries={"max_attempts": 0})
+    put(client, name, (now_ms(), f"half {HALF} \0"), (now_ms(), '{"a": "' + HALF + '"}'))
+    if isinstance(more.get("nextToken"), list):
+        more = {"nextToken": forged(operation, {"logGroupName": name}, more["nextToken"])}
+    try:
+        getattr(client, operation)(logGroupName=name, **more)
+    except ClientError as error:
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert len(client.filter_log_events(logGroupName=name)["events"]) == 2
+
+
+def forged(operation: str, params: dict[str, Any], place: list[Any]) -> str:
+    """A token of the right form whose place nobody gave."""
+    camel = "".join(part.title() for part in operation.split("_"))
+    asked = hashlib.sha256(json.dumps([camel, params], sort_keys=True).encode()).hexdigest()[:16]
+    return base64.urlsafe_b64encode(json.dumps([asked, *place]).encode()).decode()
+
+
+def test_what_was_acknowledged_is_there_once_after_kills(own_twin: TestTwin) -> None:
+    logs, place = own_twin.client("logs"), {"logGroupName": "/kept", "logStreamName": "s"}
+    logs.create_log_group(logGroupName="/kept")
+    logs.create_log_stream(logGroupName="/kept", logStreamName="s")
+    for number in range(4):
+        put(logs, "/kept", *((now_ms(), f"{number}/{line}") for line in range(500)))
+        if number % 2:
+            own_twin.kill()
+            own_twin.start()
+            logs = own_twin.client("logs")
+    read, page = [], logs.get_log_events(**place, startFromHead=True)
+    while page["events"]:
+        read += messages(page)
+        page = logs.get_log_events(**place, nextToken=page["nextForwardToken"])
+    assert read == [f"{number}/{line}" for number in range(4) for line in range(500)]
+
+
+def test_a_stack_keeps_groups_streams_and_filters(twin: TestTwin, logs: Any) -> None:
+    stack, client = f"logs-{uuid.uuid4().hex[:8]}", twin.client("cloudformation")
+
+    def template(days: int, pattern: str) -> str:
+        transformation = {"MetricName": "m", "MetricNamespace": stack, "MetricValue": "1", "DefaultValue": 0}
+        metric_filter = {
+            "LogGroupName": {"Ref": "Group"},
+            "FilterPattern": pattern,
+            "MetricTransformations": [transformation],
+        }
+        resources = {
+            "Group": ("AWS::Logs::LogGroup", {"LogGroupName": f"/{stack}", "RetentionInDays": days}),
+            "Named": ("AWS::Logs::LogGroup", {"Tags": [{"Key": "a", "Value": "b"}]}),
+            "Stream": ("AWS::Logs::LogStream", {"LogGroupName": {"Ref": "Group"}}),
+            "Filter": ("AWS::Logs::MetricFilter", metric_filter),
+        }
+        shaped = {name: {"Type": kind, "Properties": properties} for name, (kind, properties) in resources.items()}
+        outputs = {"Arn": {"Value": {"Fn::GetAtt": ["Group", "Arn"]}}, "Name": {"Value": {"Ref": "Named"}}}
+        return json.dumps({"Resources": shaped, "Outputs": outputs})
+
+    def wait(event: str) -> None:
+        client.get_waiter(event).wait(StackName=stack, WaiterConfig={"Delay": 0.2, "MaxAttempts": 150})
+
+    client.create_stack(StackName=stack, TemplateBody=template(7, "ERROR"))
+    wait("stack_create_complete")
+    described = client.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in described}
+    assert outputs["Arn"] == f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/{stack}:*"
+    assert outputs["Name"].startswith(stack)
+    assert logs.list_tags_log_group(logGroupName=outputs["Name"])["tags"]["a"] == "b"
+    client.update_stack(StackName=stack, TemplateBody=template(14, "WARN"))
+    wait("stack_update_complete")
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=f"/{stack}")["logGroups"]
+    assert group["retentionInDays"] == 14
+    (found,) = logs.describe_metric_filters(logGroupName=f"/{stack}")["metricFilters"]
+    assert (found["filterPattern"], found["metricTransformations"][0]["defaultValue"]) == ("WARN", 0.0)
+    assert len(logs.describe_log_streams(logGroupName=f"/{stack}")["logStreams"]) == 1
+    client.delete_stack(StackName=stack)
+    wait("stack_delete_complete")
+    assert logs.describe_log_groups(logGroupNamePrefix=f"/{stack}")["logGroups"] == []
 
 
 def test_subscriptions_to_what_is_not_delivered_to_are_refused(logs: Any, name: str) -> None:

@@ -13,6 +13,7 @@ from trainworks.twin.services.logs.blocks import EVENT_OVERHEAD_BYTES, SQL, Even
 from trainworks.twin.services.logs.patterns import compile_pattern
 from trainworks.twin.services.logs.reading import END_OF_TIME, MAX_BYTES, MAX_EVENTS, Found, Position
 from trainworks.twin.services.logs.request import (
+    MOST_INTEGER,
     Requests,
     behind,
     decode_token,
@@ -27,7 +28,7 @@ MAX_BATCH_BYTES = 1_048_576
 _HOUR_MS = 3_600_000
 DAY_MS = 24 * _HOUR_MS
 _MOST_AHEAD_MS, _MOST_BEHIND_MS = 2 * _HOUR_MS, 14 * DAY_MS
-_FEW_STREAMS = 100
+_FEW_STREAMS, _TOKEN_DIGITS = 100, 20
 _MOST_SCANNED_BYTES = 32 * 1024 * 1024
 """How much FilterLogEvents reads for one page before it answers with what it found."""
 _FIELDS_WINDOW_MS, _FIELDS_SAMPLE = 8 * 60_000, 1000
@@ -71,8 +72,8 @@ class Events:
 
     def get_log_events(self, call: Call) -> dict[str, Any]:
         group, stream = self._requests.stream(call)
-        start = self._oldest(group, call.params.get("startTime", 0))
-        end = call.params.get("endTime", END_OF_TIME)
+        start = self._oldest(group, min(call.params.get("startTime", 0), END_OF_TIME))
+        end = min(call.params.get("endTime", END_OF_TIME), END_OF_TIME)
         limit, reader = call.params.get("limit", MAX_EVENTS), self._store.reader
         is_forward, place = _place_of(call.params.get("nextToken"))
         if place is None:
@@ -100,9 +101,9 @@ class Events:
         if call.params.get("startFromHead") is False:
             raise invalid("trainworks does not implement startFromHead=false of logs:FilterLogEvents; leave it out")
         matches = compile_pattern(call.params.get("filterPattern", "")).match
-        after = tuple(decode_token(call) or (-1, -1, -1))
+        after = tuple(decode_token(call, int, int, int) or (-1, -1, -1))
         start = max(self._oldest(group, call.params.get("startTime", 0)), after[0])
-        last = call.params.get("endTime", END_OF_TIME - 1)
+        start, last = min(start, END_OF_TIME), min(call.params.get("endTime", END_OF_TIME), END_OF_TIME - 1)
         streams = self._streams(group, names, prefix)
         limit = call.params.get("limit", MAX_EVENTS)
         page: list[dict[str, Any]] = []
@@ -152,7 +153,7 @@ class Events:
         """Which fields the events around a time have, and in how many per cent of them."""
         group = self._requests.group(call)
         if "time" in call.params:
-            start = call.params["time"] * 1000 - _FIELDS_WINDOW_MS
+            start = min(call.params["time"], MOST_INTEGER // 4000) * 1000 - _FIELDS_WINDOW_MS
             last = start + 2 * _FIELDS_WINDOW_MS
         else:
             last = self._store.now_ms()
@@ -252,9 +253,10 @@ def _place_of(token: str | None) -> tuple[bool, Position | None]:
     if token is None:
         return True, None
     try:
-        direction, timestamp, number = token.split("/")
-        if direction in ("f", "b"):
-            return direction == "f", Position(int(timestamp), int(number))
+        direction, *place = token.split("/")
+        timestamp, number = (int(each) for each in place if len(each) <= _TOKEN_DIGITS)
+        if direction in ("f", "b") and max(abs(timestamp), abs(number)) <= MOST_INTEGER:
+            return direction == "f", Position(timestamp, number)
     except ValueError:
         pass
     raise invalid("The specified nextToken is invalid.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from sqlite3 import Row
 from typing import Any
@@ -178,7 +179,8 @@ def value_of(text: str, fields: Fields) -> float | None:
 
 def _check_transformation(each: Mapping[str, Any]) -> None:
     value, dimensions = each["metricValue"], each.get("dimensions", {})
-    if not value.startswith("$") and value_of(value, {}) is None:
+    number = value_of(value, {})
+    if not value.startswith("$") and (number is None or not math.isfinite(number)):
         raise invalid(f"Invalid metric transformation: the metric value '{value}' is neither a number nor a $field")
     if dimensions and "defaultValue" in each:
         raise invalid("Invalid metric transformation: dimensions and default value are mutually exclusive.")
@@ -188,7 +190,7 @@ def _check_transformation(each: Mapping[str, Any]) -> None:
 
 def _paged(call: Call, member: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A page of filters by name; few, as a group has at most a hundred."""
-    start = (decode_token(call) or [0])[0]
+    start = max(0, (decode_token(call, int) or [0])[0])
     limit = call.params.get("limit", _PAGE)
     answer: dict[str, Any] = {member: items[start : start + limit]}
     if start + limit < len(items):

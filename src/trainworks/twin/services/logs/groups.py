@@ -242,7 +242,7 @@ class Groups:
         if by_time and prefix:
             raise invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
         limit, descending = call.params.get("limit", _PAGE), call.params.get("descending", False)
-        time, name = decode_token(call) or ([END_OF_TIME, _LAST_NAME] if descending else [-1, ""])
+        time, name = decode_token(call, int, str) or ([END_OF_TIME, _LAST_NAME] if descending else [-1, ""])
         values = {
             "group_id": group["group_id"],
             "first": prefix,
@@ -264,7 +264,7 @@ class Groups:
 
     def _page(self, call: Call, prefix: str, keeps: Any, limit: int) -> tuple[list[Row], dict[str, str]]:
         """One page of groups by name, and its `nextToken`."""
-        after = (decode_token(call) or [""])[0]
+        after = (decode_token(call, str) or [""])[0]
         account, region = scope_of(call.caller)
         values = {"account": account, "region": region, "first": prefix, "behind": behind(prefix), "limit": _SEARCHED}
         chosen: list[Row] = []

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainworks.twin.linear_regex import LinearPattern, UnsupportedPatternError, compile_linear
+from trainworks.twin.linear_regex import LinearPattern, UnsupportedPatternError, compile_linear, encodable
 from trainworks.twin.ports import ApiError
 
 MAX_ROWS = 10_000
@@ -367,7 +367,9 @@ class _Parser:
         kind, text = self._next("a pattern")
         if kind == "regex":
             pattern = _regex(text)
-            return lambda record: (value := record.get(name)) is not None and pattern.search(str(value)) is not None
+            return lambda record: (
+                (value := record.get(name)) is not None and pattern.search(encodable(str(value))) is not None
+            )
         if kind != "text":
             raise malformed(f"like takes a text or a /regex/, not '{text}'")
         return lambda record: (value := record.get(name)) is not None and text in str(value)
@@ -459,7 +461,7 @@ def _regex(text: str) -> LinearPattern:
 
 def _regex_parser(name: str, pattern: LinearPattern) -> Callable[[dict[str, Any]], bool]:
     def stage(record: dict[str, Any]) -> bool:
-        found = pattern.search(str(record.get(name, "")))
+        found = pattern.search(encodable(str(record.get(name, ""))))
         if found is not None:
             record |= {key: value for key, value in found.groupdict().items() if value is not None}
         return True
@@ -469,7 +471,7 @@ def _regex_parser(name: str, pattern: LinearPattern) -> Callable[[dict[str, Any]
 
 def _glob_parser(name: str, pattern: LinearPattern, names: Sequence[str]) -> Callable[[dict[str, Any]], bool]:
     def stage(record: dict[str, Any]) -> bool:
-        found = pattern.search(str(record.get(name, "")))
+        found = pattern.search(encodable(str(record.get(name, ""))))
         if found is not None:
             record |= {each: found.group(place) for place, each in enumerate(names, 1)}
         return True

@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear, compile_wildcards
+from trainworks.spec.wildcards import wildcard_pattern
+from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear, encodable
 from trainworks.twin.ports import ApiError
 
 Fields = Mapping[str, str]
@@ -94,7 +95,7 @@ def _searches(regex: str) -> Callable[[str], bool]:
         compiled = compile_linear(regex)
     except UnsupportedPatternError as error:
         raise invalid(f"the regular expression '{regex}': {error}") from None
-    return lambda message: compiled.search(message) is not None
+    return lambda message: compiled.search(encodable(message)) is not None
 
 
 # -- conditions ---------------------------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ class _Value:
             searches = _searches(self.text)
             return lambda value: value is not None and searches(_shown(value))
         number = _number(self.text)
-        wildcards = compile_wildcards(self.text.replace("?", "\x00")) if "*" in self.text else None
+        wildcards = re.compile(wildcard_pattern(self.text, any_one=r"\?"), re.DOTALL) if "*" in self.text else None
 
         def equal(value: Any) -> bool:
             if value is None:

@@ -17,7 +17,7 @@ from trainworks.twin.ports import ApiError, Caller
 from trainworks.twin.services.logs import insights
 from trainworks.twin.services.logs.blocks import SQL
 from trainworks.twin.services.logs.events import event_id, json_fields
-from trainworks.twin.services.logs.request import Requests, invalid, missing, name_of_identifier, scope_of
+from trainworks.twin.services.logs.request import MOST_INTEGER, Requests, invalid, missing, name_of_identifier, scope_of
 from trainworks.twin.services.logs.store import Scope
 from trainworks.twin.wire import Call, Operation, executed
 
@@ -74,8 +74,8 @@ class Queries:
         document = {
             "status": "Running",
             "groups": names,
-            "start": params["startTime"] * 1000,
-            "last": params["endTime"] * 1000 + 999,
+            "start": min(params["startTime"], MOST_INTEGER // 4000) * 1000,
+            "last": min(params["endTime"], MOST_INTEGER // 4000) * 1000 + 999,
             "query": params["queryString"],
             "limit": params.get("limit", insights.MAX_ROWS),
             "created": now,

@@ -18,6 +18,8 @@ from trainworks.twin.wire import Call
 _GROUP_NAME = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
 _STREAM_NAME = re.compile(r"[^:*]{1,512}", re.DOTALL)
 _MAX_TAGS = 50
+MOST_INTEGER = 2**62
+"""What a place or a time may be: SQLite has 64 bits."""
 
 
 class Requests:
@@ -153,18 +155,27 @@ def encode_token(place: Sequence[Any], call: Call) -> str:
     return base64.urlsafe_b64encode(json.dumps([_question(call), *place]).encode()).decode()
 
 
-def decode_token(call: Call) -> list[Any] | None:
-    """The place in the request's `nextToken`, or None. Raises `InvalidParameterException`."""
+def decode_token(call: Call, *types: type) -> list[Any] | None:
+    """The place in the request's `nextToken`, of values of these types, or None. Raises `InvalidParameterException`."""
     token = call.params.get("nextToken")
     if token is None:
         return None
     try:
         question, *place = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         raise invalid("The specified nextToken is invalid.") from None
     if question != _question(call):
         raise invalid("The specified nextToken belongs to another request.")
+    if len(place) != len(types) or not all(map(_is_valid, place, types)):
+        raise invalid("The specified nextToken is invalid.")
     return list(place)
+
+
+def _is_valid(value: Any, kind: type) -> bool:
+    """Whether a value out of a token is one that a query takes."""
+    if kind is int:
+        return type(value) is int and -MOST_INTEGER <= value <= MOST_INTEGER
+    return isinstance(value, str) and value.isprintable()
 
 
 def _question(call: Call) -> str:

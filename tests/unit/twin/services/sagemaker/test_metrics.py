@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear, compile_wildcards
+from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear
 from trainworks.twin.services.sagemaker.metrics import values_in
 
 
@@ -30,15 +28,3 @@ def test_no_expression_takes_long(regex: str) -> None:
 def test_what_re2_lacks_is_refused_by_name(regex: str) -> None:
     with pytest.raises(UnsupportedPatternError, match="look-around, backreferences"):
         compile_linear(regex)
-
-
-@given(st.text("ab*?.\\\n", max_size=8), st.text("ab.\\\n", max_size=8))
-def test_wildcards_match_as_their_definition_says(pattern: str, text: str) -> None:
-    def matches(rest: str, value: str) -> bool:
-        if not rest:
-            return not value
-        if rest[0] == "*":
-            return any(matches(rest[1:], value[start:]) for start in range(len(value) + 1))
-        return bool(value) and rest[0] in ("?", value[0]) and matches(rest[1:], value[1:])
-
-    assert (compile_wildcards(pattern).fullmatch(text) is not None) == matches(pattern, text)
