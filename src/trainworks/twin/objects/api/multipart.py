@@ -185,7 +185,12 @@ def _repeated(store: TwinObjectStore, request: S3Request, body: bytes) -> Answer
     if found is None or found[0] != _as_asked(_named_parts(body, None)):
         return None
     children: list[tuple[str, str]] = [(name, text) for name, text in json.loads(found[1])]
-    return xml_answer("CompleteMultipartUploadResult", children)
+    version = store.index.current(request.bucket, request.key)
+    headers: dict[str, str] = {}
+    if version is not None and ("ETag", f'"{version.etag}"') in children:
+        headers = attributes.encryption_headers(version.attributes.encryption)
+        headers |= attributes.version_headers(store.access.bucket(request.bucket), version)
+    return xml_answer("CompleteMultipartUploadResult", children, headers)
 
 
 def _as_asked(named: list[_Named]) -> str:
