@@ -172,6 +172,11 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "leaves": ("import sys\ndef handler(e, c):\n    sys.exit(0)\n", "Runtime.ExitError", "without providing a reason"),
     "exits at import": ("import os\nos._exit(4)\n", "Runtime.ExitError", "exit status 4"),
     "too much memory": ("def handler(e, c):\n    bytearray(10**9)[:] = b'x' * 10**9\n", "Runtime.ExitError", "killed"),
+    "too much shared memory": (
+        "def handler(e, c):\n    open('/dev/shm/x', 'wb').write(b'x' * 60_000_000)\n    bytearray(90_000_000)[:] = b'x' * 90_000_000\n",  # noqa: E501
+        "Runtime.ExitError",
+        "killed",
+    ),
     "too large": ("def handler(e, c):\n    return 'x' * 7_000_000\n", "Function.ResponseSizeTooLarge", "6291556"),
     "never returns": ("def handler(e, c):\n    while True: pass\n", "Sandbox.Timedout", "timed out after 2.00 seconds"),
     "junk to the twin": (

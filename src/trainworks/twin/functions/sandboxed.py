@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ from trainworks.twin.compute.agent.processes import (
     DescendantProcesses,
     NamespaceProcesses,
     Processes,
+    proportional_bytes,
     reap_orphans,
     resident_bytes,
 )
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.namespaces import SandboxMode, enter_instance, enter_slot
+from trainworks.twin.compute.sandbox.shared_memory import SharedMemory
 from trainworks.twin.compute.sandbox.view import View, ViewSpec
 
 RUNTIME_FD = 3
@@ -59,12 +62,13 @@ def main(control_fd: int, runtime_fd: int, output_fd: int) -> None:
         _become_first_process(mode)
     linux.forbid_ptrace()
     processes: Processes = NamespaceProcesses()
+    shared_bytes: Callable[[], int] = lambda: 0  # noqa: E731
     try:
         if mode is SandboxMode.OFF:
             linux.adopt_orphans()
             processes = DescendantProcesses()
         else:
-            _enter_view(settings)
+            shared_bytes = _enter_view(settings).used_bytes
         _limit(mode)
         pid = _start_runtime(settings, runtime, output)
     except (OSError, ValueError) as error:
@@ -72,7 +76,8 @@ def main(control_fd: int, runtime_fd: int, output_fd: int) -> None:
         return
     os.close(runtime)
     os.close(output)
-    Keeper(channel, pid, processes, int(settings["memory_bytes"]), freezes=mode is not SandboxMode.OFF).run()
+    watch = MemoryWatch(processes, int(settings["memory_bytes"]), shared_bytes)
+    Keeper(channel, pid, watch, freezes=mode is not SandboxMode.OFF).run()
 
 
 def _become_first_process(mode: SandboxMode) -> None:
@@ -85,7 +90,7 @@ def _become_first_process(mode: SandboxMode) -> None:
     linux.die_with_parent(signal.SIGKILL)
 
 
-def _enter_view(settings: dict[str, Any]) -> None:
+def _enter_view(settings: dict[str, Any]) -> SharedMemory:
     """The view of a task, and in it the folders that AWS has. What they show is hidden: it is taken hold of first."""
     shown = {target: _read_only(source) for target, source in settings["shown"].items()}
     layers = {entry: _read_only(str(entry)) for entry in sorted(Path(settings["layers"]).iterdir())}
@@ -94,12 +99,15 @@ def _enter_view(settings: dict[str, Any]) -> None:
     linux.move_mount(linux.new_mount("tmpfs", options, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV), tmp)
     view = View(ViewSpec(tuple(settings["hidden"]), tuple(settings["visible"]), tmp))
     enter_slot(view, network=True)
+    shared_memory = SharedMemory(view.shared_memory, view.message_queues)
+    shared_memory.limit(int(settings["memory_bytes"]))
     for parent in sorted({str(Path(target).parent) for target in shown}):
         here = {target: tree for target, tree in shown.items() if str(Path(target).parent) == parent}
         _with_entries(parent, here, keep=tuple(entry.name for entry in Path(parent).iterdir()))
     # As on AWS, `/opt` is the layers; of the machine's own, what the interpreter needs stays.
     needed = {Path(path).parts[2] for path in settings["visible"] if path.startswith("/opt/")}
     _with_entries("/opt", {f"/opt/{entry.name}": tree for entry, tree in layers.items()}, keep=tuple(needed))
+    return shared_memory
 
 
 def _read_only(path: str) -> int:
@@ -153,16 +161,32 @@ def _start_runtime(settings: dict[str, Any], runtime: int, output: int) -> int:
     )
 
 
+class MemoryWatch:
+    """The processes of an environment, and whether they are too many or use more memory than the function has."""
+
+    def __init__(self, processes: Processes, memory_bytes: int, shared_bytes: Callable[[], int]) -> None:
+        self.processes = processes
+        self._memory_bytes = memory_bytes
+        self._shared_bytes = shared_bytes
+
+    def passes_limits(self) -> bool:
+        pids = self.processes.pids()
+        if len(pids) > _MOST_PROCESSES:
+            return True
+        shared = self._shared_bytes()
+        if resident_bytes(pids) + shared <= self._memory_bytes:
+            return False
+        return proportional_bytes(pids, shared) > self._memory_bytes
+
+
 class Keeper:
     """Watches over the runtime `pid` until it ends or nobody wants the environment any more."""
 
-    def __init__(
-        self, control: socket.socket, pid: int, processes: Processes, memory_bytes: int, *, freezes: bool
-    ) -> None:
+    def __init__(self, control: socket.socket, pid: int, watch: MemoryWatch, *, freezes: bool) -> None:
         self._control = control
         self._pid = pid
-        self._processes = processes
-        self._memory_bytes = memory_bytes
+        self._watch = watch
+        self._processes = watch.processes
         self._freezes = freezes
         self._runs = True
         self._out_of_memory = False
@@ -180,7 +204,7 @@ class Keeper:
             if self._control.fileno() in ready and not self._obey():
                 self._processes.kill()
                 return
-            if self._runs and self._uses_too_much():
+            if self._runs and self._watch.passes_limits():
                 self._out_of_memory = True
                 self._processes.kill()
 
@@ -194,12 +218,6 @@ class Keeper:
                     os.kill(-1, signal.SIGCONT if self._runs else signal.SIGSTOP)
         return bool(words)
 
-    def _uses_too_much(self) -> bool:
-        pids = self._processes.pids()
-        if len(pids) > _MOST_PROCESSES:
-            return True
-        return resident_bytes(pids) > self._memory_bytes and _proportional_bytes(pids) > self._memory_bytes
-
     def _report_end(self) -> None:
         _, status = os.waitpid(self._pid, 0)
         self._processes.kill()
@@ -207,16 +225,6 @@ class Keeper:
         ending = {"exit": os.waitstatus_to_exitcode(status), "out_of_memory": self._out_of_memory}
         with suppress(OSError):
             self._control.sendall(json.dumps(ending).encode() + b"\n")
-
-
-def _proportional_bytes(pids: list[int]) -> int:
-    """What processes use together, with a page that several share counted once."""
-    total = 0
-    for pid in pids:
-        with suppress(OSError, ValueError, StopIteration):
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
-            total += int(next(line for line in lines if line.startswith(b"Pss:")).split()[1]) << 10
-    return total
 
 
 def _first_line(channel: socket.socket) -> bytes:
