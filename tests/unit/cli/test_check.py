@@ -199,8 +199,8 @@ def test_what_cloudformation_would_refuse_is_a_finding(
 
 
 def test_cfn_lint_reports_into_the_same_list(capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"NoSuchProperty": 1}}}}
+    wrong = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": 5000}}}}
     assert check("--template", written(wrong), "--output", "json", scanners=True) == 1
     report = json.loads(capsys.readouterr().out)
     (found,) = [each for each in report["findings"] if each["code"].startswith("cfn-lint/")]
-    assert (found["code"], found["place"]) == ("cfn-lint/E3002", "Topic")
+    assert (found["code"], found["place"]) == ("cfn-lint/E3034", "Queue")
