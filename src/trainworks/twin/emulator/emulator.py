@@ -26,7 +26,6 @@ from trainworks.twin.emulator import (
     drift,
     ec2_filters,
     engine,
-    event_targets,
     executions,
     gates,
     linear_patterns,
@@ -48,6 +47,7 @@ from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.durability import Persistence
+from trainworks.twin.emulator.event_targets import EventTargets
 from trainworks.twin.emulator.item_rows import TableItems
 from trainworks.twin.emulator.lambda_functions import LambdaFunctions
 from trainworks.twin.emulator.loading import LoadHook
@@ -60,6 +60,7 @@ from trainworks.twin.emulator.reading import READ_BY_OTHERS, Reading
 from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.request_members import request_members
 from trainworks.twin.emulator.resource_types import ResourceTypes
+from trainworks.twin.emulator.role_calls import RoleCalls
 from trainworks.twin.emulator.sdk_tasks import SdkTasks
 from trainworks.twin.emulator.services import OWN_SERVICES, SERVICES
 from trainworks.twin.emulator.stack_permissions import StackPermissions
@@ -120,9 +121,9 @@ class Emulator:
         self._preload: asyncio.TimerHandle | None = None
         self._flusher: asyncio.Task[None] | None = None
         self.control_plane = EmulatorControlPlane(self._authorization, self._registry, self._persistence)
-        self._sdk_tasks = SdkTasks(
-            self.control_plane.assume_for_service, f"http://127.0.0.1:{port}", {*SERVICES, *OWN_SERVICES}
-        )
+        called = (self.control_plane.assume_for_service, f"http://127.0.0.1:{port}", {*SERVICES, *OWN_SERVICES})
+        self._sdk_tasks = SdkTasks(*called)
+        self._event_targets = EventTargets(self._authorization, self._logs, RoleCalls(*called))
 
     def signing_key(self, access_key_id: str) -> SigningKey | None:
         """What is known of an access key; the front checks signatures with it."""
@@ -256,7 +257,9 @@ class Emulator:
             self.buckets.install(module)
             bucket_requests.install(module)
         elif name == "eventbridge":
-            event_targets.install(module, self._authorization, self._logs)
+            self._event_targets.install(module)
+        elif name == "scheduler":
+            self._event_targets.install_scheduler(module)
         elif name == "cloudwatch_logs":
             log_groups.install(module, self._logs)
         elif name == "cloudwatch":

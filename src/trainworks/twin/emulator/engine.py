@@ -103,9 +103,18 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
     "eventbridge": {
         ("services.eventbridge", "_put_events"): "data allow_aws_source",
         ("services.eventbridge", "_invoke_target"): "target event rule view",
+        ("services.eventbridge", "_event_bus_name_from_ref"): "name",
+        ("services.eventbridge", "_rule_key"): "rule_name bus_name",
+        ("services.eventbridge", "_opaque_offset_encode"): "offset",
+        ("services.eventbridge", "_opaque_offset_decode"): "token",
         ("services.eventbridge", "_matches_pattern_view"): "pattern_str view owner",
         ("services.eventbridge", "_apply_input_transformer"): "transformer rule view",
         ("services.eventbridge", "_pattern_event_view"): "event",
+    },
+    "scheduler": {
+        ("services.scheduler", "_create_schedule"): "name body",
+        ("services.scheduler", "_update_schedule"): "name body",
+        ("services.scheduler", "_error"): "status code message",
     },
     "stepfunctions": {
         ("services.stepfunctions", "_execute_task"): "state_def raw_input execution ctx",

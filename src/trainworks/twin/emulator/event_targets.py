@@ -1,58 +1,237 @@
-"""Corrections of EventBridge: log groups as targets, targets that allow it only, and the metrics of rules.
+"""Events on their way to targets: who may, what cannot be delivered, and what is counted of it.
 
-Stock accepts log groups as targets and delivers nothing, reaches every target whatever its policy and the role say, and
-counts nothing. Metrics after "EventBridge metrics"
-(EventBridge User Guide): `MatchedEvents`, `Invocations` and `FailedInvocations` with the dimension `RuleName`, on the
-default bus.
+Stock accepts log groups, job queues and calls of the SDK as targets and delivers nothing, reaches every other target
+whatever its policy and the role say, and counts nothing. Job queues and calls are reached by a request of the target's
+role, in the background. What is refused or not there goes to the target's dead-letter queue at once, as on AWS, which
+tries again only what may succeed later; nothing of the twin's is of that kind.
+
+Metrics after "EventBridge metrics" (EventBridge User Guide): `MatchedEvents`, `Invocations` and `FailedInvocations`
+with the dimension `RuleName`, on the default bus.
 """
 
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import engine, event_requests
 from trainworks.twin.emulator.authorization import Authorization
+from trainworks.twin.emulator.event_kinds import DELIVERED, UNIVERSAL, check_schedule
 from trainworks.twin.emulator.log_groups import AttachedLogs
-from trainworks.twin.emulator.target_permissions import target_refusal
+from trainworks.twin.emulator.role_calls import RoleCalls
+from trainworks.twin.emulator.target_permissions import EVENTS, SCHEDULER, target_refusal
 from trainworks.twin.ports import ApiError
 
 _LOG = logging.getLogger(__name__)
 _NAMESPACE = "AWS/Events"
+_TICK_SECONDS = 1
+_MAX_WAITING = 10_000
 
 
-def install(eventbridge: Any, authorization: Authorization, logs: AttachedLogs) -> None:
-    """EventBridge was loaded."""
-    stock_invoke, stock_matches = eventbridge._invoke_target, eventbridge._matches_pattern_view
+class EventTargets:
+    """Replaces how ministack brings an event to a target."""
 
-    def invoke_target(target: dict[str, Any], event: Any, rule: Any, view: Any = None) -> None:
+    def __init__(self, authorization: Authorization, logs: AttachedLogs, calls: RoleCalls) -> None:
+        self._authorization = authorization
+        self._logs = logs
+        self._calls = calls
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="event-targets")
+        self._events: Any = None
+        self._stock_invoke: Any = None
+
+    def install(self, eventbridge: Any) -> None:
+        """EventBridge was loaded."""
+        self._events = eventbridge
+        self._stock_invoke = eventbridge._invoke_target
+        stock_matches = eventbridge._matches_pattern_view
+
+        def matches_pattern_view(pattern: str, view: Any, owner: str = "rule") -> bool:
+            matched = bool(stock_matches(pattern, view, owner))
+            kind, _, key = owner.partition(" ")
+            rule = eventbridge._rules.get(key) if matched and kind == "rule" and key else None
+            if rule is not None and rule.get("EventBusName", "default") == "default":
+                _count(rule["Name"], "MatchedEvents")
+            return matched
+
+        eventbridge._invoke_target = self.invoke
+        eventbridge._matches_pattern_view = matches_pattern_view
+        event_requests.install(eventbridge)
+
+    def install_scheduler(self, scheduler: Any) -> None:
+        """EventBridge Scheduler was loaded: it refuses targets that are not reached, and looks every second."""
+        scheduler._SCHEDULE_TICK_INTERVAL = _TICK_SECONDS
+        for name in ("_create_schedule", "_update_schedule"):
+            setattr(scheduler, name, self._checked(scheduler, getattr(scheduler, name)))
+
+    def _checked(self, scheduler: Any, stock: Any) -> Any:
+        def handle(name: str, body: dict[str, Any]) -> Any:
+            try:
+                check_schedule(body, self._calls.botocore_name)
+            except ApiError as error:
+                return scheduler._error(error.status, error.code, error.message)
+            return stock(name, body)
+
+        return handle
+
+    def invoke(self, target: dict[str, Any], event: Any, rule: Any, view: Any = None) -> None:
+        """Deliver to one target. Nothing that goes wrong with it reaches the caller or another target."""
+        source = rule or {}
+        try:
+            if self._in_background(target, event, source, view):
+                return
+            self._settle(target, event, source, view, self._delivered(target, event, rule, view))
+        except Exception as error:  # noqa: BLE001 - told to the rule, with its traceback in the log
+            _LOG.exception("EventBridge: the target %s of %s", target.get("Arn"), source.get("Name"))
+            self._settle(target, event, source, view, f"{type(error).__name__}: {error}")
+
+    def _delivered(self, target: dict[str, Any], event: Any, rule: Any, view: Any) -> str | None:
+        """Why it was not, or None."""
         parts = str(target.get("Arn", "")).split(":", 6)
         service = parts[2] if len(parts) >= 6 else ""
-        reason = None
         if service == "logs" and len(parts) == 7:
-            reason = _deliver_to_log_group(eventbridge, logs, target, event, rule, view, parts[6].removesuffix(":*"))
+            return self._log(target, event, rule, view, parts[6].removesuffix(":*"))
+        reason = target_refusal(self._authorization, target, rule or {}) or _missing(service, str(target.get("Arn")))
+        if reason is None:
+            self._stock_invoke(target, event, rule, view)
+        return reason
+
+    def _in_background(self, target: Mapping[str, Any], event: Any, source: Mapping[str, Any], view: Any) -> bool:
+        """Whether the target takes a call of its role, which then is on its way."""
+        arn = str(target.get("Arn", ""))
+        if arn.startswith(UNIVERSAL):
+            service, _, operation = arn.removeprefix(UNIVERSAL).partition(":")
+            name = self._calls.botocore_name(service) or service
+            params = json.loads(target.get("Input") or "{}")
+            call = (SCHEDULER, name, operation[:1].upper() + operation[1:], params)
+        elif arn.split(":")[2:3] == ["batch"]:
+            call = (EVENTS, "batch", "SubmitJob", _submission(target, self._payload(target, event, source, view)))
         else:
-            reason = target_refusal(authorization, target, rule or {})
-        if reason is None and service != "logs":
-            stock_invoke(target, event, rule, view)
-        if rule:
-            _count(rule["Name"], "Invocations", "FailedInvocations" if reason else None)
-        if reason is not None:
-            # As on AWS nobody is told: the rule's FailedInvocations counts it.
-            _LOG.warning("EventBridge rule %s did not deliver: %s", (rule or {}).get("Name"), reason)
+            return False
+        if self._threads._work_queue.qsize() > _MAX_WAITING:
+            raise RuntimeError("too many deliveries are waiting")
+        context = contextvars.copy_context()
+        self._threads.submit(context.run, self._call, target, event, source, view, *call)
+        return True
 
-    def matches_pattern_view(pattern: str, view: Any, owner: str = "rule") -> bool:
-        matched = bool(stock_matches(pattern, view, owner))
-        kind, _, key = owner.partition(" ")
-        rule = eventbridge._rules.get(key) if matched and kind == "rule" and key else None
-        if rule is not None and rule.get("EventBusName", "default") == "default":
-            _count(rule["Name"], "MatchedEvents")
-        return matched
+    def _call(  # noqa: PLR0917 - a delivery's parts
+        self, target: Any, event: Any, source: Any, view: Any, principal: str, service: str, operation: str, params: Any
+    ) -> None:
+        reason = None
+        try:
+            role = target.get("RoleArn")
+            if not role:
+                raise ApiError("ValidationException", f"the target {target.get('Arn')} has no role")
+            self._calls.call(role, principal, str(source.get("Arn", "")), service, operation, params)
+        except ApiError as error:
+            reason = f"{error.code}: {error.message}"
+        except Exception as error:  # noqa: BLE001 - told to the rule, with its traceback in the log
+            _LOG.exception("EventBridge: %s of %s", operation, source.get("Name"))
+            reason = f"{type(error).__name__}: {error}"
+        self._settle(target, event, source, view, reason)
 
-    eventbridge._invoke_target = invoke_target
-    eventbridge._matches_pattern_view = matches_pattern_view
+    def _settle(self, target: Any, event: Any, source: Any, view: Any, reason: str | None) -> None:
+        if source.get("Name") and ":scheduler:" not in str(source.get("Arn")):
+            _count(source["Name"], "Invocations", "FailedInvocations" if reason else None)
+        if reason is None:
+            return
+        # As on AWS nobody is told: the rule's FailedInvocations counts it.
+        _LOG.warning("EventBridge %s did not deliver: %s", source.get("Name"), reason)
+        queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+        if queue:
+            self._to_dead_letters(str(queue), target, source, self._payload(target, event, source, view), reason)
+
+    def _payload(self, target: Mapping[str, Any], event: Any, source: Mapping[str, Any], view: Any) -> str:
+        view = view or self._events._pattern_event_view(event)
+        if target.get("InputTransformer"):
+            return str(self._events._apply_input_transformer(target["InputTransformer"], source, view))
+        return str(target.get("Input") or json.dumps(view.event_with_detail()))
+
+    def _to_dead_letters(
+        self, queue_arn: str, target: Mapping[str, Any], source: Mapping[str, Any], payload: str, reason: str
+    ) -> None:
+        refused = target_refusal(self._authorization, {"Arn": queue_arn}, {**source, "Arn": _as_rule(source)})
+        sqs = engine.service("sqs")
+        queue = sqs._queue_by_arn(queue_arn)
+        if refused or queue is None:
+            _LOG.warning("EventBridge %s: no dead letter: %s", source.get("Name"), refused or f"no queue {queue_arn}")
+            return
+        told = {
+            "RULE_ARN": source.get("Arn", ""),
+            "TARGET_ARN": target.get("Arn", ""),
+            "ERROR_CODE": "NO_PERMISSIONS" if "not a" in reason else "SDK_CLIENT_ERROR",
+            "ERROR_MESSAGE": reason[:1024],
+        }
+        attributes = {name: {"DataType": "String", "StringValue": str(value)} for name, value in told.items() if value}
+        _, _, _, region, account, name = queue_arn.split(":", 5)
+        url = sqs._queue_name_to_url.get_scoped(account, region, name)
+        data = {"QueueUrl": url, "MessageBody": payload, "MessageAttributes": attributes}
+        if queue.get("is_fifo"):
+            data |= {"MessageGroupId": "dead-letters", "MessageDeduplicationId": f"{time.time_ns()}"}
+        sqs._act_send_message(data, url)
+
+    def _log(self, target: Mapping[str, Any], event: Any, rule: Any, view: Any, group: str) -> str | None:
+        if not self._logs.group_exists(group):
+            return f"log group {group} does not exist"
+        message = self._payload(target, event, rule, view)
+        try:
+            self._logs.put(group, str(event.get("EventId", "")), [(int(time.time() * 1000), message)])
+        except ApiError as error:
+            return error.message
+        return None
+
+
+def _as_rule(source: Mapping[str, Any]) -> str:
+    """A queue for dead letters names events.amazonaws.com, whoever sends them."""
+    return str(source.get("Arn", "")).replace(":scheduler:", ":events:")
+
+
+def _submission(target: Mapping[str, Any], payload: str) -> dict[str, Any]:
+    """`SubmitJob` of a target; its input may set parameters and overrides. After "Passing event information to an AWS
+    Batch target" (AWS Batch User Guide).
+    """
+    asked = target["BatchParameters"]
+    job: dict[str, Any] = {
+        "jobQueue": target["Arn"],
+        "jobDefinition": asked["JobDefinition"],
+        "jobName": asked["JobName"],
+    }
+    if size := (asked.get("ArrayProperties") or {}).get("Size"):
+        job["arrayProperties"] = {"size": size}
+    if attempts := (asked.get("RetryStrategy") or {}).get("Attempts"):
+        job["retryStrategy"] = {"attempts": attempts}
+    given = json.loads(payload) if target.get("Input") or target.get("InputTransformer") else {}
+    if isinstance(given, dict):
+        if isinstance(given.get("Parameters"), dict):
+            job["parameters"] = {str(name): str(value) for name, value in given["Parameters"].items()}
+        if isinstance(given.get("ContainerOverrides"), dict):
+            job["containerOverrides"] = _lowered(given["ContainerOverrides"])
+    return job
+
+
+def _lowered(value: Any) -> Any:
+    """Names of members as Batch has them, which rules spell with a capital."""
+    if isinstance(value, list):
+        return [_lowered(item) for item in value]
+    if isinstance(value, dict):
+        return {name[:1].lower() + name[1:]: _lowered(item) for name, item in value.items()}
+    return value
+
+
+def _missing(service: str, arn: str) -> str | None:
+    """Why nothing can be brought there, where the target is not there any more or is of no kind that is reached."""
+    if service not in DELIVERED:
+        return f"trainworks does not deliver events to {arn}"
+    found: Any = True
+    if service == "sqs":
+        found = engine.service("sqs")._queue_by_arn(arn)
+    elif service == "states":
+        found = engine.service("stepfunctions")._resolve_state_machine_arn(arn)
+    return None if found is not None and found is not False else f"{arn} does not exist"
 
 
 def _count(rule_name: str, *metric_names: str | None) -> None:
@@ -62,21 +241,3 @@ def _count(rule_name: str, *metric_names: str | None) -> None:
             cloudwatch._store_datum(
                 _NAMESPACE, name, {"RuleName": rule_name}, time.time(), "Count", 1.0, None, None, None
             )
-
-
-def _deliver_to_log_group(  # noqa: PLR0917 - what a target's invocation consists of
-    eventbridge: Any, logs: AttachedLogs, target: dict[str, Any], event: Any, rule: Any, view: Any, group: str
-) -> str | None:
-    """Why it was not delivered, or None."""
-    if not logs.group_exists(group):
-        return f"log group {group} does not exist"
-    view = view or eventbridge._pattern_event_view(event)
-    if target.get("InputTransformer"):
-        message = eventbridge._apply_input_transformer(target["InputTransformer"], rule, view)
-    else:
-        message = target.get("Input") or json.dumps(view.event_with_detail())
-    try:
-        logs.put(group, str(event.get("EventId", "")), [(int(time.time() * 1000), message)])
-    except ApiError as error:
-        return error.message
-    return None

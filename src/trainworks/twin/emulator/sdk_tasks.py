@@ -92,7 +92,7 @@ class SdkTasks:
             raise self._error("States.Runtime", f"{resource}: {service} has no operation {operation}")
         model = client.meta.service_model.operation_model(operation)
         try:
-            answer = client._make_api_call(operation, _parameters(parameters or {}, model.input_shape))
+            answer = client._make_api_call(operation, api_parameters(parameters or {}, model.input_shape))
         except ClientError as error:
             raise self._api_error(client.meta.service_model, error) from error
         except BotoCoreError as error:
@@ -173,16 +173,16 @@ def served(name: str, scopes: Collection[str]) -> str | None:
     return BOTOCORE_NAMES.get(scope, scope) if scope in scopes and name not in _ONLY_SCOPES else None
 
 
-def _parameters(value: Any, shape: Shape | None) -> Any:
+def api_parameters(value: Any, shape: Shape | None) -> Any:
     """Members by the names that the API has for them; what the API does not know stays, to be refused there."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         names = {sdk_name(name): str(name) for name in shape.members}
         renamed = {names.get(str(key)) or str(key): item for key, item in value.items()}
-        return {key: _parameters(item, shape.members.get(key)) for key, item in renamed.items()}
+        return {key: api_parameters(item, shape.members.get(key)) for key, item in renamed.items()}
     if isinstance(shape, ListShape) and isinstance(value, list):
-        return [_parameters(item, shape.member) for item in value]
+        return [api_parameters(item, shape.member) for item in value]
     if isinstance(shape, MapShape) and isinstance(value, Mapping):
-        return {key: _parameters(item, shape.value) for key, item in value.items()}
+        return {key: api_parameters(item, shape.value) for key, item in value.items()}
     if shape is not None and shape.type_name == "string" and isinstance(value, (dict, list)):
         # A document as an object, where the API wants its text: a policy, say.
         return json.dumps(value)

@@ -14,8 +14,9 @@ SERVICES: dict[str, str] = {
     "ec2": "networks, security groups, endpoints and templates are recorded; instances are refused",
     "ecr": "executed; images are pulled inside the twin only",
     "events": (
-        "executed: rules match, deliver to their targets, to topics as their policy and their key's let them, and have "
-        "their metrics"
+        "executed: rules match and deliver to functions, queues, topics, state machines, log groups, buses, API "
+        "destinations and Batch job queues, as policies and roles let them; failures are counted and go to dead-letter "
+        "queues; other targets are refused"
     ),
     "iam": "executed: every call is checked against it",
     "kms": "keys and policies are enforced; objects are not encrypted on disk",
@@ -32,7 +33,10 @@ SERVICES: dict[str, str] = {
         "tiering configurations are recorded, default retention of Object Lock is refused. Objects: see the table; "
         "forms that post an object are executed as their policy says"
     ),
-    "scheduler": "executed",
+    "scheduler": (
+        "executed: functions, queues, topics, state machines, buses, and calls of the AWS SDK to all that is listed here, "
+        "as the schedule's role; other targets are refused"
+    ),
     "secretsmanager": "executed",
     "sns": "executed; e-mail and SMS are recorded",
     "sqs": "executed",

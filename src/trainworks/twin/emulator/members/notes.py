@@ -49,7 +49,32 @@ USED: dict[str, frozenset[str]] = {
         f"{operation}.{member}" for operation in FILTERED for member in ("Filters", "Filters.Name", "Filters.Values")
     ),
     "ecr": frozenset({"partFirstByte", "partLastByte", "layerPartBlob", "acceptedMediaTypes"}),
-    "events": frozenset({"Targets.Input", "Targets.InputPath", "Targets.InputTransformer", "PutPermission.Policy"}),
+    "events": frozenset(
+        {
+            "ListEventBuses.Limit",
+            "ListEventBuses.NextToken",
+            "ListTargetsByRule.Limit",
+            "ListTargetsByRule.NextToken",
+            "PutPermission.Policy",
+            "Targets.BatchParameters",
+            "Targets.BatchParameters.ArrayProperties",
+            "Targets.BatchParameters.ArrayProperties.Size",
+            "Targets.BatchParameters.JobDefinition",
+            "Targets.BatchParameters.JobName",
+            "Targets.BatchParameters.RetryStrategy",
+            "Targets.BatchParameters.RetryStrategy.Attempts",
+            "Targets.DeadLetterConfig",
+            "Targets.DeadLetterConfig.Arn",
+            "Targets.HttpParameters",
+            "Targets.Input",
+            "Targets.InputPath",
+            "Targets.InputTransformer",
+            "Targets.InputTransformer.InputPathsMap",
+            "Targets.InputTransformer.InputTemplate",
+            "Targets.SqsParameters",
+            "Targets.SqsParameters.MessageGroupId",
+        }
+    ),
     "iam": frozenset({"DeleteAccessKey.UserName"}),
     "lambda": frozenset({"Qualifier", "Payload", "Arn", "ClientContext"}),
     "states": frozenset(
@@ -62,6 +87,8 @@ USED: dict[str, frozenset[str]] = {
 }
 
 RECORDED: dict[str, frozenset[str]] = {
+    # An event has the time at which it came.
+    "events": frozenset({"Entries.Time"}),
     "cloudformation": frozenset(
         {"RoleARN", "ResourceTypes", "UsePreviousTemplate", "DeploymentConfig.Mode", "IncludePropertyValues"}
     ),
@@ -73,6 +100,20 @@ RECORDED: dict[str, frozenset[str]] = {
 }
 
 REFUSED: dict[str, frozenset[str]] = {
+    "events": frozenset(
+        f"PutTargets.Targets.{member}"
+        for member in (
+            "AppSyncParameters",
+            "EcsParameters",
+            "KinesisParameters",
+            "RedshiftDataParameters",
+            "RunCommandParameters",
+            "SageMakerPipelineParameters",
+        )
+    ),
+    "scheduler": frozenset(
+        f"Target.{member}" for member in ("EcsParameters", "KinesisParameters", "SageMakerPipelineParameters")
+    ),
     "monitoring": frozenset({"MetricDataQueries.Expression"}),
 }
 
