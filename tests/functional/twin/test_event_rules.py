@@ -29,7 +29,7 @@ def refused(call: Any, **params: Any) -> str:
 
 
 def role(twin: TestTwin, name: str, *actions: str) -> str:
-    services = {"Service": ["events.amazonaws.com", "scheduler.amazonaws.com"]}
+    services = {"Service": ["events.amazonaws.com", "scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"]}
     trust = {"Effect": "Allow", "Principal": services, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     arn = twin.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]

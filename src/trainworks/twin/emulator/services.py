@@ -34,7 +34,7 @@ SERVICES: dict[str, str] = {
         "forms that post an object are executed as their policy says"
     ),
     "scheduler": (
-        "executed: functions, queues, topics, state machines, buses, and calls of the AWS SDK to all that is listed here, "
+        "executed: functions, queues, topics, state machines, buses, and calls of the AWS SDK to what is listed here, "
         "as the schedule's role; other targets are refused"
     ),
     "secretsmanager": "executed",
