@@ -281,6 +281,44 @@ def test_a_function_that_calls_another_gets_its_answer(twin: TestTwin, make: Mak
     assert call(twin, outer, {"inner": inner})[0] == 42
 
 
+def test_a_state_machine_gets_the_value_or_the_type_of_the_error(twin: TestTwin, make: Make) -> None:
+    name = make(
+        "class Broken(Exception): pass\ndef handler(e, c):\n    if e['fail']: raise Broken('no')\n    return '42'\n"
+    )
+    trust = json.dumps(TRUST).replace("lambda.amazonaws.com", "states.amazonaws.com")
+    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    iam = twin.client("iam")
+    role = iam.create_role(RoleName="functions-states", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_role_policy(RoleName="functions-states", PolicyName="p", PolicyDocument=policy)
+    arn = twin.client("lambda").get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    states = {
+        "Call": {
+            "Type": "Task",
+            "Resource": arn,
+            "End": True,
+            "Catch": [{"ErrorEquals": ["Broken"], "Next": "Caught"}],
+        },
+        "Caught": {"Type": "Pass", "End": True},
+    }
+    client = twin.client("stepfunctions")
+    definition = json.dumps({"StartAt": "Call", "States": states})
+    machine = client.create_state_machine(name="functions", definition=definition, roleArn=role)["stateMachineArn"]
+
+    def output(fail: bool) -> Any:
+        execution = client.start_execution(stateMachineArn=machine, input=json.dumps({"fail": fail}))["executionArn"]
+        deadline = time.monotonic() + 20
+        while (found := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return json.loads(found["output"])
+
+    assert output(fail=False) == "42"
+    caught = output(fail=True)
+    assert caught["Error"] == "Broken"
+    assert json.loads(caught["Cause"])["errorMessage"] == "no"
+
+
 def test_a_runtime_that_this_machine_lacks_is_refused_by_name(twin: TestTwin, make: Make) -> None:
     name = make(files={"index.js": "exports.handler = async () => 1"}, Runtime="nodejs20.x")
     client = twin.client("lambda")

@@ -175,6 +175,9 @@ def _as_stock(result: FunctionResult) -> Result:
         body = json.loads(result.payload)
     except (ValueError, RecursionError) as error:
         return _failed("Runtime.MarshalError", f"Unable to marshal response: {error}", result.log_tail)
+    if isinstance(body, str) and not result.function_error:
+        # As text it would be read as JSON once more: "42" as a number.
+        body = result.payload
     answer: Result = {"body": body, "log": result.log_tail}
     if result.function_error:
         answer |= {"error": True, "function_error": result.function_error}
