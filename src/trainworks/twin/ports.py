@@ -99,7 +99,9 @@ class ControlPlane(Protocol):
         detail type; `{}` matches all. An event that fits none of them need not be made. Cheap, and may be called while
         a transaction is open."""
 
-    def function_exists(self, function_arn: str) -> bool: ...
+    def function_refusal(self, function_arn: str, service: str, source_arn: str) -> str:
+        """Why a service may not call a Lambda function for a resource of its own; "" where the function's policy lets
+        it."""
 
     def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
         """Run a Lambda function with this event, for a service, and wait for it. Raises `ApiError` where it is gone."""

@@ -487,3 +487,40 @@ def pid_namespaces() -> set[str]:
             except OSError:
                 continue
     return found
+
+
+SUBSCRIBER = """
+import base64, gzip, json
+def handler(event, context):
+    got = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+    print("got", got["logGroup"], got["logStream"], [each["message"] for each in got["logEvents"]])
+"""
+
+
+def test_a_subscription_filter_calls_the_function_that_lets_it(twin: TestTwin, make: Make) -> None:
+    name, logs, functions = make(SUBSCRIBER), twin.client("logs"), twin.client("lambda")
+    group = f"source-{name[-12:]}"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    arn = functions.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+    asked = {"logGroupName": group, "filterName": "f", "filterPattern": "ERROR", "destinationArn": arn}
+    with pytest.raises(ClientError, match="Make sure you have given CloudWatch Logs permission"):
+        logs.put_subscription_filter(**asked)
+    functions.add_permission(
+        FunctionName=name, StatementId="logs", Action="lambda:InvokeFunction", Principal="logs.amazonaws.com"
+    )
+    logs.put_subscription_filter(**asked)
+    events = [{"timestamp": int(time.time() * 1000), "message": text} for text in ("fine", "ERROR one", "ERROR two")]
+    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+    def delivered() -> list[str]:
+        try:
+            found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="got")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [each["message"] for each in found]
+
+    deadline = time.monotonic() + 30
+    while not delivered() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [line.strip() for line in delivered()] == [f"got {group} s ['ERROR one', 'ERROR two']"]

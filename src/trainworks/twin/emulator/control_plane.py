@@ -11,6 +11,7 @@ from typing import Any
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.authorization import Authorization
+from trainworks.twin.emulator.decisions import resource_policy, service_allowed
 from trainworks.twin.emulator.durability import Persistence
 from trainworks.twin.emulator.registry import Registry, repository_arn
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
@@ -92,8 +93,20 @@ class EmulatorControlPlane:
             each for each in patterns if _allows(each, "source", source) and _allows(each, "detail-type", detail_type)
         ]
 
-    def function_exists(self, function_arn: str) -> bool:
-        return _function(function_arn) is not None
+    def function_refusal(self, function_arn: str, service: str, source_arn: str) -> str:
+        if _function(function_arn) is None:
+            return f"The function {function_arn} does not exist."
+        account, region = function_arn.split(":")[4], function_arn.split(":")[3]
+        source = {"aws:sourcearn": source_arn, "aws:sourceaccount": account}
+        with self._scope(account, region):
+            found = resource_policy("lambda", function_arn, {})
+            policy = None if found is None else found.policy
+            if policy is not None and any(
+                service_allowed(principal, "lambda:InvokeFunction", function_arn, policy, region, source)
+                for principal in (service, service.replace(".", f".{region}.", 1))
+            ):
+                return ""
+        return f"The policy of {function_arn} does not allow {service} lambda:InvokeFunction."
 
     def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
         with self._scope(caller.account_id, caller.region):

@@ -78,8 +78,8 @@ class FakeControlPlane:
     def event_patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
         return self.patterns
 
-    def function_exists(self, function_arn: str) -> bool:
-        return False
+    def function_refusal(self, function_arn: str, service: str, source_arn: str) -> str:
+        return "there is no such function"
 
     def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
         raise NotImplementedError

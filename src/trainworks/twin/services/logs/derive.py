@@ -21,9 +21,10 @@ from trainworks.twin.ports import ApiError, Caller, ControlPlane, MetricDatum
 from trainworks.twin.services.background import Background
 from trainworks.twin.services.logs.blocks import SQL, Event
 from trainworks.twin.services.logs.events import event_id
-from trainworks.twin.services.logs.filters import METRIC, value_of
+from trainworks.twin.services.logs.filters import METRIC, PRINCIPAL, value_of
 from trainworks.twin.services.logs.patterns import compile_pattern
 from trainworks.twin.services.logs.reading import Found, Position
+from trainworks.twin.services.logs.request import group_arn
 from trainworks.twin.services.logs.store import LogStore
 
 _PART = 1000
@@ -138,7 +139,11 @@ class Derivations:
             ],
         }
         data = base64.b64encode(gzip.compress(json.dumps(document).encode())).decode()
-        caller = Caller("logs.amazonaws.com", group["account"], group["region"], "")
+        caller = Caller(PRINCIPAL, group["account"], group["region"], "")
+        source = f"{group_arn(caller, group['name'])}:*"
+        if refusal := self._control_plane.function_refusal(destination, PRINCIPAL, source):
+            _log.warning("the subscription filter %s of %s does not deliver: %s", name, group["name"], refusal)
+            return
         self._control_plane.invoke_function(caller, destination, {"awslogs": {"data": data}})
 
 

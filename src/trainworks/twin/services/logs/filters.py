@@ -11,10 +11,11 @@ from typing import Any
 from trainworks.twin.ports import ApiError, ControlPlane
 from trainworks.twin.services.logs.blocks import SQL
 from trainworks.twin.services.logs.patterns import Fields, compile_pattern
-from trainworks.twin.services.logs.request import Requests, decode_token, encode_token, invalid, scope_of
+from trainworks.twin.services.logs.request import Requests, decode_token, encode_token, group_arn, invalid, scope_of
 from trainworks.twin.wire import Call, Operation, executed
 
 METRIC, SUBSCRIPTION = "metric", "subscription"
+PRINCIPAL = "logs.amazonaws.com"
 _MOST = {METRIC: 100, SUBSCRIPTION: 2}
 _PAGE = 50
 _NOT_HERE = ("applyOnTransformedLogs", "fieldSelectionCriteria")
@@ -110,10 +111,11 @@ class Filters:
             raise invalid(
                 f"trainworks delivers log events to Lambda functions only, not to {destination}; see docs/fidelity.md"
             )
-        if not self._control_plane.function_exists(destination):
+        source = f"{group_arn(call.caller, group['name'])}:*"
+        if refusal := self._control_plane.function_refusal(destination, PRINCIPAL, source):
             raise invalid(
                 "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute "
-                f"your function. The function {destination} does not exist."
+                f"your function. {refusal}"
             )
         spec = {
             "filterPattern": call.params["filterPattern"],

@@ -90,8 +90,8 @@ class RecordingControlPlane:
     def check_group(self, caller: Caller, group: str) -> None:
         return
 
-    def function_exists(self, function_arn: str) -> bool:
-        return False
+    def function_refusal(self, function_arn: str, service: str, source_arn: str) -> str:
+        return "there is no such function"
 
     def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
         raise NotImplementedError
