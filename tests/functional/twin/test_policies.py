@@ -245,3 +245,15 @@ def test_documents_have_sizes(twin: TestTwin) -> None:
     )
     spaced = half.replace(", ", "," + " " * 200)
     assert code(iam.create_policy, PolicyName=new("p"), PolicyDocument=spaced) == "OK"
+
+
+def test_a_simulation_decides_as_a_call_does(twin: TestTwin) -> None:
+    boundary = twin.client("iam").create_policy(PolicyName=new("b"), PolicyDocument=document(allow("s3:Get*")))
+    statements = [allow("s3:*", "arn:aws:s3:::data/${aws:username}/*"), deny("s3:GetObjectAcl")]
+    who, _ = user(twin, *statements, PermissionsBoundary=boundary["Policy"]["Arn"])
+    found = twin.client("iam").simulate_principal_policy(
+        PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/{who}",
+        ActionNames=["s3:GetObject", "s3:PutObject", "s3:GetObjectAcl"],
+        ResourceArns=[f"arn:aws:s3:::data/{who}/key"],
+    )["EvaluationResults"]
+    assert [each["EvalDecision"] for each in found] == ["allowed", "implicitDeny", "explicitDeny"]

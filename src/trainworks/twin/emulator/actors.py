@@ -82,6 +82,13 @@ class Actors:
             return self.of_session(snapshot["session"])
         return self.of_key(snapshot["access_key_id"], account)
 
+    def of_arn(self, arn: str) -> Actor | None:
+        """The actor of a user's or a role's ARN, for what is only imagined; None where it is neither, or not there."""
+        account, kind = (*arn.split(":"), "", "", "", "", "")[4], arn.rpartition(":")[2].partition("/")[0]
+        if kind == "user":
+            return self._user(arn.rsplit("/", 1)[-1], account)
+        return self.of_role(arn, "simulated") if kind == "role" else None
+
     def of_role(self, role_arn: str, session_name: str) -> Actor | None:
         """A session of a role as a service makes it; None where there is no such role."""
         account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]

@@ -15,6 +15,7 @@ from trainworks.spec.iam.principals import Kind, Principal, session_role_arn
 from trainworks.spec.iam.validation import IDENTITY, problem
 from trainworks.spec.iam.variables import Value
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.actors import Actors
 
 _KINDS = {
     "User": Kind.USER,
@@ -80,10 +81,14 @@ def _validate_role_arn(role_arn: str) -> str | None:
     return f"The role with name {name} cannot be found. (Service: IAM, Status Code: 404)"
 
 
-def _evaluate(context: Any, policies: list[Policy], *limits: list[Policy]) -> Any:
-    boundary = limits[0][0] if limits and limits[0] else None
-    session = limits[1] if len(limits) > 1 else None
-    return _result(decide(_request(context), Grants(policies, boundary, session)), context)
+def _evaluate(context: Any, policies: list[Policy], *_: Any) -> Any:
+    """A simulated request: the policies are gathered by IAM, who is asked about gives the keys and the boundary."""
+    actor = Actors("").of_arn(context.principal_arn)
+    if actor is None:
+        return _result(decide(_request(context), Grants(policies)), context)
+    context.principal_keys = {**actor.keys, **context.principal_keys}
+    request = Request(actor.principal, context.action, context.resource_arn, _Keys(context))
+    return _result(decide(request, Grants(policies, actor.grants.boundary)), context)
 
 
 def _evaluate_resource_policy(document: Any, context: Any, service: str | None = None, **_: Any) -> Any:
