@@ -17,7 +17,11 @@ def main() -> int:
     if "--detach" not in arguments:
         from trainworks.twin import server  # noqa: PLC0415 - the supervisor is not to pay for it
 
-        return server.main(arguments)
+        code = server.main(arguments)
+        # All is closed and on disk. To take a server's objects apart one by one would take seconds more.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     pid = os.fork()
     if pid:
         sys.stdout.write(f"{pid}\n")
