@@ -31,7 +31,7 @@ class InHand:
 
     def __init__(self, folder: Path | None, most_deaths: int = MOST_DEATHS) -> None:
         self._folder = folder
-        self._most_deaths = most_deaths
+        self.most_deaths = most_deaths
         self._lock = threading.Lock()
         self._deaths: dict[str, int] = {}
         if folder is not None:
@@ -46,7 +46,7 @@ class InHand:
     @contextmanager
     def hold(self, item: str) -> Iterator[bool]:
         """Have the item in hand; False where it is to be skipped."""
-        if self._deaths.get(item, 0) >= self._most_deaths:
+        if self._deaths.get(item, 0) >= self.most_deaths:
             yield False
             return
         if self._folder is None:
@@ -71,8 +71,8 @@ class InHand:
         for file in held:
             item = file.read_text()
             self._deaths[item] = self._deaths.get(item, 0) + 1
-            if self._deaths[item] >= self._most_deaths:
-                _log.error("%s was in hand at %s deaths of the server in a row; it is skipped", item, self._most_deaths)
+            if self._deaths[item] >= self.most_deaths:
+                _log.error("%s was in hand at %s deaths of the server in a row; it is skipped", item, self.most_deaths)
         if held:
             self._save(folder)
         for file in held:

@@ -148,6 +148,7 @@ def build(home: Home, port: int) -> Twin:
     logs = LogsService(Database(home.logs_db), control_plane)
     emulator.attach_logs(logs)
     logs.take_over(emulator.old_logs())
+    logs.take_over_policies(emulator.old_log_policies())
     emulator.forget_old_logs()
     functions = LocalFunctions(home.root, control_plane, logs, endpoint_url, sandbox=sandbox_wish())
     emulator.attach_functions(functions)
@@ -167,7 +168,7 @@ def build(home: Home, port: int) -> Twin:
         images,
         outbox=outbox,
         log_shipper=shipper,
-        in_hand=InHand(home.in_hand_dir / "batch-launches"),
+        in_hand=InHand(home.in_hand_dir / "batch-launches", MOST_DEATHS_OF_A_STEP),
         jobs_dir=home.jobs_dir,
         endpoint_url=endpoint_url,
     )

@@ -274,6 +274,9 @@ def test_queries_are_executed_and_what_is_not_is_refused_by_name(logs: Any, name
     assert rows("stats count(*) as n, max(ms) by path | sort path") == [
         {"path": "/p0", "n": "15", "max(ms)": "28"}, {"path": "/p1", "n": "15", "max(ms)": "29"}
     ]  # fmt: skip
+    (binned,) = rows("stats count(*) as n by bin(1w) as week")
+    assert binned["n"] == "30"
+    assert binned["week"].endswith("00:00:00.000")
     assert rows("fields ms | limit 2") == [{"ms": "29"}, {"ms": "28"}]
     assert len(rows("filter @message like /p(0|1)/ and not (level in [\"INFO\"])")) == 10  # fmt: skip
     assert rows('parse @message "\\"ms\\": *," as took | filter took = 7 | fields took') == [{"took": "7"}]

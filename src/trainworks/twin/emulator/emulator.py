@@ -183,6 +183,10 @@ class Emulator:
         """The log groups that an earlier version kept in `emulator.db`; `forget_old_logs` once they are elsewhere."""
         return old_logs.groups(self._persistence.database)
 
+    def old_log_policies(self) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+        """The resource policies that lie beside `old_logs`: account, region, name, record."""
+        return old_logs.policies(self._persistence.database)
+
     def forget_old_logs(self) -> None:
         old_logs.forget(self._persistence.database)
 

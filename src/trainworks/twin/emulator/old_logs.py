@@ -62,6 +62,15 @@ def groups(database: Database) -> Iterator[OldGroup]:
         yield OldGroup(account, region, name, record, own, streams, database, row["key"])
 
 
+def policies(database: Database) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
+    """Account, region, name and record of each resource policy."""
+    if database.read_one(_TABLE) is None:
+        return
+    for row in database.read(_ROWS, ("cloudwatch_logs._resource_policies",)):
+        (account, region, name), record = unpickled(row["value"])
+        yield account, region, name, record
+
+
 def forget(database: Database) -> None:
     """They are elsewhere now."""
     if database.read_one(_TABLE) is None:

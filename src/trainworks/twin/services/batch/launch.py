@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlite3 import Row
 
 from trainworks.spec.batch_constraints import MAX_OVERRIDES_CHARS
-from trainworks.twin.in_hand import MOST_DEATHS, InHand
+from trainworks.twin.in_hand import InHand
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Logs, Mount, Runtime, TaskSpec
 from trainworks.twin.services.batch.arns import account_of, ecs_task_id, name_of, region_of, task_id
 from trainworks.twin.services.batch.environments import cluster_arn
@@ -65,11 +65,11 @@ class Launch:
 
 
 def make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts, *, priority: int) -> Launch:
-    """`_make_launch`, unless the server died three times while it did that for this job. Raises `LaunchError`."""
+    """`_make_launch`, unless the server died again and again while it did that for this job. Raises `LaunchError`."""
     with ports.in_hand.hold(first.job_id) as may:
         if not may:
             raise LaunchError(
-                f"CannotStartContainerError: the twin ended {MOST_DEATHS} times while it started this job"
+                f"CannotStartContainerError: the twin ended {ports.in_hand.most_deaths} times while it started this job"
             )
         return _make_launch(first, spec, environment, ports, priority=priority)
 

@@ -160,8 +160,12 @@ def _aggregated(query: Query, records: Iterable[Record]) -> list[dict[str, Any]]
     return rows
 
 
+class Moment(int):
+    """Milliseconds since the epoch, which are shown as a time."""
+
+
 def _bin(value: Any, width_ms: int) -> Any:
-    return value if not width_ms or value is None else int(value) // width_ms * width_ms
+    return value if not width_ms or value is None else Moment(int(value) // width_ms * width_ms)
 
 
 class _State:

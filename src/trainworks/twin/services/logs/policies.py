@@ -12,7 +12,7 @@ from trainworks.twin.services.logs.blocks import SQL
 from trainworks.twin.services.logs.request import Requests, invalid, missing, name_of_identifier, scope_of
 from trainworks.twin.wire import Call, Operation, recorded
 
-_ACCOUNT_POLICY, _GROUP_POLICY, _DESTINATION, _DEFINITION = "policy", "group policy", "destination", "definition"
+ACCOUNT_POLICY, _GROUP_POLICY, _DESTINATION, _DEFINITION = "policy", "group policy", "destination", "definition"
 _MOST_POLICIES = 10
 _NOTE = "Stored and described; services of the twin write into log groups without it."
 
@@ -52,7 +52,7 @@ class Policies:
         expected = call.params.get("expectedRevisionId")
         if expected is not None and (existing is None or existing["revisionId"] != expected):
             raise ApiError("OperationAbortedException", "The revision id does not match the latest revision id.")
-        if existing is None and kind == _ACCOUNT_POLICY and len(self._all(call, kind)) >= _MOST_POLICIES:
+        if existing is None and kind == ACCOUNT_POLICY and len(self._all(call, kind)) >= _MOST_POLICIES:
             raise ApiError(
                 "LimitExceededException",
                 f"Resource limit exceeded. An account can have at most {_MOST_POLICIES} resource policies.",
@@ -60,10 +60,10 @@ class Policies:
         policy = {
             "policyDocument": document,
             "lastUpdatedTime": self._store.now_ms(),
-            "policyScope": "ACCOUNT" if kind == _ACCOUNT_POLICY else "RESOURCE",
+            "policyScope": "ACCOUNT" if kind == ACCOUNT_POLICY else "RESOURCE",
             "revisionId": uuid.uuid4().hex,
         }
-        policy |= {"policyName": name} if kind == _ACCOUNT_POLICY else {"resourceArn": call.params["resourceArn"]}
+        policy |= {"policyName": name} if kind == ACCOUNT_POLICY else {"resourceArn": call.params["resourceArn"]}
         self._write(call, kind, name, policy)
         return {"resourcePolicy": policy, "revisionId": policy["revisionId"]}
 
@@ -71,7 +71,7 @@ class Policies:
         self._requests.authorize(call, "")
         arn = call.params.get("resourceArn")
         by_group = arn is not None or call.params.get("policyScope") == "RESOURCE"
-        policies = self._all(call, _GROUP_POLICY if by_group else _ACCOUNT_POLICY)
+        policies = self._all(call, _GROUP_POLICY if by_group else ACCOUNT_POLICY)
         return {"resourcePolicies": [each for each in policies if arn in (None, each.get("resourceArn"))]}
 
     def delete_resource_policy(self, call: Call) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Policies:
             return _GROUP_POLICY, group
         if not name:
             raise invalid(f"{call.operation} request must contain policy name or resource arn.")
-        return _ACCOUNT_POLICY, name
+        return ACCOUNT_POLICY, name
 
     # -- destinations -------------------------------------------------------------------------------------------------
 
@@ -173,8 +173,7 @@ class Policies:
         return [json.loads(row["document"]) for row in rows]
 
     def _write(self, call: Call, kind: str, name: str, document: Mapping[str, Any]) -> None:
-        with self._store.database.transaction() as tx:
-            tx.execute(SQL["put_record"], (*scope_of(call.caller), kind, name, json.dumps(document)))
+        self._store.put_record(scope_of(call.caller), kind, name, document)
 
     def _remove(self, call: Call, kind: str, name: str) -> bool:
         with self._store.database.transaction() as tx:

@@ -234,7 +234,7 @@ def _group_names(params: Mapping[str, Any], caller: Caller) -> Sequence[str]:
 
 
 def _text(name: str, value: Any) -> str:
-    if name in ("@timestamp", "@ingestionTime") or name.startswith("bin("):
+    if name in ("@timestamp", "@ingestionTime") or isinstance(value, insights.Moment):
         at = datetime.fromtimestamp(value / 1000, UTC)
         return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
     if isinstance(value, float):

@@ -13,7 +13,7 @@ from trainworks.twin.services.logs.events import Events
 from trainworks.twin.services.logs.filters import METRIC, SUBSCRIPTION, Filters
 from trainworks.twin.services.logs.groups import Groups
 from trainworks.twin.services.logs.importing import EarlierGroup, take_over
-from trainworks.twin.services.logs.policies import Policies
+from trainworks.twin.services.logs.policies import ACCOUNT_POLICY, Policies
 from trainworks.twin.services.logs.queries import Queries
 from trainworks.twin.services.logs.request import (
     Requests,
@@ -60,6 +60,11 @@ class LogsService:
         """Bring in what an earlier version kept elsewhere."""
         for group in groups:
             take_over(self.store, group)
+
+    def take_over_policies(self, policies: Iterable[tuple[str, str, str, Mapping[str, object]]]) -> None:
+        """Bring in resource policies: account, region, name, and what was recorded of each."""
+        for account, region, name, record in policies:
+            self.store.put_record((account, region), ACCOUNT_POLICY, name, record)
 
     def start(self) -> None:
         """Go on with what an earlier run left: filters, deleted groups."""

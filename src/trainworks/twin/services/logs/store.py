@@ -67,6 +67,10 @@ class LogStore:
         with self.database.transaction() as tx:
             tx.execute(SQL[statement], (value, group["group_id"]))
 
+    def put_record(self, scope: Scope, kind: str, name: str, document: Mapping[str, Any]) -> None:
+        with self.database.transaction() as tx:
+            tx.execute(SQL["put_record"], (*scope, kind, name, json.dumps(dict(document))))
+
     def put_filter(self, group: Row, kind: str, name: str, spec: Mapping[str, Any], created_ms: int) -> None:
         with self.database.transaction() as tx:
             tx.execute(SQL["put_filter"], (group["group_id"], kind, name, json.dumps(spec), created_ms))

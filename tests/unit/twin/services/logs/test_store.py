@@ -123,13 +123,19 @@ def test_a_home_of_an_earlier_version_is_taken_over_once(tmp_path: Path, logs: L
         tx.execute(put, ("cloudwatch_logs._log_groups", repr(key), pickle.dumps((key, record))))
         owner = (*key[:2], ("/old", "f"))
         tx.execute(put, ("cloudwatch_logs._metric_filters", repr(owner), pickle.dumps((owner, metric))))
+        named = (*key[:2], "p")
+        kept = {"policyName": "p", "policyDocument": "{}", "lastUpdatedTime": 1, "revisionId": "r"}
+        tx.execute(put, ("cloudwatch_logs._resource_policies", repr(named), pickle.dumps((named, kept))))
         tx.execute("INSERT INTO log_streams VALUES (?, 's', ?)", (repr(key), pickle.dumps({})))
         for position in range(3):
             row = (repr(key), "s", position, 100 - position, 100, "e", f"line {position}")
             tx.execute("INSERT INTO log_events VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     logs.take_over(old_logs.groups(database))
     logs.take_over(old_logs.groups(database))  # killed before it was forgotten
+    logs.take_over_policies(old_logs.policies(database))
     old_logs.forget(database)
+    (policy,) = logs.endpoint.invoke("DescribeResourcePolicies", {}, CALLER)["resourcePolicies"]  # type: ignore[misc]
+    assert policy["policyName"] == "p"
     assert list(old_logs.groups(database)) == []
     group, stream = rows(logs, "/old", "s")
     read = logs.store.reader.forward(stream["stream_id"], START, 0, END_OF_TIME)
