@@ -469,6 +469,11 @@ def test_functions_end_with_the_server_and_run_again_after_it(own_twin: TestTwin
         Code={"ZipFile": archive({"index.py": source})},
     )
     namespace = call(twin, "f")[0]
+    answer = "cfnresponse.send(event, context, cfnresponse.SUCCESS, {'Answer': '42'})"
+    template = custom_resource(role, f"import cfnresponse\ndef handler(event, context):\n    {answer}\n")
+    twin.client("cloudformation").create_stack(StackName="complete", TemplateBody=template)
+    assert settled(twin, "complete") == "CREATE_COMPLETE"
+    resources = stack_resources(twin)
     twin.kill()
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and namespace in pid_namespaces():
@@ -476,6 +481,13 @@ def test_functions_end_with_the_server_and_run_again_after_it(own_twin: TestTwin
     assert namespace not in pid_namespaces()
     twin.start()
     assert call(twin, "f")[0].startswith("pid:")
+    assert settled(twin, "complete") == "CREATE_COMPLETE"
+    assert stack_resources(twin) == resources
+
+
+def stack_resources(twin: TestTwin) -> dict[str, str]:
+    found = twin.client("cloudformation").describe_stack_resources(StackName="complete")["StackResources"]
+    return {each["PhysicalResourceId"]: each["ResourceStatus"] for each in found}
 
 
 def pid_namespaces() -> set[str]:

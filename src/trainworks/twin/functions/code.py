@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_zips
@@ -18,13 +20,20 @@ from trainworks.twin.ports import ApiError
 # "Lambda quotas": 250 MB unzipped, layers included. The number of files has no quota there.
 _LIMITS = Limits(total_bytes=262_144_000, links=Links.ANYWHERE)
 
+_KEPT = 16
+_KEPT_SECONDS = 60.0
+
 
 class CodeStore:
     """Unpacked archives below `folder`, which belongs to one server and is empty when that starts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
+        self._clock = clock
         self._lock = threading.Lock()
+        self._used: dict[Path, float] = {}
+        # One archive that takes long to unpack holds up its own function alone.
+        self._unpacking: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
         remove_tree(folder)
         folder.mkdir(parents=True, mode=0o700)
 
@@ -42,6 +51,9 @@ class CodeStore:
             digest.update(hashlib.sha256(archive).digest())
         place = self._folder / digest.hexdigest()
         with self._lock:
+            self._used[place] = self._clock()
+            unpacking = self._unpacking[place]
+        with unpacking:
             if not place.exists():
                 unfinished = place.with_suffix(".unpacking")
                 remove_tree(unfinished)
@@ -49,6 +61,15 @@ class CodeStore:
                 unpack(archives, unfinished)
                 unfinished.rename(place)
         return place
+
+    def prune(self, in_use: Collection[Path]) -> None:
+        """Delete what no environment shows, but for what was asked for of late."""
+        with self._lock:
+            before = self._clock() - _KEPT_SECONDS
+            idle = sorted((used, place) for place, used in self._used.items() if place not in in_use and used < before)
+            for _, place in idle[: max(0, len(self._used) - _KEPT)]:
+                remove_tree(place)
+                del self._used[place], self._unpacking[place]
 
 
 def unpack(archives: Sequence[bytes], folder: Path) -> None:

@@ -69,6 +69,7 @@ class Environment:
 
     def __init__(self, settings: Mapping[str, Any], log_stream: str, caller: Caller) -> None:
         self.log_stream = log_stream
+        self.folders = (Path(settings["code"]), Path(settings["layers"]))
         self.caller = caller
         self.started_at = time.monotonic()
         self.used_at = self.started_at

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 from trainworks.twin.functions.environment import Environment
 from trainworks.twin.ports import ApiError
@@ -25,6 +26,7 @@ class Pool:
         self._most = most
         self._idle: defaultdict[str, list[Environment]] = defaultdict(list)
         self._count = 0
+        self._all: set[Environment] = set()
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._sweeper: threading.Thread | None = None
@@ -65,8 +67,15 @@ class Pool:
                 self._count -= 1
                 self._changed.notify()
             raise
+        with self._changed:
+            self._all.add(environment)
         self._sweep_from_now_on()
         return environment
+
+    def folders(self) -> set[Path]:
+        """What all environments show."""
+        with self._changed:
+            return {folder for environment in self._all for folder in environment.folders}
 
     def release(self, key: str, environment: Environment) -> None:
         """Give back an environment that can take another event."""
@@ -81,6 +90,7 @@ class Pool:
         """End an environment that cannot, or that nobody needs."""
         environment.close()
         with self._changed:
+            self._all.discard(environment)
             self._count -= 1
             self._changed.notify()
 

@@ -107,6 +107,7 @@ class LocalFunctions:
                 self._packages = make_runtime(self._folder / "runtime")
                 (self._folder / "tmp").mkdir(exist_ok=True, mode=0o700)
                 self._code = CodeStore(self._folder / "code")
+        self._code.prune(self.pool.folders())
         code, layers = self._code.code(spec.code), self._code.layers(spec.layers)
         shown = {_TASK: str(code), _RUNTIME: str(self._folder / "runtime")}
         places = {"task": _TASK, "runtime": _RUNTIME, "layers": _LAYERS}
@@ -119,6 +120,7 @@ class LocalFunctions:
             "argv": [sys.executable, "-S", "-u", f"{places['runtime']}/bootstrap.py"],
             "env": variables(spec, credentials, self._endpoint_url, log_stream, places),
             "shown": shown,
+            "code": str(code),
             "layers": str(layers),
             "tmp": str(self._folder / "tmp"),
             "tmp_bytes": spec.ephemeral_storage_in_mb << 20,

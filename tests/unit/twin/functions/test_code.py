@@ -60,3 +60,19 @@ def test_what_leads_out_or_is_damaged_is_refused_and_leaves_no_folder(tmp_path: 
             store.code(hostile)
     assert [path for path in tmp_path.iterdir() if path.name != "code"] == []
     assert [path for path in (tmp_path / "code").iterdir() if path.suffix != ".unpacking"] == []
+
+
+def test_what_nobody_uses_any_more_is_deleted(tmp_path: Path) -> None:
+    now = 0.0
+    store = CodeStore(tmp_path / "code", lambda: now)
+    places = []
+    for number in range(20):
+        now = float(number)
+        places.append(store.code(archive({"index.py": str(number)})))
+    store.prune(())
+    assert all(place.exists() for place in places)
+    now = 100.0
+    store.prune({places[0]})
+    assert [place.exists() for place in places] == [True, *[False] * 4, *[True] * 15]
+    assert store.code(archive({"index.py": "1"})) == places[1]
+    assert (places[1] / "index.py").read_text() == "1"
