@@ -8,6 +8,7 @@ The overview is printed from the table alone, so that `trainworks --help` costs 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from typing import NoReturn
 from trainworks.cli.verbs import overview
 
 INTERRUPTED = 130
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
+"""What a command imports stays until its end: looking through it for garbage, 700 objects at a time as Python does by
+default, is a fifth of its time."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -33,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     from trainworks.cli.addressed import LOCAL, use
     from trainworks.cli.root import root_group
 

@@ -284,8 +284,13 @@ def _reason(described: Mapping[str, Any], children: Sequence[Mapping[str, Any]])
 
 
 def _transitions(described: Mapping[str, Any]) -> tuple[Transition, ...]:
-    """Batch tells times of three statuses only; the one it is in now comes last."""
-    reached = [("SUBMITTED", described.get("createdAt")), ("RUNNING", described.get("startedAt"))]
+    """Batch tells times of three statuses only; the one it is in now comes last.
+
+    An array job has the time at which its first child started, and is never RUNNING itself: it waits in PENDING.
+    """
+    is_array = "size" in described.get("arrayProperties", {})
+    started = None if is_array else described.get("startedAt")
+    reached = [("SUBMITTED", described.get("createdAt")), ("RUNNING", started)]
     way = [Transition(status, "", _moment(at)) for status, at in reached if at]
     if described["status"] in TERMINAL:
         way.append(

@@ -9,6 +9,7 @@ import pytest
 
 from trainworks.errors import JobError
 from trainworks.jobs import Follow, LogLine, Platform, wait
+from trainworks.jobs.job import Transition
 from trainworks.spec.job import batch_job_spec
 
 SHARD = """\
@@ -34,7 +35,11 @@ def test_an_array_job_runs_the_script_as_its_role(platform: Platform, script: An
             script=script(SHARD), image="scikit-learn", array_size=3, inputs={"numbers": str(tmp_path / "numbers.txt")}
         )
     )
-    lines = sorted((each.label, each.message) for each in Follow(job) if isinstance(each, LogLine))
+    shown = list(Follow(job))
+    lines = sorted((each.label, each.message) for each in shown if isinstance(each, LogLine))
+    # An array waits in PENDING for its children: it is RUNNING at no time.
+    statuses = [each.status for each in shown if isinstance(each, Transition)]
+    assert "RUNNING" not in statuses and statuses[-1] == "SUCCEEDED"
     assert [(label, message) for label, message in lines if message.startswith("child")] == [
         ("0", "child 0"),
         ("1", "child 1"),

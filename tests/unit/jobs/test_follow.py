@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.errors import JobError
+from trainworks.jobs.batch import BatchJob
 from trainworks.jobs.job import Follow, Snapshot, Transition, Waiting, wait
 from trainworks.jobs.logs import LogLine, LogStream
 from trainworks.testing import FakeClock
@@ -147,3 +149,16 @@ def test_any_job_that_ends_is_followed_to_its_end(steps: list[tuple[str, list[st
     statuses, lines = shown(job)
     assert statuses == [*(status for status, _ in steps), "Completed"]
     assert lines == [*(line for _, written in steps for line in written), "last"]
+
+
+def test_an_array_that_waits_for_its_children_was_never_running() -> None:
+    """Batch gives an array the time at which its first child started, and leaves it PENDING."""
+    array = {"jobId": "a", "status": "PENDING", "createdAt": 1000, "startedAt": 2000, "arrayProperties": {"size": 2}}
+    child = {"jobId": "a:0", "status": "RUNNING", "createdAt": 1000, "startedAt": 2000}
+    client = SimpleNamespace(describe_jobs=lambda jobs: {"jobs": [array] if jobs == ["a"] else [child]})
+    outputs = SimpleNamespace(batch_log_group="/logs")
+    platform: Any = SimpleNamespace(client=lambda _: client, outputs=outputs)
+    snapshot = BatchJob("a", "array", platform).snapshot()
+    assert [each.status for each in snapshot.transitions] == ["SUBMITTED"]
+    assert snapshot.current is not None
+    assert snapshot.current.status == "PENDING"
