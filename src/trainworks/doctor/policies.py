@@ -6,14 +6,12 @@ Source: "Policy evaluation logic" in the IAM User Guide.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any
 
-from trainworks.spec.wildcards import wildcard_pattern
+from trainworks.spec.iam.matching import matches
 
 
 class Verdict(StrEnum):
@@ -35,8 +33,8 @@ class Statement:
 
     def covers(self, action: str, resource: str) -> bool:
         """Whether the statement is about this action on this resource, its condition aside."""
-        named = any(_matches(pattern.lower(), action.lower()) for pattern in self.actions)
-        meant = any(_matches(pattern, resource) for pattern in self.resources)
+        named = any(matches(pattern.lower(), action.lower()) for pattern in self.actions)
+        meant = any(matches(pattern, resource) for pattern in self.resources)
         return named != self.inverted_actions and meant != self.inverted_resources
 
 
@@ -55,7 +53,7 @@ def verdict_of(statements: Iterable[Statement], action: str, resource: str) -> V
 def mentions(statements: Iterable[Statement], action: str) -> bool:
     """Whether any statement allows the action at all, on whatever resource and under whatever condition."""
     return any(
-        s.effect == "Allow" and any(_matches(p.lower(), action.lower()) for p in s.actions) != s.inverted_actions
+        s.effect == "Allow" and any(matches(p.lower(), action.lower()) for p in s.actions) != s.inverted_actions
         for s in statements
     )
 
@@ -74,16 +72,6 @@ def _statement(body: Mapping[str, Any]) -> Statement:
         inverted_resources="NotResource" in body,
         has_condition=bool(body.get("Condition")),
     )
-
-
-def _matches(pattern: str, value: str) -> bool:
-    return _compiled(pattern).fullmatch(value) is not None
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """IAM's wildcards: `*` for any characters, `?` for one; nothing else has a meaning."""
-    return re.compile(wildcard_pattern(pattern), re.DOTALL)
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from tests.functional.twin.iam import ACCOUNT, allow, assumed, code, deny, document, message, new, role, user
 from tests.functional.twin.test_every_operation import CLIENTS, sample
 
 from trainworks.testing import TestTwin
+from trainworks.twin import fidelity
 from trainworks.twin.emulator.gates import UNGATED
 from trainworks.twin.emulator.members.ledger import served_operations
-from trainworks.twin.emulator.services import SERVICES
+from trainworks.twin.emulator.services import OWN_SERVICES, SERVICES
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.roles import NOT_PASSED, role_paths
 
@@ -126,6 +128,8 @@ OURS: list[tuple[str, str, dict[str, Any]]] = [
             "containerProperties": {**CONTAINER, "executionRoleArn": ROLE},
         },
     ),
+    ("sagemaker", "update_notebook_instance", {"NotebookInstanceName": "passing", "RoleArn": ROLE}),
+    ("batch", "update_compute_environment", {"computeEnvironment": "passing", "serviceRole": ROLE}),
     (
         "batch",
         "create_compute_environment",
@@ -139,6 +143,13 @@ def test_our_own_services_check_it_too(twin: TestTwin, service: str, operation: 
     _, session = user(twin, allow("*"), deny("iam:PassRole"))
     told = message(getattr(twin.client(service, session), operation), **params)
     assert f"iam:PassRole on resource: {ROLE} with an explicit deny" in told
+
+
+def test_every_operation_of_ours_that_takes_a_role_is_tried() -> None:
+    served = {(each.service, each.operation) for each in fidelity.table() if each.fidelity != "refused"}
+    ours = set(OWN_SERVICES) - set(SERVICES)
+    taking = {(service, name) for service, name in served if service in ours and role_paths(service, name)}
+    assert {(service, xform_name(name)) for service, name in taking} == {(service, name) for service, name, _ in OURS}
 
 
 def test_the_service_that_gets_a_role_bounds_passing(twin: TestTwin) -> None:
