@@ -103,6 +103,7 @@ MANAGED: dict[str, Any] = {
     "type": "MANAGED",
     "computeResources": {"type": "FARGATE", "maxvCpus": 1, "subnets": ["subnet-1"], "securityGroupIds": ["sg-1"]},
 }
+STREAM = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/passing"
 OURS: list[tuple[str, str, dict[str, Any]]] = [
     ("sagemaker", "create_training_job", {"TrainingJobName": "passing", "RoleArn": ROLE, **JOB}),
     (
@@ -129,6 +130,18 @@ OURS: list[tuple[str, str, dict[str, Any]]] = [
         },
     ),
     ("sagemaker", "update_notebook_instance", {"NotebookInstanceName": "passing", "RoleArn": ROLE}),
+    ("logs", "put_destination", {"destinationName": "passing", "targetArn": STREAM, "roleArn": ROLE}),
+    (
+        "logs",
+        "put_subscription_filter",
+        {
+            "logGroupName": "passing",
+            "filterName": "passing",
+            "filterPattern": "",
+            "destinationArn": STREAM,
+            "roleArn": ROLE,
+        },
+    ),
     ("batch", "update_compute_environment", {"computeEnvironment": "passing", "serviceRole": ROLE}),
     (
         "batch",
