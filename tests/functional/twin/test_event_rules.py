@@ -50,7 +50,7 @@ def batch_queue(twin: TestTwin, name: str) -> tuple[str, str]:
     order: Any = [{"order": 1, "computeEnvironment": name}]
     arn = batch.create_job_queue(jobQueueName=name, priority=1, computeEnvironmentOrder=order)["jobQueueArn"]
     container: Any = {
-        "image": "local/python:3",
+        "image": "public.ecr.aws/docker/library/python:3.11",
         "resourceRequirements": [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}],
         "command": ["true"],
         "executionRoleArn": role(twin, f"{name}-x", "logs:*"),

@@ -30,6 +30,7 @@ from trainworks.twin.emulator import (
     gates,
     linear_patterns,
     log_groups,
+    machine_requests,
     metric_checks,
     metric_listing,
     old_logs,
@@ -49,6 +50,7 @@ from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.durability import Persistence
 from trainworks.twin.emulator.event_targets import EventTargets
 from trainworks.twin.emulator.item_rows import TableItems
+from trainworks.twin.emulator.job_tasks import JobTasks
 from trainworks.twin.emulator.lambda_functions import LambdaFunctions
 from trainworks.twin.emulator.loading import LoadHook
 from trainworks.twin.emulator.log_groups import AttachedLogs, LogStreams
@@ -274,7 +276,9 @@ class Emulator:
         elif name == "stepfunctions":
             self._sdk_tasks.install(module)
             TaskPermissions(self._authorization, self._sdk_tasks).install(module)
+            JobTasks(self._sdk_tasks).install(module)
             executions.install(module)
+            machine_requests.install(module, self._sdk_tasks.serves)
         elif (install := self._installs.get(name)) is not None:
             install(module)
 

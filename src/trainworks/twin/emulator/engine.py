@@ -119,7 +119,12 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
     "stepfunctions": {
         ("services.stepfunctions", "_execute_task"): "state_def raw_input execution ctx",
         ("services.stepfunctions", "_test_state"): "data",
+        ("services.stepfunctions", "_start_execution"): "data",
         ("services.stepfunctions", "_add_event"): "execution event_type details",
+        ("services.stepfunctions", "_run_sub_machine"): "states start_at input_data execution ctx",
+        ("services.stepfunctions", "_run_parallel_branches"): "state_def raw_input execution ctx",
+        ("services.stepfunctions", "_invoke_resource_with_timeout"): "resource input_data timeout",
+        ("services.stepfunctions", "_fail_state_error"): "state_def raw_input ctx",
         ("services.stepfunctions", "_invoke_aws_sdk_integration"): "resource input_data",
         ("services.stepfunctions", "_ExecutionError"): "error cause",
         ("services.stepfunctions", "_evaluate_rule"): "rule data ctx",

@@ -79,6 +79,10 @@ class SdkTasks:
         stepfunctions._test_state = test_state
         stepfunctions._invoke_aws_sdk_integration = self.invoke
 
+    def serves(self, service: str) -> bool:
+        """Whether a resource may name a service so."""
+        return served(service.lower(), self._services) is not None
+
     def invoke(self, resource: str, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         """Call the API that `resource` names and give its result as a task does. Runs in an execution's thread."""
         parts = resource.replace(".waitForTaskToken", "").split(":")

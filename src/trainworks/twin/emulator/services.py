@@ -6,6 +6,8 @@ CloudFormation type of such a service. What is served of a service's operations 
 
 from __future__ import annotations
 
+from trainworks.twin.emulator.machine_definitions import INTEGRATIONS
+
 SERVICES: dict[str, str] = {
     "account": "recorded",
     "budgets": "recorded; no cost is ever incurred",
@@ -42,8 +44,9 @@ SERVICES: dict[str, str] = {
     "sqs": "executed",
     "ssm": "parameters are executed",
     "states": (
-        "executed; an execution that a restart ended is FAILED and says so; AWS SDK integrations with all that is "
-        "listed here, as the state machine's role"
+        "executed, as the state machine's role: AWS SDK integrations with all that is listed here, and "
+        f"{', '.join(f'{name}{pattern}' for name, patterns in INTEGRATIONS.items() for pattern in patterns)}; "
+        "a definition with another one is refused"
     ),
     "sts": "executed",
     "tagging": "executed",

@@ -79,6 +79,9 @@ USED: dict[str, frozenset[str]] = {
     "lambda": frozenset({"Qualifier", "Payload", "Arn", "ClientContext"}),
     "states": frozenset(
         {
+            "ListActivities.maxResults",
+            "ListActivities.nextToken",
+            "ValidateStateMachineDefinition.maxResults",
             "ValidateStateMachineDefinition.definition",
             "ValidateStateMachineDefinition.type",
             "ValidateStateMachineDefinition.severity",
