@@ -130,7 +130,9 @@ def beside_ended_jobs(scripted: Scripted, definition: str) -> list[Figure]:
     batch, sagemaker = twin.client("batch"), twin.client("sagemaker")
     job_id = batch.submit_job(jobName="ended", jobQueue="bench", jobDefinition=definition)["jobId"]
     _until(lambda: batch.describe_jobs(jobs=[job_id])["jobs"][0]["status"] == "SUCCEEDED")
-    scripted.seconds_until_seen("ended")
+    sagemaker.create_training_job(**scripted.request("ended"))
+    _until(lambda: sagemaker.describe_training_job(TrainingJobName="ended")["TrainingJobStatus"] == "Completed")
+    time.sleep(1)  # until nothing is left to do for it
     with restart(twin):
         database = sqlite3.connect(twin.home / "twin.db")
         multiply(database, job_id)

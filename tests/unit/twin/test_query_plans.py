@@ -132,6 +132,12 @@ def test_a_scan_is_found(database: sqlite3.Connection) -> None:
     assert faults(database, "search", "SELECT * FROM batch_job WHERE job_id = ?") == []
 
 
+def test_a_page_of_training_jobs_is_read_in_order_and_jobs_of_one_status_alone(database: sqlite3.Connection) -> None:
+    for (sort_by, _, one_status), text in listing.STATEMENTS.items():
+        [step] = plan(database, text)  # no step that sorts
+        assert ("status=?" in step) == one_status, (sort_by, step)
+
+
 def test_what_is_declared_exists(database: sqlite3.Connection) -> None:
     names = {row[0] for row in database.execute("SELECT name FROM sqlite_schema")}
     assert {*BOUNDED_TABLES, *BOUNDED_INDEXES} <= names
