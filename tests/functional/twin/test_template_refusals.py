@@ -356,6 +356,28 @@ def test_a_nested_stack_is_refused_as_a_root_and_the_root_says_why(stack: Deploy
         stack.delete()
 
 
+@pytest.mark.parametrize(
+    ("type_name", "properties"),
+    [
+        ("AWS::Lambda::LayerVersion", {"Content": {"S3Bucket": "no-such-bucket-of-code", "S3Key": "k"}}),
+        (
+            "AWS::Lambda::Function",
+            {
+                "Code": {"S3Bucket": "no-such-bucket-of-code", "S3Key": "k"},
+                "Role": "arn:aws:iam::000000000000:role/none",
+                "Handler": "i.h",
+                "Runtime": "python3.12",
+            },
+        ),
+    ],
+)
+def test_code_that_does_not_exist_fails_its_resource(
+    stack: Deployer, type_name: str, properties: dict[str, Any]
+) -> None:
+    assert stack.create({"Resources": {"It": {"Type": type_name, "Properties": properties}}}) == "ROLLBACK_COMPLETE"
+    assert "S3 Error Code: NoSuchBucket" in reason(stack)
+
+
 def test_rows_of_what_is_gone_are_described(stack: Deployer) -> None:
     wrong = {"Type": "AWS::S3::Bucket", "DependsOn": "A", "Properties": {"BucketName": "Upper"}}
     assert stack.create({"Resources": {"A": TOPIC, "B": wrong}}) == "ROLLBACK_COMPLETE"

@@ -87,6 +87,13 @@ class LambdaFunctions:
             return stock["update"](physical_id, old, new, *arguments, **keywords)
 
         table["AWS::Lambda::Function"] = {**stock, "create": create, "update": update}
+        stock_layer = table["AWS::Lambda::LayerVersion"]
+
+        def create_layer(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
+            _check_code({"Code": properties.get("Content")})
+            return stock_layer["create"](logical_id, properties, stack_name)
+
+        table["AWS::Lambda::LayerVersion"] = {**stock_layer, "create": create_layer}
         stock_zip = provisioners._zip_inline
 
         def zip_inline(source: str | None, handler: str, runtime: str = "python3.12") -> bytes | None:
