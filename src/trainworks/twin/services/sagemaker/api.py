@@ -66,7 +66,7 @@ class SageMakerApi:
                     "Pipe input, instance groups, warm pools, debugger rules and profiler rules are refused by name; "
                     "ProfilerConfig, DebugHookConfig, volume and traffic encryption are recorded. Metric regexes are "
                     "matched in linear time: look-around and backreferences are refused; searched are the first 64 KiB "
-                    "of a line, for 64 values of each metric.",
+                    "of a line, for 16 values of each metric.",
                     refused_members=REFUSED_MEMBERS,
                 ),
                 "DescribeTrainingJob": executed(self.describe_training_job),

@@ -28,7 +28,7 @@ NAMESPACE = "/aws/sagemaker/TrainingJobs"
 _FIRST_SAMPLE_SECONDS = 1.0
 _TICK_SECONDS = 0.5
 
-_MOST_MATCHES = 64
+_MOST_MATCHES = 16
 _SEARCHED_BYTES = 64 * 1024
 
 Definitions = tuple[tuple[str, LinearPattern], ...]
@@ -49,7 +49,7 @@ def definitions_of(job: TrainingJob) -> Definitions:
 def values_in(lines: Sequence[bytes], definitions: Definitions) -> list[tuple[str, float]]:
     """`(metric, value)` for every match, in order of lines; what is no finite number is passed over, as on AWS.
 
-    Searched are the first 64 KiB of a line, for at most 64 values of each metric: what a job prints is bounded.
+    Searched are the first 64 KiB of a line, for at most 16 values of each metric: what a job prints is bounded.
     """
     found: list[tuple[str, float]] = []
     for line in lines:
