@@ -112,6 +112,11 @@ def test_a_parameter_that_a_query_service_does_not_know(twin: TestTwin) -> None:
     assert (answer.status_code, "<Code>UnknownParameter</Code>" in answer.text) == (400, True)
 
 
+def test_a_message_quotes_what_xml_cannot_hold(twin: TestTwin) -> None:
+    with pytest.raises(ClientError, match="at 'userName' failed"):
+        unchecked(twin, "iam").create_user(UserName="a\x00b")
+
+
 def test_an_operation_that_nobody_has_is_refused(twin: TestTwin) -> None:
     headers = {"X-Amz-Target": "AWSEvents.MakeCoffee", "Content-Type": "application/x-amz-json-1.1"}
     answer = _post(twin, "events", headers, b"{}")

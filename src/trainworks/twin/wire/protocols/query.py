@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,6 +15,9 @@ from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.call import Request, Response
 from trainworks.twin.wire.protocols.base import known_operation
 from trainworks.twin.wire.protocols.values import read_blob, read_timestamp, wire_name, write_timestamp
+
+# What no XML document can hold, and a message may quote from a request.
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Tree = dict[str, Any]
 """A form's names split at their dots; a leaf is a string."""
@@ -118,7 +122,8 @@ class Query:
         return _xml(200, body, request_id)
 
     def error(self, model: ServiceModel, error: ApiError, request_id: str) -> Response:
-        detail = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        message = _NO_XML.sub("\ufffd", error.message)
+        detail = f"<Code>{escape(error.code)}</Code><Message>{escape(message)}</Message>"
         if self.ec2:
             body = f"<Response><Errors><Error>{detail}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
         else:
