@@ -28,6 +28,12 @@ _ABOUT_PROPERTIES = ("readOnlyProperties", "createOnlyProperties", "writeOnlyPro
 # Longer ones are lists of instance types and the like, which grow faster than the schemas.
 _MAX_ENUM = 40
 
+_VERBS: Mapping[str, tuple[str, ...]] = {
+    "create": ("Create", "Register", "Run", "Put", "Request", "Allocate", "Associate", "Attach", "Enable", "Add"),
+    "update": ("Update", "Modify", "Put", "Set", "Change", "Register"),
+    "delete": ("Delete", "Deregister", "Terminate", "Remove", "Release", "Disassociate", "Detach", "Disable", "Stop"),
+}
+
 
 def main() -> int:
     services: dict[str, dict[str, Any]] = {}
@@ -55,7 +61,8 @@ def _entries() -> Iterator[tuple[str, dict[str, Any]]]:
                 continue
             seen.add(type_name)
             found = PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, type_name)
-            yield type_name, entry_of(found.schema, found.get_atts.data)
+            actions = actions_of(type_name, found.schema)
+            yield type_name, {**entry_of(found.schema, found.get_atts.data), "actions": actions}
 
 
 def entry_of(schema: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,6 +71,30 @@ def entry_of(schema: Mapping[str, Any], attributes: Mapping[str, Any]) -> dict[s
     entry |= {key: list(schema[key]) for key in _ABOUT_PROPERTIES if schema.get(key)}
     names = sorted(name.replace("\\", "") for name in attributes)
     return {**entry, "attributes": names} if names else entry
+
+
+def actions_of(type_name: str, schema: Mapping[str, Any]) -> dict[str, str]:
+    """The one action of each handler that makes, changes or deletes the resource: by its verb and the type's name.
+
+    A handler lists all that it may need, for whatever properties; the rest of that is not asked for.
+    """
+    found = {}
+    for operation, verbs in _VERBS.items():
+        listed = schema.get("handlers", {}).get(operation, {}).get("permissions", ())
+        ranked = sorted((rank, action) for action in listed if (rank := _rank(type_name, action, verbs)) is not None)
+        if ranked:
+            found[operation] = ranked[0][1]
+    return found
+
+
+def _rank(type_name: str, action: str, verbs: tuple[str, ...]) -> tuple[int, int, int] | None:
+    """How well an action fits: its verb, whether it names the type, how little else it names. None for another verb."""
+    name = action.partition(":")[2]
+    verb = next((index for index, each in enumerate(verbs) if name.startswith(each)), None)
+    if verb is None or "Tag" in name or "*" in name:
+        return None
+    rest, kind = name[len(verbs[verb]) :].lower(), type_name.split("::")[2].lower()
+    return (0 if rest == kind else 1 if rest in kind or kind in rest else 2), verb, len(rest)
 
 
 def _kept(node: Any) -> Any:

@@ -66,6 +66,10 @@ class Schema:
         """What `Fn::GetAtt` takes, with dots: `Endpoint.Address`."""
         return frozenset(self.body.get("attributes", ()))
 
+    def action(self, operation: str) -> str:
+        """The action that `create`, `update` or `delete` of a resource mainly is: `ecs:CreateCluster`; or nothing."""
+        return str(self.body.get("actions", {}).get(operation, ""))
+
     def gives(self, attribute: str) -> bool:
         """Whether `Fn::GetAtt` takes the attribute; a whole object is asked for by its name, a part by its path."""
         beginning = f"{attribute}."

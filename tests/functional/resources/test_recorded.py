@@ -13,6 +13,7 @@ import pytest
 from tests.functional.twin.test_stacks import Deployer
 from trainworks.assembly.schemas import Schema, schema
 from trainworks.testing import TestTwin
+from trainworks.twin.emulator.handler_actions import handler_of
 from trainworks.twin.resources.recorded_types import recorded_types
 
 
@@ -182,3 +183,22 @@ def test_two_resources_cannot_have_one_name(stack: Deployer, twin: TestTwin) -> 
 def test_a_recorded_resource_is_refused_what_its_schema_lacks(stack: Deployer) -> None:
     assert stack.create(cluster(ClusterNam="x")) == "ROLLBACK_COMPLETE"
     assert "extraneous key [ClusterNam] is not permitted" in stack.describe()["StackStatusReason"]
+
+
+@pytest.mark.parametrize(
+    ("type_name", "create", "delete"),
+    [
+        ("AWS::ECS::Cluster", "ecs:CreateCluster", "ecs:DeleteCluster"),
+        ("AWS::EC2::Instance", "ec2:RunInstances", "ec2:TerminateInstances"),
+        ("AWS::IAM::OIDCProvider", "iam:CreateOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider"),
+        (
+            "AWS::ApplicationAutoScaling::ScalableTarget",
+            "application-autoscaling:RegisterScalableTarget",
+            "application-autoscaling:DeregisterScalableTarget",
+        ),
+        ("AWS::FSx::FileSystem", "fsx:CreateFileSystem", "fsx:DeleteFileSystem"),
+    ],
+)
+def test_a_recorded_resource_needs_the_action_that_its_schema_names(type_name: str, create: str, delete: str) -> None:
+    found = handler_of(type_name)
+    assert (found.create, found.delete) == (create, delete)

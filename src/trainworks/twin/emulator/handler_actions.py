@@ -478,8 +478,21 @@ def handler_of(type_name: str) -> Handler:
         return HANDLERS["AWS::CloudFormation::CustomResource"]
     if type_name in HANDLERS:
         return HANDLERS[type_name]
+    if (found := _by_schema(type_name)) is not None:
+        return found
     _, service, name = (*type_name.split("::"), "", "")[:3]
     return _named(_PREFIXES.get(service.lower(), service.lower()), name)
+
+
+def _by_schema(type_name: str) -> Handler | None:
+    """The main action of each handler that AWS's schema of the type lists; None where it lists none."""
+    from trainworks.assembly.schemas import schema  # noqa: PLC0415 - read with the first stack
+
+    found = schema(type_name)
+    if found is None:
+        return None
+    create, update, delete = (found.action(operation) for operation in ("create", "update", "delete"))
+    return Handler(create, update, delete) if create or update or delete else None
 
 
 def _needs(handler: Handler, actions: str, properties: Mapping[str, Any], places: Mapping[str, str]) -> Iterator[Need]:
