@@ -18,7 +18,7 @@ from pathlib import Path
 from trainworks.twin import services as twin_services
 from trainworks.twin.emulator.engine import MINISTACK_VERSION
 from trainworks.twin.emulator.gates import UNGATED
-from trainworks.twin.emulator.members import ledger, reading
+from trainworks.twin.emulator.members import ledger, notes, reading
 from trainworks.twin.emulator.services import SERVICES
 from trainworks.twin.home import Home
 from trainworks.twin.objects import handler as object_handler
@@ -90,6 +90,9 @@ def _compact_section(service: str, entries: Sequence[Entry]) -> list[str]:
         names = [entry.operation for entry in entries if entry.fidelity == fidelity]
         if names:
             lines += [f"{fidelity.capitalize()}: {', '.join(names)}.", ""]
+    kinds = [f"`{key}` begins with {' or '.join(begin)}; " for key, begin in notes.KINDS.get(service, {}).items()]
+    if kinds:
+        lines += ["".join(kinds) + "other values are refused.", ""]
     return lines + _member_table(entries)
 
 

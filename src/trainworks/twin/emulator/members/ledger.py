@@ -17,6 +17,7 @@ from botocore.model import OperationModel
 from trainworks.twin.emulator.members import exceptions, reading
 from trainworks.twin.emulator.members.notes import (
     AS_SERVED,
+    KINDS,
     PRETENDED,
     RECORDED,
     RECORDED_EVERYWHERE,
@@ -55,7 +56,8 @@ class Ledger:
         def allowed(path: str, value: object) -> bool:
             return value in AS_SERVED.get(f"{operation}.{path}", AS_SERVED.get(path, ()))
 
-        return first_refused(tree, params, allowed) if tree else None
+        found = first_refused(tree, params, allowed) if tree else None
+        return found or _unreached(self.scope, operation, params)
 
     def tolerated(self, operation: str, problem: Problem) -> bool:
         """Whether AWS takes what its published model does not."""
@@ -92,6 +94,17 @@ def classified(scope: str, operation: str) -> dict[str, str]:
 def refused_tree(scope: str, operation: str) -> Tree:
     """The members that are refused, without those below another one of them."""
     return tree_of(path for path, fidelity in classified(scope, operation).items() if fidelity == "refused")
+
+
+def _unreached(scope: str, operation: str, params: Mapping[str, Any]) -> str | None:
+    """The member, with its value, that names a target of a kind that nothing is delivered to."""
+    for key, beginnings in KINDS.get(scope, {}).items():
+        named, _, member = key.partition(".")
+        given = params.get(member) if named == operation else None
+        for value in given if isinstance(given, list) else [given]:
+            if isinstance(value, str) and not value.startswith(beginnings):
+                return f"{member}: {value}"
+    return None
 
 
 def _fidelity(scope: str, operation: str, path: str, unread: bool, flat: bool) -> str:

@@ -120,6 +120,17 @@ REFUSED: dict[str, frozenset[str]] = {
     "monitoring": frozenset({"MetricDataQueries.Expression"}),
 }
 
+KINDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "lambda": {"CreateEventSourceMapping.EventSourceArn": ("arn:aws:sqs:", "arn:aws:dynamodb:")},
+    "monitoring": {
+        f"{operation}.{member}": ("arn:aws:sns:",)
+        for operation in ("PutMetricAlarm", "PutCompositeAlarm")
+        for member in ("AlarmActions", "OKActions", "InsufficientDataActions")
+    },
+    "sns": {"Subscribe.Protocol": ("email", "email-json", "http", "https", "lambda", "sms", "sqs")},
+}
+"""How the value of a member begins that says where something is to go: other kinds are reached by nothing."""
+
 PRETENDED: dict[str, frozenset[str]] = {
     "dynamodb": frozenset(
         {
