@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 _log = logging.getLogger(__name__)
-_THREADS = 8
+_THREADS = 3
 _LONG_THREADS = 64
 _LONGEST_SLEEP_SECONDS = 60.0
 _STOP_SECONDS = 3.0
