@@ -5,6 +5,7 @@ connect --> assembly_of (cached) --> deployment_for --> deploy.deployer | deploy
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from trainworks.assembly import CloudAssembly
     from trainworks.deploy.changes import StackChanges
@@ -120,7 +122,7 @@ def up(  # noqa: PLR0917 - one parameter an option
         # The twin is nobody's account: its bootstrap is part of deploying to it.
         bootstrap=bootstrap or environment.is_twin,
     )
-    with view.live(output) as report:
+    with view.live(output) as report, turn_of(environment, clients, report):
         result = deployer.up(
             deployment,
             clients,
@@ -157,7 +159,7 @@ def down(
             stderr().print(view.inventory_text(environment.stack_name, inventory, lost))
             what = " with all that is in it" if lost else ""
             _ask(f"Delete {environment.stack_name} (profile {environment.profile.name.value}){what}?")
-    with view.live(output) as report:
+    with view.live(output) as report, turn_of(environment, clients, report):
         result = teardown.down(environment.stack_name, clients, watch_for(environment, report))
     if output is Output.JSON:
         print_json(view.down_record(result, prices))
@@ -216,6 +218,16 @@ def gate_for(environment: Environment, clients: Clients) -> Callable[[], None]:
         refuse_errors_of(environment, assembly_of(environment, account_id), account_id)
 
     return refuse_errors
+
+
+def turn_of(environment: Environment, clients: Clients, report: Report) -> AbstractContextManager[None]:
+    """This command's turn to change the platform; of each twin and each account and region there is another."""
+    from trainworks.assembly import user_cache_dir
+    from trainworks.deploy.turns import take_turns
+
+    address = hashlib.sha256(clients.cloudformation.meta.endpoint_url.encode()).hexdigest()[:12]
+    name = f"{environment.stack_name}-{clients.account_id}-{environment.region}-{address}"
+    return take_turns(user_cache_dir().parent / "turns", name, report)
 
 
 def watch_for(environment: Environment, report: Report) -> Watch:

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from botocore.exceptions import ClientError
+
 from trainworks.deploy.assets import missing_assets, upload_assets
 from trainworks.deploy.bootstrap import has_bucket
 from trainworks.deploy.change_sets import ChangeSet
@@ -24,12 +26,14 @@ from trainworks.deploy.changes import StackChanges, changes_of_creation
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployment import Deployment
 from trainworks.deploy.executor import Approve, Executor, discard, review
-from trainworks.deploy.faults import explained
+from trainworks.deploy.faults import explained, is_concurrent
 from trainworks.deploy.follow import Watch
 from trainworks.deploy.plan import Permissions, is_unchanged, plan_recovery, plan_update
 from trainworks.deploy.progress import AssetUploaded, Notice
 from trainworks.deploy.stacks import Condition, StackState, deployed_template, describe_stack
 from trainworks.errors import DeployError, RequestError
+
+_CONCURRENT_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +69,31 @@ def up(
     uploaded or changed, only where something would be; what it raises ends the deploy. Raises `DeployError` with the
     first cause when the operation fails, `RequestError` when nothing was started.
     """
-    allowed = allowed or Permissions()
+    executor = Executor(clients, deployment, watch, approve)
     with explained(f"deploying {deployment.stack_name}"):
-        executor = Executor(clients, deployment, watch, approve)
-        state = _come_to_rest(executor, allowed)
-        if state and is_unchanged(state, deployed_template(clients.cloudformation, state.stack_id), deployment):
-            return _result(state, None)
-        gate()
-        missing_buckets = tuple(name for name in deployment.bucket_names if not has_bucket(clients.s3, name))
-        missing = deployment.assets if missing_buckets else missing_assets(clients.s3, deployment.assets)
-        changes: StackChanges | None = None
-        for step in plan_update(state, deployment, missing_buckets, missing, allowed):
-            changes = executor.execute(step) or changes
-        return _result(_described(clients, deployment.stack_name), changes)
+        for _ in range(_CONCURRENT_ATTEMPTS - 1):
+            try:
+                return _up(executor, allowed or Permissions(), gate)
+            except ClientError as error:
+                if not is_concurrent(error):
+                    raise
+                watch.report(Notice("somebody else deploys at this moment: following that, then looking again"))
+                watch.sleep(watch.pacing.longest_seconds)
+        return _up(executor, allowed or Permissions(), gate)
+
+
+def _up(executor: Executor, allowed: Permissions, gate: Callable[[], None]) -> UpResult:
+    clients, deployment = executor.clients, executor.deployment
+    state = _come_to_rest(executor, allowed)
+    if state and is_unchanged(state, deployed_template(clients.cloudformation, state.stack_id), deployment):
+        return _result(state, None)
+    gate()
+    missing_buckets = tuple(name for name in deployment.bucket_names if not has_bucket(clients.s3, name))
+    missing = deployment.assets if missing_buckets else missing_assets(clients.s3, deployment.assets)
+    changes: StackChanges | None = None
+    for step in plan_update(state, deployment, missing_buckets, missing, allowed):
+        changes = executor.execute(step) or changes
+    return _result(_described(clients, deployment.stack_name), changes)
 
 
 def _come_to_rest(executor: Executor, allowed: Permissions) -> StackState | None:

@@ -25,7 +25,7 @@ from trainworks.deploy.plan import (
     UploadAssets,
 )
 from trainworks.deploy.progress import AssetUploaded, ChangesPlanned, Notice
-from trainworks.deploy.stacks import succeeded
+from trainworks.deploy.stacks import Condition, describe_stack, succeeded
 from trainworks.errors import RequestError
 
 Approve = Callable[[StackChanges], bool]
@@ -89,15 +89,28 @@ class Executor:
 
     def _create_toolkit(self, step: CreateToolkit) -> None:
         self._say(f"creating the bucket for templates and assets, {step.bucket_name}")
-        created = self.clients.cloudformation.create_stack(
-            StackName=bootstrap.TOOLKIT_STACK_NAME, TemplateBody=bootstrap.toolkit_template(), OnFailure="DELETE"
-        )
-        stream = EventStream(self.clients.cloudformation, created["StackId"])
+        stream = self._start_toolkit()
+        if stream is None:
+            return
         outcome = follow(
             self.clients, stream, bootstrap.TOOLKIT_STACK_NAME, self.deployment.places, _silent(self.watch)
         )
         if outcome.status != "CREATE_COMPLETE":
             raise outcome.error("the bootstrap")
+
+    def _start_toolkit(self) -> EventStream | None:
+        """The events of the bootstrap, of somebody else's where that began a moment ago; None where it is done."""
+        client = self.clients.cloudformation
+        try:
+            created = client.create_stack(
+                StackName=bootstrap.TOOLKIT_STACK_NAME, TemplateBody=bootstrap.toolkit_template(), OnFailure="DELETE"
+            )
+        except client.exceptions.AlreadyExistsException:
+            state = describe_stack(client, bootstrap.TOOLKIT_STACK_NAME)
+            if state is None or state.condition is not Condition.IN_PROGRESS:
+                return None
+            return EventStream.of_running_operation(client, state.stack_id)
+        return EventStream(client, created["StackId"])
 
     def _apply(self, step: ApplyChangeSet) -> StackChanges | None:
         change_set_type: Literal["CREATE", "UPDATE"] = "CREATE" if step.change_set_type == "CREATE" else "UPDATE"

@@ -38,6 +38,9 @@ _UNKNOWN_KEY = frozenset(
 _FORBIDDEN = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException", "403"}
 )
+_CONCURRENT = frozenset(
+    {"AlreadyExistsException", "InvalidChangeSetStatus", "ChangeSetNotFound", "OperationInProgressException"}
+)
 _THROTTLED = frozenset(
     {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"}
     | {"SlowDown", "RequestThrottled"}
@@ -61,6 +64,13 @@ def is_passing(error: ClientError | BotoCoreError) -> bool:
 def is_missing(error: ClientError) -> bool:
     """Whether an S3 head request or an ECR call found nothing."""
     return error_code(error) in {"404", "NoSuchKey", "NoSuchBucket", "NotFound", "RepositoryNotFoundException"}
+
+
+def is_concurrent(error: ClientError) -> bool:
+    """Whether CloudFormation refused because somebody else works on the same stack at this moment."""
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    is_gone = error_code(error) == "ValidationError" and message.endswith("does not exist")
+    return error_code(error) in _CONCURRENT or "_IN_PROGRESS state" in message or is_gone
 
 
 @contextmanager

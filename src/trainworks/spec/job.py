@@ -20,6 +20,7 @@ Fields follow `CreateTrainingJob` and `SubmitJob`; limits are those of the SageM
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -27,7 +28,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
 from trainworks.errors import ConfigurationError
 from trainworks.spec.toml_lines import line_of
@@ -38,7 +48,6 @@ _Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}$")]
 _Channel = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 _Variable = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=512)]
 _Location = Annotated[str, Field(min_length=1, max_length=1024)]
-_Scalar = bool | int | float | str
 
 
 class _Spec(BaseModel):
@@ -98,13 +107,23 @@ class TrainingJobSpec(_Spec):
     instance_type: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")] = "ml.m5.large"
     instance_count: Annotated[int, Field(ge=1, le=100)] = 1
     volume_size_in_gb: Annotated[int, Field(ge=1, le=16384)] = 30
-    hyperparameters: dict[Annotated[str, Field(min_length=1, max_length=256)], _Scalar] = {}
+    hyperparameters: dict[Annotated[str, Field(min_length=1, max_length=256)], JsonValue] = {}
     metrics: dict[Annotated[str, Field(min_length=1, max_length=255)], str] = {}
     spot: bool = True
     checkpoints: bool | Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$")] = True
     max_runtime_seconds: Annotated[int, Field(ge=1, le=28 * DAY_SECONDS)] | None = None
     max_wait_seconds: Annotated[int, Field(ge=1, le=28 * DAY_SECONDS)] | None = None
     enable_network_isolation: bool = False
+
+    @field_validator("hyperparameters")
+    @classmethod
+    def _values_are_json(cls, hyperparameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name, value in hyperparameters.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except ValueError:
+                raise ValueError(f"{name}: {value!r} is no value that JSON has; give it as text") from None
+        return hyperparameters
 
     @field_validator("metrics")
     @classmethod
@@ -170,6 +189,8 @@ class BatchJobSpec(_Spec):
 JobSpec = TrainingJobSpec | BatchJobSpec
 _Kind = TypeVar("_Kind", TrainingJobSpec, BatchJobSpec)
 _KINDS = ("training_job", "batch_job")
+_TYPE_PARTS = frozenset({"bool", "int", "float", "str", "list", "dict", "[key]"})
+"""What pydantic puts into the place of an error that is no key of the file."""
 
 
 def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> JobSpec:
@@ -232,8 +253,20 @@ def _build(kind: type[_Kind], values: dict[str, Any], base: Path, place: _Place)
 
 
 def _explained(kind: type[BaseModel], error: ValidationError, place: _Place) -> ConfigurationError:
-    details = error.errors(include_url=False)[0]
-    keys = tuple(str(part) for part in details["loc"] if part not in ("bool", "int", "float", "str", "[key]"))
+    """All that is wrong, at once; where one value may be of several types, one problem."""
+    found: dict[tuple[str, ...], ConfigurationError] = {}
+    for details in error.errors(include_url=False):
+        keys = tuple(str(part) for part in details["loc"] if isinstance(part, int) or part not in _TYPE_PARTS)
+        found.setdefault(keys, _explained_one(kind, keys, details, place))
+    if len(found) == 1:
+        return next(iter(found.values()))
+    lines = [f"  {each.message} (fix: {each.fix})" for each in found.values()]
+    return ConfigurationError("\n".join([f"{len(found)} values are wrong:", *lines]), fix="correct each of them")
+
+
+def _explained_one(
+    kind: type[BaseModel], keys: tuple[str, ...], details: ErrorDetails, place: _Place
+) -> ConfigurationError:
     if details["type"] == "extra_forbidden":
         allowed = sorted(set(kind.model_fields) - {"base_dir"})
         close = get_close_matches(keys[-1], allowed, 1)
@@ -248,7 +281,7 @@ def _explained(kind: type[BaseModel], error: ValidationError, place: _Place) -> 
     if "pattern" in context:
         allowed_text = f"text matching {context['pattern']}"
     else:
-        allowed_text = details["msg"].removeprefix("Input should be ")
+        allowed_text = details["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     return place.error(keys, f"is {details['input']!r}; allowed: {allowed_text}", "give an allowed value")
 
 

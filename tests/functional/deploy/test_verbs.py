@@ -130,3 +130,20 @@ def test_up_refuses_templates_with_errors_before_it_touches_anything(
     assert checked.returncode == 1
     found = {each["place"] for each in json.loads(checked.stdout)["findings"] if each["code"] == "TW21"}
     assert "Storage/ModelBucket" in found
+
+
+def test_two_ups_at_the_same_moment_both_end_well(tmp_path: Path) -> None:
+    with temporary_twin() as fresh:
+        environment = {
+            **os.environ, "TRAINWORKS_HOME": str(fresh.home.root), "XDG_CACHE_HOME": str(tmp_path),
+            "ENVIRONMENT_SUFFIX": "twice",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "trainworks.cli.main", "up", "--output", "json"]
+        assert _run(environment, "synth").returncode == 0  # so that both begin at the same moment
+        both = [
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        ended = [(*each.communicate(timeout=240), each.returncode) for each in both]
+    assert [code for _, _, code in ended] == [0, 0], [error[-1500:] for _, error, _ in ended]
+    assert {json.loads(output)["status"] for output, _, _ in ended} <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
