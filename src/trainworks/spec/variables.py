@@ -63,6 +63,8 @@ VARIABLES: Mapping[str, Variable] = {
         Variable("TRAINWORKS_ARRAY_SIZE", "how many children the batch job has", is_internal=True),
         Variable("TRAINWORKS_DATASET_BUCKET", "the platform's bucket of datasets, in a batch job", is_internal=True),
         Variable("TRAINWORKS_MODEL_BUCKET", "the platform's bucket of models, in a batch job", is_internal=True),
+        Variable("TRAINWORKS_LAYERS_ROOT", "where a function's layers are, until its code runs", is_internal=True),
+        Variable("TRAINWORKS_RUNTIME_PACKAGES", "where boto3 is for a function, until its code runs", is_internal=True),
     )
 }
 

@@ -14,12 +14,14 @@ def statements(draft: Draft, role: str) -> list[dict[str, Any]]:
 
 def without(draft: Draft, role: str, *actions: str) -> Draft:
     """The role without the actions."""
-    for policy in draft.properties(role)["Policies"]:
+    policies = draft.properties(role)["Policies"]
+    for policy in policies:
         document = policy["PolicyDocument"]
         for statement in document["Statement"]:
             listed = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             statement["Action"] = [action for action in listed if action not in actions]
         document["Statement"] = [statement for statement in document["Statement"] if statement["Action"]]
+    policies[:] = [policy for policy in policies if policy["PolicyDocument"]["Statement"]]
     return draft
 
 

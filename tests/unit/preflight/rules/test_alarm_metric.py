@@ -96,8 +96,9 @@ def test_a_metric_filter_makes_its_metric() -> None:
 
 
 def test_a_role_that_may_put_metrics_makes_the_namespace_known() -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = {
-        "AssumeRolePolicyDocument": {"Statement": []},
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
         "Policies": [
             {
                 "PolicyName": "p",
