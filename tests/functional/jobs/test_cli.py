@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,15 @@ def test_wrong_requests_are_exit_code_2(run: Run, arguments: list[str], said: st
     assert said in done.stderr and "fix: " in done.stderr
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Commands hear Ctrl-C: those of tests that were started in the background inherit that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
     environment: dict[str, str], run: Run, script: Any, platform: Platform
 ) -> None:
@@ -142,6 +151,7 @@ def test_a_twin_that_does_not_run_says_so(run: Run, environment: dict[str, str],
     assert "the twin is not running" in done.stderr and "trainworks twin start" in done.stderr
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_job_that_fits_no_host_is_said_to_wait_with_the_reason_and_stays(
     environment: dict[str, str], run: Run, platform: Platform
 ) -> None:
