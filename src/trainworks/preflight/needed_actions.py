@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.aws_registries import is_of_aws
 from trainworks.preflight.conditions import Context
 from trainworks.preflight.permissions import Answer, Permissions
 from trainworks.preflight.role_uses import RoleUse, Tasks, event_targets
-from trainworks.preflight.workloads import SageMakerJob
+from trainworks.preflight.workloads import Model, SageMakerJob
 from trainworks.preflight.workloads.jobs import settled
 from trainworks.preflight.workloads.values import table, text
 from trainworks.spec.role_actions import PULL, ROLE_NEEDS, Need, When, Workload
@@ -92,10 +93,21 @@ def _parts(graph: Graph, use: RoleUse) -> Iterator[Needed | None]:
 
 
 def _without_image(use: RoleUse) -> bool:
-    """Whether a training job names an algorithm instead of an image: AWS brings the image then."""
-    return isinstance(use.record, SageMakerJob) and "AlgorithmName" in table(
-        use.record.request.get("AlgorithmSpecification")
-    )
+    """Whether no image is known that the role has to pull: AWS brings an algorithm's, and its own are open to all.
+
+    A part of a request that names no image has one of the account's when the job is submitted.
+    """
+    if isinstance(use.record, SageMakerJob):
+        specification = table(use.record.request.get("AlgorithmSpecification"))
+        if "AlgorithmName" in specification:
+            return True
+        application = table(use.record.request.get("AppSpecification"))
+        images = [text(each) for each in (specification.get("TrainingImage"), application.get("ImageUri")) if each]
+    elif isinstance(use.record, Model):
+        images = list(use.record.images)
+    else:
+        return False
+    return bool(images) and all(isinstance(each, Unknown) or is_of_aws(each) for each in images)
 
 
 def _starts_tasks(use: RoleUse) -> bool:
@@ -231,10 +243,21 @@ def _targets(graph: Graph, rule: Resource, role: Resource) -> Iterator[Needed | 
         action = TARGETS.get(found.type) if found else None
         if action == "ecs:RunTask":
             yield Needed(action, _arns(graph, table(target.get("EcsParameters")).get("TaskDefinitionArn")))
-            yield Needed("iam:PassRole")
+            yield from _passed_to_tasks(graph, table(target.get("EcsParameters")).get("TaskDefinitionArn"))
             yield Needed("ecs:TagResource", is_required=False)
         else:
             yield Needed(action, _arns(graph, target.get("Arn"))) if action else None
+
+
+def _passed_to_tasks(graph: Graph, task_definition: object) -> Iterator[Needed]:
+    """The roles of a task definition; one of which nothing is known may name none."""
+    found = graph.owner(task_definition)
+    if found is None or found.type != "AWS::ECS::TaskDefinition":
+        yield Needed("iam:PassRole", is_required=False)
+        return
+    for name in ("TaskRoleArn", "ExecutionRoleArn"):
+        if found.get(name) is not None:
+            yield Needed("iam:PassRole", _arns(graph, found.get(name)))
 
 
 def _arns(graph: Graph, value: object) -> tuple[str, ...]:

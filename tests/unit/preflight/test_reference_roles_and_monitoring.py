@@ -63,10 +63,10 @@ def test_the_dashboard_stays_empty(graph: Graph) -> None:
 
 
 def test_the_notebook_passes_any_role_and_training_may_do_anything_in_sagemaker(graph: Graph) -> None:
-    errors = [each for each in _found(graph, broad_permission.RULE) if each.is_error]
-    assert {(each.place, each.value) for each in errors} == {
-        ("SageMakerStack/NotebookExecutionRole", "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"),
-        ("SageMakerStack/TrainingJobRole", '["sagemaker:*"]'),
+    found = _found(graph, broad_permission.RULE)
+    assert {(each.place, each.value, each.is_error) for each in found} >= {
+        ("SageMakerStack/NotebookExecutionRole", "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess", False),
+        ("SageMakerStack/TrainingJobRole", '["sagemaker:*"]', True),
     }
 
 

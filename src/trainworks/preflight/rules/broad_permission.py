@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
@@ -11,7 +12,7 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.iam_actions import may_need_any_resource
 from trainworks.preflight.managed_policies import managed_policy_name, too_broad
 from trainworks.preflight.permissions import permissions_of
-from trainworks.preflight.policy import Statement, statements_of
+from trainworks.preflight.policy import Statement, service_principals, statements_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.wildcards import covers_action
@@ -26,10 +27,14 @@ _SLIGHT = (
     "*:Describe*",
     "*:List*",
     "ec2:*NetworkInterface*",
+    "ec2:*PrivateIpAddresses",
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
     "ecr:GetDownloadUrlForLayer",
 )
+_READS = ("iam:Get*", "iam:List*", "iam:Simulate*")
+_OF_CDK = ("BucketNotificationsHandler", "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8a")
+"""Parts of the places of what the CDK itself adds: who uses it cannot edit the statement."""
 _IDENTITIES = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
 
 
@@ -37,11 +42,25 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
     for identity in graph.of_type(*_IDENTITIES):
         yield from _managed(graph, identity)
-        yield from _faults(identity, permissions_of(graph).inline(identity))
+        statements = permissions_of(graph).inline(identity)
+        yield from _faults(identity, (each for each in statements if not _sends_texts(graph, identity, each)))
     for function in graph.of_type("AWS::Serverless::Function"):
         yield from _serverless(function)
     for policy in graph.of_type(*_POLICIES):
-        yield from _faults(policy, statements_of(policy.get("PolicyDocument"), policy))
+        faults = _faults(policy, statements_of(policy.get("PolicyDocument"), policy))
+        if any(mark in policy.place for mark in _OF_CDK):
+            faults = (replace(each, severity=Severity.WARNING) for each in faults)
+        yield from faults
+
+
+def _sends_texts(graph: Graph, identity: Resource, statement: Statement) -> bool:
+    """Whether the statement lets Cognito send texts: a phone number has no ARN, so nothing bounds it."""
+    trusted = [
+        service
+        for each in (permissions_of(graph).trust(identity) if identity.type == "AWS::IAM::Role" else ())
+        for service in service_principals(each.principal)
+    ]
+    return "cognito-idp.amazonaws.com" in trusted and {each.lower() for each in statement.actions} == {"sns:publish"}
 
 
 def _managed(graph: Graph, identity: Resource) -> Iterator[Fault]:
@@ -59,6 +78,8 @@ def _by_aws(at: Resource, name: str, written: object) -> Iterator[Fault]:
             f"AWS's policy {name} {reason}",
             written,
             "write the statements that it needs, on the resources that it needs",
+            # Nothing fails, and many stacks run with them.
+            Severity.WARNING,
         )
 
 
@@ -134,7 +155,9 @@ def is_whole_service(action: str) -> bool:
 
 def _is_grave(action: str) -> bool:
     """Whether on all resources it opens data, secrets, code or rights; AWS's own examples bind nothing else either."""
-    return action.partition(":")[0].lower() in _GRAVE and not any(covers_action(each, action) for each in _SLIGHT)
+    return action.partition(":")[0].lower() in _GRAVE and not any(
+        covers_action(each, action) for each in (*_SLIGHT, *_READS)
+    )
 
 
 def _meaning(action: str) -> str:
@@ -157,11 +180,13 @@ def _passes_roles(action: str) -> bool:
 
 def _pass_role(statement: Statement) -> Iterator[Excess]:
     patterns = [each for each in statement.resources if "*" in each or "?" in each]
+    is_free = bool(statement.not_resources) or any(not _has_prefix(each) for each in patterns)
     if patterns or statement.not_resources:
         yield Excess(
             f"passes any role that {_which(patterns)}: who may use it becomes the most powerful of them",
             patterns or list(statement.not_resources),
             "name the ARN of each role in full",
+            Severity.ERROR if is_free else Severity.WARNING,
         )
     if not any(
         key == "iam:passedtoservice" and operator in ("stringequals", "stringlike", "stringequalsignorecase")
@@ -172,8 +197,14 @@ def _pass_role(statement: Statement) -> Iterator[Excess]:
             list(statement.resources),
             'add the condition {"StringEquals": {"iam:PassedToService": "<the service>.amazonaws.com"}}',
             # A role named in full goes to no other service than those it trusts.
-            Severity.ERROR if patterns or statement.not_resources else Severity.WARNING,
+            Severity.ERROR if is_free else Severity.WARNING,
         )
+
+
+def _has_prefix(pattern: str) -> bool:
+    """Whether the pattern of ARNs says how the names of the roles begin."""
+    _, role, name = pattern.partition(":role/")
+    return bool(role) and not name.startswith(("*", "?"))
 
 
 def _which(patterns: Sequence[str]) -> str:

@@ -30,6 +30,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
                 "is deleted with its stack but not emptied: once it holds an image, the deletion of the stack fails",
                 f"DeletionPolicy {repository.deletion_policy}, EmptyOnDelete false",
                 "EmptyOnDelete: true, or DeletionPolicy: Retain",
+                Severity.WARNING,
             )
 
 

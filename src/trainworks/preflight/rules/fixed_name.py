@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
@@ -12,6 +12,30 @@ from trainworks.preflight.settings import Settings
 from trainworks.preflight.stateful import STATEFUL
 
 _MAX_SHOWN = 4
+_PARENTS: Mapping[str, frozenset[str]] = {
+    "AWS::ApiGateway::Model": frozenset({"RestApiId"}),
+    "AWS::ApiGateway::RequestValidator": frozenset({"RestApiId"}),
+    "AWS::ApiGateway::Stage": frozenset({"RestApiId"}),
+    "AWS::AutoScaling::LifecycleHook": frozenset({"AutoScalingGroupName"}),
+    "AWS::CodeDeploy::DeploymentGroup": frozenset({"ApplicationName"}),
+    "AWS::Cognito::UserPoolClient": frozenset({"UserPoolId"}),
+    "AWS::Cognito::UserPoolGroup": frozenset({"UserPoolId"}),
+    "AWS::EC2::SecurityGroup": frozenset({"VpcId"}),
+    "AWS::EKS::FargateProfile": frozenset({"ClusterName"}),
+    "AWS::EKS::Nodegroup": frozenset({"ClusterName"}),
+    "AWS::EventSchemas::Schema": frozenset({"RegistryName"}),
+    "AWS::Glue::Table": frozenset({"CatalogId", "DatabaseName", "TableInput.Name"}),
+    "AWS::Logs::LogStream": frozenset({"LogGroupName"}),
+    "AWS::Logs::MetricFilter": frozenset({"LogGroupName"}),
+    "AWS::Logs::SubscriptionFilter": frozenset({"LogGroupName"}),
+    "AWS::ServiceDiscovery::Service": frozenset({"NamespaceId"}),
+    "AWS::Timestream::Table": frozenset({"DatabaseName"}),
+}
+"""What a name is unique within: with another parent the new resource has its name in another namespace."""
+_PART_OF_NAME = frozenset({"Path"})
+"""Of IAM: who changes it renames the resource."""
+_FILES_ONLY = frozenset({"AWS::SageMaker::NotebookInstance"})
+"""Holds data, but no other resource depends on it, and its update rolls back untouched."""
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
@@ -28,6 +52,8 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
 def pinned_properties(resource: Resource, known: NamedType) -> list[str]:
     """The properties that the template sets and that only a replacement can change."""
     found = [path for path in (*known.create_only, *known.may_replace) if resource.get(*path.split(".")) is not None]
+    within = _PARENTS.get(resource.type, frozenset()) | _PART_OF_NAME
+    found = [path for path in found if path not in within]
     # `EncryptionConfiguration` says it all when `EncryptionConfiguration.KmsKey` is there too.
     return [path for path in found if not any(path.startswith(f"{other}.") for other in found)]
 
@@ -40,7 +66,7 @@ def _fault(resource: Resource, known: NamedType, pinned: list[str]) -> Fault:
         "one is deleted, so it fails because the name is taken",
         resource.get(known.name),
         f"leave out {known.name}: CloudFormation makes a unique one, and outputs tell it",
-        Severity.ERROR if resource.type in STATEFUL else Severity.WARNING,
+        Severity.ERROR if resource.type in STATEFUL and resource.type not in _FILES_ONLY else Severity.WARNING,
     )
 
 

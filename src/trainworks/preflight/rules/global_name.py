@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.assembly.physical_ids import TOKEN
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
@@ -33,12 +36,18 @@ _SPACES: Mapping[str, _Space] = {
 }
 
 
+_HASH = re.compile(r"(?=[0-9a-z]*[0-9])(?=[0-9a-z]*[a-z])[0-9a-z]{6,}$")
+"""The end of a name that a program made: it may be a digest of account and region, which a template cannot show."""
+
+
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
     for resource in graph.of_type(*_SPACES):
         space = _SPACES[resource.type]
         name = resource.get(*space.property_.split("."))
         if not isinstance(name, str) or isinstance(name, Unknown) or _is_regional(resource):
+            continue
+        if _is_of_one_stack(resource, space, name):
             continue
         missing = _missing(graph, name, space)
         if missing:
@@ -50,6 +59,12 @@ def _is_regional(resource: Resource) -> bool:
     return bool(resource.get("BucketNamespace") == "account-regional")
 
 
+def _is_of_one_stack(resource: Resource, space: _Space, name: str) -> bool:
+    """Whether a part of the name is in no other stack: of the stack's id, or of an id that AWS makes up."""
+    written = resource.raw.get("Properties", {}).get(space.property_.partition(".")[0])
+    return "AWS::StackId" in json.dumps(written) or TOKEN.search(name) is not None
+
+
 def _missing(graph: Graph, name: str, space: _Space) -> list[str]:
     needed = {"the account": graph.account, "the region": graph.region}
     if not space.worldwide:
@@ -59,6 +74,15 @@ def _missing(graph: Graph, name: str, space: _Space) -> list[str]:
 
 def _fault(resource: Resource, space: _Space, name: str, missing: list[str]) -> Fault:
     lacks = " and ".join(missing)
+    if space.worldwide and _HASH.search(name):
+        return Fault(
+            resource,
+            f"{space.property_} must be unique in the world and does not show {lacks}: unless its "
+            "ending is made of them, the second deployment fails",
+            name,
+            f"leave out {space.property_}, or put {lacks} into it",
+            Severity.WARNING,
+        )
     if space.worldwide:
         return Fault(
             resource,
@@ -66,6 +90,8 @@ def _fault(resource: Resource, space: _Space, name: str, missing: list[str]) -> 
             "somebody else has the name, fails",
             name,
             f"leave out {space.property_}, or put {lacks} into it",
+            # With the account in it nobody else has the name: a second region is all that fails.
+            Severity.WARNING if missing == ["the region"] else None,
         )
     return Fault(
         resource,
@@ -80,7 +106,7 @@ def _fault(resource: Resource, space: _Space, name: str, missing: list[str]) -> 
 RULE = Rule(
     code="TW20",
     severity=Severity.ERROR,
-    title="a name that is unique worldwide without account and region (warning: in the account without region)",
+    title="a name that is unique worldwide without the account (warning: without the region, or with a made-up ending)",
     origin="The same template in a second account or region fails with `already exists`, long after it was tested.",
     find=find,
 )

@@ -28,13 +28,20 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
 
 def _without_effect(graph: Graph, alarm: Resource) -> Iterator[Fault]:
     if flag(alarm.get("ActionsEnabled")) is False:
-        yield Fault(alarm, "its actions are switched off: it tells nobody", "ActionsEnabled: false", "leave it out")
+        yield Fault(
+            alarm,
+            "its actions are switched off: it tells nobody",
+            "ActionsEnabled: false",
+            "leave it out",
+            Severity.WARNING,
+        )
     elif not any(texts(alarm.get(name)) for name in _ACTIONS) and not _read_by_others(graph, alarm):
         yield Fault(
             alarm,
             "has no action, and nothing else reads it: it tells nobody",
             "AlarmActions",
             "an SNS topic in AlarmActions",
+            Severity.WARNING,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,6 +35,10 @@ IN_DOCUMENTS: Mapping[str, int] = {
 """Characters at most, by the key of a SageMaker request in a state machine or another JSON document."""
 
 
+_ROOM_FOR_A_STACK_NAME = 24
+"""Characters that a template should leave for the name of its stack; less is told."""
+
+
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
     for resource in graph.resources:
@@ -50,8 +55,34 @@ def _physical_name(graph: Graph, resource: Resource) -> Iterator[Fault]:
     if known is None or limit is None:
         return
     name = resource.get(known.name)
-    if _is_too_long(graph, name, limit, resource):
+    if isinstance(name, str) and _holds_a_stack_name_to_come(graph, resource, known.name, name):
+        yield from _with_stack_name(resource, known.name, name, limit)
+    elif _is_too_long(graph, name, limit, resource):
         yield _fault(resource, known.name, name, limit)
+
+
+def _holds_a_stack_name_to_come(graph: Graph, resource: Resource, property_: str, name: str) -> bool:
+    """Whether the name has the name of a stack in it that nobody has given yet: a template's file says none."""
+    if graph.termination_protection(resource.stack) is not None or isinstance(name, Unknown):
+        return False
+    written = json.dumps(resource.raw.get("Properties", {}).get(property_))
+    return resource.stack in name and ("AWS::StackName" in written or bool(resource.way))
+
+
+def _with_stack_name(resource: Resource, property_: str, name: str, limit: int) -> Iterator[Fault]:
+    """From which length of the stack's name on the name is refused."""
+    times = name.count(resource.stack)
+    rest = len(name) - times * len(resource.stack)
+    longest = max(0, (limit - rest) // times)
+    if longest < _ROOM_FOR_A_STACK_NAME:
+        yield Fault(
+            resource,
+            f"{property_} has {rest} characters beside the stack's name, and {limit} are allowed: a stack name of "
+            f"{longest + 1} or more characters fails",
+            name,
+            f"shorten it, or leave {property_} to CloudFormation",
+            Severity.WARNING if longest else Severity.ERROR,
+        )
 
 
 def _is_too_long(graph: Graph, name: object, limit: int, owner: Resource | None = None) -> bool:

@@ -37,16 +37,19 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
 def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:
     """One fault for all uses of a kind that lack the same."""
     permissions = permissions_of(graph).of(role)
-    lacking: dict[tuple[str, tuple[Needed, ...]], list[str]] = defaultdict(list)
+    lacking: dict[tuple[Workload | None, str, tuple[Needed, ...]], list[str]] = defaultdict(list)
     for use in uses:
         missing = tuple(
             needed
             for needed in needed_of(graph, use)
             if needed.is_required and needed.granted(permissions) is Answer.NO
         )
-        if missing:
-            lacking[use.title, missing].append(use.at if isinstance(use.at, str) else use.at.place)
-    for (title, missing), places in lacking.items():
+        place = use.at if isinstance(use.at, str) else use.at.place
+        for works in (False, True):
+            part = tuple(each for each in missing if _works_without(use.workload, each.action) is works)
+            if part:
+                lacking[use.workload, use.title, part].append(place)
+    for (workload, title, missing), places in lacking.items():
         actions = list(dict.fromkeys(needed.action for needed in missing))
         where = next((needed.resources[0] for needed in missing if needed.resources), "")
         yield Fault(
@@ -54,13 +57,15 @@ def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Faul
             f"the role of the {title} {', '.join(places)} lacks {', '.join(actions)}{f' on {where}' if where else ''}",
             actions,
             f"allow {', '.join(actions)}",
-            Severity.WARNING if _only_logs(title, actions) else None,
+            Severity.WARNING if _works_without(workload, actions[0]) else None,
         )
 
 
-def _only_logs(title: str, actions: list[str]) -> bool:
-    """Whether a function works without: it runs, and nobody sees what it says."""
-    return title == Workload.FUNCTION.value and all(action.startswith("logs:") for action in actions)
+def _works_without(workload: Workload | None, action: str) -> bool:
+    """Whether nothing fails without: a function runs unheard, and what SageMaker runs may lose its metrics."""
+    if workload is Workload.FUNCTION:
+        return action.startswith("logs:")
+    return action == "cloudwatch:PutMetricData"
 
 
 def _missing_data(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:

@@ -29,13 +29,36 @@ def findings(graph: Graph, memory: Path, tell: Callable[[str], None]) -> Iterato
         for way in graph.ways(stack)
         if (file := graph.file(stack, way))
     }
-    for match in _matches(list(templates), graph.region, memory, tell) if templates else ():
+    matches = list(_matches(list(templates), graph.region, memory, tell)) if templates else []
+    for match in _without_wrong_alternatives(matches):
         stack, way = templates[match["Filename"]]
         path = [str(step) for step in match["Location"].get("Path") or ()]
         resource = resources.get((stack, way, path[1])) if path[:1] == ["Resources"] and len(path) > 1 else None
+        if resource is not None and _is_older_name_of_event(resource, path):
+            continue
         severity = _SEVERITIES.get(match["Level"])
         if severity is not None:
             yield _finding(match, severity, resource, path)
+
+
+def _without_wrong_alternatives(matches: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Where a value is none of several forms (E3017), what it lacks for each of these is no fault of its own."""
+    refused = [_where(match) for match in matches if match["Rule"]["Id"] == "E3017"]
+    for match in matches:
+        where = _where(match)
+        if match["Rule"]["Id"] == "E3017" or not any(where[: len(each)] == each for each in refused):
+            yield match
+
+
+def _where(match: Mapping[str, Any]) -> tuple[str, ...]:
+    return (match["Filename"], *(str(step) for step in match["Location"].get("Path") or ()))
+
+
+def _is_older_name_of_event(resource: Resource, path: list[str]) -> bool:
+    """SAM still takes `CloudWatchEvent` for `EventBridgeRule`; the schema that cfn-lint has of SAM does not know it."""
+    if not resource.type.startswith("AWS::Serverless::") or path[2:4] != ["Properties", "Events"] or len(path) < 5:
+        return False
+    return bool(resource.get("Events", path[4], "Type") == "CloudWatchEvent")
 
 
 def _finding(match: Mapping[str, Any], severity: Severity, resource: Resource | None, path: list[str]) -> Finding:

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.unit.preflight.draft import Draft, draft_of, nothing, only
+from trainworks.assembly.graph import load_graph
+from trainworks.preflight.checker import check
 from trainworks.preflight.rules.name_length import RULE
+from trainworks.preflight.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -50,6 +54,25 @@ def test_a_name_that_is_decided_when_it_runs() -> None:
     draft = draft_of({"Machine": machine})
     definition = {"States": {"T": {"Parameters": {"TrainingJobName": "$." + "t" * 70}}}}
     draft.properties("Machine")["DefinitionString"] = json.dumps(definition)
+    nothing(draft)
+
+
+@pytest.mark.parametrize(("rest", "told"), [(57, 7), (63, 1), (70, 1)])
+def test_the_stacks_name_is_not_known_yet(tmp_path: Path, rest: int, told: int) -> None:
+    model = {
+        "Type": "AWS::SageMaker::Model",
+        "Properties": {"ModelName": {"Fn::Sub": "${AWS::StackName}" + "r" * rest}},
+    }
+    template = tmp_path / "a-long-name-of-a-file.json"
+    template.write_text(json.dumps({"Resources": {"Model": model}}))
+    (found,) = [each for each in check(load_graph(template), Settings()).findings if each.code == RULE.code]
+    assert f"a stack name of {told} or more characters fails" in found.message
+    assert found.is_error is (rest >= 63)
+
+
+def test_a_short_rest_leaves_room_for_a_stacks_name() -> None:
+    draft = draft_of({"Role": {"Type": "AWS::SageMaker::Model"}})
+    draft.properties("Role")["ModelName"] = {"Fn::Sub": "${AWS::StackName}-model"}
     nothing(draft)
 
 

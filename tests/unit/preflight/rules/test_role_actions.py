@@ -28,7 +28,7 @@ Platform = Callable[[str], Draft]
 )
 def test_a_needed_action_is_missing(platform: Platform, role: str, action: str) -> None:
     (found,) = only(without(platform("prod"), role, action), RULE)
-    assert found.is_error
+    assert found.is_error is (action != "cloudwatch:PutMetricData")  # a job without loses its metrics alone
     assert found.place == role
     assert action in found.message
 
