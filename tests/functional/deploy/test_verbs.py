@@ -140,10 +140,13 @@ def test_two_ups_at_the_same_moment_both_end_well(tmp_path: Path) -> None:
         }  # fmt: skip
         command = [sys.executable, "-m", "trainworks.cli.main", "up", "--output", "json"]
         assert _run(environment, "synth").returncode == 0  # so that both begin at the same moment
-        both = [
-            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for _ in range(2)
-        ]
-        ended = [(*each.communicate(timeout=240), each.returncode) for each in both]
-    assert [code for _, _, code in ended] == [0, 0], [error[-1500:] for _, error, _ in ended]
-    assert {json.loads(output)["status"] for output, _, _ in ended} <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+        # Into files: a pipe that nobody reads would hold up the one whose turn it is.
+        both = []
+        for number in range(2):
+            with (tmp_path / f"out{number}").open("w") as out, (tmp_path / f"err{number}").open("w") as err:
+                both.append(subprocess.Popen(command, env=environment, stdout=out, stderr=err))
+        codes = [each.wait(timeout=240) for each in both]
+    assert codes == [0, 0], [(tmp_path / f"err{number}").read_text()[-1500:] for number in range(2)]
+    said = [json.loads((tmp_path / f"out{number}").read_text()) for number in range(2)]
+    assert [each["status"] for each in said] == ["CREATE_COMPLETE", "CREATE_COMPLETE"]
+    assert sorted(each["changed"] for each in said) == [False, True]

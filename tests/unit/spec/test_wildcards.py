@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.doctor.policies import _matches
 from trainworks.preflight.wildcards import covers
+from trainworks.spec.iam.matching import matches
 from trainworks.spec.wildcards import wildcard_pattern
 
 
@@ -18,11 +18,11 @@ def test_wildcards_match_as_a_chain_of_any_text_does(pattern: str, text: str) ->
     naive = "".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in pattern)
     expected = re.fullmatch(naive, text, re.DOTALL) is not None
     assert (re.fullmatch(wildcard_pattern(pattern), text, re.DOTALL) is not None) == expected
-    assert _matches(pattern, text) == expected
+    assert matches(pattern, text) == expected
 
 
-def test_a_long_text_that_just_misses_takes_no_time() -> None:
-    started = time.perf_counter()
+@pytest.mark.timeout(60)
+def test_a_long_text_that_just_misses_is_decided() -> None:
+    """By backtracking it would take longer than anybody waits."""
     assert not covers("a*" * 30 + "b", "a" * 2000)
-    assert not _matches("a*" * 30 + "b", "a" * 2000)
-    assert time.perf_counter() - started < 2.0
+    assert not matches("a*" * 30 + "b", "a" * 2000)
