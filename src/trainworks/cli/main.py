@@ -19,8 +19,8 @@ from trainworks.cli.verbs import overview
 
 INTERRUPTED = 130
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
-"""What a command imports stays until its end: looking through it for garbage, 700 objects at a time as Python does by
-default, is a fifth of its time."""
+"""What a command imports stays until its end: to look through it for garbage 700 objects at a time, as Python does by
+default, is time for nothing."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
