@@ -26,6 +26,8 @@ class Unit(StrEnum):
     ALARM_MONTH = "alarm-month"
     DASHBOARD_MONTH = "dashboard-month"
     METRIC_MONTH = "metric-month"
+    IOPS_MONTH = "IOPS-month"
+    MIB_S_MONTH = "MiB/s-month"
     SECRET_MONTH = "secret-month"  # noqa: S105 - a unit
     THOUSAND_REQUESTS = "1,000 requests"
     THOUSAND_TRANSITIONS = "1,000 transitions"
@@ -52,6 +54,8 @@ UNITS: dict[str, Unit] = {
     "dynamodb.write_capacity": Unit.HOUR,
     "ebs.gp2": Unit.GB_MONTH,
     "ebs.gp3": Unit.GB_MONTH,
+    "ebs.gp3.iops": Unit.IOPS_MONTH,
+    "ebs.gp3.throughput": Unit.MIB_S_MONTH,
     "ec2.on_demand.": Unit.HOUR,
     "ec2.spot.": Unit.HOUR,
     "ecr.storage": Unit.GB_MONTH,

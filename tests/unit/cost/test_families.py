@@ -30,6 +30,8 @@ BAND = {"Id": "e1", "Expression": "ANOMALY_DETECTION_BAND(m1, 2)"}
         ("AWS::KMS::Key", {"EnableKeyRotation": True}, "1.00"),
         ("AWS::SecretsManager::Secret", {}, "0.40"),
         ("AWS::EC2::Volume", {"VolumeType": "gp3", "Size": 100}, "8.00"),
+        ("AWS::EC2::Volume", {"VolumeType": "gp3", "Size": 100, "Iops": 3000, "Throughput": 125}, "8.00"),
+        ("AWS::EC2::Volume", {"VolumeType": "gp3", "Size": 100, "Iops": "6000", "Throughput": 500}, "38.00"),
         ("AWS::CloudWatch::Dashboard", {}, "3.00"),
         ("AWS::CloudWatch::Alarm", {"MetricName": "A", "Period": 300}, "0.10"),
         ("AWS::CloudWatch::Alarm", {"MetricName": "A", "Period": 10}, "0.30"),

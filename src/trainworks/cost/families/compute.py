@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.cost.families.storage import disk
 from trainworks.cost.metering import BY_USE, Assumptions, Choice, Meter, Reading, Unmetered, items, meter, whole_number
 from trainworks.cost.money import HOURS_PER_MONTH
 from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
@@ -91,8 +91,8 @@ def _what_hosts_bring(resource: Resource, graph: Graph) -> Iterator[Reading]:
         interface.get("AssociatePublicIpAddress") is True for interface in interfaces
     ):
         yield meter("public IPv4 address of each host", "vpc.public_ipv4")
-    for disk in items(template.get("LaunchTemplateData", "BlockDeviceMappings")) if template is not None else []:
-        volume = disk.get("Ebs")
+    for mapping in items(template.get("LaunchTemplateData", "BlockDeviceMappings")) if template is not None else []:
+        volume = mapping.get("Ebs")
         kind = volume.get("VolumeType", "gp2") if isinstance(volume, Mapping) else "gp2"
         yield Meter(f"{kind} volume of each host", (f"ebs.{kind}",) if kind in ("gp2", "gp3") else (), BY_USE)
 
@@ -122,13 +122,10 @@ def instance(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iter
     yield meter(f"instance {kind}", f"ec2.on_demand.{kind}", HOURS_PER_MONTH)
     mappings = items(resource.get("BlockDeviceMappings"))
     disks = [each["Ebs"] for each in mappings if isinstance(each.get("Ebs"), Mapping)]
-    for disk in disks:
-        size = whole_number(disk.get("VolumeSize"))
-        if size is None:
-            yield Unmetered("the size of a volume is its image's")
+    for each in disks:
+        if "VolumeSize" in each:
+            yield from disk(each, "VolumeSize")
         else:
-            yield meter(
-                f"{size} GB of {disk.get('VolumeType', 'gp2')}", f"ebs.{disk.get('VolumeType', 'gp2')}", Decimal(size)
-            )
+            yield Unmetered("the size of a volume is its image's")
     if not disks:
         yield Unmetered("the size of its root volume is its image's")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.cost.metering import Assumptions, Reading, Unmetered, items, meter, whole_number
@@ -16,6 +17,9 @@ _CLASSES = {
     "GLACIER": ("Glacier Flexible Retrieval", "s3.glacier"),
     "DEEP_ARCHIVE": ("Glacier Deep Archive", "s3.deep_archive"),
 }
+
+_GP3_IOPS, _GP3_MIB_S = 3000, 125
+"""What comes with each gp3 volume."""
 
 
 def kms_key(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
@@ -76,8 +80,26 @@ def secret(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterat
 
 def volume(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
     del graph, assumptions
-    kind, size = resource.get("VolumeType", default="gp2"), whole_number(resource.get("Size"))
+    yield from disk(resource.properties, "Size")
+
+
+def disk(properties: Mapping[str, Any], size_member: str) -> Iterator[Reading]:
+    """A volume of EBS: its size, and for gp3 what is asked for above the part that comes with it."""
+    kind, size = properties.get("VolumeType", "gp2"), whole_number(properties.get(size_member))
     if kind not in ("gp2", "gp3") or size is None:
         yield Unmetered("its size is not known" if size is None else f"volumes of type {kind} are in no price table")
         return
     yield meter(f"{size} GB of {kind}", f"ebs.{kind}", size)
+    if kind == "gp3":
+        yield from _above(properties.get("Iops"), _GP3_IOPS, "IOPS", "ebs.gp3.iops")
+        yield from _above(properties.get("Throughput"), _GP3_MIB_S, "MiB/s", "ebs.gp3.throughput")
+
+
+def _above(value: object, included: int, unit: str, key: str) -> Iterator[Reading]:
+    if value is None:
+        return
+    asked = whole_number(value)
+    if asked is None:
+        yield Unmetered(f"its {unit} are not known before the deploy")
+    elif asked > included:
+        yield meter(f"{asked - included} {unit} above {included:,}", key, asked - included)
