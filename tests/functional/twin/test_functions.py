@@ -423,6 +423,22 @@ def test_a_custom_resource_with_inline_code_answers_by_cfnresponse(twin: TestTwi
     assert "made-by-me" in {each["PhysicalResourceId"] for each in resources}
 
 
+def test_a_custom_resources_function_that_died_is_invoked_again(twin: TestTwin, role: str) -> None:
+    source = (
+        "import boto3, cfnresponse, os\ndef handler(event, context):\n"
+        "    logs = boto3.client('logs')\n"
+        "    try:\n        logs.create_log_group(logGroupName='/functions/died-once')\n"
+        "    except logs.exceptions.ResourceAlreadyExistsException:\n"
+        "        cfnresponse.send(event, context, cfnresponse.SUCCESS, {'Answer': 'second'})\n"
+        "    else:\n        os._exit(1)\n"
+    )
+    body = custom_resource(role, source).replace('"Role"', '"Timeout": 30, "Role"')
+    twin.client("cloudformation").create_stack(StackName="functions-again", TemplateBody=body)
+    assert settled(twin, "functions-again") == "CREATE_COMPLETE"
+    (stack,) = twin.client("cloudformation").describe_stacks(StackName="functions-again")["Stacks"]
+    assert stack["Outputs"][0]["OutputValue"] == "second"
+
+
 def test_a_failed_custom_resource_rolls_back_with_its_reason(twin: TestTwin, role: str) -> None:
     source = (
         "import cfnresponse\ndef handler(event, context):\n"

@@ -10,8 +10,10 @@ import io
 import json
 import logging
 import re
+import time
 import zipfile
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,10 @@ MOST_EVENT_BYTES = 6 * 1024 * 1024
 _CFNRESPONSE = Path(trainworks.twin.__file__).parent / "functions" / "runtime" / "cfnresponse.py"
 _INVOCATIONS = re.compile(r"^/20\d\d-\d\d-\d\d/functions/[^/]+/(invocations|response-streaming-invocations)$")
 _NO_CODE = "The function {name} has no code that the twin could run"
+
+_IN_CUSTOM_RESOURCE: ContextVar[bool] = ContextVar("in_custom_resource", default=False)
+_MORE_ATTEMPTS = 2
+_SECONDS_BETWEEN_ATTEMPTS = 0.5
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,7 +79,9 @@ class LambdaFunctions:
         _require_code(lambda_svc)
 
     def install_types(self) -> None:
-        """CloudFormation was loaded: its functions come from the same code, and inline code has `cfnresponse`."""
+        """CloudFormation was loaded: its functions come from the same code, inline code has `cfnresponse`, and a custom
+        resource's function is invoked as often as AWS does."""
+        _invoke_again(engine.module("services.cloudformation.custom_resource"), self._lambda_module())
         provisioners = engine.module("services.cloudformation.provisioners")
         table = provisioners._RESOURCE_HANDLERS
         stock = table["AWS::Lambda::Function"]
@@ -106,6 +114,10 @@ class LambdaFunctions:
             return buffer.getvalue()
 
         provisioners._zip_inline = zip_inline
+
+    @staticmethod
+    def _lambda_module() -> Any:
+        return engine.service("lambda_svc")
 
     def _refusal(self, name: str, event: Any, headers: Mapping[str, str]) -> Any:
         """An error response for an invocation that cannot run, before it is accepted; None where it can."""
@@ -194,6 +206,36 @@ def _as_stock(result: FunctionResult) -> Result:
 def _failed(kind: str, message: str, log: str = "") -> Result:
     body = {"errorType": kind, "errorMessage": message}
     return {"body": body, "error": True, "function_error": "Unhandled", "log": log}
+
+
+def _invoke_again(custom_resource: Any, lambda_svc: Any) -> None:
+    """CloudFormation invokes a custom resource's function asynchronously, so Lambda tries twice more after an error.
+
+    AWS does so after one minute and after two; here it is moments.
+    """
+    stock_resource, stock_execute = (
+        custom_resource.invoke_custom_resource,
+        lambda_svc._execute_function_with_config_scope,
+    )
+
+    def invoke_custom_resource(*arguments: Any, **keywords: Any) -> Any:
+        token = _IN_CUSTOM_RESOURCE.set(True)
+        try:
+            return stock_resource(*arguments, **keywords)
+        finally:
+            _IN_CUSTOM_RESOURCE.reset(token)
+
+    def execute(record: Any, event: Any) -> Any:
+        result = stock_execute(record, event)
+        for _ in range(_MORE_ATTEMPTS if _IN_CUSTOM_RESOURCE.get() else 0):
+            if not result.get("error"):
+                break
+            time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
+            result = stock_execute(record, event)
+        return result
+
+    custom_resource.invoke_custom_resource = invoke_custom_resource
+    lambda_svc._execute_function_with_config_scope = execute
 
 
 def _unparsable(body: bytes) -> str:
