@@ -13,12 +13,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
+import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
 
 import psutil
 
-from trainworks.errors import TrainworksError
+from trainworks.errors import TwinError
 from trainworks.twin import lifecycle
 from trainworks.twin.home import Home
 
@@ -27,6 +29,7 @@ WEIGHTS = {
     "server": 8, "task": 4, "slot": 3, "instance": 3, "agent": 3, "function": 3, "supervisor": 2,
     "everything": 2, "stop": 1, "restart": 1,
 }  # fmt: skip
+ANSWER_SECONDS = 60.0
 HURTS_TASKS = ("task", "slot", "instance", "agent", "everything", "stop")
 """After these a job may have ended for no fault of its own."""
 
@@ -63,14 +66,16 @@ class Killer:
         return kind
 
     def recover(self) -> None:
-        """Make sure that a twin answers: start it where its supervisor is gone with it. Raises `TrainworksError`."""
-        for attempt in range(3):
-            try:
-                self.start()
+        """Wait until the twin answers; start it where its supervisor is gone with it. Raises `TrainworksError`."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            # What was killed a moment ago may still look alive, so being found is not enough.
+            server = self.start()
+            if _answers(server.endpoint_url):
                 return
-            except TrainworksError:
-                if attempt == 2:
-                    raise
+            if time.monotonic() > deadline:
+                raise TwinError(f"it runs and does not answer within {ANSWER_SECONDS:.0f} s", fix="see its server.log")
+            time.sleep(0.05)
 
     def leftovers(self) -> list[str]:
         """Processes of this home that are still there, after a stop."""
@@ -112,6 +117,12 @@ class Killer:
                 if process.pid != os.getpid() and any(root in part for part in process.cmdline()):
                     found.append(process)
         return found
+
+
+def _answers(endpoint_url: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"{endpoint_url}/_trainworks/health", timeout=10) as answer:
+        return bool(answer.status == 200)
+    return False
 
 
 def is_agent(process: psutil.Process | None) -> bool:

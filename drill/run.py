@@ -127,15 +127,15 @@ class Drill:
     def _strike(self) -> None:
         struck = time.monotonic()
         what = self._killer.strike()
-        if not what:
-            return
-        self.ledger.killed(what)
+        if what:
+            self.ledger.killed(what)
         try:
             self._killer.recover()
         except TrainworksError as error:
             self.ledger.find("error", "twin", f"does not start after a kill of {what}: {error}")
             raise
-        self._restarts.append(time.monotonic() - struck)
+        if what:
+            self._restarts.append(time.monotonic() - struck)
 
     def _use(self, customer: Customer, resting: threading.Event) -> None:
         while not resting.is_set():
