@@ -32,6 +32,7 @@ DEFAULT_REGION = "us-east-1"
 _OWN_NAMES = (
     "version", "credentials.json", "server.", "lock", "keep-instances", "retention.json",
     "twin.db", "emulator.db", "logs.db", "metrics.db", "objects", "instances", "jobs", "images", "functions", "in-hand",
+    "builds",
 )  # fmt: skip
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 

@@ -27,6 +27,7 @@ import uvicorn
 
 from trainworks.errors import PortInUseError, TrainworksError, TwinError
 from trainworks.spec.variables import sandbox_wish
+from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.images import Images
 from trainworks.twin.compute.scheduler import LocalCompute
 from trainworks.twin.control import Control
@@ -144,7 +145,9 @@ def build(home: Home, port: int) -> Twin:
     objects = TwinObjectStore(home.root, control_plane, emulator.buckets)
     emulator.attach_objects(objects)
     compute = LocalCompute(database, home.root)
-    images = Images(control_plane, home.images_dir)
+    builder = Builder(home.root, sandbox=sandbox_wish())
+    builder.clear()
+    images = Images(control_plane, home.images_dir, builder)
     logs = LogsService(Database(home.logs_db), control_plane)
     emulator.attach_logs(logs)
     logs.take_over(emulator.old_logs())

@@ -11,6 +11,7 @@ from trainworks.errors import JobError, RequestError
 from trainworks.jobs import Follow, LogLine, Platform, wait
 from trainworks.jobs.image import build_image, list_images
 from trainworks.spec.job import batch_job_spec, training_job_spec
+from trainworks.testing import TestTwin
 
 TRAIN = """\
 #!/usr/bin/env python
@@ -88,6 +89,56 @@ def test_requirements_that_cannot_be_met_end_the_job_with_pips_words(platform: P
     with pytest.raises((RequestError, JobError)) as caught:
         wait(platform.train(spec))
     assert "no-such-package-at-all" in str(caught.value)
+
+
+BACKEND = """\
+import os, pathlib, zipfile
+
+def get_requires_for_build_wheel(config_settings=None):
+    return []
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    home = pathlib.Path({home!r})
+    seen = [str(path) for path in (home, home / "credentials.json", home / "twin.db") if path.is_file()]
+    seen += os.listdir(home) if home.is_dir() else []
+    for status in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        try:
+            seen += [word for word in status.read_text().split(chr(0)) if "SECRET" in word or "AWS_" in word]
+        except OSError:
+            pass
+    seen += [name for name in os.environ if "SECRET" in name or name.startswith(("AWS_", "TRAINWORKS_"))]
+    try:
+        pathlib.Path({outside!r}).write_text("x")
+        seen.append("wrote")
+    except OSError:
+        pass
+    with zipfile.ZipFile(os.path.join(folder, "nosy-1.0-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("nosy.py", f"SEEN = {{seen!r}}\\n")
+        wheel.writestr("nosy-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: nosy\\nVersion: 1.0\\n")
+        wheel.writestr("nosy-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("nosy-1.0.dist-info/RECORD", "")
+    return "nosy-1.0-py3-none-any.whl"
+"""
+
+
+def test_a_build_backend_finds_no_credentials_and_no_variables_of_the_server(
+    twin: TestTwin, platform: Platform, folder: Path, tmp_path: Path
+) -> None:
+    package = folder / "nosy"
+    package.mkdir()
+    (package / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "nosy"\nversion = "1.0"\n'
+    )
+    outside = Path.home() / f"written-by-a-build-{tmp_path.name}"
+    (package / "backend.py").write_text(BACKEND.format(home=str(twin.home.root), outside=str(outside)))
+    (folder / "requirements.txt").write_text("./nosy\n")
+    (folder / "train").write_text("#!/usr/bin/env python\nimport nosy\nprint('seen', nosy.SEEN)\n")
+    spec = training_job_spec({"image": build_image(platform, folder).image_uri, "name": "nosy"}, Path())
+    lines = lines_of(platform.train(spec))
+    # Of the home there is the folder of the build, by its way from the home, and nothing else.
+    assert "seen ['images']" in lines or "seen []" in lines
+    assert not outside.exists()
 
 
 def test_a_folder_that_is_no_image_is_refused(platform: Platform, tmp_path: Path) -> None:

@@ -9,24 +9,27 @@ A layer's digest names its content, so an environment is never changed once it i
 
 from __future__ import annotations
 
+import ensurepip
 import fcntl
 import hashlib
 import io
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.spec.runtime_image import REQUIREMENTS
 from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar
+from trainworks.twin.compute.builder import Builder, Progress, no_progress, pip_settings
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError
 
-INSTALL_TIMEOUT_SECONDS = 1800
 _LIMITS = Limits(total_bytes=20 * 1024**3, seconds=1800, links=Links.NONE)
-_LAST_LINES = 12
+_PIP = ("install", "--no-input", "--disable-pip-version-check")
+_FIX = (
+    "\nFix: correct requirements.txt, or, without a network, put the wheels into the image's folder and "
+    "begin requirements.txt with: --no-index --find-links wheels"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,72 +41,101 @@ class Environment:
 
 
 class Environments:
-    """All environments under one folder, made with `python`. Safe among threads and processes."""
+    """All environments under one folder, made with `python` by `builder`. Safe among threads and processes.
 
-    def __init__(self, folder: Path, python: Path) -> None:
+    One environment is made by one at a time, in its own folder; others that want it wait. What was not made whole,
+    since it failed or the server was killed, is made anew by the next who wants it.
+    """
+
+    def __init__(self, folder: Path, python: Path, builder: Builder) -> None:
         self._folder = folder
         self._python = python
+        self._builder = builder
 
-    def ready(self, digest: str, fetch: Callable[[], bytes]) -> Environment:
+    def ready(self, digest: str, fetch: Callable[[], bytes], progress: Progress = no_progress) -> Environment:
         """The environment of the layer `digest` (`sha256:<hex>`), built from `fetch()` where it is not there yet.
 
         Raises `ApiError('ValidationException')` when the layer is not what its digest says, unpacks outside its folder,
         or its requirements cannot be installed; pip's last lines are in the message.
         """
-        place = self._folder / digest.removeprefix("sha256:")
-        environment = Environment(place / "env" / "bin" / "python", place / "root")
-        if (place / "ready").exists():
-            return environment
+
+        def build(place: Path) -> None:
+            layer = fetch()
+            if hashlib.sha256(layer).hexdigest() != digest.removeprefix("sha256:"):
+                raise ApiError(
+                    "ValidationException", f"The image layer {digest} is damaged: its content has another digest."
+                )
+            unpack(layer, place / "root")
+            self.make(place, self._python, progress)
+            requirements = place / "root" / REQUIREMENTS
+            if requirements.is_file() and requirements.read_text(errors="replace").strip():
+                self.install(place, ["--requirement", REQUIREMENTS], progress, cwd=place / "root", fix=_FIX)
+
+        place = self.whole(digest.removeprefix("sha256:"), build)
+        return Environment(place / "env" / "bin" / "python", place / "root")
+
+    def is_ready(self, name: str) -> bool:
+        """Whether the environment `name` is whole."""
+        return (self._folder / name.removeprefix("sha256:") / "ready").exists()
+
+    def whole(self, name: str, build: Callable[[Path], None]) -> Path:
+        """The folder of the environment `name`, filled by `build` where it is not whole. Raises what `build` raises."""
+        place = self._folder / name
+        if self.is_ready(name):
+            return place
         with self._lock(place):
-            if not (place / "ready").exists():
-                self._build(place, digest, fetch())
-        return environment
+            if not self.is_ready(name):
+                try:
+                    remove_tree(place)
+                    place.mkdir(mode=0o700, parents=True)
+                    build(place)
+                    (place / "ready").touch()
+                except OSError as error:
+                    raise ApiError("ValidationException", f"The image cannot be prepared: {error}") from error
+                finally:
+                    if not self.is_ready(name):
+                        remove_tree(place)
+        return place
 
-    def _build(self, place: Path, digest: str, layer: bytes) -> None:
-        if hashlib.sha256(layer).hexdigest() != digest.removeprefix("sha256:"):
-            raise ApiError(
-                "ValidationException", f"The image layer {digest} is damaged: its content has another digest."
-            )
-        remove_tree(place)
-        place.mkdir(mode=0o700, parents=True)
-        unpack(layer, place / "root")
-        self._make_environment(place)
-        (place / "ready").touch()
+    def make(self, place: Path, python: Path, progress: Progress = no_progress) -> None:
+        """Make the virtual environment `place/env` of `python`, with a pip of its own where Python brings one."""
+        env = place / "env"
+        self._run([str(python), "-m", "venv", "--without-pip", str(env)], place, "venv", progress)
+        wheels = sorted(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"))
+        if wheels:
+            self.install(place, ["--no-index", "--no-deps", str(wheels[-1])], progress)
 
-    def _make_environment(self, place: Path) -> None:
-        self._run([str(self._python), "-m", "venv", "--without-pip", str(place / "env")], place, "venv")
-        requirements = place / "root" / REQUIREMENTS
-        if requirements.is_file() and requirements.read_text().strip():
-            target = str(place / "env" / "bin" / "python")
-            options = ["install", "--no-input", "--disable-pip-version-check", "--requirement", REQUIREMENTS]
-            self._run([str(self._python), "-m", "pip", "--python", target, *options], place / "root", "pip install")
+    def install(
+        self,
+        place: Path,
+        arguments: Sequence[str],
+        progress: Progress = no_progress,
+        *,
+        cwd: Path | None = None,
+        readable: Sequence[Path] = (),
+        fix: str = "",
+    ) -> None:
+        """`pip install` into `place/env`, in the sandbox."""
+        argv = [str(self._python), "-m", "pip", "--python", str(place / "env" / "bin" / "python"), *_PIP, *arguments]
+        self._run(argv, place, "pip install", progress, cwd=cwd, readable=readable, fix=fix)
 
-    def _run(self, argv: list[str], cwd: Path, what: str) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS_"))}
-        try:
-            done = subprocess.run(
-                argv,
-                cwd=cwd,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=INSTALL_TIMEOUT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ApiError(
-                "ValidationException", f"The image cannot be prepared: {what} took over {INSTALL_TIMEOUT_SECONDS} s."
-            ) from None
-        if done.returncode != 0:
-            lines = done.stdout.decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
-            raise ApiError(
-                "ValidationException",
-                f"The image cannot be prepared: {what} failed with exit code {done.returncode}: "
-                + "\n".join(lines)
-                + "\nFix: correct requirements.txt, or, without a network, put the wheels into the image's folder and "
-                "begin requirements.txt with: --no-index --find-links wheels",
-            )
+    def _run(
+        self,
+        argv: Sequence[str],
+        place: Path,
+        what: str,
+        progress: Progress,
+        *,
+        cwd: Path | None = None,
+        readable: Sequence[Path] = (),
+        fix: str = "",
+    ) -> None:
+        settings = pip_settings(self._python)
+        result = self._builder.run(
+            argv, writable=place, readable=readable, cwd=cwd, settings=settings, progress=progress
+        )
+        if result.exit_code != 0:
+            raise ApiError("ValidationException", f"The image cannot be prepared: {what} {result.words}{fix}")
 
     @contextmanager
     def _lock(self, place: Path) -> Iterator[None]:

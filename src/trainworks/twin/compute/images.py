@@ -19,6 +19,7 @@ from pathlib import Path
 
 from trainworks.spec.framework_images import EcrUri, Framework, framework_of, parse_ecr_uri
 from trainworks.spec.runtime_image import layer_of_manifest
+from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.environments import Environments
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, Runtime
 
@@ -32,10 +33,12 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Images:
     """See `ports.ImageResolver`. `python` is the interpreter in use, `images_dir` the folder of environments."""
 
-    def __init__(self, control_plane: ControlPlane, images_dir: Path, python: Path | None = None) -> None:
+    def __init__(
+        self, control_plane: ControlPlane, images_dir: Path, builder: Builder, python: Path | None = None
+    ) -> None:
         self._control_plane = control_plane
         self._python = python or Path(sys.executable)
-        self._environments = Environments(images_dir, self._python)
+        self._environments = Environments(images_dir, self._python, builder)
 
     def resolve(self, image_uri: str, caller: Caller) -> Runtime:
         """What can be executed for `image_uri`, pulled with the permissions of `caller`."""

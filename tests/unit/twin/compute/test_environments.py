@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from trainworks.jobs.source import package_folder
+from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.environments import Environments, unpack
 from trainworks.twin.ports import ApiError
 
@@ -41,7 +42,7 @@ def wheel(folder: Path, name: str) -> None:
 
 
 def environments(folder: Path) -> Environments:
-    return Environments(folder / "images", Path(sys.executable))
+    return Environments(folder / "images", Path(sys.executable), Builder(folder))
 
 
 def test_requirements_are_installed_and_nothing_else_is_seen(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from trainworks.jobs.source import package_folder
 from trainworks.spec.framework_images import resolve_image
 from trainworks.spec.runtime_image import CONFIG, Blob, write_manifest
+from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.images import Images
 from trainworks.twin.ports import ApiError, Caller
 
@@ -39,7 +40,7 @@ class Registry:
 
 def resolver(folder: Path, registry: Registry | None = None) -> Images:
     control_plane: Any = registry or Registry()
-    return Images(control_plane, folder / "images")
+    return Images(control_plane, folder / "images", Builder(folder))
 
 
 def pushed(folder: Path) -> Registry:
