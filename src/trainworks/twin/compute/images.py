@@ -27,6 +27,7 @@ _PYTHON_IMAGE = re.compile(
     r"^(?:(?:docker\.io|index\.docker\.io|public\.ecr\.aws/docker)/)?(?:library/)?python:(?P<version>\d+(?:\.\d+){0,2})"
     r"(?:-[a-z0-9.-]+)?$"
 )
+_MAJOR = re.compile(r"\d+")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -87,11 +88,14 @@ class Images:
         if missing:
             raise _refused(
                 f"The image {image_uri} needs {' and '.join(missing)}, which {self._python} cannot import.",
-                f"{self._python} -m pip install {framework.package}, then trainworks twin stop and start; "
-                "or build an image: trainworks image build FOLDER",
+                f"build an image with requirements.txt naming {framework.package}: trainworks image build FOLDER",
             )
-        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in framework.package.split())
-        return self._in_use(image_uri, f"{versions} of {self._python} stands for {uri.repository}:{uri.reference}")
+        found = [_distribution(module) for module in framework.modules]
+        said = ", ".join(f"{name} {version}" for name, version in found)
+        note = f"{said} of {self._python} stands for {uri.repository}:{uri.reference}"
+        if other := _other_major(uri.reference, found[0][1]):
+            note += f"\nwarning: {other}"
+        return self._in_use(image_uri, note)
 
     def _interpreter(self, image_uri: str, version: str) -> Runtime:
         wanted = tuple(int(part) for part in version.split("."))
@@ -106,6 +110,20 @@ class Images:
     def _in_use(self, image_uri: str, note: str) -> Runtime:
         path = os.pathsep.join([str(self._python.parent), _SYSTEM_PATH])
         return Runtime(image_uri=image_uri, python=self._python, env={"PATH": path}, note=note)
+
+
+def _distribution(module: str) -> tuple[str, str]:
+    """Name and version of what a module was installed with, whatever that is called (`xgboost-cpu`, `tf-nightly`)."""
+    names = importlib.metadata.packages_distributions().get(module, [])
+    return (names[0], importlib.metadata.version(names[0])) if names else (module, "of unknown version")
+
+
+def _other_major(reference: str, version: str) -> str:
+    """What to say where an image's tag names another major version than the one that stands for it; else ""."""
+    wanted, found = _MAJOR.match(reference), _MAJOR.match(version)
+    if wanted is None or found is None or wanted[0] == found[0]:
+        return ""
+    return f"the image has version {wanted[0]}, here runs version {found[0]}: they may behave differently"
 
 
 def _refused(problem: str, fix: str) -> ApiError:

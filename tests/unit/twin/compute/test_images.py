@@ -96,9 +96,28 @@ def test_the_framework_in_use_stands_for_awss_image(tmp_path: Path, region: str)
     assert "scikit-learn" in runtime.note and "sagemaker-scikit-learn:1.4-2-cpu-py3" in runtime.note
 
 
-def test_a_framework_that_cannot_be_imported_is_refused_with_pip(tmp_path: Path) -> None:
+def test_a_framework_that_cannot_be_imported_is_refused_and_nothing_is_to_be_installed_into_the_twin(
+    tmp_path: Path,
+) -> None:
     message = refusal(resolver(tmp_path), resolve_image("tensorflow", "us-east-1", "ml.m5.large"))
-    assert "pip install tensorflow" in message
+    assert "trainworks image build" in message
+    assert "pip install" not in message
+
+
+@pytest.mark.parametrize(("version", "warned"), [("3.0.1", False), ("1.9.0", True)])
+def test_a_framework_of_another_name_and_version_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, warned: bool
+) -> None:
+    site = tmp_path / "site"
+    facts = site / f"xgboost_cpu-{version}.dist-info"
+    facts.mkdir(parents=True)
+    (site / "xgboost.py").write_text("")
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: xgboost-cpu\nVersion: {version}\n")
+    (facts / "top_level.txt").write_text("xgboost\n")
+    monkeypatch.syspath_prepend(str(site))
+    runtime = resolver(tmp_path).resolve(resolve_image("xgboost", "us-east-1", "ml.m5.large"), CALLER)
+    assert runtime.note.startswith(f"xgboost-cpu {version} of ")
+    assert ("warning: the image has version" in runtime.note) is warned
 
 
 @pytest.mark.parametrize(
