@@ -20,7 +20,7 @@ _GUIDE = """\
 `trainworks check` finds what CloudFormation accepts and run time does not: a training job without subnets, a role that
 lacks one permission, an alarm that can never fire. It reads the templates with everything in them resolved, across
 nested stacks and inside JSON texts, so it needs no account, not even credentials: an environment without `account` is
-checked for a made-up one. The thirty-one rules, and what CloudFormation itself would refuse (TW00), take less than a
+checked for a made-up one. The NUMBER rules, and what CloudFormation itself would refuse (TW00), take less than a
 second; cfn-lint and cdk-nag take several, and are asked again only when a template has changed.
 
 ```bash
@@ -78,7 +78,7 @@ def page() -> str:
     """The whole page."""
     return "\n".join(
         [
-            _GUIDE,
+            _GUIDE.replace("NUMBER", str(len(RULES) - 1)),
             "",
             "## Rules",
             "",
