@@ -110,11 +110,14 @@ ballast = bytearray(os.urandom(1 << 20)) * 160
 import time
 time.sleep(60)
 """
+# Its children sleep: as many processes as there may be, and not all of them busy, which would stop the machine's tests.
 _FORK_BOMB = """
 import os, time
 while True:
     try:
-        os.fork()
+        if os.fork() == 0:
+            time.sleep(600)
+            os._exit(0)
     except OSError:
         time.sleep(1)
 """
