@@ -130,7 +130,7 @@ def test_a_name_in_use_is_refused(platform: Platform, script: Any) -> None:
         ({"inputs": {"training": "s3://no-such-bucket-anywhere/x"}}, "bucket 'no-such-bucket-anywhere'", ""),
         ({"inputs": {"training": "dataset:nothing"}}, "there is nothing at s3://", ""),
         ({"inputs": {"training": "model:no-such-job"}}, "no training job 'no-such-job'", "trainworks jobs"),
-        ({"image": "tensorflow"}, "tensorflow", "pip install"),
+        ({"image": "tensorflow"}, "tensorflow", "trainworks image build"),
     ],
 )
 def test_a_wrong_request_says_what_and_how(
