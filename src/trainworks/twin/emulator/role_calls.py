@@ -11,10 +11,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from trainworks.twin.emulator.role_client import role_client
 from trainworks.twin.emulator.sdk_tasks import SESSION_SECONDS, Assume, api_parameters, served
 from trainworks.twin.ports import ApiError, Credentials
 
@@ -67,12 +66,5 @@ class RoleCalls:
         return session
 
     def _new_client(self, service: str, region: str, credentials: Credentials) -> Any:
-        return botocore.session.Session().create_client(
-            service,
-            region_name=region,
-            endpoint_url=self._endpoint_url,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-            config=Config(retries={"total_max_attempts": 3, "mode": "standard"}, s3={"addressing_style": "path"}),
-        )
+        retries = {"total_max_attempts": 3, "mode": "standard"}
+        return role_client(self._endpoint_url, service, region, credentials, retries=retries)

@@ -16,12 +16,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.role_client import role_client
 from trainworks.twin.emulator.services import BOTOCORE_NAMES
 from trainworks.twin.ports import ApiError, Caller, Credentials
 
@@ -133,15 +132,8 @@ class SdkTasks:
         return session
 
     def _new_client(self, service: str, region: str, credentials: Credentials) -> Any:
-        return botocore.session.Session().create_client(
-            service,
-            region_name=region,
-            endpoint_url=self._endpoint_url,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-        )
+        retries = {"total_max_attempts": 1}
+        return role_client(self._endpoint_url, service, region, credentials, retries=retries)
 
     def _api_error(self, model: Any, error: ClientError) -> Exception:
         """Exceptions that the service's model names keep their name, all others are the service's own."""
