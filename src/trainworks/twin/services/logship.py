@@ -5,7 +5,10 @@ it ended, each in the transaction of the state change. One thread goes round the
 a flood of one delays no other; it holds one round in memory (4 MiB), whatever waits on disk. Lines go to Logs with the
 offset in the file behind them, which Logs stores with them: after `kill -9` no line is lost and none appears twice.
 
-    round: rows -> read a part of each file -> Logs.put_output -> observers and offsets, in one transaction
+    round: rows -> read a part of each file -> Logs.put_output -> observers, offsets and arrivals, in one transaction
+
+A job has ended, for whoever asks, when its last lines are in Logs and not before: with `finish` its service leaves a
+note of what is to follow, and gets it back in the transaction that says that the output has arrived.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection, Row
@@ -35,15 +38,21 @@ CREATE TABLE IF NOT EXISTS log_shipment (
     log_stream TEXT NOT NULL,
     caller TEXT,
     offset INTEGER NOT NULL DEFAULT 0,
-    finished INTEGER NOT NULL DEFAULT 0
+    finished INTEGER NOT NULL DEFAULT 0,
+    note TEXT NOT NULL DEFAULT ''
 );
 """
+# Homes that were made before there were notes.
+_HAS_NOTE = "SELECT 1 FROM pragma_table_info('log_shipment') WHERE name = 'note'"
+_ADD_NOTE = "ALTER TABLE log_shipment ADD COLUMN note TEXT NOT NULL DEFAULT ''"
 _FOLLOW = "INSERT OR IGNORE INTO log_shipment (task_id, path, log_group, log_stream, caller) VALUES (?, ?, ?, ?, ?)"
-_FINISH = "UPDATE log_shipment SET finished = 1 WHERE task_id = ?"
+# Finished is 1 where nothing more is written, 2 where that was told before the output had arrived.
+_FINISH = "UPDATE log_shipment SET finished = 1, note = ? WHERE task_id = ?"
 _ALL = "SELECT * FROM log_shipment ORDER BY seq"
 _OFFSET = "UPDATE log_shipment SET offset = ? WHERE seq = ?"
-_DELETE = "DELETE FROM log_shipment WHERE seq = ?"
-_OPEN = "SELECT 1 FROM log_shipment WHERE task_id = ?"
+_DELETE = "DELETE FROM log_shipment WHERE seq = ? RETURNING task_id, finished, note"
+_GIVE_UP = "UPDATE log_shipment SET finished = 2 WHERE seq = ? AND finished = 1 RETURNING task_id, 1 AS finished, note"
+_OPEN = "SELECT 1 FROM log_shipment WHERE task_id = ? AND finished < 2"
 
 MAX_EVENT_BYTES = 256 * 1024 - 26
 """The longest event that the log driver makes of a line; a longer line becomes several."""
@@ -52,11 +61,16 @@ _ROUND_BYTES = 4 * 1024 * 1024
 _SMALLEST_PART, _OBSERVED_PART = 64 * 1024, 256 * 1024
 _POLL_SECONDS = 0.1
 _PARTIAL_LINE_SECONDS = 1.0
+_MOST_WAIT_SECONDS = 600.0
+"""What cannot be brought to Logs for so long after its task's end holds its job up no longer; it is still brought."""
 
 
 LineObserver = Callable[[str, Sequence[bytes], int], Callable[[Connection], None] | None]
 """Called with `(task id, lines, timestamp in ms)`; what it found is written by the function that it returns, in the
 transaction that commits how far was read."""
+
+Arrival = Callable[[Connection, Mapping[str, str]], None]
+"""Called with the notes of ended tasks by their ids, in the transaction that says that their output is in Logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +115,19 @@ class LogShipper:
         self._shipping = threading.Lock()
         self._background = Background("log-shipper", self._pass)
         self._observers: list[tuple[str, LineObserver]] = []
+        self._arrivals: list[tuple[str, Arrival]] = []
+        self._finished_since: dict[int, float] = {}
         database.apply(_SCHEMA)
+        if database.read_one(_HAS_NOTE) is None:
+            database.apply(_ADD_NOTE)
 
     def observe(self, prefix: str, observer: LineObserver) -> None:
         """Show `observer` the lines of all tasks whose id starts with `prefix`; before `start`."""
         self._observers.append((prefix, observer))
+
+    def on_arrival(self, prefix: str, arrival: Arrival) -> None:
+        """Tell `arrival` of all tasks whose id starts with `prefix`; before `start`."""
+        self._arrivals.append((prefix, arrival))
 
     def follow(self, tx: Connection, sources: Sequence[LogSource]) -> None:
         """Ship these files from now on. The file may not exist yet."""
@@ -113,14 +135,17 @@ class LogShipper:
             tx.executemany(_FOLLOW, [_parameters(source) for source in sources])
             self._background.wake()
 
-    def finish(self, tx: Connection, task_ids: Sequence[str]) -> None:
-        """No more is written to these files: ship what is left and forget them."""
-        if task_ids:
-            tx.executemany(_FINISH, [(task_id,) for task_id in task_ids])
+    def finish(self, tx: Connection, notes: Mapping[str, str]) -> Collection[str]:
+        """No more is written to the files of these tasks: ship what is left, give the notes to whom `on_arrival`
+        names, and forget them. Returns the tasks that are not followed, of which nothing will be told."""
+        unknown = [task for task, note in notes.items() if tx.execute(_FINISH, (note, task)).rowcount == 0]
+        if len(unknown) < len(notes):
             self._background.wake()
+        return unknown
 
     def is_shipped(self, task_id: str) -> bool:
-        """Whether all output of a finished task is in Logs (true too for a task that was never followed)."""
+        """Whether all output of a finished task is in Logs, or has been waited for long enough (true too for a task
+        that was never followed)."""
         return self._database.read_one(_OPEN, (task_id,)) is None
 
     def start(self) -> None:
@@ -160,17 +185,35 @@ class LogShipper:
                     done.add(part.row["seq"])
                 elif part.row["finished"] and not part.has_more:
                     done.add(part.row["seq"])
-            if parts or done:
+            late = self._late(rows) - done
+            if parts or done or late:
                 with self._database.transaction() as tx:
                     for part, writes in zip(parts, found, strict=True):
                         tx.execute(_OFFSET, (part.output.offset, part.row["seq"]))
                         for write in writes:
                             write(tx)
-                    tx.executemany(_DELETE, [(seq,) for seq in done])
+                    ended = [row for seq in sorted(done) for row in tx.execute(_DELETE, (seq,)).fetchall()]
+                    ended += [row for seq in sorted(late) for row in tx.execute(_GIVE_UP, (seq,)).fetchall()]
+                    self._tell(tx, {row["task_id"]: row["note"] for row in ended if row["finished"] == 1})
             for seq in done:
                 self._partial_since.pop(seq, None)
+                self._finished_since.pop(seq, None)
                 self._had.pop(seq, None)
             return len(rows) - len(done), any(part.has_more and part.row["seq"] not in done for part in parts)
+
+    def _late(self, rows: Sequence[Row]) -> set[int]:
+        """The finished files that have been waited for long enough."""
+        now, late = self._clock(), set()
+        for row in rows:
+            if row["finished"] == 1 and now - self._finished_since.setdefault(row["seq"], now) >= _MOST_WAIT_SECONDS:
+                _log.warning("%s ends before all of its output is in %s", row["task_id"], row["log_group"])
+                late.add(row["seq"])
+        return late
+
+    def _tell(self, tx: Connection, notes: Mapping[str, str]) -> None:
+        for prefix, arrival in self._arrivals:
+            if mine := {task: note for task, note in notes.items() if task.startswith(prefix)}:
+                arrival(tx, mine)
 
     def _parts(self, rows: Sequence[Row]) -> tuple[list[_Part], set[int]]:
         """What this round takes, and the rows of finished files that have nothing left, or nothing to be read."""

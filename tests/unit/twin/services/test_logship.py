@@ -36,7 +36,7 @@ class Shipping:
 
     def finish(self) -> None:
         with self.database.transaction() as tx:
-            self.shipper.finish(tx, ["t"])
+            self.shipper.finish(tx, {"t": ""})
 
     def write(self, text: str) -> None:
         with self.file.open("a") as file:
@@ -89,6 +89,87 @@ def test_a_restart_goes_on_behind_what_was_shipped(shipping: Shipping) -> None:
     assert not again.is_shipped("t")
     again.ship()
     assert shipping.messages == ["one", "two"]
+
+
+class Owner:
+    """A service that has jobs: what it was told of their ends, and what was in Logs at that moment."""
+
+    def __init__(self, shipping: Shipping, shipper: LogShipper) -> None:
+        self.told: list[tuple[dict[str, str], list[str]]] = []
+        shipper.on_arrival("", lambda tx, notes: self.told.append((dict(notes), list(shipping.messages))))
+
+
+def test_the_owner_gets_its_note_when_the_last_line_is_in_logs(shipping: Shipping) -> None:
+    owner = Owner(shipping, shipping.shipper)
+    shipping.follow()
+    shipping.write("one\nlast")
+    shipping.shipper.ship()
+    assert not owner.told
+    with shipping.database.transaction() as tx:
+        assert shipping.shipper.finish(tx, {"t": "exit code 3", "silent": "exit code 0"}) == ["silent"]
+    assert not shipping.shipper.is_shipped("t")
+    shipping.shipper.ship()
+    assert owner.told == [({"t": "exit code 3"}, ["one", "last"])]
+
+
+def test_a_note_survives_a_restart_and_is_given_once(shipping: Shipping) -> None:
+    shipping.follow()
+    shipping.write("one\n")
+    shipping.finish()
+    again = shipping.restart()
+    owner = Owner(shipping, again)
+    again.ship()
+    again.ship()
+    assert owner.told == [({"t": ""}, ["one"])]
+
+
+def test_output_that_logs_refuses_holds_up_no_end(shipping: Shipping) -> None:
+    owner = Owner(shipping, shipping.shipper)
+    shipping.logs.denied.add("group")
+    shipping.follow()
+    shipping.write("one\n")
+    shipping.finish()
+    shipping.shipper.ship()
+    assert owner.told == [({"t": ""}, [])]
+
+
+def test_an_end_waits_ten_minutes_for_logs_and_no_longer(
+    shipping: Shipping, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    owner = Owner(shipping, shipping.shipper)
+    monkeypatch.setattr("trainworks.twin.services.logship._ROUND_BYTES", 64 * 1024)
+    shipping.follow()
+    shipping.write("x" * 99 + "\n")
+    shipping.shipper.ship()
+    shipping.write(("x" * 99 + "\n") * 10_000)
+    shipping.finish()
+    shipping.shipper._round()
+    shipping.now += 599
+    shipping.shipper._round()
+    assert not owner.told
+    shipping.now += 1
+    shipping.shipper._round()
+    assert [notes for notes, _ in owner.told] == [{"t": ""}]
+    assert shipping.shipper.is_shipped("t")
+    assert "t ends before all of its output is in group" in caplog.text
+    shipping.shipper.ship()
+    assert len(shipping.messages) == 10_001
+    assert len(owner.told) == 1
+
+
+def test_a_home_of_before_there_were_notes_is_read(tmp_path: Path) -> None:
+    database = Database(tmp_path / "twin.db")
+    database.apply(
+        "CREATE TABLE log_shipment (seq INTEGER PRIMARY KEY AUTOINCREMENT, task_id TEXT NOT NULL UNIQUE, path TEXT NOT "
+        "NULL, log_group TEXT NOT NULL, log_stream TEXT NOT NULL, caller TEXT, offset INTEGER NOT NULL DEFAULT 0, "
+        "finished INTEGER NOT NULL DEFAULT 0)"
+    )
+    shipping = Shipping(tmp_path)
+    shipping.follow()
+    shipping.write("one\n")
+    shipping.finish()
+    assert shipping.shipper.ship() == 0
+    assert shipping.messages == ["one"]
 
 
 def test_a_principal_without_permission_gets_no_logs_and_a_warning(

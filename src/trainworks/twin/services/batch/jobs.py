@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
@@ -19,7 +18,6 @@ from trainworks.twin.store import Database
 from trainworks.twin.wire import Call
 
 _MAX_DESCRIBED = 100
-_RECENT_SECONDS, _LOG_WAIT_SECONDS = 60.0, 10.0
 _NOT_STARTED = (JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE)
 
 
@@ -35,7 +33,6 @@ class Jobs:
         spec_of: Callable[[Connection, str], JobSpec],
         open_progress: Callable[[Connection], Progress],
         commit: Callable[[Progress], None],
-        is_shipped: Callable[[str], bool],
     ) -> None:
         self._database = database
         self._control_plane = control_plane
@@ -43,7 +40,6 @@ class Jobs:
         self._spec_of = spec_of
         self._open_progress = open_progress
         self._commit = commit
-        self._is_shipped = is_shipped
 
     def describe_jobs(self, call: Call) -> Mapping[str, Any]:
         """Jobs that do not exist are left out, as Batch does."""
@@ -52,30 +48,11 @@ class Jobs:
         if len(job_ids) > _MAX_DESCRIBED:
             raise ApiError("ClientException", f"DescribeJobs takes at most {_MAX_DESCRIBED} jobs, not {len(job_ids)}")
         names = [name_of(job_id) for job_id in job_ids]
-        self._wait_for_logs(names)
         with self._database.snapshot() as tx:
             found = load_jobs(tx, names)
             jobs = [found[name] for name in dict.fromkeys(names) if name in found]
             own = [job for job in jobs if job.queue_arn.startswith(f"{scope_of(call.caller)}:")]
             return {"jobs": [job_detail(tx, job, self._spec_of(tx, job.spec_id)) for job in own]}
-
-    def _wait_for_logs(self, job_ids: Sequence[str]) -> None:
-        """Nobody is told that a job ended before its last lines are in Logs, unless that takes very long.
-
-        The lines are read by whoever asked for the end; a job that ended a while ago has been waited for.
-        """
-        with self._database.snapshot() as tx:
-            jobs = load_jobs(tx, job_ids).values()
-        since = (time.time() - _RECENT_SECONDS) * 1000
-        tasks = [
-            task_id(job.job_id, job.attempt)
-            for job in jobs
-            if job.is_terminal and job.attempt and not job.is_array_parent and (job.stopped_at or 0) >= since
-        ]
-        deadline = time.monotonic() + _LOG_WAIT_SECONDS
-        for task in tasks:
-            while not self._is_shipped(task) and time.monotonic() < deadline:
-                time.sleep(0.01)
 
     def list_jobs(self, call: Call) -> Mapping[str, Any]:
         self._control_plane.authorize(call.caller, "batch:ListJobs", "*")

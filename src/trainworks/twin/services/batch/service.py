@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from sqlite3 import Connection
@@ -114,10 +114,10 @@ class BatchService:
             spec_of=self._spec_of,
             open_progress=self._open_progress,
             commit=self._commit,
-            is_shipped=log_shipper.is_shipped,
         )
         self.endpoint = Endpoint("batch", self._operations(), validation_code="ClientException")
         compute.subscribe(TASK_PREFIX, self.on_task_events)
+        log_shipper.on_arrival(TASK_PREFIX, self.on_arrival)
 
     def start(self) -> None:
         """Go on with what an earlier run left: stops, RUNNABLE jobs; and forget jobs that ended long ago."""
@@ -143,34 +143,49 @@ class BatchService:
             self._outbox.put(tx, [interruption_warning(instance.instance_id, row["arn"].split(":")[3])])
 
     def on_task_events(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
-        """`TaskListener`: the states of jobs follow their tasks, in the transaction of the events."""
+        """`TaskListener`: the states of jobs follow their tasks, in the transaction of the events.
+
+        The end of a task whose output is followed counts when all of that is in Logs, which then tells.
+        """
         progress = self._open_progress(tx)
-        addressed = [(event, *job_of_task(event.task_id)) for event in events]
-        progress.load({job_id for _, job_id, _ in addressed})
-        started: dict[str, Job] = {}
-        ended: list[str] = []
-        for event, job_id, attempt in addressed:
-            job = progress.get(job_id)
-            if job is None or job.is_terminal or job.attempt != attempt or not job.dispatched:
-                continue
-            progress.put(apply_event(job, event, progress.spec(job).retry_strategy))
-            if event.state is TaskState.RUNNING:
-                started[event.task_id] = job
-            elif event.state in _ENDS:
-                ended.append(event.task_id)
-        self._ship_logs(progress, started, ended)
+        progress.load({job_of_task(event.task_id)[0] for event in events})
+        started = {
+            event.task_id: job
+            for event in events
+            if event.state is TaskState.RUNNING and (job := _job_of(progress, event)) is not None
+        }
+        ends = {event.task_id: event for event in events if event.state in _ENDS}
+        self._follow(progress, started, ends.keys())
+        silent = self._log_shipper.finish(tx, {task: json.dumps(asdict(event)) for task, event in ends.items()})
+        at_once = {task: ends[task] for task in silent}
+        self._apply(
+            progress, [event for event in events if ends.get(event.task_id) is not event or event.task_id in at_once]
+        )
         self._commit(progress)
 
-    def _ship_logs(self, progress: Progress, started: dict[str, Job], ended: Sequence[str]) -> None:
+    def on_arrival(self, tx: Connection, notes: Mapping[str, str]) -> None:
+        """`Arrival`: these tasks have ended, and all that they printed is in Logs."""
+        progress = self._open_progress(tx)
+        events = [_event_of(note) for note in notes.values() if note]
+        progress.load({job_of_task(event.task_id)[0] for event in events})
+        self._apply(progress, events)
+        self._commit(progress)
+
+    @staticmethod
+    def _apply(progress: Progress, events: Iterable[TaskEvent]) -> None:
+        for event in events:
+            job = _job_of(progress, event)
+            if job is not None:
+                progress.put(apply_event(job, event, progress.spec(job).retry_strategy))
+
+    def _follow(self, progress: Progress, started: Mapping[str, Job], ended: Collection[str]) -> None:
         """Follow the output of what started; what also ended by now, without a byte of output, costs nothing."""
-        silent = {task for task in ended if task in started and not _has_output(self._log_file(started[task]))}
         sources = [
             self._log_source(progress.tx, job, progress.spec(job))
             for task, job in started.items()
-            if task not in silent
+            if task not in ended or _has_output(self._log_file(job))
         ]
         self._log_shipper.follow(progress.tx, sources)
-        self._log_shipper.finish(progress.tx, [task for task in ended if task not in silent])
 
     def purge(self) -> None:
         """Forget jobs, with their log files, seven days after their end."""
@@ -343,6 +358,18 @@ class BatchService:
 def _delete_folder(folder: Path) -> None:
     if not remove_tree(folder):
         _log.error("the log files of a Batch job could not be deleted: %s", folder)
+
+
+def _job_of(progress: Progress, event: TaskEvent) -> Job | None:
+    """The job whose present attempt an event is about; None where that is over, or was never begun."""
+    job_id, attempt = job_of_task(event.task_id)
+    job = progress.get(job_id)
+    return None if job is None or job.is_terminal or job.attempt != attempt or not job.dispatched else job
+
+
+def _event_of(note: str) -> TaskEvent:
+    told = json.loads(note)
+    return TaskEvent(**{**told, "state": TaskState(told["state"])})
 
 
 def _has_output(log_file: Path) -> bool:

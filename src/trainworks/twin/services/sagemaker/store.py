@@ -148,6 +148,11 @@ class TrainingJobs:
                 changed.add(str(row["job_id"]))
         return changed
 
+    def jobs_of_tasks(self, tx: Connection, task_ids: Iterable[str]) -> set[str]:
+        """The ids of the jobs that have these tasks."""
+        rows = [tx.execute(SQL["job_of_task"], (task_id,)).fetchone() for task_id in task_ids]
+        return {str(row["job_id"]) for row in rows if row is not None}
+
     # -- metrics and tags -------------------------------------------------------------------------------------
 
     def final_metrics(self, job_id: str) -> list[Metric]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from sqlite3 import Connection
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 _S = SecondaryStatus
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-_LOG_WAIT_SECONDS, _LOG_POLL_SECONDS = 600.0, 0.02
+_METRICS_POLL_SECONDS = 0.02
 MOST_DEATHS_OF_A_STEP = 10
 """More than elsewhere: a step may move data for minutes, and be in hand when the server is killed for other reasons."""
 _MOST_FAULTS = 3
@@ -73,13 +73,13 @@ class Worker:
         self._shipper = shipper
         self._settings = settings
         self._jobs_dir = settings.jobs_dir
-        self._waiting_for_logs: dict[str, float] = {}
         self._clock = clock
         self._syncs = CheckpointSyncs(self.fail, settings.checkpoint_interval_seconds)
         self._schedule = Schedule(self._carry_on, clock)
         self._faults: dict[str, int] = {}
         self._cancelled: set[str] = set()
         compute.subscribe(TASK_PREFIX, self._on_events)
+        shipper.on_arrival(TASK_PREFIX, self._on_arrival)
 
     def start(self) -> None:
         """Take up every job that an earlier run left open, and what comes from now on."""
@@ -142,8 +142,11 @@ class Worker:
                 if isinstance(action, steps.Wait):
                     self._keep_syncing(job)
                     return action.until
-                if isinstance(action, steps.SaveCheckpoints) and not self._logs_arrived(job, tasks):
-                    return self._clock() + _LOG_POLL_SECONDS
+                if isinstance(action, steps.SaveCheckpoints):
+                    if not all(self._shipper.is_shipped(task.task_id) for task in tasks):
+                        return None  # `_on_arrival` wakes it
+                    if not self._settings.is_published(job):
+                        return self._clock() + _METRICS_POLL_SECONDS
                 if isinstance(action, _MOVES_DATA) and not may_take_long:
                     return LONG
                 with self._settings.in_hand.hold(f"{job_id} {type(action).__name__}") as may:
@@ -254,7 +257,7 @@ class Worker:
     def _cancelled_of(self, job_id: str) -> Cancelled:
         return lambda: self._schedule.stopping or job_id in self._cancelled
 
-    # -- checkpoints and logs ---------------------------------------------------------------------------------
+    # -- checkpoints ---------------------------------------------------------------------------------------
 
     def _keep_syncing(self, job: TrainingJob) -> None:
         """After a restart of the server a running job has no sync yet."""
@@ -279,18 +282,6 @@ class Worker:
                 raise
             _log.warning("the last checkpoints of the failed job %s could not be saved", job.name, exc_info=True)
         self._syncs.remove(job.job_id)
-
-    def _logs_arrived(self, job: TrainingJob, tasks: Sequence[Task]) -> bool:
-        """Whether all that the tasks printed is in Logs and in the metrics: an ended job has all of it. A log that
-        cannot be brought there within ten minutes holds nothing up."""
-        since = self._waiting_for_logs.setdefault(job.job_id, self._clock())
-        arrived = all(self._shipper.is_shipped(task.task_id) for task in tasks) and self._settings.is_published(job)
-        if not arrived and self._clock() - since < _LOG_WAIT_SECONDS:
-            return False
-        if not arrived:
-            _log.warning("the job %s ends before all of its log is in CloudWatch Logs", job.name)
-        del self._waiting_for_logs[job.job_id]
-        return True
 
     # -- failures ---------------------------------------------------------------------------------------------
 
@@ -326,8 +317,12 @@ class Worker:
 
     def _on_events(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
         changed = self._jobs.apply_events(tx, events)
-        self._shipper.finish(tx, [event.task_id for event in events if event.state in ENDED])
+        self._shipper.finish(tx, {event.task_id: "" for event in events if event.state in ENDED})
         for job_id in changed:
+            self.wake(job_id)
+
+    def _on_arrival(self, tx: Connection, notes: Mapping[str, str]) -> None:
+        for job_id in self._jobs.jobs_of_tasks(tx, notes):
             self.wake(job_id)
 
     def _update(self, job: TrainingJob, **changes: object) -> None:

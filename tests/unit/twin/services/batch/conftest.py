@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.twin.services.fakes import CALLER, FakeCompute, FakeControlPlane, FakeImages, FakeLogs
+from trainworks.twin.ports import TaskEvent
 from trainworks.twin.services.batch.service import BatchService
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
@@ -93,8 +94,14 @@ class Batch:
     def status(self, job_id: str) -> str:
         return str(self.job(job_id)["status"])
 
+    def report(self, *events: TaskEvent) -> None:
+        """What tasks report, and all their output brought to Logs."""
+        self.compute.report(*events)
+        self.log_shipper.ship()
+
     def run(self, job_id: str, exit_code: int = 0, reason: str = "", attempt: int = 1) -> None:
         self.compute.run(f"batch.{job_id.replace(':', '.')}.{attempt}", exit_code, reason)
+        self.log_shipper.ship()
         self.service.dispatcher.dispatch()
 
 

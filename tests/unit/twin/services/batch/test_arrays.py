@@ -214,7 +214,7 @@ class History(RuleBasedStateMachine):
             attempt = self.attempts.get(leaf, 0) + 1
             task_id = f"batch.{leaf.replace(':', '.')}.{attempt}"
             assert task_id in self.batch.compute.stopped
-            self.batch.compute.report(TaskEvent(task_id, TaskState.CANCELLED, 5.0))
+            self.batch.report(TaskEvent(task_id, TaskState.CANCELLED, 5.0))
 
     @invariant()
     def statuses_agree(self) -> None:

@@ -54,7 +54,7 @@ def test_states_follow_the_task_one_by_one(batch: Batch) -> None:
         TaskEvent(task_id, TaskState.RUNNING, 2.0, "i-1"),
         TaskEvent(task_id, TaskState.EXITED, 3.0, "i-1", exit_code=3),
     ):
-        batch.compute.report(event)
+        batch.report(event)
         seen.append(batch.status(job_id))
     assert seen == ["RUNNABLE", "STARTING", "RUNNING", "FAILED"]
     assert batch.job(job_id)["container"]["exitCode"] == 3
@@ -127,7 +127,7 @@ def test_memory_timeout_and_spot_have_their_reasons(batch: Batch) -> None:
     assert batch.compute.tasks[f"batch.{timeout}.1"].timeout_seconds == 60
     batch.run(memory, 137, "out of memory")
     batch.run(timeout, 137, "timeout")
-    batch.compute.report(
+    batch.report(
         TaskEvent(f"batch.{spot}.1", TaskState.PLACED, 1.0, "i-9"),
         TaskEvent(f"batch.{spot}.1", TaskState.RUNNING, 2.0, "i-9"),
         TaskEvent(f"batch.{spot}.1", TaskState.LOST, 3.0, "i-9", reason="spot interruption"),
@@ -148,7 +148,7 @@ def test_a_spot_interruption_is_retried_and_a_failure_is_not(batch: Batch) -> No
         ],
     }
     job_id = batch.submit(retryStrategy=strategy)
-    batch.compute.report(
+    batch.report(
         TaskEvent(f"batch.{job_id}.1", TaskState.PLACED, 1.0, "i-9"),
         TaskEvent(f"batch.{job_id}.1", TaskState.RUNNING, 2.0, "i-9"),
         TaskEvent(f"batch.{job_id}.1", TaskState.LOST, 3.0, "i-9", reason="spot interruption"),
@@ -183,25 +183,44 @@ def test_events_of_an_old_attempt_change_nothing(batch: Batch) -> None:
     assert batch.status(job_id) == "SUCCEEDED"
 
 
+def test_a_job_has_ended_when_its_last_lines_are_in_logs(batch: Batch) -> None:
+    batch.platform()
+    job_id = batch.submit()
+    task = batch.compute.tasks[f"batch.{job_id}.1"]
+    task.log_path.parent.mkdir(parents=True, exist_ok=True)
+    task.log_path.write_text("last line")
+    batch.control_plane.patterns = [{}]
+    batch.compute.run(task.task_id, exit_code=3)
+    assert batch.job(job_id)["status"] == "RUNNING"
+    assert not batch.call("ListJobs", jobQueue="q", jobStatus="FAILED")["jobSummaryList"]
+    batch.outbox.drain()
+    assert [detail["status"] for _, _, detail in batch.control_plane.events][-1] == "RUNNING"
+    batch.log_shipper.ship()
+    batch.outbox.drain()
+    assert batch.job(job_id)["container"]["exitCode"] == 3
+    assert [detail["status"] for _, _, detail in batch.control_plane.events][-1] == "FAILED"
+    assert list(batch.logs.lines.values()) == [["last line"]]
+
+
 def test_cancel_ends_what_did_not_start_and_terminate_what_did(batch: Batch) -> None:
     batch.platform()
     waiting, running, pending = batch.submit(), batch.submit(), batch.submit()
     dependent = batch.submit(dependsOn=[{"jobId": pending}])
-    batch.compute.report(
+    batch.report(
         TaskEvent(f"batch.{running}.1", TaskState.PLACED, 1.0, "i-1"),
         TaskEvent(f"batch.{running}.1", TaskState.RUNNING, 2.0, "i-1"),
     )
     for job_id in (waiting, running, dependent):
         batch.call("CancelJob", jobId=job_id, reason="not needed")
     assert batch.compute.stopped == [f"batch.{waiting}.1"]
-    batch.compute.report(TaskEvent(f"batch.{waiting}.1", TaskState.CANCELLED, 3.0))
+    batch.report(TaskEvent(f"batch.{waiting}.1", TaskState.CANCELLED, 3.0))
     assert [batch.status(job_id) for job_id in (waiting, running, dependent)] == ["FAILED", "RUNNING", "FAILED"]
     assert batch.job(waiting)["statusReason"] == "not needed"
     assert batch.job(waiting)["isCancelled"] is True
 
     batch.call("TerminateJob", jobId=running, reason="enough")
     assert batch.compute.stopped[-1] == f"batch.{running}.1"
-    batch.compute.report(TaskEvent(f"batch.{running}.1", TaskState.EXITED, 4.0, "i-1", exit_code=143, reason="stopped"))
+    batch.report(TaskEvent(f"batch.{running}.1", TaskState.EXITED, 4.0, "i-1", exit_code=143, reason="stopped"))
     job = batch.job(running)
     assert (job["status"], job["statusReason"], job["isTerminated"]) == ("FAILED", "enough", True)
     assert job["container"]["exitCode"] == 143
