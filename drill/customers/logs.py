@@ -46,7 +46,8 @@ class Logs(Customer):
         )
         again = [line for line, count in counts.items() if count > 1]
         self.ledger.check(self.name, not again, "twice", f"{len(again)} lines stored twice: {again[:3]}")
-        foreign = [line for line in counts if line not in self.unsure and line not in set(self.wanted)]
+        wanted = set(self.wanted)
+        foreign = [line for line in counts if line not in self.unsure and line not in wanted]
         self.ledger.check(self.name, not foreign, "wrong", f"nobody wrote {foreign[:3]}")
         order = [line for line in found if line not in self.unsure]
         self.ledger.check(self.name, order == self.wanted, "wrong", "the lines are not in the order of their writing")

@@ -13,8 +13,16 @@ from kills import HURTS_TASKS
 BUCKET = "drill-training"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 CODE_KEY = "code/sourcedir.tar.gz"
-SCRIPT = """import os, pathlib, time, uuid
+CHECKPOINTS = "/opt/ml/checkpoints"
+SCRIPT = f"""import os, pathlib, time, uuid
 print("run", uuid.uuid4(), flush=True)
+if os.path.isdir("{CHECKPOINTS}"):
+    steps = pathlib.Path("{CHECKPOINTS}")
+    begun = len(list(steps.iterdir()))
+    print("from step", begun, flush=True)
+    for step in range(begun, 3):
+        (steps / f"step-{{step}}").write_text(os.environ["SM_HP_NAME"])
+        time.sleep(0.1)
 time.sleep(float(os.environ.get("SM_HP_SECONDS", "0.5")))
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text(os.environ["SM_HP_NAME"])
 print("loss=0.25", flush=True)
@@ -84,8 +92,18 @@ class Training(Customer):
         self.ledger.check(
             self.name, len(runs) <= attempts, "twice", f"{name} trained {attempts} times, ran {len(runs)}"
         )
+        self._judge_checkpoints(job)
         metrics = {each["MetricName"]: each["Value"] for each in job.get("FinalMetricDataList", [])}  # type: ignore[attr-defined]
         self.ledger.check(self.name, metrics.get("loss") == 0.25, "lost", f"{name} has the metrics {metrics}")
+
+    def _judge_checkpoints(self, job: dict[str, object]) -> None:
+        """A job that is Completed has made every step once, by whatever attempt, and S3 has them all."""
+        name = str(job["TrainingJobName"])
+        if "CheckpointConfig" not in job:
+            return
+        listed = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"checkpoints/{name}/").get("Contents", [])
+        steps = {each["Key"].rpartition("/")[2] for each in listed}
+        self.ledger.check(self.name, steps == {"step-0", "step-1", "step-2"}, "lost", f"{name} has saved {steps}")
 
     def _request(self, name: str) -> dict[str, object]:
         spot = self.chance.random() < 0.5

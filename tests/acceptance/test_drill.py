@@ -47,6 +47,8 @@ LOSSES = {
     "customer.dynamodb.delete_item(TableName='drill-table', Key={'id': {'S': key}})",
     "queues": "customer._send(); customer.sqs.purge_queue(QueueUrl=customer.url)",
     "parameters": "customer.ssm.put_parameter(Name='/drill/value', Value='foreign', Type='String', Overwrite=True)",
+    "metrics": "customer.known['m0'] += 1",
+    "uploads": "key = next(iter(customer.whole)); customer.s3.delete_object(Bucket='drill-uploads', Key=key)",
     "logs": "customer.wanted.append('line that nobody stored')",
 }
 
