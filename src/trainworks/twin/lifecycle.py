@@ -79,23 +79,32 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
     """
     sandbox_wish()  # a mistyped wish is refused here, and not in the log of a server that ends
     deadline = time.monotonic() + timeout_seconds
-    with _only_starter(home, deadline):
-        home.prepare()
-        if find(home) is None and read_record(home) is not None:
-            _wait_for_orphans(home, deadline)
-        if find(home) is None:
-            if port is None:
-                port = int((read_record(home) or {}).get("port", DEFAULT_PORT))
-            if port:
-                _check_port(port)
-            return _wait_for_start(home, _spawn(home, port), deadline)
+    while time.monotonic() < deadline:
+        with _only_starter(home, deadline):
+            home.prepare()
+            if find(home) is None and read_record(home) is not None:
+                _wait_for_orphans(home, deadline)
+            if find(home) is None:
+                if port is None:
+                    port = int((read_record(home) or {}).get("port", DEFAULT_PORT))
+                if port:
+                    _check_port(port)
+                return _wait_for_start(home, _spawn(home, port), deadline)
+        # What was killed a moment ago seems to run; it ends while it is waited for, and is started then.
+        if (running := _wait_for_answer(home, deadline)) is not None:
+            return running
+    raise TwinError(f"the twin's server does not come back:\n{_tail(home.log_file)}", fix="trainworks twin stop")
+
+
+def _wait_for_answer(home: Home, deadline: float) -> RunningServer | None:
+    """The twin that runs, once it answers; None where it ends meanwhile, or it takes too long."""
     while time.monotonic() < deadline and find(home) is not None:
         # Read once: the server that comes back writes a record of its own between two looks.
         record = read_record(home)
         if record is not None and is_alive(record, "server") and _answers(record["port"]):
             return RunningServer(home, record["server"]["pid"], record["port"])
         time.sleep(_POLL_SECONDS)
-    raise TwinError(f"the twin's server does not come back:\n{_tail(home.log_file)}", fix="trainworks twin stop")
+    return None
 
 
 @contextmanager

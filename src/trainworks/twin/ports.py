@@ -104,7 +104,8 @@ class ControlPlane(Protocol):
         it."""
 
     def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
-        """Run a Lambda function with this event, for a service, and wait for it. Raises `ApiError` where it is gone."""
+        """Let Lambda take in an event for a function, for a service: it runs later, over any restart. Raises `ApiError`
+        where the function is gone."""
 
     def subnet_exists(self, subnet_id: str) -> bool: ...
 

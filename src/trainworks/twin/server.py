@@ -124,9 +124,11 @@ class Twin:
         self.batch.start()
         self.compute.start()
         self.retention.start()
+        self.emulator.start_invocations()
 
     def _stop_services(self, keep_instances: bool) -> None:
         agents = [] if keep_instances else running_processes([info.pid for info in self.compute.instances()])
+        self.emulator.stop_invocations()
         in_time(_STOP_SECONDS, self.functions.close, self.retention.stop, self.batch.stop, self.sagemaker.stop)
         self.compute.close()
         # The engine is down, so nothing is started in their place. The next start finds them gone: LOST.

@@ -6,10 +6,12 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -126,6 +128,22 @@ def test_it_starts_at_once_after_server_and_supervisor_were_killed(own_twin: Tes
         assert own_twin.client("sts", retries={"total_max_attempts": 3}).get_caller_identity()["Account"]
         lifecycle.stop(own_twin.home)  # the one that came up alone, where there was one
         lifecycle.start(own_twin.home, record["port"])
+
+
+def test_what_dies_while_it_is_waited_for_is_started(own_twin: TestTwin) -> None:
+    record = json.loads(own_twin.home.server_file.read_text())
+    supervisor = record["supervisor"]["pid"]
+    os.kill(supervisor, signal.SIGSTOP)  # it seems to run, and starts no server
+    end_processes(running_processes([record["server"]["pid"]]))
+    found: list[lifecycle.RunningServer] = []
+    starter = threading.Thread(target=lambda: found.append(lifecycle.start(own_twin.home, record["port"])))
+    starter.start()
+    time.sleep(0.3)
+    assert starter.is_alive()
+    os.kill(supervisor, signal.SIGKILL)
+    starter.join()
+    assert [each.port for each in found] == [record["port"]]
+    assert found[0].started
 
 
 def test_a_port_that_is_taken_names_who_has_it(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ class EmulatorControlPlane:
             record = _function(function_arn)
             if record is None:
                 raise ApiError("ResourceNotFoundException", f"Function not found: {function_arn}", 404)
-            engine.service("lambda_svc")._execute_function_with_config_scope(record, event)
+            engine.service("lambda_svc").invoke_async_with_retry(record, event)
 
     def subnet_exists(self, subnet_id: str) -> bool:
         return _has_key(engine.service("ec2")._subnets, subnet_id)

@@ -44,6 +44,7 @@ from trainworks.twin.emulator import (
     update_rules,
 )
 from trainworks.twin.emulator.alarms import Alarms
+from trainworks.twin.emulator.async_invocations import AsyncInvocations
 from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
@@ -125,7 +126,9 @@ class Emulator:
         self.control_plane = EmulatorControlPlane(self._authorization, self._registry, self._persistence)
         called = (self.control_plane.assume_for_service, f"http://127.0.0.1:{port}", {*SERVICES, *OWN_SERVICES})
         self._sdk_tasks = SdkTasks(*called)
-        self._event_targets = EventTargets(self._authorization, self._logs, RoleCalls(*called))
+        calls = RoleCalls(*called)
+        self._event_targets = EventTargets(self._authorization, self._logs, calls)
+        self._invocations = AsyncInvocations(self._persistence.database, calls)
 
     def signing_key(self, access_key_id: str) -> SigningKey | None:
         """What is known of an access key; the front checks signatures with it."""
@@ -142,6 +145,14 @@ class Emulator:
         if any(is_interrupted(stack) for _, stack in self._persistence.stored("cloudformation._stacks")):
             engine.service("cloudformation")
             self._recovery = asyncio.create_task(self._stacks.recover())
+
+    def start_invocations(self) -> None:
+        """Run the events that Lambda took in, an earlier run's too; when all that they may need has started."""
+        self._invocations.start()
+
+    def stop_invocations(self) -> None:
+        """Begin no event more; before the environments of functions end, so that none of them counts as failed."""
+        self._invocations.stop()
 
     async def handle(self, scope: Scope, body: bytes, send: Send) -> None:
         """Answer one verified request; what it changed is durable before the answer starts."""
@@ -249,6 +260,7 @@ class Emulator:
 
     def _install_lambda(self, module: ModuleType) -> None:
         self._lambda.install(module)
+        self._invocations.install(module)
         source_permissions.install(module, self._authorization)
 
     def _dress(self, name: str, module: ModuleType) -> None:
@@ -264,6 +276,9 @@ class Emulator:
             bucket_requests.install(module)
         elif name == "eventbridge":
             self._event_targets.install(module)
+            self._invocations.install_events(module)
+        elif name == "sns":
+            self._invocations.install_sns(module)
         elif name == "scheduler":
             self._event_targets.install_scheduler(module)
         elif name == "cloudwatch_logs":

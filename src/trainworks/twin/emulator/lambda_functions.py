@@ -21,7 +21,7 @@ import trainworks.twin
 from trainworks.twin.emulator import engine
 from trainworks.twin.ports import ApiError, FunctionResult, Functions, FunctionSpec, Invocation
 
-MOST_EVENT_BYTES = 6 * 1024 * 1024
+MOST_EVENT_BYTES, MOST_LATER_EVENT_BYTES = 6 * 1024 * 1024, 1024 * 1024
 _CFNRESPONSE = Path(trainworks.twin.__file__).parent / "functions" / "runtime" / "cfnresponse.py"
 _INVOCATIONS = re.compile(r"^/20\d\d-\d\d-\d\d/functions/[^/]+/(invocations|response-streaming-invocations)$")
 _NO_CODE = "The function {name} has no code that the twin could run"
@@ -129,9 +129,10 @@ class LambdaFunctions:
         error: Callable[..., Any] = engine.module("core.responses").error_response_json
         if problem:
             return error("InvalidRuntimeException", problem, 502)
-        size = len(json.dumps(event))
-        if size > MOST_EVENT_BYTES:
-            words = f"Request must be smaller than {MOST_EVENT_BYTES} bytes for the InvokeFunction operation"
+        later = headers.get("x-amz-invocation-type") == "Event"
+        most = MOST_LATER_EVENT_BYTES if later else MOST_EVENT_BYTES
+        if len(json.dumps(event)) > most:
+            words = f"Request must be smaller than {most} bytes for the InvokeFunction operation"
             return error("RequestTooLargeException", words, 413)
         return None
 

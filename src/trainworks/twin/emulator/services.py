@@ -24,7 +24,8 @@ SERVICES: dict[str, str] = {
     "kms": "keys and policies are enforced; objects are not encrypted on disk",
     "lambda": (
         "executed in the sandbox, as the function's role: Python, by the twin's own interpreter, which says where it "
-        "stands for another version. Other runtimes and container images are refused when they are invoked"
+        "stands for another version. Events are kept on disk, tried again after seconds, and brought to destinations "
+        "and dead-letter queues as the role may. Other runtimes and container images are refused when they are invoked"
     ),
     "monitoring": (
         "executed, without metric math; alarms on one metric are evaluated every second, and tell topics that let them"
