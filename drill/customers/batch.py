@@ -67,12 +67,11 @@ def judge(customer: Customer, logs: Any, job: dict[str, Any], code: int, submitt
     stream = last.get("logStreamName")
     if not stream:
         return
-    lines = [
-        event["message"]
-        for event in logs.get_log_events(logGroupName="/aws/batch/job", logStreamName=stream, startFromHead=True)[
-            "events"
-        ]
-    ]
+    try:
+        events = logs.get_log_events(logGroupName="/aws/batch/job", logStreamName=stream, startFromHead=True)["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        events = []  # a stream appears with the first output, and a task may be killed before it
+    lines = [event["message"] for event in events]
     runs = len({line for line in lines if line.startswith("ran ")})
     ledger.check(customer.name, runs <= 1, "twice", f"attempt {len(attempts)} of job {name} ran {runs} times")
     ledger.check(customer.name, runs == 1 or not as_told, "lost", f"job {name} is {status} and its log is empty")

@@ -299,7 +299,7 @@ class Emulator:
 
     def _install_stacks(self, module: ModuleType) -> None:
         # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
-        from trainworks.twin.emulator import deploy_checks, template_gate  # noqa: PLC0415
+        from trainworks.twin.emulator import deploy_checks, stack_targets, template_gate  # noqa: PLC0415
 
         template_gate.install(module)
         self._stacks.install(module, deploy_checks, template_gate.read_template)
@@ -311,6 +311,7 @@ class Emulator:
         corrections.install(self.buckets)
         drift.install()
         self._lambda.install_types()
+        stack_targets.install(engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS)
         self._resources.install()
         self._stack_permissions.install(module)
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from trainworks.twin.emulator.event_inputs import check_inputs
 from trainworks.twin.ports import ApiError
 
 DELIVERED = frozenset({"batch", "events", "lambda", "logs", "sns", "sqs", "states"})
@@ -28,6 +29,7 @@ def check_target(target: Mapping[str, Any]) -> None:
         raise _invalid(f"Only one of Input, InputPath, or InputTransformer must be provided for target {name}.")
     if "Input" in target and not _is_json(target["Input"]):
         raise _invalid(f"JSON syntax error in input for target {name}")
+    check_inputs(name, target)
     if service == "batch":
         if "BatchParameters" not in target:
             raise _invalid(f"BatchParameters must be specified for target: {name}.")

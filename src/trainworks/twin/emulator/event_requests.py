@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
+from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.event_kinds import check_target
 from trainworks.twin.ports import ApiError
 
@@ -18,7 +21,8 @@ Answer = tuple[int, dict[str, str], bytes]
 Handler = Callable[..., Answer]
 
 MAX_ENTRY_BYTES = 262_144
-_MAX_TARGETS = 5
+_MAX_TARGETS, _MAX_ENTRIES = 5, 10
+_GIVEN_TIME: ContextVar[float | None] = ContextVar("the time that an entry of PutEvents names", default=None)
 _OF_A_BUS = ("_put_rule", "_delete_rule", "_enable_rule", "_disable_rule", "_list_rules", "_describe_rule",
              "_put_targets", "_remove_targets", "_list_targets_by_rule", "_list_rule_names_by_target")  # fmt: skip
 _LISTINGS = {
@@ -35,6 +39,13 @@ _RATE = re.compile(r"rate\((?:1 (?:minute|hour|day)|(?!0*1 )0*[1-9]\d{0,8} (?:mi
 def install(eventbridge: Any) -> None:
     """EventBridge was loaded."""
     requests = _Requests(eventbridge)
+    stock_now = eventbridge._now_ts
+
+    def now_ts() -> float:
+        given = _GIVEN_TIME.get()
+        return float(stock_now()) if given is None else given
+
+    eventbridge._now_ts = now_ts
     for name in ("_put_rule", "_delete_rule", "_enable_rule", "_disable_rule", "_put_targets", "_remove_targets",
                  "_list_targets_by_rule", "_put_events"):  # fmt: skip
         setattr(eventbridge, name, requests.wrapped(getattr(eventbridge, name), getattr(requests, name[1:])))
@@ -89,13 +100,7 @@ class _Requests:
         return handle
 
     def put_rule(self, stock: Handler, data: dict[str, Any]) -> Answer:
-        schedule = data.get("ScheduleExpression", "")
-        if not schedule and not data.get("EventPattern"):
-            raise _invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
-        if schedule and data.get("EventBusName", "default") != "default":
-            raise _invalid("ScheduleExpression is supported only on the default event bus.")
-        if schedule.startswith("rate(") and not _RATE.fullmatch(schedule):
-            raise _invalid("Parameter ScheduleExpression is not valid.")
+        check_rule(data)
         return stock(data)
 
     def delete_rule(self, stock: Handler, data: dict[str, Any]) -> Answer:
@@ -130,19 +135,23 @@ class _Requests:
         entries = data["Entries"]
         if sum(map(entry_bytes, entries)) > MAX_ENTRY_BYTES:
             raise _invalid("Total size of the entries in the request is over the limit.")
-        problems = [entry_problem(entry) for entry in entries]
-        good = [entry for entry, problem in zip(entries, problems, strict=True) if problem is None]
-        if len(good) == len(entries):
-            return stock(data, allow_aws_source)
-        status, headers, body = stock({**data, "Entries": good}, allow_aws_source)
-        if status != 200:
-            return status, headers, body
-        accepted = json.loads(body)
-        results = iter(accepted["Entries"])
-        answered = [next(results) if problem is None else problem for problem in problems]
-        failed = accepted["FailedEntryCount"] + len(entries) - len(good)
+        if len(entries) > _MAX_ENTRIES:
+            return stock(data, allow_aws_source)  # says so
+        answered = [entry_problem(entry) or self._put_event(stock, entry, allow_aws_source) for entry in entries]
+        failed = sum("ErrorCode" in each for each in answered)
         answer: Answer = self._events.json_response({"FailedEntryCount": failed, "Entries": answered})
         return answer
+
+    @staticmethod
+    def _put_event(stock: Handler, entry: dict[str, Any], allow_aws_source: bool) -> dict[str, Any]:
+        """One event, which has the time that it was given."""
+        token = _GIVEN_TIME.set(_epoch(entry.get("Time")))
+        try:
+            _, _, body = stock({"Entries": [entry]}, allow_aws_source)
+        finally:
+            _GIVEN_TIME.reset(token)
+        result: dict[str, Any] = json.loads(body)["Entries"][0]
+        return result
 
     def _key(self, data: Mapping[str, Any]) -> str:
         key: str = self._events._rule_key(data["Name"], data.get("EventBusName", "default"))
@@ -152,6 +161,23 @@ class _Requests:
         bus = data.get("EventBusName", "default")
         if self._events._rule_key(name, bus) not in self._events._rules:
             raise ApiError("ResourceNotFoundException", f"Rule {name} does not exist on EventBus {bus}.")
+
+
+def check_rule(data: Mapping[str, Any]) -> None:
+    """Raise `ApiError` for a rule that EventBridge refuses: `data` has the members of `PutRule`."""
+    schedule, pattern = data.get("ScheduleExpression", ""), data.get("EventPattern") or ""
+    if not schedule and not pattern:
+        raise _invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
+    if schedule and data.get("EventBusName", "default").rpartition("/")[2] != "default":
+        raise _invalid("ScheduleExpression is supported only on the default event bus.")
+    events = engine.service("eventbridge")
+    if schedule and (
+        (schedule.startswith("rate(") and not _RATE.fullmatch(schedule))
+        or not events._validate_schedule_expression(schedule)
+    ):
+        raise _invalid("Parameter ScheduleExpression is not valid.")
+    if reason := events._event_pattern_error(pattern):
+        raise ApiError("InvalidEventPatternException", f"Event pattern is not valid. Reason: {reason}")
 
 
 def entry_problem(entry: Mapping[str, Any]) -> dict[str, str] | None:
@@ -176,6 +202,13 @@ def entry_bytes(entry: Mapping[str, Any]) -> int:
     texts = [entry.get("Source"), entry.get("DetailType"), entry.get("Detail"), *(entry.get("Resources") or [])]
     size = sum(len(str(text).encode("utf-8", "surrogatepass")) for text in texts if text)
     return size + (14 if entry.get("Time") else 0)
+
+
+def _epoch(time: Any) -> float | None:
+    """The time of an entry in seconds, as clients of the API or services of ours give it."""
+    if isinstance(time, str):
+        return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
+    return None if time is None else float(time)
 
 
 def _refuse(constant: str) -> None:

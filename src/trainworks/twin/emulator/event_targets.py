@@ -21,6 +21,7 @@ from typing import Any
 
 from trainworks.twin.emulator import engine, event_requests
 from trainworks.twin.emulator.authorization import Authorization
+from trainworks.twin.emulator.event_inputs import payload_of
 from trainworks.twin.emulator.event_kinds import DELIVERED, UNIVERSAL, check_schedule
 from trainworks.twin.emulator.log_groups import AttachedLogs
 from trainworks.twin.emulator.role_calls import RoleCalls
@@ -97,7 +98,10 @@ class EventTargets:
             return self._log(target, event, rule, view, parts[6].removesuffix(":*"))
         reason = target_refusal(self._authorization, target, rule or {}) or _missing(service, str(target.get("Arn")))
         if reason is None:
-            self._stock_invoke(target, event, rule, view)
+            view = view or self._events._pattern_event_view(event)
+            payload = payload_of(target, rule or {}, view)
+            kept = {name: value for name, value in target.items() if name not in ("InputPath", "InputTransformer")}
+            self._stock_invoke(kept if payload is None else {**kept, "Input": payload}, event, rule, view)
         return reason
 
     def _in_background(self, target: Mapping[str, Any], event: Any, source: Mapping[str, Any], view: Any) -> bool:
@@ -147,9 +151,8 @@ class EventTargets:
 
     def _payload(self, target: Mapping[str, Any], event: Any, source: Mapping[str, Any], view: Any) -> str:
         view = view or self._events._pattern_event_view(event)
-        if target.get("InputTransformer"):
-            return str(self._events._apply_input_transformer(target["InputTransformer"], source, view))
-        return str(target.get("Input") or json.dumps(view.event_with_detail()))
+        payload = payload_of(target, source, view)
+        return json.dumps(view.event_with_detail()) if payload is None else payload
 
     def _to_dead_letters(
         self, queue_arn: str, target: Mapping[str, Any], source: Mapping[str, Any], payload: str, reason: str

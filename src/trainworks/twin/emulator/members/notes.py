@@ -51,6 +51,7 @@ USED: dict[str, frozenset[str]] = {
     "ecr": frozenset({"partFirstByte", "partLastByte", "layerPartBlob", "acceptedMediaTypes"}),
     "events": frozenset(
         {
+            "Entries.Time",
             "ListEventBuses.Limit",
             "ListEventBuses.NextToken",
             "ListTargetsByRule.Limit",
@@ -90,8 +91,6 @@ USED: dict[str, frozenset[str]] = {
 }
 
 RECORDED: dict[str, frozenset[str]] = {
-    # An event has the time at which it came.
-    "events": frozenset({"Entries.Time"}),
     "cloudformation": frozenset(
         {"RoleARN", "ResourceTypes", "UsePreviousTemplate", "DeploymentConfig.Mode", "IncludePropertyValues"}
     ),
