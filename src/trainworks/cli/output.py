@@ -1,6 +1,7 @@
 """How every command prints: tables for people, `--output json` for programs, errors as sentences with an exit code.
 
-Data goes to standard output; progress, notes and errors go to standard error, so that a pipe gets data alone.
+Data goes to standard output; progress, notes and errors go to standard error, so that a pipe gets data alone. Rich is
+imported where something is drawn: a command that prints a line does without it.
 """
 
 from __future__ import annotations
@@ -8,22 +9,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from trainworks.cli.addressed import addressed, use
 from trainworks.errors import CheckError, TrainworksError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
 
 
 class Output(StrEnum):
@@ -58,11 +59,15 @@ EnvironmentOption = Annotated[
 
 def stdout() -> Console:
     """The console for data."""
+    from rich.console import Console
+
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def stderr() -> Console:
     """The console for progress, notes and errors."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
@@ -82,6 +87,10 @@ def print_json(data: object) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
     """A table of plain text cells; the first column, the names, is never broken."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     drawn = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for number, column in enumerate(columns):
         drawn.add_column(column, overflow="fold", no_wrap=number == 0)
@@ -92,6 +101,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | No
 
 def facts(pairs: Mapping[str, object]) -> Text:
     """Named facts, one a line; what is None is left out. A line is never broken: a URI is there to be copied."""
+    from rich.text import Text
+
     shown = {name: str(value) for name, value in pairs.items() if value is not None}
     width = max((len(name) for name in shown), default=0) + 2
     lines = [Text.assemble((name.ljust(width), "dim"), value) for name, value in shown.items()]
@@ -104,11 +115,15 @@ def report_error(error: BaseException, *, as_json: bool = False) -> int:
     `TRAINWORKS_DEBUG=1` adds the traceback. `as_json`: what a check refused is on standard output too, as data; all
     other errors leave it as it is, for a program to go by the exit code.
     """
+    from rich.text import Text
+
     message, fix, exit_code = _explain(error)
     if as_json and isinstance(error, CheckError):
         print_json({"error": {"message": message, "fix": fix}, "findings": list(error.findings)})
     message, fix = addressed(message), addressed(fix)
     if os.environ.get("TRAINWORKS_DEBUG"):
+        import traceback
+
         traceback.print_exception(error)
     console = stderr()
     console.print(Text.assemble(("error: ", "bold red"), message))

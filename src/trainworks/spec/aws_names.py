@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
-from importlib import metadata, resources
+from importlib.util import find_spec
+from pathlib import Path
 
 from trainworks.spec.constraints import NotAllowedError
 from trainworks.spec.instance_types import FARGATE_FAMILY, UnknownInstanceTypeError, instance_type
@@ -54,8 +54,11 @@ def _is_in_table(name: str) -> bool:
 @cache
 def regions() -> tuple[str, ...]:
     """Every region that botocore knows, of all partitions."""
-    # Read as a file: commands that ask AWS nothing do without the import of botocore's loaders.
-    text = resources.files("botocore").joinpath("data/partitions.json").read_text(encoding="utf-8")
+    # Read as a file: commands that ask AWS nothing do without the import of botocore and of importlib.resources.
+    spec = find_spec("botocore")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("No module named 'botocore'", name="botocore")
+    text = (Path(spec.origin).parent / "data" / "partitions.json").read_text(encoding="utf-8")
     found = (name for partition in json.loads(text)["partitions"] for name in partition["regions"])
     return tuple(name for name in found if not name.endswith("-global"))
 
@@ -68,6 +71,9 @@ def _enumeration(service_name: str, shape_name: str) -> tuple[str, ...]:
 
 
 def _not_known(name: str, what: str, known: Iterable[str]) -> NotAllowedError:
+    from difflib import get_close_matches  # noqa: PLC0415 - for an error alone
+    from importlib import metadata  # noqa: PLC0415
+
     close = get_close_matches(name, list(known), n=3, cutoff=0.75)
     upgrade = "if it is new at AWS: pip install --upgrade botocore"
     return NotAllowedError(

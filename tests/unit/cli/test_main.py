@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -36,6 +37,19 @@ def test_the_overview_imports_nothing_heavy() -> None:
     assert done.stdout == overview() + "\n"
 
 
+def test_a_synthesis_from_the_cache_imports_nothing_that_it_does_not_need() -> None:
+    run("synth")  # the session's cache has it from here on
+    code = (
+        "import sys\nfrom trainworks.cli.main import main\n"
+        "try:\n    main(['synth'])\nexcept SystemExit as request:\n"
+        "    sys.stderr.write(','.join(sorted(set(sys.modules) & set(sys.argv[1:]))))\n    sys.exit(request.code)"
+    )
+    unneeded = [name for name in HEAVY if name != "typer"] + ["jsii", "importlib.metadata", "logging", "asyncio"]
+    done = subprocess.run([sys.executable, "-c", code, *unneeded], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path(done.stdout.strip(), "manifest.json").is_file()
+
+
 def test_job_verbs_never_import_the_cdk() -> None:
     code = (
         "import sys, trainworks.cli.train, trainworks.cli.jobs, trainworks.cli.image, trainworks.jobs\n"
@@ -57,7 +71,7 @@ def test_every_verb_of_the_table_is_in_its_module(verb: Verb) -> None:
     [
         (["tarin"], 2, "Did you mean 'train'"),
         (["train"], 2, "SCRIPT_OR_SPEC"),
-        (["jobs", "--limit", "x"], 2, "valid integer"),
+        (["jobs", "--limit", "x"], 2, "is not a valid int"),
         (["--version"], 0, "trainworks 0."),
         (["train", "no-such-file.toml"], 2, "job spec no-such-file.toml"),
         (["train", "x.py", "-p", "epochs"], 2, "expected NAME=VALUE"),
