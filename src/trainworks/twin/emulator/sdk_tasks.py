@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import contextvars
 import json
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from trainworks.twin.emulator import engine
-from trainworks.twin.emulator.role_client import role_client
+from trainworks.twin.emulator.role_client import Assume, RoleSessions
 from trainworks.twin.emulator.services import BOTOCORE_NAMES
 from trainworks.twin.ports import ApiError, Caller, Credentials
 
-SESSION_SECONDS = 3600
-_FRESH_SECONDS = 300
 _PRINCIPAL = "states.amazonaws.com"
 
 # The service of the credential scope by its name in a resource, where the two differ.
@@ -40,9 +36,6 @@ _SCOPES = {
 }
 _ONLY_SCOPES = frozenset(_SCOPES.values()) - frozenset(_SCOPES)
 
-Assume = Callable[[str, str, str, int, str], Credentials]
-"""`ControlPlane.assume_for_service`."""
-
 
 class SdkTasks:
     """Replaces how ministack runs `aws-sdk` tasks.
@@ -51,12 +44,9 @@ class SdkTasks:
     """
 
     def __init__(self, assume: Assume, endpoint_url: str, services: Iterable[str]) -> None:
-        self._assume = assume
-        self._endpoint_url = endpoint_url
         self._services = frozenset(services)
-        self._sessions: dict[tuple[str, str], Credentials] = {}
+        self._roles = RoleSessions(assume, endpoint_url, {"total_max_attempts": 1})
         self._machine: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar("machine", default=None)
-        self._client = lru_cache(maxsize=32)(self._new_client)
         self._module: Any = None
 
     def install(self, stepfunctions: Any) -> None:
@@ -89,7 +79,7 @@ class SdkTasks:
         if service is None:
             raise self._error("States.Runtime", f"{resource}: trainworks serves no such AWS SDK integration")
         region, _ = self._scope()
-        client = self._client(service, region, self._credentials(region))
+        client = self._roles.client(service, region, self._credentials(region))
         operation = parts[7][:1].upper() + parts[7][1:]
         if operation not in client.meta.service_model.operation_names:
             raise self._error("States.Runtime", f"{resource}: {service} has no operation {operation}")
@@ -121,19 +111,10 @@ class SdkTasks:
         if machine is None:
             raise self._error("States.Runtime", "An AWS SDK integration was called outside a state machine")
         arn, role_arn = machine
-        found = self._sessions.get((arn, role_arn))
-        if found is not None and found.expiration - time.time() > _FRESH_SECONDS:
-            return found
         try:
-            session = self._assume(role_arn, _PRINCIPAL, arn.rsplit(":", 1)[-1][:64], SESSION_SECONDS, arn)
+            return self._roles.session(role_arn, _PRINCIPAL, arn, arn.rsplit(":", 1)[-1])
         except ApiError as error:
             raise self._error("States.Permissions", error.message) from error
-        self._sessions[arn, role_arn] = session
-        return session
-
-    def _new_client(self, service: str, region: str, credentials: Credentials) -> Any:
-        retries = {"total_max_attempts": 1}
-        return role_client(self._endpoint_url, service, region, credentials, retries=retries)
 
     def _api_error(self, model: Any, error: ClientError) -> Exception:
         """Exceptions that the service's model names keep their name, all others are the service's own."""
