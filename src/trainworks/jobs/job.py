@@ -196,5 +196,5 @@ def checked(job: Job, outcome: Snapshot, last_lines: list[str]) -> Snapshot:
     raise JobError(
         f"{job.kind} job {job.name} ended {outcome.status}{reason}"
         + (f"\nlast lines of its log:{tail}" if tail else ""),
-        fix=f"look further: trainworks describe {job.name}",
+        fix=f"find the cause: trainworks doctor {job.name}; all that it printed: trainworks logs {job.name}",
     )

@@ -100,12 +100,12 @@ def resolve_image(image: str, region: str, instance_type: str) -> str:
     name, _, version = image.partition(":")
     framework = frameworks().get(name)
     if framework is None:
-        close = get_close_matches(name, frameworks(), 1)
+        close = [f for f in get_close_matches(name, frameworks(), 1) if not version or version in frameworks()[f].tags]
+        build = "build an image of your own and name that: trainworks image build FOLDER"
         raise RequestError(
-            f"image {image!r} is neither an image URI nor a framework; frameworks: {', '.join(sorted(frameworks()))}",
-            fix=f"image = {close[0]!r}"
-            if close
-            else "name a framework, or build an image: trainworks image build FOLDER",
+            f"image {image!r} is neither a framework ({', '.join(sorted(frameworks()))}) nor the URI of an image in"
+            " ECR, the registry that SageMaker takes images from",
+            fix=f"did you mean {close[0]!r}? Else {build}" if close else f"name a framework, or {build}",
         )
     tags = framework.tags.get(version or framework.default_version)
     if tags is None:

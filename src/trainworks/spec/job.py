@@ -198,6 +198,11 @@ def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> JobS
 
     Raises `ConfigurationError` naming file, line, key, value and what is allowed.
     """
+    if path.suffix == ".py":
+        raise ConfigurationError(
+            f"{path}: is a Python script; allowed: a job spec, a TOML file that names the script",
+            fix=f"give a spec's values instead: TrainingJobSpec(script={str(path)!r}), or run trainworks train {path}",
+        )
     try:
         text = path.read_text(encoding="utf-8")
         document = tomllib.loads(text)

@@ -75,3 +75,13 @@ def test_parts_of_an_ecr_uri() -> None:
     assert parse_ecr_uri("docker.io/library/python:3.11") is None
     untagged = parse_ecr_uri("111122223333.dkr.ecr.eu-west-1.amazonaws.com/image")
     assert untagged is not None and untagged.reference == "latest"
+
+
+@pytest.mark.parametrize(
+    ("image", "fix"),
+    [("python:3.12", "trainworks image build"), ("ubuntu", "trainworks image build"), ("pytroch", "'pytorch'")],
+)
+def test_an_image_of_another_registry_is_not_taken_for_a_misspelt_framework(image: str, fix: str) -> None:
+    with pytest.raises(RequestError, match="ECR") as error:
+        resolve_image(image, "us-east-1", "ml.m5.large")
+    assert fix in error.value.fix

@@ -100,6 +100,14 @@ def test_a_file_that_is_not_one_spec_says_what_is_allowed(tmp_path: Path, text: 
         load_spec(write(tmp_path, text))
 
 
+def test_a_script_in_the_place_of_a_spec_is_named_as_one(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("print(1)\n")
+    with pytest.raises(ConfigurationError, match=r"train\.py: is a Python script") as error:
+        load_spec(script)
+    assert "TrainingJobSpec(script=" in error.value.fix
+
+
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="line 2"):
         load_spec(write(tmp_path, "[training_job]\nscript =\n"))
