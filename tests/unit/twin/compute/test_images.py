@@ -1,6 +1,8 @@
 """What stands for an image, and what is refused."""
 
+import importlib.metadata
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,26 @@ def test_a_framework_of_another_name_and_version_is_told(
     runtime = resolver(tmp_path).resolve(resolve_image("xgboost", "us-east-1", "ml.m5.large"), CALLER)
     assert runtime.note.startswith(f"xgboost-cpu {version} of ")
     assert ("warning: the image has version" in runtime.note) is warned
+
+
+def test_what_is_installed_is_looked_up_again_only_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[None] = []
+    whole = importlib.metadata.packages_distributions
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: looks.append(None) or whole())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    uri = resolve_image("xgboost", "us-east-1", "ml.m5.large")
+    (tmp_path / "xgboost.py").write_text("")
+    for version in ("1.9.0", "3.0.1"):
+        facts = tmp_path / f"xgboost_cpu-{version}.dist-info"
+        facts.mkdir()
+        (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: xgboost-cpu\nVersion: {version}\n")
+        (facts / "top_level.txt").write_text("xgboost\n")
+        notes = [resolver(tmp_path).resolve(uri, CALLER).note for _ in range(3)]
+        assert all(note.startswith(f"xgboost-cpu {version} of ") for note in notes)
+        shutil.rmtree(facts)
+    assert len(looks) == 2
 
 
 @pytest.mark.parametrize(
