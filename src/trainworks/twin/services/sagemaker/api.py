@@ -27,6 +27,9 @@ _SESSION_MARGIN_SECONDS = 24 * 3600
 class Advancer(Protocol):
     """Who carries jobs on: the worker."""
 
+    def begin(self, job_id: str) -> None:
+        """Take up a new job, when it is its turn."""
+
     def wake(self, job_id: str) -> None:
         """Look at this job now."""
 
@@ -98,7 +101,7 @@ class SageMakerApi:
             if self._jobs.by_arn(arn, tx) is not None:
                 raise _in_use(arn)
             self._jobs.insert(tx, job, tags)
-        self._worker.wake(job.job_id)
+        self._worker.begin(job.job_id)
         return {"TrainingJobArn": arn}
 
     def describe_training_job(self, call: Call) -> dict[str, Any]:

@@ -22,8 +22,8 @@ SELECT * FROM training_job WHERE arn = ?;
 -- name: job_by_id
 SELECT * FROM training_job WHERE job_id = ?;
 
--- name: open_job_ids
-SELECT job_id FROM training_job WHERE cleaned = 0 ORDER BY creation_time;
+-- name: open_jobs
+SELECT job_id, submitted_at FROM training_job WHERE cleaned = 0 ORDER BY creation_time;
 
 -- name: ended_jobs
 SELECT job_id FROM training_job WHERE cleaned = 1 AND last_modified_time < :before

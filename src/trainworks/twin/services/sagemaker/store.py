@@ -101,9 +101,9 @@ class TrainingJobs:
         row = tx.execute(SQL["job_by_id"], (job_id,)).fetchone()
         return job_of_row(row) if row else None
 
-    def open_job_ids(self) -> list[str]:
-        """Jobs for which something is left to do."""
-        return [row["job_id"] for row in self.database.read(SQL["open_job_ids"])]
+    def open_jobs(self) -> list[tuple[str, bool]]:
+        """Jobs for which something is left to do, and whether tasks of theirs were submitted."""
+        return [(row["job_id"], row["submitted_at"] is not None) for row in self.database.read(SQL["open_jobs"])]
 
     def ended_before(self, moment: float, after: int, limit: int) -> list[str]:
         """Jobs for which nothing is left to do since a moment, oldest first, without the first `after`."""

@@ -85,13 +85,17 @@ class Worker:
         """Take up every job that an earlier run left open, and what comes from now on."""
         self._syncs.start()
         self._schedule.start()
-        for job_id in self._jobs.open_job_ids():
-            self.wake(job_id)
+        for job_id, has_begun in self._jobs.open_jobs():
+            (self.wake if has_begun else self.begin)(job_id)
 
     def stop(self) -> None:
         """Finish what is in hand; jobs go on, and are taken up at the next start."""
         self._schedule.stop()
         self._syncs.stop()
+
+    def begin(self, job_id: str) -> None:
+        """Take up a new job, when it is its turn."""
+        self._schedule.begin(job_id)
 
     def wake(self, job_id: str) -> None:
         """Look at this job now."""
