@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 
 from customer import Customer, CutOff
 
@@ -67,12 +68,14 @@ class Machines(Customer):
         self.number += 1
         name, started = f"e{self.number}", time.time()
         given = json.dumps({"name": name, "seconds": self.chance.choice([0, 0, 1]), "parts": ["a", "b"]})
+        arn = f"{self.arn.replace(':stateMachine:', ':execution:')}:{name}"
         try:
-            answer = self.ack(self.states.start_execution(stateMachineArn=self.arn, name=name, input=given))
+            self.ack(self.states.start_execution(stateMachineArn=self.arn, name=name, input=given))
         except CutOff:
-            # Asked again by its name it is the same execution, whether it began or not.
-            answer = self.ack(self.states.start_execution(stateMachineArn=self.arn, name=name, input=given))
-        self.open[answer["executionArn"]] = (name, started)
+            # Asked again by its name it is the same execution, whether it began, and has ended by now, or not.
+            with suppress(self.states.exceptions.ExecutionAlreadyExists):
+                self.ack(self.states.start_execution(stateMachineArn=self.arn, name=name, input=given))
+        self.open[arn] = (name, started)
 
     def audit(self) -> None:
         def none_open() -> bool:

@@ -31,6 +31,7 @@ from trainworks.twin.emulator import (
     linear_patterns,
     log_groups,
     machine_requests,
+    machine_runs,
     metric_checks,
     metric_listing,
     old_logs,
@@ -294,6 +295,7 @@ class Emulator:
             JobTasks(self._sdk_tasks).install(module)
             executions.install(module)
             machine_requests.install(module, self._sdk_tasks.serves)
+            machine_runs.install(module)
         elif (install := self._installs.get(name)) is not None:
             install(module)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.twin.emulator.machine_fields import field_problems
+
 STATES = frozenset({"Choice", "Fail", "Map", "Parallel", "Pass", "Succeed", "Task", "Wait"})
 _ENDS = frozenset({"Fail", "Succeed"})
 _SERVICE = "arn:aws:states:::"
@@ -55,10 +57,16 @@ def diagnose(definition: str, served: Served) -> Iterator[Diagnostic]:
     if not isinstance(document, dict):
         yield Diagnostic("INVALID_JSON_DESCRIPTION", "The definition is no JSON object", "")
         return
-    yield from _machine(document, "", served)
+    language = document.get("QueryLanguage", "JSONPath")
+    if language not in ("JSONPath", "JSONata"):
+        yield Diagnostic(
+            "SCHEMA_VALIDATION_FAILED", f"'{language}' is not a query language: JSONPath or JSONata", "/QueryLanguage"
+        )
+        return
+    yield from _machine(document, "", served, language)
 
 
-def _machine(machine: Mapping[str, Any], place: str, served: Served) -> Iterator[Diagnostic]:
+def _machine(machine: Mapping[str, Any], place: str, served: Served, language: str) -> Iterator[Diagnostic]:
     states, start = machine.get("States"), machine.get("StartAt")
     if not isinstance(states, dict) or not states:
         yield Diagnostic(
@@ -75,8 +83,36 @@ def _machine(machine: Mapping[str, Any], place: str, served: Served) -> Iterator
             given = state.get("Type") if isinstance(state, dict) else state
             yield Diagnostic("SCHEMA_VALIDATION_FAILED", f"'{given}' is not the type of a state", f"{where}/Type")
             continue
+        for code, message, field in field_problems(state, language):
+            yield Diagnostic(code, message, f"{where}/{field}")
         yield from _transitions(state, states, where)
-        yield from _inside(state, where, served)
+        yield from _inside(state, where, served, language)
+    yield from _unreachable(states, start, place)
+
+
+def _unreachable(states: Mapping[str, Any], start: object, place: str) -> Iterator[Diagnostic]:
+    if start not in states or not all(isinstance(state, dict) for state in states.values()):
+        return
+    reached, following = {str(start)}, [str(start)]
+    while following:
+        for name in _targets(states[following.pop()]):
+            if name in states and name not in reached:
+                reached.add(name)
+                following.append(name)
+    for name in states:
+        if name not in reached:
+            yield Diagnostic("MISSING_TRANSITION_TARGET", f'State "{name}" is not reachable.', f"{place}/States/{name}")
+
+
+def _targets(state: Mapping[str, Any]) -> Iterator[str]:
+    """The states that may follow."""
+    for member in ("Next", "Default"):
+        if isinstance(state.get(member), str):
+            yield state[member]
+    for member in ("Choices", "Catch"):
+        for each in state[member] if isinstance(state.get(member), list) else []:
+            if isinstance(each, dict) and isinstance(each.get("Next"), str):
+                yield each["Next"]
 
 
 def _transitions(state: Mapping[str, Any], states: Mapping[str, Any], where: str) -> Iterator[Diagnostic]:
@@ -104,7 +140,7 @@ def _transitions(state: Mapping[str, Any], states: Mapping[str, Any], where: str
             yield _missing_target(target, member, place)
 
 
-def _inside(state: Mapping[str, Any], where: str, served: Served) -> Iterator[Diagnostic]:
+def _inside(state: Mapping[str, Any], where: str, served: Served, language: str) -> Iterator[Diagnostic]:
     kind = state["Type"]
     if kind == "Task":
         yield from _resource(state.get("Resource"), f"{where}/Resource", served)
@@ -114,11 +150,13 @@ def _inside(state: Mapping[str, Any], where: str, served: Served) -> Iterator[Di
             yield Diagnostic("SCHEMA_VALIDATION_FAILED", "The field 'Branches' is required", f"{where}/Branches")
             return
         for number, branch in enumerate(branches):
-            yield from _machine(branch if isinstance(branch, dict) else {}, f"{where}/Branches[{number}]", served)
+            yield from _machine(
+                branch if isinstance(branch, dict) else {}, f"{where}/Branches[{number}]", served, language
+            )
     elif kind == "Map":
         member = "ItemProcessor" if "ItemProcessor" in state else "Iterator"
         inner = state.get(member)
-        yield from _machine(inner if isinstance(inner, dict) else {}, f"{where}/{member}", served)
+        yield from _machine(inner if isinstance(inner, dict) else {}, f"{where}/{member}", served, language)
 
 
 def _resource(resource: object, where: str, served: Served) -> Iterator[Diagnostic]:

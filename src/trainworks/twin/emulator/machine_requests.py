@@ -1,15 +1,13 @@
-"""What Step Functions refuses of requests that are valid by its model, and branches in an execution's history.
+"""What Step Functions refuses of requests that are valid by its model.
 
-Stock stores any definition and any input, knows no name that is bad, starts nothing twice under one name even where the
-input is the same, and writes down only what happens outside of branches and iterations.
+Stock stores any definition and any input, knows no name that is bad, and starts nothing twice under one name even where
+the input is the same.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import re
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,7 +19,6 @@ Served = Callable[[str], bool]
 
 _BAD_NAME = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]")
 _MAX_DIAGNOSTICS = 100
-_PLAIN = ("Pass", "Choice", "Wait")
 
 
 def install(stepfunctions: Any, served: Served) -> None:
@@ -32,7 +29,6 @@ def install(stepfunctions: Any, served: Served) -> None:
         stock = getattr(stepfunctions, f"_{name}")
         setattr(stepfunctions, f"_{name}", _answered(stepfunctions, stock, getattr(requests, name)))
     stepfunctions._validate_state_machine_definition = requests.validate
-    _Branches(stepfunctions).install()
 
 
 def _answered(module: Any, stock: Callable[..., Any], check: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,66 +136,3 @@ def check_input(text: str) -> None:
         json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ApiError("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'") from error
-
-
-class _Branches:
-    """Runs the states of a branch or an iteration as those outside: written down, and ended when the execution is."""
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-        self._lock = threading.Lock()
-
-    def install(self) -> None:
-        stock_event, stock_parallel = self._module._add_event, self._module._run_parallel_branches
-
-        def add_event(execution: dict[str, Any], event_type: str, details: Any = None) -> Any:
-            # Branches write at the same time, and an event's number is how many there are.
-            with self._lock:
-                return stock_event(execution, event_type, details)
-
-        def run_parallel(state_def: Any, raw_input: Any, execution: Any, ctx: Any) -> Any:
-            self._module._add_event(execution, "ParallelStateStarted")
-            try:
-                found = stock_parallel(state_def, raw_input, execution, ctx)
-            except Exception:
-                self._module._add_event(execution, "ParallelStateFailed")
-                raise
-            self._module._add_event(execution, "ParallelStateSucceeded")
-            return found
-
-        self._module._add_event = add_event
-        self._module._run_parallel_branches = run_parallel
-        self._module._run_sub_machine = self.run
-
-    def run(self, states: Mapping[str, Any], start_at: str, given: Any, execution: Any, ctx: Any) -> Any:
-        """The output of the branch that starts at `start_at`."""
-        name: str | None = start_at
-        current = copy.deepcopy(given)
-        # The state that is entered is each branch's own.
-        ctx = {**ctx}
-        while name:
-            if execution.get("status", "RUNNING") != "RUNNING":
-                raise self._module._ExecutionError("States.TaskFailed", "The execution was stopped")
-            state = states[name]
-            kind = state["Type"]
-            ctx["State"] = {"Name": name, "EnteredTime": self._module.now_iso(), "RetryCount": 0}
-            self._event(execution, f"{kind}StateEntered", "stateEntered", name, "input", current)
-            current, following = self._step(kind, state, current, execution, ctx)
-            self._event(execution, f"{kind}StateExited", "stateExited", name, "output", current)
-            name = following
-        return current
-
-    def _step(self, kind: str, state: Any, current: Any, execution: Any, ctx: Any) -> Any:
-        module = self._module
-        if kind == "Succeed":
-            return module._apply_output_path(state, module._apply_input_path(state, current, ctx), ctx), None
-        if kind == "Fail":
-            raise module._ExecutionError(*module._fail_state_error(state, current, ctx))
-        handler = getattr(module, f"_execute_{kind.lower()}")
-        return handler(state, current, ctx) if kind in _PLAIN else handler(state, current, execution, ctx)
-
-    def _event(  # noqa: PLR0917 - an event's parts
-        self, execution: Any, event_type: str, prefix: str, name: str, member: str, value: Any
-    ) -> None:
-        details = {f"{prefix}EventDetails": {"name": name, member: json.dumps(value)}}
-        self._module._add_event(execution, event_type, details)

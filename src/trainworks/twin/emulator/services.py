@@ -47,7 +47,9 @@ SERVICES: dict[str, str] = {
     "states": (
         "executed, as the state machine's role: AWS SDK integrations with all that is listed here, and "
         f"{', '.join(f'{name}{pattern}' for name, patterns in INTEGRATIONS.items() for pattern in patterns)}; "
-        "a definition with another one is refused"
+        "a definition with another one is refused, as is one with a field that is not run: Credentials, ItemBatcher, "
+        "ResultWriter, paths to times and to numbers of items, heartbeats of activities, Assign without JSONata. A try "
+        "waits a minute at most; what ran when the twin was restarted is FAILED"
     ),
     "sts": "executed",
     "tagging": "executed",
