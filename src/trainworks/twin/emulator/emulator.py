@@ -34,6 +34,7 @@ from trainworks.twin.emulator import (
     machine_runs,
     metric_checks,
     metric_listing,
+    metric_queries,
     old_logs,
     public_parameters,
     sessions,
@@ -287,6 +288,7 @@ class Emulator:
         elif name == "cloudwatch":
             self._metric_data.install(module)
             metric_checks.install(module, self._metric_data)
+            metric_queries.install(module, self._metric_data)
             metric_listing.install(module, self._metric_data)
             self._alarms.install(module)
         elif name == "stepfunctions":

@@ -154,6 +154,12 @@ def _with_times(given: Mapping[str, Any], cloudwatch: Any) -> dict[str, Any]:
     utc = engine.module("services.cloudwatch").timezone.utc
     when = engine.module("services.cloudwatch").datetime
     changed = dict(given)
+    for name in ("StartTime", "EndTime"):
+        if changed.get(name) is not None:
+            try:
+                changed[name] = when.fromtimestamp(cloudwatch._parse_ts(changed[name]), utc)
+            except (TypeError, ValueError, OverflowError, OSError):
+                raise ApiError(_CODE, f"The value for parameter {name} is no time.") from None
     data = given.get("MetricData")
     if isinstance(data, list):
         changed["MetricData"] = [dict(datum) if isinstance(datum, dict) else datum for datum in data]

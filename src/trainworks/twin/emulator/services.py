@@ -28,7 +28,8 @@ SERVICES: dict[str, str] = {
         "and dead-letter queues as the role may. Other runtimes and container images are refused when they are invoked"
     ),
     "monitoring": (
-        "executed, without metric math; alarms on one metric are evaluated every second, and tell topics that let them"
+        "executed; of metric math everything but searches, anomaly bands, Metrics Insights, slices and calendars is "
+        "computed; alarms on one metric are evaluated every second, and tell topics that let them"
     ),
     "resource-groups": "recorded",
     "s3": (

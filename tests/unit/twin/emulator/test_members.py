@@ -71,7 +71,7 @@ def test_the_page_lists_members_shortly() -> None:
         ("events", "DeleteRule", {"Name": "r", "Force": True}, "Force"),
         ("events", "DeleteRule", {"Name": "r", "Force": False}, None),
         ("iam", "ListPolicies", {"OnlyAttached": True}, "OnlyAttached"),
-        ("monitoring", "GetMetricData", {"MetricDataQueries": [{"Id": "a", "Expression": "1"}]}, "Expression"),
+        ("monitoring", "GetMetricData", {"LabelOptions": {"Timezone": "+0100"}}, "LabelOptions"),
         ("monitoring", "GetMetricData", {"ScanBy": "TimestampAscending"}, None),
         ("sns", "Subscribe", {"Protocol": "firehose"}, "Protocol: firehose"),
         ("sns", "Subscribe", {"Protocol": "sqs"}, None),

@@ -21,7 +21,6 @@ RECORDED_EVERYWHERE = frozenset(
 
 AS_SERVED: dict[str, tuple[object, ...]] = {
     "PolicyName": ("default",),
-    "ScanBy": ("TimestampAscending",),
     "includedData": ("ALL_DATA",),
 }
 """Values of refused members that ask for what is done anyway."""
@@ -77,6 +76,17 @@ USED: dict[str, frozenset[str]] = {
         }
     ),
     "iam": frozenset({"DeleteAccessKey.UserName"}),
+    "monitoring": frozenset(
+        f"GetMetricData.{member}"
+        for member in (
+            "MaxDatapoints",
+            "MetricDataQueries.Expression",
+            "MetricDataQueries.MetricStat.Unit",
+            "MetricDataQueries.Period",
+            "NextToken",
+            "ScanBy",
+        )
+    ),
     "lambda": frozenset({"Qualifier", "Payload", "Arn", "ClientContext"}),
     "states": frozenset(
         {
@@ -116,7 +126,6 @@ REFUSED: dict[str, frozenset[str]] = {
     "scheduler": frozenset(
         f"Target.{member}" for member in ("EcsParameters", "KinesisParameters", "SageMakerPipelineParameters")
     ),
-    "monitoring": frozenset({"MetricDataQueries.Expression"}),
 }
 
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
