@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from trainworks.twin.lexing import UnreadableError, pieces
+
 Series = dict[int, float]
 """Value by the second at which its period begins."""
 Value = Any
@@ -92,14 +94,10 @@ def compute(expression: str, frame: Frame) -> Value:
 
 
 def _tokens(expression: str) -> list[tuple[str, str]]:
-    found, place = [], 0
-    text = expression.rstrip()
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            raise MathError(f"Unexpected '{text[place:].strip()[:20]}'")
-        found.append((str(match.lastgroup), match[str(match.lastgroup)]))
-        place = match.end()
+    try:
+        found = [(str(match.lastgroup), match[str(match.lastgroup)]) for match in pieces(_TOKEN, expression)]
+    except UnreadableError as error:
+        raise MathError(f"Unexpected '{str(error)[:20]}'") from None
     if not found:
         raise MathError("The expression is empty")
     if found[0] == ("name", "SELECT"):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainworks.twin.lexing import UnreadableError, pieces
 from trainworks.twin.linear_regex import LinearPattern, UnsupportedPatternError, compile_linear, encodable
 from trainworks.twin.ports import ApiError
 
@@ -436,24 +437,21 @@ class _Parser:
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    tokens: list[tuple[str, str]] = []
-    position = 0
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
-            if not text[position:].strip():
-                break
-            raise malformed(f"'{text[position:].strip()[:40]}' cannot be read")
-        position = found.end()
-        kind = found.lastgroup
-        if kind == "text":
-            tokens.append(("text", re.sub(r"\\(.)", r"\1", found[kind][1:-1])))
-        elif kind == "regex":
-            body = found[kind]
-            tokens.append(("regex", f"(?i){body[1:-2]}" if body.endswith("i") else body[1:-1]))
-        elif kind is not None:
-            tokens.append((kind, found[kind]))
-    return tokens
+    try:
+        return [token for found in pieces(_TOKEN, text) if (token := _token(found)) is not None]
+    except UnreadableError as error:
+        raise malformed(f"'{str(error)[:40]}' cannot be read") from None
+
+
+def _token(found: re.Match[str]) -> tuple[str, str] | None:
+    """(kind, text); None for a comment."""
+    kind = found.lastgroup
+    if kind == "text":
+        return "text", re.sub(r"\\(.)", r"\1", found[kind][1:-1])
+    if kind == "regex":
+        body = found[kind]
+        return "regex", f"(?i){body[1:-2]}" if body.endswith("i") else body[1:-1]
+    return None if kind is None else (kind, found[kind])
 
 
 def _regex(text: str) -> LinearPattern:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainworks.spec.wildcards import wildcard_pattern
+from trainworks.twin.lexing import UnreadableError, pieces
 from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear, encodable
 from trainworks.twin.ports import ApiError
 
@@ -29,7 +30,8 @@ Fields = Mapping[str, str]
 _TERM = re.compile(r'\s*([?-]?)(?:"((?:[^"\\]|\\.)*)"|%([^%]*)%|([^\s"]+))')
 _BARE = re.compile(r"\w+")
 _TOKEN = re.compile(
-    r'\s*(?:(\(|\)|&&|\|\||>=|<=|!=|=|>|<)|"((?:[^"\\]|\\.)*)"|%([^%]*)%|([^\s()"&|=<>!]+(?:\[[^\]]*\])?))'
+    r'\s*(?:(?P<sign>\(|\)|&&|\|\||>=|<=|!=|=|>|<)|"(?P<text>(?:[^"\\]|\\.)*)"|%(?P<regex>[^%]*)%'
+    r'|(?P<word>[^\s()"&|=<>!]+(?:\[[^\]]*\])?))'
 )
 _STEP = re.compile(r"""\.(?:([\w\-@]+)|\*)|\[(\d+|\*|'[^']*'|"[^"]*")\]|\.\[(\d+|\*|'[^']*'|"[^"]*")\]""")
 _MOST_DEPTH = 50
@@ -251,23 +253,15 @@ _ABSENT = _Null()
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    tokens: list[tuple[str, str]] = []
-    position = 0
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
-            if not text[position:].strip():
-                break
-            raise invalid(f"'{text[position:].strip()}' cannot be read")
-        sign, quoted, regex, word = found.groups()
-        if sign is not None:
-            tokens.append(("sign", sign))
-        elif quoted is not None:
-            tokens.append(("text", _unescaped(quoted)))
-        else:
-            tokens.append(("regex", regex) if regex is not None else ("word", word))
-        position = found.end()
-    return tokens
+    try:
+        return [_token(found) for found in pieces(_TOKEN, text)]
+    except UnreadableError as error:
+        raise invalid(f"'{error}' cannot be read") from None
+
+
+def _token(found: re.Match[str]) -> tuple[str, str]:
+    kind = str(found.lastgroup)
+    return kind, _unescaped(found[kind]) if kind == "text" else found[kind]
 
 
 def _unescaped(quoted: str) -> str:
