@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.functional.twin.test_events import queue, received, subscribed_topic
 
 from trainworks.testing import TestTwin
 
@@ -114,6 +116,48 @@ def test_what_cannot_be_answered_is_refused(metrics: Metrics) -> None:
     assert "lowercase" in metrics.refused({**one, "Id": "A"})
     assert "multiple of 60" in metrics.refused(metrics.stat("a", of={"Period": 90}))
     assert "StartTime must be less than" in metrics.refused(one, EndTime=metrics.start)
+
+
+@pytest.mark.parametrize("way", ["api", "stack"])
+def test_an_alarm_on_an_expression_is_evaluated_and_tells_its_topic(twin: TestTwin, metrics: Metrics, way: str) -> None:
+    name = f"math-{way}-{secrets.token_hex(3)}"
+    url, arn = queue(twin, name)
+    topic = subscribed_topic(twin, name, arn)
+    for metric, value in (("errors", 3.0), ("calls", 10.0)):
+        metrics.cloudwatch.put_metric_data(
+            Namespace=metrics.namespace, MetricData=[{"MetricName": f"{name}-{metric}", "Value": value}]
+        )
+    alarm: dict[str, Any] = {
+        "AlarmName": name, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 25, "EvaluationPeriods": 1,
+        "AlarmActions": [topic],
+        "Metrics": [
+            metrics.stat("errors", f"{name}-errors", ReturnData=False),
+            metrics.stat("calls", f"{name}-calls", ReturnData=False),
+            {"Id": "share", "Expression": "100 * errors / calls", "Label": "share", "ReturnData": True},
+        ],
+    }  # fmt: skip
+    if way == "api":
+        metrics.cloudwatch.put_metric_alarm(**alarm)
+    else:
+        template = {"Resources": {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": alarm}}}
+        twin.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
+    told = json.loads(received(twin, url)["Message"])
+    assert (told["AlarmName"], told["NewStateValue"]) == (name, "ALARM")
+    (found,) = metrics.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert [each["Id"] for each in found["Metrics"]] == ["errors", "calls", "share"]
+    assert "MetricName" not in found
+
+
+def test_an_alarms_metrics_have_one_result_and_known_ids(metrics: Metrics) -> None:
+    alarm = {"AlarmName": "bad", "ComparisonOperator": "GreaterThanThreshold", "Threshold": 1.0, "EvaluationPeriods": 1}
+    for queries, words in (
+        ([metrics.stat("a"), metrics.stat("b")], "should return data"),
+        ([metrics.stat("a", ReturnData=False), {"Id": "e", "Expression": "a + b"}], "refers to b"),
+        ([metrics.stat("a", ReturnData=False), {"Id": "e", "Expression": "a $ 1"}], "Invalid metrics list"),
+    ):
+        with pytest.raises(ClientError, match=words):
+            metrics.cloudwatch.put_metric_alarm(**alarm, Metrics=queries)
+    assert metrics.cloudwatch.describe_alarms(AlarmNames=["bad"])["MetricAlarms"] == []
 
 
 def test_statistics_have_at_most_1440_points(metrics: Metrics) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from typing import Any
 
 import pytest
@@ -36,8 +37,8 @@ def count(twin: TestTwin, rule_name: str, metric: str) -> float:
         Namespace="AWS/Events",
         MetricName=metric,
         Dimensions=dimensions,
-        StartTime=0,
-        EndTime=4_000_000_000,
+        StartTime=time.time() - 86_400,
+        EndTime=time.time() + 86_400,
         Period=86_400,
         Statistics=["Sum"],
     )["Datapoints"]

@@ -1,7 +1,7 @@
 """CloudWatch alarms, evaluated by a timer, over their own dimensions, period by period, with missing data treated.
 
-Stock evaluates only while somebody looks, over all metrics of a name whatever their dimensions, and as one value.
-After "Configuring how CloudWatch alarms treat missing data" (CloudWatch User Guide). Metric math is not evaluated.
+Stock evaluates only while somebody looks, over all metrics of a name whatever their dimensions, as one value, and knows
+no alarm on an expression. After "Configuring how CloudWatch alarms treat missing data" (CloudWatch User Guide).
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ import logging
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import alarm_queries, engine
+from trainworks.twin.emulator.alarm_queries import end_of, period_of, queries_of
+from trainworks.twin.emulator.metric_data import MetricData
+from trainworks.twin.emulator.metric_queries import Answer
 from trainworks.twin.emulator.service_publishing import refusal
+from trainworks.twin.ports import ApiError
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,7 +33,8 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 class Alarms:
     """Replaces the evaluation of metric alarms in ministack's CloudWatch."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, data: MetricData, clock: Callable[[], float] = time.time) -> None:
+        self._data = data
         self._clock = clock
         self._cloudwatch: Any = None
 
@@ -36,6 +42,7 @@ class Alarms:
         """CloudWatch was loaded."""
         self._cloudwatch = cloudwatch
         cloudwatch._evaluate_alarm = self.evaluate
+        alarm_queries.install(cloudwatch)
 
     def evaluate_all(self) -> None:
         """Evaluate every alarm of every account and region; nothing to do before CloudWatch is used."""
@@ -48,9 +55,10 @@ class Alarms:
 
     def evaluate(self, alarm: dict[str, Any]) -> None:
         """Bring one alarm to the state that its metric calls for, with its history and its actions."""
-        if not alarm.get("MetricName") or alarm.get("ComparisonOperator") not in _COMPARE:
+        queries = queries_of(alarm)
+        if not (queries or alarm.get("MetricName")) or alarm.get("ComparisonOperator") not in _COMPARE:
             return
-        values = self._values(alarm)
+        values = self._computed(alarm, queries) if queries else self._values(alarm)
         state = state_of(alarm, values)
         if state is None or state == alarm["StateValue"]:
             return
@@ -65,6 +73,22 @@ class Alarms:
         cloudwatch._record_history(alarm["AlarmName"], before, state, alarm["StateReason"])
         cloudwatch._dispatch_alarm_actions(_deliverable(alarm), before, state, alarm["StateReason"])
         cloudwatch._evaluate_parent_alarms(alarm)
+
+    def _computed(self, alarm: Mapping[str, Any], queries: Sequence[Mapping[str, Any]]) -> list[float | None]:
+        """What the alarm's expression gives for each period that is evaluated, oldest first."""
+        period, count, end = period_of(queries), int(alarm.get("EvaluationPeriods", 1)), int(self._clock()) + 1
+        start = end - period * count
+        given = {
+            "MetricDataQueries": queries,
+            "StartTime": datetime.fromtimestamp(start, UTC),
+            "EndTime": datetime.fromtimestamp(end, UTC),
+        }
+        try:
+            answer = Answer(self._cloudwatch, self._data, given, origin=start)
+            return answer.value_at(end_of(queries), range(start, end, period))
+        except ApiError as error:
+            _LOG.warning("alarm %s is not evaluated: %s", alarm["AlarmName"], error.message)
+            return [None] * count
 
     def _values(self, alarm: Mapping[str, Any]) -> list[float | None]:
         """The statistic of each period that is evaluated, oldest first; None where there is no data."""

@@ -99,9 +99,9 @@ class Emulator:
         self._loop = StateLoop()
         self._persistence = Persistence(home, self._loop)
         self._registry = Registry(self._persistence.database)
-        self._alarms = Alarms()
         self._lambda = LambdaFunctions()
         self._metric_data = MetricData(Database(home.metrics_db, synchronous="NORMAL"))
+        self._alarms = Alarms(self._metric_data)
         self._logs = AttachedLogs()
         self._items = TableItems(self._persistence.journal, self._persistence.rows_of)
         # Services with one correction.

@@ -65,13 +65,14 @@ class MathError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What an expression is computed over: `values` by their ids, `metrics` the ids of metrics, the period in seconds,
-    and the range from `start` to `end`."""
+    and the range from `start` to `end`. Periods begin at multiples of their length after `origin`."""
 
     values: Mapping[str, Value]
     metrics: tuple[str, ...]
     period: int
     start: int
     end: int
+    origin: int = 0
 
 
 def names_in(expression: str) -> set[str]:
@@ -314,9 +315,14 @@ def _if(arguments: list[Value]) -> Value:
     return found
 
 
-def times(start: int, end: int, period: int) -> range:
+def beginning(at: float, period: int, origin: int = 0) -> int:
+    """When the period began that holds a moment."""
+    return int((at - origin) // period) * period + origin
+
+
+def times(start: int, end: int, period: int, origin: int = 0) -> range:
     """The beginnings of all periods of a range. Raises `MathError` where there are too many."""
-    found = range(start // period * period, end, period)
+    found = range(beginning(start, period, origin), end, period)
     if len(found) > MOST_POINTS:
         raise MathError(f"The range has {len(found)} periods of {period} seconds, more than {MOST_POINTS}")
     return found
@@ -326,10 +332,10 @@ def _filled(series: Series, how: Value, frame: Frame) -> Series:
     if isinstance(how, dict):
         return {**how, **series}
     if isinstance(how, float | int):
-        return {at: series.get(at, float(how)) for at in times(frame.start, frame.end, frame.period)}
+        return {at: series.get(at, float(how)) for at in times(frame.start, frame.end, frame.period, frame.origin)}
     known = sorted(series)
     found: Series = {}
-    for at in times(frame.start, frame.end, frame.period):
+    for at in times(frame.start, frame.end, frame.period, frame.origin):
         place = bisect_right(known, at)
         before, after = known[place - 1 : place] if place else [], known[place : place + 1]
         if at in series:

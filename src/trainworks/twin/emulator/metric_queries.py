@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
 from trainworks.twin.emulator.metric_checks import request_of
 from trainworks.twin.emulator.metric_data import MetricData, dims_key
-from trainworks.twin.emulator.metric_math import Array, Frame, MathError, Series, compute, names_in, times
+from trainworks.twin.emulator.metric_math import Array, Frame, MathError, Series, beginning, compute, names_in, times
 from trainworks.twin.ports import ApiError
 
 _MOST_POINTS, _MOST_STATISTICS, _MOST_QUERIES = 100_800, 1_440, 500
@@ -31,7 +31,7 @@ def install(cloudwatch: Any, data: MetricData) -> None:
     def get_metric_data(params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
         try:
             given = request_of(cloudwatch, "GetMetricData", params, cbor_data, is_document=is_cbor or is_json)
-            results, token = _Answer(cloudwatch, data, given).page()
+            results, token = Answer(cloudwatch, data, given).page()
         except ApiError as error:
             return cloudwatch._error(error.code, error.message, error.status, use_json=is_json, use_cbor=is_cbor)
         document: dict[str, Any] = {"MetricDataResults": results, "Messages": []}
@@ -65,10 +65,14 @@ def install(cloudwatch: Any, data: MetricData) -> None:
     cloudwatch._get_metric_statistics = get_metric_statistics
 
 
-class _Answer:
-    """One request: its queries checked, computed once each, and cut into a page."""
+class Answer:
+    """One request: its queries checked, computed once each, and cut into a page.
 
-    def __init__(self, cloudwatch: Any, data: MetricData, given: Mapping[str, Any]) -> None:
+    Periods begin at multiples of their length after `origin`. Raises `ApiError`, as its methods do.
+    """
+
+    def __init__(self, cloudwatch: Any, data: MetricData, given: Mapping[str, Any], origin: int = 0) -> None:
+        self._origin = origin
         self._cloudwatch = cloudwatch
         self._data = data
         self._given = given
@@ -102,6 +106,15 @@ class _Answer:
                 results.append(_result(name, label, part, complete=begin + len(part) == len(points)))
         return results, _token(skip + most - left) if more else ""
 
+    def value_at(self, name: str, moments: Sequence[int]) -> list[float | None]:
+        """What the query gives for the periods that begin at these moments; None where there is no data."""
+        value = self._value(name)
+        if isinstance(value, Array):
+            raise ApiError(_VALIDATION, f"The query {name} gives more than one time series")
+        if isinstance(value, dict):
+            return [value.get(at) for at in moments]
+        return [None if math.isnan(float(value)) else float(value) for _ in moments]
+
     def _check(self, query: Mapping[str, Any]) -> None:
         name = query["Id"]
         if not name[:1].islower():
@@ -133,7 +146,7 @@ class _Answer:
 
     def _moments(self, name: str) -> range:
         try:
-            return times(self._start, self._end, self._periods[name])
+            return times(self._start, self._end, self._periods[name], self._origin)
         except MathError as error:
             raise ApiError(_VALIDATION, f"Error in expression '{name}': {error}") from error
 
@@ -160,7 +173,7 @@ class _Answer:
             values = {each: self._value(each) for each in sorted(used)}
             periods = [self._periods[each] for each in used]
             self._periods[name] = int(query.get("Period") or max(periods, default=60))
-            frame = Frame(values, metrics, self._periods[name], self._start, self._end)
+            frame = Frame(values, metrics, self._periods[name], self._start, self._end, self._origin)
             return compute(text, frame)
         except MathError as error:
             raise ApiError(_VALIDATION, f"Error in expression '{name}' [{text}]: {error}") from error
@@ -174,7 +187,7 @@ class _Answer:
         buckets: dict[int, list[Any]] = defaultdict(list)
         for point in self._data.points(row, self._start, self._end) if row is not None else ():
             if unit is None or point["Unit"] == unit:
-                buckets[int(point["Timestamp"] // period) * period].append(point)
+                buckets[beginning(point["Timestamp"], period, self._origin)].append(point)
         found = {
             at: self._cloudwatch._stat_value(self._cloudwatch._calc_stats(points), stat["Stat"], points)
             for at, points in buckets.items()

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import alarm_queries, engine
 from trainworks.twin.emulator.event_kinds import check_target
 from trainworks.twin.emulator.event_requests import check_rule
 from trainworks.twin.emulator.members.ledger import Ledger
@@ -37,6 +37,7 @@ def install(table: dict[str, dict[str, Any]]) -> None:
     }
     for type_name, check in checks.items():
         table[type_name] = _checked(type_name, table[type_name], check)
+    alarm_queries.install_type(engine.module("services.cloudformation.provisioners"))
     table["AWS::Lambda::EventSourceMapping"]["create"] = _create_mapping
     table["AWS::Scheduler::Schedule"] |= {"create": _create_schedule, "update": _update_schedule}
     table["AWS::Lambda::Function"] = _whole_function(table["AWS::Lambda::Function"])

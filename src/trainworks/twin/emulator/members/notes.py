@@ -86,6 +86,27 @@ USED: dict[str, frozenset[str]] = {
             "NextToken",
             "ScanBy",
         )
+    )
+    | frozenset(
+        f"PutMetricAlarm.Metrics{member}"
+        for member in (
+            "",
+            ".Id",
+            ".Expression",
+            ".Label",
+            ".Period",
+            ".ReturnData",
+            ".MetricStat",
+            ".MetricStat.Period",
+            ".MetricStat.Stat",
+            ".MetricStat.Unit",
+            ".MetricStat.Metric",
+            ".MetricStat.Metric.Namespace",
+            ".MetricStat.Metric.MetricName",
+            ".MetricStat.Metric.Dimensions",
+            ".MetricStat.Metric.Dimensions.Name",
+            ".MetricStat.Metric.Dimensions.Value",
+        )
     ),
     "lambda": frozenset({"Qualifier", "Payload", "Arn", "ClientContext"}),
     "states": frozenset(
