@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 from platforms import ACCOUNT, REGION, graphs
 
 from trainworks.assembly import SynthRequest, synthesize, user_cache_dir
-from trainworks.assembly.cloud_assembly import STACK_TYPE
-from trainworks.assembly.graph import Graph, Resource, load_graph
+from trainworks.assembly.graph import Graph, load_graph
 from trainworks.assembly.places import Places
 from trainworks.assembly.synthesizer import Synthesizer
 from trainworks.cli.cost_view import change_label, changes_sentence
@@ -18,7 +16,8 @@ from trainworks.cli.platform_view import change_lines, summary
 from trainworks.cost.changes import CostChanges, compare
 from trainworks.cost.idle import idle_cost
 from trainworks.cost.price_files import shipped_prices
-from trainworks.deploy.changes import ResourceChange, StackChanges, changes_of_creation
+from trainworks.deploy.changes import StackChanges, changes_of_creation
+from trainworks.deploy.template_changes import changes_between
 from trainworks.spec.profile import PROFILES
 
 SUFFIX = "ml"
@@ -30,9 +29,11 @@ def page() -> str:
     lines = [
         "# Diff",
         "",
-        "Generated from the synthesized templates by `python3 dev.py docs`, in the words of `trainworks diff`. On an",
-        "account and on the twin CloudFormation's change set says it, with what is replaced; `diff` then asks for",
-        "drift, too, and names each property that was changed by hand.",
+        "Generated from the synthesized templates by `python3 dev.py docs`, in the words of",
+        "`trainworks diff --template OLD NEW`, which compares any two templates or assemblies without an account.",
+        "For an environment CloudFormation's change set says it; `diff` then asks for drift, too, and names each",
+        "property that was changed by hand. `diff --exit-code` exits with 1 where something differs, with 2 where that",
+        "failed.",
         "",
         "## Creation",
         "",
@@ -83,33 +84,9 @@ def _costs(old: Graph | None, new: Graph) -> CostChanges:
 
 def _step(old: Graph, new: Graph) -> Iterator[str]:
     costs = _costs(old, new)
-    changes = tuple(_changes(old, new))
+    changes = tuple(change for stack in changes_between(old, new) for change in stack.walk())
     told = [change for change in changes if change.properties != ("Tags",)]
     plan = StackChanges(f"trainworks-{SUFFIX}", tuple(sorted(told, key=lambda change: change.place)))
     yield from ("```text", *change_lines(plan, lambda change: change_label(costs.at(change.place))))
     yield from (changes_sentence(costs), "```", "")
     yield f"{len(changes) - len(told)} more change in their tags alone, which name the profile."
-
-
-def _changes(old: Graph, new: Graph) -> Iterator[ResourceChange]:
-    before, after = _by_place(old), _by_place(new)
-    for place in dict.fromkeys((*before, *after)):
-        was, becomes = before.get(place), after.get(place)
-        if was is None and becomes is not None:
-            yield ResourceChange("Add", place, becomes.logical_id, becomes.type)
-        elif becomes is None and was is not None:
-            retained = was.deletion_policy != "Delete"
-            yield ResourceChange("Remove", place, was.logical_id, was.type, retained=retained)
-        elif was is not None and becomes is not None and (names := _changed(was.raw, becomes.raw)):
-            yield ResourceChange("Modify", place, was.logical_id, was.type, properties=names)
-
-
-def _by_place(graph: Graph) -> dict[str, Resource]:
-    return {each.place: each for each in graph.resources if each.type != STACK_TYPE}
-
-
-def _changed(was: Mapping[str, Any], becomes: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of properties, and of the resource's own attributes, whose text differs."""
-    old = {**was.get("Properties", {}), "DeletionPolicy": was.get("DeletionPolicy", "Delete")}
-    new = {**becomes.get("Properties", {}), "DeletionPolicy": becomes.get("DeletionPolicy", "Delete")}
-    return tuple(name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name))

@@ -250,6 +250,10 @@ class Graph:
         """A template as it was read."""
         return self._sources[stack].templates[way]
 
+    def stack_name(self, stack: str, way: Way) -> str:
+        """The name of a stack for people: the root's own, or the construct's below it."""
+        return self._roots[stack].facts.places.stack(way)
+
     def ways(self, stack: str) -> tuple[Way, ...]:
         """The ways to all templates of a root stack."""
         return tuple(self._sources[stack].templates)

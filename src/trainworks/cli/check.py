@@ -76,7 +76,7 @@ def check(  # noqa: PLR0917 - one parameter an option
             )
         subject, graph, scope = _environment(environment_name)
     else:
-        if _was_typed(context, "environment_name"):
+        if was_typed(context, "environment_name"):
             raise RequestError("--env and --template are two things to check", fix="leave one of them out")
         subject, graph, scope = _template(template, parameter or [], region)
     scope = replace(scope, scanners=scanners, settings=_settings(scope, production, quotas))
@@ -109,7 +109,7 @@ def _environment(name: str) -> tuple[str, Graph, Scope]:
     return environment.stack_name, graph, Scope(settings_of(environment), name, request)
 
 
-def _was_typed(context: typer.Context, parameter: str) -> bool:
+def was_typed(context: typer.Context, parameter: str) -> bool:
     """Whether the option is on the command line; a variable of the shell does not count."""
     source = context.get_parameter_source(parameter)
     return source is not None and source.name == "COMMANDLINE"
@@ -123,7 +123,7 @@ def _template(path: Path, parameters: list[str], region: str | None) -> tuple[st
     from trainworks.preflight.settings import Settings
 
     if region is not None:
-        _refuse_unknown_region(region)
+        refuse_unknown_region(region)
     values = pairs(parameters, "--parameter")
     sources = load_sources(path)
     refuse_wrong_parameters(sources, values)
@@ -131,7 +131,8 @@ def _template(path: Path, parameters: list[str], region: str | None) -> tuple[st
     return str(path), graph, Scope(Settings())
 
 
-def _refuse_unknown_region(region: str) -> None:
+def refuse_unknown_region(region: str) -> None:
+    """Raises `RequestError` for a `--region` that is none of AWS."""
     from trainworks.spec.aws_names import check_region
     from trainworks.spec.constraints import NotAllowedError
 

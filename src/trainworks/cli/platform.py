@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,38 +53,37 @@ def synth(environment_name: EnvironmentOption = "local", output: OutputOption = 
 
 
 @app.command()
-def diff(
+def diff(  # noqa: PLR0917 - one parameter an option
+    context: typer.Context,
     environment_name: EnvironmentOption = "local",
     output: OutputOption = Output.TEXT,
     drift: Annotated[
         bool, typer.Option(help="Also compare what is deployed with its templates: what was changed by hand?")
     ] = True,
+    template: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--template", metavar="OLD NEW", help="Compare two templates or assemblies, anybody's, instead."),
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", help="Region that --template is for.")] = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 1 where something differs, with 2 where that failed.")
+    ] = False,
 ) -> None:
     """Show what `up` would change, and what was changed outside of CloudFormation; nothing is changed by it."""
-    from trainworks.cli import cost_view, drift_view
-    from trainworks.cli import platform_view as view
-    from trainworks.cli.cost_changes import monthly_changes
-    from trainworks.deploy import deployer
-    from trainworks.deploy.drift import detect_drift
+    from trainworks.cli import differences
+    from trainworks.cli.check import was_typed
 
-    environment, clients = connect(environment_name)
-    deployment = deployment_for(environment, clients)
-    watch = watch_for(environment, view.quiet)
-    changes = deployer.diff(deployment, clients, watch)
-    costs = monthly_changes(environment, clients)
-    drifted = detect_drift(deployment.stack_name, clients, watch, deployment.places) if drift else None
-    if output is Output.JSON:
-        record = view.changes_record(deployment.stack_name, changes)
-        record["monthly_cost"] = cost_view.changes_record(costs)
-        print_json(record | {"drift": drift_view.drift_record(drifted)} if drift else record)
-        return
-    if changes is None:
-        stdout().print(f"{deployment.stack_name}: no changes")
-    else:
-        stdout().print(view.changes_text(changes, lambda change: cost_view.change_label(costs.at(change.place))))
-    stdout().print(cost_view.changes_sentence(costs))
-    if drift:
-        stdout().print(drift_view.drift_text(drifted))
+    if template and was_typed(context, "environment_name"):
+        raise RequestError("--env and --template are two things to compare", fix="leave one of them out")
+    if region and not template:
+        raise RequestError("--region is for --template; an environment has its own", fix="--template OLD NEW")
+    with differences.failing_with_two(exit_code, output):
+        if template:
+            differ = differences.of_templates(*template, region, output)
+        else:
+            differ = differences.of_environment(environment_name, drift, output)
+    if exit_code and differ:
+        raise typer.Exit(1)
 
 
 @app.command()

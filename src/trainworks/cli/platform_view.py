@@ -197,15 +197,16 @@ def changes_record(stack_name: str, changes: StackChanges | None) -> dict[str, A
     return {
         "stack_name": stack_name,
         "changed": changes is not None,
-        "changes": [] if changes is None else list(_change_records(changes)),
+        "changes": [] if changes is None else list(change_records(changes)),
     }
 
 
-def _change_records(changes: StackChanges) -> Iterator[dict[str, Any]]:
+def change_records(changes: StackChanges) -> Iterator[dict[str, Any]]:
+    """Every change with its stack."""
     for change in changes.changes:
         yield {"stack": changes.stack, **asdict(change)}
     for nested in changes.nested:
-        yield from _change_records(nested)
+        yield from change_records(nested)
 
 
 def up_record(result: UpResult) -> dict[str, Any]:

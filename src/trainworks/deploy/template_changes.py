@@ -1,0 +1,176 @@
+"""What changes from one set of templates to another, without an account: both are resolved, then compared.
+
+A resource is the same where its root stack, way and logical id are, as CloudFormation sees it. What a property resolves
+to is compared, so a moved default or a condition shows where it acts. Which change replaces is what AWS's schema says
+(`createOnlyProperties`); a reference to what is replaced counts as a change that may replace, as in a change set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from trainworks.assembly.graph import Graph, Resource, Unknown, build
+from trainworks.assembly.places import Way
+from trainworks.assembly.schemas import schema
+from trainworks.assembly.template_files import Sources
+from trainworks.deploy.changes import Replacement, ResourceChange, StackChanges
+from trainworks.deploy.events import STACK_TYPE
+
+Key = tuple[str, Way, str]
+"""Root stack, way and logical id."""
+
+_ATTRIBUTES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy")
+_KEEPS = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
+_OF_THE_CDK = ("aws:cdk:", "aws:asset:")
+
+
+def graphs(old: Sources, new: Sources, region: str | None = None) -> tuple[Graph, Graph]:
+    """Both sides resolved alike. Where each is one stack they are the same one, whatever their files are called."""
+    if len(old.stacks) == len(new.stacks) == 1:
+        new = Sources((replace(new.stacks[0], name=old.stacks[0].name),))
+    return build(old, region=region), build(new, region=region)
+
+
+def changes_between(old: Graph, new: Graph) -> tuple[StackChanges, ...]:
+    """The changes of each root stack of either side, the stacks without a change left out."""
+    before, after = _by_key(old), _by_key(new)
+    found = {key: change for key in {**before, **after} if (change := _change(before.get(key), after.get(key)))}
+    _add_followers(found, new)
+    stacks = dict.fromkeys([*old.stacks, *new.stacks])
+    told = (_stack(stack, (), found, new if stack in new.stacks else old) for stack in stacks)
+    return tuple(each for each in told if not each.is_empty)
+
+
+def _by_key(graph: Graph) -> dict[Key, Resource]:
+    """Every resource, less the nested stacks whose inside is known: their resources speak for them."""
+    inside = {(stack, way) for stack in graph.stacks for way in graph.ways(stack)}
+    return {
+        _key(each): each
+        for each in graph.resources
+        if each.type != STACK_TYPE or (each.stack, (*each.way, each.logical_id)) not in inside
+    }
+
+
+def _key(resource: Resource) -> Key:
+    return resource.stack, resource.way, resource.logical_id
+
+
+def _change(old: Resource | None, new: Resource | None) -> ResourceChange | None:
+    if new is None:
+        return None if old is None else replace(_named("Remove", old), retained=old.deletion_policy in _KEEPS)
+    if old is None:
+        return _named("Add", new)
+    if old.type != new.type:
+        return replace(_named("Modify", new), replacement=Replacement.TRUE, properties=("Type",))
+    properties = [name for name in _names(old.properties, new.properties) if _differs(old, new, name)]
+    attributes = [name for name in _ATTRIBUTES if old.raw.get(name) != new.raw.get(name)]
+    if _metadata(old) != _metadata(new):
+        attributes.append("Metadata")
+    if not properties and not attributes:
+        return None
+    replaces = any(_replaces(old, new, name) for name in properties)
+    return replace(
+        _named("Modify", new),
+        properties=(*properties, *attributes),
+        replacement=Replacement.TRUE if replaces else Replacement.FALSE,
+        retained=replaces and old.update_replace_policy in _KEEPS,
+    )
+
+
+def _named(action: str, resource: Resource) -> ResourceChange:
+    return ResourceChange(action, resource.place, resource.logical_id, resource.type)
+
+
+def _names(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*old, *new]))
+
+
+def _differs(old: Resource, new: Resource, name: str) -> bool:
+    before, after = old.properties.get(name), new.properties.get(name)
+    if before != after or (name in old.properties) is not (name in new.properties):
+        return True
+    # What only a deployment knows has one stand-in: what the templates say decides.
+    return _has_unknown(after) and _written(old, name) != _written(new, name)
+
+
+def _written(resource: Resource, name: str) -> Any:
+    properties = resource.raw.get("Properties")
+    return properties.get(name) if isinstance(properties, Mapping) else properties
+
+
+def _has_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_unknown, value.values()))
+    return any(map(_has_unknown, value)) if isinstance(value, list) else isinstance(value, Unknown)
+
+
+def _metadata(resource: Resource) -> dict[str, Any]:
+    """Less what the CDK writes for itself, which is another one when only a path of a file changed."""
+    found = resource.raw.get("Metadata")
+    pairs = found.items() if isinstance(found, Mapping) else ()
+    return {name: value for name, value in pairs if not name.startswith(_OF_THE_CDK)}
+
+
+def _replaces(old: Resource, new: Resource, name: str) -> bool:
+    """Whether the change of a property is one of a value that is fixed at creation."""
+    paths = _fixed(new.type, name)
+    return any(list(_at(old.properties, path)) != list(_at(new.properties, path)) for path in paths)
+
+
+def _fixed(type_name: str, name: str) -> list[tuple[str, ...]]:
+    known = schema(type_name)
+    return [path for path in known.create_only if path[0] == name] if known else []
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """The values at a property path, in which `*` is every item of a list."""
+    if not path:
+        yield value
+    elif path[0] == "*":
+        for item in value if isinstance(value, list) else ():
+            yield from _at(item, path[1:])
+    elif isinstance(value, Mapping) and path[0] in value:
+        yield from _at(value[path[0]], path[1:])
+
+
+def _add_followers(found: dict[Key, ResourceChange], new: Graph) -> None:
+    """What refers to a resource that gets a new id changes too, and so may what refers to that."""
+    pending = [each for each in new.resources if _is_replaced(found.get(_key(each)))]
+    while pending:
+        for reference in new.users_of(pending.pop()):
+            source = reference.source
+            if source is None or source.type == STACK_TYPE or reference.target.stack != source.stack:
+                continue
+            name = reference.path.lstrip(".").split(".")[0].split("[")[0]
+            known = found.get(_key(source)) or _named("Modify", source)
+            if known.action == "Add" or name in known.properties:
+                continue
+            may = bool(_fixed(source.type, name))
+            replacement = Replacement.CONDITIONAL if may and not _is_replaced(known) else known.replacement
+            found[_key(source)] = replace(known, properties=(*known.properties, name), replacement=replacement)
+            if may and not _is_replaced(known):
+                pending.append(source)
+
+
+def _is_replaced(change: ResourceChange | None) -> bool:
+    return change is not None and change.replacement is not Replacement.FALSE
+
+
+def _stack(stack: str, way: Way, found: Mapping[Key, ResourceChange], graph: Graph) -> StackChanges:
+    """The changes at and below a way, told as a change set tells them."""
+    here = [change for (name, at, _), change in found.items() if (name, at) == (stack, way)]
+    below = dict.fromkeys(_next_ways(way, (at for name, at, _ in found if name == stack)))
+    nested = [_stack(stack, each, found, graph) for each in below]
+    return StackChanges(
+        graph.stack_name(stack, way),
+        tuple(sorted(here, key=lambda change: change.place)),
+        tuple(sorted(nested, key=lambda each: each.stack)),
+    )
+
+
+def _next_ways(way: Way, ways: Iterable[Way]) -> Iterator[Way]:
+    for each in ways:
+        if len(each) > len(way) and each[: len(way)] == way:
+            yield each[: len(way) + 1]
