@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from trainworks.spec.iam.matching import matches
+from trainworks.spec.wildcards import matches
 
 
 class Verdict(StrEnum):

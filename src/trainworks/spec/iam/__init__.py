@@ -2,7 +2,7 @@
 
     documents.py    text -> Policy, cached by content        validation.py   what the services refuse to store
     policy_places.py  which properties are documents, and of which kind
-    variables.py    `${aws:username, 'nobody'}` in a value    matching.py     `*` and `?`, without backtracking
+    variables.py    `${aws:username, 'nobody'}` in a value    ../wildcards.py `*` and `?`, without backtracking
     conditions.py   every operator and set prefix            principals.py   whom a Principal element names
     evaluate.py     identity, resource, boundary, session policies -> Decision
 

@@ -17,8 +17,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from trainworks.spec.iam.matching import Pattern
 from trainworks.spec.iam.variables import Context, Template, Value, template
+from trainworks.spec.wildcards import Pattern
 
 Test = Callable[[str, Template, Context], bool]
 """Whether a request's value fits one value of the policy."""

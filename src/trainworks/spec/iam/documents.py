@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 from trainworks.spec.iam.conditions import Condition, parse_conditions
-from trainworks.spec.iam.matching import Pattern, compiled
 from trainworks.spec.iam.principals import Naming, Principal, Principals, parse_principals
 from trainworks.spec.iam.variables import Context, Template, template
+from trainworks.spec.wildcards import Pattern, compiled
 
 _MOST_KNOWN = 1024
 VARIABLES_VERSION = "2012-10-17"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from trainworks.spec.iam.matching import Part, Pattern, parts_of
+from trainworks.spec.wildcards import Part, Pattern, parts_of
 
 Value = str | Sequence[str]
 

@@ -14,7 +14,7 @@ import json
 import secrets
 import string
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from trainworks.twin.emulator import (
     assuming,
     engine,
     evaluator_seam,
+    handing,
     iam_actions,
     iam_resources,
     passing,
@@ -118,9 +119,21 @@ class Authorization:
             self.require(actor, "sts:TagSession", resource, region, given)
         service, operation = passing.operation_of(*model_name(action))
         if passing.passes(service, operation):
-            self.require_passing(actor, service, operation, call.read(service, operation), region)
+            params = call.read(service, operation)
+            self.require_passing(actor, service, operation, params, region)
+            self.check_trust(passing.passed(service, operation, params, actor.principal.account), region)
         if action in policy_documents.OPERATIONS:
             policy_documents.check_request(action, call.read(service, operation))
+
+    def check_trust(self, roles: Iterable[tuple[str, str]], region: str) -> None:
+        """Raise `ApiError` for a role that the service which it is handed to cannot assume; see `handing`."""
+
+        def trusts(role_arn: str, service: str) -> bool:
+            role = self._role(role_arn)
+            context = {"aws:sourceaccount": role_arn.split(":")[4]}
+            return role is not None and self._trusts(role, role_arn, service, context, region)
+
+        handing.check(roles, region, trusts)
 
     def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
         """See `ports.ControlPlane.pass_role`."""

@@ -39,6 +39,7 @@ from trainworks.twin.emulator import (
     public_parameters,
     sessions,
     source_permissions,
+    stack_descriptions,
     stack_events,
     stack_rows,
     subnet_addresses,
@@ -309,6 +310,7 @@ class Emulator:
         self._stacks.install(module, deploy_checks, template_gate.read_template)
         deploy_checks.install()
         stack_rows.install()
+        stack_descriptions.install()
         NestedChangeSets().install(module)
         update_rules.install()
         stack_events.install()

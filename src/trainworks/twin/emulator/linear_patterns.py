@@ -11,11 +11,10 @@ import re
 from types import ModuleType
 from typing import Any
 
-from trainworks.spec.wildcards import wildcard_pattern
+from trainworks.spec.wildcards import ANY, Pattern, with_stars
 
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_STAR = "\x00"
-"""Stands for an escaped star; no text that a state machine takes has it."""
+_PIECES = re.compile(r"(\*|\\.)", re.DOTALL)
+_UNESCAPED = re.compile(r"^\\(.)$", re.DOTALL)
 
 
 def install(name: str, service: ModuleType) -> None:
@@ -41,11 +40,10 @@ def _install_choices(module: Any) -> None:
 
 def matches(value: str, pattern: str) -> bool:
     """`*` is any text; everything else is itself."""
-    return re.fullmatch(wildcard_pattern(pattern, any_one=r"\?"), value, re.DOTALL) is not None
+    return with_stars(pattern).matches(value)
 
 
 def matches_escaped(value: str, pattern: str) -> bool:
     """As `matches`; a backslash makes the character behind it stand for itself."""
-    unescaped = _ESCAPED.sub(lambda found: _STAR if found[1] == "*" else found[1], pattern)
-    expression = wildcard_pattern(unescaped, any_one=r"\?", literal=lambda text: re.escape(text.replace(_STAR, "*")))
-    return re.fullmatch(expression, value, re.DOTALL) is not None
+    pieces = (piece for piece in _PIECES.split(pattern) if piece)
+    return Pattern(ANY if piece == "*" else _UNESCAPED.sub(r"\1", piece) for piece in pieces).matches(value)

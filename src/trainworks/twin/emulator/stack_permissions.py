@@ -170,14 +170,14 @@ class StackPermissions:
         try:
             policy_documents.check_resource(kind, props)
             actor = self._actor(stack_name)
-            if actor.grants.everything and actor.grants.session is None:
-                return
             region = engine.module("core.responses").get_region()
-            for need in needs:
-                self._authorization.require(actor, need.action, need.resource, region, _VIA)
-            for path, role_arn in _new_roles(kind, props, old or {}, actor.principal.account):
-                key = {"iam:passedtoservice": recipient(_service(kind), path)}
-                self._authorization.require(actor, "iam:PassRole", role_arn, region, {**_VIA, **key})
+            handed = [
+                (role_arn, recipient(_service(kind), path))
+                for path, role_arn in _new_roles(kind, props, old or {}, actor.principal.account)
+            ]
+            if not actor.grants.everything or actor.grants.session is not None:
+                self._require(actor, needs, handed, region)
+            self._authorization.check_trust(handed, region)
         except ApiError as error:
             service = kind.split("::")[1] if kind.startswith("AWS::") else "Lambda"
             handled = "AccessDenied" if "not authorized" in error.message else "InvalidRequest"
@@ -186,14 +186,17 @@ class StackPermissions:
                 f'Status Code: {403 if handled == "AccessDenied" else error.status})" (HandlerErrorCode: {handled})'
             ) from error
 
+    def _require(self, actor: Actor, needs: Iterable[Need], handed: Iterable[tuple[str, str]], region: str) -> None:
+        for need in needs:
+            self._authorization.require(actor, need.action, need.resource, region, _VIA)
+        for role_arn, service in handed:
+            given = {**_VIA, "iam:passedtoservice": service}
+            self._authorization.require(actor, "iam:PassRole", role_arn, region, given)
+
     def _actor(self, stack_name: str | None) -> Actor:
         """Who the stack acts as: the row of its root says it."""
         stack = self._cfn._stacks.get(stack_name) if stack_name else None
-        for _ in range(_DEEPEST):
-            if stack is None or not stack.get("_parent_stack_name"):
-                break
-            stack = self._cfn._stacks.get(stack["_parent_stack_name"]) or stack
-        row = (stack or {}).get(_ROW) or {"kind": "Root"}
+        row = (lineage(self._cfn._stacks, stack)[-1] if stack is not None else {}).get(_ROW) or {"kind": "Root"}
         account = engine.module("core.responses").get_account_id()
         if row["kind"] == "Role":
             actor = self._authorization.actors.of_role(row["role_arn"], _SESSION)
@@ -211,6 +214,20 @@ class StackPermissions:
 
 
 _DEEPEST = 10
+
+
+def lineage(stacks: Any, stack: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The stack and those that it is nested in, its root last."""
+    found = [stack]
+    while len(found) < _DEEPEST and (above := stacks.get(found[-1].get("_parent_stack_name") or "")) is not None:
+        found.append(above)
+    return found
+
+
+def role_of(stack: Mapping[str, Any]) -> str:
+    """The role that a root stack acts as, or "" where it acts as its caller."""
+    row = stack.get(_ROW) or {}
+    return str(row["role_arn"]) if row.get("kind") == "Role" else ""
 
 
 def _role_arn() -> str:

@@ -14,8 +14,8 @@ from tests.unit.spec.iam.policies import ACCOUNT, ARNS, CALLERS, OTHER, conditio
 from trainworks.spec.iam.conditions import parse_conditions
 from trainworks.spec.iam.documents import Policy, parse
 from trainworks.spec.iam.evaluate import Grants, Request, ResourcePolicy, decide
-from trainworks.spec.iam.matching import matches
 from trainworks.spec.iam.principals import Kind, Naming, Principal
+from trainworks.spec.wildcards import matches
 
 KINDS = {"user": Kind.USER, "session": Kind.SESSION, "root": Kind.ROOT}
 

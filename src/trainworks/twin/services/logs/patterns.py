@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.spec.wildcards import wildcard_pattern
+from trainworks.spec.wildcards import with_stars
 from trainworks.twin.lexing import UnreadableError, pieces
 from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear, encodable
 from trainworks.twin.ports import ApiError
@@ -125,7 +125,7 @@ class _Value:
             searches = _searches(self.text)
             return lambda value: value is not None and searches(_shown(value))
         number = _number(self.text)
-        wildcards = re.compile(wildcard_pattern(self.text, any_one=r"\?"), re.DOTALL) if "*" in self.text else None
+        wildcards = with_stars(self.text) if "*" in self.text else None
 
         def equal(value: Any) -> bool:
             if value is None:
@@ -133,7 +133,7 @@ class _Value:
             if number is not None and (found := _number(value)) is not None:
                 return found == number
             shown = _shown(value)
-            return wildcards.fullmatch(shown) is not None if wildcards is not None else shown == self.text
+            return wildcards.matches(shown) if wildcards is not None else shown == self.text
 
         return equal
 
