@@ -1,17 +1,19 @@
 """Condition blocks of policies, decided as far as the request is known.
 
-IAM User Guide, "IAM JSON policy elements: Condition operators". A key that the caller does not state may be there or
-not, so what depends on it is undecided; so is an operator that is not modelled (dates, addresses, binary).
+What is known is decided by the twin's own operators (`spec.iam.conditions`). A key that the caller does not state may
+be there or not, so what depends on it is undecided; so is what depends on a value that the deploy alone knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from trainworks.assembly.graph import Unknown
-from trainworks.preflight.wildcards import covers
+from trainworks.spec.iam.conditions import Condition, parse_conditions
+from trainworks.spec.iam.variables import variable_keys
 
 Context = Mapping[str, str | tuple[str, ...]]
 """Condition keys of a request, lower case, with the value or values that are known; `()`: surely not in the request."""
@@ -23,33 +25,6 @@ class Verdict(Enum):
     TRUE = "true"
     FALSE = "false"
     UNDECIDED = "undecided"
-
-
-def _equals(pattern: str, value: str) -> bool:
-    return pattern == value
-
-
-def _equals_ignoring_case(pattern: str, value: str) -> bool:
-    return pattern.lower() == value.lower()
-
-
-_POSITIVE: dict[str, Callable[[str, str], bool]] = {
-    "stringequals": _equals,
-    "stringequalsignorecase": _equals_ignoring_case,
-    "stringlike": covers,
-    "arnequals": covers,
-    "arnlike": covers,
-    "bool": _equals_ignoring_case,
-    "numericequals": lambda pattern, value: float(pattern) == float(value),
-}
-_NEGATIVE = {
-    "stringnotequals": "stringequals",
-    "stringnotequalsignorecase": "stringequalsignorecase",
-    "stringnotlike": "stringlike",
-    "arnnotequals": "arnequals",
-    "arnnotlike": "arnlike",
-    "numericnotequals": "numericequals",
-}
 
 
 def values_of(value: Any) -> tuple[str, ...]:
@@ -72,40 +47,48 @@ def tests_of(condition: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str
                 yield operator.lower(), key.lower(), values_of(value)
 
 
-def decide(condition: Any, context: Context) -> Verdict:
-    """Whether the condition block holds for a request of which `context` is known."""
+def decide(condition: Any, context: Context, variables: bool = True) -> Verdict:
+    """Whether the condition block holds for a request of which `context` is known.
+
+    `variables`: whether `${...}` is one, as in documents of version 2012-10-17.
+    """
     if not condition:
         return Verdict.TRUE
     if not isinstance(condition, Mapping):
         return Verdict.UNDECIDED
-    verdicts = {_decide(*test, context) for test in tests_of(condition)}
+    verdicts = {_decide(*test, context, variables) for test in tests_of(condition)}
     for verdict in (Verdict.FALSE, Verdict.UNDECIDED):
         if verdict in verdicts:
             return verdict
     return Verdict.TRUE
 
 
-def _decide(operator: str, key: str, wanted: Sequence[str], context: Context) -> Verdict:
+def stated(context: Context) -> Mapping[str, str | tuple[str, ...]]:
+    """The keys of a context whose values are known, for `spec.iam`."""
+    return {key: value for key, value in context.items() if not _is_unknown(value)}
+
+
+def _decide(operator: str, key: str, wanted: tuple[str, ...], context: Context, variables: bool) -> Verdict:
     present = context.get(key)
-    if present is None or any(isinstance(each, Unknown) or "${" in each for each in wanted):
+    if present is None or _is_unknown(present) or any(isinstance(each, Unknown) for each in wanted):
         return Verdict.UNDECIDED
-    if operator == "null":
-        return _verdict(all((each.lower() == "true") is (present == ()) for each in wanted))
-    quantifier, _, written = operator.rpartition(":")
-    name = written.removesuffix("ifexists")
-    if present == ():
-        return _verdict(name != written or name in _NEGATIVE or quantifier == "forallvalues")
-    return _compare(name, quantifier, wanted, (present,) if isinstance(present, str) else present)
-
-
-def _compare(name: str, quantifier: str, wanted: Sequence[str], given: Sequence[str]) -> Verdict:
-    negative = name in _NEGATIVE
-    matches = _POSITIVE.get(_NEGATIVE.get(name, name))
-    if matches is None or any(isinstance(each, Unknown) for each in given):
+    named = {name for each in wanted if "${" in each for name in variable_keys(each)} if variables else set()
+    if any(not isinstance(context.get(name), str) or _is_unknown(context[name]) for name in named):
         return Verdict.UNDECIDED
-    results = [any(matches(pattern, value) for pattern in wanted) is not negative for value in given]
-    return _verdict(all(results) if quantifier == "forallvalues" or negative else any(results))
+    condition = _parsed(operator, key, wanted, variables)
+    if condition is None:
+        return Verdict.UNDECIDED
+    return Verdict.TRUE if condition.holds(context) else Verdict.FALSE
 
 
-def _verdict(holds: bool) -> Verdict:
-    return Verdict.TRUE if holds else Verdict.FALSE
+@lru_cache(maxsize=4096)
+def _parsed(operator: str, key: str, wanted: tuple[str, ...], variables: bool) -> Condition | None:
+    """The test as the twin reads it; None for an operator that there is not."""
+    try:
+        return parse_conditions({operator: {key: list(wanted)}}, variables=variables)[0]
+    except ValueError:
+        return None
+
+
+def _is_unknown(value: str | tuple[str, ...]) -> bool:
+    return isinstance(value, Unknown) or (isinstance(value, tuple) and any(isinstance(each, Unknown) for each in value))

@@ -2,30 +2,25 @@
 
     inline policies, AWS::IAM::Policy, RolePolicy, ManagedPolicy, AWS's managed policies --> Statements --> allows()
 
-Identity policies only: a bucket's or key's own policy may add or take away, and is asked for separately.
+Identity policies only: a bucket's or key's own policy may add or take away, and is asked for separately. What they
+come to together is decided as the twin decides it (`evaluation.py`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.conditions import Context, Verdict
+from trainworks.preflight.evaluation import Answer, Judgement, OwnPolicy, evaluate, judge
 from trainworks.preflight.managed_policies import managed_policy, managed_policy_name
 from trainworks.preflight.policy import Statement, anything, statements_of
+from trainworks.spec.iam.principals import Principal
 
-
-class Answer(IntEnum):
-    """From least to most: a rule reports `NO` alone. `CONDITIONAL`: under a condition on what is not known."""
-
-    NO = 0
-    UNKNOWN = 1
-    CONDITIONAL = 2
-    YES = 3
+__all__ = ["Answer", "Permissions", "RolePermissions", "permissions_of"]
 
 
 class Permissions:
@@ -59,18 +54,19 @@ class Permissions:
 
         `context` states condition keys of the request, in lower case.
         """
-        known = {**self._context, **(context or {})}
-        best, cap = Answer.NO, Answer.YES
-        for statement in self._about(action):
-            strength = _strength(statement, action, resource, known)
-            if statement.allows:
-                best = max(best, strength)
-            elif strength is not Answer.NO:
-                cap = min(cap, _LEFT_BY_DENY[strength])
-        answer = min(best, cap)
-        if self._boundary and answer is not Answer.NO:
-            return min(answer, self._boundary.allows(action, resource, context))
-        return answer
+        boundary = None if self._boundary is None else self._boundary.judged(action, resource, context)
+        return evaluate(self.judged(action, resource, context), boundary)
+
+    def allows_with(
+        self, own: OwnPolicy, principal: Principal, action: str, resource: str, context: Context | None = None
+    ) -> Answer:
+        """As `allows`, where the resource has a policy of its own that was judged for the same request."""
+        boundary = None if self._boundary is None else self._boundary.judged(action, resource, context)
+        return evaluate(self.judged(action, resource, context), boundary, own, principal)
+
+    def judged(self, action: str, resource: str, context: Context | None = None) -> Judgement:
+        """Its statements, as they apply to the request."""
+        return judge(self._about(action), action, resource, {**self._context, **(context or {})})
 
     def allows_somewhere(self, action: str) -> Answer:
         """Whether `action` is allowed on any resource at all, conditions left aside."""
@@ -87,26 +83,6 @@ class Permissions:
         return best
 
 
-_LEFT_BY_DENY = {Answer.YES: Answer.NO, Answer.CONDITIONAL: Answer.CONDITIONAL, Answer.UNKNOWN: Answer.UNKNOWN}
-"""What is left at most where a Deny certainly, under a condition, or perhaps applies."""
-
-
-def _strength(statement: Statement, action: str, resource: str, context: Context) -> Answer:
-    """How surely a statement applies to a request."""
-    spoken = statement.speaks_of(action)
-    if spoken is Verdict.FALSE:
-        return Answer.NO
-    reached = statement.reaches(resource)
-    if reached is Verdict.FALSE:
-        return Answer.NO
-    held = statement.holds(context)
-    if held is Verdict.FALSE:
-        return Answer.NO
-    if Verdict.UNDECIDED in (spoken, reached):
-        return Answer.UNKNOWN
-    return Answer.CONDITIONAL if held is Verdict.UNDECIDED else Answer.YES
-
-
 class RolePermissions:
     """The permissions of every role of a graph."""
 
@@ -119,7 +95,7 @@ class RolePermissions:
                 role = self.role(name)
                 if role:
                     self._attached[role].append(policy)
-        self._context = {
+        self.context: Context = {
             "aws:securetransport": "true",
             "aws:principalaccount": graph.account,
             "aws:requestedregion": graph.region,
@@ -141,8 +117,8 @@ class RolePermissions:
             boundary = role.get("PermissionsBoundary")
             self._made[role] = Permissions(
                 self._statements(role),
-                Permissions(self._named(boundary), context=self._context) if isinstance(boundary, str) else None,
-                self._context,
+                Permissions(self._named(boundary), context=self.context) if isinstance(boundary, str) else None,
+                self.context,
             )
         return self._made[role]
 

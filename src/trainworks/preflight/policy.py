@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from trainworks.assembly.graph import Resource, Unknown
-from trainworks.preflight.conditions import Context, Verdict, decide, values_of
+from trainworks.preflight.conditions import Context, Verdict, decide, stated, values_of
 from trainworks.preflight.wildcards import covers, covers_action
+from trainworks.spec.iam.documents import VARIABLES_VERSION
+from trainworks.spec.iam.variables import widest
 
 UNKNOWN = Unknown("known at deployment only")
 
@@ -18,6 +20,7 @@ UNKNOWN = Unknown("known at deployment only")
 class Statement:
     """One statement; `written_in` is the resource whose property it is, None in a policy of AWS.
 
+    `variables`: whether `${...}` stands for a variable, as it does from version 2012-10-17 on.
     Exactly one of `actions` and `not_actions` is given, and of `resources` and `not_resources`, except in resource
     policies that say neither resource.
     """
@@ -31,6 +34,8 @@ class Statement:
     principal: Any = None
     sid: str = ""
     written_in: Resource | None = None
+    not_principal: Any = None
+    variables: bool = True
 
     @cached_property
     def _lower_actions(self) -> tuple[str, ...]:
@@ -53,28 +58,36 @@ class Statement:
         unknown = any(isinstance(each, Unknown) for each in self.actions)
         return Verdict.UNDECIDED if unknown else Verdict.FALSE
 
-    def reaches(self, resource: str) -> Verdict:
-        """Whether `resource`, an ARN or a pattern of ARNs, falls under the statement."""
+    def reaches(self, resource: str, context: Context | None = None) -> Verdict:
+        """Whether `resource`, an ARN or a pattern of ARNs, falls under the statement.
+
+        `context` has what is known of the variables in its resources.
+        """
         if self.not_resources:
-            found = _covered(self.not_resources, resource)
+            found = self._covered(self.not_resources, resource, context or {})
             return {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}.get(found, found)
-        return _covered(self.resources, resource)
+        return self._covered(self.resources, resource, context or {})
 
     def holds(self, context: Context) -> Verdict:
         """Whether its condition holds."""
-        return decide(self.condition, context)
+        return decide(self.condition, context, self.variables)
 
-
-def _covered(patterns: tuple[str, ...], resource: str) -> Verdict:
-    undecided = isinstance(resource, Unknown)
-    for pattern in patterns:
-        if pattern == "*":
-            return Verdict.TRUE
-        if isinstance(pattern, Unknown) or "${" in pattern:
-            undecided = True
-        elif covers(pattern, resource):
-            return Verdict.TRUE
-    return Verdict.UNDECIDED if undecided else Verdict.FALSE
+    def _covered(self, patterns: tuple[str, ...], resource: str, context: Context) -> Verdict:
+        undecided = isinstance(resource, Unknown)
+        for pattern in patterns:
+            if pattern == "*":
+                return Verdict.TRUE
+            if isinstance(pattern, Unknown):
+                undecided = True
+            elif self.variables and "${" in pattern:
+                most, whole = widest(pattern, stated(context))
+                fits = most.matches(resource)
+                if fits and whole:
+                    return Verdict.TRUE
+                undecided = undecided or fits
+            elif covers(pattern, resource):
+                return Verdict.TRUE
+        return Verdict.UNDECIDED if undecided else Verdict.FALSE
 
 
 def _verdict(holds: bool) -> Verdict:
@@ -91,6 +104,8 @@ def statements_of(document: Any, written_in: Resource | None) -> Iterator[Statem
     if not isinstance(document, Mapping):
         yield anything(written_in=written_in)
         return
+    version = document.get("Version")
+    variables = isinstance(version, Unknown) or str(version) == VARIABLES_VERSION
     statements = document.get("Statement", [])
     for body in statements if isinstance(statements, list) else [statements]:
         if not isinstance(body, Mapping):
@@ -106,6 +121,8 @@ def statements_of(document: Any, written_in: Resource | None) -> Iterator[Statem
             principal=body.get("Principal"),
             sid=str(body.get("Sid", "")),
             written_in=written_in,
+            not_principal=body.get("NotPrincipal"),
+            variables=variables,
         )
 
 

@@ -29,6 +29,9 @@ ONE = Wild("?")
 
 Part = str | Wild
 
+COVERED = "[^*]"
+"""What a `?` covers of a text that is a pattern itself."""
+
 
 class Pattern:
     """A compiled pattern. `*` and `?` match any character, line ends and `/` included; `?` only `one` if that is given.
@@ -123,4 +126,4 @@ def covers(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _covering(pattern: str) -> Pattern:
-    return Pattern(parts_of(pattern), "[^*]")
+    return Pattern(parts_of(pattern), COVERED)

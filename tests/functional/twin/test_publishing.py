@@ -133,7 +133,8 @@ def test_a_rule_starts_a_state_machine_as_its_targets_role(
 ) -> None:
     name = f"s-{secrets.token_hex(4)}"
     iam, machines, events = (twin.client(service) for service in ("iam", "stepfunctions", "events"))
-    trust = {"Effect": "Allow", "Principal": {"Service": trusted}, "Action": "sts:AssumeRole"}
+    services = ["events.amazonaws.com", "states.amazonaws.com"]
+    trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
     allowed = document({"Effect": "Allow", "Action": action, "Resource": "*"})
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=allowed)
@@ -141,6 +142,8 @@ def test_a_rule_starts_a_state_machine_as_its_targets_role(
     machine = machines.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
     events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
     events.put_targets(Rule=name, Targets=[{"Id": "machine", "Arn": machine, "RoleArn": role}])
+    trust["Principal"] = {"Service": trusted}
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=document(trust))
     events.put_events(Entries=[{"Source": name, "DetailType": "change", "Detail": "{}"}])
     failed = count(twin, name, "FailedInvocations")
     assert (len(machines.list_executions(stateMachineArn=machine)["executions"]), failed) == (started, 1 - started)

@@ -24,20 +24,24 @@ def _trust(service: str) -> str:
 
 @pytest.fixture
 def run(twin: TestTwin) -> Run:
-    """Runs one task as a role that may do `actions`, and gives the finished execution."""
+    """Runs one task as a role that may do `actions`, and gives the finished execution.
+
+    `service` is whom the role trusts when the execution starts.
+    """
     iam, machines = twin.client("iam"), twin.client("stepfunctions")
 
     def execute(
         resource: str, parameters: dict[str, Any], *actions: str, service: str = "states.amazonaws.com"
     ) -> dict[str, Any]:
         name = f"m-{secrets.token_hex(4)}"
-        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_trust(service))["Role"]["Arn"]
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_trust("states.amazonaws.com"))["Role"]["Arn"]
         statement = {"Effect": "Allow", "Action": [*actions, "kms:ListAliases"], "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
         task = {"Type": "Task", "Resource": f"arn:aws:states:::aws-sdk:{resource}", "Parameters": parameters}
         definition = json.dumps({"StartAt": "Call", "States": {"Call": {**task, "End": True}}})
         arn = machines.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=_trust(service))
         execution = machines.start_execution(stateMachineArn=arn)["executionArn"]
         found: dict[str, Any] = eventually(
             lambda: (it := machines.describe_execution(executionArn=execution))["status"] != "RUNNING" and it

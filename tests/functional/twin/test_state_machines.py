@@ -101,16 +101,16 @@ def task(resource: str) -> Any:
 def test_a_definition_that_cannot_run_is_not_stored(twin: TestTwin, name: str, definition: Any, code: str) -> None:
     states = twin.client("stepfunctions")
     text = definition if isinstance(definition, str) else json.dumps(definition)
-    arn = "arn:aws:iam::000000000000:role/r"
+    arn = role(twin, name)
     assert refused(states.create_state_machine, name=name, definition=text, roleArn=arn) == code
     assert states.validate_state_machine_definition(definition=text)["result"] == "FAIL"
 
 
-def test_a_good_definition_is_told_so_and_a_bad_name_is_refused(twin: TestTwin) -> None:
+def test_a_good_definition_is_told_so_and_a_bad_name_is_refused(twin: TestTwin, name: str) -> None:
     states = twin.client("stepfunctions")
     text = json.dumps(PASS)
     assert states.validate_state_machine_definition(definition=text)["result"] == "OK"
-    arn = "arn:aws:iam::000000000000:role/r"
+    arn = role(twin, name)
     assert refused(states.create_state_machine, name="a/b", definition=text, roleArn=arn) == "InvalidName"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.functional.twin.iam import trusting
 from tests.functional.twin.test_async_invocations import function, role_of, take
 from tests.functional.twin.test_event_rules import role
 from tests.functional.twin.test_events import eventually, queue
@@ -95,6 +96,8 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 def places(twin: TestTwin) -> dict[str, str]:
     name = f"kinds-{secrets.token_hex(4)}"
     twin.client("logs").create_log_group(logGroupName=name)
+    services = {"Service": ["events.amazonaws.com", "scheduler.amazonaws.com", "lambda.amazonaws.com"]}
+    twin.client("iam").create_role(RoleName=ROLE.rsplit("/", 1)[-1], AssumeRolePolicyDocument=trusting(services))
     return {"TOPIC": twin.client("sns").create_topic(Name=name)["TopicArn"], "GROUP": name}
 
 

@@ -56,7 +56,8 @@ def test_a_boundary_gives_nothing(statements: list[Statement], request: tuple[st
 
 
 def _answer(*statements: dict[str, Any], context: dict[str, str] | None = None) -> Answer:
-    permissions = Permissions(statements_of({"Statement": list(statements)}, None))
+    document = {"Version": "2012-10-17", "Statement": list(statements)}
+    permissions = Permissions(statements_of(document, None))
     return permissions.allows("s3:GetObject", "arn:aws:s3:::a/x", context)
 
 
@@ -75,6 +76,7 @@ TAGGED = {"StringEquals": {"aws:PrincipalTag/team": "ml"}}
         ([ALLOW, {**DENY, "Condition": TAGGED}], Answer.CONDITIONAL),
         ([{**ALLOW, "Resource": Unknown("later")}], Answer.UNKNOWN),
         ([{**ALLOW, "Resource": "arn:aws:s3:::${aws:PrincipalTag/home}/*"}], Answer.UNKNOWN),
+        ([{**ALLOW, "Resource": "arn:aws:s3:::b/${aws:PrincipalTag/home}/*"}], Answer.NO),
         ([{"Effect": "Allow", "NotAction": "s3:Put*", "Resource": "*"}], Answer.YES),
         ([{"Effect": "Allow", "NotAction": "s3:Get*", "Resource": "*"}], Answer.NO),
         ([{"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::a/*"}], Answer.NO),
@@ -161,6 +163,8 @@ def _with_bucket(effect: str, principal: Any, role: dict[str, Any]) -> Answer:
 
 
 READER = {"Policies": [{"PolicyName": "p", **POLICY}]}
+BOUNDED = {"PermissionsBoundary": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"}
+ROOT = {"AWS": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:root"}}
 THE_ROLE = {"AWS": {"Fn::GetAtt": ["Role", "Arn"]}}
 
 
@@ -173,6 +177,9 @@ THE_ROLE = {"AWS": {"Fn::GetAtt": ["Role", "Arn"]}}
         ("Deny", "*", READER, Answer.NO),
         ("Deny", THE_ROLE, READER, Answer.NO),
         ("Deny", {"AWS": "arn:aws:iam::999999999999:root"}, READER, Answer.YES),
+        ("Deny", ROOT, READER, Answer.NO),
+        ("Allow", ROOT, {}, Answer.NO),
+        ("Allow", THE_ROLE, BOUNDED, Answer.NO),
     ],
 )
 def test_a_buckets_policy(effect: str, principal: Any, role: dict[str, Any], expected: Answer) -> None:
@@ -194,7 +201,6 @@ USER = {
         {"PolicyName": "p", "PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}}
     ]
 }
-ROOT = {"AWS": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:root"}}
 
 
 def _key_policy(principal: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
-from trainworks.spec.iam.documents import Policy, Statement
 from trainworks.spec.iam.principals import Naming, Principal
 from trainworks.spec.iam.variables import Context
 
@@ -24,6 +24,28 @@ class Layer(StrEnum):
     RESOURCE = "resource-based policy"
     BOUNDARY = "permissions boundary"
     SESSION = "session policy"
+
+
+class Rule(Protocol):
+    """What the decision asks of a statement: `documents.Statement`, or what `check` knows of one."""
+
+    def names_action(self, action: str, /) -> bool: ...
+
+    def names_resource(self, resource: str, context: Context, /) -> bool: ...
+
+    def holds(self, context: Context, /) -> bool: ...
+
+    def naming(self, principal: Principal, /) -> Naming: ...
+
+
+class Rules(Protocol):
+    """What the decision asks of a policy: `documents.Policy`, say."""
+
+    @property
+    def denies(self) -> Sequence[Rule]: ...
+
+    @property
+    def allows(self) -> Sequence[Rule]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +62,7 @@ class Request:
 class ResourcePolicy:
     """The policy of the resource itself. `must_allow`: nothing is allowed that it does not allow (keys, roles)."""
 
-    policy: Policy
+    policy: Rules
     account: str
     must_allow: bool = False
 
@@ -49,9 +71,9 @@ class ResourcePolicy:
 class Grants:
     """The policies of the caller's side. None for a boundary or session policies: there are none."""
 
-    identity: Sequence[Policy] = ()
-    boundary: Policy | None = None
-    session: Sequence[Policy] | None = None
+    identity: Sequence[Rules] = ()
+    boundary: Rules | None = None
+    session: Sequence[Rules] | None = None
     everything: bool = False
 
 
@@ -94,7 +116,7 @@ def decide(request: Request, grants: Grants, resource: ResourcePolicy | None = N
     return ALLOWED if limit is None else Decision(False, False, limit)
 
 
-def decide_by_resource(request: Request, policy: Policy) -> Decision:
+def decide_by_resource(request: Request, policy: Rules) -> Decision:
     """What a resource's policy alone says: to a service, which has no policies of its own."""
     asked = _Asked(request)
     if asked.any_denies_named(policy):
@@ -131,7 +153,7 @@ class _Asked:
     def __post_init__(self) -> None:
         self.action = self.request.action.lower()
 
-    def applies(self, statement: Statement) -> bool:
+    def applies(self, statement: Rule) -> bool:
         request = self.request
         return (
             statement.names_action(self.action)
@@ -139,23 +161,23 @@ class _Asked:
             and statement.holds(request.context)
         )
 
-    def any_allows(self, policies: Iterable[Policy]) -> bool:
+    def any_allows(self, policies: Iterable[Rules]) -> bool:
         return any(self._any(policy.allows) for policy in policies)
 
-    def any_denies(self, policies: Iterable[Policy]) -> bool:
+    def any_denies(self, policies: Iterable[Rules]) -> bool:
         return any(self._any(policy.denies) for policy in policies)
 
-    def _any(self, statements: Iterable[Statement]) -> bool:
+    def _any(self, statements: Iterable[Rule]) -> bool:
         for statement in statements:  # noqa: SIM110 - every request comes by here; a generator costs twice as much
             if self.applies(statement):
                 return True
         return False
 
-    def any_denies_named(self, policy: Policy) -> bool:
+    def any_denies_named(self, policy: Rules) -> bool:
         principal = self.request.principal
         return any(each.naming(principal) is not Naming.NOT and self.applies(each) for each in policy.denies)
 
-    def naming(self, statements: Iterable[Statement]) -> Naming:
+    def naming(self, statements: Iterable[Rule]) -> Naming:
         """The nearest way in which an applying statement names the caller."""
         nearest = Naming.NOT
         for statement in statements:

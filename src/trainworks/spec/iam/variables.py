@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from trainworks.spec.wildcards import Part, Pattern, parts_of
+from trainworks.spec.wildcards import ANY, COVERED, Part, Pattern, parts_of
 
 Value = str | Sequence[str]
 
@@ -91,6 +91,21 @@ class Template:
 def template(text: str, variables: bool, wild: bool) -> Template:
     """The template of a value, parsed once."""
     return Template(text, variables=variables, wild=wild)
+
+
+def widest(text: str, context: Context) -> tuple[Pattern, bool]:
+    """(the pattern of all that a value may fit, whether that is what it fits), to be compared with patterns.
+
+    A variable whose key `context` lacks may stand for anything: the value fits at most what it fits with a `*` there.
+    """
+    parts: list[Part] = []
+    whole = True
+    for part in _parse(text, variables=True, wild=True):
+        resolved = part.resolve(context) if isinstance(part, Variable) else part
+        known = not isinstance(part, Variable) or isinstance(context.get(part.key), str)
+        parts.append(resolved if known and resolved is not None else ANY)
+        whole = whole and known
+    return Pattern(parts, COVERED), whole
 
 
 def variable_keys(text: str) -> list[str]:

@@ -1,0 +1,189 @@
+"""The twin's decision (`spec.iam.evaluate`) on policies of which not everything is known before the deploy.
+
+Each statement applies to a request surely, under a condition on what is not known, perhaps, or not at all. The decision
+is asked for each degree of certainty in turn, from the strictest on: what is allowed when a statement counts only if it
+surely applies, and a Deny if it may, is allowed whatever the unknown values turn out to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+from trainworks.assembly.graph import Unknown
+from trainworks.preflight.conditions import Context, Verdict, values_of
+from trainworks.preflight.policy import Statement
+from trainworks.spec.iam.evaluate import Grants, Request, ResourcePolicy, decide
+from trainworks.spec.iam.principals import Kind, Naming, Principal, Principals, parse_principals
+
+
+class Answer(IntEnum):
+    """From least to most: a rule reports `NO` alone. `CONDITIONAL`: under a condition on what is not known."""
+
+    NO = 0
+    UNKNOWN = 1
+    CONDITIONAL = 2
+    YES = 3
+
+
+_LEFT_BY_DENY = {
+    Answer.YES: Answer.NO,
+    Answer.CONDITIONAL: Answer.CONDITIONAL,
+    Answer.UNKNOWN: Answer.UNKNOWN,
+    Answer.NO: Answer.YES,
+}
+"""What is left at most where a Deny certainly, under a condition, or perhaps applies."""
+
+NOBODY = Principal("", "", Kind.SESSION)
+"""Who asks where identity policies alone are looked at: they say nothing of who has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A statement with how surely it applies to the request that is asked about, and how it names who asks."""
+
+    statement: Statement
+    strength: Answer
+    names: Naming = Naming.NAMED
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Statements of one policy, judged."""
+
+    statements: Sequence[Judged]
+
+    def at(self, least: Answer) -> _Policy:
+        """The policy of those that count where `least` is asked for."""
+        return _Policy(
+            tuple(_Rule(each) for each in self.statements if not each.statement.allows and _denies(each, least)),
+            tuple(_Rule(each) for each in self.statements if each.statement.allows and each.strength >= least),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPolicy:
+    """The judged policy of the resource itself; see `spec.iam.evaluate.ResourcePolicy`."""
+
+    judgement: Judgement
+    account: str
+    must_allow: bool
+
+
+def evaluate(
+    identity: Judgement, boundary: Judgement | None, own: OwnPolicy | None = None, principal: Principal = NOBODY
+) -> Answer:
+    """How surely what the statements were judged for is allowed."""
+    request = Request(principal, "", "", {})
+    for least in (Answer.YES, Answer.CONDITIONAL, Answer.UNKNOWN):
+        grants = Grants([identity.at(least)], None if boundary is None else boundary.at(least))
+        policy = None if own is None else ResourcePolicy(own.judgement.at(least), own.account, own.must_allow)
+        if decide(request, grants, policy).allowed:
+            return least
+    return Answer.NO
+
+
+def judge(statements: Iterable[Statement], action: str, resource: str, context: Context) -> Judgement:
+    """How surely each statement applies to `action` on `resource`; what surely does not is left out."""
+    judged = (Judged(each, strength(each, action, resource, context)) for each in statements)
+    return Judgement([each for each in judged if each.strength is not Answer.NO])
+
+
+def judge_own(
+    statements: Iterable[Statement], action: str, resource: str, context: Context, principal: Principal
+) -> Judgement:
+    """As `judge`, for the policy of a resource: one that names an unknown principal perhaps names this one."""
+    judged = []
+    for each in judge(statements, action, resource, context).statements:
+        names, certain = naming(each.statement, principal)
+        judged.append(Judged(each.statement, each.strength if certain else min(each.strength, Answer.UNKNOWN), names))
+    return Judgement(judged)
+
+
+def strength(statement: Statement, action: str, resource: str, context: Context) -> Answer:
+    """How surely a statement applies to a request."""
+    spoken = statement.speaks_of(action)
+    if spoken is Verdict.FALSE:
+        return Answer.NO
+    reached = statement.reaches(resource, context)
+    if reached is Verdict.FALSE:
+        return Answer.NO
+    held = statement.holds(context)
+    if held is Verdict.FALSE:
+        return Answer.NO
+    if Verdict.UNDECIDED in (spoken, reached):
+        return Answer.UNKNOWN
+    return Answer.CONDITIONAL if held is Verdict.UNDECIDED else Answer.YES
+
+
+def naming(statement: Statement, principal: Principal) -> tuple[Naming, bool]:
+    """How a statement of a resource's policy names `principal`, and whether that is sure."""
+    negated = statement.principal is None
+    element = statement.not_principal if negated else statement.principal
+    known, whole = _principals(element)
+    if known is None:
+        return (Naming.NAMED, False) if not whole else (Naming.NOT, True)
+    if negated:
+        exempt = known.exempts(principal)
+        # An unknown name beside those that are known may exempt who asks.
+        return (Naming.NOT, True) if exempt else (Naming.NAMED, whole)
+    found = known.naming(principal)
+    return (found, True) if whole or found in (Naming.NAMED, Naming.DIRECT) else (Naming.NAMED, False)
+
+
+def _principals(element: object) -> tuple[Principals | None, bool]:
+    """The known names of a Principal element, and whether these are all. None, True: it names nobody that AWS knows."""
+    if element is None or isinstance(element, Unknown):
+        return None, False
+    names: dict[str, list[str]] = {}
+    whole = True
+    if isinstance(element, dict):
+        for kind, given in element.items():
+            values = values_of(given)
+            names[str(kind)] = [each for each in values if not isinstance(each, Unknown)]
+            whole = whole and len(names[str(kind)]) == len(values)
+    key = "*" if element == "*" else tuple((kind, tuple(each)) for kind, each in names.items())
+    return (_parsed(key), whole) if key else (None, True)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(key: str | tuple[tuple[str, tuple[str, ...]], ...]) -> Principals | None:
+    try:
+        return parse_principals(key if isinstance(key, str) else {kind: list(names) for kind, names in key})
+    except ValueError:
+        return None
+
+
+def _denies(judged: Judged, least: Answer) -> bool:
+    return _LEFT_BY_DENY[judged.strength] < least
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A judged statement that counts, as the decision asks it."""
+
+    judged: Judged
+
+    def names_action(self, action: str) -> bool:
+        del action
+        return True
+
+    def names_resource(self, resource: str, context: object) -> bool:
+        del resource, context
+        return True
+
+    def holds(self, context: object) -> bool:
+        del context
+        return True
+
+    def naming(self, principal: Principal) -> Naming:
+        del principal
+        return self.judged.names
+
+
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    denies: tuple[_Rule, ...]
+    allows: tuple[_Rule, ...]
