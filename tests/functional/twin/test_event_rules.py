@@ -205,3 +205,19 @@ def test_a_target_that_fails_is_counted_goes_to_its_dead_letters_and_hurts_no_ot
         return sum(point["Sum"] for point in found)
 
     assert eventually(lambda: failed() == 2)
+
+
+def test_deliveries_that_wait_outlive_the_server(own_twin: TestTwin) -> None:
+    line, definition = batch_queue(own_twin, "later")
+    events = own_twin.client("events")
+    events.put_rule(Name="later", EventPattern='{"source": ["later"]}')
+    arn = role(own_twin, "later", "batch:SubmitJob")
+    parameters = {"JobDefinition": definition, "JobName": "later"}
+    events.put_targets(Rule="later", Targets=[{"Id": "b", "Arn": line, "RoleArn": arn, "BatchParameters": parameters}])
+    entry = {"Source": "later", "DetailType": "d", "Detail": "{}"}
+    for _ in range(4):
+        assert events.put_events(Entries=[entry] * 10)["FailedEntryCount"] == 0
+    own_twin.kill()
+    own_twin.start()
+    # At least once: a job that was submitted when the server died may be submitted again.
+    eventually(lambda: 40 <= len(jobs(own_twin, line, "later")) <= 44, seconds=30)

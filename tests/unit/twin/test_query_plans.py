@@ -28,6 +28,7 @@ BOUNDED_TABLES: Mapping[str, str] = {
     "compute_pools": "compute environments, and training jobs that run",
     "outbox_event": "emptied as it fills",
     "pending_event": "emptied as it fills",
+    "event_delivery": "calls of rules and schedules that are not answered yet",
     "lambda_event": "events that functions have not run yet",
     "log_shipment": "tasks whose output is not in Logs yet",
     "training_metric_point": "emptied as it fills",

@@ -130,7 +130,7 @@ class Emulator:
         called = (self.control_plane.assume_for_service, f"http://127.0.0.1:{port}", {*SERVICES, *OWN_SERVICES})
         self._sdk_tasks = SdkTasks(*called)
         calls = RoleCalls(*called)
-        self._event_targets = EventTargets(self._authorization, self._logs, calls)
+        self._event_targets = EventTargets(self._authorization, self._logs, calls, self._persistence.database)
         self._invocations = AsyncInvocations(self._persistence.database, calls)
 
     def signing_key(self, access_key_id: str) -> SigningKey | None:
@@ -150,12 +150,15 @@ class Emulator:
             self._recovery = asyncio.create_task(self._stacks.recover())
 
     def start_invocations(self) -> None:
-        """Run the events that Lambda took in, an earlier run's too; when all that they may need has started."""
+        """Run the events that Lambda took in and make the calls that rules are due, an earlier run's too; when all that
+        they may need has started."""
         self._invocations.start()
+        self._event_targets.start()
 
     def stop_invocations(self) -> None:
         """Begin no event more; before the environments of functions end, so that none of them counts as failed."""
         self._invocations.stop()
+        self._event_targets.stop()
 
     async def handle(self, scope: Scope, body: bytes, send: Send) -> None:
         """Answer one verified request; what it changed is durable before the answer starts."""

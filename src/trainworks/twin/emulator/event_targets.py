@@ -2,8 +2,9 @@
 
 Stock accepts log groups, job queues and calls of the SDK as targets and delivers nothing, reaches every other target
 whatever its policy and the role say, and counts nothing. Job queues and calls are reached by a request of the target's
-role, in the background. What is refused or not there goes to the target's dead-letter queue at once, as on AWS, which
-tries again only what may succeed later; nothing of the twin's is of that kind.
+role, in the background: a row until it is answered, so that a restart makes it again. What is refused or not there goes
+to the target's dead-letter queue at once, as on AWS, which tries again only what may succeed later; nothing of the
+twin's is of that kind.
 
 Metrics after "EventBridge metrics" (EventBridge User Guide): `MatchedEvents`, `Invocations` and `FailedInvocations`
 with the dimension `RuleName`, on the default bus.
@@ -11,7 +12,6 @@ with the dimension `RuleName`, on the default bus.
 
 from __future__ import annotations
 
-import contextvars
 import json
 import logging
 import time
@@ -27,8 +27,16 @@ from trainworks.twin.emulator.log_groups import AttachedLogs
 from trainworks.twin.emulator.role_calls import RoleCalls
 from trainworks.twin.emulator.target_permissions import EVENTS, SCHEDULER, target_refusal
 from trainworks.twin.ports import ApiError
+from trainworks.twin.store.database import Database
 
 _LOG = logging.getLogger(__name__)
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS event_delivery (seq INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL);
+"""
+_PUT = "INSERT INTO event_delivery (delivery) VALUES (?)"
+_ALL = "SELECT * FROM event_delivery ORDER BY seq"
+_DROP = "DELETE FROM event_delivery WHERE seq = ?"
+
 _NAMESPACE = "AWS/Events"
 _TICK_SECONDS = 1
 _MAX_WAITING = 10_000
@@ -37,7 +45,10 @@ _MAX_WAITING = 10_000
 class EventTargets:
     """Replaces how ministack brings an event to a target."""
 
-    def __init__(self, authorization: Authorization, logs: AttachedLogs, calls: RoleCalls) -> None:
+    def __init__(self, authorization: Authorization, logs: AttachedLogs, calls: RoleCalls, database: Database) -> None:
+        database.apply(_SCHEMA)
+        self._database = database
+        self._stopping = False
         self._authorization = authorization
         self._logs = logs
         self._calls = calls
@@ -62,6 +73,20 @@ class EventTargets:
         eventbridge._invoke_target = self.invoke
         eventbridge._matches_pattern_view = matches_pattern_view
         event_requests.install(eventbridge)
+
+    def start(self) -> None:
+        """Go on with the calls that an earlier run left."""
+        rows = self._database.read(_ALL)
+        if rows:
+            engine.service("eventbridge")
+        for row in rows:
+            delivery = json.loads(row["delivery"])
+            self._threads.submit(self._deliver_in_scope, row["seq"], delivery)
+
+    def stop(self) -> None:
+        """Begin no call more; what is under way counts when the next run has made it again."""
+        self._stopping = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def install_scheduler(self, scheduler: Any) -> None:
         """EventBridge Scheduler was loaded: it refuses targets that are not reached, and looks every second."""
@@ -118,13 +143,23 @@ class EventTargets:
             return False
         if self._threads._work_queue.qsize() > _MAX_WAITING:
             raise RuntimeError("too many deliveries are waiting")
-        context = contextvars.copy_context()
-        self._threads.submit(context.run, self._call, target, event, source, view, *call)
+        delivery = {"target": dict(target), "event": event, "source": dict(source), "call": call}
+        text = json.dumps(delivery, default=str)
+        seq = self._database.together(lambda tx: int(tx.execute(_PUT, (text,)).lastrowid or 0))
+        self._threads.submit(self._deliver_in_scope, seq, json.loads(text))
         return True
 
-    def _call(  # noqa: PLR0917 - a delivery's parts
-        self, target: Any, event: Any, source: Any, view: Any, principal: str, service: str, operation: str, params: Any
-    ) -> None:
+    def _deliver_in_scope(self, seq: int, delivery: Mapping[str, Any]) -> None:
+        parts = str(delivery["source"].get("Arn", "")).split(":")
+        with engine.module("core.responses").request_scope(parts[4], parts[3]):
+            self._call(delivery)
+        if not self._stopping:
+            with self._database.transaction() as tx:
+                tx.execute(_DROP, (seq,))
+
+    def _call(self, delivery: Mapping[str, Any]) -> None:
+        target, event, source = (delivery[part] for part in ("target", "event", "source"))
+        principal, service, operation, params = delivery["call"]
         reason = None
         try:
             role = target.get("RoleArn")
@@ -136,7 +171,8 @@ class EventTargets:
         except Exception as error:  # noqa: BLE001 - told to the rule, with its traceback in the log
             _LOG.exception("EventBridge: %s of %s", operation, source.get("Name"))
             reason = f"{type(error).__name__}: {error}"
-        self._settle(target, event, source, view, reason)
+        if not self._stopping:  # else the stop may be what it failed for
+            self._settle(target, event, source, None, reason)
 
     def _settle(self, target: Any, event: Any, source: Any, view: Any, reason: str | None) -> None:
         if source.get("Name") and ":scheduler:" not in str(source.get("Arn")):
