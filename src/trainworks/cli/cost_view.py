@@ -5,7 +5,8 @@ In records an amount is `{"low": "58.40", "high": "58.40"}`, exact and as text; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -41,39 +42,69 @@ class Comparison:
 
 
 def idle_text(name: str, cost: IdleCost, running: IdleCost, prices: PriceTable, everything: bool) -> RenderableType:
-    """Stack by stack what is metered and what it comes to; then the total and what that leaves out."""
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=f"{name}, a month in {cost.region} without use")
+    """Stack by stack what is metered and what it comes to; then the total and what that leaves out.
+
+    Into a pipe goes one record a line, with nothing broken or cut.
+    """
+    title = f"{name}, a month in {cost.region} without use"
+    shown = {
+        stack: [each for each in resources if everything or each.charges or each.unknown]
+        for stack, resources in cost.by_stack.items()
+    }
+    draw = _table if sys.stdout.isatty() else _lines
+    return Group(draw(title, {stack: each for stack, each in shown.items() if each}), *_summary(cost, running, prices))
+
+
+def _table(title: str, stacks: Mapping[str, Sequence[ResourceCost]]) -> RenderableType:
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title)
     drawn.title_justify = "left"
     drawn.add_column("resource", overflow="fold")
     drawn.add_column("metered", overflow="fold")
     drawn.add_column("a month", justify="right", no_wrap=True)
-    for stack, resources in cost.by_stack.items():
-        shown = [resource for resource in resources if everything or resource.charges or resource.unknown]
-        if not shown:
-            continue
-        drawn.add_row(Text(stack, style="bold"), "", Text(str(total(r.amount for r in resources)), style="bold"))
-        for resource in shown:
-            for row in _rows(resource, stack):
-                drawn.add_row(*(Text(cell) for cell in row))
-    return Group(drawn, *_summary(cost, running, prices))
+    for stack, resources in stacks.items():
+        drawn.add_row(Text(stack, style="bold"), "", Text(_total(resources), style="bold"))
+        for resource in resources:
+            place = "  " + resource.place.removeprefix(f"{stack}/")
+            for metered, amount_of_it in _rows(resource):
+                drawn.add_row(Text(place), Text(metered), Text(amount_of_it))
+                place = ""
+    return drawn
 
 
-def _rows(resource: ResourceCost, stack: str) -> Iterable[Sequence[str]]:
-    """What is metered all the time a line each, what costs by use together in one."""
-    place = "  " + resource.place.removeprefix(f"{stack}/")
+def _lines(title: str, stacks: Mapping[str, Sequence[ResourceCost]]) -> RenderableType:
+    """Columns in the order that a program wants them: the amount, the resource, its type, what is metered."""
+    rows = [
+        (amount_of_it or "by use", resource.place, resource.resource_type, metered)
+        for resources in stacks.values()
+        for resource in resources
+        for metered, amount_of_it in _rows(resource)
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    lines = [
+        "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3])) for row in rows
+    ]
+    return Text("\n", no_wrap=True, overflow="ignore").join([Text(title), *map(Text, lines)])
+
+
+def _total(resources: Sequence[ResourceCost]) -> str:
+    least = "at least " if any(not each.is_known for each in resources) else ""
+    return f"{least}{total(each.amount for each in resources)}"
+
+
+def _rows(resource: ResourceCost) -> Iterable[tuple[str, str]]:
+    """What is metered all the time a line each, what costs by use together in one, and what its limits would add."""
     for charge in resource.charges:
         if not charge.is_by_use:
-            yield place, quantity_and_price(charge), UNKNOWN if charge.amount is None else str(charge.amount)
-            place = ""
+            yield quantity_and_price(charge), UNKNOWN if charge.amount is None else str(charge.amount)
     used = [price_by_use(charge) for charge in resource.charges if charge.is_by_use]
     if used:
-        yield place, f"by use: {', '.join(used)}", ""
-        place = ""
+        yield f"by use: {', '.join(used)}", ""
+    if not resource.more_at_most.is_zero:
+        yield f"{resource.more_at_most} more when it never stops, at its limit", ""
     for why in resource.unknown:
-        yield place, why, UNKNOWN
-        place = ""
+        yield why, UNKNOWN
     if resource.free:
-        yield place, resource.free, "free"
+        yield resource.free, "free"
 
 
 def quantity_and_price(charge: Charge) -> str:
@@ -106,10 +137,12 @@ def price_range(price: Money) -> str:
 
 
 def _summary(cost: IdleCost, running: IdleCost, prices: PriceTable) -> Iterable[RenderableType]:
-    yield Text(f"total  {cost.total} a month", style="bold green")
+    yield Text(f"total  {_total(cost.resources)} a month", style="bold green")
     if not cost.assumptions.notebook_hours and running.total != cost.total:
         hours = plain(running.assumptions.notebook_hours)
         yield Text(f"       {running.total} with every notebook running day and night (--notebook-hours {hours})")
+    if cost.growing:
+        yield Text(limits_sentence(cost))
     if cost.unknown:
         yield Text(unknown_sentence(cost.unknown), style="yellow")
     free = sum(bool(resource.free) for resource in cost.resources)
@@ -122,11 +155,19 @@ def _summary(cost: IdleCost, running: IdleCost, prices: PriceTable) -> Iterable[
     )
 
 
+def limits_sentence(cost: IdleCost) -> str:
+    """`$1,029.30 more when nothing ever stops and all is at its limit: Notebook $1,029.30`, the largest by name."""
+    named = ", ".join(f"{each.place} {each.more_at_most}" for each in cost.growing[:_SHOWN])
+    more = f", and {len(cost.growing) - _SHOWN} more" if len(cost.growing) > _SHOWN else ""
+    amount_of_it = total(each.more_at_most for each in cost.growing)
+    return f"       {amount_of_it} more when nothing ever stops and all is at its limit: {named}{more}"
+
+
 def unknown_sentence(resources: Sequence[ResourceCost]) -> str:
-    """`unknown: 2 resources (A, B)`, at most a few by name."""
+    """`unknown: 2 resources, the largest first (A, B)`, at most a few by name."""
     names = [resource.place for resource in resources]
     more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    what = "resource" if len(names) == 1 else "resources"
+    what = "resource" if len(names) == 1 else "resources, the largest first"
     return f"unknown: {len(names)} {what} ({', '.join(names[:_SHOWN])}{more}), not in the total"
 
 
@@ -138,6 +179,8 @@ def idle_record(name: str, cost: IdleCost) -> dict[str, Any]:
         "currency": "USD",
         "notebook_hours": str(cost.assumptions.notebook_hours),
         "total": amount(cost.total),
+        "at_least": bool(cost.unknown),
+        "more_at_most": amount(total(each.more_at_most for each in cost.growing)),
         "unknown": [resource.place for resource in cost.unknown],
         "stacks": {stack: amount(total(r.amount for r in members)) for stack, members in cost.by_stack.items()},
         "resources": [_resource_record(resource) for resource in cost.resources],
@@ -150,6 +193,7 @@ def _resource_record(resource: ResourceCost) -> dict[str, Any]:
         "place": resource.place,
         "resource_type": resource.resource_type,
         "amount": amount(resource.amount),
+        "more_at_most": amount(resource.more_at_most),
         "charges": [
             {
                 "what": charge.what,
@@ -159,6 +203,7 @@ def _resource_record(resource: ResourceCost) -> dict[str, Any]:
                 "unit_price": amount(charge.unit_price),
                 "amount": amount(charge.amount),
                 "by_use": charge.is_by_use,
+                "at_most": amount(charge.at_most),
                 "note": charge.note,
             }
             for charge in resource.charges
@@ -185,7 +230,8 @@ def comparison_text(pair: Comparison) -> RenderableType:
         )
         for stack in dict.fromkeys((*ours, *others))
     ]
-    rows.append(("total", str(pair.cost.total), str(pair.other.total), signed(pair.other.total - pair.cost.total)))
+    difference = signed(pair.other.total - pair.cost.total)
+    rows.append(("total", _total(pair.cost.resources), _total(pair.other.resources), difference))
     parts: list[RenderableType] = [table(("stack", pair.name, pair.other_name, "difference"), rows)]
     for name, cost in ((pair.name, pair.cost), (pair.other_name, pair.other)):
         if cost.unknown:
@@ -256,9 +302,10 @@ def changes_sentence(changes: CostChanges) -> str:
     difference = signed(changes.difference)
     count = changes.unknown_after
     unknown = f"; {count} resource{' has' if count == 1 else 's have'} no known cost" if count else ""
+    least = "at least " if count else ""
     if not difference:
-        return f"monthly cost when idle: {changes.after}, unchanged{unknown}"
-    return f"monthly cost when idle: {changes.before} -> {changes.after} ({difference}){unknown}"
+        return f"monthly cost when idle: {least}{changes.after}, unchanged{unknown}"
+    return f"monthly cost when idle: {changes.before} -> {least}{changes.after} ({difference}){unknown}"
 
 
 def change_label(change: CostChange | None) -> str:

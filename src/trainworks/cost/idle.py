@@ -16,9 +16,12 @@ from functools import cached_property
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.assembly.places import Way
 from trainworks.cost.families import FAMILIES
+from trainworks.cost.families.by_use import usage_of
 from trainworks.cost.families.free import why_free
+from trainworks.cost.families.members import unread_members
 from trainworks.cost.keys import unit_of
-from trainworks.cost.metering import Assumptions, Choice, Meter, Reading, Unmetered
+from trainworks.cost.likely import likely_amount, likely_size
+from trainworks.cost.metering import BY_USE, Assumptions, Choice, Meter, Reading, Unmetered
 from trainworks.cost.money import ZERO, Money, total
 from trainworks.cost.prices import PriceTable
 
@@ -38,10 +41,17 @@ class Charge:
     unit_price: Money | None
     amount: Money | None
     note: str = ""
+    at_most: Money | None = None
+    """What it comes to in a month in which it never stops, or is as large as its limit; None: no more than `amount`."""
 
     @property
     def is_by_use(self) -> bool:
         return not self.quantity
+
+    @property
+    def more_at_most(self) -> Money:
+        """What its limit adds to the amount."""
+        return ZERO if self.at_most is None else self.at_most - (self.amount or ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +66,18 @@ class ResourceCost:
     charges: tuple[Charge, ...] = ()
     unknown: tuple[str, ...] = ()
     free: str = ""
+    likely: Decimal = Decimal(0)
+    """The size of what is unknown, in dollars a month; a guess that orders what is named, and is shown nowhere."""
 
     @property
     def amount(self) -> Money:
         """What is known of its monthly cost."""
         return total(charge.amount for charge in self.charges if charge.amount is not None)
+
+    @property
+    def more_at_most(self) -> Money:
+        """What it costs more when it never stops, or grows to its limit."""
+        return total(charge.more_at_most for charge in self.charges)
 
     @property
     def is_known(self) -> bool:
@@ -82,8 +99,14 @@ class IdleCost:
 
     @property
     def unknown(self) -> tuple[ResourceCost, ...]:
-        """Resources of which at least a part has no known cost."""
-        return tuple(resource for resource in self.resources if not resource.is_known)
+        """Resources of which at least a part has no known cost, the largest first."""
+        return tuple(sorted((each for each in self.resources if not each.is_known), key=lambda each: -each.likely))
+
+    @property
+    def growing(self) -> tuple[ResourceCost, ...]:
+        """Resources that cost more when they never stop, or grow to their limits; the largest first."""
+        found = [each for each in self.resources if not each.more_at_most.is_zero]
+        return tuple(sorted(found, key=lambda each: -each.more_at_most.high))
 
     @property
     def by_stack(self) -> dict[str, tuple[ResourceCost, ...]]:
@@ -123,14 +146,17 @@ class _Count:
     def cost(self, resource: Resource) -> ResourceCost:
         charges: list[Charge] = []
         unknown: list[str] = []
-        for reading in self._readings(resource):
+        likely = Decimal(0)
+        for reading in (*self._readings(resource), *unread_members(resource)):
             if isinstance(reading, Unmetered):
                 unknown.append(reading.why)
+                likely = max(likely, likely_size(resource.type))
                 continue
             charge = _charge(reading, self.prices) if isinstance(reading, Meter) else _chosen(reading, self.prices)
             charges.append(charge)
             if charge.amount is None:
                 unknown.append(f"no price of {_missing(reading, self.prices)} in {self.prices.region}")
+                likely += likely_amount(reading) or likely_size(resource.type)
         return ResourceCost(
             self.stack_names[resource.stack, resource.way],
             resource.way,
@@ -140,6 +166,7 @@ class _Count:
             tuple(charges),
             tuple(unknown),
             "" if charges or unknown else _free_reason(resource),
+            likely,
         )
 
     def _readings(self, resource: Resource) -> Iterator[Reading]:
@@ -149,6 +176,8 @@ class _Count:
         elif resource.type == _STACK:
             if (resource.stack, (*resource.way, resource.logical_id)) not in self.templates:
                 yield Unmetered("its template is not here")
+        elif (usage := usage_of(resource.type)) is not None:
+            yield Meter(usage, (), BY_USE)
         elif why_free(resource.type) is None:
             yield Unmetered(f"nothing is known of what {resource.type} costs")
 
@@ -167,19 +196,36 @@ def _charge(reading: Meter, prices: PriceTable) -> Charge:
         amount: Money | None = ZERO
     else:
         amount = None if unit_price is None else unit_price.times(reading.quantity)
+    grows = reading.at_most is not None and reading.at_most > reading.quantity
+    at_most = unit_price.times(reading.at_most) if grows and unit_price is not None and reading.at_most else None
     return Charge(
-        reading.what, reading.keys, reading.quantity, unit.value if unit else "", unit_price, amount, reading.note
+        reading.what,
+        reading.keys,
+        reading.quantity,
+        unit.value if unit else "",
+        unit_price,
+        amount,
+        reading.note,
+        at_most,
     )
 
 
 def _chosen(reading: Choice, prices: PriceTable) -> Charge:
-    """From the cheapest to the dearest option; unknown where one of them is."""
-    amounts = [amount for option in reading.options if (amount := _charge(option, prices).amount) is not None]
+    """From the cheapest to the dearest option; unknown where one of them is. Nothing kept running costs by use."""
+    charges = [_charge(option, prices) for option in reading.options]
     keys = tuple(dict.fromkeys(key for option in reading.options for key in option.keys))
-    if len(amounts) != len(reading.options):
-        return Charge(reading.what, keys, Decimal(1), _MONTH, None, None)
-    between = Money(min(amount.low for amount in amounts), max(amount.high for amount in amounts))
-    return Charge(reading.what, keys, Decimal(1), _MONTH, between, between)
+    limits = _between([charge.at_most for charge in charges])
+    if all(charge.is_by_use for charge in charges):
+        return Charge(reading.what, keys, BY_USE, charges[0].unit, prices.range_of(keys), ZERO, at_most=limits)
+    between = _between([charge.amount for charge in charges])
+    return Charge(reading.what, keys, Decimal(1), _MONTH, between, between, at_most=limits)
+
+
+def _between(amounts: list[Money | None]) -> Money | None:
+    known = [amount for amount in amounts if amount is not None]
+    if not known or len(known) != len(amounts):
+        return None
+    return Money(min(amount.low for amount in known), max(amount.high for amount in known))
 
 
 def _missing(reading: Meter | Choice, prices: PriceTable) -> str:

@@ -24,13 +24,15 @@ class Assumptions:
 class Meter:
     """`quantity` units a month of what has the price `keys`; of several keys AWS chooses one, so it is a range.
 
-    Without a key the price is in no table. `note` says what the figure leaves out.
+    Without a key the price is in no table. `note` says what the figure leaves out. `at_most` is the quantity of a
+    month in which what may stop never does, or what may grow is as large as its limit.
     """
 
     what: str
     keys: tuple[str, ...]
     quantity: Decimal
     note: str = ""
+    at_most: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Unmetered:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several things, of which AWS chooses: from the cheapest to the dearest."""
+    """One of several things, of which AWS chooses: from the cheapest to the dearest; `at_most` as in a `Meter`."""
 
     what: str
     options: tuple[Meter, ...]
@@ -52,9 +54,26 @@ Reading = Meter | Choice | Unmetered
 Family = Callable[[Resource, Graph, Assumptions], Iterator[Reading]]
 
 
-def meter(what: str, key: str, quantity: Decimal | int = BY_USE, note: str = "") -> Meter:
+def meter(
+    what: str, key: str, quantity: Decimal | int = BY_USE, note: str = "", at_most: Decimal | int | None = None
+) -> Meter:
     """One metered thing with one price."""
-    return Meter(what, (key,), Decimal(quantity), note)
+    return Meter(what, (key,), Decimal(quantity), note, None if at_most is None else Decimal(at_most))
+
+
+def is_true(value: object) -> bool:
+    """A truth value of a template, which may write it as text."""
+    return value is True or str(value).lower() == "true"
+
+
+def names(value: object) -> list[str]:
+    """The texts in a list of a template; nothing where it is no list."""
+    return [str(each) for each in value] if isinstance(value, list) else []
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The object of a template; empty where it is none, or not known before the deploy."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def items(value: object) -> list[Mapping[str, Any]]:

@@ -24,7 +24,7 @@ REFERENCE = str(Path(__file__).resolve().parents[2] / "reference" / "cdk.out")
 TEMPLATE = """\
 Resources:
   Key: {Type: AWS::KMS::Key, Properties: {}}
-  Stream: {Type: AWS::Kinesis::Stream, Properties: {}}
+  Stream: {Type: AWS::Deadline::Farm, Properties: {}}
   Role: {Type: AWS::IAM::Role, Properties: {}}
 """
 
@@ -62,7 +62,7 @@ def test_unknown_resources_are_counted_and_named(template: str, capsys: pytest.C
     assert run("cost", "--template", template) == 0
     drawn = capsys.readouterr().out
     assert "unknown: 1 resource (Stream), not in the total" in drawn
-    assert "total  $1.00 a month" in drawn
+    assert "total  at least $1.00 a month" in drawn
     assert "IAM is free" not in drawn
     assert run("cost", "--template", template, "--all") == 0
     assert "IAM is free" in capsys.readouterr().out
@@ -113,7 +113,7 @@ def test_a_region_without_prices_says_how_to_get_them(template: str, capsys: pyt
     assert run("cost", "--template", template, "--region", "sa-east-1") == 0
     printed = capsys.readouterr()
     assert "trainworks cost refresh --region sa-east-1" in printed.err
-    assert "unknown: 2 resources (Key, Stream)" in printed.out
+    assert "unknown: 2 resources, the largest first (Stream, Key)" in printed.out
 
 
 @pytest.mark.parametrize(
@@ -192,12 +192,12 @@ def test_the_twin_says_that_it_cost_nothing(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_changes_are_told_beside_each_change_and_in_all() -> None:
-    changes = compare(idle({"A": ("AWS::KMS::Key", {})}), idle({"B": ("AWS::Kinesis::Stream", {})}))
+    changes = compare(idle({"A": ("AWS::KMS::Key", {})}), idle({"B": ("AWS::Deadline::Farm", {})}))
     assert view.change_label(changes.at("A")) == "-$1.00 a month"
     assert view.change_label(changes.at("B")) == "cost unknown"
     assert view.change_label(None) == ""
     assert view.changes_sentence(changes) == (
-        "monthly cost when idle: $1.00 -> $0.00 (-$1.00); 1 resource has no known cost"
+        "monthly cost when idle: $1.00 -> at least $0.00 (-$1.00); 1 resource has no known cost"
     )
 
 

@@ -11,7 +11,7 @@ Body = tuple[str, dict[str, Any]]
 KEY: Body = ("AWS::KMS::Key", {})
 DASHBOARD: Body = ("AWS::CloudWatch::Dashboard", {})
 NAT: Body = ("AWS::EC2::NatGateway", {})
-UNKNOWN: Body = ("AWS::Kinesis::Stream", {})
+UNKNOWN: Body = ("AWS::Deadline::Farm", {})
 BUCKET: Body = ("AWS::S3::Bucket", {})
 
 

@@ -1,12 +1,22 @@
-"""Instances that run: notebooks, endpoints, Batch hosts, EC2."""
+"""Instances that run: notebooks, endpoints, hosts of Batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.cost.families.storage import disk
-from trainworks.cost.metering import BY_USE, Assumptions, Choice, Meter, Reading, Unmetered, items, meter, whole_number
+from trainworks.cost.metering import (
+    BY_USE,
+    Assumptions,
+    Choice,
+    Meter,
+    Reading,
+    Unmetered,
+    items,
+    meter,
+    names,
+    whole_number,
+)
 from trainworks.cost.money import HOURS_PER_MONTH
 from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
 
@@ -20,7 +30,7 @@ def notebook(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iter
     kind = str(resource.get("InstanceType", default=""))
     hours = assumptions.notebook_hours
     running = f"{hours.normalize():f} hours of {kind}" if hours else f"{kind} while it runs"
-    yield Meter(running, (f"sagemaker.notebook.{kind}",), hours)
+    yield Meter(running, (f"sagemaker.notebook.{kind}",), hours, at_most=HOURS_PER_MONTH)
     size = whole_number(resource.get("VolumeSizeInGB", default=_DEFAULT_NOTEBOOK_VOLUME_GB))
     if size is None:
         yield Unmetered("the size of its volume is not known before the deploy")
@@ -36,10 +46,19 @@ def endpoint(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iter
     if not variants:
         yield Unmetered("its endpoint configuration is not in the templates")
     for variant in variants:
-        yield from _variant(variant)
+        yield from _variant(variant, _limit(str(variant.get("VariantName", "")), resource, graph))
 
 
-def _variant(variant: Mapping[str, object]) -> Iterator[Reading]:
+def _limit(variant: str, endpoint: Resource, graph: Graph) -> int | None:
+    """`MaxCapacity` of the target that scales a variant of the endpoint; None where nothing does."""
+    for target in graph.of_type("AWS::ApplicationAutoScaling::ScalableTarget"):
+        name = str(target.get("ResourceId", default=""))
+        if name.endswith(f"/variant/{variant}") and endpoint in graph.mentioned(name):
+            return whole_number(target.get("MaxCapacity"))
+    return None
+
+
+def _variant(variant: Mapping[str, object], limit: int | None) -> Iterator[Reading]:
     name = variant.get("VariantName", "variant")
     if "ServerlessConfig" in variant:
         yield Meter(f"{name}, serverless", (), BY_USE)
@@ -48,43 +67,44 @@ def _variant(variant: Mapping[str, object]) -> Iterator[Reading]:
     if not kind or count is None:
         yield Unmetered(f"type or number of instances of {name} is not known before the deploy")
         return
-    yield meter(f"{name}: {count} x {kind}", f"sagemaker.hosting.{kind}", HOURS_PER_MONTH * count)
+    most = max(count, limit or count)
+    what = f"{name}: {count} x {kind}"
+    yield meter(what, f"sagemaker.hosting.{kind}", HOURS_PER_MONTH * count, at_most=HOURS_PER_MONTH * most)
     size = whole_number(variant.get("VolumeSizeInGB"))
     if size is not None:
-        yield meter(f"{name}: volumes of {size} GB", "sagemaker.hosting_volume", size * count)
+        yield meter(f"{name}: volumes of {size} GB", "sagemaker.hosting_volume", size * count, at_most=size * most)
 
 
 def compute_environment(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
     """Hosts that `MinvCpus` keeps running, in the cheapest to the dearest type that Batch may choose."""
     del assumptions
     kind = str(resource.get("ComputeResources", "Type", default=""))
+    most = whole_number(resource.get("ComputeResources", "MaxvCpus"))
     if kind.startswith("FARGATE"):
         spot = "spot_" if kind.endswith("SPOT") else ""
-        yield meter("vCPU of tasks while they run", f"fargate.{spot}vcpu")
+        limit = None if most is None else HOURS_PER_MONTH * most
+        yield meter("vCPU of tasks while they run", f"fargate.{spot}vcpu", at_most=limit)
         yield meter("memory of tasks while they run", f"fargate.{spot}memory")
         return
     if kind not in {"EC2", "SPOT"}:  # an unmanaged environment: its hosts are someone else's resources
         return
     market = "spot" if kind == "SPOT" else "on_demand"
     try:
-        types = expand_instance_types(_names(resource.get("ComputeResources", "InstanceTypes")))
+        types = expand_instance_types(names(resource.get("ComputeResources", "InstanceTypes")))
     except UnknownInstanceTypeError as error:
         yield Unmetered(error.message)
         return
-    keys = tuple(f"ec2.{market}.{name}" for name in types)
     least = whole_number(resource.get("ComputeResources", "MinvCpus", default=0))
     if least is None:
         yield Unmetered("its least number of vCPUs is not known before the deploy")
-    elif not least:
-        yield Meter(_HOSTS_SHOWN, keys, BY_USE)
     else:
-        yield from _kept_running(least, types, market)
+        yield from _kept_running(least, most, types, market)
     yield from _what_hosts_bring(resource, graph)
 
 
 def _what_hosts_bring(resource: Resource, graph: Graph) -> Iterator[Reading]:
     """A host's public address, and the volumes that its launch template gives it, while it runs."""
-    subnets = [graph.owner(each) for each in _names(resource.get("ComputeResources", "Subnets"))]
+    subnets = [graph.owner(each) for each in names(resource.get("ComputeResources", "Subnets"))]
     template = graph.owner(resource.get("ComputeResources", "LaunchTemplate", "LaunchTemplateId"))
     interfaces = items(template.get("LaunchTemplateData", "NetworkInterfaces")) if template is not None else []
     if any(subnet is not None and subnet.get("MapPublicIpOnLaunch") is True for subnet in subnets) or any(
@@ -97,35 +117,18 @@ def _what_hosts_bring(resource: Resource, graph: Graph) -> Iterator[Reading]:
         yield Meter(f"{kind} volume of each host", (f"ebs.{kind}",) if kind in ("gp2", "gp3") else (), BY_USE)
 
 
-def _names(value: object) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else []
+def _kept_running(least: int, most: int | None, types: tuple[str, ...], market: str) -> Iterator[Reading]:
+    """As many hosts of one type as hold `least` vCPUs, and at most those that `most` has room for."""
+    options = tuple(_hosts(name, least, least if most is None else max(least, most), market) for name in types)
+    if len(options) == 1:
+        yield options[0]
+    elif options:
+        yield Choice(f"{least} vCPUs kept running, in hosts of Batch's choice" if least else _HOSTS_SHOWN, options)
 
 
-def _kept_running(vcpus: int, types: tuple[str, ...], market: str) -> Iterator[Reading]:
-    """As many hosts of one type as hold `vcpus`."""
-    counts = [(name, -(-vcpus // instance_type(name).vcpus)) for name in types]
-    options = tuple(
-        meter(f"{count} x {name} kept running", f"ec2.{market}.{name}", HOURS_PER_MONTH * count)
-        for name, count in counts
-    )
-    yield (
-        options[0] if len(options) == 1 else Choice(f"{vcpus} vCPUs kept running, in hosts of Batch's choice", options)
-    )
-
-
-def instance(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
-    del graph, assumptions
-    kind = resource.get("InstanceType")
-    if not isinstance(kind, str):
-        yield Unmetered("its type is not in its properties")
-        return
-    yield meter(f"instance {kind}", f"ec2.on_demand.{kind}", HOURS_PER_MONTH)
-    mappings = items(resource.get("BlockDeviceMappings"))
-    disks = [each["Ebs"] for each in mappings if isinstance(each.get("Ebs"), Mapping)]
-    for each in disks:
-        if "VolumeSize" in each:
-            yield from disk(each, "VolumeSize")
-        else:
-            yield Unmetered("the size of a volume is its image's")
-    if not disks:
-        yield Unmetered("the size of its root volume is its image's")
+def _hosts(name: str, least: int, most: int, market: str) -> Meter:
+    """Batch may exceed `MaxvCpus` by less than one host."""
+    vcpus = instance_type(name).vcpus
+    count, limit = -(-least // vcpus), -(-most // vcpus)
+    what = f"{count} x {name} kept running" if count else _HOSTS_SHOWN
+    return meter(what, f"ec2.{market}.{name}", HOURS_PER_MONTH * count, at_most=HOURS_PER_MONTH * limit)

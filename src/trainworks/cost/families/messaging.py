@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.cost.metering import Assumptions, Reading, Unmetered, meter
+from trainworks.cost.metering import Assumptions, Reading, Unmetered, meter, whole_number
+from trainworks.cost.money import HOURS_PER_MONTH
 
 
 def topic(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
@@ -48,3 +49,32 @@ def function_version(resource: Resource, graph: Graph, assumptions: Assumptions)
     del graph, assumptions
     if resource.get("ProvisionedConcurrencyConfig") is not None:
         yield Unmetered("provisioned concurrency is in no price table")
+
+
+def stream(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    """Shards that are provisioned cost by the hour, a stream on demand as a whole."""
+    del graph, assumptions
+    if resource.get("StreamModeDetails", "StreamMode", default="PROVISIONED") == "ON_DEMAND":
+        yield meter("stream on demand", "kinesis.on_demand_stream", HOURS_PER_MONTH)
+        return
+    shards = whole_number(resource.get("ShardCount", default=1))
+    if shards is None:
+        yield Unmetered("its number of shards is not known before the deploy")
+    else:
+        yield meter(f"{shards} shard{'' if shards == 1 else 's'}", "kinesis.shard", HOURS_PER_MONTH * shards)
+
+
+def pipeline(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    """V1 costs by the month in which it runs, V2 by the minutes of its actions."""
+    del graph, assumptions
+    if resource.get("PipelineType", default="V1") == "V2":
+        yield meter("run time of actions", "codepipeline.action")
+    else:
+        yield meter("active pipeline", "codepipeline.pipeline", 1, "none in a month without a change")
+
+
+def parameter(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
+    """Standard parameters are free."""
+    del graph, assumptions
+    if resource.get("Tier", default="Standard") != "Standard":
+        yield Unmetered("advanced parameters cost by the month, and are in no price table")

@@ -18,6 +18,8 @@ _CLASSES = {
     "DEEP_ARCHIVE": ("Glacier Deep Archive", "s3.deep_archive"),
 }
 
+_VOLUMES = ("gp2", "gp3", "io1", "io2", "sc1", "st1", "standard")
+_PROVISIONED = ("io1", "io2")
 _GP3_IOPS, _GP3_MIB_S = 3000, 125
 """What comes with each gp3 volume."""
 
@@ -84,13 +86,15 @@ def volume(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterat
 
 
 def disk(properties: Mapping[str, Any], size_member: str) -> Iterator[Reading]:
-    """A volume of EBS: its size, and for gp3 what is asked for above the part that comes with it."""
+    """A volume of EBS: its size, all IOPS of io1 and io2, and for gp3 what is above the part that comes with it."""
     kind, size = properties.get("VolumeType", "gp2"), whole_number(properties.get(size_member))
-    if kind not in ("gp2", "gp3") or size is None:
+    if kind not in _VOLUMES or size is None:
         yield Unmetered("its size is not known" if size is None else f"volumes of type {kind} are in no price table")
         return
     yield meter(f"{size} GB of {kind}", f"ebs.{kind}", size)
-    if kind == "gp3":
+    if kind in _PROVISIONED:
+        yield from _above(properties.get("Iops"), 0, "IOPS", f"ebs.{kind}.iops")
+    elif kind == "gp3":
         yield from _above(properties.get("Iops"), _GP3_IOPS, "IOPS", "ebs.gp3.iops")
         yield from _above(properties.get("Throughput"), _GP3_MIB_S, "MiB/s", "ebs.gp3.throughput")
 
@@ -102,4 +106,5 @@ def _above(value: object, included: int, unit: str, key: str) -> Iterator[Readin
     if asked is None:
         yield Unmetered(f"its {unit} are not known before the deploy")
     elif asked > included:
-        yield meter(f"{asked - included} {unit} above {included:,}", key, asked - included)
+        what = f"{asked - included:,} {unit}" + (f" above {included:,}" if included else "")
+        yield meter(what, key, asked - included)
