@@ -205,6 +205,15 @@ def test_whatever_a_function_does_has_awss_name_for_it(twin: TestTwin, make: Mak
     )
 
 
+def test_two_functions_of_the_same_code_are_strangers(twin: TestTwin, make: Make) -> None:
+    source = "count = 0\ndef handler(e, c):\n    global count\n    count += 1\n    return [count, c.function_name]\n"
+    first, second = make(source), make(source)
+    assert [call(twin, first)[0] for _ in range(2)] == [[1, first], [2, first]]
+    assert call(twin, second)[0] == [1, second]
+    twin.client("lambda").delete_function(FunctionName=first)
+    assert call(twin, second)[0] == [2, second]
+
+
 def test_an_error_has_its_stack_and_names_the_line(twin: TestTwin, make: Make) -> None:
     found, _, log = call(twin, make("def inner():\n    raise ValueError('boom')\ndef handler(e, c):\n    inner()\n"))
     assert found["stackTrace"] == [

@@ -108,7 +108,9 @@ USED: dict[str, frozenset[str]] = {
             ".MetricStat.Metric.Dimensions.Value",
         )
     ),
-    "lambda": frozenset({"Qualifier", "Payload", "Arn", "ClientContext"}),
+    "lambda": frozenset(
+        {"Qualifier", "Payload", "Arn", "ClientContext", "Environment.Variables", "LoggingConfig.LogGroup"}
+    ),
     "states": frozenset(
         {
             "ListActivities.maxResults",
@@ -127,6 +129,21 @@ RECORDED: dict[str, frozenset[str]] = {
     ),
     "iam": frozenset({"CreateLoginProfile.Password", "UpdateLoginProfile.Password"}),
     "kms": frozenset({"GrantTokens", "BypassPolicyLockoutSafetyCheck"}),
+    # A function has the network of this machine, no shared folders, and starts its environments when they are needed.
+    "lambda": frozenset(
+        f"{operation}.{member}"
+        for operation in ("CreateFunction", "UpdateFunctionConfiguration")
+        for member in (
+            "CapacityProviderConfig",
+            "FileSystemConfigs",
+            "ImageConfig",
+            "KMSKeyArn",
+            "SnapStart",
+            "TenancyConfig",
+            "TracingConfig",
+            "VpcConfig",
+        )
+    ),
     "sns": frozenset({"ReturnSubscriptionArn", "AuthenticateOnUnsubscribe"}),
     "sqs": frozenset({"ReceiveRequestAttemptId"}),
     "states": frozenset({"tracingConfiguration", "encryptionConfiguration", "traceHeader", "workerName"}),
