@@ -7,6 +7,9 @@ import time
 
 from customer import ACCOUNT_ID, DEFAULT_REGION, Customer
 
+QUIET_SECONDS = 15.0
+"""How long nothing may come before what has not come is lost."""
+
 
 class Events(Customer):
     def prepare(self) -> None:
@@ -36,11 +39,16 @@ class Events(Customer):
     def audit(self) -> None:
         for name, url in self.urls.items():
             seen: set[int] = set()
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + QUIET_SECONDS
             while time.monotonic() < deadline and not self.wanted[name] <= seen:
-                for message in self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-                    seen.add(_number(message["Body"]))
-                    self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                messages = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+                if not messages:
+                    time.sleep(0.1)
+                    continue
+                deadline = time.monotonic() + QUIET_SECONDS
+                seen |= {_number(message["Body"]) for message in messages}
+                entries = [{"Id": each["MessageId"], "ReceiptHandle": each["ReceiptHandle"]} for each in messages]
+                self.sqs.delete_message_batch(QueueUrl=url, Entries=entries)
             missing = sorted(self.wanted[name] - seen)
             self.ledger.check(
                 self.name, not missing, "lost", f"{len(missing)} taken in and never delivered to {name}: {missing[:5]}"

@@ -139,11 +139,11 @@ RECORDED: dict[str, frozenset[str]] = {
             "ImageConfig",
             "KMSKeyArn",
             "SnapStart",
-            "TenancyConfig",
             "TracingConfig",
             "VpcConfig",
         )
-    ),
+    )
+    | {"CreateFunction.TenancyConfig"},
     "sns": frozenset({"ReturnSubscriptionArn", "AuthenticateOnUnsubscribe"}),
     "sqs": frozenset({"ReceiveRequestAttemptId"}),
     "states": frozenset({"tracingConfiguration", "encryptionConfiguration", "traceHeader", "workerName"}),
