@@ -30,11 +30,15 @@ trainworks check --template t.yaml --parameter Stage=dev --region eu-west-1 --pr
 trainworks check --only TW10 --output json     # or: sarif, which code hosts and editors show beside the code
 ```
 
-Exit code 0 without errors, 1 with errors, 2 when the request was wrong. An **error** fails at run time, loses data or
+Exit code 0 without errors, 1 with errors, 2 when the request was wrong; `--fail-on warning` fails on
+warnings too, `--fail-on never` on nothing. An **error** fails at run time, loses data or
 opens the account; a **warning** costs, misleads or may fail. `up` runs the same check before it uploads anything, only
 when there is something to deploy, and refuses on errors; `--no-check` deploys all the same. `up --output json` then
 prints `{"error": {"message", "fix"}, "findings": [...]}`. Any other error is told on standard error
 alone, as by all commands: programs go by the exit code.
+
+A finding names the line of your code that made the resource where the assembly tells it: CDK apps in TypeScript and
+JavaScript have their call stacks in it. SARIF then points there, and to the template beside it.
 
 What a Transform makes of a template is not looked at, which a note says, but for the policies that a SAM function
 names. That a resource type lacks the attribute of a `Fn::GetAtt` is for cfn-lint to find (E1010).
@@ -59,7 +63,8 @@ environments = ["staging"]   # optional
 ```
 
 `--update-baseline` appends an entry for each finding that stands, with an empty reason: a file with an empty reason is
-refused. An entry that matches nothing any more is reported, and so is one that has expired.
+refused. `--update-baseline --reason TEXT` gives all of these, and those that were left empty, one reason: the way to
+begin on an old code base. An entry that matches nothing any more is reported, and so is one that has expired.
 
 ## Where the facts come from
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from trainworks.assembly.creation import nearest
 from trainworks.assembly.flaw import Flaw
 from trainworks.assembly.intrinsics import Unknown
 from trainworks.assembly.mentions import Mentions
@@ -58,6 +59,8 @@ class Resource:
     raw: Mapping[str, Any]
     """Its body as in the template."""
     region: str
+    created_at: str
+    """`FILE:LINE` of the code that made it; empty where the assembly does not tell."""
     _scope: Scope = field(repr=False)
 
     @cached_property
@@ -326,7 +329,8 @@ def _facts(stack: StackSource, account: str | None, region: str | None) -> Stack
     region = region or stack.region or ANY_REGION
     paths = stack.construct_paths or tuple(_paths_in_metadata(stack))
     places = places_of(stack.name, paths, stack.templates)
-    return StackFacts(stack.name, account or stack.account or ANY_ACCOUNT, region, partition_of(region), places)
+    account = account or stack.account or ANY_ACCOUNT
+    return StackFacts(stack.name, account, region, partition_of(region), places, stack.created_at)
 
 
 def _paths_in_metadata(stack: StackSource) -> Iterator[tuple[str, str]]:
@@ -365,7 +369,8 @@ def _resources(scope: Scope, name_the_stack: bool) -> Iterator[Resource]:
             continue
         place = facts.places.resource(scope.way, logical_id)
         place = f"{facts.name}/{place}" if name_the_stack else place
-        yield Resource(facts.name, scope.way, logical_id, body["Type"], place, body, facts.region, scope)
+        created_at = nearest(facts.created_at, facts.places.paths.get((scope.way, logical_id), ""))
+        yield Resource(facts.name, scope.way, logical_id, body["Type"], place, body, facts.region, created_at, scope)
         if logical_id in scope.children:
             yield from _resources(scope.children[logical_id], name_the_stack)
 

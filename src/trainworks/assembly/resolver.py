@@ -50,6 +50,8 @@ class StackFacts:
     region: str
     partition: str
     places: Places
+    created_at: Mapping[str, str] = field(default_factory=dict)
+    """`FILE:LINE` by construct path below the root stack."""
 
 
 @dataclass(slots=True)

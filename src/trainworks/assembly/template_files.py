@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainworks.assembly.cloud_assembly import STACK_TYPE, STACK_TYPE_OF_ARTIFACT
+from trainworks.assembly.creation import places_of_creation
 from trainworks.assembly.places import Way
 from trainworks.assembly.template_text import read_template
 from trainworks.errors import RequestError
@@ -26,6 +27,7 @@ class StackSource:
     """One root stack: its templates by the way to them (the root's is `()`), and what the manifest says of it.
 
     `account` and `region` are None where the assembly leaves them open, `termination_protection` where there is none.
+    `created_at` has `FILE:LINE` of the app's code by construct path below the root stack, where the CDK wrote it.
     """
 
     name: str
@@ -36,6 +38,7 @@ class StackSource:
     termination_protection: bool | None = False
     tags: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[Way, Path] = field(default_factory=dict)
+    created_at: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +111,29 @@ def _stack(directory: Path, name: str, artifact: Mapping[str, Any], assets: Mapp
     _add_nested(templates, files, (), lambda url: _asset(assets, url))
     _, _, environment = artifact.get("environment", "aws://unknown-account/unknown-region").partition("://")
     account, _, region = environment.partition("/")
+    metadata = _metadata(directory, artifact)
     return StackSource(
         properties.get("stackName", name),
         templates,
-        construct_paths=tuple(_construct_paths(directory, artifact)),
+        construct_paths=tuple(_construct_paths(metadata)),
         account=None if account == "unknown-account" else account,
         region=None if region == "unknown-region" else region,
         termination_protection=properties.get("terminationProtection", False),
         tags=properties.get("tags", {}),
         files=files,
+        created_at=dict(places_of_creation(metadata)),
     )
 
 
-def _construct_paths(directory: Path, artifact: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _metadata(directory: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
+    """What the assembly tells of each construct, by its path."""
     metadata = dict(artifact.get("metadata", {}))
     if "additionalMetadataFile" in artifact:
         metadata |= _json(directory / artifact["additionalMetadataFile"])
+    return metadata
+
+
+def _construct_paths(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for path, entries in metadata.items():
         for entry in entries:
             if entry["type"] == "aws:cdk:logicalId":

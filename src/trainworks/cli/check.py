@@ -20,6 +20,7 @@ from trainworks.errors import RequestError
 if TYPE_CHECKING:
     from trainworks.assembly.graph import Graph
     from trainworks.cli.checking import Scope
+    from trainworks.preflight.baseline import Baseline
     from trainworks.preflight.report import Report
     from trainworks.preflight.settings import Settings
 
@@ -32,6 +33,14 @@ class CheckOutput(StrEnum):
     TEXT = "text"
     JSON = "json"
     SARIF = "sarif"
+
+
+class FailOn(StrEnum):
+    """From which severity on a check fails."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NEVER = "never"
 
 
 @app.command()
@@ -54,6 +63,10 @@ def check(  # noqa: PLR0917 - one parameter an option
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Add what stands to the baseline, to be given reasons.")
     ] = False,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="With --update-baseline: why all of these stand.")
+    ] = None,
+    fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = FailOn.ERROR,
     quotas: Annotated[Path | None, typer.Option("--quotas", help="Quotas of your account, in TOML.")] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only findings with this code.")] = None,
     ignore: Annotated[list[str] | None, typer.Option("--ignore", help="No findings with this code.")] = None,
@@ -64,10 +77,11 @@ def check(  # noqa: PLR0917 - one parameter an option
         CheckOutput, typer.Option("--output", "-o", help="text for people, json and sarif for programs")
     ] = CheckOutput.TEXT,
 ) -> None:
-    """Check the templates for what fails after the deploy. Exit code 1 if there are errors."""
+    """Check the templates for what fails after the deploy. Exit code 1 if there are errors (see --fail-on)."""
     from trainworks.cli import checking
-    from trainworks.preflight.baseline import load_baseline
+    from trainworks.preflight.baseline import load_baseline, with_reason
 
+    _refuse_reason(reason, update_baseline)
     _refuse_unknown([*(only or ()), *(ignore or ())], checking.known_codes())
     if template is None:
         if parameter or region:
@@ -81,16 +95,29 @@ def check(  # noqa: PLR0917 - one parameter an option
         subject, graph, scope = _template(template, parameter or [], region)
     scope = replace(scope, scanners=scanners, settings=_settings(scope, production, quotas))
     path = checking.baseline_path(baseline)
+    if reason and path and path.exists():
+        path.write_text(with_reason(path.read_text(encoding="utf-8"), reason), encoding="utf-8")
     accepted = load_baseline(path) if path and (path.exists() or not update_baseline) else None
     started = time.perf_counter()
     found = checking.by_rules(graph, scope)
     seconds = time.perf_counter() - started
     report = checking.selected(checking.completed(found, graph, scope, accepted, _tell), only or [], ignore or [])
     if update_baseline:
-        _update(path, report)
+        accepted = _updated(path, report, reason or "")
+        if accepted is not None:
+            report = checking.selected(
+                checking.completed(found, graph, scope, accepted, _tell), only or [], ignore or []
+            )
     _print(report, subject, graph, seconds, output)
-    if report.errors:
+    if fail_on is not FailOn.NEVER and (report.errors or (fail_on is FailOn.WARNING and report.warnings)):
         raise typer.Exit(1)
+
+
+def _refuse_reason(reason: str | None, update_baseline: bool) -> None:
+    if reason is not None and not update_baseline:
+        raise RequestError("--reason is for --update-baseline", fix="add --update-baseline, or leave it out")
+    if reason is not None and not reason.strip():
+        raise RequestError("--reason is empty", fix="say in words why the findings stand")
 
 
 def _environment(name: str) -> tuple[str, Graph, Scope]:
@@ -160,17 +187,20 @@ def _tell(what: str) -> None:
     stderr().print(f"{what} ...")
 
 
-def _update(path: Path | None, report: Report) -> None:
-    """Append an entry for each finding that stands."""
+def _updated(path: Path | None, report: Report, reason: str) -> Baseline | None:
+    """Append an entry for each finding that stands. The baseline as it is then, where its entries have their reason."""
     from datetime import UTC, datetime
 
-    from trainworks.preflight.baseline import FILE_NAME, entries_for
+    from trainworks.preflight.baseline import FILE_NAME, entries_for, load_baseline
 
     target = path or Path(FILE_NAME)
-    entries = entries_for(report.findings, datetime.now(UTC).date())
+    entries = entries_for(report.findings, datetime.now(UTC).date(), reason.strip())
     with target.open("a", encoding="utf-8") as file:
         file.write(entries)
-    stderr().print(f"{target}: {entries.count('[[accepted]]')} entries added; each needs its reason before it counts")
+    count = entries.count("[[accepted]]")
+    rest = "" if reason or not count else "; each needs its reason before it counts (one for all: --reason TEXT)"
+    stderr().print(f"{target}: {count} {'entry' if count == 1 else 'entries'} added{rest}")
+    return load_baseline(target) if reason else None
 
 
 def _print(report: Report, subject: str, graph: Graph, seconds: float, output: CheckOutput) -> None:

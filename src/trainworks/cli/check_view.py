@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -54,12 +55,19 @@ def _findings(findings: Iterable[Finding]) -> Iterable[Text]:
     for (message, fix), several in alike.items():
         for finding in several:
             kind = f"  {finding.resource_type}" if finding.resource_type else ""
-            yield Text.assemble((f"  {finding.place}", "bold"), (kind, "dim"))
+            source = f"  {_relative(finding.source)}" if finding.source else ""
+            yield Text.assemble((f"  {finding.place}", "bold"), (kind + source, "dim"))
             if finding.value:
                 yield Text.assemble(("    is   ", "dim"), finding.value)
         yield Text.assemble(("    why  ", "dim"), message)
         if fix:
             yield Text.assemble(("    fix  ", "dim"), fix)
+
+
+def _relative(source: str) -> str:
+    """Below the working folder as people name it there."""
+    path = Path(source)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else source
 
 
 def _summary(report: Report, subject: str, facts: Mapping[str, int | str]) -> Text:

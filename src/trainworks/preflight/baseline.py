@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,8 +30,10 @@ from trainworks.preflight.report import Acceptance, Report
 FILE_NAME = "trainworks-baseline.toml"
 """Looked for beside `trainworks.toml`."""
 
+_MAX_NAMED = 3
 _PLATFORM = "platform-baseline.toml"
 _REQUIRED = {"code": str, "place": str, "reason": str, "date": datetime.date}
+_EMPTY_REASON = re.compile(r"^reason = \"\s*\"(?=\s*$)", re.MULTILINE)
 _OPTIONAL = {"expires": datetime.date, "message": str, "environments": list}
 
 
@@ -138,9 +141,11 @@ def _refuse_without_reasons(name: str, entries: Iterable[Entry]) -> None:
         f"entry {number} ({each.code} at {each.place})" for number, each in enumerate(entries, 1) if not each.reason
     ]
     if empty:
+        shown, more = ", ".join(empty[:_MAX_NAMED]), len(empty) - _MAX_NAMED
         has = "has" if len(empty) == 1 else "have"
         raise ConfigurationError(
-            f"{name}: {', '.join(empty)} {has} no reason", fix="write down why each of these findings stands"
+            f"{name}: {shown}{f' and {more} more' if more > 0 else ''} {has} no reason",
+            fix="write down why each of them stands, or give them all one reason: --update-baseline --reason TEXT",
         )
 
 
@@ -159,8 +164,13 @@ def _entry(table: Any, where: str) -> Entry:
     return Entry(**{**table, "reason": table["reason"].strip(), "environments": environments})
 
 
-def entries_for(findings: Iterable[Finding], today: datetime.date) -> str:
-    """Entries for a baseline file, each with an empty reason, which is refused until somebody fills it in."""
+def with_reason(text: str, reason: str) -> str:
+    """A baseline file in which each entry that has no reason yet is given this one."""
+    return _EMPTY_REASON.sub(lambda _: f"reason = {json.dumps(reason)}", text)
+
+
+def entries_for(findings: Iterable[Finding], today: datetime.date, reason: str = "") -> str:
+    """Entries for a baseline file; without a reason they are refused until somebody fills it in."""
     blocks = [
         "\n".join(
             [
@@ -169,7 +179,7 @@ def entries_for(findings: Iterable[Finding], today: datetime.date) -> str:
                 "[[accepted]]",
                 f"code = {_quoted(finding.code)}",
                 f"place = {_quoted(finding.place)}",
-                'reason = ""',
+                f"reason = {json.dumps(reason)}",
                 f"date = {today.isoformat()}",
                 "",
             ]

@@ -57,6 +57,7 @@ def _finding(rule: Rule, fault: Fault, graph: Graph) -> Finding:
         value=_shortened(_text(graph.shown(fault.value))) if fault.value not in (None, "") else "",
         fix=graph.shown(fault.fix),
         template=_template(graph, resource),
+        source=resource.created_at if resource else "",
     )
 
 

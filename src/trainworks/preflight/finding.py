@@ -19,7 +19,8 @@ class Finding:
 
     `code` is a rule's (`TW05`) or a scanner's (`cfn-lint/W3010`); `place` the construct path below the root stack, or
     where none is known the logical id; `value` what the template says there, empty where something is missing;
-    `template` the file that it stands in, where there is one.
+    `template` the file that it stands in, where there is one; `source` the `FILE:LINE` of the code that made the
+    resource, where the assembly tells it.
     """
 
     code: str
@@ -31,6 +32,7 @@ class Finding:
     value: str
     fix: str
     template: str = ""
+    source: str = ""
 
     @property
     def is_error(self) -> bool:

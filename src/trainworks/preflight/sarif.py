@@ -69,6 +69,8 @@ def _result(finding: Finding, reason: str, rule_index: int, base: Path) -> dict[
         "locations": [_location(finding, base)],
         "partialFingerprints": {"trainworks/v1": _fingerprint(finding)},
     }
+    if _in_source(finding, base) and (template := _in_template(finding, base)):
+        result["relatedLocations"] = [{"physicalLocation": template, "message": {"text": "the synthesized template"}}]
     if reason:
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": reason}]
     return result
@@ -78,13 +80,27 @@ def _location(finding: Finding, base: Path) -> dict[str, Any]:
     logical = {"fullyQualifiedName": finding.place, "kind": "resource"}
     if finding.resource_type:
         logical["name"] = finding.logical_id
-    location: dict[str, Any] = {"logicalLocations": [logical]}
-    if finding.template:
-        physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(Path(finding.template), base)}}
-        line = _line_of(finding.template, finding.logical_id) if finding.logical_id else None
-        physical["region"] = {"startLine": line or 1}
-        location["physicalLocation"] = physical
-    return location
+    physical = _in_source(finding, base) or _in_template(finding, base)
+    return {"logicalLocations": [logical]} | ({"physicalLocation": physical} if physical else {})
+
+
+def _in_source(finding: Finding, base: Path) -> dict[str, Any] | None:
+    """The line of the code that made the resource: what a reviewer changes. None where the file is not here."""
+    file, _, line = finding.source.rpartition(":")
+    if not file or not Path(file).is_file():
+        return None
+    return _physical(Path(file), int(line), base)
+
+
+def _in_template(finding: Finding, base: Path) -> dict[str, Any] | None:
+    if not finding.template:
+        return None
+    line = _line_of(finding.template, finding.logical_id) if finding.logical_id else None
+    return _physical(Path(finding.template), line or 1, base)
+
+
+def _physical(file: Path, line: int, base: Path) -> dict[str, Any]:
+    return {"artifactLocation": {"uri": _uri(file, base)}, "region": {"startLine": line}}
 
 
 def _uri(path: Path, base: Path) -> str:

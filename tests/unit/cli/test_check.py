@@ -109,6 +109,34 @@ def test_a_single_template_cannot_state_termination_protection(capsys: pytest.Ca
     assert "no errors, no warnings" in capsys.readouterr().out
 
 
+def test_one_reason_for_everything_that_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    bucket = FAULTY["Resources"]["Bucket"]
+    template = written({"Resources": {f"Bucket{n}": bucket for n in range(40)}})
+    assert check("--template", template, "--update-baseline", "--baseline", "b.toml") == 1
+    assert check("--template", template, "--baseline", "b.toml") == 2
+    assert len(capsys.readouterr().err.splitlines()[-2]) < 300
+    reasoned = ("--template", template, "--baseline", "b.toml", "--update-baseline", "--reason", 'as "it" was')
+    assert check(*reasoned) == 0
+    assert "0 entries added" in capsys.readouterr().err
+    assert check("--template", template, "--baseline", "b.toml", "-o", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {each["reason"] for each in told["accepted"]} == {'as "it" was'}
+    assert len(told["accepted"]) == 40
+
+
+@pytest.mark.parametrize("arguments", [("--reason", "x"), ("--update-baseline", "--reason", " ")])
+def test_a_reason_belongs_to_an_update(arguments: tuple[str, ...]) -> None:
+    assert check("--template", written(FAULTY), *arguments) == 2
+
+
+@pytest.mark.parametrize(("fail_on", "faulty", "warned"), [("error", 1, 0), ("warning", 1, 1), ("never", 0, 0)])
+def test_from_which_severity_on_it_fails(fail_on: str, faulty: int, warned: int) -> None:
+    notebook = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Fn::Sub": "data-${AWS::AccountId}"}}}
+    warning = written({"Resources": {"Bucket": notebook}}, "warned.json")
+    assert check("--template", written(FAULTY), "--fail-on", fail_on) == faulty
+    assert check("--template", warning, "--fail-on", fail_on) == warned
+
+
 def test_all_entries_without_a_reason_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     bucket = FAULTY["Resources"]["Bucket"]
     template = written({"Resources": {"A": bucket, "B": bucket}})
@@ -143,7 +171,7 @@ def test_a_baseline_beside_the_configuration_accepts(capsys: pytest.CaptureFixtu
 def test_a_new_baseline_needs_its_reasons_filled_in(capsys: pytest.CaptureFixture[str]) -> None:
     template = written(FAULTY)
     assert check("--template", template, "--update-baseline", "--baseline", "b.toml") == 1
-    assert "1 entries added" in capsys.readouterr().err
+    assert "1 entry added" in capsys.readouterr().err
     assert check("--template", template, "--baseline", "b.toml") == 2
     assert "TW20 at Bucket) has no reason" in capsys.readouterr().err
     Path("b.toml").write_text(Path("b.toml").read_text().replace('reason = ""', 'reason = "known"'))

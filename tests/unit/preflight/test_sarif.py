@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,23 @@ from trainworks.preflight.rules import RULES
 from trainworks.preflight.sarif import sarif
 
 LEVELS = {"none", "note", "warning", "error"}
+
+
+def test_a_result_points_to_the_code_that_made_the_resource(tmp_path: Path) -> None:
+    code, template = tmp_path / "lib" / "storage.ts", tmp_path / "t.json"
+    code.parent.mkdir()
+    code.write_text("one\ntwo\n")
+    template.write_text('{"Resources": {\n"Key": {"Type": "AWS::KMS::Key"}}}')
+    known = Finding("TW21", Severity.ERROR, "Key", "AWS::KMS::Key", "Key", "m", "", "", str(template), f"{code}:2")
+    elsewhere = replace(known, place="Other", source="/gone/storage.ts:2")
+    log = sarif(Report((known, elsewhere)), RULES, "1", tmp_path)
+    first, second = log["runs"][0]["results"]
+    physical = first["locations"][0]["physicalLocation"]
+    assert physical == {"artifactLocation": {"uri": "lib/storage.ts"}, "region": {"startLine": 2}}
+    in_template = {"artifactLocation": {"uri": "t.json"}, "region": {"startLine": 2}}
+    assert [each["physicalLocation"] for each in first["relatedLocations"]] == [in_template]
+    assert second["locations"][0]["physicalLocation"] == in_template
+    assert "relatedLocations" not in second
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ def _finding(violation: dict[str, str], severity: Severity, resource: Resource |
         message=violation["description"],
         value="",
         fix="",
+        source=resource.created_at if resource else "",
     )
 
 

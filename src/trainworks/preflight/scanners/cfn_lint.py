@@ -73,6 +73,7 @@ def _finding(match: Mapping[str, Any], severity: Severity, resource: Resource | 
         value=".".join(path[2:]),
         fix="",
         template=match["Filename"],
+        source=resource.created_at if resource else "",
     )
 
 
