@@ -7,8 +7,8 @@ stages; a template outside an assembly may name nested ones by a relative path, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,18 @@ def load_sources(path: Path) -> Sources:
     if not stacks:
         raise RequestError(f"{path}: the assembly has no stack", fix="name what cdk synth wrote")
     return Sources(stacks)
+
+
+def merged(sources: Sequence[Sources]) -> Sources:
+    """The stacks of all of them; one whose name is taken has a number behind it, since names tell stacks apart."""
+    stacks: dict[str, StackSource] = {}
+    for stack in (stack for each in sources for stack in each.stacks):
+        name, number = stack.name, 1
+        while name in stacks:
+            number += 1
+            name = f"{stack.name}-{number}"
+        stacks[name] = replace(stack, name=name)
+    return Sources(tuple(stacks.values()))
 
 
 def _single(path: Path) -> StackSource:

@@ -23,6 +23,7 @@ from trainworks.errors import RequestError
 if TYPE_CHECKING:
     from trainworks.assembly.graph import Graph
     from trainworks.cost.bill import JobBill
+    from trainworks.cost.idle import IdleCost
     from trainworks.cost.prices import PriceTable
     from trainworks.spec.environment import Environment
 
@@ -35,12 +36,14 @@ PricesOption = Annotated[
     Path | None, typer.Option("--prices", help="a price file whose figures go before all others", dir_okay=False)
 ]
 _TemplateOption = Annotated[
-    Path | None, typer.Option("--template", "-t", help="a template or the folder of a cloud assembly, anybody's")
+    list[Path] | None,
+    typer.Option("--template", "-t", help="a template or the folder of a cloud assembly, anybody's; more than once"),
 ]
 _ParametersOption = Annotated[
     list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="a parameter of --template")
 ]
 _HOURS_A_MONTH = 730
+_NO_PRICE = "no price of "
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -70,11 +73,12 @@ def cost(  # noqa: PLR0917 - one parameter an option
     from trainworks.cost.metering import Assumptions
 
     assumptions = Assumptions(Decimal(notebook_hours))
-    if parameters and template is None:
+    if parameters and not template:
         raise RequestError("--parameter is for --template; an environment has its own", fix="--template PATH")
     name, graph = _graph(environment_name, template, region, pairs(parameters, "--parameter"))
     table = _prices(graph.region, prices)
     counted = idle_cost(graph, table, assumptions)
+    _say_what_has_no_price(counted)
     if compare is not None:
         other_name, other = _graph(compare, None, region or graph.region)
         other_counted = idle_cost(other, _prices(other.region, prices), assumptions)
@@ -163,19 +167,19 @@ def _bill_of_job(environment: Environment, name: str, table: PriceTable) -> JobB
 
 
 def _graph(
-    environment_name: str, template: Path | None, region: str | None, parameters: Mapping[str, str] = _NONE
+    environment_name: str, templates: list[Path] | None, region: str | None, parameters: Mapping[str, str] = _NONE
 ) -> tuple[str, Graph]:
     """What is counted, and how it is called: templates as they lie there, or those of an environment."""
     from trainworks.assembly.graph import ANY_ACCOUNT, build, load_graph
-    from trainworks.assembly.template_files import load_sources
+    from trainworks.assembly.template_files import load_sources, merged
     from trainworks.assembly.template_parameters import refuse_wrong_parameters
     from trainworks.cli.platform import assembly_of
     from trainworks.spec.environment import load_environment
 
-    if template is not None:
-        sources = load_sources(template)
+    if templates:
+        sources = merged([load_sources(path) for path in templates])
         refuse_wrong_parameters(sources, parameters)
-        return str(template), build(sources, region=region, parameters=parameters)
+        return ", ".join(map(str, templates)), build(sources, region=region, parameters=parameters)
     environment = load_environment(environment_name)
     if region is not None:
         environment = replace(environment, region=region)
@@ -187,11 +191,15 @@ def _graph(
 def _prices(region: str, file: Path | None) -> PriceTable:
     from trainworks.cost.price_files import load_prices
 
-    table = load_prices(region, file)
-    if not table.prices:
+    return load_prices(region, file)
+
+
+def _say_what_has_no_price(cost: IdleCost) -> None:
+    """On standard error, the prices that are missing and how to get them; what else is unknown no price can mend."""
+    found = (each for resource in cost.unknown for each in resource.unknown)
+    missing = sorted({each.removeprefix(_NO_PRICE) for each in found if each.startswith(_NO_PRICE)})
+    if missing:
         stderr().print(
-            f"no prices are known for {region}: everything that is metered is unknown\n"
-            f"  fix: {addressed(f'trainworks cost refresh --region {region}')}",
+            f"{_NO_PRICE}{', '.join(missing)}\n  fix: {addressed(f'trainworks cost refresh --region {cost.region}')}",
             style="yellow",
         )
-    return table

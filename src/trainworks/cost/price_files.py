@@ -42,9 +42,11 @@ from trainworks.cost.keys import Unit, similar, unit_of
 from trainworks.cost.money import Money
 from trainworks.cost.prices import Disagreement, Price, PriceTable, Source
 from trainworks.errors import ConfigurationError
+from trainworks.spec.partition import partition_of
 from trainworks.spec.toml_lines import line_of
 
 CURRENCY = "USD"
+_GLOBAL = "global"
 _FIELDS = ("region", "currency", "sources", "prices", "disagreements")
 _GROUP_FIELDS = ("prefix", "unit", "source", "note", "figures")
 _DISAGREEMENT_FIELDS = ("key", "figure", "source", "why")
@@ -63,11 +65,16 @@ def load_prices(region: str, file: Path | None = None) -> PriceTable:
 
 
 def shipped_prices(region: str) -> PriceTable:
-    """The prices of the package's own file; none where there is no file for the region."""
-    shipped = resources.files("trainworks.cost") / "prices" / f"{region}.toml"
+    """The prices of the package's own file; in a commercial region, below them those that all such regions have."""
+    alike = _packaged(_GLOBAL, _GLOBAL) if partition_of(region) == "aws" else PriceTable(region)
+    return _packaged(region, region).over(alike)
+
+
+def _packaged(name: str, region: str) -> PriceTable:
+    shipped = resources.files("trainworks.cost") / "prices" / f"{name}.toml"
     if not shipped.is_file():
         return PriceTable(region)
-    return parse_prices(shipped.read_text(encoding="utf-8"), f"prices/{region}.toml", region)
+    return parse_prices(shipped.read_text(encoding="utf-8"), f"prices/{name}.toml", region)
 
 
 def user_file(region: str, environ: Mapping[str, str] = os.environ) -> Path:

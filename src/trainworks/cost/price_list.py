@@ -13,6 +13,7 @@ from decimal import Decimal
 _HOURS = frozenset({"Hrs", "hours", "Hours", "vCPU-Hours", "GB-Hours"})
 _GB = frozenset({"GB", "Gigabytes"})
 _GB_MONTH = frozenset({"GB-Mo", "GB-month", "GB-Month"})
+_IOPS_MONTH = frozenset({"IOPS-Mo", "IOPS-month"})
 _ONE, _THOUSAND, _MILLION = Decimal(1), Decimal(1_000), Decimal(1_000_000)
 
 
@@ -52,6 +53,9 @@ QUERIES: tuple[Query, ...] = (
             "VpcEndpoint-Hours": Wanted("vpc.interface_endpoint", _HOURS),
             "VpcEndpoint-Bytes": Wanted("vpc.interface_endpoint.data", _GB),
             "PublicIPv4:InUseAddress": Wanted("vpc.public_ipv4", _HOURS),
+            "ClientVPN-EndpointHours": Wanted("vpc.client_vpn_association", _HOURS),
+            "TransitGateway-Hours": Wanted("vpc.transit_gateway_attachment", _HOURS),
+            "TransitGateway-Bytes": Wanted("vpc.transit_gateway.data", _GB),
         },
     ),
     Query(
@@ -68,8 +72,92 @@ QUERIES: tuple[Query, ...] = (
         {
             "EBS:VolumeUsage.gp2": Wanted("ebs.gp2", _GB_MONTH),
             "EBS:VolumeUsage.gp3": Wanted("ebs.gp3", _GB_MONTH),
+            "EBS:VolumeUsage.piops": Wanted("ebs.io1", _GB_MONTH),
+            "EBS:VolumeUsage.io2": Wanted("ebs.io2", _GB_MONTH),
+            "EBS:VolumeUsage.st1": Wanted("ebs.st1", _GB_MONTH),
+            "EBS:VolumeUsage.sc1": Wanted("ebs.sc1", _GB_MONTH),
+            "EBS:VolumeUsage": Wanted("ebs.standard", _GB_MONTH),
         },
     ),
+    Query(
+        "AmazonEC2",
+        {"productFamily": "System Operation"},
+        {
+            "EBS:VolumeP-IOPS.gp3": Wanted("ebs.gp3.iops", _IOPS_MONTH),
+            "EBS:VolumeP-IOPS.piops": Wanted("ebs.io1.iops", _IOPS_MONTH),
+            "EBS:VolumeP-IOPS.io2": Wanted("ebs.io2.iops", _IOPS_MONTH),
+        },
+    ),
+    Query(
+        "AmazonEC2",
+        {"productFamily": "Provisioned Throughput"},
+        {"EBS:VolumeP-Throughput.gp3": Wanted("ebs.gp3.throughput", _units("GiBps-mo", "GiBps-Mo"), _ONE / 1024)},
+    ),
+    *(
+        Query(
+            "AWSELB",
+            {"productFamily": family},
+            {
+                "LoadBalancerUsage": Wanted(f"elb.{name}", _HOURS),
+                "LCUUsage": Wanted(f"elb.{name}.capacity", _units("LCU-Hrs", "NLCU-Hrs", "GLCU-Hrs")),
+            },
+        )
+        for family, name in (
+            ("Load Balancer-Application", "application"),
+            ("Load Balancer-Gateway", "gateway"),
+            ("Load Balancer-Network", "network"),
+        )
+    ),
+    Query(
+        "AWSELB",
+        {"productFamily": "Load Balancer"},
+        {
+            "LoadBalancerUsage": Wanted("elb.classic", _HOURS),
+            "DataProcessing-Bytes": Wanted("elb.classic.data", _GB),
+        },
+    ),
+    Query("AmazonEKS", exact={"AmazonEKS-Hours:perCluster": Wanted("eks.cluster", _HOURS)}),
+    Query("AWSNetworkFirewall", exact={"Endpoint-Hour": Wanted("networkfirewall.endpoint", _HOURS)}),
+    Query(
+        "AmazonKinesis",
+        exact={
+            "Storage-ShardHour": Wanted("kinesis.shard", _units("ShardHour")),
+            "OnDemand-StreamHour": Wanted("kinesis.on_demand_stream", _units("StreamHr", "StreamHour")),
+        },
+    ),
+    Query(
+        "AWSSecretsManager",
+        exact={"AWSSecretsManager-Secrets": Wanted("secretsmanager.secret", _units("Secrets", "Secret"))},
+    ),
+    *(
+        Query(
+            "AmazonRDS",
+            {"productFamily": "Database Instance", "databaseEngine": engine, "licenseModel": "No license required"},
+            typed={"InstanceUsage:": f"rds.{name}.single_az.", "Multi-AZUsage:": f"rds.{name}.multi_az."},
+        )
+        for engine, name in (("MariaDB", "mariadb"), ("MySQL", "mysql"), ("PostgreSQL", "postgres"))
+    ),
+    *(
+        Query(
+            "AmazonRDS",
+            {"productFamily": "Database Instance", "databaseEngine": engine},
+            typed={"InstanceUsage:": f"rds.{name}."},
+        )
+        for engine, name in (("Aurora MySQL", "aurora-mysql"), ("Aurora PostgreSQL", "aurora-postgresql"))
+    ),
+    Query(
+        "AmazonRDS",
+        {"productFamily": "Database Storage", "databaseEngine": "PostgreSQL"},
+        {
+            "RDS:GP2-Storage": Wanted("rds.storage.gp2", _GB_MONTH),
+            "RDS:GP3-Storage": Wanted("rds.storage.gp3", _GB_MONTH),
+            "RDS:PIOPS-Storage": Wanted("rds.storage.io1", _GB_MONTH),
+            "RDS:StorageUsage": Wanted("rds.storage.standard", _GB_MONTH),
+            "RDS:Multi-AZ-GP2-Storage": Wanted("rds.storage_multi_az.gp2", _GB_MONTH),
+            "RDS:Multi-AZ-GP3-Storage": Wanted("rds.storage_multi_az.gp3", _GB_MONTH),
+        },
+    ),
+    Query("AmazonElastiCache", {"cacheEngine": "Redis"}, typed={"NodeUsage:": "cluster.elasticache."}),
     Query(
         "AmazonEC2",
         {
@@ -172,12 +260,17 @@ QUERIES: tuple[Query, ...] = (
             "Notebk:VolumeUsage.gp2": Wanted("sagemaker.notebook_volume", _GB_MONTH),
             "Train:VolumeUsage.gp2": Wanted("sagemaker.training_volume", _GB_MONTH),
             "Host:VolumeUsage.gp2": Wanted("sagemaker.hosting_volume", _GB_MONTH),
+            "Studio:VolumeUsage.gp3": Wanted("sagemaker.studio_volume", _GB_MONTH),
         },
         typed={
             "Notebk:": "sagemaker.notebook.",
             "Train:": "sagemaker.training.",
             "Processing:": "sagemaker.processing.",
             "Host:": "sagemaker.hosting.",
+            "Cluster:": "sagemaker.cluster.",
+            "Studio:JupyterLab-": "sagemaker.jupyter_lab.",
+            "Studio:CodeEditor-": "sagemaker.code_editor.",
+            "Studio:KernelGateway-": "sagemaker.kernel_gateway.",
         },
     ),
 )

@@ -9,6 +9,7 @@ figures, is told and not used.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +28,7 @@ from trainworks.spec.instance_types import UnknownInstanceTypeError, instance_ty
 TITLE = "AWS Price List API"
 API_REGION = "us-east-1"
 """The Price List API answers here for all regions."""
+_STORE_TYPE = re.compile(r"^(db|cache)\.[a-z0-9-]+\.[a-z0-9]+$")
 _CREDENTIALS = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException"})
 
 
@@ -98,6 +100,9 @@ def _wanted(query: Query, usage_type: str) -> Wanted | None:
 
 
 def _is_known_type(name: str) -> bool:
+    """A type of EC2 or SageMaker that the catalogue has, or one of a database or cache, which it does not list."""
+    if _STORE_TYPE.match(name):
+        return True
     try:
         instance_type(name)
     except UnknownInstanceTypeError:

@@ -109,11 +109,60 @@ def test_prices_of_the_users_go_before(template: str, tmp_path: Path, capsys: py
     assert "fix:" in said
 
 
-def test_a_region_without_prices_says_how_to_get_them(template: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("cost", "--template", template, "--region", "sa-east-1") == 0
+def test_a_region_without_prices_says_which_and_how_to_get_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What costs the same in all regions is known there too."""
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE + "  Nat: {Type: AWS::EC2::NatGateway}\n  Board: {Type: AWS::CloudWatch::Dashboard}\n")
+    assert run("cost", "--template", str(path), "--region", "sa-east-1") == 0
     printed = capsys.readouterr()
     assert "trainworks cost refresh --region sa-east-1" in printed.err
-    assert "unknown: 2 resources, the largest first (Stream, Key)" in printed.out
+    assert "no price of vpc.nat_gateway in sa-east-1" in printed.err
+    assert "total  at least $4.00 a month" in printed.out
+
+
+def test_into_a_pipe_goes_one_record_a_line_with_nothing_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "ANameThatIsMuchLongerThanWhatIsLeftOfALineOfFortyColumns"
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        f"Resources: {{{name}: {{Type: AWS::SageMaker::NotebookInstance, Properties: {{InstanceType: ml.g5.xlarge}}}}}}"
+    )
+    assert run("cost", "--template", str(path)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(name in line for line in lines) == 4
+    assert f"$0.70   {name}  AWS::SageMaker::NotebookInstance  volume of 5 GB: 5 GB-months x $0.14" in lines
+    assert f"       $1,029.30 more when nothing ever stops and all is at its limit: {name} $1,029.30" in lines
+
+
+def test_what_is_not_known_makes_the_total_a_least_one(template: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("cost", "--template", template, "-o", "json") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["at_least"] is True
+    assert record["unknown"] == ["Stream"]
+    assert record["more_at_most"] == {"low": "0", "high": "0"}
+
+
+def test_several_templates_and_what_is_nested_in_them_are_counted_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = "Resources: {Key: {Type: AWS::KMS::Key}}"
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "child.yaml").write_text(key)
+        (tmp_path / folder / "main.yaml").write_text(
+            "Resources:\n  Key: {Type: AWS::KMS::Key}\n"
+            "  Child: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: child.yaml}}\n"
+        )
+    one, two = (str(tmp_path / folder / "main.yaml") for folder in ("one", "two"))
+    assert run("cost", "--template", one, "--template", two, "-o", "json") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["total"]["low"] == "4"
+    assert record["at_least"] is False
+    assert len(record["stacks"]) == 4
 
 
 @pytest.mark.parametrize(

@@ -104,4 +104,4 @@ def test_a_stopped_notebook_leaves_its_volume() -> None:
 def test_a_region_with_few_prices_says_what_it_does_not_know(region: str) -> None:
     graph = load_graph(REFERENCE, account="111111111111", region=region)
     cost = idle_cost(graph, shipped_prices(region))
-    assert any("no price of cloudwatch.dashboard" in why for each in cost.unknown for why in each.unknown)
+    assert any("no price of sagemaker.notebook_volume" in why for each in cost.unknown for why in each.unknown)

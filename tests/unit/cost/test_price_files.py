@@ -140,9 +140,12 @@ def _nat(table: PriceTable) -> str:
     return str(price.figure.low)
 
 
-def test_a_region_without_a_file_has_no_prices() -> None:
-    assert not shipped_prices("sa-east-1").prices
-    assert shipped_prices("sa-east-1").oldest_and_newest is None
+def test_a_region_without_a_file_has_what_costs_the_same_in_all_commercial_regions() -> None:
+    assert shipped_prices("sa-east-1").prices == shipped_prices("ap-south-2").prices
+    assert shipped_prices("sa-east-1").find("cloudwatch.dashboard")
+    assert not shipped_prices("sa-east-1").find("vpc.nat_gateway")
+    assert not shipped_prices("cn-north-1").prices
+    assert shipped_prices("cn-north-1").oldest_and_newest is None
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "eu-central-1"])

@@ -81,6 +81,51 @@ def test_instances_are_known_by_the_end_of_their_usage_type() -> None:
     assert refreshed.unknown_usage_types == ("AmazonSageMaker EU-TrainingPlanUpfrontFee:ml.p4d.24xlarge",)
 
 
+def test_databases_are_told_apart_by_engine_and_zones() -> None:
+    def database(engine: str, usage_type: str, figure: str) -> dict[str, Any]:
+        facts = {"databaseEngine": engine, "licenseModel": "No license required", "productFamily": "Database Instance"}
+        return product("AmazonRDS", usage_type, "Hrs", ("0", figure), regionCode=REGION, **facts)
+
+    refreshed = asked_for(
+        database("MySQL", "EU-InstanceUsage:db.t3.large", "0.152"),
+        database("MySQL", "EU-Multi-AZUsage:db.t3.large", "0.304"),
+        database("PostgreSQL", "EU-InstanceUsage:db.t3.large", "0.158"),
+        database("Aurora PostgreSQL", "EU-InstanceUsage:db.r6g.large", "0.287"),
+    )
+    assert {key: price.figure.low for key, price in refreshed.table.prices.items()} == {
+        "rds.mysql.single_az.db.t3.large": Decimal("0.152"),
+        "rds.mysql.multi_az.db.t3.large": Decimal("0.304"),
+        "rds.postgres.single_az.db.t3.large": Decimal("0.158"),
+        "rds.aurora-postgresql.db.r6g.large": Decimal("0.287"),
+    }
+
+
+def test_load_balancers_share_usage_types_and_differ_by_family() -> None:
+    refreshed = asked_for(
+        *(
+            product("AWSELB", "EU-LoadBalancerUsage", "Hrs", ("0", figure), regionCode=REGION, productFamily=family)
+            for family, figure in (("Load Balancer", "0.028"), ("Load Balancer-Network", "0.0252"))
+        )
+    )
+    assert {price.key: price.figure.low for price in refreshed.table} == {
+        "elb.classic": Decimal("0.028"),
+        "elb.network": Decimal("0.0252"),
+    }
+
+
+def test_machines_of_clusters_and_of_studio_are_found_and_reserved_ones_are_not() -> None:
+    refreshed = asked_for(
+        *(
+            product("AmazonSageMaker", f"EU-{usage}ml.g5.8xlarge", "Hrs", ("0", figure), regionCode=REGION)
+            for usage, figure in (("Cluster:", "3.4"), ("Studio:JupyterLab-", "3.5"), ("ReservedCluster:", "1"))
+        )
+    )
+    assert {price.key: price.figure.low for price in refreshed.table} == {
+        "sagemaker.cluster.ml.g5.8xlarge": Decimal("3.4"),
+        "sagemaker.jupyter_lab.ml.g5.8xlarge": Decimal("3.5"),
+    }
+
+
 def test_another_product_whose_name_ends_alike_is_not_taken() -> None:
     nat = {"productFamily": "NAT Gateway", "regionCode": REGION}
     refreshed = asked_for(
