@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import platform
 import tarfile
 import time
 from dataclasses import dataclass
 
 from twins import ScratchTwin
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+# The interpreter in use: what is measured is the way of a job, not the making of an image.
+IMAGE = "public.ecr.aws/docker/library/python:{}.{}".format(*platform.python_version_tuple())
 CODE = "code/sourcedir.tar.gz"
 
 

@@ -126,6 +126,15 @@ def upload(platform: Platform, data: Path) -> list[str]:
     return [platform.upload_dataset(f"digits/{part}", data / part) for part in ("train", "heldout")]
 
 
+def here() -> dict[str, object]:
+    """The image of the demo's jobs: the interpreter in use, which has scikit-learn, so that nothing is downloaded.
+
+    The specs name AWS's scikit-learn image; `trainworks train` makes that on first use.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"image": f"public.ecr.aws/docker/library/python:{version}"}
+
+
 def train(platform: Platform, example: Path, show: Show) -> Trained:
     """Train on managed spot, interrupt the instance once in the middle, follow the job to its end.
 
@@ -133,7 +142,7 @@ def train(platform: Platform, example: Path, show: Show) -> Trained:
     """
     from trainworks.jobs import Follow, LogLine, TrainingJobSpec, load_spec
 
-    spec = load_spec(example / "train.toml", {"hyperparameters": {"epochs": 10, "min-epoch-seconds": 0.75}})
+    spec = load_spec(example / "train.toml", {**here(), "hyperparameters": {"epochs": 10, "min-epoch-seconds": 0.75}})
     if not isinstance(spec, TrainingJobSpec):
         raise RequestError(f"{example / 'train.toml'} is no spec of a training job")
     job = platform.train(spec)
@@ -160,7 +169,7 @@ def predict(platform: Platform, example: Path, model: TrainingJob, show: Show) -
     """Predict the held-out images with the trained model, as an array job of 8 on the platform's queue."""
     from trainworks.jobs import BatchJobSpec, Follow, load_spec
 
-    spec = load_spec(example / "predict.toml", {"inputs": {"model": f"model:{model.name}"}})
+    spec = load_spec(example / "predict.toml", {**here(), "inputs": {"model": f"model:{model.name}"}})
     if not isinstance(spec, BatchJobSpec):
         raise RequestError(f"{example / 'predict.toml'} is no spec of a batch job")
     job = platform.submit_batch(spec)

@@ -14,6 +14,8 @@ PREFIX = "TRAINWORKS_"
 SANDBOX = "TRAINWORKS_SANDBOX"
 HOME = "TRAINWORKS_HOME"
 SANDBOX_WISHES = ("auto", "off")
+FRAMEWORK_IMAGES = "TRAINWORKS_FRAMEWORK_IMAGES"
+FRAMEWORK_IMAGES_WISHES = ("made", "in-use")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ def _refused_sandbox(value: str) -> str:
     return "" if value.lower() in SANDBOX_WISHES else f"allowed: {' or '.join(SANDBOX_WISHES)}"
 
 
+def _refused_framework_images(value: str) -> str:
+    return "" if value in FRAMEWORK_IMAGES_WISHES else f"allowed: {' or '.join(FRAMEWORK_IMAGES_WISHES)}"
+
+
 def _refused_home(value: str) -> str:
     path = Path(value).expanduser()
     return f"{path} is no folder" if path.exists() and not path.is_dir() else ""
@@ -55,6 +61,12 @@ VARIABLES: Mapping[str, Variable] = {
         Variable(HOME, "the twin's folder; ~/.trainworks where it is not set", _refused_home),
         Variable(
             SANDBOX, "off: jobs run without Linux namespaces; auto: with them where there are any", _refused_sandbox
+        ),
+        Variable(
+            FRAMEWORK_IMAGES,
+            "made: AWS's framework images are environments of their own, made on first use; in-use: the Python that "
+            "the twin runs with stands for those that it can import",
+            _refused_framework_images,
         ),
         Variable("TRAINWORKS_ENV", "the environment that commands mean without --env"),
         Variable("TRAINWORKS_DEBUG", "set to anything: errors come with their traceback"),
@@ -84,6 +96,14 @@ def sandbox_wish(environ: Mapping[str, str] = os.environ) -> str:
     if refusal := _refused_sandbox(value):
         raise ConfigurationError(f"{SANDBOX} is {value!r}; {refusal}", fix=f"unset {SANDBOX}, or set it to off")
     return value.lower()
+
+
+def framework_images_wish(environ: Mapping[str, str] = os.environ) -> str:
+    """`made` or `in-use`, from `TRAINWORKS_FRAMEWORK_IMAGES`. Raises `ConfigurationError` for any other value."""
+    value = environ.get(FRAMEWORK_IMAGES) or FRAMEWORK_IMAGES_WISHES[0]
+    if refusal := _refused_framework_images(value):
+        raise ConfigurationError(f"{FRAMEWORK_IMAGES} is {value!r}; {refusal}", fix=f"unset {FRAMEWORK_IMAGES}")
+    return value
 
 
 def variable_problems(environ: Mapping[str, str] = os.environ) -> Iterator[VariableProblem]:

@@ -13,7 +13,7 @@ synchronous and may be made from any thread. Errors that an API caller is to see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -388,9 +388,33 @@ class Runtime:
         return tuple(Mount(folder, str(folder), read_only=True) for folder in self.folders)
 
 
+class ImageBeingMadeError(Exception):
+    """The environment of an image is being made; whoever waits is told when that has ended, and asks again.
+
+    `lines` are what its making has said so far; `has_ended` says whether it has ended by now.
+    """
+
+    def __init__(self, lines: Sequence[str], has_ended: Callable[[], bool]) -> None:
+        super().__init__(lines[-1] if lines else "")
+        self.lines = lines
+        self.has_ended = has_ended
+
+
 class ImageResolver(Protocol):
-    def resolve(self, image_uri: str, caller: Caller) -> Runtime:
+    """What stands for an image. No call waits for an environment to be made."""
+
+    def check(self, image_uri: str, caller: Caller) -> None:
         """Raise `ApiError('ValidationException')` with the fix in its message where nothing can stand for the image."""
+
+    def resolve(self, image_uri: str, caller: Caller, waiter: str) -> Runtime:
+        """What runs for the image; its environment is made on first use.
+
+        Raises `ApiError` as `check` does, or where the environment could not be made, and `ImageBeingMadeError` while
+        it is made. `waiter` names who asks.
+        """
+
+    def on_made(self, told: Callable[[Collection[str]], None]) -> None:
+        """Call `told` with the waiters when an environment is whole or could not be made."""
 
 
 @dataclass(frozen=True, slots=True)

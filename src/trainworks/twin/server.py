@@ -26,8 +26,9 @@ from pathlib import Path
 import uvicorn
 
 from trainworks.errors import PortInUseError, TrainworksError, TwinError
-from trainworks.spec.variables import sandbox_wish
+from trainworks.spec.variables import framework_images_wish, sandbox_wish
 from trainworks.twin.compute.builder import Builder
+from trainworks.twin.compute.gpus import find_gpus
 from trainworks.twin.compute.images import Images
 from trainworks.twin.compute.scheduler import LocalCompute
 from trainworks.twin.control import Control
@@ -149,7 +150,13 @@ def build(home: Home, port: int) -> Twin:
     compute = LocalCompute(database, home.root)
     builder = Builder(home.root, sandbox=sandbox_wish())
     builder.clear()
-    images = Images(control_plane, home.images_dir, builder)
+    images = Images(
+        control_plane,
+        home.images_dir,
+        builder,
+        frameworks=framework_images_wish(),
+        has_gpus=bool(len(find_gpus())),
+    )
     logs = LogsService(Database(home.logs_db), control_plane)
     emulator.attach_logs(logs)
     logs.take_over(emulator.old_logs())

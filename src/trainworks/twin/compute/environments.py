@@ -2,7 +2,8 @@
 
     images/<layer digest>/root    the folder that was built        images/<layer digest>.lock   taken while building
     images/<layer digest>/env     a virtual environment with its requirements.txt
-    images/<layer digest>/ready   written last: what lacks it is a half-built rest and is built anew
+    images/<layer digest>/ready   written last: what lacks it is a half-built rest and is built anew;
+                                  its time is that of the last use
 
 A layer's digest names its content, so an environment is never changed once it is ready.
 """
@@ -10,6 +11,7 @@ A layer's digest names its content, so an environment is never changed once it i
 from __future__ import annotations
 
 import ensurepip
+import errno
 import fcntl
 import hashlib
 import io
@@ -20,7 +22,7 @@ from pathlib import Path
 
 from trainworks.spec.runtime_image import REQUIREMENTS
 from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar
-from trainworks.twin.compute.builder import Builder, Progress, no_progress, pip_settings
+from trainworks.twin.compute.builder import Builder, Progress, Result, no_progress, pip_settings
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError
 
@@ -58,25 +60,30 @@ class Environments:
         Raises `ApiError('ValidationException')` when the layer is not what its digest says, unpacks outside its folder,
         or its requirements cannot be installed; pip's last lines are in the message.
         """
+        return environment_in(self.whole(name_of(digest), lambda place: self.build(digest, fetch, place, progress)))
 
-        def build(place: Path) -> None:
-            layer = fetch()
-            if hashlib.sha256(layer).hexdigest() != digest.removeprefix("sha256:"):
-                raise ApiError(
-                    "ValidationException", f"The image layer {digest} is damaged: its content has another digest."
-                )
-            unpack(layer, place / "root")
-            self.make(place, self._python, progress)
-            requirements = place / "root" / REQUIREMENTS
-            if requirements.is_file() and requirements.read_text(errors="replace").strip():
-                self.install(place, ["--requirement", REQUIREMENTS], progress, cwd=place / "root", fix=_FIX)
-
-        place = self.whole(digest.removeprefix("sha256:"), build)
-        return Environment(place / "env" / "bin" / "python", place / "root")
+    def build(self, digest: str, fetch: Callable[[], bytes], place: Path, progress: Progress) -> None:
+        """Fill `place` from the layer `digest`: its files, and its requirements installed. Raises as `ready` does."""
+        layer = fetch()
+        if hashlib.sha256(layer).hexdigest() != digest.removeprefix("sha256:"):
+            raise ApiError(
+                "ValidationException", f"The image layer {digest} is damaged: its content has another digest."
+            )
+        unpack(layer, place / "root")
+        self.make(place, self._python, progress)
+        requirements = place / "root" / REQUIREMENTS
+        if requirements.is_file() and requirements.read_text(errors="replace").strip():
+            self.install(place, ["--requirement", REQUIREMENTS], progress, cwd=place / "root", fix=_FIX)
 
     def is_ready(self, name: str) -> bool:
         """Whether the environment `name` is whole."""
         return (self._folder / name.removeprefix("sha256:") / "ready").exists()
+
+    def use(self, name: str) -> Path:
+        """The folder of the whole environment `name`, which somebody uses now."""
+        place = self._folder / name
+        (place / "ready").touch()
+        return place
 
     def whole(self, name: str, build: Callable[[Path], None]) -> Path:
         """The folder of the environment `name`, filled by `build` where it is not whole. Raises what `build` raises."""
@@ -91,11 +98,28 @@ class Environments:
                     build(place)
                     (place / "ready").touch()
                 except OSError as error:
-                    raise ApiError("ValidationException", f"The image cannot be prepared: {error}") from error
+                    raise ApiError("ValidationException", f"The image cannot be prepared: {_words(error)}") from error
                 finally:
                     if not self.is_ready(name):
                         remove_tree(place)
         return place
+
+    def made(self) -> Iterator[Path]:
+        """The folders of all whole environments."""
+        for mark in self._folder.glob("*/ready"):
+            yield mark.parent
+
+    def last_use(self, place: Path) -> float:
+        """When somebody used a whole environment last, in seconds since the epoch."""
+        return (place / "ready").stat().st_mtime
+
+    def remove(self, place: Path, unless_used_since: float) -> None:
+        """Remove an environment that nobody has used since a moment: its mark first, so that it is never found half."""
+        with self._lock(place):
+            if self.is_ready(place.name) and self.last_use(place) >= unless_used_since:
+                return
+            (place / "ready").unlink(missing_ok=True)
+            remove_tree(place)
 
     def make(self, place: Path, python: Path, progress: Progress = no_progress) -> None:
         """Make the virtual environment `place/env` of `python`, with a pip of its own where Python brings one."""
@@ -116,8 +140,17 @@ class Environments:
         fix: str = "",
     ) -> None:
         """`pip install` into `place/env`, in the sandbox."""
-        argv = [str(self._python), "-m", "pip", "--python", str(place / "env" / "bin" / "python"), *_PIP, *arguments]
+        argv = [*self._pip(place), *_PIP, *arguments]
         self._run(argv, place, "pip install", progress, cwd=cwd, readable=readable, fix=fix)
+
+    def pip(self, place: Path, arguments: Sequence[str], progress: Progress = no_progress) -> Result:
+        """How another command of pip for `place/env` ended, in the sandbox."""
+        return self._builder.run(
+            [*self._pip(place), *arguments], writable=place, settings=pip_settings(self._python), progress=progress
+        )
+
+    def _pip(self, place: Path) -> list[str]:
+        return [str(self._python), "-m", "pip", "--python", str(place / "env" / "bin" / "python")]
 
     def _run(
         self,
@@ -143,6 +176,23 @@ class Environments:
         with place.with_name(place.name + ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def name_of(digest: str) -> str:
+    """What the environment of a layer is called."""
+    return digest.removeprefix("sha256:")
+
+
+def environment_in(place: Path) -> Environment:
+    """The environment of a runtime image in its folder."""
+    return Environment(place / "env" / "bin" / "python", place / "root")
+
+
+def _words(error: OSError) -> str:
+    """A full disk is said plainly."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left on device ({error.filename or 'the disk of the twin'})"
+    return str(error)
 
 
 def unpack(layer: bytes, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """What stands for an image where there is no Docker: `ports.ImageResolver`.
 
     image URI --> runtime image in the twin's own ECR       its environment, built once (environments.py)
-              --> AWS's framework image of any region       the interpreter in use, if it can import the framework
+              --> AWS's framework image of any region       an environment of its own, made once (frameworks.py)
               --> python:3.11 and its like                  the interpreter in use, if its version is that one
               --> anything else                             refused, with the fix
 
@@ -16,13 +16,16 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from trainworks.spec.framework_images import EcrUri, Framework, framework_of, parse_ecr_uri
 from trainworks.spec.runtime_image import layer_of_manifest
-from trainworks.twin.compute.builder import Builder
-from trainworks.twin.compute.environments import Environments
+from trainworks.twin.compute.builder import Builder, Progress
+from trainworks.twin.compute.environments import Environments, environment_in, name_of
+from trainworks.twin.compute.frameworks import make, read_made, recipe_of
+from trainworks.twin.compute.making import Makings, OnEnd
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, Runtime
 
 _PYTHON_IMAGE = re.compile(
@@ -34,33 +37,57 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Images:
-    """See `ports.ImageResolver`. `python` is the interpreter in use, `images_dir` the folder of environments."""
+    """See `ports.ImageResolver`. `python` is the interpreter in use, `images_dir` the folder of environments.
+
+    `frameworks` is "made", or "in-use": then the interpreter in use stands for AWS's framework images.
+    """
 
     def __init__(
-        self, control_plane: ControlPlane, images_dir: Path, builder: Builder, python: Path | None = None
+        self,
+        control_plane: ControlPlane,
+        images_dir: Path,
+        builder: Builder,
+        python: Path | None = None,
+        *,
+        frameworks: str = "made",
+        has_gpus: bool = False,
     ) -> None:
         self._control_plane = control_plane
         self._python = python or Path(sys.executable)
-        self._environments = Environments(images_dir, self._python, builder)
+        self._frameworks = frameworks
+        self._has_gpus = has_gpus
+        self.environments = Environments(images_dir, self._python, builder)
+        self._makings = Makings(self.environments)
 
-    def resolve(self, image_uri: str, caller: Caller) -> Runtime:
-        """What can be executed for `image_uri`, pulled with the permissions of `caller`."""
+    def on_made(self, told: OnEnd) -> None:
+        """See `ports.ImageResolver`."""
+        self._makings.on_end(told)
+
+    def check(self, image_uri: str, caller: Caller) -> None:
+        """See `ports.ImageResolver`: all but making the environment."""
         uri = parse_ecr_uri(image_uri)
         if uri is not None and uri.account == caller.account_id:
-            return self._own(image_uri, uri, caller)
-        framework = None if uri is None else framework_of(uri)
-        if uri is not None and framework is not None:
-            return self._framework(image_uri, uri, framework)
-        match = _PYTHON_IMAGE.match(image_uri)
-        if match is not None:
-            return self._interpreter(image_uri, match["version"])
-        raise _refused(
-            f"Nothing here can stand for the image {image_uri}: it is no runtime image of this account, no framework "
-            "image of AWS and no python image.",
-            "build one from a folder with a requirements.txt: trainworks image build FOLDER",
-        )
+            self._layer(image_uri, uri, caller)
+        elif (framework := None if uri is None else framework_of(uri)) is not None:
+            if self._frameworks != "made":
+                self._in_use_framework(image_uri, framework)
+        else:
+            self._interpreter(image_uri)
 
-    def _own(self, image_uri: str, uri: EcrUri, caller: Caller) -> Runtime:
+    def resolve(self, image_uri: str, caller: Caller, waiter: str) -> Runtime:
+        """See `ports.ImageResolver`; pulled with the permissions of `caller`."""
+        uri = parse_ecr_uri(image_uri)
+        if uri is not None and uri.account == caller.account_id:
+            return self._own(image_uri, uri, caller, waiter)
+        framework = None if uri is None else framework_of(uri)
+        if uri is None or framework is None:
+            return self._interpreter(image_uri)
+        if self._frameworks != "made":
+            return self._in_use_framework(image_uri, framework)
+        return self._framework(image_uri, uri, framework, waiter)
+
+    def _layer(self, image_uri: str, uri: EcrUri, caller: Caller) -> str:
+        """The digest of a runtime image's layer."""
         manifest = self._control_plane.ecr_manifest(caller, image_uri)
         if manifest is None:
             raise _refused(
@@ -73,7 +100,17 @@ class Images:
                 f"The image {image_uri} is a container image; there is no container engine here to run it.",
                 "push a runtime image under another tag: trainworks image build FOLDER --tag TAG",
             )
-        environment = self._environments.ready(layer, lambda: self._control_plane.ecr_layer(caller, image_uri, layer))
+        return layer
+
+    def _own(self, image_uri: str, uri: EcrUri, caller: Caller, waiter: str) -> Runtime:
+        layer = self._layer(image_uri, uri, caller)
+
+        def build(place: Path, progress: Progress) -> None:
+            progress(f"making the environment of {image_uri}: it is made once, and used offline afterwards")
+            fetch = lambda: self._control_plane.ecr_layer(caller, image_uri, layer)  # noqa: E731
+            self.environments.build(layer, fetch, place, progress)
+
+        environment = environment_in(self._makings.ready(name_of(layer), build, waiter))
         folders = [str(environment.python.parent), str(environment.root)]
         return Runtime(
             image_uri=image_uri,
@@ -85,9 +122,42 @@ class Images:
             note=f"image {image_uri} runs in {environment.python.parents[1]}",
         )
 
-    def _framework(self, image_uri: str, uri: EcrUri, framework: Framework) -> Runtime:
+    def _framework(self, image_uri: str, uri: EcrUri, framework: Framework, waiter: str) -> Runtime:
+        recipe = recipe_of(framework, uri, has_gpus=self._has_gpus)
+
+        def build(place: Path, progress: Progress) -> None:
+            make(recipe, self.environments, self._python, place, progress)
+
+        try:
+            place = self._makings.ready(recipe.name, build, waiter)
+        except ApiError as error:
+            return self._stand_in(image_uri, framework, error)
+        made = read_made(place)
+        env = place / "env"
+        said = made.versions if made else framework.name
+        notes = made.notes if made else ()
+        return Runtime(
+            image_uri=image_uri,
+            python=env / "bin" / "python",
+            env={"PATH": os.pathsep.join([str(env / "bin"), _SYSTEM_PATH]), "VIRTUAL_ENV": str(env)},
+            folders=(place,),
+            note="\n".join([f"{said} of {env} stands for {uri.repository}:{uri.reference}", *notes]),
+        )
+
+    def _stand_in(self, image_uri: str, framework: Framework, error: ApiError) -> Runtime:
+        """Where the environment cannot be made, the interpreter in use if it has the framework; the log says so."""
+        try:
+            runtime = self._in_use_framework(image_uri, framework)
+        except ApiError:
+            raise error from None
+        why = error.message.partition("\n")[0]
+        warning = f"warning: the environment of this image could not be made, so the twin's own stands for it: {why}"
+        return replace(runtime, note=f"{runtime.note}\n{warning}")
+
+    def _in_use_framework(self, image_uri: str, framework: Framework) -> Runtime:
+        uri = parse_ecr_uri(image_uri)
         missing = [module for module in framework.modules if importlib.util.find_spec(module) is None]
-        if missing:
+        if missing or uri is None:
             raise _refused(
                 f"The image {image_uri} needs {' and '.join(missing)}, which {self._python} cannot import.",
                 f"build an image with requirements.txt naming {framework.package}: trainworks image build FOLDER",
@@ -99,7 +169,15 @@ class Images:
             note += f"\nwarning: {other}"
         return self._in_use(image_uri, note)
 
-    def _interpreter(self, image_uri: str, version: str) -> Runtime:
+    def _interpreter(self, image_uri: str) -> Runtime:
+        match = _PYTHON_IMAGE.match(image_uri)
+        if match is None:
+            raise _refused(
+                f"Nothing here can stand for the image {image_uri}: it is no runtime image of this account, no "
+                "framework image of AWS and no python image.",
+                "build one from a folder with a requirements.txt: trainworks image build FOLDER",
+            )
+        version = match["version"]
         wanted = tuple(int(part) for part in version.split("."))
         if sys.version_info[: len(wanted)] != wanted:
             have = ".".join(str(part) for part in sys.version_info[:3])

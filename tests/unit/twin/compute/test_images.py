@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from trainworks.spec.framework_images import resolve_image
 from trainworks.spec.runtime_image import CONFIG, Blob, write_manifest
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.images import Images
-from trainworks.twin.ports import ApiError, Caller
+from trainworks.twin.ports import ApiError, Caller, ImageBeingMadeError, Runtime
 
 CALLER = Caller("arn:aws:sts::000000000000:assumed-role/r/s", "000000000000", "us-east-1", "ASIA1")
 OWN = "000000000000.dkr.ecr.us-east-1.amazonaws.com/images:v1"
@@ -40,9 +41,20 @@ class Registry:
         return self.layers[digest]
 
 
-def resolver(folder: Path, registry: Registry | None = None) -> Images:
+def resolver(folder: Path, registry: Registry | None = None, frameworks: str = "in-use") -> Images:
     control_plane: Any = registry or Registry()
-    return Images(control_plane, folder / "images", Builder(folder))
+    return Images(control_plane, folder / "images", Builder(folder), frameworks=frameworks)
+
+
+def made(images: Images, uri: str, waiter: str = "job", seconds: float = 60.0) -> Runtime:
+    """What runs for an image, once its environment is made."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return images.resolve(uri, CALLER, waiter)
+        except ImageBeingMadeError as making:
+            assert time.monotonic() < deadline, making.lines
+            time.sleep(0.02)
 
 
 def pushed(folder: Path) -> Registry:
@@ -56,7 +68,7 @@ def pushed(folder: Path) -> Registry:
 
 def refusal(images: Images, uri: str) -> str:
     with pytest.raises(ApiError) as caught:
-        images.resolve(uri, CALLER)
+        made(images, uri)
     assert caught.value.code == "ValidationException"
     return caught.value.message
 
@@ -69,8 +81,8 @@ def test_an_own_image_is_its_environment_and_folder_built_once(tmp_path: Path) -
     (source / "train").chmod(0o755)
     registry = pushed(source)
     images = resolver(tmp_path, registry)
-    first = images.resolve(OWN, CALLER)
-    assert images.resolve(OWN, CALLER) == first
+    first = made(images, OWN)
+    assert images.resolve(OWN, CALLER, "another") == first
     assert registry.fetched == 1
     assert first.root is not None and (first.root / "train").stat().st_mode & 0o111
     assert first.python.exists() and first.python != Path(sys.executable)
@@ -79,7 +91,7 @@ def test_an_own_image_is_its_environment_and_folder_built_once(tmp_path: Path) -
 
 def test_the_callers_permission_is_asked_every_time(tmp_path: Path) -> None:
     with pytest.raises(ApiError, match="BatchGetImage"):
-        resolver(tmp_path, Registry(denied=True)).resolve(OWN, CALLER)
+        made(resolver(tmp_path, Registry(denied=True)), OWN)
 
 
 def test_an_own_image_that_is_not_there_is_refused_with_the_fix(tmp_path: Path) -> None:
@@ -93,7 +105,7 @@ def test_a_container_image_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
 def test_the_framework_in_use_stands_for_awss_image(tmp_path: Path, region: str) -> None:
-    runtime = resolver(tmp_path).resolve(resolve_image("scikit-learn", region, "ml.m5.large"), CALLER)
+    runtime = made(resolver(tmp_path), resolve_image("scikit-learn", region, "ml.m5.large"))
     assert runtime.python == Path(sys.executable)
     assert "scikit-learn" in runtime.note and "sagemaker-scikit-learn:1.4-2-cpu-py3" in runtime.note
 
@@ -117,7 +129,7 @@ def test_a_framework_of_another_name_and_version_is_told(
     (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: xgboost-cpu\nVersion: {version}\n")
     (facts / "top_level.txt").write_text("xgboost\n")
     monkeypatch.syspath_prepend(str(site))
-    runtime = resolver(tmp_path).resolve(resolve_image("xgboost", "us-east-1", "ml.m5.large"), CALLER)
+    runtime = made(resolver(tmp_path), resolve_image("xgboost", "us-east-1", "ml.m5.large"))
     assert runtime.note.startswith(f"xgboost-cpu {version} of ")
     assert ("warning: the image has version" in runtime.note) is warned
 
@@ -136,7 +148,7 @@ def test_what_is_installed_is_looked_up_again_only_when_it_has_changed(
         facts.mkdir()
         (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: xgboost-cpu\nVersion: {version}\n")
         (facts / "top_level.txt").write_text("xgboost\n")
-        notes = [resolver(tmp_path).resolve(uri, CALLER).note for _ in range(3)]
+        notes = [made(resolver(tmp_path), uri).note for _ in range(3)]
         assert all(note.startswith(f"xgboost-cpu {version} of ") for note in notes)
         shutil.rmtree(facts)
     assert len(looks) == 2
@@ -151,7 +163,7 @@ def test_what_is_installed_is_looked_up_again_only_when_it_has_changed(
     ],
 )
 def test_a_python_image_of_this_version_is_the_interpreter_in_use(tmp_path: Path, uri: str) -> None:
-    assert resolver(tmp_path).resolve(uri, CALLER).python == Path(sys.executable)
+    assert made(resolver(tmp_path), uri).python == Path(sys.executable)
 
 
 @pytest.mark.parametrize(

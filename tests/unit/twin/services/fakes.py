@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from sqlite3 import Connection
@@ -211,7 +211,13 @@ class FakeImages:
         self._python = python
         self.callers: list[Caller] = []
 
-    def resolve(self, image_uri: str, caller: Caller) -> Runtime:
+    def on_made(self, told: Callable[[Collection[str]], None]) -> None:
+        """Nothing is ever made."""
+
+    def check(self, image_uri: str, caller: Caller) -> None:
+        self.resolve(image_uri, caller, "")
+
+    def resolve(self, image_uri: str, caller: Caller, waiter: str) -> Runtime:
         self.callers.append(caller)
         if "missing" in image_uri:
             raise ApiError("ValidationException", f"The image {image_uri} does not exist. Fix: build it")

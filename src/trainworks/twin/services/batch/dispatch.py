@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
-from trainworks.twin.ports import Compute, TaskSpec
+from trainworks.twin.ports import Compute, ImageBeingMadeError, TaskSpec
 from trainworks.twin.services.background import Background
 from trainworks.twin.services.batch.arns import job_arn
 from trainworks.twin.services.batch.attempts import NOT_STARTED_REASON, end_attempt
@@ -42,6 +42,8 @@ TOO_BIG = (
     "can be met by the CE(s) attached to the job queue."
 )
 ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
+IMAGE_BEING_MADE = "The image is being made"
+"""Of the twin alone: AWS pulls images, and says nothing of that before a job is STARTING."""
 _BLOCKED_EVENT = ("aws.batch", "Batch Job Queue Blocked")
 _CHUNK = 2_000
 _FIRST_SLICE, _SLICE = 32, 128
@@ -96,6 +98,7 @@ class Dispatcher:
         self._background.wake()
 
     def start(self) -> None:
+        self.on_image_made(())  # whatever was being made for an earlier run
         self._background.start()
 
     def stop(self) -> None:
@@ -207,7 +210,7 @@ class Dispatcher:
         first = fitting[0][0]
         return [(first, left), *shares] if left else shares, ""
 
-    def _block(self, groups: Sequence[tuple[Sequence[Job], str]]) -> None:
+    def _block(self, groups: Sequence[tuple[Sequence[Job], str]], *, announce: bool = True) -> None:
         """Jobs that fit nowhere, with the reason ("" where their queue has no environment that takes jobs now)."""
         with self._database.transaction() as tx:
             progress = self._ports.open_progress(tx)
@@ -216,7 +219,7 @@ class Dispatcher:
                 for number, job in enumerate(_still_runnable(progress, jobs)):
                     blocked = job.evolve(blocked_at=self._ports.now_ms(), status_reason=reason or None)
                     progress.put(blocked)
-                    if number == 0 and reason:
+                    if number == 0 and reason and announce:
                         announced.append(blocked)
             self._ports.commit(progress)
             if not self._ports.outbox.is_heard(*_BLOCKED_EVENT):
@@ -239,8 +242,24 @@ class Dispatcher:
         except LaunchError as error:
             self._fail_to_start(group.jobs, spec, environment["arn"], error.reason)
             return None
+        except ImageBeingMadeError as making:
+            self._wait_for_image(group.jobs, spec, making)
+            return None
         log_folder(self._ports.jobs_dir, group.jobs[0]).mkdir(parents=True, exist_ok=True, mode=0o700)
         return Ready(group.jobs, launch, environment["arn"])
+
+    def _wait_for_image(self, jobs: Sequence[Job], spec: JobSpec, making: ImageBeingMadeError) -> None:
+        """The jobs stay RUNNABLE until their image is made, and hold up no others."""
+        reason = f"{IMAGE_BEING_MADE}: {spec.container['image']} is made once, and used offline afterwards"
+        self._block([(jobs, reason)], announce=False)
+        if making.has_ended():  # it may have ended before they were blocked, and then nobody tells of it again
+            self.on_image_made(())
+
+    def on_image_made(self, _: Collection[str]) -> None:
+        """Try all jobs again that waited for an image."""
+        with self._database.transaction() as tx:
+            tx.execute(SQL["unblock_image"], (f"{IMAGE_BEING_MADE}:",))
+        self.wake()
 
     def _submit(self, parts: Sequence[Ready]) -> None:
         """Hand over a part of the jobs; while the next part is made ready, these are started."""

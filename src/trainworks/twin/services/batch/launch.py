@@ -65,7 +65,10 @@ class Launch:
 
 
 def make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts, *, priority: int) -> Launch:
-    """`_make_launch`, unless the server died again and again while it did that for this job. Raises `LaunchError`."""
+    """`_make_launch`, unless the server died again and again while it did that for this job.
+
+    Raises `LaunchError`, and `ImageBeingMadeError` while the image is made.
+    """
     with ports.in_hand.hold(first.job_id) as may:
         if not may:
             raise LaunchError(
@@ -88,7 +91,7 @@ def _make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts
     _check_group(ports.logs, execution_caller or submitter, spec)
     if execution_caller is not None:
         _check_logs(control_plane, execution_caller, spec, first)
-    runtime = _resolve(ports.images, spec, execution_caller or submitter)
+    runtime = _resolve(ports.images, spec, execution_caller or submitter, waiter_of(first))
     env = {
         **runtime.env,
         **{entry["name"]: entry["value"] for entry in spec.container["environment"]},
@@ -241,10 +244,15 @@ def _check_logs(control_plane: ControlPlane, caller: Caller, spec: JobSpec, firs
         ) from error
 
 
-def _resolve(images: ImageResolver, spec: JobSpec, caller: Caller) -> Runtime:
+def waiter_of(job: Job) -> str:
+    """As whom the jobs of one spec wait for their image."""
+    return f"batch-{job.spec_id}"
+
+
+def _resolve(images: ImageResolver, spec: JobSpec, caller: Caller, waiter: str) -> Runtime:
     image = str(spec.container["image"])
     try:
-        return images.resolve(image, caller)
+        return images.resolve(image, caller, waiter)
     except ApiError as error:
         raise LaunchError(f"CannotPullContainerError: {image}: {error.message}") from error
 

@@ -107,6 +107,7 @@ class BatchService:
                 now_ms=self._now_ms,
             ),
         )
+        images.on_made(self.dispatcher.on_image_made)
         self._jobs = Jobs(
             database,
             control_plane,

@@ -215,7 +215,7 @@ class SageMakerApi:
         """Refuse an image that nothing can stand for. That the role may not pull it fails the job, as on AWS."""
         image = job.request["AlgorithmSpecification"]["TrainingImage"]
         try:
-            self._images.resolve(image, job.role)
+            self._images.check(image, job.role)
         except ApiError as error:
             if not error.code.startswith("AccessDenied"):
                 raise

@@ -14,6 +14,7 @@ from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import (
     ApiError,
     Compute,
+    ImageBeingMadeError,
     ImageResolver,
     Market,
     Mount,
@@ -68,10 +69,13 @@ class Preparer:
     endpoint_url: str
 
     def prepare(self, job: TrainingJob, now: float) -> Attempt:
-        """Fill the folder of the current attempt. Raises `JobFailedError` with the job's FailureReason."""
+        """Fill the folder of the current attempt.
+
+        Raises `JobFailedError` with the job's FailureReason, and `ImageBeingMadeError` while its image is made.
+        """
         folder = job_folder(self.jobs_dir, job)
         remove_tree(folder.attempt(job.attempt))
-        runtime = self._runtime(job)
+        runtime = self._runtime(job, folder)
         mode = script_mode(job)
         try:
             for host in job.hosts:
@@ -92,11 +96,16 @@ class Preparer:
         tasks = [self._task(container, host, mounts[host]) for host in job.hosts]
         return Attempt(_pool(job), tuple(tasks), sync)
 
-    def _runtime(self, job: TrainingJob) -> Runtime:
+    def _runtime(self, job: TrainingJob, folder: JobFolder) -> Runtime:
         image = job.request["AlgorithmSpecification"]["TrainingImage"]
+        log = folder.log(job.attempt, job.hosts[0])
         try:
-            return self.images.resolve(image, job.role)
+            return self.images.resolve(image, job.role, job.job_id)
+        except ImageBeingMadeError as error:
+            _add_lines(log, error.lines)
+            raise
         except ApiError as error:
+            _add_lines(log, error.message.splitlines())
             raise client_error(f"Cannot pull the training image {image}: {error.code}: {error.message}") from error
 
     def _restored(self, job: TrainingJob, folder: JobFolder) -> CheckpointSync | None:
@@ -115,10 +124,10 @@ class Preparer:
         log = folder.log(job.attempt, host)
         size = instance_type(job.instance_type)
         notes = [each for each in (runtime.note, gpu_note(job, self.compute), container.note) if each]
-        log.write_text("".join(f"{note}\n" for note in notes), encoding="utf-8")
+        _add_lines(log, [line for note in notes for line in note.splitlines()])
         gpus = self.compute.gpus_for(size.gpus, job.instance_count)
         return TaskSpec(
-            task_id=f"{TASK_PREFIX}{job.job_id}-{job.attempt}-{host}",
+            task_id=task_id_of(job, host),
             pool_id=job.pool_id,
             argv=argv,
             env=container_environment(job, runtime, host, self.endpoint_url, gpus),
@@ -136,6 +145,22 @@ class Preparer:
             gang_index=job.hosts.index(host),
             hostname=host,
         )
+
+
+def task_id_of(job: TrainingJob, host: str) -> str:
+    """The task of one instance in the current attempt."""
+    return f"{TASK_PREFIX}{job.job_id}-{job.attempt}-{host}"
+
+
+def _add_lines(log: Path, lines: Sequence[str]) -> None:
+    """Put at the end of a log those of `lines` that it lacks: what is done again after a crash is not said again."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        have = set(log.read_text(encoding="utf-8").splitlines()) if log.exists() else set()
+        with log.open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines if line not in have)
+    except OSError as error:
+        raise disk_failure("The job's log cannot be written", error) from error
 
 
 def gpu_note(job: TrainingJob, compute: Compute) -> str:

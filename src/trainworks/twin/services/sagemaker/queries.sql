@@ -40,6 +40,9 @@ FROM training_transition WHERE job_id = :job_id;
 -- name: end_transition
 UPDATE training_transition SET end_time = ? WHERE job_id = ? AND end_time IS NULL;
 
+-- name: tell_transition
+UPDATE training_transition SET message = ? WHERE job_id = ? AND end_time IS NULL AND message <> ?;
+
 -- name: transitions
 SELECT status, start_time, end_time, message FROM training_transition WHERE job_id = ? ORDER BY seq;
 

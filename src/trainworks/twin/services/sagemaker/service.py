@@ -60,6 +60,7 @@ class SageMakerService:
             ),
         )
         parts.shipper.observe(TASK_PREFIX, self._metrics.on_lines)
+        parts.images.on_made(self._worker.on_image_made)
         api = SageMakerApi(self._jobs, self._worker, parts.control_plane, parts.images, objects=parts.objects)
         self.endpoint: Endpoint = api.endpoint()
         self.endpoint.operations.update(Notebooks(parts.database, parts.control_plane).operations())

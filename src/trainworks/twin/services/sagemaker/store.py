@@ -83,6 +83,10 @@ class TrainingJobs:
         self._enter(tx, changed, moment, message or MESSAGES[following])
         return changed
 
+    def tell(self, tx: Connection, job: TrainingJob, message: str) -> None:
+        """Say more of the state that the job is in."""
+        tx.execute(SQL["tell_transition"], (message, job.job_id, message))
+
     def update(self, tx: Connection, job: TrainingJob, **changes: Any) -> TrainingJob:
         """Change fields other than the state."""
         changed = replace(job, **changes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from sqlite3 import Connection
@@ -17,14 +17,14 @@ from sqlite3 import Connection
 from trainworks.spec.training_job import SecondaryStatus
 from trainworks.twin.in_hand import InHand
 from trainworks.twin.job_files import remove_tree
-from trainworks.twin.ports import Compute, ObjectStore, TaskEvent
+from trainworks.twin.ports import Compute, ImageBeingMadeError, ObjectStore, TaskEvent
 from trainworks.twin.services.logship import LogShipper, LogSource
 from trainworks.twin.services.sagemaker import decide as steps
 from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync, CheckpointSyncs
 from trainworks.twin.services.sagemaker.failures import JobFailedError, task_failure
 from trainworks.twin.services.sagemaker.folders import job_folder
 from trainworks.twin.services.sagemaker.outputs import upload_outputs
-from trainworks.twin.services.sagemaker.prepare import TASK_PREFIX, Attempt, Preparer, gpu_note
+from trainworks.twin.services.sagemaker.prepare import TASK_PREFIX, Attempt, Preparer, gpu_note, task_id_of
 from trainworks.twin.services.sagemaker.records import ENDED, Task, TrainingJob
 from trainworks.twin.services.sagemaker.schedule import LONG, Long, Schedule
 from trainworks.twin.services.sagemaker.store import MESSAGES, TrainingJobs
@@ -38,6 +38,8 @@ _METRICS_POLL_SECONDS = 0.02
 MOST_DEATHS_OF_A_STEP = 10
 """More than elsewhere: a step may move data for minutes, and be in hand when the server is killed for other reasons."""
 _MOST_FAULTS = 3
+_IMAGE_POLL_SECONDS = 2.0
+_LONGEST_MESSAGE = 400
 _MOVES_DATA = (steps.Prepare, steps.SaveCheckpoints, steps.Restart, steps.Upload, steps.CleanUp)
 
 
@@ -146,11 +148,9 @@ class Worker:
                 if isinstance(action, steps.Wait):
                     self._keep_syncing(job)
                     return action.until
-                if isinstance(action, steps.SaveCheckpoints):
-                    if not all(self._shipper.is_shipped(task.task_id) for task in tasks):
-                        return None  # `_on_arrival` wakes it
-                    if not self._settings.is_published(job):
-                        return self._clock() + _METRICS_POLL_SECONDS
+                if isinstance(action, steps.SaveCheckpoints) and not self._has_arrived(job, tasks):
+                    # `_on_arrival` wakes it where tasks have output on the way.
+                    return None if self._has_output(tasks) else self._clock() + _METRICS_POLL_SECONDS
                 if isinstance(action, _MOVES_DATA) and not may_take_long:
                     return LONG
                 with self._settings.in_hand.hold(f"{job_id} {type(action).__name__}") as may:
@@ -158,8 +158,48 @@ class Worker:
                         self._do(action, job, tasks)
                     else:
                         self._skip(action, job)
+            except ImageBeingMadeError as error:
+                self._tell_of_image(job, error)
+                return self._clock() + _IMAGE_POLL_SECONDS
             except JobFailedError as error:
                 self._failed(job, error.reason)
+
+    def on_image_made(self, waiters: Collection[str]) -> None:
+        """Look at the jobs that waited for an image."""
+        for waiter in waiters:
+            self.wake(waiter)
+
+    def _tell_of_image(self, job: TrainingJob, making: ImageBeingMadeError) -> None:
+        """What the making of its image says: the last line in the job's status, all of it in its log."""
+        last = f": {making.lines[-1]}" if making.lines else ""
+        message = f"The training image is being made, which is done once{last}"[:_LONGEST_MESSAGE]
+        with self._jobs.database.transaction() as tx:
+            current = self._jobs.by_id(tx, job.job_id)
+            if current is not None and current.secondary_status is _S.STARTING and current.ending is None:
+                self._jobs.tell(tx, current, message)
+                self._shipper.follow(tx, [self._image_log(current)])
+
+    def _has_output(self, tasks: Sequence[Task]) -> bool:
+        return not all(self._shipper.is_shipped(task.task_id) for task in tasks)
+
+    def _has_arrived(self, job: TrainingJob, tasks: Sequence[Task]) -> bool:
+        """Whether all that a job has said, and its metrics, are where people look for them."""
+        if self._has_output(tasks) or not self._settings.is_published(job):
+            return False
+        return job.submitted_at is not None or self._told_of_image(job)
+
+    def _told_of_image(self, job: TrainingJob) -> bool:
+        """Whether all that was said of the image of a job without tasks is in Logs; nothing more is said of it."""
+        task_id = task_id_of(job, job.hosts[0])
+        with self._jobs.database.transaction() as tx:
+            self._shipper.finish(tx, {task_id: ""})
+        return self._shipper.is_shipped(task_id)
+
+    def _image_log(self, job: TrainingJob) -> LogSource:
+        """The log of the first instance, which tells of its image before there are tasks."""
+        host = job.hosts[0]
+        log = job_folder(self._jobs_dir, job).log(job.attempt, host)
+        return _log_source(job, task_id_of(job, host), log, host, self._clock())
 
     def _do(self, action: steps.Action, job: TrainingJob, tasks: Sequence[Task]) -> None:
         if isinstance(action, steps.Prepare):

@@ -8,7 +8,7 @@ import shutil
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, BinaryIO
@@ -262,7 +262,13 @@ class OneRuntime:
     def __init__(self, python: Path, root: Path | None = None) -> None:
         self.runtime = Runtime("image", python, root=root)
 
-    def resolve(self, image_uri: str, caller: Caller) -> Runtime:
+    def on_made(self, told: Callable[[Collection[str]], None]) -> None:
+        """Nothing is ever made."""
+
+    def check(self, image_uri: str, caller: Caller) -> None:
+        self.resolve(image_uri, caller, "")
+
+    def resolve(self, image_uri: str, caller: Caller, waiter: str) -> Runtime:
         if image_uri == "missing":
             raise ApiError("ValidationException", "Nothing here can stand for the image missing. Fix: build one")
         return self.runtime

@@ -1,0 +1,97 @@
+"""Environments made in the background: nobody who wants one waits in a request or holds up other jobs.
+
+    ready(name, build, waiter)    whole: its folder         not whole: made in a thread; `ImageBeingMadeError`
+                                  failed: the error, once for each who waited; whoever comes later has it made anew
+
+One thread makes one environment, however many want it; among processes the lock of `environments.py` sees to that. A
+server that is killed leaves nothing half: what lacks its mark is made anew by the next who asks.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from trainworks.twin.compute.builder import Progress
+from trainworks.twin.compute.environments import Environments
+from trainworks.twin.ports import ApiError, ImageBeingMadeError
+
+_MOST_LINES = 2_000
+_MOST_FAILED = 100
+_log = logging.getLogger(__name__)
+
+Build = Callable[[Path, Progress], None]
+OnEnd = Callable[[Collection[str]], None]
+"""Called with those who waited, when an environment is whole or could not be made."""
+
+
+class _Making:
+    """One environment from the first who asked until it is whole, or until all who waited know why it is not."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=_MOST_LINES)
+        self.waiters: set[str] = set()
+        self.has_ended = threading.Event()
+        self.error: ApiError | None = None
+
+
+class Makings:
+    """Makes the environments of `environments`, each in a thread of its own."""
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+        self._lock = threading.Lock()
+        self._makings: dict[str, _Making] = {}
+        self._on_end: list[OnEnd] = []
+
+    def on_end(self, told: OnEnd) -> None:
+        """Tell `told` whenever a making has ended."""
+        self._on_end.append(told)
+
+    def ready(self, name: str, build: Build, waiter: str) -> Path:
+        """The folder of the whole environment `name`.
+
+        Raises `ImageBeingMadeError` while it is made, and `ApiError` to each who waited where it could not be made.
+        """
+        if self._environments.is_ready(name):
+            return self._environments.use(name)
+        with self._lock:
+            making = self._makings.get(name)
+            if making is None or (making.error is not None and waiter not in making.waiters):
+                making = self._start(name, build)
+            elif making.has_ended.is_set() and making.error is None:
+                return self._environments.use(name)
+            if making.error is not None:
+                making.waiters.discard(waiter)
+                raise making.error
+            making.waiters.add(waiter)
+        raise ImageBeingMadeError(tuple(making.lines), making.has_ended.is_set)
+
+    def _start(self, name: str, build: Build) -> _Making:
+        failed = [each for each, making in self._makings.items() if making.error is not None]
+        for old in failed[: max(0, len(failed) - _MOST_FAILED)]:
+            del self._makings[old]
+        making = self._makings[name] = _Making()
+        threading.Thread(target=self._make, args=(name, build, making), name="image-making", daemon=True).start()
+        return making
+
+    def _make(self, name: str, build: Build, making: _Making) -> None:
+        error: ApiError | None = None
+        try:
+            self._environments.whole(name, lambda place: build(place, making.lines.append))
+        except ApiError as refused:
+            error = refused
+        except Exception as fault:  # noqa: BLE001 - recorded with its traceback, and fails those who wait
+            _log.exception("the environment %s could not be made", name)
+            error = ApiError("ValidationException", f"The image cannot be prepared: {type(fault).__name__}: {fault}")
+        with self._lock:
+            making.error = error
+            making.has_ended.set()
+            waiters = tuple(making.waiters)
+            if error is None:
+                self._makings.pop(name, None)
+        for told in self._on_end:
+            told(waiters)

@@ -1,0 +1,204 @@
+"""Environments of images, made while jobs wait for them: AWS's framework images and a user's own, by boto3."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests.functional.sagemaker.test_boto3 import Platform, make_platform
+from tests.unit.twin.services.sagemaker.doubles import archive
+from trainworks.jobs.image import build_image
+from trainworks.spec.framework_contents import contents
+from trainworks.testing import TestTwin
+
+SCIKIT_LEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:{}-cpu-py3"
+XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
+PYTHON = "public.ecr.aws/docker/library/python:3.11"
+TELLS = "import sys, sklearn, pandas; print('runs', sklearn.__version__, sys.prefix, flush=True)"
+SLOW = """\
+import os, time, zipfile
+
+def get_requires_for_build_wheel(config_settings=None):
+    return []
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    while not os.path.exists({go!r}):
+        print("building slowly", flush=True)
+        time.sleep(0.1)
+    with zipfile.ZipFile(os.path.join(folder, "slow-1.0-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("slow.py", "VALUE = 42\\n")
+        wheel.writestr("slow-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: slow\\nVersion: 1.0\\n")
+        wheel.writestr("slow-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("slow-1.0.dist-info/RECORD", "")
+    return "slow-1.0-py3-none-any.whl"
+"""
+
+
+def wheel(folder: Path, name: str, version: str, module: str = "") -> None:
+    """A wheel with one module, made by hand."""
+    file = name.replace("-", "_")
+    facts = f"{file}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{file}-{version}-py3-none-any.whl", "w") as packed:
+        packed.writestr(f"{module or file}.py", f"__version__ = {version!r}\n")
+        packed.writestr(f"{facts}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        packed.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        packed.writestr(f"{facts}/RECORD", "")
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of wheels, which is all that pip finds: what AWS documents of its scikit-learn image, and no more."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    for name in contents()["scikit-learn"].packages:
+        if name != "retrying":
+            wheel(folder, name, "1.0")
+    for version in ("0.24.2", "1.4.1", "1.4.2", "1.9.0"):
+        wheel(folder, "scikit-learn", version, "sklearn")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("TRAINWORKS_FRAMEWORK_IMAGES", "made")
+    return folder
+
+
+@pytest.fixture
+def twin_of_index(index: Path) -> Iterator[TestTwin]:
+    root = Path(tempfile.mkdtemp(prefix="tw-"))
+    try:
+        with TestTwin(root / "home") as running:
+            yield running
+    finally:
+        shutil.rmtree(root)
+
+
+def start(platform: Platform, name: str, image: str, script: str = "print('ran', flush=True)") -> Platform:
+    """A training job of this image; the platform with the job's name."""
+    key = f"code/{name}.tar.gz"
+    platform.client("s3").put_object(Bucket=platform.models, Key=key, Body=archive({"train.py": script}))
+    job = Platform(platform.twin, platform.role_arn, platform.data, platform.models, name)
+    request = job.request()
+    request["AlgorithmSpecification"]["TrainingImage"] = image
+    request["HyperParameters"]["sagemaker_submit_directory"] = f"s3://{platform.models}/{key}"
+    began = time.monotonic()
+    platform.client("sagemaker").create_training_job(**request)
+    assert time.monotonic() - began < 5.0
+    return job
+
+
+def message(job: Platform) -> str:
+    described = job.client("sagemaker").describe_training_job(TrainingJobName=job.name)
+    return str(described["SecondaryStatusTransitions"][-1]["StatusMessage"])
+
+
+def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin, index: Path) -> None:
+    platform = make_platform(twin_of_index)
+    first = start(platform, "first", SCIKIT_LEARN.format("1.4-2"), TELLS)
+    assert first.wait()["TrainingJobStatus"] == "Completed"
+    log = "\n".join(first.log())
+    [line] = [each for each in first.log() if each.startswith("runs")]
+    assert line.startswith(f"runs 1.4.2 {twin_of_index.home.images_dir}/scikit-learn-1.4-cpu-")
+    assert "making the environment of sagemaker-scikit-learn" in log and "Successfully installed" in log
+    assert "retrying is left out" in log  # the index lacks it
+    assert "scikit-learn 1.4.2 of" in log and "stands for sagemaker-scikit-learn:1.4-2-cpu-py3" in log
+
+    shutil.rmtree(index)  # there is no index any more: what was made once is used
+    again = start(platform, "again", SCIKIT_LEARN.format("1.4-2"), TELLS)
+    assert again.wait()["TrainingJobStatus"] == "Completed"
+    assert line in again.log() and "making the environment" not in "\n".join(again.log())
+
+    missing = start(platform, "missing", XGBOOST)
+    reason = missing.failure()
+    assert "xgboost" in reason and "trainworks image make" in reason
+    assert any("xgboost" in each for each in missing.log())
+    # The twin's own interpreter has scikit-learn, and the log says that it stands in.
+    other = start(platform, "other", SCIKIT_LEARN.format("1.2-1"), "import sklearn; print('runs', sklearn.__version__)")
+    assert other.wait()["TrainingJobStatus"] == "Completed"
+    assert any("the twin's own stands for it" in each for each in other.log())
+
+
+def slow_image(twin: TestTwin, folder: Path, go: Path) -> str:
+    """A pushed image whose environment is being made until the file `go` is there."""
+    package = folder / "slow"
+    package.mkdir(parents=True)
+    (package / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "slow"\nversion = "1.0"\n'
+    )
+    (package / "backend.py").write_text(SLOW.format(go=str(go)))
+    (folder / "requirements.txt").write_text("--no-index\n./slow\n")
+    made = twin.client("ecr").create_repository(repositoryName=folder.name)["repository"]
+    outputs = SimpleNamespace(ecr_repository_uri=made["repositoryUri"])
+    platform = SimpleNamespace(environment=SimpleNamespace(is_twin=True), client=twin.client, outputs=outputs)
+    return build_image(cast(Any, platform), folder, "v1").image_uri
+
+
+def allow_pulling(platform: Platform) -> None:
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}]}
+    platform.client("iam").put_role_policy(
+        RoleName=platform.role_arn.rpartition("/")[2], PolicyName="pull", PolicyDocument=json.dumps(document)
+    )
+
+
+def queue_of(platform: Platform, name: str) -> str:
+    batch = platform.client("batch")
+    resources = {"type": "FARGATE", "maxvCpus": 4, "subnets": ["subnet-1"], "securityGroupIds": ["sg-1"]}
+    batch.create_compute_environment(computeEnvironmentName=name, type="MANAGED", computeResources=resources)
+    order = [{"order": 1, "computeEnvironment": name}]
+    return str(batch.create_job_queue(jobQueueName=name, priority=1, computeEnvironmentOrder=order)["jobQueueArn"])
+
+
+def submit(platform: Platform, queue: str, name: str, image: str) -> str:
+    batch = platform.client("batch")
+    definition = batch.register_job_definition(
+        jobDefinitionName=name,
+        type="container",
+        platformCapabilities=["FARGATE"],
+        containerProperties={
+            "image": image,
+            "command": ["python", "-c", "print(1)"],
+            "resourceRequirements": [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}],
+            "executionRoleArn": platform.role_arn,
+        },
+    )["jobDefinitionArn"]
+    return str(batch.submit_job(jobName=name, jobQueue=queue, jobDefinition=definition)["jobId"])
+
+
+def status(platform: Platform, job_id: str) -> tuple[str, str]:
+    [job] = platform.client("batch").describe_jobs(jobs=[job_id])["jobs"]
+    return job["status"], job.get("statusReason", "")
+
+
+def test_jobs_wait_for_an_image_and_hold_up_no_others(own_twin: TestTwin, tmp_path: Path) -> None:
+    platform = make_platform(own_twin)
+    allow_pulling(platform)
+    shared = Path(tempfile.mkdtemp(prefix="go-", dir=Path.cwd()))  # seen in the sandbox, where /tmp is another
+    go = shared / "go"
+    try:
+        image = slow_image(own_twin, tmp_path / "slow-image", go)
+        waiting = start(platform, "waiting", image, "import slow; print('ran', slow.VALUE)")
+        stopped = start(platform, "stopped", image)
+        waiting.until(lambda: "Preparing metadata" in message(waiting), 60.0)  # which is where it is slow
+        # Another job runs to its end meanwhile, and one that waits is stopped.
+        assert start(platform, "quick", PYTHON).wait()["TrainingJobStatus"] == "Completed"
+        own_twin.client("sagemaker").stop_training_job(TrainingJobName="stopped")
+        assert stopped.wait()["TrainingJobStatus"] == "Stopped"
+
+        own_twin.kill()
+        own_twin.start()
+        waiting.until(lambda: "Preparing metadata" in message(waiting), 60.0)
+        [place] = [each for each in own_twin.home.images_dir.iterdir() if each.is_dir()]
+        assert not (place / "ready").exists()
+        go.touch()
+        assert waiting.wait()["TrainingJobStatus"] == "Completed"
+        assert "ran 42" in waiting.log()
+    finally:
+        shutil.rmtree(shared)
