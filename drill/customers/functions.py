@@ -62,7 +62,7 @@ class Functions(Customer):
             )
 
         self.ledger.check(
-            self.name, self.wait(all_there, 60, f"an event that {NAME} took in"), "lost", "asynchronous invocations"
+            self.name, self.wait(all_there, 120, f"an event that {NAME} took in"), "lost", "asynchronous invocations"
         )
         self.wanted.clear()
 

@@ -82,7 +82,7 @@ class Machines(Customer):
             self._look()
             return not self.open
 
-        self.wait(none_open, 60, f"the end of executions {sorted(name for name, _ in self.open.values())}")
+        self.wait(none_open, 120, f"the end of executions {sorted(name for name, _ in self.open.values())}")
         for name in self.done:
             kept = [part for part in "ab" if "Item" in self._item(f"{name}/{part}")]
             self.ledger.check(self.name, kept == ["a", "b"], "lost", f"{name} is SUCCEEDED and has kept {kept}")
