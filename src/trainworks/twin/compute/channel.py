@@ -9,12 +9,17 @@ from collections.abc import Iterable
 from typing import Any
 
 Message = dict[str, Any]
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16
+"""Small enough for the heap: more would be mapped and unmapped for each message."""
 _SEND_TIMEOUT_SECONDS = 10.0
 
 
 class ChannelClosed(Exception):  # noqa: N818 - an event of the protocol rather than a fault
     """The other side has gone."""
+
+
+class ChannelStuck(ChannelClosed):
+    """The other side is there, and takes nothing."""
 
 
 class Channel:
@@ -29,8 +34,8 @@ class Channel:
         return self._sock.fileno()
 
     def send(self, *messages: Message | bytes) -> None:
-        """A message may be a line already. Raises `ChannelClosed` when nobody receives any more, or has not for ten
-        seconds."""
+        """A message may be a line already. Raises `ChannelClosed` when nobody receives any more, `ChannelStuck` when
+        nobody has for ten seconds."""
         self._send_all(b"".join(each if isinstance(each, bytes) else encode([each]) for each in messages))
 
     def receive(self) -> list[Message]:
@@ -74,7 +79,7 @@ class Channel:
                 view = view[self._sock.send(view, socket.MSG_NOSIGNAL) :]
             except BlockingIOError:
                 if not select.select([], [self._sock], [], _SEND_TIMEOUT_SECONDS)[1]:
-                    raise ChannelClosed from None
+                    raise ChannelStuck from None
             except (ConnectionError, OSError) as error:
                 raise ChannelClosed from error
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
-from trainworks.twin.compute.channel import Channel, ChannelClosed, Message
+from trainworks.twin.compute.channel import Channel, ChannelClosed, ChannelStuck, Message
 from trainworks.twin.compute.journal import JournalReader
 from trainworks.twin.job_files import remove_tree
 
@@ -52,13 +52,18 @@ class Agent:
         """Since when the process has been starting: None once it has said a word."""
 
     def send(self, *messages: Message | bytes) -> None:
-        """An agent that takes no more messages is ended, if it has not by itself: its tasks could not be stopped."""
+        """An agent that takes no more messages is ended: its tasks could not be stopped.
+
+        Where it has closed the connection, that is read as well, and all is said again over another one.
+        """
         if self.channel is None or not messages:
             return
         try:
             self.channel.send(*messages)
-        except ChannelClosed:
+        except ChannelStuck:
             self.fail()
+        except ChannelClosed:
+            return
 
     def forget_what_was_said(self) -> None:
         """Over a new connection all is said again; the agent knows what it has heard."""

@@ -1,7 +1,7 @@
 """The instance: takes leases from the server, runs their tasks in slots as capacity allows, keeps the journal.
 
-One thread, one loop. In each turn it reads what has arrived, appends all that happened to the journal as one group, and
-rings the server ("the journal has N bytes"). It needs no server to go on: leases taken are worked off without one.
+One loop. In each turn it reads what has arrived and gives all that happened to the journal as one group; when that is
+on disk it rings the server ("the journal has N bytes"). It needs no server to go on: leases are worked off without one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainworks.twin.compute.agent.committer import Committer
 from trainworks.twin.compute.agent.slots import SlotFactory, SlotProcess
 from trainworks.twin.compute.agent.task import Task
 from trainworks.twin.compute.channel import Channel, ChannelClosed
@@ -25,6 +26,8 @@ from trainworks.twin.compute.journal import Entry, JournalWriter
 _UNCLAIMED_SECONDS = 15.0
 _IDLE_TURN_SECONDS = 5.0
 _GROUP_SECONDS = 0.02
+_LATE_SECONDS = 1.0
+"""A disk that takes longer for a group is left alone: no task starts whose end could not be noted."""
 
 
 @dataclass
@@ -52,7 +55,7 @@ class Instance:
     def __init__(self, listener: socket.socket, journal: JournalWriter, slots: SlotFactory, welcome: dict[str, Any]):
         listener.setblocking(False)
         self._listener = listener
-        self._journal = journal
+        self._committer = Committer(journal)
         self._factory = slots
         self._welcome = welcome
         self._server: Channel | None = None
@@ -73,7 +76,7 @@ class Instance:
         self._end_everything()
 
     def _turn(self) -> None:
-        channels: list[Any] = [self._listener, *self._slots]
+        channels: list[Any] = [self._listener, self._committer, *self._slots]
         if self._server is not None:
             channels.append(self._server)
         ready = set(select.select(channels, [], [], self._timeout())[0])
@@ -83,6 +86,8 @@ class Instance:
             self._hear_server(self._server)
         if self._listener in ready:
             self._accept()
+        if self._committer in ready:
+            self._tell_server({"op": "journal", "size": self._committer.arrived()})
         self._start_waiting()
         self._publish()
 
@@ -91,7 +96,7 @@ class Instance:
         deadlines = [now + _IDLE_TURN_SECONDS]
         if self._end_at is not None:
             deadlines.append(self._end_at)
-        if self._entries:
+        if self._entries and not self._committer.is_busy:
             deadlines.append(self._publish_after)
         return max(0.0, min(deadlines) - now)
 
@@ -111,7 +116,7 @@ class Instance:
             slot.kill()
         if self._end_at is not None:
             self._entries += [_lost(task_id) for task_id in lost]
-        self._publish(now=True)
+        self._publish_now()
 
     # The server's side
 
@@ -156,7 +161,7 @@ class Instance:
     def _lose_slots(self) -> None:
         for slot in self._slots:
             slot.kill()
-        self._publish(now=True)
+        self._publish_now()
         os._exit(0)
 
     def _stop(self, task_id: str, grace: float | None, reason: str) -> None:
@@ -195,6 +200,8 @@ class Instance:
     # The tasks' side
 
     def _start_waiting(self) -> None:
+        if self._committer.is_late(_LATE_SECONDS):
+            return
         while self._waiting and self._end_at is None and self._capacity.has_room_for(self._waiting[0]):
             task = self._waiting.popleft()
             self._capacity.used.append(task)
@@ -250,14 +257,18 @@ class Instance:
             self._capacity.used.remove(slot.task)
             self._entries.append({"t": slot.task.task_id, "s": "LOST", "at": time.time(), "reason": "instance failed"})
 
-    def _publish(self, *, now: bool = False) -> None:
+    def _publish(self) -> None:
         """Journal what happened, as one group; within milliseconds of the last group wait for more to come."""
-        if not self._entries or (not now and time.monotonic() < self._publish_after):
+        if not self._entries or self._committer.is_busy or time.monotonic() < self._publish_after:
             return
-        size = self._journal.append(self._entries)
-        self._entries.clear()
+        self._committer.commit(self._entries)
+        self._entries = []
         self._publish_after = time.monotonic() + _GROUP_SECONDS
-        self._tell_server({"op": "journal", "size": size})
+
+    def _publish_now(self) -> None:
+        """Return when all that happened is on disk and the server has been told."""
+        self._tell_server({"op": "journal", "size": self._committer.commit_now(self._entries)})
+        self._entries = []
 
 
 def _lost(task_id: str) -> Entry:

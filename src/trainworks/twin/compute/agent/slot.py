@@ -15,12 +15,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from trainworks.twin.compute.agent.processes import Processes, reap_orphans
 from trainworks.twin.compute.agent.task import Task
 from trainworks.twin.compute.agent.watch import Watch
-from trainworks.twin.compute.channel import Channel, ChannelClosed
+from trainworks.twin.compute.channel import Channel, ChannelClosed, Message
 from trainworks.twin.compute.sandbox.task_view import Launch, TaskView
 
 _SETTLE_SECONDS = 0.002
@@ -65,13 +64,14 @@ class Slot:
         watch = Watch(
             task, self._processes, self._instance_memory_bytes, launch.log_fd, shared_bytes=self._view.shared_bytes
         )
+        running = _RunningTask(task, pid, self._channel, self._processes, watch)
         try:
-            ending = _RunningTask(task, pid, self._channel, self._processes, watch).wait()
+            ending = running.wait()
         finally:
             os.close(launch.log_fd)
         self._processes.kill()
         reap_orphans()
-        self._report_end(ending, self._leave())
+        self._report_end(ending, self._leave(), *running.unsaid)
 
     def _leave(self) -> bool:
         try:
@@ -80,9 +80,10 @@ class Slot:
             print(f"slot: cannot clean up: {error}", file=sys.stderr)  # noqa: T201 - stderr is the agent's log
             return False
 
-    def _report_end(self, ending: _Ending, usable: bool) -> None:
+    def _report_end(self, ending: _Ending, usable: bool, *unsaid: Message) -> None:
+        """`unsaid` goes with it: each message wakes the agent."""
         end = {"s": "EXITED", "at": ending.at, "code": ending.exit_code, "reason": ending.reason, "reuse": usable}
-        self._channel.send(end)
+        self._channel.send(*unsaid, end)
         if not usable:
             raise ChannelClosed
 
@@ -97,7 +98,8 @@ class _Ending:
 
 
 class _RunningTask:
-    """The time between a task's start and the end of its main process."""
+    """The time between a task's start and the end of its main process. `unsaid` is that it runs, where it was over
+    before there was time to say so."""
 
     def __init__(self, task: Task, pid: int, channel: Channel, processes: Processes, watch: Watch) -> None:
         self._task = task
@@ -109,6 +111,7 @@ class _RunningTask:
         self._kill_at: float | None = None
         self._stop_reason = ""
         self._watch = watch
+        self.unsaid: list[Message] = [{"s": "RUNNING", "at": self._started_at}]
 
     def wait(self) -> _Ending:
         pidfd = os.pidfd_open(self._pid)
@@ -116,11 +119,10 @@ class _RunningTask:
         poller.register(pidfd, select.POLLIN)
         try:
             if not poller.poll(_SETTLE_SECONDS * 1000):
-                self._channel.send({"s": "RUNNING", "at": self._started_at})
+                self._channel.send(*self.unsaid)
+                self.unsaid = []
                 poller.register(self._channel.fileno(), select.POLLIN)
                 self._serve(poller, pidfd)
-            else:
-                self._channel.send({"s": "RUNNING", "at": self._started_at})
         finally:
             os.close(pidfd)
         _, status = os.waitpid(self._pid, 0)
@@ -230,7 +232,7 @@ def serve(channel: Channel, make_view: Callable[[], TaskView], processes: Proces
     except ChannelClosed:
         status = 0
     except OSError as error:
-        answer: dict[str, Any] = {"s": "BROKEN", "reason": str(error)}
+        answer: Message = {"s": "BROKEN", "reason": str(error)}
         with suppress(ChannelClosed):
             channel.send(answer)
     finally:
