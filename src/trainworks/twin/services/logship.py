@@ -48,6 +48,8 @@ _ADD_NOTE = "ALTER TABLE log_shipment ADD COLUMN note TEXT NOT NULL DEFAULT ''"
 _FOLLOW = "INSERT OR IGNORE INTO log_shipment (task_id, path, log_group, log_stream, caller) VALUES (?, ?, ?, ?, ?)"
 # Finished is 1 where nothing more is written, 2 where that was told before the output had arrived.
 _FINISH = "UPDATE log_shipment SET finished = 1, note = ? WHERE task_id = ?"
+_UNREAD = "SELECT path FROM log_shipment WHERE task_id = ? AND offset = 0"
+_FORGET = "DELETE FROM log_shipment WHERE task_id = ?"
 _ALL = "SELECT * FROM log_shipment ORDER BY seq"
 _OFFSET = "UPDATE log_shipment SET offset = ? WHERE seq = ?"
 _DELETE = "DELETE FROM log_shipment WHERE seq = ? RETURNING task_id, finished, note"
@@ -137,11 +139,24 @@ class LogShipper:
 
     def finish(self, tx: Connection, notes: Mapping[str, str]) -> Collection[str]:
         """No more is written to the files of these tasks: ship what is left, give the notes to whom `on_arrival`
-        names, and forget them. Returns the tasks that are not followed, of which nothing will be told."""
-        unknown = [task for task, note in notes.items() if tx.execute(_FINISH, (note, task)).rowcount == 0]
-        if len(unknown) < len(notes):
+        names, and forget them. Returns those that printed nothing or are not followed: nothing will be told of them."""
+        silent = [
+            task
+            for task, note in notes.items()
+            if self._forget_silent(tx, task) or tx.execute(_FINISH, (note, task)).rowcount == 0
+        ]
+        if len(silent) < len(notes):
             self._background.wake()
-        return unknown
+        return silent
+
+    @staticmethod
+    def _forget_silent(tx: Connection, task_id: str) -> bool:
+        """Forget a task without a byte of output; False for any other. A crowd of them needs no rounds."""
+        row = tx.execute(_UNREAD, (task_id,)).fetchone()
+        if row is None or _size(Path(row["path"])):
+            return False
+        tx.execute(_FORGET, (task_id,))
+        return True
 
     def is_shipped(self, task_id: str) -> bool:
         """Whether all output of a finished task is in Logs, or has been waited for long enough (true too for a task

@@ -183,6 +183,19 @@ def test_a_principal_without_permission_gets_no_logs_and_a_warning(
     assert "may not logs:PutLogEvents" in caplog.text
 
 
+def test_a_task_that_printed_nothing_has_ended_without_a_round(shipping: Shipping) -> None:
+    shipping.follow("silent", "empty", "loud")
+    shipping.file.with_name("empty").touch()
+    shipping.file.with_name("loud").write_text("a line\n")
+    with shipping.database.transaction() as tx:
+        silent = shipping.shipper.finish(tx, dict.fromkeys(("silent", "empty", "loud", "unknown"), "note"))
+    assert sorted(silent) == ["empty", "silent", "unknown"]
+    assert shipping.shipper.is_shipped("silent")
+    assert not shipping.shipper.is_shipped("loud")
+    assert shipping.shipper.ship() == 0
+    assert shipping.logs.lines[("group", "loud")] == ["a line"]
+
+
 def test_a_task_without_a_log_file_is_done_with_at_its_end(shipping: Shipping) -> None:
     shipping.follow()
     shipping.finish()
