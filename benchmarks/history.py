@@ -53,6 +53,7 @@ def measure() -> list[Figure]:
 
 
 def arrays_in_a_row(twin: ScratchTwin, definition: str) -> list[Figure]:
+    os.sync()  # what other measurements have written is brought to disk before the clock starts
     pairs = [
         (arrays.run_array(twin, definition, f"array-{number}", ARRAY_SIZE), timed(xargs)) for number in range(ARRAYS)
     ]

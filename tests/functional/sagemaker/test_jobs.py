@@ -175,6 +175,17 @@ time.sleep(60)
     assert model_files(harness) == {"partial": b"half"}
 
 
+def test_the_last_of_a_crowd_is_stopped_at_once_and_the_others_go_on_after_a_restart(service: Service) -> None:
+    names = [f"crowd-{number}" for number in range(12)]
+    for name in names:
+        service.train("print('done')", name)
+    service.harness.call("StopTrainingJob", TrainingJobName=names[-1])
+    service.harness.wait("Stopped", names[-1], seconds=5)
+    service.restart()
+    for name in names[:-1]:
+        service.harness.wait("Completed", name, seconds=60)
+
+
 def test_max_runtime(train: Train, harness: Harness) -> None:
     train(
         "import time\nopen('/opt/ml/model/m', 'w').write('m')\ntime.sleep(60)",
