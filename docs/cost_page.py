@@ -88,6 +88,7 @@ def page() -> str:
         "",
         f"Region {REGION}, a month of 730 hours in which nobody uses the platform. Free tiers are not taken off. What",
         "costs by use alone has its unit price below; what has no known price is named, and never counted as nothing.",
+        "How each resource type of AWS is counted, down to its members, is in [cost-types.md](cost-types.md).",
         "",
         "Runs that a schedule starts are not counted either: the platform's two daily state machines pass some hundred",
         "states a month, cents at the unit price, and fewer than an account's free 4,000.",

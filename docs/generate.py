@@ -8,6 +8,7 @@ roles.md     from the documented set of roles, `trainworks.spec.platform_roles`
 reference-parity.md  from `parity.py`, whose names are checked against templates and tests
 platform.md  from the platforms' templates and profiles: networks drawn, settings listed
 cost.md      from the platforms' templates and the price file; the table in README.md too
+cost-types.md  from the tables that say what each resource type costs by
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TypeVar
 
 import check_page
 import cost_page
+import cost_types_page
 import diff_page
 import parity_page
 import platform_page
@@ -73,6 +75,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "platform.md": platform_page.page,
     "check.md": check_page.page,
     "cost.md": cost_page.page,
+    "cost-types.md": cost_types_page.page,
     "diff.md": diff_page.page,
     "roles.md": roles_page.page,
     "reference-parity.md": parity_page.page,

@@ -20,9 +20,9 @@ from trainworks.cost.metering import (
 )
 from trainworks.cost.money import HOURS_PER_MONTH
 
-_AURORA = {"aurora-mysql", "aurora-postgresql"}
-_OPEN = {"mariadb", "mysql", "postgres"}
-_LICENSED = {"oracle-se2", "sqlserver-ee", "sqlserver-ex", "sqlserver-se", "sqlserver-web"}
+_AURORA = ("aurora-mysql", "aurora-postgresql")
+_OPEN = ("mariadb", "mysql", "postgres")
+_LICENSED = ("oracle-se2", "sqlserver-ee", "sqlserver-ex", "sqlserver-se", "sqlserver-web")
 _SERVERLESS = "db.serverless"
 _CLUSTER = "the cluster's storage, by what is in it"
 

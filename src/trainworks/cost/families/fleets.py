@@ -203,7 +203,7 @@ def instance(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iter
     if not isinstance(kind, str):
         yield Unmetered("its type is not in its properties")
         return
-    if data.get("Tenancy") in {"dedicated", "host"}:
+    if data.get("Tenancy") in ("dedicated", "host"):
         yield Unmetered(f"tenancy {data['Tenancy']} is in no price table")
         return
     yield meter(f"instance {kind}", f"ec2.on_demand.{kind}", HOURS_PER_MONTH, "as Linux")

@@ -50,7 +50,7 @@ def flow_log(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iter
 def load_balancer(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
     """By the hour and by capacity units; one that faces the internet has a public address in each of its zones."""
     del graph, assumptions
-    kind = resource.get("Type", default="application")
+    kind = str(resource.get("Type", default="application"))
     if kind not in {"application", "gateway", "network"}:
         yield Unmetered(f"load balancers of type {kind} are in no price table")
         return

@@ -56,7 +56,7 @@ def app(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[
 def space(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
     """Its volume; the instance is its app's."""
     del graph, assumptions
-    if resource.get("SpaceSettings", "AppType") not in {"JupyterLab", "CodeEditor"}:
+    if resource.get("SpaceSettings", "AppType") not in ("JupyterLab", "CodeEditor"):
         return  # a shared space of Studio Classic is on the domain's file system
     storage = resource.get("SpaceSettings", "SpaceStorageSettings", "EbsStorageSettings", "EbsVolumeSizeInGb")
     size = whole_number(_SPACE_GB if storage is None else storage)
