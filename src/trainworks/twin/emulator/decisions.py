@@ -105,6 +105,8 @@ def resource_policy(service: str, resource: str, given: Mapping[str, Value]) -> 
         name = resource[len(_BUCKET) :].split("/", 1)[0]
         document = engine.row(engine.service("s3")._bucket_policies, account, name)
         return ResourcePolicy(_document(document), account) if document else None
+    if service in _OWN_LOOKUPS and resource.startswith("arn:"):
+        return _OWN_LOOKUPS[service](resource)
     evaluator = engine.module("core.iam_evaluator")
     lookup = evaluator._RESOURCE_POLICY_LOOKUPS.get(service)
     if lookup is None or not resource.startswith("arn:"):
@@ -117,6 +119,34 @@ def resource_policy(service: str, resource: str, given: Mapping[str, Value]) -> 
         return None
     document, account = found
     return ResourcePolicy(_document(document), account or "", service in _MUST_ALLOW)
+
+
+def _bus_policy(arn: str) -> ResourcePolicy | None:
+    """The policy of an event bus, `arn:aws:events:REGION:ACCOUNT:event-bus/NAME`."""
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    return _stored("eventbridge", "_event_bus_policies", arn, name) if kind == "event-bus" else None
+
+
+def _table_policy(arn: str) -> ResourcePolicy | None:
+    """The policy of a table, which covers its indexes; a stream has one of its own."""
+    return _stored("dynamodb", "_resource_policies", arn, arn.partition("/index/")[0])
+
+
+def _stored(module: str, store: str, arn: str, key: str) -> ResourcePolicy | None:
+    """A document from a store that is kept by account and region: that of the resource, whoever asks."""
+    rows = getattr(engine.module(f"services.{module}"), store)
+    if not rows._data:
+        return None
+    parts = arn.split(":", 5)
+    with engine.module("core.responses").request_scope(parts[4], parts[3]):
+        found = rows.get(key)
+    if not found:
+        return None
+    return ResourcePolicy(_document(found.get("Policy", found)), parts[4])
+
+
+_OWN_LOOKUPS: dict[str, Callable[[str], ResourcePolicy | None]] = {"events": _bus_policy, "dynamodb": _table_policy}
+"""Kinds of resources whose policies ministack stores and never reads."""
 
 
 def trust_policy(role_arn: str) -> ResourcePolicy | None:

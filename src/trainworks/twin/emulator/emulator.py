@@ -21,6 +21,7 @@ from typing import Any
 from trainworks.twin import answers
 from trainworks.twin.emulator import (
     bucket_requests,
+    bus_policies,
     corrections,
     default_groups,
     drift,
@@ -282,6 +283,7 @@ class Emulator:
             bucket_requests.install(module)
         elif name == "eventbridge":
             self._event_targets.install(module)
+            bus_policies.install(module)
             self._invocations.install_events(module)
         elif name == "sns":
             self._invocations.install_sns(module)

@@ -27,7 +27,7 @@ AS_SERVED: dict[str, tuple[object, ...]] = {
 
 USED: dict[str, frozenset[str]] = {
     # Members that our corrections read, and those that a router takes from the query string.
-    "cloudformation": frozenset({"CreateChangeSet.IncludeNestedStacks", "DeploymentConfig"}),
+    "cloudformation": frozenset({"CreateChangeSet.IncludeNestedStacks", "DeploymentConfig", "RoleARN"}),
     "dynamodb": frozenset(
         {
             "RequestItems.ConsistentRead",
@@ -125,7 +125,7 @@ USED: dict[str, frozenset[str]] = {
 
 RECORDED: dict[str, frozenset[str]] = {
     "cloudformation": frozenset(
-        {"RoleARN", "ResourceTypes", "UsePreviousTemplate", "DeploymentConfig.Mode", "IncludePropertyValues"}
+        {"ResourceTypes", "UsePreviousTemplate", "DeploymentConfig.Mode", "IncludePropertyValues"}
     ),
     "iam": frozenset({"CreateLoginProfile.Password", "UpdateLoginProfile.Password"}),
     "kms": frozenset({"GrantTokens", "BypassPolicyLockoutSafetyCheck"}),
