@@ -15,7 +15,9 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 
+from trainworks.twin import s3_headers
 from trainworks.twin import services as twin_services
+from trainworks.twin.emulator import bucket_requests
 from trainworks.twin.emulator.engine import MINISTACK_VERSION
 from trainworks.twin.emulator.gates import UNGATED
 from trainworks.twin.emulator.members import ledger, notes, reading
@@ -161,17 +163,12 @@ def _built() -> tuple[tuple[Entry, ...], tuple[str, ...]]:
             types = twin.emulator.resource_types.items()
             return (
                 tuple(
-                    Entry(endpoint.service_name, operation, str(fidelity), note)
+                    Entry(endpoint.service_name, operation, str(fidelity), note, own_members(endpoint, operation))
                     for endpoint in twin.endpoints()
                     for operation, (fidelity, note) in endpoint.fidelity().items()
                 ),
                 tuple(sorted(name for name, each in types if isinstance(each, RecordedType))),
             )
-            return [
-                Entry(endpoint.service_name, name, str(entry.fidelity), entry.note, own_members(endpoint, name))
-                for endpoint in twin.endpoints()
-                for name, entry in sorted(endpoint.operations.items())
-            ]
         finally:
             asyncio.run(twin.discard())
 
@@ -205,7 +202,11 @@ def _own_words(endpoint: Endpoint) -> frozenset[str]:
 
 
 def _object_entries() -> list[Entry]:
-    executed = [Entry("s3", operation, "executed") for operation in sorted(object_handler.OPERATIONS)]
+    served = {**dict.fromkeys(object_handler.OPERATIONS, False), **bucket_requests.operations()}
+    executed = [
+        Entry("s3", name, "recorded" if recorded else "executed", members=s3_headers.members(name))
+        for name, recorded in sorted(served.items())
+    ]
     return executed + [Entry("s3", operation, "refused") for operation in sorted(object_handler.REFUSED.values())]
 
 

@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 from trainworks.twin.emulator import engine, s3_documents
 from trainworks.twin.emulator.bucket_rules import RULES
 from trainworks.twin.ports import ApiError
+from trainworks.twin.s3_headers import refuse_unsupported
 from trainworks.twin.wire.models import service_model
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -54,6 +55,11 @@ _RECORDED = {
     "analytics": "AnalyticsConfiguration",
     "intelligent-tiering": "IntelligentTieringConfiguration",
 }
+# Documents of which nothing follows here.
+_WITHOUT_BEHAVIOUR = (
+    "Accelerate", "BucketAcl", "BucketCors", "BucketLifecycle", "BucketLogging", "ObjectLockConfiguration", "PublicAccessBlock",
+    "Replication", "RequestPayment", "Website",
+)  # fmt: skip
 # Older operations at the same place as what replaced them.
 _REPLACED = {"GetBucketLifecycle", "PutBucketLifecycle", "GetBucketNotification", "PutBucketNotification"}
 _SAY_THE_BUCKET = re.compile(rb"<Code>(?:NoSuch\w+|\w+NotFoundError|Bucket\w+|\w+Configuration\w*)</Code>")
@@ -82,6 +88,8 @@ def install(s3: Any) -> None:
             answer: Answer = stock_dispatch(method, bucket, key, headers, body, query)
             return answer
         try:
+            refuse_unsupported(headers)
+            _check_owner(s3, bucket, headers)
             return _told(bucket, _answer(method, bucket, headers, body, query))
         except ApiError as error:
             refused: Answer = s3._error(error.code, error.message, error.status, f"/{bucket}")
@@ -122,6 +130,21 @@ def _bucket_operations() -> dict[tuple[str, str], str]:
 
 def _subresources(operations: Mapping[tuple[str, str], str]) -> set[str]:
     return {resource for _, resource in operations if resource}
+
+
+def _check_owner(s3: Any, bucket: str, headers: Mapping[str, str]) -> None:
+    """Raise `AccessDenied` where the request says that another account owns the bucket; stock does not look."""
+    expected = headers.get("x-amz-expected-bucket-owner")
+    if expected is not None and bucket in s3._buckets and expected != s3._bucket_owner_account(bucket):
+        raise ApiError("AccessDenied", "Access Denied", 403)
+
+
+def operations() -> Mapping[str, bool]:
+    """The operations on buckets that are served, and whether each is recorded only."""
+    names = {*_STORED_BY, *_SERVED_WITHOUT_DOCUMENT}
+    names |= {f"{verb}Bucket{root}" for verb in ("Get", "Put", "Delete") for root in _RECORDED.values()}
+    names |= {f"ListBucket{root}s" for root in _RECORDED.values()}
+    return {name: any(part in name for part in (*_RECORDED.values(), *_WITHOUT_BEHAVIOUR)) for name in names}
 
 
 def _checked(s3: Any, operation: str, stock: Callable[..., Answer]) -> Callable[..., Answer]:

@@ -23,6 +23,7 @@ from trainworks.twin.objects.errors import S3Error, invalid_request, not_impleme
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.payload import BodyDisconnectedError, ChunkDecoder, check_digest, raw_body
 from trainworks.twin.ports import ApiError, Caller
+from trainworks.twin.s3_headers import refuse_unsupported
 from trainworks.twin.sigv4 import PayloadClaim
 
 _LOG = logging.getLogger(__name__)
@@ -195,6 +196,7 @@ class ObjectHandler:
     async def _answer(self, request: S3Request, receive: Receive, payload: PayloadClaim) -> Answer:
         operation = operation_of(request.method, request.key, request.query, request.headers)
         loop = asyncio.get_running_loop()
+        refuse_unsupported(request.headers)
         if operation is None:
             raise not_implemented(f"{request.method} on a bucket's objects")
         if operation in _STREAMED:

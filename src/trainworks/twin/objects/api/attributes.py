@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from trainworks.twin.objects import checksums
 from trainworks.twin.objects.api.answer import http_date
 from trainworks.twin.objects.buckets import Bucket, Encryption
-from trainworks.twin.objects.errors import S3Error, invalid_argument, not_implemented
+from trainworks.twin.objects.errors import S3Error, invalid_argument
 from trainworks.twin.objects.records import Attributes, ObjectVersion
 
 META = "x-amz-meta-"
@@ -32,15 +32,6 @@ _STORAGE_CLASSES = _ARCHIVED | {
     "REDUCED_REDUNDANCY",
     "GLACIER_IR",
 }
-_REFUSED = {
-    "x-amz-server-side-encryption-customer-algorithm": "server-side encryption with customer keys (SSE-C)",
-    "x-amz-copy-source-server-side-encryption-customer-algorithm": "server-side encryption with customer keys (SSE-C)",
-    "x-amz-object-lock-mode": "Object Lock",
-    "x-amz-object-lock-retain-until-date": "Object Lock",
-    "x-amz-object-lock-legal-hold": "Object Lock",
-    "x-amz-write-offset-bytes": "appending to an object (x-amz-write-offset-bytes)",
-    "x-amz-server-side-encryption-context": "an encryption context (x-amz-server-side-encryption-context)",
-}
 _KMS_NEEDS_HEADER = (
     "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms"
 )
@@ -48,11 +39,8 @@ _METADATA_BYTES_MAX = 2048
 _TAGS_MAX = 10
 
 
-def refuse_unsupported(headers: Mapping[str, str]) -> None:
-    """Raise `NotImplemented` for a header whose meaning the twin does not give it, `AccessControlListNotSupported`."""
-    for name, what in _REFUSED.items():
-        if name in headers:
-            raise not_implemented(what)
+def refuse_grants(headers: Mapping[str, str]) -> None:
+    """Raise `AccessControlListNotSupported` for access control lists."""
     acl = headers.get("x-amz-acl")
     if (acl and acl != "bucket-owner-full-control") or any(name.startswith("x-amz-grant-") for name in headers):
         raise S3Error("AccessControlListNotSupported", "The bucket does not allow ACLs", 400)

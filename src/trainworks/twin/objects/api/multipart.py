@@ -281,7 +281,7 @@ def list_multipart_uploads(store: TwinObjectStore, request: S3Request) -> Answer
 def _permitted_upload(store: TwinObjectStore, request: S3Request) -> Upload:
     bucket = store.access.bucket(request.bucket)
     request.check_owner(bucket)
-    attributes.refuse_unsupported(request.headers)
+    attributes.refuse_grants(request.headers)
     store.access.object(request.caller, "s3:PutObject", request.bucket, request.key)
     upload = store.index.upload(request.bucket, request.key, request.query["uploadId"])
     store.access.decrypt(request.caller, upload.attributes.encryption)

@@ -17,6 +17,7 @@ from trainworks.twin.objects.errors import S3Error, invalid_argument
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.payload import raw_body
 from trainworks.twin.post_policy import Permission
+from trainworks.twin.s3_headers import refuse_unsupported
 from trainworks.twin.sigv4 import PayloadClaim
 
 Permit = Callable[[Mapping[str, str]], Permission]
@@ -48,6 +49,7 @@ async def post_object(
     request = S3Request(
         "PUT", bucket, checked_key(fields["key"]), {}, _headers(fields), permission.caller, f"/{bucket}"
     )
+    refuse_unsupported(request.headers)
     size = 0
 
     async def receive_file() -> MutableMapping[str, Any]:

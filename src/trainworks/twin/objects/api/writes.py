@@ -43,7 +43,7 @@ def permitted_write(store: TwinObjectStore, request: S3Request) -> Write:
     """Check what can be checked before the body. Raises `AccessDenied`, `NoSuchBucket`, `InvalidArgument` ..."""
     bucket = store.access.bucket(request.bucket)
     request.check_owner(bucket)
-    attributes.refuse_unsupported(request.headers)
+    attributes.refuse_grants(request.headers)
     tags = attributes.asked_tags(request.headers)
     context = attributes.write_context(request.headers, tags)
     store.access.object(request.caller, "s3:PutObject", request.bucket, request.key, context)
