@@ -57,8 +57,8 @@ _RECORDED = {
 }
 # Documents of which nothing follows here.
 _WITHOUT_BEHAVIOUR = (
-    "Accelerate", "BucketAcl", "BucketCors", "BucketLifecycle", "BucketLogging", "ObjectLockConfiguration", "PublicAccessBlock",
-    "Replication", "RequestPayment", "Website",
+    "Accelerate", "BucketAcl", "BucketCors", "BucketLifecycle", "BucketLogging", "ObjectLockConfiguration",
+    "PublicAccessBlock", "Replication", "RequestPayment", "Website",
 )  # fmt: skip
 # Older operations at the same place as what replaced them.
 _REPLACED = {"GetBucketLifecycle", "PutBucketLifecycle", "GetBucketNotification", "PutBucketNotification"}
