@@ -43,7 +43,6 @@ _ParametersOption = Annotated[
     list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="a parameter of --template")
 ]
 _HOURS_A_MONTH = 730
-_NO_PRICE = "no price of "
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -78,7 +77,7 @@ def cost(  # noqa: PLR0917 - one parameter an option
     name, graph = _graph(environment_name, template, region, pairs(parameters, "--parameter"))
     table = _prices(graph.region, prices)
     counted = idle_cost(graph, table, assumptions)
-    _say_what_has_no_price(counted)
+    _say_what_has_no_price(counted, table)
     if compare is not None:
         other_name, other = _graph(compare, None, region or graph.region)
         other_counted = idle_cost(other, _prices(other.region, prices), assumptions)
@@ -194,12 +193,17 @@ def _prices(region: str, file: Path | None) -> PriceTable:
     return load_prices(region, file)
 
 
-def _say_what_has_no_price(cost: IdleCost) -> None:
+def _say_what_has_no_price(cost: IdleCost, prices: PriceTable) -> None:
     """On standard error, the prices that are missing and how to get them; what else is unknown no price can mend."""
-    found = (each for resource in cost.unknown for each in resource.unknown)
-    missing = sorted({each.removeprefix(_NO_PRICE) for each in found if each.startswith(_NO_PRICE)})
-    if missing:
-        stderr().print(
-            f"{_NO_PRICE}{', '.join(missing)}\n  fix: {addressed(f'trainworks cost refresh --region {cost.region}')}",
-            style="yellow",
-        )
+    from trainworks.cost.price_list import is_asked_for
+
+    charges = (charge for resource in cost.unknown for charge in resource.charges if charge.amount is None)
+    missing = sorted({key for charge in charges for key in charge.keys if prices.find(key) is None})
+    asked = [key for key in missing if is_asked_for(key)]
+    own = [key for key in missing if key not in asked]
+    if asked:
+        fix = addressed(f"trainworks cost refresh --region {cost.region}")
+        stderr().print(f"no price in {cost.region} of {', '.join(asked)}\n  fix: {fix}", style="yellow")
+    if own:
+        fix = "write it in a file of your own, and name that with --prices"
+        stderr().print(f"no price in {cost.region} of {', '.join(own)}\n  fix: {fix}", style="yellow")

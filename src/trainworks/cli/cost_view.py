@@ -100,7 +100,7 @@ def _rows(resource: ResourceCost) -> Iterable[tuple[str, str]]:
     if used:
         yield f"by use: {', '.join(used)}", ""
     if not resource.more_at_most.is_zero:
-        yield f"{resource.more_at_most} more when it never stops, at its limit", ""
+        yield "more when it never stops, at its limit", f"(+{resource.more_at_most})"
     for why in resource.unknown:
         yield why, UNKNOWN
     if resource.free:

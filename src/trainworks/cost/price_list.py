@@ -277,3 +277,11 @@ QUERIES: tuple[Query, ...] = (
 
 TYPED_UNITS = _HOURS
 """Instances are billed by the hour."""
+
+
+def is_asked_for(key: str) -> bool:
+    """Whether the Price List is asked for the figure of a key: it has no spot prices, and not all that has a key."""
+    return any(
+        key in {wanted.key for wanted in query.exact.values()} or key.startswith(tuple(query.typed.values()))
+        for query in QUERIES
+    )

@@ -118,7 +118,7 @@ def test_a_region_without_prices_says_which_and_how_to_get_them(
     assert run("cost", "--template", str(path), "--region", "sa-east-1") == 0
     printed = capsys.readouterr()
     assert "trainworks cost refresh --region sa-east-1" in printed.err
-    assert "no price of vpc.nat_gateway in sa-east-1" in printed.err
+    assert "no price in sa-east-1 of vpc.nat_gateway\n" in printed.err
     assert "total  at least $4.00 a month" in printed.out
 
 
@@ -132,10 +132,24 @@ def test_into_a_pipe_goes_one_record_a_line_with_nothing_cut(
         f"Resources: {{{name}: {{Type: AWS::SageMaker::NotebookInstance, Properties: {{InstanceType: ml.g5.xlarge}}}}}}"
     )
     assert run("cost", "--template", str(path)) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert sum(name in line for line in lines) == 4
-    assert f"$0.70   {name}  AWS::SageMaker::NotebookInstance  volume of 5 GB: 5 GB-months x $0.14" in lines
-    assert f"       $1,029.30 more when nothing ever stops and all is at its limit: {name} $1,029.30" in lines
+    assert f"$0.70 {name} AWS::SageMaker::NotebookInstance volume of 5 GB: 5 GB-months x $0.14" in lines
+    assert f"(+$1,029.30) {name} AWS::SageMaker::NotebookInstance more when it never stops, at its limit" in lines
+    assert f"$1,029.30 more when nothing ever stops and all is at its limit: {name} $1,029.30" in lines
+
+
+def test_what_the_price_list_is_not_asked_for_has_another_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        "Resources: {Nodes: {Type: AWS::EKS::Nodegroup, Properties: {CapacityType: SPOT, InstanceTypes: [g5.xlarge]}}}"
+    )
+    assert run("cost", "--template", str(path)) == 0
+    said = capsys.readouterr().err
+    assert "no price in us-east-1 of ec2.spot.g5.xlarge\n  fix: write it in a file of your own" in said
+    assert "refresh" not in said
 
 
 def test_what_is_not_known_makes_the_total_a_least_one(template: str, capsys: pytest.CaptureFixture[str]) -> None:
