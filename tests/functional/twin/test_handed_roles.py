@@ -162,3 +162,30 @@ def test_a_stack_is_described_with_its_role_and_with_what_it_is_nested_in(twin: 
     assert (stacks[child]["RoleARN"], stacks[child]["ParentId"], stacks[child]["RootId"]) == (arn, root, root)
     without = cloudformation.create_stack(StackName=new("stack"), TemplateBody=template("AWS::SNS::Topic", {}))
     assert "RoleARN" not in cloudformation.describe_stacks(StackName=without["StackId"])["Stacks"][0]
+
+
+def test_a_role_that_is_only_spoken_of_is_handed_to_nobody(twin: TestTwin) -> None:
+    """A rule's pattern that looks for jobs of a role, a machine's task that starts one, a function's variable."""
+    arn = role(twin, {"Service": "sagemaker.amazonaws.com"})
+    executor = role(twin, {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]})
+    state = {"Type": "Pass", "Parameters": {"RoleArn": arn}, "End": True}
+    resources = {
+        "Rule": {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": {"detail": {"RoleArn": [arn]}}}},
+        "Machine": {
+            "Type": "AWS::StepFunctions::StateMachine",
+            "Properties": {"RoleArn": executor, "Definition": {"StartAt": "A", "States": {"A": state}}},
+        },
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Role": executor,
+                "Runtime": "python3.11",
+                "Handler": "index.handle",
+                "Code": {"ZipFile": "def handle(event, context): return 1"},
+                "Environment": {"Variables": {"RoleArn": arn}},
+            },
+        },
+    }
+    cloudformation, name = twin.client("cloudformation"), new("stack")
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})

@@ -39,6 +39,13 @@ _RECIPIENTS: dict[tuple[str, ...], str] = {
 }
 # A launch template passes its role when instances are launched with it; a nested stack acts as its root.
 _PASSED_LATER = frozenset({"AWS::EC2::LaunchTemplate", "AWS::CloudFormation::Stack"})
+# Properties whose contents are users' own: a role that a rule's pattern looks for is handed to nobody.
+_FREE_FORM = frozenset(
+    {
+        "EventPattern", "Definition", "DefinitionSubstitutions", "FilterPolicy", "Input", "Metadata", "Parameters",
+        "PolicyDocument", "Variables",
+    }
+)  # fmt: skip
 _RENAMED = {("s3", "PutReplicationConfiguration"): ("s3", "PutBucketReplication")}
 _ATTRIBUTE_OPERATIONS = frozenset({"CreateTopic", "SetTopicAttributes", "Subscribe", "SetSubscriptionAttributes"})
 _INSTANCE_PROFILES = frozenset({"instanceRole", "ec2InstanceProfileArn"})
@@ -96,6 +103,8 @@ def resource_roles(type_name: str, properties: Mapping[str, Any], account: str) 
 def _named_roles(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(node, Mapping):
         for key, value in node.items():
+            if key in _FREE_FORM:
+                continue
             yield from _named_roles(value, str(key))
     elif isinstance(node, list):
         for item in node:
