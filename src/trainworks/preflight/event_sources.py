@@ -36,7 +36,7 @@ class Unreadable:
 def unreadable_sources(graph: Graph) -> Iterator[Unreadable]:
     """Every event source mapping that Lambda refuses to create."""
     for mapping in graph.of_type("AWS::Lambda::EventSourceMapping"):
-        source, function = text(mapping.get("EventSourceArn")), _function(graph, mapping.get("FunctionName"))
+        source, function = text(mapping.get("EventSourceArn")), function_of(graph, mapping.get("FunctionName"))
         role = permissions_of(graph).role(function.get("Role")) if function else None
         if function is None or role is None or not source or isinstance(source, Unknown) or "/consumer/" in source:
             continue
@@ -56,7 +56,8 @@ def unreadable_sources(graph: Graph) -> Iterator[Unreadable]:
             yield Unreadable(mapping, function, role, missing, source)
 
 
-def _function(graph: Graph, named: object) -> Resource | None:
+def function_of(graph: Graph, named: object) -> Resource | None:
+    """The function that a mapping names, by itself, a version or an alias."""
     found = graph.owner(named)
     if found is not None and found.type in _NAMES_OF_FUNCTIONS:
         found = graph.owner(found.get("FunctionName"))

@@ -22,14 +22,15 @@ def unreachable_data(graph: Graph, role: Resource, job: TrainingJob) -> Iterator
         wanted.append(("s3:PutObject", job.output_s3_uri))
     for action, uri in wanted:
         location = location_of(uri)
-        if location is not None and ":" not in location.bucket and not _may(graph, role, action, location):
+        if location is not None and ":" not in location.bucket and not may_reach(graph, role, action, location):
             yield action, uri
 
 
-def _may(graph: Graph, role: Resource, action: str, location: S3Location) -> bool:
+def may_reach(graph: Graph, role: Resource, action: str, location: S3Location) -> bool:
     """Whether the role may, or perhaps may: a policy can name a part of what the URI names, and the job need no more.
 
-    The URI of a channel is a prefix of keys, or one object.
+    The URI of a channel is a prefix of keys, or one object. `bucket//*` is no part of `s3://bucket/`: it means keys
+    that begin with a slash, which nothing writes.
     """
     bucket_arn = location.bucket_arn(graph.partition)
     bucket, beginning = graph.owner(bucket_arn), f"{bucket_arn}/{location.prefix.rstrip('/')}"
@@ -44,6 +45,11 @@ def _may(graph: Graph, role: Resource, action: str, location: S3Location) -> boo
     return any(
         statement.allows
         and statement.speaks_of(action) is not Verdict.FALSE
-        and any(isinstance(each, Unknown) or each.startswith(beginning) for each in statement.resources)
+        and any(isinstance(each, Unknown) or _is_part(each, beginning) for each in statement.resources)
         for statement in statements
     )
+
+
+def _is_part(resource: str, beginning: str) -> bool:
+    slashes = "/" if beginning.endswith("/") else "//"
+    return resource.startswith(beginning) and not resource.removeprefix(beginning).startswith(slashes)

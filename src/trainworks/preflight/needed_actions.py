@@ -32,13 +32,14 @@ from trainworks.spec.task_actions import (
 class Needed:
     """`action` on any one of `resources`, which name the same thing in the ways a policy may; empty: on something.
 
-    What is not `is_required` has a purpose, but the workload does without.
+    What is not `is_required` has a purpose, but the workload does without; `is_missed`: not without a loss.
     """
 
     action: str
     resources: tuple[str, ...] = ()
     context: Context = field(default_factory=dict, hash=False)
     is_required: bool = True
+    is_missed: bool = False
 
     def granted(self, permissions: Permissions) -> Answer:
         """Whether the permissions suffice."""
@@ -65,6 +66,7 @@ _SDK = re.compile(r"arn:[^:]+:states:::aws-sdk:([^:]+):([^.]+)")
 _OPTIMIZED = re.compile(r"arn:[^:]+:states:::([a-z]+:[A-Za-z]+)(\.\w+)?(:2)?")
 _PASSED = {"iam:passedtoservice": "sagemaker.amazonaws.com"}
 """Every task that hands on a role (`TASKS`) hands it to SageMaker."""
+_FOR_TAGS = ("Tags", "TagResource", "Reports")
 _FUNCTION = re.compile(r"arn:[^:]+:lambda:.+")
 
 
@@ -226,7 +228,7 @@ def _task(graph: Graph, resource: str, parameters: Mapping[str, Any]) -> Iterato
 def _integrated(graph: Graph, actions: TaskActions, parameters: Mapping[str, Any], *, waits: bool) -> Iterator[Needed]:
     yield Needed(actions.start, _arns(graph, parameters.get(actions.on)))
     for action in actions.also:
-        yield Needed(action, is_required=False)
+        yield Needed(action, is_required=False, is_missed=waits and not action.endswith(_FOR_TAGS))
     for name in actions.passes:
         yield Needed("iam:PassRole", _arns(graph, parameters.get(name)), _PASSED)
     if waits and actions.sync_rule:

@@ -12,11 +12,13 @@ from trainworks.preflight.rules import (
     bucket_lifecycle,
     deletable_data,
     empty_vpc_config,
+    event_target_role,
     fargate_task,
     fixed_name,
     gateway_misses_route_table,
     global_name,
     idle_alarm,
+    image_id,
     instances_apart,
     interface_permission,
     job_above_maximum,
@@ -25,9 +27,12 @@ from trainworks.preflight.rules import (
     log_group,
     malformed_policy,
     name_length,
+    open_load_balancer,
+    queue_visibility,
     quota,
     role_actions,
     role_trust,
+    spot_attempts,
     spot_checkpoint,
     spot_fleet_role,
     spot_training_limits,
@@ -73,4 +78,9 @@ RULES: tuple[Rule, ...] = (
     useless_output.RULE,  # TW30
     batch_refusal.RULE,  # TW31
     malformed_policy.RULE,  # TW32
+    spot_attempts.RULE,  # TW33
+    image_id.RULE,  # TW34
+    open_load_balancer.RULE,  # TW35
+    queue_visibility.RULE,  # TW36
+    event_target_role.RULE,  # TW37
 )

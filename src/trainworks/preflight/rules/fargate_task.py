@@ -1,4 +1,4 @@
-"""TW06: Fargate tasks of a size that does not exist, or that nobody may start."""
+"""TW06: Fargate tasks of a size that does not exist, and tasks that nobody may start."""
 
 from __future__ import annotations
 
@@ -21,11 +21,21 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
         if job.is_fargate:
             yield from _size(job.resource, job.vcpus, job.memory_mib)
             yield from _of_job(job)
+        elif not job.execution_role_arn and any(each.secret_arns for each in job.containers):
+            yield _without_role(job.resource, "a Batch job")
     for task in workloads.task_definitions:
         if task.is_fargate:
             cpu = task.cpu_units
             yield from _size(task.resource, cpu / 1024 if isinstance(cpu, float) else cpu, task.memory_mib)
             yield from _of_task(task)
+        elif not task.execution_role_arn and any(each.secret_arns for each in task.containers):
+            yield _without_role(task.resource, "a task")
+
+
+def _without_role(at: Resource, what: str) -> Fault:
+    """On hosts of EC2 too: secrets are fetched as the execution role alone."""
+    message = f"{what} with secrets has no execution role, which fetches them: it does not start"
+    return Fault(at, message, "", "set ExecutionRoleArn to a role that may read the secrets")
 
 
 def _size(at: Resource, vcpus: Number, memory_mib: Number) -> Iterator[Fault]:
@@ -77,7 +87,7 @@ def _of_task(task: TaskDefinition) -> Iterator[Fault]:
 RULE = Rule(
     code="TW06",
     severity=Severity.ERROR,
-    title="a Fargate task of a size that does not exist, or without the role that starts it",
+    title="a Fargate task of a size that does not exist, or a task without the role that starts it",
     origin="Fargate has a table of pairs of vCPU and memory, and starts containers as an execution role.",
     find=find,
 )

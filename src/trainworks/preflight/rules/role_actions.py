@@ -11,12 +11,14 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.job_data import unreachable_data
 from trainworks.preflight.managed_policies import managed_policy, managed_policy_name, too_broad
 from trainworks.preflight.needed_actions import Needed, is_understood, needed_of
+from trainworks.preflight.passed_roles import unpassable
 from trainworks.preflight.permissions import Answer, permissions_of
 from trainworks.preflight.policy import Statement
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.rules.broad_permission import excesses, is_whole_service
 from trainworks.preflight.settings import Settings
+from trainworks.preflight.stored_data import unreachable_places
 from trainworks.preflight.wildcards import covers_action
 from trainworks.preflight.workloads import TrainingJob
 from trainworks.spec.role_actions import ROLE_NEEDS, Workload
@@ -30,8 +32,10 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     for role, uses in by_role.items():
         yield from _missing(graph, role, uses)
         yield from _missing_data(graph, role, uses)
+        yield from _passing_nothing(graph, role, uses)
         yield from _beyond(graph, role, [use for use in uses if not _is_profile(use)])
     yield from _missing_sources(graph)
+    yield from _missing_places(graph)
 
 
 def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:
@@ -42,11 +46,11 @@ def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Faul
         missing = tuple(
             needed
             for needed in needed_of(graph, use)
-            if needed.is_required and needed.granted(permissions) is Answer.NO
+            if (needed.is_required or needed.is_missed) and needed.granted(permissions) is Answer.NO
         )
         place = use.at if isinstance(use.at, str) else use.at.place
         for works in (False, True):
-            part = tuple(each for each in missing if _works_without(use.workload, each.action) is works)
+            part = tuple(each for each in missing if _works_without(use.workload, each) is works)
             if part:
                 lacking[use.workload, use.title, part].append(place)
     for (workload, title, missing), places in lacking.items():
@@ -57,15 +61,18 @@ def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Faul
             f"the role of the {title} {', '.join(places)} lacks {', '.join(actions)}{f' on {where}' if where else ''}",
             actions,
             f"allow {', '.join(actions)}",
-            Severity.WARNING if _works_without(workload, actions[0]) else None,
+            Severity.WARNING if _works_without(workload, missing[0]) else None,
         )
 
 
-def _works_without(workload: Workload | None, action: str) -> bool:
-    """Whether nothing fails without: a function runs unheard, and what SageMaker runs may lose its metrics."""
+def _works_without(workload: Workload | None, needed: Needed) -> bool:
+    """Whether nothing fails at once without: a function runs unheard, what SageMaker runs may lose its metrics, and a
+    state machine that waits for a job cannot stop it, nor ask for it when the event of its end is late."""
+    if needed.is_missed:
+        return True
     if workload is Workload.FUNCTION:
-        return action.startswith("logs:")
-    return action == "cloudwatch:PutMetricData"
+        return needed.action.startswith("logs:")
+    return needed.action == "cloudwatch:PutMetricData"
 
 
 def _missing_data(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:
@@ -82,6 +89,33 @@ def _missing_data(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator
                 action,
                 f"allow {action} on the objects below {uri}",
             )
+
+
+def _passing_nothing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:
+    """Code that makes jobs and models hands them a role."""
+    calls: dict[str, list[str]] = defaultdict(list)
+    for use in uses:
+        for action in unpassable(graph, use):
+            calls[action].append(f"{use.title} {use.at if isinstance(use.at, str) else use.at.place}")
+    if calls:
+        code = ", ".join(dict.fromkeys(place for places in calls.values() for place in places))
+        actions = ", ".join(calls)
+        yield Fault(
+            role,
+            f"the role of the {code} may call {actions}, which hands on a role, and lacks iam:PassRole: the call fails",
+            "iam:PassRole",
+            "allow iam:PassRole on that role alone, with the condition iam:PassedToService",
+        )
+
+
+def _missing_places(graph: Graph) -> Iterator[Fault]:
+    for each in dict.fromkeys(unreachable_places(graph)):
+        yield Fault(
+            each.role,
+            f"the role of {each.at.place} lacks {each.action} on {each.where} ({each.path})",
+            each.action,
+            f"allow {each.action} on the objects below {each.where}",
+        )
 
 
 def _missing_sources(graph: Graph) -> Iterator[Fault]:

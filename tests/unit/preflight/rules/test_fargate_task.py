@@ -120,3 +120,18 @@ def test_tasks_on_ec2_may_have_any_size() -> None:
     draft = _task("300", "700")
     draft.properties("Task")["RequiresCompatibilities"] = ["EC2"]
     assert _faults(draft) == []
+
+
+@pytest.mark.parametrize("secrets", [True, False])
+def test_secrets_need_an_execution_role_on_hosts_of_ec2_too(secrets: bool) -> None:
+    given = (
+        {"Secrets": [{"Name": "S", "ValueFrom": "arn:aws:ssm:eu-west-1:111111111111:parameter/p"}]} if secrets else {}
+    )
+    job = {"Type": "container", "ContainerProperties": {"Image": "busybox", **given}}
+    task = {"ContainerDefinitions": [{"Name": "app", "Image": "busybox", "Memory": 128, **given}]}
+    draft = draft_of({})
+    draft.add("Job", "AWS::Batch::JobDefinition", job)
+    draft.add("Task", "AWS::ECS::TaskDefinition", task)
+    assert sorted(str(getattr(each.at, "place", each.at)) for each in _faults(draft)) == (
+        ["Job", "Task"] if secrets else []
+    )

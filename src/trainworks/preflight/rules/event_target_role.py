@@ -1,0 +1,40 @@
+"""TW37: a target that EventBridge only reaches as a role, without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainworks.assembly.graph import Graph
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.role_uses import event_targets
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+from trainworks.spec.task_actions import TARGETS
+
+_WITHOUT = frozenset({"AWS::Events::EventBus"})
+"""Another bus of the same account may let the rule in by its own policy."""
+
+
+def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+    del settings
+    for rule in graph.of_type("AWS::Events::Rule"):
+        for target in event_targets(rule):
+            found = graph.owner(target.get("Arn"))
+            if found is None or target.get("RoleArn") or found.type not in TARGETS or found.type in _WITHOUT:
+                continue
+            action = TARGETS[found.type]
+            yield Fault(
+                rule,
+                f"its target {found.place} has no RoleArn: EventBridge starts it as a role, and PutTargets is refused",
+                target.get("Id", ""),
+                f"set RoleArn to a role that events.amazonaws.com may assume and that allows {action}",
+            )
+
+
+RULE = Rule(
+    code="TW37",
+    severity=Severity.ERROR,
+    title="a rule's target that is reached as a role, without one",
+    origin="Functions, topics and queues let a rule in by their policy; what is started is started as a role.",
+    find=find,
+)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.preflight.draft import Draft, draft_of, only, quiet
+from trainworks.preflight.rules.queue_visibility import RULE
+
+
+def _reader(visible: Any, timeout: Any, function: Any = None) -> Draft:
+    draft = draft_of(
+        {
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 900}},
+            "Function": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {"Code": {"ZipFile": "x"}, "Role": "arn:aws:iam::111111111111:role/r", "Timeout": 3},
+            },
+            "Version": {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "Function"}}},
+            "Mapping": {
+                "Type": "AWS::Lambda::EventSourceMapping",
+                "Properties": {
+                    "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]},
+                    "FunctionName": function or {"Ref": "Function"},
+                },
+            },
+        }
+    )
+    for name, member, value in (("Queue", "VisibilityTimeout", visible), ("Function", "Timeout", timeout)):
+        if value is None:
+            del draft.properties(name)[member]
+        else:
+            draft.properties(name)[member] = value
+    return draft
+
+
+@pytest.mark.parametrize(("visible", "timeout"), [(30, 60), (None, 31), (2, None), ("59", "60")])
+@pytest.mark.parametrize("function", [{"Ref": "Function"}, {"Ref": "Version"}], ids=["function", "version"])
+def test_messages_come_back_too_early(visible: Any, timeout: Any, function: Any) -> None:
+    (found,) = only(_reader(visible, timeout, function), RULE)
+    assert found.is_error
+    assert found.place == "Queue"
+
+
+@pytest.mark.parametrize(("visible", "timeout"), [(60, 60), (None, None), (None, 30), ({"Fn::ImportValue": "v"}, 60)])
+def test_an_equal_timeout_is_accepted(visible: Any, timeout: Any) -> None:
+    quiet(_reader(visible, timeout), RULE)
