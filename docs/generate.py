@@ -7,6 +7,7 @@ diff.md      from the platforms' templates, and those of one environment under e
 roles.md     from the documented set of roles, `trainworks.spec.platform_roles`
 reference-parity.md  from `parity.py`, whose names are checked against templates and tests
 platform.md  from the platforms' templates and profiles: networks drawn, settings listed
+framework-images.md  from the packages that AWS documents for its images, as the twin makes them
 cost.md      from the platforms' templates and the price file; the table in README.md too
 cost-types.md  from the tables that say what each resource type costs by
 """
@@ -23,6 +24,7 @@ import check_page
 import cost_page
 import cost_types_page
 import diff_page
+import images_page
 import parity_page
 import platform_page
 import roles_page
@@ -78,6 +80,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cost-types.md": cost_types_page.page,
     "diff.md": diff_page.page,
     "roles.md": roles_page.page,
+    "framework-images.md": images_page.page,
     "reference-parity.md": parity_page.page,
     "../README.md": cost_page.readme,
 }

@@ -1,7 +1,8 @@
-"""`trainworks image build | list`: the environments that jobs run in."""
+"""`trainworks image build | make | list`: the environments that jobs run in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +13,10 @@ from rich.console import RenderableType
 from trainworks.cli.addressed import addressed
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, table
 
+_POLL_SECONDS = 0.5
+
 app = typer.Typer(no_args_is_help=True)
-image_app = typer.Typer(no_args_is_help=True, help="Build and list images that jobs run in.")
+image_app = typer.Typer(no_args_is_help=True, help="Build, make and list images that jobs run in.")
 app.add_typer(image_app, name="image")
 
 
@@ -36,6 +39,55 @@ def build(
 
     built = build_image(Platform(load_environment(environment)), folder, tag)
     emit(output, built, lambda: built.image_uri if built.is_new else f"{built.image_uri}  (was there already)")
+
+
+@image_app.command("make", no_args_is_help=True)
+def make(
+    image: Annotated[str, typer.Argument(help="a framework, as scikit-learn or pytorch:2.6.0, or an image URI")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Make the environment of an image on the twin now, so that jobs have it at once and without a network.
+
+    A job makes what it needs on first use; this does it before, and says how far it is.
+    """
+    import time
+    import uuid
+
+    from trainworks.cli.output import stderr
+    from trainworks.errors import TwinError
+    from trainworks.spec.framework_images import resolve_image
+    from trainworks.twin import lifecycle
+    from trainworks.twin.control_client import ask
+    from trainworks.twin.home import default_home
+
+    image_uri = resolve_any(image, resolve_image)
+    server = lifecycle.find(default_home())
+    if server is None:
+        raise TwinError("the twin is not running", fix="trainworks twin start")
+    request = {"image_uri": image_uri, "waiter": uuid.uuid4().hex}
+    said = 0
+    while True:
+        answer = ask(server, "image", request)
+        if answer["ready"]:
+            break
+        for line in answer["lines"][said:]:
+            stderr().print(line, markup=False, highlight=False, soft_wrap=True)
+        said = max(said, len(answer["lines"]))
+        time.sleep(_POLL_SECONDS)
+    emit(output, {"image_uri": image_uri, "notes": answer["lines"]}, lambda: addressed("\n".join(answer["lines"])))
+
+
+def resolve_any(image: str, resolve: Callable[[str, str, str], str]) -> str:
+    """The URI of a framework's image for CPUs, or for GPUs where it has none for CPUs."""
+    from trainworks.errors import RequestError
+    from trainworks.twin.home import DEFAULT_REGION
+
+    try:
+        return resolve(image, DEFAULT_REGION, "ml.m5.large")
+    except RequestError as error:
+        if "has no cpu variant" not in str(error):
+            raise
+        return resolve(image, DEFAULT_REGION, "ml.g5.xlarge")
 
 
 @image_app.command("list")

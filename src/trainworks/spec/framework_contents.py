@@ -25,7 +25,7 @@ class Contents:
     """The packages of one framework's images.
 
     `main` are those whose versions a tag names, with what each is called where there is no GPU. `packages` come with
-    them, held by `constraints`, which belong to versions of the first of `main` (`1.2`, or `2` for all of 2.x).
+    them, held by `constraints`, which belong to versions of `main` (`1.2`, or `2` for all of 2.x).
     `with_build` exist only in the builds of torch. `left_out` is not installed here.
     """
 

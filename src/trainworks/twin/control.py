@@ -14,6 +14,9 @@ answers `{"instance_ids": [...], "notice_seconds": 2}`. Requests are signed as a
 answers `{"counts": {"training_jobs": 3, "batch_jobs": 100}, "freed_bytes": 12288, "more": true}`: with `more`, ask
 again (in a dry run with `after` 100 more). `POST /_trainworks/retention` with `{"older_than_seconds": 604800}` or null
 says how long what has ended is kept from now on, with `{}` asks. Both need `trainworks:Prune`, as the root has it.
+
+`POST /_trainworks/image` with `{"image_uri": "..."}` makes the environment of an image, and answers at once how far
+that is: `{"ready": false, "lines": ["Collecting torch", ...]}`. It needs `trainworks:MakeImage`.
 """
 
 from __future__ import annotations
@@ -32,12 +35,18 @@ INTERRUPT_PATH = "/_trainworks/interrupt"
 PRUNE_PATH = "/_trainworks/prune"
 RETENTION_PATH = "/_trainworks/retention"
 DEFAULT_NOTICE_SECONDS = 120.0
+IMAGE_PATH = "/_trainworks/image"
+_IMAGE_ACTION = "trainworks:MakeImage"
 _PRUNE_ACTION = "trainworks:Prune"
 _LONGEST_AGE_SECONDS = 1e10
 _ACTION = "ec2:SendSpotInstanceInterruptions"
 
 Locator = Callable[[str, Caller], Sequence[str]]
 """The ids of the instances on which a named job runs now."""
+
+
+MakeImage = Callable[[str, Caller, str], dict[str, Any]]
+"""Makes the environment of an image for a caller and a waiter: `ready`, and the `lines` so far."""
 
 
 class Control:
@@ -49,7 +58,9 @@ class Control:
         compute: Compute,
         locators: Mapping[str, Locator],
         retention: Retention,
+        make_image: MakeImage,
     ) -> None:
+        self._make_image = make_image
         self._retention = retention
         self._control_plane = control_plane
         self._compute = compute
@@ -67,7 +78,8 @@ class Control:
         """Answer one signed request, with errors in the form of the json protocol."""
         try:
             operations = {
-                INTERRUPT_PATH: self._interrupt, PRUNE_PATH: self._prune, RETENTION_PATH: self._keep
+                INTERRUPT_PATH: self._interrupt, PRUNE_PATH: self._prune, RETENTION_PATH: self._keep,
+                IMAGE_PATH: self._image,
             }  # fmt: skip
             operation = operations.get(path) if method == "POST" else None
             if operation is None:
@@ -102,6 +114,14 @@ class Control:
             raise ApiError("ValidationException", "after is a whole number, dry_run is true or false")
         age = _age(request.get("older_than_seconds"))
         return asdict(self._retention.prune(age, dry_run=dry_run, after=after))
+
+    def _image(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        self._control_plane.authorize(caller, _IMAGE_ACTION, "*")
+        _check_members(request, {"image_uri", "waiter"})
+        image_uri, waiter = request.get("image_uri"), request.get("waiter", "")
+        if not isinstance(image_uri, str) or not isinstance(waiter, str):
+            raise ApiError("ValidationException", "image_uri is the URI of an image, waiter a name of who asks")
+        return self._make_image(image_uri, caller, f"control-{waiter}")
 
     def _keep(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         self._control_plane.authorize(caller, _PRUNE_ACTION, "*")

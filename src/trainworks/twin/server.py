@@ -156,6 +156,7 @@ def build(home: Home, port: int) -> Twin:
         builder,
         frameworks=framework_images_wish(),
         has_gpus=bool(len(find_gpus())),
+        is_in_use=compute.uses_folder,
     )
     logs = LogsService(Database(home.logs_db), control_plane)
     emulator.attach_logs(logs)
@@ -192,9 +193,9 @@ def build(home: Home, port: int) -> Twin:
     for name, resource_type in types.items():
         emulator.register_resource_type(name, resource_type)
     emulator.register_resource_types_later(lambda: recorded(database, types))
-    retention = Retention(home.retention_file, {"training_jobs": sagemaker, "batch_jobs": batch})
+    retention = Retention(home.retention_file, {"training_jobs": sagemaker, "batch_jobs": batch, "images": images})
     locators = {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}
-    control = Control(control_plane, compute, locators, retention)
+    control = Control(control_plane, compute, locators, retention, images.make)
     return Twin(
         home,
         database,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -19,6 +20,7 @@ from tests.unit.twin.services.sagemaker.doubles import archive
 from trainworks.jobs.image import build_image
 from trainworks.spec.framework_contents import contents
 from trainworks.testing import TestTwin
+from trainworks.twin.control_client import ask
 
 SCIKIT_LEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:{}-cpu-py3"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
@@ -94,6 +96,17 @@ def start(platform: Platform, name: str, image: str, script: str = "print('ran',
     return job
 
 
+def ended(job: Platform) -> str:
+    """How a job ended, which may take as long as an image takes to make."""
+
+    def status_now() -> str:
+        described = job.client("sagemaker").describe_training_job(TrainingJobName=job.name)
+        return str(described["TrainingJobStatus"])
+
+    job.until(lambda: status_now() not in ("InProgress", "Stopping"), 150.0)
+    return status_now()
+
+
 def message(job: Platform) -> str:
     described = job.client("sagemaker").describe_training_job(TrainingJobName=job.name)
     return str(described["SecondaryStatusTransitions"][-1]["StatusMessage"])
@@ -102,7 +115,7 @@ def message(job: Platform) -> str:
 def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin, index: Path) -> None:
     platform = make_platform(twin_of_index)
     first = start(platform, "first", SCIKIT_LEARN.format("1.4-2"), TELLS)
-    assert first.wait()["TrainingJobStatus"] == "Completed"
+    assert ended(first) == "Completed"
     log = "\n".join(first.log())
     [line] = [each for each in first.log() if each.startswith("runs")]
     assert line.startswith(f"runs 1.4.2 {twin_of_index.home.images_dir}/scikit-learn-1.4-cpu-")
@@ -112,17 +125,27 @@ def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin,
 
     shutil.rmtree(index)  # there is no index any more: what was made once is used
     again = start(platform, "again", SCIKIT_LEARN.format("1.4-2"), TELLS)
-    assert again.wait()["TrainingJobStatus"] == "Completed"
+    assert ended(again) == "Completed"
     assert line in again.log() and "making the environment" not in "\n".join(again.log())
 
     missing = start(platform, "missing", XGBOOST)
-    reason = missing.failure()
+    assert ended(missing) == "Failed"
+    reason = missing.client("sagemaker").describe_training_job(TrainingJobName="missing")["FailureReason"]
     assert "xgboost" in reason and "trainworks image make" in reason
     assert any("xgboost" in each for each in missing.log())
     # The twin's own interpreter has scikit-learn, and the log says that it stands in.
     other = start(platform, "other", SCIKIT_LEARN.format("1.2-1"), "import sklearn; print('runs', sklearn.__version__)")
-    assert other.wait()["TrainingJobStatus"] == "Completed"
+    assert ended(other) == "Completed"
     assert any("the twin's own stands for it" in each for each in other.log())
+    [place] = [each.parent for each in twin_of_index.home.images_dir.glob("*/ready")]
+    assert prune(twin_of_index)["counts"]["images"] == 0  # used a moment ago
+    os.utime(place / "ready", (0, 0))
+    assert prune(twin_of_index)["counts"]["images"] == 1
+    assert not place.exists()
+
+
+def prune(twin: TestTwin) -> dict[str, Any]:
+    return ask(twin.server, "prune", {"older_than_seconds": 3600})
 
 
 def slow_image(twin: TestTwin, folder: Path, go: Path) -> str:
@@ -143,6 +166,12 @@ def slow_image(twin: TestTwin, folder: Path, go: Path) -> str:
 
 def allow_pulling(platform: Platform) -> None:
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}]}
+    services = ["sagemaker.amazonaws.com", "ecs-tasks.amazonaws.com"]
+    trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+    platform.client("iam").update_assume_role_policy(
+        RoleName=platform.role_arn.rpartition("/")[2],
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
     platform.client("iam").put_role_policy(
         RoleName=platform.role_arn.rpartition("/")[2], PolicyName="pull", PolicyDocument=json.dumps(document)
     )
@@ -150,7 +179,11 @@ def allow_pulling(platform: Platform) -> None:
 
 def queue_of(platform: Platform, name: str) -> str:
     batch = platform.client("batch")
-    resources = {"type": "FARGATE", "maxvCpus": 4, "subnets": ["subnet-1"], "securityGroupIds": ["sg-1"]}
+    ec2 = platform.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName=name, Description="g", VpcId=vpc)["GroupId"]
+    resources = {"type": "FARGATE", "maxvCpus": 4, "subnets": [subnet], "securityGroupIds": [group]}
     batch.create_compute_environment(computeEnvironmentName=name, type="MANAGED", computeResources=resources)
     order = [{"order": 1, "computeEnvironment": name}]
     return str(batch.create_job_queue(jobQueueName=name, priority=1, computeEnvironmentOrder=order)["jobQueueArn"])
@@ -188,9 +221,15 @@ def test_jobs_wait_for_an_image_and_hold_up_no_others(own_twin: TestTwin, tmp_pa
         stopped = start(platform, "stopped", image)
         waiting.until(lambda: "Preparing metadata" in message(waiting), 60.0)  # which is where it is slow
         # Another job runs to its end meanwhile, and one that waits is stopped.
-        assert start(platform, "quick", PYTHON).wait()["TrainingJobStatus"] == "Completed"
+        assert ended(start(platform, "quick", PYTHON)) == "Completed"
+        queue = queue_of(platform, "queue")
+        held = submit(platform, queue, "held", image)
+        waiting.until(lambda: status(platform, held)[1].startswith("The image is being made"), 60.0)
+        free = submit(platform, queue, "free", PYTHON)
+        waiting.until(lambda: status(platform, free)[0] == "SUCCEEDED", 60.0)
+        assert status(platform, held)[0] == "RUNNABLE"
         own_twin.client("sagemaker").stop_training_job(TrainingJobName="stopped")
-        assert stopped.wait()["TrainingJobStatus"] == "Stopped"
+        assert ended(stopped) == "Stopped"
 
         own_twin.kill()
         own_twin.start()
@@ -198,7 +237,8 @@ def test_jobs_wait_for_an_image_and_hold_up_no_others(own_twin: TestTwin, tmp_pa
         [place] = [each for each in own_twin.home.images_dir.iterdir() if each.is_dir()]
         assert not (place / "ready").exists()
         go.touch()
-        assert waiting.wait()["TrainingJobStatus"] == "Completed"
+        assert ended(waiting) == "Completed"
         assert "ran 42" in waiting.log()
+        waiting.until(lambda: status(platform, held)[0] == "SUCCEEDED", 60.0)
     finally:
         shutil.rmtree(shared)

@@ -54,6 +54,7 @@ BOUNDED_INDEXES: Mapping[str, str] = {
 """Partial indexes that may be read whole: what they hold is live."""
 
 WHOLE: Mapping[str, str] = {
+    "uses_folder": "tasks that wait or run; asked by a prune of an image that nobody has used for long",
     "named_blobs": "the sweep for what a crash left, once in a server's life, in the background",
     "DELETE FROM compute_tasks WHERE state IN ('EXITED', 'LOST', 'CANCELLED')": "once, for homes of earlier versions",
 }

@@ -15,6 +15,8 @@ from trainworks.doctor.roles import role_findings
 from trainworks.spec.service_needs import Necessity, WorkloadKind, services_of
 
 _PATIENCE_SECONDS = 300
+IMAGE_BEING_MADE = "The image is being made"
+"""What the twin's statusReason begins with while a job waits for the environment of its image."""
 
 # What statusReason begins with -> (code, what it means, fix). The words are those of "Jobs stuck in a RUNNABLE status",
 # AWS Batch User Guide.
@@ -60,6 +62,15 @@ _STATUS_REASONS: tuple[tuple[str, str, str, str], ...] = (
 
 def waiting_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
     """For RUNNABLE: the service's own reason, then what is seen to be wrong, then who is before it."""
+    if job.status_reason.startswith(IMAGE_BEING_MADE):
+        yield Finding(
+            "image-being-made",
+            Outcome.OK,
+            f"nothing is wrong: {job.status_reason[0].lower()}{job.status_reason[1:]}",
+            (facts.job.evidence(f"statusReason={job.status_reason}"),),
+            "make it before it is needed: trainworks image make IMAGE",
+        )
+        return
     found = [
         *_queue_findings(facts),
         *_environment_findings(facts),

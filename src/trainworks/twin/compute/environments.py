@@ -50,7 +50,7 @@ class Environments:
     """
 
     def __init__(self, folder: Path, python: Path, builder: Builder) -> None:
-        self._folder = folder
+        self.folder = folder
         self._python = python
         self._builder = builder
 
@@ -77,17 +77,17 @@ class Environments:
 
     def is_ready(self, name: str) -> bool:
         """Whether the environment `name` is whole."""
-        return (self._folder / name.removeprefix("sha256:") / "ready").exists()
+        return (self.folder / name.removeprefix("sha256:") / "ready").exists()
 
     def use(self, name: str) -> Path:
         """The folder of the whole environment `name`, which somebody uses now."""
-        place = self._folder / name
+        place = self.folder / name
         (place / "ready").touch()
         return place
 
     def whole(self, name: str, build: Callable[[Path], None]) -> Path:
         """The folder of the environment `name`, filled by `build` where it is not whole. Raises what `build` raises."""
-        place = self._folder / name
+        place = self.folder / name
         if self.is_ready(name):
             return place
         with self._lock(place):
@@ -106,7 +106,7 @@ class Environments:
 
     def made(self) -> Iterator[Path]:
         """The folders of all whole environments."""
-        for mark in self._folder.glob("*/ready"):
+        for mark in self.folder.glob("*/ready"):
             yield mark.parent
 
     def last_use(self, place: Path) -> float:
@@ -172,7 +172,7 @@ class Environments:
 
     @contextmanager
     def _lock(self, place: Path) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with place.with_name(place.name + ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

@@ -29,7 +29,7 @@ _CONSTRAINTS = "constraints.txt"
 _WHEELS = ("--only-binary", ":all:")
 _AVAILABLE = re.compile(r"^Available versions: (?P<versions>.+)$")
 _RELEASE = re.compile(r"^(?P<numbers>\d+(?:\.\d+)*)(?:\.?post\d+)?(?:\+(?P<build>[a-z0-9.]+))?$")
-_NOT_FOUND = re.compile(r"No matching distribution found for (?P<name>[A-Za-z0-9._-]+)")
+_UNRESOLVED = re.compile(r"No matching distribution found|ResolutionImpossible|conflicting dependencies")
 _CPU = "cpu"
 
 
@@ -195,10 +195,11 @@ def _install(  # noqa: PLR0917
     notes: list[str],
     progress: Progress,
 ) -> None:
-    """Install all packages in one resolution; one that the index does not have is left out, and that is told."""
+    """Install all packages in one resolution; else one by one, and what cannot be is left out and told."""
     first = next(iter(chosen.values()))
     pinned = [f"{name}=={version}" for name, version in chosen.items()]
-    (place / _CONSTRAINTS).write_text("\n".join([*what.constraints_of(first), *pinned]) + "\n")
+    rules = [rule for version in chosen.values() for rule in what.constraints_of(version)]
+    (place / _CONSTRAINTS).write_text("\n".join([*rules, *pinned]) + "\n")
     packages = list(what.packages)
     _, plus, build = first.partition("+")
     for name in what.with_build:
@@ -207,19 +208,22 @@ def _install(  # noqa: PLR0917
             packages.append(name)
         else:
             notes.append(f"{name} is left out: the index has no build of it for {first}")
-    while True:
-        arguments = ["--constraint", str(place / _CONSTRAINTS), *_WHEELS, *pinned, *packages]
-        try:
-            environments.install(place, arguments, progress)
-        except ApiError as error:
-            missing = _NOT_FOUND.search(error.message)
-            if missing is None or missing["name"] not in packages:
-                raise
-            packages.remove(missing["name"])
-            notes.append(f"{missing['name']} is left out: the index has no wheel of it for this Python")
-            progress(notes[-1])
-            continue
-        return
+    options = ["--constraint", str(place / _CONSTRAINTS), *_WHEELS, *pinned]
+    try:
+        environments.install(place, [*options, *packages], progress)
+    except ApiError as error:
+        if _UNRESOLVED.search(error.message) is None:
+            raise
+        progress("not all of it goes together here: what AWS documents beside the framework is installed one by one")
+        environments.install(place, options, progress)
+        for name in packages:
+            try:
+                environments.install(place, [*options, name], progress)
+            except ApiError as refused:
+                if _UNRESOLVED.search(refused.message) is None:
+                    raise
+                notes.append(f"{name} is left out: the index has no wheel of it, or of what it needs, for {first}")
+                progress(notes[-1])
 
 
 def _differences(recipe: Recipe, what: Contents, chosen: Mapping[str, str]) -> Iterable[str]:

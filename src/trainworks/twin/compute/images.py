@@ -15,10 +15,12 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from trainworks.spec.framework_images import EcrUri, Framework, framework_of, parse_ecr_uri
 from trainworks.spec.runtime_image import layer_of_manifest
@@ -26,12 +28,14 @@ from trainworks.twin.compute.builder import Builder, Progress
 from trainworks.twin.compute.environments import Environments, environment_in, name_of
 from trainworks.twin.compute.frameworks import make, read_made, recipe_of
 from trainworks.twin.compute.making import Makings, OnEnd
-from trainworks.twin.ports import ApiError, Caller, ControlPlane, Runtime
+from trainworks.twin.ports import ApiError, Caller, ControlPlane, Ended, ImageBeingMadeError, Runtime
 
 _PYTHON_IMAGE = re.compile(
     r"^(?:(?:docker\.io|index\.docker\.io|public\.ecr\.aws/docker)/)?(?:library/)?python:(?P<version>\d+(?:\.\d+){0,2})"
     r"(?:-[a-z0-9.-]+)?$"
 )
+YOUNGEST_SECONDS = 60.0
+"""What was used within the last minute stays: the task that wants it may not be queued yet."""
 _MAJOR = re.compile(r"\d+")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -51,7 +55,9 @@ class Images:
         *,
         frameworks: str = "made",
         has_gpus: bool = False,
+        is_in_use: Callable[[Path], bool] = lambda _: False,
     ) -> None:
+        self._is_in_use = is_in_use
         self._control_plane = control_plane
         self._python = python or Path(sys.executable)
         self._frameworks = frameworks
@@ -62,6 +68,21 @@ class Images:
     def on_made(self, told: OnEnd) -> None:
         """See `ports.ImageResolver`."""
         self._makings.on_end(told)
+
+    def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
+        """For `Retention`: environments that nobody has used since a moment, the longest unused first."""
+        unused = []
+        for place in self.environments.made():
+            used = self.environments.last_use(place)
+            if used < moment and not self._is_in_use(place):
+                unused.append((used, place))
+        return [Ended(place.name, (place,)) for _, place in sorted(unused)[after : after + limit]]
+
+    def forget(self, names: Sequence[str]) -> None:
+        """For `Retention`: remove these environments; the next job that wants one has it made anew."""
+        for name in names:
+            place = self.environments.folder / name
+            self.environments.remove(place, time.time() - YOUNGEST_SECONDS)
 
     def check(self, image_uri: str, caller: Caller) -> None:
         """See `ports.ImageResolver`: all but making the environment."""
@@ -85,6 +106,15 @@ class Images:
         if self._frameworks != "made":
             return self._in_use_framework(image_uri, framework)
         return self._framework(image_uri, uri, framework, waiter)
+
+    def make(self, image_uri: str, caller: Caller, waiter: str) -> dict[str, Any]:
+        """Begin to make the environment of an image, or say how far it is; for those who want it before a job does."""
+        self.check(image_uri, caller)
+        try:
+            runtime = self.resolve(image_uri, caller, waiter)
+        except ImageBeingMadeError as making:
+            return {"ready": False, "lines": list(making.lines)}
+        return {"ready": True, "lines": runtime.note.splitlines()}
 
     def _layer(self, image_uri: str, uri: EcrUri, caller: Caller) -> str:
         """The digest of a runtime image's layer."""

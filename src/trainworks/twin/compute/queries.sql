@@ -61,6 +61,9 @@ UPDATE compute_tasks SET state = 'RUNNING', backlog = 0 WHERE task_id = :task_id
 -- What has ended is the services' to remember: this table holds what is queued or runs.
 DELETE FROM compute_tasks WHERE task_id = :task_id;
 
+-- name: uses_folder
+SELECT 1 FROM compute_tasks WHERE instr(spec, :folder) > 0 LIMIT 1;
+
 -- name: task
 SELECT task_id, state, instance_id FROM compute_tasks WHERE task_id = :task_id;
 

@@ -161,6 +161,11 @@ class LocalCompute:
                     listener(tx, _info(row, ()))
         self._engine.wake()
 
+    def uses_folder(self, folder: Path) -> bool:
+        """Whether a task that waits or runs has this folder, as its image or for its data."""
+        with self._database.snapshot() as tx:
+            return Tables(tx).uses_folder(str(folder))
+
     def fits(self, pool: PoolSpec, vcpus: float, memory_mib: int, gpus: int) -> bool:
         request = Request("", vcpus, memory_mib, gpus)
         kinds = [instance_type(name) for name in pool.instance_types]

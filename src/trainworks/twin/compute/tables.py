@@ -85,6 +85,10 @@ class Tables:
         self._run("mark_pool_deleted", pool_id=pool_id)
         self._run("end_pool_instances", pool_id=pool_id, end_reason=end_reason)
 
+    def uses_folder(self, folder: str) -> bool:
+        """Whether a task that waits or runs names the folder."""
+        return bool(self._all("uses_folder", folder=folder))
+
     def forget_pool(self, pool_id: str) -> None:
         self._run("forget_pool", pool_id=pool_id)
         self._run("forget_queued_tasks", pool_id=pool_id)
