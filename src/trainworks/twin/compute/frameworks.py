@@ -29,6 +29,7 @@ _CONSTRAINTS = "constraints.txt"
 _WHEELS = ("--only-binary", ":all:")
 _AVAILABLE = re.compile(r"^Available versions: (?P<versions>.+)$")
 _RELEASE = re.compile(r"^(?P<numbers>\d+(?:\.\d+)*)(?:\.?post\d+)?(?:\+(?P<build>[a-z0-9.]+))?$")
+_NOT_FOUND = re.compile(r"No matching distribution found for (?P<name>[A-Za-z0-9._-]+)")
 _UNRESOLVED = re.compile(r"No matching distribution found|ResolutionImpossible|conflicting dependencies")
 _CPU = "cpu"
 
@@ -209,21 +210,41 @@ def _install(  # noqa: PLR0917
         else:
             notes.append(f"{name} is left out: the index has no build of it for {first}")
     options = ["--constraint", str(place / _CONSTRAINTS), *_WHEELS, *pinned]
-    try:
-        environments.install(place, [*options, *packages], progress)
-    except ApiError as error:
-        if _UNRESOLVED.search(error.message) is None:
-            raise
-        progress("not all of it goes together here: what AWS documents beside the framework is installed one by one")
-        environments.install(place, options, progress)
-        for name in packages:
-            try:
-                environments.install(place, [*options, name], progress)
-            except ApiError as refused:
-                if _UNRESOLVED.search(refused.message) is None:
-                    raise
-                notes.append(f"{name} is left out: the index has no wheel of it, or of what it needs, for {first}")
+    while True:
+        try:
+            environments.install(place, [*options, *packages], progress)
+        except ApiError as error:
+            missing = _NOT_FOUND.search(error.message)
+            if missing is not None and missing["name"] in packages:
+                packages.remove(missing["name"])
+                notes.append(f"{missing['name']} is left out: the index has no wheel of it for this Python")
                 progress(notes[-1])
+                continue
+            if _UNRESOLVED.search(error.message) is None:
+                raise
+            _install_singly(environments, place, options, packages, notes, progress)
+        return
+
+
+def _install_singly(  # noqa: PLR0917
+    environments: Environments,
+    place: Path,
+    options: Sequence[str],
+    packages: Sequence[str],
+    notes: list[str],
+    progress: Progress,
+) -> None:
+    """Install the framework, and then one by one what goes with it."""
+    progress("not all of it goes together here: what AWS documents beside the framework is installed one by one")
+    environments.install(place, options, progress)
+    for name in packages:
+        try:
+            environments.install(place, [*options, name], progress)
+        except ApiError as refused:
+            if _UNRESOLVED.search(refused.message) is None:
+                raise
+            notes.append(f"{name} is left out: the index has no wheels of it and its needs that go with the framework")
+            progress(notes[-1])
 
 
 def _differences(recipe: Recipe, what: Contents, chosen: Mapping[str, str]) -> Iterable[str]:
