@@ -356,13 +356,16 @@ class Engine:
         for pool_id in waiting:
             if pool_id not in pools or pools[pool_id].deleted:
                 continue
+            launches = self._launches_now(outcome)
+            if not launches and not any(row.pool_id == pool_id and row.takes_tasks for row in rows):
+                continue  # of a crowd nearly all are in this place in nearly every turn
             view = self._pool_view(pools[pool_id], rows, load)
             if not _can_take_more(view):
                 continue
             room = sum(view.backlog_limit - host.backlog for host in view.hosts)
             window = min(_QUEUE_WINDOW, room + _LAUNCHES_PER_TURN) if room > 0 else _QUEUE_WINDOW
             queue = [Request(*row) for row in tables.queued(pool_id, window)]
-            plan = place(view, queue, machine, islice(self._fleet.new_ids(), self._launches_now(outcome)))
+            plan = place(view, queue, machine, islice(self._fleet.new_ids(), launches))
             machine = plan.machine
             for launch in plan.launches:
                 rows.append(self._launch(tables, pools[pool_id], launch, outcome))
