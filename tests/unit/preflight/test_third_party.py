@@ -26,6 +26,8 @@ WARNINGS = {
         ("TW26", "CFExecutionRole2FF16234"),
         ("TW26", "MCExecutionRoleEC33E31F"),
         ("TW27", "CE1BFE03A1"),
+        ("TW33", "JDC27EACF9"),  # all of it is on spot
+        ("TW33", "MNAAFDB98A"),
     },
     "cdk_isolated_tasks": {
         ("TW10", "FC4345940"),  # may read a secret that it cannot reach
