@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +15,8 @@ from trainworks.preflight.finding import Finding, Severity
 from trainworks.preflight.report import Report
 from trainworks.preflight.rules import RULES
 
+_MAX_PLACES = 4
+"""Of one message, in the text: who wants all of them takes the data."""
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
 _TITLES = {rule.code: rule.title for rule in RULES}
 
@@ -35,7 +37,7 @@ def report_text(report: Report, subject: str, facts: Mapping[str, int | str]) ->
     """The report for people."""
     blocks: list[RenderableType] = []
     for (severity, code), findings in groupby(report.findings, key=lambda each: (each.severity, each.code)):
-        blocks += [_heading(severity, code), *_findings(findings), Text()]
+        blocks += [_heading(severity, code), *_findings(_alike(findings)), Text()]
     blocks += [Text(f"note: {note}", style="dim") for note in report.notes]
     blocks.append(_summary(report, subject, facts))
     return Group(*blocks)
@@ -47,21 +49,28 @@ def _heading(severity: Severity, code: str) -> Text:
     return Text.assemble((f"{severity} {code}", _STYLES[severity]), (looked_for, "dim"))
 
 
-def _findings(findings: Iterable[Finding]) -> Iterable[Text]:
-    """What is wrong in the same way at several places is said once, below them."""
-    alike: dict[tuple[str, str], list[Finding]] = {}
+def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """What is wrong in the same way at several places, together."""
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
-        alike.setdefault((finding.message, finding.fix), []).append(finding)
-    for (message, fix), several in alike.items():
-        for finding in several:
+        alike.setdefault((finding.code, finding.message, finding.fix), []).append(finding)
+    return list(alike.values())
+
+
+def _findings(alike: Iterable[Sequence[Finding]]) -> Iterable[Text]:
+    """The first places of each message, how many more there are, and the message once below them."""
+    for several in alike:
+        for finding in several[:_MAX_PLACES]:
             kind = f"  {finding.resource_type}" if finding.resource_type else ""
             source = f"  {_relative(finding.source)}" if finding.source else ""
             yield Text.assemble((f"  {finding.place}", "bold"), (kind + source, "dim"))
             if finding.value:
                 yield Text.assemble(("    is   ", "dim"), finding.value)
-        yield Text.assemble(("    why  ", "dim"), message)
-        if fix:
-            yield Text.assemble(("    fix  ", "dim"), fix)
+        if several[_MAX_PLACES:]:
+            yield Text(f"  and {len(several) - _MAX_PLACES} more, which --output json names", style="dim")
+        yield Text.assemble(("    why  ", "dim"), several[0].message)
+        if several[0].fix:
+            yield Text.assemble(("    fix  ", "dim"), several[0].fix)
 
 
 def _relative(source: str) -> str:
@@ -71,12 +80,18 @@ def _relative(source: str) -> str:
 
 
 def _summary(report: Report, subject: str, facts: Mapping[str, int | str]) -> Text:
-    counts = [_count(len(report.errors), "error"), _count(len(report.warnings), "warning")]
+    counts = [_counted(report.errors, "error"), _counted(report.warnings, "warning")]
     if report.accepted:
         counts.append(f"{len(report.accepted)} accepted")
     style = "bold red" if report.errors else "bold green"
     told = ", ".join(value if isinstance(value, str) else _count(value, name) for name, value in facts.items())
     return Text.assemble((f"{subject}: {', '.join(counts)}", style), (f"  ({told})", "dim"))
+
+
+def _counted(findings: Sequence[Finding], what: str) -> str:
+    """`3 warnings at 40 places`: many places of one message are one thing to think about."""
+    kinds = len(_alike(findings))
+    return _count(kinds, what) + (f" at {len(findings)} places" if kinds != len(findings) else "")
 
 
 def _count(number: int, what: str) -> str:

@@ -55,6 +55,23 @@ def test_a_finding_says_code_place_value_reason_and_fix(capsys: pytest.CaptureFi
         assert part in told
 
 
+def test_what_is_wrong_alike_at_many_places_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = {"Version": "2012-10-17", "Statement": [trust]}
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": document}}
+    template = written({"Resources": {f"Role{number:02}": role for number in range(30)}})
+    assert check("--template", template) == 0
+    told = capsys.readouterr().out
+    assert "no errors, 1 warning at 30 places" in told
+    assert told.count("AWS::IAM::Role") == 4
+    assert "and 26 more, which --output json names" in told
+    assert check("--template", template, "--output", "json") == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert {each["place"] for each in found} == {f"Role{number:02}" for number in range(30)}
+    assert check("--template", template, "--update-baseline", "--reason", "within the account") == 0
+    assert "no errors, no warnings" in capsys.readouterr().out
+
+
 def test_the_reference_as_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("--template", str(REFERENCE), "--production", "--output", "json") == 1
     report = json.loads(capsys.readouterr().out)

@@ -19,20 +19,58 @@ from trainworks.preflight.wildcards import covers_action
 
 _PASSING = "iam:passrole"
 _POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
-_GRAVE = frozenset(
-    {"dynamodb", "ec2", "ecr", "iam", "kinesis", "kms", "lambda", "rds", "s3", "sagemaker", "secretsmanager", "sns"}
-    | {"sqs", "ssm", "sts"}
+_GRAVE = (
+    # Whoever may do these makes himself, or becomes, somebody more powerful.
+    "iam:AddUserToGroup",
+    "iam:AttachGroupPolicy",
+    "iam:AttachRolePolicy",
+    "iam:AttachUserPolicy",
+    "iam:CreateAccessKey",
+    "iam:CreateLoginProfile",
+    "iam:CreatePolicyVersion",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:DeleteUserPermissionsBoundary",
+    "iam:PutGroupPolicy",
+    "iam:PutRolePolicy",
+    "iam:PutUserPolicy",
+    "iam:SetDefaultPolicyVersion",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateLoginProfile",
+    "lambda:AddPermission",
+    "lambda:UpdateFunctionCode",
+    "lambda:UpdateFunctionConfiguration",
+    "sagemaker:CreatePresignedDomainUrl",
+    "sagemaker:CreatePresignedNotebookInstanceUrl",
+    "ssm:SendCommand",
+    "ssm:StartSession",
+    "sts:AssumeRole",
+    # Code that others run.
+    "ecr:PutImage",
+    "ecr:SetRepositoryPolicy",
+    # Data and secrets of the whole account.
+    "dynamodb:BatchGetItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:DeleteTable",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "ec2:DeleteVolume",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "rds:DeleteDBCluster",
+    "rds:DeleteDBInstance",
+    "s3:DeleteBucketPolicy",
+    "s3:DeleteObject",
+    "s3:GetObject",
+    "s3:PutBucketPolicy",
+    "s3:PutObject",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:PutSecretValue",
 )
-_SLIGHT = (
-    "*:Describe*",
-    "*:List*",
-    "ec2:*NetworkInterface*",
-    "ec2:*PrivateIpAddresses",
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:GetDownloadUrlForLayer",
-)
-_READS = ("iam:Get*", "iam:List*", "iam:Simulate*")
+"""Actions that open the account or lose its data where they are allowed on everything; AWS's examples bind them."""
 _OF_CDK = ("BucketNotificationsHandler", "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8a")
 """Parts of the places of what the CDK itself adds: who uses it cannot edit the statement."""
 _IDENTITIES = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
@@ -113,11 +151,13 @@ def excesses(statement: Statement) -> Iterator[Excess]:
     """Each way in which a statement allows too much."""
     if not statement.allows:
         return
+    everything = not statement.condition and (_everything(statement.resources) or bool(statement.not_resources))
     if statement.not_actions:
         yield Excess(
             f"allows every action of AWS but {', '.join(statement.not_actions)}, those not yet invented too",
             list(statement.not_actions),
             "name the actions in Action",
+            Severity.ERROR if everything else Severity.WARNING,
         )
         return
     whole = [action for action in statement.actions if is_whole_service(action)]
@@ -126,11 +166,12 @@ def excesses(statement: Statement) -> Iterator[Excess]:
             f"allows {', '.join(_meaning(action) for action in whole)}",
             whole,
             "name the actions that are needed",
+            Severity.ERROR if everything and any(map(_is_grave, whole)) else Severity.WARNING,
         )
     passing = [action for action in statement.actions if not is_whole_service(action) and _passes_roles(action)]
     if passing:
         yield from _pass_role(statement)
-    if _everything(statement.resources) and not statement.condition:
+    if everything and not statement.not_resources:
         scoped = [
             action
             for action in statement.actions
@@ -154,10 +195,8 @@ def is_whole_service(action: str) -> bool:
 
 
 def _is_grave(action: str) -> bool:
-    """Whether on all resources it opens data, secrets, code or rights; AWS's own examples bind nothing else either."""
-    return action.partition(":")[0].lower() in _GRAVE and not any(
-        covers_action(each, action) for each in (*_SLIGHT, *_READS)
-    )
+    """Whether `action`, a name or a pattern, opens data, secrets, code or rights where it is allowed on everything."""
+    return any(covers_action(action, each) for each in _GRAVE)
 
 
 def _meaning(action: str) -> str:
@@ -180,7 +219,10 @@ def _passes_roles(action: str) -> bool:
 
 def _pass_role(statement: Statement) -> Iterator[Excess]:
     patterns = [each for each in statement.resources if "*" in each or "?" in each]
-    is_free = bool(statement.not_resources) or any(not _has_prefix(each) for each in patterns)
+    # Bound to a service, it makes nobody more powerful than the roles that this service is trusted with.
+    is_free = not statement.condition and (
+        bool(statement.not_resources) or any(not _has_prefix(each) for each in patterns)
+    )
     if patterns or statement.not_resources:
         yield Excess(
             f"passes any role that {_which(patterns)}: who may use it becomes the most powerful of them",

@@ -9,7 +9,6 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.registry import NamedType, named_types
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
-from trainworks.preflight.stateful import STATEFUL
 
 _MAX_SHOWN = 4
 _PARENTS: Mapping[str, frozenset[str]] = {
@@ -34,8 +33,6 @@ _PARENTS: Mapping[str, frozenset[str]] = {
 """What a name is unique within: with another parent the new resource has its name in another namespace."""
 _PART_OF_NAME = frozenset({"Path"})
 """Of IAM: who changes it renames the resource."""
-_FILES_ONLY = frozenset({"AWS::SageMaker::NotebookInstance"})
-"""Holds data, but no other resource depends on it, and its update rolls back untouched."""
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
@@ -66,14 +63,13 @@ def _fault(resource: Resource, known: NamedType, pinned: list[str]) -> Fault:
         "one is deleted, so it fails because the name is taken",
         resource.get(known.name),
         f"leave out {known.name}: CloudFormation makes a unique one, and outputs tell it",
-        Severity.ERROR if resource.type in STATEFUL and resource.type not in _FILES_ONLY else Severity.WARNING,
     )
 
 
 RULE = Rule(
     code="TW19",
     severity=Severity.WARNING,
-    title="a physical name on a resource that some change replaces (error where it holds data)",
+    title="a physical name on a resource that some change replaces",
     origin="A change of subnet, instance type or encryption fails with `already exists`, and the update rolls back.",
     find=find,
 )

@@ -64,7 +64,9 @@ def _misspelt(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault
 
 def _unbound(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault]:
     for statement in statements:
-        keys = {key for _, key, _ in tests_of(statement.condition)} if _has_tests(statement) else set()
+        if statement.condition and not isinstance(statement.condition, Mapping):
+            continue  # what decides it is known at the deploy alone
+        keys = {key for _, key, _ in tests_of(statement.condition or {})}
         for service in service_principals(statement.principal):
             if service in _SENDS_SOURCE and not keys & _SOURCE_KEYS:
                 yield Fault(
@@ -83,10 +85,6 @@ def _unbound(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault]
                     service,
                     "leave the condition out: a role is passed to this service within the account only",
                 )
-
-
-def _has_tests(statement: Statement) -> bool:
-    return isinstance(statement.condition, Mapping)
 
 
 def _wrong_principals(graph: Graph) -> Iterator[Fault]:

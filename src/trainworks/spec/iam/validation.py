@@ -28,6 +28,8 @@ _AWS_PRINCIPAL = re.compile(
     r"^(\*|\d{12}|arn:aws[a-z-]*:(iam::\d{12}:(root|user/[^*?\s]+|role/[^*?\s]+)|sts::\d{12}:(assumed-role/[^/\s*?]+/[^*?\s]+|"
     r"federated-user/[^*?\s]+))|A(ID|RO)A[A-Z0-9]+)$"
 )
+# Who CloudFront reads a bucket as; only bucket policies know it.
+_ORIGIN_ACCESS = re.compile(r"^arn:aws[a-z-]*:iam::cloudfront:user/CloudFront Origin Access Identity [A-Z0-9]+$")
 # Names end in many ways (amazonaws.com.cn, amazonaws.eu, aws.internal); a name without a dot is none.
 _SERVICE_PRINCIPAL = re.compile(r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$")
 _STATEMENT = frozenset(
@@ -228,10 +230,10 @@ def _check_principals(statement: Mapping[str, Any], where: str, kind: PolicyKind
     if "NotPrincipal" in statement and statement["Effect"] == "Allow":
         raise _RefusedError(f"{where}Allow with NotPrincipal is not allowed. NotPrincipal goes with Deny")
     for name in given:
-        _check_principal(statement[name], where)
+        _check_principal(statement[name], where, kind)
 
 
-def _check_principal(element: object, where: str) -> None:
+def _check_principal(element: object, where: str, policy: PolicyKind) -> None:
     if element == "*":
         return
     if not isinstance(element, Mapping) or not element:
@@ -243,6 +245,8 @@ def _check_principal(element: object, where: str) -> None:
             )
         for name in listed(names) or [None]:
             fits = _PRINCIPALS[kind]
+            if policy.actions_of == "s3" and isinstance(name, str) and _ORIGIN_ACCESS.match(name):
+                continue
             if not isinstance(name, str) or not fits(name):
                 raise _RefusedError(f'Invalid principal in policy: {where}"{kind}":{json.dumps(name)}')
 

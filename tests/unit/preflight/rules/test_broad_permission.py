@@ -16,19 +16,31 @@ PASS_TO_SAGEMAKER = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaw
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "told", "is_error"),
     [
-        ({"Action": "*"}, "every action of AWS"),
-        ({"Action": ["s3:*"], "Resource": "arn:aws:s3:::bucket/*"}, "every action of s3"),
-        ({"Action": ["sagemaker:*"]}, "every action of sagemaker"),
-        ({"NotAction": ["iam:*"]}, "but iam:*"),
-        ({"Action": "s3:PutObject"}, "on every resource"),
-        ({"Action": ["dynamodb:GetItem", "dynamodb:PutItem"]}, "dynamodb:GetItem, dynamodb:PutItem on every resource"),
+        ({"Action": "*"}, "every action of AWS", True),
+        ({"Action": ["s3:*"]}, "every action of s3", True),
+        ({"Action": ["s3:*"], "Resource": "arn:aws:s3:::bucket/*"}, "every action of s3", False),
+        ({"Action": ["sagemaker:*"]}, "every action of sagemaker", True),
+        ({"Action": ["logs:*"]}, "every action of logs", False),
+        ({"NotAction": ["iam:*"]}, "but iam:*", True),
+        ({"Action": "s3:PutObject"}, "on every resource", True),
+        ({"Action": "sagemaker:CreateTransformJob"}, "on every resource", False),
+        ({"Action": ["sqs:SendMessage", "sns:Publish"]}, "on every resource", False),
+        ({"Action": "iam:PutRole*"}, "on every resource", True),
+        ({"Action": "sts:AssumeRole"}, "on every resource", True),
+        (
+            {"Action": ["dynamodb:GetItem", "dynamodb:PutItem"]},
+            "dynamodb:GetItem, dynamodb:PutItem on every resource",
+            True,
+        ),
     ],
 )
-def test_a_statement_that_allows_too_much(platform: Platform, statement: dict[str, Any], told: str) -> None:
+def test_a_statement_that_allows_too_much(
+    platform: Platform, statement: dict[str, Any], told: str, is_error: bool
+) -> None:
     (found,) = only(add(platform("dev"), JOB, **statement), RULE)
-    assert found.is_error
+    assert found.is_error is is_error
     assert found.place == JOB
     assert told in found.message
 
@@ -54,8 +66,9 @@ def test_logs_everywhere_are_a_warning(platform: Platform) -> None:
 @pytest.mark.parametrize(
     ("resource", "condition", "told", "is_error"),
     [
-        ("*", PASS_TO_SAGEMAKER, ["passes any role that exists"], True),
-        ("arn:aws:iam::111111111111:role/*", PASS_TO_SAGEMAKER, ["matches arn:aws:iam::111111111111:role/*"], True),
+        ("*", PASS_TO_SAGEMAKER, ["passes any role that exists"], False),
+        ("arn:aws:iam::111111111111:role/*", PASS_TO_SAGEMAKER, ["matches arn:aws:iam::111111111111:role/*"], False),
+        ("arn:aws:iam::111111111111:role/*", {}, ["matches arn:aws:iam::111111111111:role/*", "to any service"], True),
         ("arn:aws:iam::111111111111:role/one", {}, ["to any service"], False),
         ("*", {}, ["passes any role that exists", "to any service"], True),
     ],

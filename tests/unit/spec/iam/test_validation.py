@@ -83,6 +83,12 @@ def test_a_trust_policy_is_refused(statement: dict[str, Any], words: str) -> Non
     assert words in found.message
 
 
+def test_only_a_bucket_lets_cloudfront_in_by_its_identity() -> None:
+    identity = {"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E15MNIMTCFKK4C"}
+    assert problem(document({**GOOD, "Principal": identity}), RESOURCE) is None
+    assert problem(document({**TRUSTED, "Principal": identity}), TRUST) is not None
+
+
 def test_a_policy_of_a_resource_has_actions_of_its_service_and_a_size() -> None:
     statement = {**GOOD, "Principal": "*", "Sid": "free text of a bucket's policy"}
     assert problem(document(statement), RESOURCE) is None
