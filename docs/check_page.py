@@ -41,7 +41,10 @@ A finding names the line of your code that made the resource where the assembly 
 JavaScript have their call stacks in it. SARIF then points there, and to the template beside it.
 
 What a Transform makes of a template is not looked at, which a note says, but for the policies that a SAM function
-names. That a resource type lacks the attribute of a `Fn::GetAtt` is for cfn-lint to find (E1010).
+names.
+
+What is wrong in the same way at several places stands once in the text, with the first of them and how many more there
+are; `--output json` and `sarif` have a finding for each place, and so has a baseline.
 
 cfn-lint (`pip install 'trainworks[check]'`) and cdk-nag (`trainworks[infra]`; for `--env` alone, as it looks at
 constructs) report into the same list as `cfn-lint/W3010` and `cdk-nag/SF1`; `--no-scanners` leaves them out. What they

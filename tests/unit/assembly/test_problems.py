@@ -83,6 +83,26 @@ def test_circles_are_named_all_the_way_round() -> None:
     assert problems(A=a, B=b, C=c) == ["A: depends on itself: A -> B -> C -> A"]
 
 
+def test_what_sam_makes_several_resources_of_is_in_no_circle() -> None:
+    preference = {"Type": "AllAtOnce", "Alarms": [{"Ref": "Alarm"}]}
+    function = {"Type": "AWS::Serverless::Function", "Properties": {"DeploymentPreference": preference}}
+    alarm = {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {"Dimensions": [{"Name": "FunctionName", "Value": {"Ref": "Function"}}]},
+    }
+    topic = {"Type": "AWS::SNS::Topic"}
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {
+            "Function": function,
+            "Alarm": alarm,
+            "A": {**topic, "DependsOn": "B"},
+            "B": {**topic, "DependsOn": "A"},
+        },
+    }
+    assert [each.message for each in graph_of_template(template).problems] == ["depends on itself: A -> B -> A"]
+
+
 def test_conditions_and_names_that_need_themselves_are_named() -> None:
     named = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Fn::Sub": "${Self}-x"}}}
     assert any("depends on itself" in each for each in problems(Self=named))
