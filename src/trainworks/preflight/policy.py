@@ -65,12 +65,18 @@ class Statement:
         """
         if self.not_resources:
             found = self._covered(self.not_resources, resource, context or {})
+            if found is Verdict.FALSE and not all(self._is_settled(each, context or {}) for each in self.not_resources):
+                return Verdict.UNDECIDED  # a statement whose variable has no value applies to nothing
             return {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}.get(found, found)
         return self._covered(self.resources, resource, context or {})
 
     def holds(self, context: Context) -> Verdict:
         """Whether its condition holds."""
         return decide(self.condition, context, self.variables)
+
+    def _is_settled(self, pattern: str, context: Context) -> bool:
+        """Whether the values of all variables of the pattern are known."""
+        return not (self.variables and "${" in pattern) or widest(pattern, stated(context))[1]
 
     def _covered(self, patterns: tuple[str, ...], resource: str, context: Context) -> Verdict:
         undecided = isinstance(resource, Unknown)

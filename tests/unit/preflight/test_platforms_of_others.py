@@ -81,6 +81,13 @@ def _alone(logical_id: str, type_: str, **properties: Any) -> Resources:
     return {logical_id: _resource(type_, **properties)}
 
 
+def _logging(group: Any) -> dict[str, Any]:
+    """A container that writes to the log group."""
+    options = {"awslogs-group": group, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "c"}
+    log = {"LogDriver": "awslogs", "Options": options}
+    return {"Name": "c", "Image": "busybox", "Memory": 512, "LogConfiguration": log}
+
+
 def _group(*statements: Mapping[str, Any]) -> Resources:
     document = {"Version": "2012-10-17", "Statement": list(statements)}
     return _alone("Group", "AWS::IAM::Group", Policies=[{"PolicyName": "p", "PolicyDocument": document}])
@@ -135,6 +142,7 @@ ALARM = {
     "Statistic": "Sum",
     "Threshold": 0,
 }
+SECRET = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:key-AbCdEf"
 PASSED = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
 HANDLER = "BucketNotificationsHandler050a0587b7544547bf325f094a3db834RoleDefaultPolicy2CF63D36"
 
@@ -153,6 +161,55 @@ RIGHT: Mapping[str, tuple[str, Resources, Mapping[str, Any]]] = {
     ),
     "an image that a parameter names": ("TW24", _endpoint(ECR, {"Ref": "Image"}), TEXT_PARAMETER),
     "the image of AWS's model monitor": ("TW24", _endpoint(ECR, MODEL_MONITOR), {}),
+    "what the CDK grants with a secret": (
+        "TW24",
+        {
+            "Role": _role(
+                "ecs-tasks",
+                _allow("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", on=SECRET),
+                ManagedPolicyArns=["arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"],
+            ),
+            "Task": _resource(
+                "AWS::ECS::TaskDefinition",
+                ContainerDefinitions=[
+                    {"Name": "c", "Image": "busybox", "Memory": 512, "Secrets": [{"Name": "K", "ValueFrom": SECRET}]}
+                ],
+                ExecutionRoleArn={"Fn::GetAtt": ["Role", "Arn"]},
+            ),
+        },
+        {},
+    ),
+    "what AWS's own policy allows beside": (
+        "TW24",
+        {
+            "Role": _role(
+                "ec2",
+                ManagedPolicyArns=[
+                    "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly",
+                    "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role",
+                ],
+            ),
+            "Profile": _resource("AWS::IAM::InstanceProfile", Roles=[{"Ref": "Role"}]),
+            "Hosts": _resource(
+                "AWS::Batch::ComputeEnvironment",
+                Type="MANAGED",
+                ComputeResources={
+                    "Type": "EC2",
+                    "InstanceRole": {"Fn::GetAtt": ["Profile", "Arn"]},
+                    "InstanceTypes": ["m5.large"],
+                    "MaxvCpus": 4,
+                    "Subnets": ["subnet-1"],
+                    "SecurityGroupIds": ["sg-1"],
+                },
+            ),
+        },
+        {},
+    ),
+    "a log group that a parameter names": (
+        "TW29",
+        _alone("Task", "AWS::ECS::TaskDefinition", ContainerDefinitions=[_logging({"Ref": "Group"})]),
+        {"Group": {"Type": "String", "Default": "/ecs/shared"}},
+    ),
     "texts of Cognito": ("TW23", {"Texts": _role("cognito-idp", _allow("sns:Publish"))}, {}),
     "a stage of another API": ("TW19", _alone("S", "AWS::ApiGateway::Stage", StageName="v1", RestApiId="a"), {}),
     "the path of a named role": ("TW19", {"R": _role("lambda", RoleName="r", Path="/team/")}, {}),
@@ -165,6 +222,13 @@ RIGHT: Mapping[str, tuple[str, Resources, Mapping[str, Any]]] = {
 """Nothing of the code is to be found."""
 
 WARNED: Mapping[str, tuple[str, Resources]] = {
+    "a profile that nothing runs with": (
+        "TW26",
+        {
+            "Role": _role("lambda", _allow("s3:GetObject", on="arn:aws:s3:::data/*")),
+            "Profile": _resource("AWS::IAM::InstanceProfile", Roles=[{"Ref": "Role"}]),
+        },
+    ),
     "a made-up ending": ("TW20", _alone("B", "AWS::S3::Bucket", BucketName="models-1a2b3c4d5e")),
     "the account without the region": (
         "TW20",
@@ -203,6 +267,7 @@ WARNED: Mapping[str, tuple[str, Resources]] = {
     ),
     "roles passed to one service": ("TW23", _group(_allow("iam:PassRole", Condition=PASSED))),
     "jobs on everything": ("TW23", _group(_allow("sagemaker:CreateTransformJob", "batch:SubmitJob"))),
+    "every bucket's objects": ("TW23", _group(_allow("s3:GetObject", "s3:PutObject"))),
     "a bucket's every action": ("TW23", _group(_allow("s3:*", on="arn:aws:s3:::data/*"))),
     "the CDK's own handler": (
         "TW23",
@@ -245,10 +310,14 @@ WARNED: Mapping[str, tuple[str, Resources]] = {
 
 WRONG: Mapping[str, tuple[str, Resources]] = {
     "an endpoint that cannot pull its image": ("TW24", _endpoint(("ecr:BatchGetImage",))),
+    "a log group that nobody makes": (
+        "TW29",
+        _alone("Task", "AWS::ECS::TaskDefinition", ContainerDefinitions=[_logging("/ecs/shared")]),
+    ),
     "everything": ("TW23", _group(_allow("*"))),
     "any role to anybody": ("TW23", _group(_allow("iam:PassRole"))),
     "a way to more rights": ("TW23", _group(_allow("iam:AttachRolePolicy"))),
-    "every bucket's objects": ("TW23", _group(_allow("s3:GetObject"))),
+    "to delete every object": ("TW23", _group(_allow("s3:DeleteObject*"))),
     "every secret": ("TW23", _group(_allow("secretsmanager:GetSecret*"))),
     "a bucket's name that anybody may have": ("TW20", _alone("B", "AWS::S3::Bucket", BucketName="models-archive")),
 }

@@ -117,6 +117,8 @@ def _missing_group(graph: Graph, resource: Resource, container: Mapping[str, Any
     owner = graph.owner(group)
     is_there = group in names or group in _SHARED or (owner is not None and owner.type == _LOG_GROUP)
     if not is_there and str(options.get("awslogs-create-group", "")).lower() != "true":
+        if _is_named_by_parameter(graph, resource):
+            return  # it is another's, made elsewhere
         yield Fault(
             resource,
             "its log group is in no template and awslogs makes none: the container does not start",
@@ -124,6 +126,26 @@ def _missing_group(graph: Graph, resource: Resource, container: Mapping[str, Any
             "a log group resource that awslogs-group refers to, or awslogs-create-group: true and a role that may",
             Severity.ERROR,
         )
+
+
+def _is_named_by_parameter(graph: Graph, resource: Resource) -> bool:
+    """Whether each log group of the resource's containers is what a parameter says."""
+    parameters = graph.template(resource.stack, resource.way).get("Parameters") or {}
+    written = list(_groups(resource.raw.get("Properties")))
+    return bool(written) and all(isinstance(each, Mapping) and each.get("Ref") in parameters for each in written)
+
+
+def _groups(value: Any) -> Iterator[Any]:
+    """What stands at each `awslogs-group`, as the template has it."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            if key == "awslogs-group":
+                yield each
+            else:
+                yield from _groups(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _groups(each)
 
 
 def _undelivered(graph: Graph) -> Iterator[Fault]:

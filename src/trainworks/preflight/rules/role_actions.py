@@ -9,7 +9,6 @@ from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.event_sources import unreadable_sources
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.job_data import unreachable_data
-from trainworks.preflight.managed_policies import managed_policy, managed_policy_name, too_broad
 from trainworks.preflight.needed_actions import Needed, is_understood, needed_of
 from trainworks.preflight.passed_roles import unpassable
 from trainworks.preflight.permissions import Answer, permissions_of
@@ -22,6 +21,8 @@ from trainworks.preflight.stored_data import unreachable_places
 from trainworks.preflight.wildcards import covers_action
 from trainworks.preflight.workloads import TrainingJob
 from trainworks.spec.role_actions import ROLE_NEEDS, Workload
+
+_TELLING = ("*:Describe*", "*:List*")
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
@@ -155,20 +156,13 @@ def _beyond(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault
 
 
 def _granted(graph: Graph, role: Resource) -> list[str]:
-    """Allowed actions and patterns, but for those that TW23 reports already."""
-    permissions = permissions_of(graph)
-    broad = [
-        statement
-        for arn in permissions.managed_policy_arns(role)
-        for name in [None if isinstance(arn, Unknown) else managed_policy_name(arn)]
-        if name and too_broad(name)
-        for statement in managed_policy(name).statements
-    ]
+    """Allowed actions and patterns, but for those that TW23 reports already, that tell of a resource without what is in
+    it, and that AWS's own policies bring along: nobody can take these out."""
     granted: dict[str, None] = {}
-    for statement in permissions.of(role).statements:
-        if statement.allows and not any(statement is each for each in broad):
+    for statement in permissions_of(graph).of(role).statements:
+        if statement.allows and statement.written_in is not None:
             granted.update(dict.fromkeys(_known(statement)))
-    return list(granted)
+    return [action for action in granted if not any(covers_action(each, action) for each in _TELLING)]
 
 
 def _known(statement: Statement) -> Iterator[str]:

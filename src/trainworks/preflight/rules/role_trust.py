@@ -10,7 +10,7 @@ from trainworks.preflight.conditions import tests_of
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.policy import Statement, service_principals
-from trainworks.preflight.role_uses import role_uses_of
+from trainworks.preflight.role_uses import RoleUse, role_uses_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 
@@ -102,7 +102,17 @@ def _wrong_principals(graph: Graph) -> Iterator[Fault]:
             f"does not trust {use.service}, which has to assume it for the {use.title} {place}",
             trusted,
             f"trust {use.service} in AssumeRolePolicyDocument",
+            Severity.WARNING if _is_idle(graph, use) else None,
         )
+
+
+def _is_idle(graph: Graph, use: RoleUse) -> bool:
+    """Whether the use is a profile that nothing of the templates runs with."""
+    return (
+        isinstance(use.at, Resource)
+        and use.at.type == "AWS::IAM::InstanceProfile"
+        and not any(reference.source is not None for reference in graph.users_of(use.at))
+    )
 
 
 def _is(trusted: str, needed: str) -> bool:

@@ -24,7 +24,8 @@ PASS_TO_SAGEMAKER = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaw
         ({"Action": ["sagemaker:*"]}, "every action of sagemaker", True),
         ({"Action": ["logs:*"]}, "every action of logs", False),
         ({"NotAction": ["iam:*"]}, "but iam:*", True),
-        ({"Action": "s3:PutObject"}, "on every resource", True),
+        ({"Action": "s3:PutObject"}, "on every resource", False),
+        ({"Action": "s3:DeleteObject"}, "on every resource", True),
         ({"Action": "sagemaker:CreateTransformJob"}, "on every resource", False),
         ({"Action": ["sqs:SendMessage", "sns:Publish"]}, "on every resource", False),
         ({"Action": "iam:PutRole*"}, "on every resource", True),
@@ -32,7 +33,7 @@ PASS_TO_SAGEMAKER = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaw
         (
             {"Action": ["dynamodb:GetItem", "dynamodb:PutItem"]},
             "dynamodb:GetItem, dynamodb:PutItem on every resource",
-            True,
+            False,
         ),
     ],
 )
