@@ -22,7 +22,9 @@ from trainworks.preflight.wildcards import covers_action
 from trainworks.preflight.workloads import TrainingJob
 from trainworks.spec.role_actions import ROLE_NEEDS, Workload
 
-_TELLING = ("*:Describe*", "*:List*")
+_SLIGHT = ("*:Describe*", "*:List*", "ssm:GetParameter*")
+"""Actions that nobody misses in a role or minds in one: they tell of a resource, or read what its sibling reads; the
+CDK's grants bring them along."""
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
@@ -156,13 +158,13 @@ def _beyond(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault
 
 
 def _granted(graph: Graph, role: Resource) -> list[str]:
-    """Allowed actions and patterns, but for those that TW23 reports already, that tell of a resource without what is in
-    it, and that AWS's own policies bring along: nobody can take these out."""
+    """Allowed actions and patterns, but for those that TW23 reports already, and for what AWS's own policies bring
+    along: nobody can take these out."""
     granted: dict[str, None] = {}
     for statement in permissions_of(graph).of(role).statements:
         if statement.allows and statement.written_in is not None:
             granted.update(dict.fromkeys(_known(statement)))
-    return [action for action in granted if not any(covers_action(each, action) for each in _TELLING)]
+    return [action for action in granted if not any(covers_action(each, action) for each in _SLIGHT)]
 
 
 def _known(statement: Statement) -> Iterator[str]:
