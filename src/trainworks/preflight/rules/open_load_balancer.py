@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
-from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
@@ -15,17 +16,15 @@ _ANYWHERE = ("0.0.0.0/0", "::/0")
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
+    listening = _by_owner(graph, "AWS::ElasticLoadBalancingV2::Listener", "LoadBalancerArn")
+    apart = _by_owner(graph, "AWS::EC2::SecurityGroupIngress", "GroupId")
     for balancer in graph.of_type("AWS::ElasticLoadBalancingV2::LoadBalancer"):
         # Without a scheme it faces the internet.
         if balancer.get("Type") != "network" or balancer.get("Scheme", default="internet-facing") != "internet-facing":
             continue
-        listeners = [
-            each
-            for each in graph.of_type("AWS::ElasticLoadBalancingV2::Listener")
-            if graph.owner(each.get("LoadBalancerArn")) is balancer
-        ]
+        listeners = listening.get(balancer, [])
         groups = texts(balancer.get("SecurityGroups"))
-        if not listeners or (groups and not any(_is_open(graph, each) for each in groups)):
+        if not listeners or (groups and not any(_is_open(graph, each, apart) for each in groups)):
             continue
         ports = ", ".join(f"{text(each.get('Protocol'))} {each.get('Port', default='?')}" for each in listeners)
         yield Fault(
@@ -37,19 +36,24 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
         )
 
 
-def _is_open(graph: Graph, group_id: str) -> bool:
-    """Whether the group lets everybody in; of a group of elsewhere nothing is known."""
+def _by_owner(graph: Graph, type_name: str, property_: str) -> Mapping[Resource, list[Resource]]:
+    """Resources of the type by the resource that their property names."""
+    found: dict[Resource, list[Resource]] = defaultdict(list)
+    for resource in graph.of_type(type_name):
+        owner = graph.owner(resource.get(property_))
+        if owner is not None:
+            found[owner].append(resource)
+    return found
+
+
+def _is_open(graph: Graph, group_id: str, apart: Mapping[Resource, list[Resource]]) -> bool:
+    """Whether the group lets everybody in, by its own rules or those that stand `apart`; of a group of elsewhere
+    nothing is known."""
     group = graph.owner(group_id)
     if group is None or group.type != "AWS::EC2::SecurityGroup":
         return False
-    apart = [each for each in graph.of_type("AWS::EC2::SecurityGroupIngress") if _is_of(graph, each, group)]
-    rules = [*tables(group.get("SecurityGroupIngress")), *(each.properties for each in apart)]
+    rules = [*tables(group.get("SecurityGroupIngress")), *(each.properties for each in apart.get(group, []))]
     return any(str(rule.get(name)) in _ANYWHERE for rule in rules for name in ("CidrIp", "CidrIpv6"))
-
-
-def _is_of(graph: Graph, rule: Resource, group: Resource) -> bool:
-    named = rule.get("GroupId")
-    return not isinstance(named, Unknown) and graph.owner(named) is group
 
 
 RULE = Rule(
