@@ -99,6 +99,31 @@ def _found(resources: Resources, parameters: Mapping[str, Any]) -> list[Finding]
     return list(check(graph, Settings()).findings)
 
 
+def _started_by_a_rule(*statements: Mapping[str, Any]) -> Resources:
+    """A task on Fargate that a rule starts as a role with these statements."""
+    target = {
+        "Id": "t",
+        "Arn": {"Fn::GetAtt": ["Cluster", "Arn"]},
+        "RoleArn": {"Fn::GetAtt": ["Starter", "Arn"]},
+        "EcsParameters": {"TaskDefinitionArn": {"Ref": "Task"}, "LaunchType": "FARGATE"},
+    }
+    return {
+        "Cluster": _resource("AWS::ECS::Cluster"),
+        "TaskRole": _role("ecs-tasks"),
+        "Task": _resource(
+            "AWS::ECS::TaskDefinition",
+            Cpu="256",
+            Memory="512",
+            NetworkMode="awsvpc",
+            RequiresCompatibilities=["FARGATE"],
+            TaskRoleArn={"Fn::GetAtt": ["TaskRole", "Arn"]},
+            ContainerDefinitions=[{"Name": "c", "Image": "public.ecr.aws/docker/library/busybox"}],
+        ),
+        "Starter": _role("events", _allow("ecs:RunTask", on={"Ref": "Task"}), *statements),
+        "Rule": _resource("AWS::Events::Rule", ScheduleExpression="rate(1 day)", Targets=[target]),
+    }
+
+
 ECR = tuple(each for each in ENDPOINT_ACTIONS if each.startswith("ecr:"))
 TEXT_PARAMETER = {"Image": {"Type": "String"}}
 VPC_ENDPOINT = _resource(
@@ -210,6 +235,11 @@ RIGHT: Mapping[str, tuple[str, Resources, Mapping[str, Any]]] = {
         _alone("Task", "AWS::ECS::TaskDefinition", ContainerDefinitions=[_logging({"Ref": "Group"})]),
         {"Group": {"Type": "String", "Default": "/ecs/shared"}},
     ),
+    "a task's role, passed to tasks alone": (
+        "TW24",
+        _started_by_a_rule(_allow("iam:PassRole", on={"Fn::GetAtt": ["TaskRole", "Arn"]}, Condition=PASSED)),
+        {},
+    ),
     "texts of Cognito": ("TW23", {"Texts": _role("cognito-idp", _allow("sns:Publish"))}, {}),
     "a stage of another API": ("TW19", _alone("S", "AWS::ApiGateway::Stage", StageName="v1", RestApiId="a"), {}),
     "the path of a named role": ("TW19", {"R": _role("lambda", RoleName="r", Path="/team/")}, {}),
@@ -314,6 +344,7 @@ WRONG: Mapping[str, tuple[str, Resources]] = {
         "TW29",
         _alone("Task", "AWS::ECS::TaskDefinition", ContainerDefinitions=[_logging("/ecs/shared")]),
     ),
+    "a rule that may not pass the task's role": ("TW24", _started_by_a_rule()),
     "everything": ("TW23", _group(_allow("*"))),
     "any role to anybody": ("TW23", _group(_allow("iam:PassRole"))),
     "a way to more rights": ("TW23", _group(_allow("iam:AttachRolePolicy"))),
