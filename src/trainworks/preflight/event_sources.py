@@ -57,8 +57,10 @@ def unreadable_sources(graph: Graph) -> Iterator[Unreadable]:
 
 
 def function_of(graph: Graph, named: object) -> Resource | None:
-    """The function that a mapping names, by itself, a version or an alias."""
+    """The function that a mapping names: by itself, a version or an alias, or with the name of one (`NAME:live`)."""
     found = graph.owner(named)
+    if found is None and isinstance(named, str) and not isinstance(named, Unknown):
+        found = graph.owner(named.rpartition(":")[0])
     if found is not None and found.type in _NAMES_OF_FUNCTIONS:
         found = graph.owner(found.get("FunctionName"))
     return found if found is not None and found.type in _FUNCTIONS else None

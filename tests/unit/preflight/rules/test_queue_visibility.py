@@ -35,7 +35,11 @@ def _reader(visible: Any, timeout: Any, function: Any = None) -> Draft:
 
 
 @pytest.mark.parametrize(("visible", "timeout"), [(30, 60), (None, 31), (2, None), ("59", "60")])
-@pytest.mark.parametrize("function", [{"Ref": "Function"}, {"Ref": "Version"}], ids=["function", "version"])
+@pytest.mark.parametrize(
+    "function",
+    [{"Ref": "Function"}, {"Ref": "Version"}, {"Fn::Sub": "${Function.Arn}:live"}, {"Fn::Sub": "${Function}:live"}],
+    ids=["function", "version", "arn", "name"],
+)
 def test_messages_come_back_too_early(visible: Any, timeout: Any, function: Any) -> None:
     (found,) = only(_reader(visible, timeout, function), RULE)
     assert found.is_error
