@@ -68,11 +68,12 @@ def make(
     said = 0
     while True:
         answer = ask(server, "image", request)
+        lines = answer["said"] if answer["ready"] else answer["lines"]
+        for line in lines[said:]:
+            stderr().print(line, markup=False, highlight=False, soft_wrap=True)
+        said = max(said, len(lines))
         if answer["ready"]:
             break
-        for line in answer["lines"][said:]:
-            stderr().print(line, markup=False, highlight=False, soft_wrap=True)
-        said = max(said, len(answer["lines"]))
         time.sleep(_POLL_SECONDS)
     emit(output, {"image_uri": image_uri, "notes": answer["lines"]}, lambda: addressed("\n".join(answer["lines"])))
 

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.doctor.finding import Finding, Outcome
+from trainworks.doctor.finding import Evidence, Finding, Outcome
 from trainworks.doctor.looking import Look, Looker
 
 _ECR = re.compile(
     r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
     r"(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
 )
+IMAGE_BEING_MADE = "The image is being made"
+"""What the twin says of a job while it waits for the environment of its image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,17 @@ def look_at_image(looker: Looker, uri: str, account: str) -> ImageFacts | None:
 def _digest(ecr: Any, repository: str, image_id: dict[str, str]) -> str | None:
     details = ecr.describe_images(repositoryName=repository, imageIds=[image_id])["imageDetails"]
     return str(details[0]["imageDigest"]) if details else None
+
+
+def being_made(said: str, evidence: Evidence) -> Finding:
+    """For a job that waits for its image; `said` is what the service says of that."""
+    return Finding(
+        "image-being-made",
+        Outcome.OK,
+        f"nothing is wrong: {said[0].lower()}{said[1:]}",
+        (evidence,),
+        "make it before it is needed: trainworks image make IMAGE",
+    )
 
 
 def image_findings(facts: ImageFacts | None) -> Iterator[Finding]:

@@ -16,7 +16,8 @@ again (in a dry run with `after` 100 more). `POST /_trainworks/retention` with `
 says how long what has ended is kept from now on, with `{}` asks. Both need `trainworks:Prune`, as the root has it.
 
 `POST /_trainworks/image` with `{"image_uri": "..."}` makes the environment of an image, and answers at once how far
-that is: `{"ready": false, "lines": ["Collecting torch", ...]}`. It needs `trainworks:MakeImage`.
+that is: `{"ready": false, "lines": ["collected torch 2.6.0", ...], "state": "installing 28 packages"}`. It needs
+`trainworks:MakeImage`.
 """
 
 from __future__ import annotations

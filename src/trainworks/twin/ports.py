@@ -369,7 +369,8 @@ class Runtime:
 
     `root` is the folder of a runtime image; its `train`, where there is one, is found by the `PATH` in `env`.
     `folders` are what a task of it has to see, read-only, at the path that they have here.
-    `note` says in one line what stands for the image; it belongs at the head of the job's log.
+    `note` says in one line what stands for the image; it belongs at the head of the job's log. `made` is what the
+    making of it said, for who waited for that.
     """
 
     image_uri: str
@@ -381,6 +382,7 @@ class Runtime:
     root: Path | None = None
     folders: tuple[Path, ...] = ()
     note: str = ""
+    made: tuple[str, ...] = ()
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
@@ -388,15 +390,21 @@ class Runtime:
         return tuple(Mount(folder, str(folder), read_only=True) for folder in self.folders)
 
 
+IMAGE_BEING_MADE = "The image is being made"
+"""What a job's status message begins with meanwhile."""
+
+
 class ImageBeingMadeError(Exception):
     """The environment of an image is being made; whoever waits is told when that has ended, and asks again.
 
-    `lines` are what its making has said so far; `has_ended` says whether it has ended by now.
+    `lines` are what its making has said so far, `state` is what it does now; `has_ended` says whether it has ended by
+    now.
     """
 
-    def __init__(self, lines: Sequence[str], has_ended: Callable[[], bool]) -> None:
-        super().__init__(lines[-1] if lines else "")
+    def __init__(self, lines: Sequence[str], state: str, has_ended: Callable[[], bool]) -> None:
+        super().__init__(state)
         self.lines = lines
+        self.state = state
         self.has_ended = has_ended
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -115,11 +116,31 @@ def message(job: Platform) -> str:
 def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin, index: Path) -> None:
     platform = make_platform(twin_of_index)
     first = start(platform, "first", SCIKIT_LEARN.format("1.4-2"), TELLS)
+    said: set[str] = set()
+    client = first.client("sagemaker")
+
+    def has_ended() -> bool:
+        said.add(message(first))
+        described = client.describe_training_job(TrainingJobName="first")
+        return str(described["TrainingJobStatus"]) != "InProgress"
+
+    first.until(has_ended, 150.0)
     assert ended(first) == "Completed"
+    making = [each for each in said if each.startswith("The image is being made, once: ")]
+    assert making and all(len(each) <= 120 for each in making)
     log = "\n".join(first.log())
     [line] = [each for each in first.log() if each.startswith("runs")]
     assert line.startswith(f"runs 1.4.2 {twin_of_index.home.images_dir}/scikit-learn-1.4-cpu-")
-    assert "making the environment of sagemaker-scikit-learn" in log and "Successfully installed" in log
+    assert "making the environment of sagemaker-scikit-learn" in log
+    # Of pip's own words the log has what came, and in the environment's folder there are all of them.
+    assert "collected pandas 1.0" in first.log() and re.search(
+        r"installed \d+ packages: .*scikit-learn 1.4.2", log, re.S
+    )
+    noise = ("WARNING: ", "Looking in", "Processing ", "Collecting ", str(index))
+    assert not any(word in text for word in noise for text in [log, *making])
+    assert max(map(len, first.log())) < 250
+    [record] = [each.parent / "pip.log" for each in twin_of_index.home.images_dir.glob("*/made.json")]
+    assert "Looking in links" in record.read_text() and "Successfully installed" in record.read_text()
     assert "retrying is left out" in log  # the index lacks it
     assert "scikit-learn 1.4.2 of" in log and "stands for sagemaker-scikit-learn:1.4-2-cpu-py3" in log
 
@@ -133,6 +154,13 @@ def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin,
     reason = missing.client("sagemaker").describe_training_job(TrainingJobName="missing")["FailureReason"]
     assert "xgboost" in reason and "trainworks image make" in reason
     assert any("xgboost" in each for each in missing.log())
+    assert "WARNING" not in reason and str(index) not in reason
+    # What the twin itself puts at the head of the log is no part of why a script failed.
+    bad = start(platform, "bad", SCIKIT_LEARN.format("1.4-2"), "print('hi', flush=True); raise SystemExit(3)")
+    assert ended(bad) == "Failed"
+    reason = bad.client("sagemaker").describe_training_job(TrainingJobName="bad")["FailureReason"]
+    assert 'ErrorMessage "hi"' in reason and "stands for" not in reason
+    assert any("stands for" in each for each in bad.log())
     # The twin's own interpreter has scikit-learn, and the log says that it stands in.
     other = start(platform, "other", SCIKIT_LEARN.format("1.2-1"), "import sklearn; print('runs', sklearn.__version__)")
     assert ended(other) == "Completed"
@@ -219,7 +247,7 @@ def test_jobs_wait_for_an_image_and_hold_up_no_others(own_twin: TestTwin, tmp_pa
         image = slow_image(own_twin, tmp_path / "slow-image", go)
         waiting = start(platform, "waiting", image, "import slow; print('ran', slow.VALUE)")
         stopped = start(platform, "stopped", image)
-        waiting.until(lambda: "Preparing metadata" in message(waiting), 60.0)  # which is where it is slow
+        waiting.until(lambda: "preparing slow" in message(waiting), 60.0)  # which is where it is slow
         # Another job runs to its end meanwhile, and one that waits is stopped.
         assert ended(start(platform, "quick", PYTHON)) == "Completed"
         queue = queue_of(platform, "queue")
@@ -233,7 +261,7 @@ def test_jobs_wait_for_an_image_and_hold_up_no_others(own_twin: TestTwin, tmp_pa
 
         own_twin.kill()
         own_twin.start()
-        waiting.until(lambda: "Preparing metadata" in message(waiting), 60.0)
+        waiting.until(lambda: "preparing slow" in message(waiting), 60.0)
         [place] = [each for each in own_twin.home.images_dir.iterdir() if each.is_dir()]
         assert not (place / "ready").exists()
         go.touch()

@@ -138,6 +138,15 @@ def test_work_that_an_interruption_costs(facts: TrainingFacts, expected: list[tu
         (training_facts(job_secondary_status="Pending"), "waiting-for-capacity"),
         (training_facts(job_secondary_status="Starting"), "waiting"),
         (
+            training_facts(
+                job_secondary_status="Starting",
+                job_transitions=(
+                    Transition("Starting", ago(900), None, "The image is being made, once: collecting x"),
+                ),
+            ),
+            "image-being-made",
+        ),
+        (
             training_facts(job_status="Stopped", job_secondary_status="MaxRuntimeExceeded"),
             "max-runtime-exceeded",
         ),

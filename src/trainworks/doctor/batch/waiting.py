@@ -8,15 +8,13 @@ from datetime import datetime
 from trainworks.doctor.batch.facts import FARGATE_TYPES, BatchFacts, BatchJob, HostFacts
 from trainworks.doctor.batch.sizes import size_findings
 from trainworks.doctor.finding import Finding, Likelihood, Outcome
-from trainworks.doctor.images import ecr_image, image_findings
+from trainworks.doctor.images import IMAGE_BEING_MADE, being_made, ecr_image, image_findings
 from trainworks.doctor.quotas import quota_findings
 from trainworks.doctor.reachability import network_findings
 from trainworks.doctor.roles import role_findings
 from trainworks.spec.service_needs import Necessity, WorkloadKind, services_of
 
 _PATIENCE_SECONDS = 300
-IMAGE_BEING_MADE = "The image is being made"
-"""What the twin's statusReason begins with while a job waits for the environment of its image."""
 
 # What statusReason begins with -> (code, what it means, fix). The words are those of "Jobs stuck in a RUNNABLE status",
 # AWS Batch User Guide.
@@ -63,13 +61,7 @@ _STATUS_REASONS: tuple[tuple[str, str, str, str], ...] = (
 def waiting_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
     """For RUNNABLE: the service's own reason, then what is seen to be wrong, then who is before it."""
     if job.status_reason.startswith(IMAGE_BEING_MADE):
-        yield Finding(
-            "image-being-made",
-            Outcome.OK,
-            f"nothing is wrong: {job.status_reason[0].lower()}{job.status_reason[1:]}",
-            (facts.job.evidence(f"statusReason={job.status_reason}"),),
-            "make it before it is needed: trainworks image make IMAGE",
-        )
+        yield being_made(job.status_reason, facts.job.evidence(f"statusReason={job.status_reason}"))
         return
     found = [
         *_queue_findings(facts),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from trainworks.doctor.finding import Diagnosis, Evidence, Finding, Likelihood, Outcome, diagnosis
-from trainworks.doctor.images import image_findings
+from trainworks.doctor.images import IMAGE_BEING_MADE, being_made, image_findings
 from trainworks.doctor.logs import missing_log_findings, shown_tail
 from trainworks.doctor.looking import could_not_look
 from trainworks.doctor.quotas import quota_findings
@@ -101,9 +101,12 @@ def _stopped(facts: TrainingFacts, job: TrainingJob) -> Iterator[Finding]:
 
 
 def _waiting(facts: TrainingFacts, job: TrainingJob) -> Iterator[Finding]:
+    present = job.transitions[-1] if job.transitions else None
+    if present is not None and present.message.startswith(IMAGE_BEING_MADE):
+        yield being_made(present.message, facts.job.evidence(f"StatusMessage={present.message}"))
+        return
     roots = [*_roots(facts, job), *quota_findings(facts.quota, job.instance_count, used_by="the job")]
     yield from roots
-    present = job.transitions[-1] if job.transitions else None
     waited = 0.0 if present is None else (facts.looked_at - present.started_at).total_seconds()
     said = f": {present.message}" if present is not None and present.message else ""
     evidence = (facts.job.evidence(f"SecondaryStatus={job.secondary_status} since {waited:.0f} s{said}"),)

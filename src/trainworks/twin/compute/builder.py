@@ -30,7 +30,7 @@ from trainworks.twin.job_files import remove_tree
 BUILD_SECONDS = 1800.0
 """How long one command of a build may take."""
 _LAST_LINES = 12
-_LONGEST_LINE = 2000
+_LONGEST_LINE = 8000
 _COMMAND = Path(__file__).parent / "sandbox" / "command.py"
 _SOURCE_ROOT = Path(__file__).resolve().parents[3]
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

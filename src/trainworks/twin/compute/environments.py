@@ -17,17 +17,18 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainworks.spec.runtime_image import REQUIREMENTS
 from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar
-from trainworks.twin.compute.builder import Builder, Progress, Result, no_progress, pip_settings
+from trainworks.twin.compute.builder import Builder, Result, pip_settings
+from trainworks.twin.compute.story import PipOutput, Story
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError
 
 _LIMITS = Limits(total_bytes=20 * 1024**3, seconds=1800, links=Links.NONE)
-_PIP = ("install", "--no-input", "--disable-pip-version-check")
+_PIP = ("install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off")
 _FIX = (
     "\nFix: correct requirements.txt, or, without a network, put the wheels into the image's folder and "
     "begin requirements.txt with: --no-index --find-links wheels"
@@ -54,15 +55,16 @@ class Environments:
         self._python = python
         self._builder = builder
 
-    def ready(self, digest: str, fetch: Callable[[], bytes], progress: Progress = no_progress) -> Environment:
+    def ready(self, digest: str, fetch: Callable[[], bytes], story: Story | None = None) -> Environment:
         """The environment of the layer `digest` (`sha256:<hex>`), built from `fetch()` where it is not there yet.
 
         Raises `ApiError('ValidationException')` when the layer is not what its digest says, unpacks outside its folder,
         or its requirements cannot be installed; pip's last lines are in the message.
         """
-        return environment_in(self.whole(name_of(digest), lambda place: self.build(digest, fetch, place, progress)))
+        said = story or Story()
+        return environment_in(self.whole(name_of(digest), lambda place: self.build(digest, fetch, place, said)))
 
-    def build(self, digest: str, fetch: Callable[[], bytes], place: Path, progress: Progress) -> None:
+    def build(self, digest: str, fetch: Callable[[], bytes], place: Path, story: Story) -> None:
         """Fill `place` from the layer `digest`: its files, and its requirements installed. Raises as `ready` does."""
         layer = fetch()
         if hashlib.sha256(layer).hexdigest() != digest.removeprefix("sha256:"):
@@ -70,10 +72,10 @@ class Environments:
                 "ValidationException", f"The image layer {digest} is damaged: its content has another digest."
             )
         unpack(layer, place / "root")
-        self.make(place, self._python, progress)
+        self.make(place, self._python)
         requirements = place / "root" / REQUIREMENTS
         if requirements.is_file() and requirements.read_text(errors="replace").strip():
-            self.install(place, ["--requirement", REQUIREMENTS], progress, cwd=place / "root", fix=_FIX)
+            self.install(place, ["--requirement", REQUIREMENTS], story, cwd=place / "root", fix=_FIX)
 
     def is_ready(self, name: str) -> bool:
         """Whether the environment `name` is whole."""
@@ -121,54 +123,48 @@ class Environments:
             (place / "ready").unlink(missing_ok=True)
             remove_tree(place)
 
-    def make(self, place: Path, python: Path, progress: Progress = no_progress) -> None:
+    def make(self, place: Path, python: Path) -> None:
         """Make the virtual environment `place/env` of `python`, with a pip of its own where Python brings one."""
         env = place / "env"
-        self._run([str(python), "-m", "venv", "--without-pip", str(env)], place, "venv", progress)
+        self._run([str(python), "-m", "venv", "--without-pip", str(env)], place, "venv", PipOutput(place, Story()))
         wheels = sorted(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"))
         if wheels:
-            self.install(place, ["--no-index", "--no-deps", str(wheels[-1])], progress)
+            self.install(place, ["--no-index", "--no-deps", str(wheels[-1])])
 
     def install(
         self,
         place: Path,
         arguments: Sequence[str],
-        progress: Progress = no_progress,
+        story: Story | None = None,
         *,
         cwd: Path | None = None,
-        readable: Sequence[Path] = (),
         fix: str = "",
+        asked: int = 0,
     ) -> None:
-        """`pip install` into `place/env`, in the sandbox."""
+        """`pip install` into `place/env`, in the sandbox; `asked` is about how many packages that brings."""
         argv = [*self._pip(place), *_PIP, *arguments]
-        self._run(argv, place, "pip install", progress, cwd=cwd, readable=readable, fix=fix)
+        self._run(argv, place, "pip install", PipOutput(place, story or Story(), asked), cwd=cwd, fix=fix)
 
-    def pip(self, place: Path, arguments: Sequence[str], progress: Progress = no_progress) -> Result:
+    def pip(self, place: Path, arguments: Sequence[str]) -> Result:
         """How another command of pip for `place/env` ended, in the sandbox."""
-        return self._builder.run(
-            [*self._pip(place), *arguments], writable=place, settings=pip_settings(self._python), progress=progress
-        )
+        return self._result([*self._pip(place), *arguments], place, PipOutput(place, Story()))
 
     def _pip(self, place: Path) -> list[str]:
         return [str(self._python), "-m", "pip", "--python", str(place / "env" / "bin" / "python")]
 
     def _run(
-        self,
-        argv: Sequence[str],
-        place: Path,
-        what: str,
-        progress: Progress,
-        *,
-        cwd: Path | None = None,
-        readable: Sequence[Path] = (),
-        fix: str = "",
+        self, argv: Sequence[str], place: Path, what: str, output: PipOutput, *, cwd: Path | None = None, fix: str = ""
     ) -> None:
-        settings = pip_settings(self._python)
-        result = self._builder.run(
-            argv, writable=place, readable=readable, cwd=cwd, settings=settings, progress=progress
-        )
+        result = self._result(argv, place, output, cwd)
         if result.exit_code != 0:
             raise ApiError("ValidationException", f"The image cannot be prepared: {what} {result.words}{fix}")
+
+    def _result(self, argv: Sequence[str], place: Path, output: PipOutput, cwd: Path | None = None) -> Result:
+        with output:
+            result = self._builder.run(
+                argv, writable=place, cwd=cwd, settings=pip_settings(self._python), progress=output
+            )
+        return replace(result, lines=tuple(output.last_lines))
 
     @contextmanager
     def _lock(self, place: Path) -> Iterator[None]:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from trainworks.spec.framework_contents import Contents, contents, is_gpu, python_of, versions_of
 from trainworks.spec.framework_images import EcrUri, Framework
-from trainworks.twin.compute.builder import Progress
 from trainworks.twin.compute.environments import Environments
+from trainworks.twin.compute.story import Story
 from trainworks.twin.ports import ApiError
 
 _MADE = "made.json"
@@ -31,7 +31,10 @@ _AVAILABLE = re.compile(r"^Available versions: (?P<versions>.+)$")
 _RELEASE = re.compile(r"^(?P<numbers>\d+(?:\.\d+)*)(?:\.?post\d+)?(?:\+(?P<build>[a-z0-9.]+))?$")
 _NOT_FOUND = re.compile(r"No matching distribution found for (?P<name>[A-Za-z0-9._-]+)")
 _UNRESOLVED = re.compile(r"No matching distribution found|ResolutionImpossible|conflicting dependencies")
+_UNREACHABLE = re.compile(r"WARNING: Retrying|Max retries exceeded|NewConnectionError|ConnectTimeout|timed out")
 _CPU = "cpu"
+_ASKING = ("--disable-pip-version-check", "--retries", "1", "--timeout", "10")
+_SINGLY_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,11 @@ def recipe_of(framework: Framework, uri: EcrUri, *, has_gpus: bool) -> Recipe:
     )
 
 
-def make(recipe: Recipe, environments: Environments, python: Path, place: Path, progress: Progress) -> None:
+def make(recipe: Recipe, environments: Environments, python: Path, place: Path, story: Story) -> None:
     """Fill `place` as the recipe says. Raises `ApiError` with what pip said last."""
     began = time.monotonic()
-    progress(f"making the environment of {recipe.image}: it is made once, and used offline afterwards")
-    environments.make(place, python, progress)
+    story.say(f"making the environment of {recipe.image}: it is made once, and used offline afterwards")
+    environments.make(place, python)
     what = contents()[recipe.framework]
     chosen: dict[str, str] = {}
     notes: list[str] = []
@@ -107,8 +110,8 @@ def make(recipe: Recipe, environments: Environments, python: Path, place: Path, 
         package = name if recipe.gpu else for_cpu
         package, version = _choose(environments, place, package, name, recipe.versions.get(name, ""), gpu=recipe.gpu)
         chosen[package] = version
-        progress(f"{package} {version} stands for {name} {recipe.versions.get(name, 'of the newest version')}")
-    _install(environments, place, what, chosen, notes, progress)
+        story.say(f"{package} {version} stands for {name} {recipe.versions.get(name, 'of the newest version')}")
+    _install(environments, place, what, chosen, notes, story)
     site = _site_packages(place)
     packages = {dist.name: dist.version for dist in importlib.metadata.distributions(path=[str(site)])}
     made = Made(
@@ -121,7 +124,7 @@ def make(recipe: Recipe, environments: Environments, python: Path, place: Path, 
         seconds=round(time.monotonic() - began, 1),
     )
     (place / _MADE).write_text(json.dumps(asdict(made), indent=1), encoding="utf-8")
-    progress(f"made in {made.seconds:.0f} s: {made.versions}, {made.size_in_bytes / (1 << 20):.0f} MiB")
+    story.say(f"made in {made.seconds:.0f} s: {made.versions}, {made.size_in_bytes / (1 << 20):.0f} MiB")
 
 
 def read_made(place: Path) -> Made | None:
@@ -174,11 +177,11 @@ def _for_cpu(available: Sequence[str]) -> Sequence[str]:
 
 def _available(environments: Environments, place: Path, package: str, *, required: bool) -> Sequence[str]:
     """All versions that the index has as wheels for this Python, newest first."""
-    result = environments.pip(place, ["index", "versions", package, *_WHEELS, "--disable-pip-version-check"])
+    result = environments.pip(place, ["index", "versions", package, *_WHEELS, *_ASKING])
     for line in result.lines:
         if match := _AVAILABLE.match(line):
             return [version.strip() for version in match["versions"].split(",")]
-    if required:
+    if required or _UNREACHABLE.search(result.words):  # then the next package would only wait as long
         raise ApiError(
             "ValidationException",
             f"The image cannot be prepared: no package index that pip is set to has {package}, or none can be reached: "
@@ -194,7 +197,7 @@ def _install(  # noqa: PLR0917
     what: Contents,
     chosen: Mapping[str, str],
     notes: list[str],
-    progress: Progress,
+    story: Story,
 ) -> None:
     """Install all packages in one resolution; else one by one, and what cannot be is left out and told."""
     first = next(iter(chosen.values()))
@@ -212,17 +215,19 @@ def _install(  # noqa: PLR0917
     options = ["--constraint", str(place / _CONSTRAINTS), *_WHEELS, *pinned]
     while True:
         try:
-            environments.install(place, [*options, *packages], progress)
+            environments.install(place, [*options, *packages], story, asked=len(pinned) + len(packages))
         except ApiError as error:
+            if _UNREACHABLE.search(error.message):
+                raise
             missing = _NOT_FOUND.search(error.message)
             if missing is not None and missing["name"] in packages:
                 packages.remove(missing["name"])
                 notes.append(f"{missing['name']} is left out: the index has no wheel of it for this Python")
-                progress(notes[-1])
+                story.say(notes[-1])
                 continue
             if _UNRESOLVED.search(error.message) is None:
                 raise
-            _install_singly(environments, place, options, packages, notes, progress)
+            _install_singly(environments, place, options, packages, notes, story)
         return
 
 
@@ -232,19 +237,26 @@ def _install_singly(  # noqa: PLR0917
     options: Sequence[str],
     packages: Sequence[str],
     notes: list[str],
-    progress: Progress,
+    story: Story,
 ) -> None:
-    """Install the framework, and then one by one what goes with it."""
-    progress("not all of it goes together here: what AWS documents beside the framework is installed one by one")
-    environments.install(place, options, progress)
-    for name in packages:
+    """Install the framework, and then one by one what goes with it, as long as that takes no longer than a while."""
+    story.say("not all of it goes together here: what AWS documents beside the framework is installed one by one")
+    environments.install(place, options, story)
+    until = time.monotonic() + _SINGLY_SECONDS
+    for count, name in enumerate(packages):
+        if time.monotonic() > until:
+            left = ", ".join(packages[count:])
+            notes.append(f"{left} are left out: to install one by one took over {_SINGLY_SECONDS / 60:.0f} minutes")
+            story.say(notes[-1])
+            return
+        story.do(f"installing {name} ({count + 1} of {len(packages)})")
         try:
-            environments.install(place, [*options, name], progress)
+            environments.install(place, [*options, name], story)
         except ApiError as refused:
-            if _UNRESOLVED.search(refused.message) is None:
+            if _UNRESOLVED.search(refused.message) is None or _UNREACHABLE.search(refused.message):
                 raise
             notes.append(f"{name} is left out: the index has no wheels of it and its needs that go with the framework")
-            progress(notes[-1])
+            story.say(notes[-1])
 
 
 def _differences(recipe: Recipe, what: Contents, chosen: Mapping[str, str]) -> Iterable[str]:

@@ -24,10 +24,11 @@ from typing import Any
 
 from trainworks.spec.framework_images import EcrUri, Framework, framework_of, parse_ecr_uri
 from trainworks.spec.runtime_image import layer_of_manifest
-from trainworks.twin.compute.builder import Builder, Progress
+from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.environments import Environments, environment_in, name_of
 from trainworks.twin.compute.frameworks import make, read_made, recipe_of
 from trainworks.twin.compute.making import Makings, OnEnd
+from trainworks.twin.compute.story import Story
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, Ended, ImageBeingMadeError, Runtime
 
 _PYTHON_IMAGE = re.compile(
@@ -99,13 +100,15 @@ class Images:
         """See `ports.ImageResolver`; pulled with the permissions of `caller`."""
         uri = parse_ecr_uri(image_uri)
         if uri is not None and uri.account == caller.account_id:
-            return self._own(image_uri, uri, caller, waiter)
+            own = self._own(image_uri, uri, caller, waiter)
+            return replace(own, made=self._makings.told(waiter))
         framework = None if uri is None else framework_of(uri)
         if uri is None or framework is None:
             return self._interpreter(image_uri)
         if self._frameworks != "made":
             return self._in_use_framework(image_uri, framework)
-        return self._framework(image_uri, uri, framework, waiter)
+        runtime = self._framework(image_uri, uri, framework, waiter)
+        return replace(runtime, made=self._makings.told(waiter))
 
     def make(self, image_uri: str, caller: Caller, waiter: str) -> dict[str, Any]:
         """Begin to make the environment of an image, or say how far it is; for those who want it before a job does."""
@@ -113,8 +116,8 @@ class Images:
         try:
             runtime = self.resolve(image_uri, caller, waiter)
         except ImageBeingMadeError as making:
-            return {"ready": False, "lines": list(making.lines)}
-        return {"ready": True, "lines": runtime.note.splitlines()}
+            return {"ready": False, "lines": list(making.lines), "state": making.state}
+        return {"ready": True, "lines": runtime.note.splitlines(), "said": list(runtime.made)}
 
     def _layer(self, image_uri: str, uri: EcrUri, caller: Caller) -> str:
         """The digest of a runtime image's layer."""
@@ -135,10 +138,10 @@ class Images:
     def _own(self, image_uri: str, uri: EcrUri, caller: Caller, waiter: str) -> Runtime:
         layer = self._layer(image_uri, uri, caller)
 
-        def build(place: Path, progress: Progress) -> None:
-            progress(f"making the environment of {image_uri}: it is made once, and used offline afterwards")
+        def build(place: Path, story: Story) -> None:
+            story.say(f"making the environment of {image_uri}: it is made once, and used offline afterwards")
             fetch = lambda: self._control_plane.ecr_layer(caller, image_uri, layer)  # noqa: E731
-            self.environments.build(layer, fetch, place, progress)
+            self.environments.build(layer, fetch, place, story)
 
         environment = environment_in(self._makings.ready(name_of(layer), build, waiter))
         folders = [str(environment.python.parent), str(environment.root)]
@@ -155,8 +158,8 @@ class Images:
     def _framework(self, image_uri: str, uri: EcrUri, framework: Framework, waiter: str) -> Runtime:
         recipe = recipe_of(framework, uri, has_gpus=self._has_gpus)
 
-        def build(place: Path, progress: Progress) -> None:
-            make(recipe, self.environments, self._python, place, progress)
+        def build(place: Path, story: Story) -> None:
+            make(recipe, self.environments, self._python, place, story)
 
         try:
             place = self._makings.ready(recipe.name, build, waiter)

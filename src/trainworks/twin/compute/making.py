@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from trainworks.twin.compute.builder import Progress
 from trainworks.twin.compute.environments import Environments
+from trainworks.twin.compute.story import Story
 from trainworks.twin.ports import ApiError, ImageBeingMadeError
 
-_MOST_LINES = 2_000
 _MOST_FAILED = 100
 _log = logging.getLogger(__name__)
 
-Build = Callable[[Path, Progress], None]
+Build = Callable[[Path, Story], None]
 OnEnd = Callable[[Collection[str]], None]
 """Called with those who waited, when an environment is whole or could not be made."""
 
@@ -32,7 +30,7 @@ class _Making:
     """One environment from the first who asked until it is whole, or until all who waited know why it is not."""
 
     def __init__(self) -> None:
-        self.lines: deque[str] = deque(maxlen=_MOST_LINES)
+        self.story = Story()
         self.waiters: set[str] = set()
         self.has_ended = threading.Event()
         self.error: ApiError | None = None
@@ -46,6 +44,7 @@ class Makings:
         self._lock = threading.Lock()
         self._makings: dict[str, _Making] = {}
         self._on_end: list[OnEnd] = []
+        self._left_to_tell: dict[str, tuple[str, ...]] = {}
 
     def on_end(self, told: OnEnd) -> None:
         """Tell `told` whenever a making has ended."""
@@ -68,7 +67,15 @@ class Makings:
                 making.waiters.discard(waiter)
                 raise making.error
             making.waiters.add(waiter)
-        raise ImageBeingMadeError(tuple(making.lines), making.has_ended.is_set)
+        raise ImageBeingMadeError(tuple(making.story.lines), making.story.state, making.has_ended.is_set)
+
+    def told(self, waiter: str) -> tuple[str, ...]:
+        """All that the making said for which `waiter` waited, once; nothing for those who did not wait."""
+        with self._lock:
+            for making in self._makings.values():  # whole already, though its thread has not come to say so
+                if making.error is None and waiter in making.waiters:
+                    return tuple(making.story.lines)
+            return self._left_to_tell.pop(waiter, ())
 
     def _start(self, name: str, build: Build) -> _Making:
         failed = [each for each, making in self._makings.items() if making.error is not None]
@@ -81,7 +88,7 @@ class Makings:
     def _make(self, name: str, build: Build, making: _Making) -> None:
         error: ApiError | None = None
         try:
-            self._environments.whole(name, lambda place: build(place, making.lines.append))
+            self._environments.whole(name, lambda place: build(place, making.story))
         except ApiError as refused:
             error = refused
         except Exception as fault:  # noqa: BLE001 - recorded with its traceback, and fails those who wait
@@ -93,5 +100,8 @@ class Makings:
             waiters = tuple(making.waiters)
             if error is None:
                 self._makings.pop(name, None)
+                # Jobs that were stopped meanwhile never ask.
+                kept = list(self._left_to_tell.items())[-_MOST_FAILED:]
+                self._left_to_tell = dict(kept) | dict.fromkeys(waiters, tuple(making.story.lines))
         for told in self._on_end:
             told(waiters)

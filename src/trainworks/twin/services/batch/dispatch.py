@@ -18,7 +18,7 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
-from trainworks.twin.ports import Compute, ImageBeingMadeError, TaskSpec
+from trainworks.twin.ports import IMAGE_BEING_MADE, Compute, ImageBeingMadeError, TaskSpec
 from trainworks.twin.services.background import Background
 from trainworks.twin.services.batch.arns import job_arn
 from trainworks.twin.services.batch.attempts import NOT_STARTED_REASON, end_attempt
@@ -42,7 +42,6 @@ TOO_BIG = (
     "can be met by the CE(s) attached to the job queue."
 )
 ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
-IMAGE_BEING_MADE = "The image is being made"
 """Of the twin alone: AWS pulls images, and says nothing of that before a job is STARTING."""
 _BLOCKED_EVENT = ("aws.batch", "Batch Job Queue Blocked")
 _CHUNK = 2_000

@@ -77,7 +77,7 @@ def _failure_file(ml_root: Path) -> str:
 
 def _script_error(job: TrainingJob, log: Path, task: Task) -> str:
     """The end of the log as the framework images report it: the last traceback, or the last lines."""
-    tail = log_tail(log)
+    tail = log_tail(log, own_bytes(log))
     if not tail:
         return ""
     program = job.request.get("HyperParameters", {}).get("sagemaker_program", "").strip('"')
@@ -95,15 +95,32 @@ def _error_message(tail: str, room: int) -> str:
     return text if len(text) <= room else f"... {text[-room + 4 :]}"
 
 
-def log_tail(log: Path) -> str:
-    """The last 64 KiB of a log file as text; empty where there is none."""
+def log_tail(log: Path, after: int = 0) -> str:
+    """The last 64 KiB of a log file as text, of what comes after so many bytes; empty where there is none."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            file.seek(max(after, file.tell() - _TAIL_BYTES))
             return file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
+
+
+def keep_own_bytes(log: Path) -> None:
+    """Remember that all that a log has so far is the platform's, and no output of the job. Raises `OSError`."""
+    _own_bytes_file(log).write_text(str(log.stat().st_size))
+
+
+def own_bytes(log: Path) -> int:
+    """How many bytes at the head of a log are the platform's."""
+    try:
+        return int(_own_bytes_file(log).read_text())
+    except (FileNotFoundError, ValueError):  # a log without a head, or a crash while this was written
+        return 0
+
+
+def _own_bytes_file(log: Path) -> Path:
+    return log.with_suffix(".own-bytes")
 
 
 def _cut(reason: str) -> str:

@@ -26,7 +26,7 @@ from trainworks.twin.ports import (
 from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync
 from trainworks.twin.services.sagemaker.container import command, write_contract
 from trainworks.twin.services.sagemaker.environment import ScriptMode, container_environment, script_mode
-from trainworks.twin.services.sagemaker.failures import client_error, disk_failure
+from trainworks.twin.services.sagemaker.failures import client_error, disk_failure, keep_own_bytes
 from trainworks.twin.services.sagemaker.folders import JobFolder, job_folder
 from trainworks.twin.services.sagemaker.inputs import stage_inputs
 from trainworks.twin.services.sagemaker.records import TrainingJob
@@ -100,7 +100,9 @@ class Preparer:
         image = job.request["AlgorithmSpecification"]["TrainingImage"]
         log = folder.log(job.attempt, job.hosts[0])
         try:
-            return self.images.resolve(image, job.role, job.job_id)
+            runtime = self.images.resolve(image, job.role, job.job_id)
+            _add_lines(log, runtime.made)
+            return runtime
         except ImageBeingMadeError as error:
             _add_lines(log, error.lines)
             raise
@@ -159,6 +161,7 @@ def _add_lines(log: Path, lines: Sequence[str]) -> None:
         have = set(log.read_text(encoding="utf-8").splitlines()) if log.exists() else set()
         with log.open("a", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines if line not in have)
+        keep_own_bytes(log)
     except OSError as error:
         raise disk_failure("The job's log cannot be written", error) from error
 

@@ -17,7 +17,7 @@ from sqlite3 import Connection
 from trainworks.spec.training_job import SecondaryStatus
 from trainworks.twin.in_hand import InHand
 from trainworks.twin.job_files import remove_tree
-from trainworks.twin.ports import Compute, ImageBeingMadeError, ObjectStore, TaskEvent
+from trainworks.twin.ports import IMAGE_BEING_MADE, Compute, ImageBeingMadeError, ObjectStore, TaskEvent
 from trainworks.twin.services.logship import LogShipper, LogSource
 from trainworks.twin.services.sagemaker import decide as steps
 from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync, CheckpointSyncs
@@ -38,8 +38,8 @@ _METRICS_POLL_SECONDS = 0.02
 MOST_DEATHS_OF_A_STEP = 10
 """More than elsewhere: a step may move data for minutes, and be in hand when the server is killed for other reasons."""
 _MOST_FAULTS = 3
-_IMAGE_POLL_SECONDS = 2.0
-_LONGEST_MESSAGE = 400
+_IMAGE_POLL_SECONDS = 3.0
+_LONGEST_MESSAGE = 120
 _MOVES_DATA = (steps.Prepare, steps.SaveCheckpoints, steps.Restart, steps.Upload, steps.CleanUp)
 
 
@@ -170,9 +170,10 @@ class Worker:
             self.wake(waiter)
 
     def _tell_of_image(self, job: TrainingJob, making: ImageBeingMadeError) -> None:
-        """What the making of its image says: the last line in the job's status, all of it in its log."""
-        last = f": {making.lines[-1]}" if making.lines else ""
-        message = f"The training image is being made, which is done once{last}"[:_LONGEST_MESSAGE]
+        """What the making of its image does now, in the job's status; what it has said is in its log."""
+        message = f"{IMAGE_BEING_MADE}, once: {making.state}"
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[: _LONGEST_MESSAGE - 3]}..."
         with self._jobs.database.transaction() as tx:
             current = self._jobs.by_id(tx, job.job_id)
             if current is not None and current.secondary_status is _S.STARTING and current.ending is None:
