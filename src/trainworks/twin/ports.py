@@ -234,6 +234,7 @@ class TaskSpec:
     `argv[0]` is an absolute path on the host. `ml_root` is bound at `/opt/ml`. `log_path` gets stdout and stderr,
     appended as written. All tasks of a `gang_id` start together, each on an instance of its own, or not at all.
     `hostname` is its name in the instance's own UTS namespace; the names of its gang resolve to loopback addresses.
+    `python` is the interpreter of its image, on top of which it gets an environment of its own to install into.
     """
 
     task_id: str
@@ -255,6 +256,7 @@ class TaskSpec:
     gang_size: int = 1
     gang_index: int = 0
     hostname: str = "localhost"
+    python: Path | None = None
     priority: int = 0
 
 

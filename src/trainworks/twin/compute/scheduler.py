@@ -266,6 +266,7 @@ def _row(task: TaskSpec, hosts: tuple[tuple[str, str], ...]) -> dict[str, Any]:
         log_path=str(task.log_path),
         cwd=task.cwd,
         ml_root=None if task.ml_root is None else str(task.ml_root),
+        python=None if task.python is None else str(task.python),
         mounts=tuple(TaskMount(str(each.source), each.target, each.read_only, each.overlay) for each in task.mounts),
         writable=tuple(str(path) for path in task.writable),
         vcpus=task.vcpus,

@@ -40,6 +40,7 @@ class Task:
     stop_grace_seconds: float = 120.0
     hostname: str = "localhost"
     hosts: tuple[tuple[str, str], ...] = ()
+    python: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
         return {**vars(self), "mounts": [vars(mount) for mount in self.mounts]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from trainworks.twin.compute.agent.task import Task, TaskMount
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.copies import copy_tree, empty_folder
 from trainworks.twin.compute.sandbox.interpreters import prefixes_of
+from trainworks.twin.compute.sandbox.packages import FOLDER, KeptPackages
 from trainworks.twin.compute.sandbox.shared_memory import SharedMemory
 from trainworks.twin.compute.sandbox.view import ML_ROOT, Tree, View
 from trainworks.twin.job_files import remove_tree
@@ -55,18 +56,21 @@ class NamespaceView:
         # These folders are hidden from the base view, and taken hold of in the host's.
         linux.setns(self._host, linux.CLONE_NEWNS)
         self._tmp = os.open(tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._packages = KeptPackages(tmp / FOLDER, Path("/tmp", FOLDER))  # noqa: S108 - the task's own
         self._shared_memory = SharedMemory(view.shared_memory, view.message_queues)
         self._scratch = scratch
         self._kept = frozenset(_folders_below(tmp))
         self._overlays = 0
         self._host_name = ""
-        self._prefixes: dict[str, list[str]] = {}
+        self._prefixes_of_programs: dict[str, list[str]] = {}
 
     def enter(self, task: Task) -> Launch:
         log_fd = open_log(task.log_path)
         trees: list[Tree] = []
         try:
             self._shared_memory.limit(task.memory_bytes)
+            env = {**_BASICS, **task.env}
+            launch = _launch(task, env, log_fd, self._packages)
             trees = self._collect(task)
             linux.setns(self._base, linux.CLONE_NEWNS)
             if trees:
@@ -83,14 +87,15 @@ class NamespaceView:
         finally:
             for tree in trees:
                 os.close(tree.fd)
-        return Launch(task.argv, {**_BASICS, **task.env}, log_fd)
+        return launch
 
     def leave(self) -> bool:
         linux.setns(self._host, linux.CLONE_NEWNS)
         for number in range(self._overlays):
             remove_tree(self._scratch / f"overlay-{number}")
         self._overlays = 0
-        return empty_folder(self._tmp, self._kept) and self._shared_memory.clear()
+        kept = self._kept | {FOLDER} if self._packages.is_unchanged() else self._kept
+        return empty_folder(self._tmp, kept) and self._shared_memory.clear()
 
     def shared_bytes(self) -> int:
         return self._shared_memory.used_bytes()
@@ -98,7 +103,7 @@ class NamespaceView:
     def _collect(self, task: Task) -> list[Tree]:
         """Detached mounts of everything that the task is to see, taken in the host's view."""
         wanted: list[tuple[Callable[[], int], str, bool]] = []
-        for prefix in self._prefixes_of(task.argv[0]):
+        for prefix in self._prefixes(task):
             wanted.append((lambda path=prefix: _read_only_tree(path), prefix, True))  # type: ignore[misc]
         if task.ml_root is not None:
             wanted.append((lambda: linux.open_tree(task.ml_root or ""), ML_ROOT, True))
@@ -118,11 +123,15 @@ class NamespaceView:
             raise
         return trees
 
+    def _prefixes(self, task: Task) -> list[str]:
+        programs = (task.argv[0],) if task.python is None else (task.argv[0], task.python)
+        return list(dict.fromkeys(prefix for program in programs for prefix in self._prefixes_of(program)))
+
     def _prefixes_of(self, executable: str) -> list[str]:
-        if executable not in self._prefixes:
+        if executable not in self._prefixes_of_programs:
             hidden = (*self._view.masks, "/tmp", "/var/tmp", "/run")  # noqa: S108
-            self._prefixes[executable] = prefixes_of(Path(executable), hidden, self._view.visible)
-        return self._prefixes[executable]
+            self._prefixes_of_programs[executable] = prefixes_of(Path(executable), hidden, self._view.visible)
+        return self._prefixes_of_programs[executable]
 
     def _tree_of(self, mount: TaskMount) -> int:
         if mount.overlay:
@@ -156,6 +165,7 @@ class PlainView:
     def __init__(self, tmp: Path) -> None:
         self._tmp_path = tmp
         self._tmp = os.open(tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._packages = KeptPackages(tmp / FOLDER, tmp / FOLDER)
 
     def enter(self, task: Task) -> Launch:
         for mount in task.mounts:
@@ -163,18 +173,21 @@ class PlainView:
         log_fd = open_log(task.log_path)
         try:
             os.chdir(_rewritten(task, task.cwd))
+            launch = _launch(task, self._env(task), log_fd, self._packages)
         except OSError:
             os.close(log_fd)
             raise
+        return replace(launch, argv=tuple(_rewritten(task, argument) for argument in launch.argv))
+
+    def _env(self, task: Task) -> dict[str, str]:
         basics = {**_BASICS, "HOME": str(self._tmp_path), "TMPDIR": str(self._tmp_path)}
         if task.ml_root is not None:
             basics["SAGEMAKER_BASE_DIR"] = task.ml_root
-        env = {**basics, **{name: _rewritten(task, value) for name, value in task.env.items()}}
-        return Launch(tuple(_rewritten(task, argument) for argument in task.argv), env, log_fd)
+        return {**basics, **{name: _rewritten(task, value) for name, value in task.env.items()}}
 
     def leave(self) -> bool:
         os.chdir("/")
-        return empty_folder(self._tmp)
+        return empty_folder(self._tmp, frozenset([FOLDER]) if self._packages.is_unchanged() else frozenset())
 
     def shared_bytes(self) -> int:
         return 0
@@ -194,6 +207,14 @@ class PlainView:
             copy_tree(Path(mount.source), target)
         else:
             target.symlink_to(mount.source)
+
+
+def _launch(task: Task, env: dict[str, str], log_fd: int, kept: KeptPackages) -> Launch:
+    """How the task starts, with an environment of its own on top of its image's."""
+    if task.python is None:
+        return Launch(task.argv, env, log_fd)
+    packages = kept.of(Path(task.python))
+    return Launch(packages.argv(task.argv), packages.env(env), log_fd)
 
 
 def mount_overlay(source: Path, folder: Path) -> int:

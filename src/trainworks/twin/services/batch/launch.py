@@ -61,6 +61,7 @@ class Launch:
     cwd: str
     log_caller: Caller | None
     mounts: tuple[Mount, ...]
+    python: Path
     note: str
 
 
@@ -111,6 +112,7 @@ def _make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts
         cwd=runtime.working_dir if runtime.working_dir != "/" else WORKING_FOLDER,
         log_caller=execution_caller,
         mounts=runtime.mounts,
+        python=runtime.python,
         note="" if runtime.root is not None else runtime.note,
     )
 
@@ -129,6 +131,7 @@ def task_of(launch: Launch, job: Job, log_path: Path, array_size: int | None) ->
         log_path=log_path,
         cwd=launch.cwd,
         mounts=launch.mounts,
+        python=launch.python,
         vcpus=launch.spec.vcpus,
         memory_mib=launch.spec.memory_mib,
         gpus=launch.spec.gpus,

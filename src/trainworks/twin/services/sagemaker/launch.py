@@ -2,39 +2,48 @@
 
     python launch.py REQUIREMENTS SCRIPT ARGUMENT...
 
-The packages go into a virtual environment of the job's own, which sees all that the image has. Standard library only:
-the interpreter is the image's. A failed installation is written to /opt/ml/output/failure and ends with exit code 1.
+The packages go into the job's own environment, on top of what the image has. Standard library only: the interpreter is
+the image's. A failed installation is written to /opt/ml/output/failure, with what pip said last, and ends with exit
+code 1.
 """
 
 import os
-import site
 import subprocess
 import sys
-import venv
+from collections import deque
 from pathlib import Path
 
 BASE = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+LAST_LINES = 5
 
 
 def main() -> None:
-    requirements, script, *arguments = sys.argv[1:]
-    python = make_environment(BASE / ".venv")
-    options = ["install", "--no-input", "--disable-pip-version-check", "--requirement", requirements]
-    print(f"Installing {requirements}", flush=True)  # noqa: T201 - this is the job's log
-    done = subprocess.run([python, "-m", "pip", *options], cwd=Path(requirements).parent, check=False)
-    if done.returncode != 0:
-        fail(f"InstallRequirementsError: pip install of {requirements} ended with exit code {done.returncode}")
-    os.execv(python, [python, script, *arguments])  # noqa: S606 - no shell
+    requirements, *script = sys.argv[1:]
+    say(f"Installing {requirements}")
+    exit_code, last = install(requirements)
+    if exit_code != 0:
+        said = "\n".join(last)
+        fail(f"InstallRequirementsError: pip install of {requirements} ended with exit code {exit_code}\n{said}")
+    os.execv(sys.executable, [sys.executable, *script])  # noqa: S606 - no shell
 
 
-def make_environment(folder: Path) -> str:
-    """A virtual environment on top of the interpreter in use, which may itself be one; its interpreter."""
-    venv.EnvBuilder(system_site_packages=True, symlinks=True).create(folder)
-    python = folder / "bin" / "python"
-    below = next(folder.glob("lib/python*/site-packages"))
-    above = [path for path in [*site.getsitepackages(), site.getusersitepackages()] if Path(path).is_dir()]
-    (below / "image.pth").write_text("\n".join(above) + "\n")
-    return str(python)
+def install(requirements: str) -> tuple[int, list[str]]:
+    """pip's exit code, and what it said last; all that it says goes to the log at once."""
+    argv = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    folder = Path(requirements).parent
+    pipe, joined = subprocess.PIPE, subprocess.STDOUT
+    with subprocess.Popen([*argv, "--requirement", requirements], cwd=folder, stdout=pipe, stderr=joined) as pip:
+        for line in pip.stdout or ():
+            text = line.decode(errors="replace").rstrip()
+            say(text)
+            if text.strip():
+                last.append(text)
+    return pip.returncode, list(last)
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - this is the job's log
 
 
 def fail(reason: str) -> None:

@@ -146,6 +146,7 @@ class Preparer:
             gang_size=job.instance_count,
             gang_index=job.hosts.index(host),
             hostname=host,
+            python=runtime.python,
         )
 
 
