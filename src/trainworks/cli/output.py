@@ -20,6 +20,7 @@ import typer
 
 from trainworks.cli.addressed import addressed, use
 from trainworks.errors import CheckError, TrainworksError
+from trainworks.spec.extras import explain_missing
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -136,6 +137,8 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
     """(message, fix, exit code) of an error. botocore is looked at only where something has already imported it."""
     if isinstance(error, TrainworksError):
         return error.message, error.fix, error.exit_code
+    if isinstance(error, ModuleNotFoundError) and (missing := explain_missing(error)) is not None:
+        return *missing, 1
     botocore_exceptions = sys.modules.get("botocore.exceptions")
     if botocore_exceptions is not None:
         if isinstance(error, botocore_exceptions.ClientError):

@@ -76,6 +76,7 @@ def train(  # noqa: PLR0917
     spec = _training_spec(target, values)
     from trainworks.jobs import open_platform
 
+    _tell_of_code(spec)
     _started(open_platform(environment).train(spec, name), detach, output)
 
 
@@ -116,7 +117,15 @@ def submit(  # noqa: PLR0917
     spec = _batch_spec(target, arguments or [], command, values)
     from trainworks.jobs import open_platform
 
+    _tell_of_code(spec)
     _started(open_platform(environment).submit_batch(spec, name), detach, output)
+
+
+def _tell_of_code(spec: TrainingJobSpec | BatchJobSpec) -> None:
+    from trainworks.jobs.code_notes import code_notes
+
+    for note in code_notes(spec):
+        stderr().print(f"warning: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _given(**options: object) -> dict[str, object]:

@@ -153,7 +153,7 @@ def env(environment_name: EnvironmentOption = "local") -> None:
     environment = load_environment(environment_name)
     if not environment.is_twin:
         profile = {"AWS_PROFILE": environment.aws_profile} if environment.aws_profile else {}
-        _print_exports({**profile, "AWS_DEFAULT_REGION": environment.region}, unset=["AWS_ENDPOINT_URL"])
+        _print_exports({**profile, **_region(environment.region)}, unset=["AWS_ENDPOINT_URL"])
         return
     from trainworks.twin import lifecycle
 
@@ -164,9 +164,14 @@ def env(environment_name: EnvironmentOption = "local") -> None:
         "AWS_ENDPOINT_URL": server.endpoint_url,
         "AWS_ACCESS_KEY_ID": server.credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": server.credentials.secret_access_key,
-        "AWS_DEFAULT_REGION": environment.region,
+        **_region(environment.region),
     }
     _print_exports(values, unset=["AWS_SESSION_TOKEN", "AWS_PROFILE"])
+
+
+def _region(region: str) -> dict[str, str]:
+    """Under both names: boto3 and the AWS CLI read one, other SDKs the other."""
+    return {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}
 
 
 def _print_exports(values: dict[str, str], unset: list[str]) -> None:

@@ -1,8 +1,10 @@
-"""Runs in the container (`python -c`): fetch the code by the job's role, check it, unpack it, become the script."""
+"""Runs in the container (`python -c`): fetch the code by the job's role, check it, unpack it, install its
+requirements.txt where it has one, become the script."""
 
 import hashlib
 import io
 import os
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -26,6 +28,13 @@ def main(bucket: str, key: str, digest: str, script: str, *arguments: str) -> No
             path.write_bytes(content.read())
             path.chmod(member.mode & 0o777)
     os.chdir(folder)
+    if Path("requirements.txt").is_file():
+        pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        done = subprocess.run([*pip, "--requirement", "requirements.txt"], check=False)
+        if done.returncode != 0:
+            sys.exit(
+                f"InstallRequirementsError: pip install of requirements.txt ended with exit code {done.returncode}"
+            )
     os.execv(sys.executable, [sys.executable, "-u", script, *arguments])  # noqa: S606
 
 

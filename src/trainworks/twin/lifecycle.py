@@ -29,6 +29,7 @@ from typing import Any
 import psutil
 
 from trainworks.errors import PortInUseError, TwinError
+from trainworks.spec.extras import require_local
 from trainworks.spec.variables import framework_images_wish, sandbox_wish
 from trainworks.twin.home import DEFAULT_PORT, Home, RootCredentials
 from trainworks.twin.job_files import remove_tree
@@ -75,8 +76,10 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
     """Start the twin and wait until it answers; give the running one when there is one.
 
     `port` 0 takes a free one; without a port it is the one of a twin that crashed here, whose clients still know it, or
-    4577. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines), `ConfigurationError`.
+    4577. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines), `ConfigurationError`;
+    `ModuleNotFoundError` where the extra is not installed.
     """
+    require_local()
     framework_images_wish()
     sandbox_wish()  # a mistyped wish is refused here, and not in the log of a server that ends
     deadline = time.monotonic() + timeout_seconds

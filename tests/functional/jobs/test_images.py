@@ -48,7 +48,7 @@ def test_a_training_job_runs_the_images_own_entry_point(platform: Platform, fold
 
 def test_a_batch_job_runs_a_command_of_the_image(platform: Platform, folder: Path) -> None:
     built = build_image(platform, folder)
-    command = ["python", "-c", "import sys; print(sys.prefix)"]
+    command = ["python", "-c", "import sys; print(sys.path)"]
     job = platform.submit_batch(batch_job_spec({"image": built.image_uri, "command": command}, Path()))
     assert any("/images/" in line for line in lines_of(job))
 

@@ -26,7 +26,7 @@ from trainworks.twin.control_client import ask
 SCIKIT_LEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:{}-cpu-py3"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 PYTHON = "public.ecr.aws/docker/library/python:3.11"
-TELLS = "import sys, sklearn, pandas; print('runs', sklearn.__version__, sys.prefix, flush=True)"
+TELLS = "import sklearn, pandas; print('runs', sklearn.__version__, sklearn.__file__, flush=True)"
 SLOW = """\
 import os, time, zipfile
 

@@ -130,6 +130,19 @@ def test_the_bootstrap_refuses_other_code_than_was_submitted(tmp_path: Path) -> 
     assert "is not the code that was submitted" in done.stderr
 
 
+def test_the_bootstrap_installs_the_requirements_first(tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "predict.py").write_text("print('ran')")
+    (folder / "requirements.txt").write_text("--no-index\nno-such-package-anywhere\n")
+    source = package_source(folder / "predict.py", folder)
+    done = run_bootstrap(tmp_path, source, source.data)
+    assert done.returncode == 1
+    assert "No matching distribution found for no-such-package-anywhere" in done.stderr
+    assert "InstallRequirementsError: pip install of requirements.txt ended with exit code 1" in done.stderr
+    assert "ran" not in done.stdout
+
+
 class Definitions:
     """The part of Batch that keeps job definitions."""
 

