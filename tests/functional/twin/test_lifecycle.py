@@ -215,6 +215,7 @@ def test_env_lets_any_client_in(own_twin: TestTwin) -> None:
         region_name=exports["AWS_DEFAULT_REGION"],
     )
     assert client.get_caller_identity()["Account"] == "000000000000"
+    assert exports["AWS_REGION"] == exports["AWS_DEFAULT_REGION"]
 
 
 def test_env_of_a_twin_that_does_not_run_says_how_to_start_it(tmp_path: Path) -> None:

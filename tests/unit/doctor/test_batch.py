@@ -129,6 +129,15 @@ def test_why_it_failed(members: dict[str, Any], code: str) -> None:
     assert first(batch_facts(**{f"job_{name}": value for name, value in members.items()}, job_status="FAILED")) == code
 
 
+def test_a_failed_installation_is_no_fault_of_the_program() -> None:
+    said = ("ERROR: No matching distribution found for x", "InstallRequirementsError: pip install of requirements.txt "
+            "ended with exit code 1")  # fmt: skip
+    log = LogFacts("g", "s", seen("g"), seen(said, "logs:GetLogEvents"))
+    found = diagnose_batch_job(batch_facts(job_status="FAILED", job_exit_code=1, log=log), "name")
+    assert codes(found) == ["packages-not-installed"]
+    assert "trainworks image build" in found.findings[0].fix
+
+
 def test_the_last_lines_are_evidence_and_a_stream_that_is_not_there_is_said() -> None:
     there = LogFacts("g", "s", seen("g"), seen(("one", "two"), "logs:GetLogEvents"))
     found = diagnose_batch_job(batch_facts(job_status="FAILED", job_exit_code=1, log=there), "name")

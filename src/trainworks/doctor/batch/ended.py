@@ -25,6 +25,8 @@ class Pattern:
     likelihood: Likelihood = Likelihood.CERTAIN
 
 
+_INSTALLING = re.compile(r"pip install of \S+ ended with exit code \d+")
+"""What the bootstrap of `trainworks batch submit` says last."""
 _PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         "cancelled-by-time-limit",
@@ -131,6 +133,10 @@ def _cause(facts: BatchFacts, job: BatchJob, pattern: Pattern | None) -> Finding
         evidence.append(facts.log.last_lines.evidence(tail))
     if pattern is not None:
         return Finding(pattern.code, Outcome.PROBLEM, pattern.what, tuple(evidence), pattern.fix, pattern.likelihood)
+    if job.exit_code and (said := _INSTALLING.search(tail)):
+        fix = "correct requirements.txt, or build an image with the packages: trainworks image build FOLDER"
+        what = f"the packages of its requirements.txt could not be installed: {said[0]}"
+        return Finding("packages-not-installed", Outcome.PROBLEM, what, tuple(evidence), fix)
     return _by_exit_code(job, tuple(evidence))
 
 
