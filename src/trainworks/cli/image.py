@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from trainworks.cli.addressed import addressed
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, table
@@ -93,12 +93,15 @@ def resolve_any(image: str, resolve: Callable[[str, str, str], str]) -> str:
 
 @image_app.command("list")
 def list_(environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
-    """List the images of the platform's repository, newest first."""
+    """List the images of the platform's repository, newest first, and on the twin the framework images made so far."""
+    from trainworks.cli.made_images import made_images
     from trainworks.jobs.image import list_images
     from trainworks.jobs.platform import Platform
     from trainworks.spec.environment import load_environment
 
-    found = list_images(Platform(load_environment(environment)))
+    platform = Platform(load_environment(environment))
+    found = list_images(platform)
+    made = made_images() if platform.environment.is_twin else []
 
     def render() -> RenderableType:
         rows = [
@@ -110,8 +113,11 @@ def list_(environment: EnvironmentOption = "local", output: OutputOption = Outpu
             )
             for each in found
         ]
-        if not rows:
-            return addressed("no images: trainworks image build FOLDER")
-        return table(("image", "digest", "pushed", "size"), rows)
+        pushed = table(("image", "digest", "pushed", "size"), rows)
+        if made:
+            shown = table(("framework image made here", "versions", "size", "last used"), [each.row for each in made])
+            return Group(pushed, shown) if rows else shown
+        return pushed if rows else addressed("no images: trainworks image build FOLDER")
 
-    emit(output, [asdict(each) for each in found], render)
+    pushed_records = [{"kind": "pushed", **asdict(each)} for each in found]
+    emit(output, [*pushed_records, *({"kind": "made", **asdict(each)} for each in made)], render)

@@ -50,11 +50,17 @@ def jobs(
 def describe(name: _Name, environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
     """Show one job: status, times, what spot saved, artefacts, metrics, its way through the statuses."""
     from trainworks.cli.job_cost import cost_facts
+    from trainworks.cli.made_images import made_images
     from trainworks.jobs import open_platform
 
     platform = open_platform(environment)
     job = platform.job(name)
-    described = job.facts() | cost_facts(job, platform, output)
+    described = job.facts()
+    if platform.environment.is_twin and (image_uri := described.get("image")):
+        for made in made_images(str(image_uri)):
+            shown = ", ".join(made.row[:3]) + f", last used {made.row[3]}"
+            described |= {"image_environment": shown if output is Output.TEXT else asdict(made)}
+    described |= cost_facts(job, platform, output)
     emit(output, described, lambda: _facts_of(described))
 
 

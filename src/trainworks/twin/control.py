@@ -17,7 +17,9 @@ says how long what has ended is kept from now on, with `{}` asks. Both need `tra
 
 `POST /_trainworks/image` with `{"image_uri": "..."}` makes the environment of an image, and answers at once how far
 that is: `{"ready": false, "lines": ["collected torch 2.6.0", ...], "state": "installing 28 packages"}`. It needs
-`trainworks:MakeImage`.
+`trainworks:MakeImage`, as does `POST /_trainworks/images` with `{}` or `{"image_uri": "..."}`, which answers which
+environments of framework images there are: `{"images": [{"name": ..., "versions": ..., "size_in_bytes": ...,
+"last_used_at": ...}]}`.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ PRUNE_PATH = "/_trainworks/prune"
 RETENTION_PATH = "/_trainworks/retention"
 DEFAULT_NOTICE_SECONDS = 120.0
 IMAGE_PATH = "/_trainworks/image"
+IMAGES_PATH = "/_trainworks/images"
 _IMAGE_ACTION = "trainworks:MakeImage"
 _PRUNE_ACTION = "trainworks:Prune"
 _LONGEST_AGE_SECONDS = 1e10
@@ -48,6 +51,8 @@ Locator = Callable[[str, Caller], Sequence[str]]
 
 MakeImage = Callable[[str, Caller, str], dict[str, Any]]
 """Makes the environment of an image for a caller and a waiter: `ready`, and the `lines` so far."""
+MadeImages = Callable[[str], Sequence[Mapping[str, Any]]]
+"""The environments of framework images, or that one which stands for an image."""
 
 
 class Control:
@@ -59,8 +64,11 @@ class Control:
         compute: Compute,
         locators: Mapping[str, Locator],
         retention: Retention,
+        *,
         make_image: MakeImage,
+        made_images: MadeImages,
     ) -> None:
+        self._made_images = made_images
         self._make_image = make_image
         self._retention = retention
         self._control_plane = control_plane
@@ -80,7 +88,7 @@ class Control:
         try:
             operations = {
                 INTERRUPT_PATH: self._interrupt, PRUNE_PATH: self._prune, RETENTION_PATH: self._keep,
-                IMAGE_PATH: self._image,
+                IMAGE_PATH: self._image, IMAGES_PATH: self._images,
             }  # fmt: skip
             operation = operations.get(path) if method == "POST" else None
             if operation is None:
@@ -123,6 +131,14 @@ class Control:
         if not isinstance(image_uri, str) or not isinstance(waiter, str):
             raise ApiError("ValidationException", "image_uri is the URI of an image, waiter a name of who asks")
         return self._make_image(image_uri, caller, f"control-{waiter}")
+
+    def _images(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        self._control_plane.authorize(caller, _IMAGE_ACTION, "*")
+        _check_members(request, {"image_uri"})
+        image_uri = request.get("image_uri", "")
+        if not isinstance(image_uri, str):
+            raise ApiError("ValidationException", "image_uri is the URI of an image")
+        return {"images": list(self._made_images(image_uri))}
 
     def _keep(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         self._control_plane.authorize(caller, _PRUNE_ACTION, "*")

@@ -195,7 +195,7 @@ def build(home: Home, port: int) -> Twin:
     emulator.register_resource_types_later(lambda: recorded(database, types))
     retention = Retention(home.retention_file, {"training_jobs": sagemaker, "batch_jobs": batch, "images": images})
     locators = {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}
-    control = Control(control_plane, compute, locators, retention, images.make)
+    control = Control(control_plane, compute, locators, retention, make_image=images.make, made_images=images.made)
     return Twin(
         home,
         database,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trainworks.jobs import Platform
+from trainworks.spec.framework_images import framework_of, parse_ecr_uri, resolve_image
 from trainworks.testing import TestTwin
+from trainworks.twin.compute.frameworks import Made, recipe_of
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 SLOW = "import time\nprint('first line', flush=True)\ntime.sleep({seconds})\nprint('last line', flush=True)\n"
@@ -192,3 +196,30 @@ def test_what_to_do_names_the_environment(environment: dict[str, str], tmp_path:
         timeout=60,
     )
     assert "fix: trainworks up --env one\n" in done.stdout, done.stderr
+
+
+def test_made_framework_images_are_listed_and_told_of_a_job(
+    run: Run, script: Any, twin: TestTwin, platform: Platform
+) -> None:
+    image = resolve_image("scikit-learn", platform.outputs.region, "ml.m5.large")
+    uri = parse_ecr_uri(image)
+    assert uri is not None
+    framework = framework_of(uri)
+    assert framework is not None
+    recipe = recipe_of(framework, uri, has_gpus=False)
+    place = twin.home.images_dir / recipe.name
+    place.mkdir()
+    try:
+        made = Made(recipe.image, "3.11.0", {"scikit-learn": "1.4.2"}, ("scikit-learn",), (), 5 << 20, 1.0)
+        (place / "made.json").write_text(json.dumps(asdict(made)))
+        (place / "ready").touch()
+        listed = {each.get("name"): each for each in json.loads(run("image", "list", "--output", "json").stdout)}
+        assert listed[recipe.name]["versions"] == "scikit-learn 1.4.2"
+        assert "scikit-learn 1.4.2" in run("image", "list").stdout
+        done = run("train", script("print(1)\n"), "--image", "scikit-learn", "--output", "json")
+        name = json.loads(done.stdout)["name"]
+        assert f"{recipe.name}, scikit-learn 1.4.2, 5 MiB" in run("describe", name).stdout
+        described = json.loads(run("describe", name, "--output", "json").stdout)
+        assert described["image_environment"]["name"] == recipe.name
+    finally:
+        shutil.rmtree(place)

@@ -166,6 +166,10 @@ def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin,
     assert ended(other) == "Completed"
     assert any("the twin's own stands for it" in each for each in other.log())
     [place] = [each.parent for each in twin_of_index.home.images_dir.glob("*/ready")]
+    [made] = ask(twin_of_index.server, "images", {})["images"]
+    assert made["name"] == place.name and made["versions"] == "scikit-learn 1.4.2" and made["size_in_bytes"] > 0
+    assert ask(twin_of_index.server, "images", {"image_uri": SCIKIT_LEARN.format("1.4-2")})["images"] == [made]
+    assert ask(twin_of_index.server, "images", {"image_uri": XGBOOST})["images"] == []
     assert prune(twin_of_index)["counts"]["images"] == 0  # used a moment ago
     os.utime(place / "ready", (0, 0))
     assert prune(twin_of_index)["counts"]["images"] == 1

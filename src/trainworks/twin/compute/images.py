@@ -119,6 +119,28 @@ class Images:
             return {"ready": False, "lines": list(making.lines), "state": making.state}
         return {"ready": True, "lines": runtime.note.splitlines(), "said": list(runtime.made)}
 
+    def made(self, image_uri: str) -> Sequence[Mapping[str, Any]]:
+        """The environments of framework images, the last used first; with `image_uri` that one which stands for it."""
+        wanted = ""
+        if image_uri:
+            uri = parse_ecr_uri(image_uri)
+            framework = None if uri is None else framework_of(uri)
+            if uri is None or framework is None:
+                return []
+            wanted = recipe_of(framework, uri, has_gpus=self._has_gpus).name
+        found = []
+        for place in self.environments.made():
+            if wanted in ("", place.name) and (made := read_made(place)) is not None:
+                found.append(
+                    {
+                        "name": place.name,
+                        "versions": made.versions,
+                        "size_in_bytes": made.size_in_bytes,
+                        "last_used_at": self.environments.last_use(place),
+                    }
+                )
+        return sorted(found, key=lambda each: -each["last_used_at"])
+
     def _layer(self, image_uri: str, uri: EcrUri, caller: Caller) -> str:
         """The digest of a runtime image's layer."""
         manifest = self._control_plane.ecr_manifest(caller, image_uri)
