@@ -252,7 +252,7 @@ def _which(patterns: Sequence[str]) -> str:
 RULE = Rule(
     code="TW23",
     severity=Severity.ERROR,
-    title="`*`, whole services, roles passed freely, AWS's own broad policies (error where the account is open or loses data)",
+    title="`*`, whole services, roles passed freely, AWS's broad policies (error: it opens the account or loses data)",
     origin="A notebook with AmazonSageMakerFullAccess passes any role of the account: whoever opens it is that role.",
     find=find,
 )

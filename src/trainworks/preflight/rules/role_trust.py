@@ -63,20 +63,15 @@ def _misspelt(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault
 
 
 def _unbound(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault]:
+    """All services of a role that nothing binds are one fault, in the same words for each role."""
+    unbound: dict[str, None] = {}
     for statement in statements:
         if statement.condition and not isinstance(statement.condition, Mapping):
             continue  # what decides it is known at the deploy alone
         keys = {key for _, key, _ in tests_of(statement.condition or {})}
         for service in service_principals(statement.principal):
             if service in _SENDS_SOURCE and not keys & _SOURCE_KEYS:
-                yield Fault(
-                    role,
-                    f"trusts {service} without a condition on the account: that the role is passed by iam:PassRole "
-                    "in this account alone is all that keeps another account's resource from it",
-                    service,
-                    'add the condition {"StringEquals": {"aws:SourceAccount": "<this account>"}}',
-                    Severity.WARNING,
-                )
+                unbound[service] = None
             elif service in _SENDS_NO_SOURCE and keys & _SOURCE_KEYS:
                 yield Fault(
                     role,
@@ -85,6 +80,15 @@ def _unbound(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault]
                     service,
                     "leave the condition out: a role is passed to this service within the account only",
                 )
+    if unbound:
+        yield Fault(
+            role,
+            "trusts a service without a condition on the account: that the role is passed by iam:PassRole in this "
+            "account alone is all that keeps another account's resource from it",
+            ", ".join(unbound),
+            'add the condition {"StringEquals": {"aws:SourceAccount": "<this account>"}}',
+            Severity.WARNING,
+        )
 
 
 def _wrong_principals(graph: Graph) -> Iterator[Fault]:
