@@ -37,6 +37,7 @@ _PYTHON_IMAGE = re.compile(
 )
 YOUNGEST_SECONDS = 60.0
 """What was used within the last minute stays: the task that wants it may not be queued yet."""
+_LONGEST_WHY = 300
 _MAJOR = re.compile(r"\d+")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -205,7 +206,9 @@ class Images:
             runtime = self._in_use_framework(image_uri, framework)
         except ApiError:
             raise error from None
-        why = error.message.partition("\n")[0]
+        lines = error.message.splitlines()
+        told = [line for line in lines if "ERROR: " in line] or lines  # pip's own words, where there are any
+        why = told[0][:_LONGEST_WHY]
         warning = f"warning: the environment of this image could not be made, so the twin's own stands for it: {why}"
         return replace(runtime, note=f"{runtime.note}\n{warning}")
 

@@ -90,7 +90,10 @@ class PipOutput:
         text = line.strip()
         if _NOISE.match(text):
             return
-        if not (self.last_lines and text.startswith(_RETRYING) and self.last_lines[-1].startswith(_RETRYING)):
+        is_routine = text.startswith("Processing /") or _FETCHED.match(text)
+        if not is_routine and not (
+            self.last_lines and text.startswith(_RETRYING) and self.last_lines[-1].startswith(_RETRYING)
+        ):
             self.last_lines.append(_ADDRESS.sub("<address>", line))
         self._read(text)
 
