@@ -34,7 +34,17 @@ def ask(server: RunningServer, action: str, body: Mapping[str, object]) -> dict[
             answer: dict[str, Any] = json.loads(response.read())
     except urllib.error.HTTPError as error:
         with error:
-            raise TwinError(f"the twin refuses: {error.read().decode(errors='replace')}") from error
+            problem, _, fix = _message_in(error.read().decode(errors="replace")).partition("\nFix: ")
+            raise TwinError(f"the twin refuses: {problem}", fix=fix) from error
     except OSError as error:
         raise TwinError(f"the twin does not answer: {error}", fix="trainworks twin status") from error
     return answer
+
+
+def _message_in(body: str) -> str:
+    """What an error of the json protocol says; all of what is none."""
+    try:
+        said = json.loads(body)["message"]
+    except (ValueError, KeyError, TypeError):
+        return body
+    return str(said)

@@ -18,6 +18,7 @@ import pytest
 
 from tests.functional.sagemaker.test_boto3 import Platform, make_platform
 from tests.unit.twin.services.sagemaker.doubles import archive
+from trainworks.errors import TwinError
 from trainworks.jobs.image import build_image
 from trainworks.spec.framework_contents import contents
 from trainworks.testing import TestTwin
@@ -155,6 +156,11 @@ def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin,
     assert "xgboost" in reason and "trainworks image make" in reason
     assert any("xgboost" in each for each in missing.log())
     assert "WARNING" not in reason and str(index) not in reason
+    with pytest.raises(TwinError, match="no package index that pip is set to has xgboost") as refused:
+        while True:
+            ask(twin_of_index.server, "image", {"image_uri": XGBOOST, "waiter": "somebody"})
+            time.sleep(0.1)
+    assert refused.value.fix.startswith("make it once while there is a network") and "{" not in refused.value.message
     # What the twin itself puts at the head of the log is no part of why a script failed.
     bad = start(platform, "bad", SCIKIT_LEARN.format("1.4-2"), "print('hi', flush=True); raise SystemExit(3)")
     assert ended(bad) == "Failed"
