@@ -53,7 +53,8 @@ def wheel(folder: Path, name: str, version: str, module: str = "") -> None:
     facts = f"{file}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{file}-{version}-py3-none-any.whl", "w") as packed:
         packed.writestr(f"{module or file}.py", f"__version__ = {version!r}\n")
-        packed.writestr(f"{facts}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        # Some distributions write their names with underscores, whatever people ask for.
+        packed.writestr(f"{facts}/METADATA", f"Metadata-Version: 2.1\nName: {file}\nVersion: {version}\n")
         packed.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         packed.writestr(f"{facts}/RECORD", "")
 

@@ -113,7 +113,9 @@ def make(recipe: Recipe, environments: Environments, python: Path, place: Path, 
         story.say(f"{package} {version} stands for {name} {recipe.versions.get(name, 'of the newest version')}")
     _install(environments, place, what, chosen, notes, story)
     site = _site_packages(place)
-    packages = {dist.name: dist.version for dist in importlib.metadata.distributions(path=[str(site)])}
+    packages = {
+        dist.name.replace("_", "-"): dist.version for dist in importlib.metadata.distributions(path=[str(site)])
+    }
     made = Made(
         image=recipe.image,
         python=".".join(str(part) for part in sys.version_info[:3]),

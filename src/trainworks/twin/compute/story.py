@@ -104,10 +104,10 @@ class PipOutput:
             file = _FILE.match(found["file"])
             self._collect(file["name"] if file else found["file"])
             if file:
-                self._story.lines.append(f"collected {file['name']} {file['version']}")
+                self._story.lines.append(f"collected {file['name'].replace('_', '-')} {file['version']}")
         elif (found := _FETCHED.match(text)) and (file := _FILE.match(found["file"])):
             size = f" ({found['size']})" if found["size"] else ""
-            self._story.lines.append(f"collected {file['name']} {file['version']}{size}")
+            self._story.lines.append(f"collected {file['name'].replace('_', '-')} {file['version']}{size}")
         elif found := _STEP.match(text):
             self._story.say(f"{_STEPS[found['step']]} {self._name}".strip())
         elif found := _INSTALLING.match(text):

@@ -38,7 +38,7 @@ def test_a_log_tells_of_each_package_and_a_state_is_short(tmp_path: Path) -> Non
     assert list(story.lines) == [
         "collected pandas 3.1.1 (12.4 MB)",
         "collected torch 2.6.0+cpu",
-        "collected python_dateutil 2.9.0.post0 (92 kB)",
+        "collected python-dateutil 2.9.0.post0 (92 kB)",
         "preparing python-dateutil",
         "installed 3 packages: pandas 3.1.1, torch 2.6.0+cpu, python-dateutil 2.9.0.post0",
     ]
