@@ -171,7 +171,10 @@ def _ended(job: TrainingJob, tasks: Sequence[Task], now: float) -> Action:
         return HeadFor(_S.FAILED, failed)
     if len(ended) < len(tasks):
         return StopTasks() if job.ending is not None and not job.stop_sent else Wait(job.max_wait_until)
-    return SaveCheckpoints(Move(_S.UPLOADING, ended[-1].ended_at or now))
+    at = ended[-1].ended_at or now
+    if job.secondary_status is not _S.TRAINING:  # one ran too long while others of its gang had not begun
+        return Move(_S.STOPPING, at)
+    return SaveCheckpoints(Move(_S.UPLOADING, at))
 
 
 def _lost(job: TrainingJob, task: Task, now: float) -> Action:

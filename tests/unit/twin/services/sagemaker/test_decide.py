@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.unit.twin.services.sagemaker.records import job
 from trainworks.spec.training_job import SecondaryStatus as S
 from trainworks.twin.ports import TaskState
@@ -68,6 +70,18 @@ def test_a_job_beyond_its_run_time_is_not_restarted_when_an_instance_goes() -> N
     ending = job(SPOT, ending=S.MAX_RUNTIME_EXCEEDED, **RUNNING)
     tasks = [task(state=TaskState.EXITED, exit_code=143, reason="timeout"), task("algo-2", TaskState.LOST)]
     assert decide(ending, tasks, 1011.0) == steps.Move(S.STOPPING, 1010.0)
+
+
+@pytest.mark.parametrize("status", [S.STARTING, S.PENDING, S.DOWNLOADING])
+def test_one_ran_too_long_while_others_of_its_gang_had_not_begun(status: S) -> None:
+    ending = job(**{**RUNNING, "secondary_status": status}, ending=S.MAX_RUNTIME_EXCEEDED)
+    other = task("algo-2", TaskState.CANCELLED, placed_at=None, started_at=None, ended_at=1011.0)
+    tasks = [task(state=TaskState.EXITED, exit_code=143, reason="timeout"), other]
+    assert decide(ending, tasks, 1012.0) == steps.Move(S.STOPPING, 1011.0)
+    stopping = job(**{**RUNNING, "secondary_status": S.STOPPING}, ending=S.MAX_RUNTIME_EXCEEDED)
+    action = decide(stopping, tasks, 1012.0)
+    assert isinstance(action, steps.SaveCheckpoints)
+    assert action.then.following is S.MAX_RUNTIME_EXCEEDED
 
 
 def test_the_wait_time_ends_a_job_that_waits() -> None:
