@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import tempfile
 import time
 import zipfile
@@ -29,13 +30,17 @@ XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 PYTHON = "public.ecr.aws/docker/library/python:3.11"
 TELLS = "import sklearn, pandas; print('runs', sklearn.__version__, sklearn.__file__, flush=True)"
 SLOW = """\
-import os, time, zipfile
+import os, socket, time, zipfile
+
+def may_go():
+    with socket.socket() as asked:  # the network is all that a build shares with the test, wherever the clone lies
+        return asked.connect_ex(("127.0.0.1", {port})) == 0
 
 def get_requires_for_build_wheel(config_settings=None):
     return []
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
-    while not os.path.exists({go!r}):
+    while not may_go():
         print("building slowly", flush=True)
         time.sleep(0.1)
     with zipfile.ZipFile(os.path.join(folder, "slow-1.0-py3-none-any.whl"), "w") as wheel:
@@ -187,15 +192,15 @@ def prune(twin: TestTwin) -> dict[str, Any]:
     return ask(twin.server, "prune", {"older_than_seconds": 3600})
 
 
-def slow_image(twin: TestTwin, folder: Path, go: Path) -> str:
-    """A pushed image whose environment is being made until the file `go` is there."""
+def slow_image(twin: TestTwin, folder: Path, port: int) -> str:
+    """A pushed image whose environment is being made until somebody listens at `port`."""
     package = folder / "slow"
     package.mkdir(parents=True)
     (package / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         '[project]\nname = "slow"\nversion = "1.0"\n'
     )
-    (package / "backend.py").write_text(SLOW.format(go=str(go)))
+    (package / "backend.py").write_text(SLOW.format(port=port))
     (folder / "requirements.txt").write_text("--no-index\n./slow\n")
     made = twin.client("ecr").create_repository(repositoryName=folder.name)["repository"]
     outputs = SimpleNamespace(ecr_repository_uri=made["repositoryUri"])
@@ -252,10 +257,9 @@ def status(platform: Platform, job_id: str) -> tuple[str, str]:
 def test_jobs_wait_for_an_image_and_hold_up_no_others(own_twin: TestTwin, tmp_path: Path) -> None:
     platform = make_platform(own_twin)
     allow_pulling(platform)
-    shared = Path(tempfile.mkdtemp(prefix="go-", dir=Path.cwd()))  # seen in the sandbox, where /tmp is another
-    go = shared / "go"
-    try:
-        image = slow_image(own_twin, tmp_path / "slow-image", go)
+    with socket.socket() as go:
+        go.bind(("127.0.0.1", 0))
+        image = slow_image(own_twin, tmp_path / "slow-image", go.getsockname()[1])
         waiting = start(platform, "waiting", image, "import slow; print('ran', slow.VALUE)")
         stopped = start(platform, "stopped", image)
         waiting.until(lambda: "preparing slow" in message(waiting), 60.0)  # which is where it is slow
@@ -275,9 +279,7 @@ def test_jobs_wait_for_an_image_and_hold_up_no_others(own_twin: TestTwin, tmp_pa
         waiting.until(lambda: "preparing slow" in message(waiting), 60.0)
         [place] = [each for each in own_twin.home.images_dir.iterdir() if each.is_dir()]
         assert not (place / "ready").exists()
-        go.touch()
+        go.listen()
         assert ended(waiting) == "Completed"
         assert "ran 42" in waiting.log()
         waiting.until(lambda: status(platform, held)[0] == "SUCCEEDED", 60.0)
-    finally:
-        shutil.rmtree(shared)
