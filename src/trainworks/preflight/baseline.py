@@ -166,7 +166,7 @@ def _entry(table: Any, where: str) -> Entry:
 
 def with_reason(text: str, reason: str) -> str:
     """A baseline file in which each entry that has no reason yet is given this one."""
-    return _EMPTY_REASON.sub(lambda _: f"reason = {json.dumps(reason)}", text)
+    return _EMPTY_REASON.sub(lambda _: f"reason = {_string(reason)}", text)
 
 
 def entries_for(findings: Iterable[Finding], today: datetime.date, reason: str = "") -> str:
@@ -179,7 +179,7 @@ def entries_for(findings: Iterable[Finding], today: datetime.date, reason: str =
                 "[[accepted]]",
                 f"code = {_quoted(finding.code)}",
                 f"place = {_quoted(finding.place)}",
-                f"reason = {json.dumps(reason)}",
+                f"reason = {_string(reason)}",
                 f"date = {today.isoformat()}",
                 "",
             ]
@@ -192,4 +192,10 @@ def entries_for(findings: Iterable[Finding], today: datetime.date, reason: str =
 
 def _quoted(text: str) -> str:
     """A TOML string in which wildcards of the text stand for themselves."""
-    return json.dumps(text.replace("*", "[*]").replace("?", "[?]"))
+    return _string(text.replace("*", "[*]").replace("?", "[?]"))
+
+
+def _string(text: str) -> str:
+    """A TOML string: as JSON has it, but for the halves of characters that JSON escapes, and for DEL."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")

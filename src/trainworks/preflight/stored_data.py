@@ -15,7 +15,7 @@ from trainworks.preflight.job_data import may_reach
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.s3_uris import S3Location, location_of
 from trainworks.preflight.workloads import workloads_of
-from trainworks.preflight.workloads.values import table, text
+from trainworks.preflight.workloads.values import flag, table, text
 
 GET, PUT = "s3:GetObject", "s3:PutObject"
 _OF_ENDPOINTS: tuple[tuple[str, ...], ...] = (
@@ -76,7 +76,7 @@ def _endpoints(graph: Graph) -> Iterator[_Named]:
         roles = dict.fromkeys(variant.model.role_arn for variant in config.variants if variant.model)
         for path in _OF_ENDPOINTS:
             location = location_of(text(config.resource.get(*path)))
-            if path[0] == "DataCaptureConfig" and config.resource.get(path[0], "EnableCapture") is False:
+            if path[0] == "DataCaptureConfig" and flag(config.resource.get(path[0], "EnableCapture")) is False:
                 continue
             for role in roles:
                 yield role, config.resource, ".".join(path), PUT, location

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.errors import ConfigurationError
-from trainworks.preflight.baseline import entries_for, load_baseline, parse_baseline
+from trainworks.preflight.baseline import entries_for, load_baseline, parse_baseline, with_reason
 from trainworks.preflight.finding import Finding, Severity
 from trainworks.preflight.patterns import matches
 from trainworks.preflight.report import Report
@@ -107,3 +107,18 @@ def test_brackets_stand_for_themselves() -> None:
     assert not matches("IAM5[Resource::[*]]", "IAM5[Resource::x]")
     assert matches("IAM5[Resource::*:cluster/[*]]", "IAM5[Resource::arn:aws:ecs:cluster/*]")
     assert not matches("Batch/?", "Batch/AB")
+
+
+@given(st.text(st.characters(codec=None), min_size=1), st.text(st.characters(codec=None), min_size=1))
+def test_what_is_written_can_be_read_again_whatever_is_in_it(reason: str, place: str) -> None:
+    finding = Finding("TW27", Severity.ERROR, place, "", "", "m", "", "")
+    for written in (entries_for([finding], TODAY, reason), with_reason(entries_for([finding], TODAY), reason)):
+        (entry,) = parse_baseline(written, "b").entries if reason.strip() else (None,)
+        if entry is not None and not any(0xD800 <= ord(each) < 0xE000 for each in reason + place):
+            assert entry.reason == reason.strip()
+            assert entry.accepts(finding)
+
+
+def test_a_reason_may_have_any_character() -> None:
+    written = entries_for([FINDING], TODAY, "known \U0001f44d \x7f")
+    assert parse_baseline(written, "b").entries[0].reason == "known \U0001f44d \x7f"

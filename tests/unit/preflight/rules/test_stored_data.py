@@ -80,9 +80,10 @@ def test_what_an_endpoint_writes_its_models_role_may_write(
     assert [each.is_error for each in told] == [True] * found
 
 
-def test_capture_that_is_switched_off_writes_nothing() -> None:
+@pytest.mark.parametrize("off", [False, "false"])
+def test_capture_that_is_switched_off_writes_nothing(off: Any) -> None:
     resources = _endpoint("DataCaptureConfig", "s3://captured/")
-    resources["Config"]["Properties"]["DataCaptureConfig"]["EnableCapture"] = False
+    resources["Config"]["Properties"]["DataCaptureConfig"]["EnableCapture"] = off
     assert not found_by(_added(resources, None), "captured")
 
 
