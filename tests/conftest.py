@@ -15,6 +15,7 @@ from trainworks.assembly import CloudAssembly, SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer
 from trainworks.spec.profile import PROFILES, ProfileName
 from trainworks.testing import TestTwin
+from trainworks.twin.supervisor import DIED
 
 # A property is about values. How long one takes is the machine's business, which may be busy.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,11 +54,14 @@ def twin() -> Iterator[TestTwin]:
     """One running twin for all tests of this process; tests use names of their own in it.
 
     Its home has a short path, because the instances' Unix sockets are below it.
+    Its supervisor would start it again if it died: that no request of any test killed it is looked at here.
     """
     root = Path(tempfile.mkdtemp(prefix="tw-"))
     try:
         with TestTwin(root / "home") as running:
             yield running
+            said = running.home.log_file.read_text(errors="replace")
+            assert DIED not in said, f"the server died while tests ran:\n{said[-5000:]}"
     finally:
         shutil.rmtree(root)
 

@@ -3,7 +3,7 @@
     head     at most HEAD_BYTES, within HEAD_SECONDS                         else 431, 414 or 408, and the end
     body     goes on at BODY_BYTES_PER_SECOND, stands still BODY_IDLE_SECONDS at most      else 408, and the end
     answer   is taken: it stands still ANSWER_IDLE_SECONDS at most                                    else the end
-    idle     kept for IDLE_SECONDS, less when others need the place (`Connections`)
+    idle     kept for IDLE_SECONDS, less when others need the place (`Connections`)              the end, slowly
 
 An answer may come before the body was read. What is left of the body is then read and dropped, up to DRAIN_BYTES, so
 that the next request on the connection is unharmed. A client that waits for `100 Continue` may send its body or leave
@@ -14,6 +14,7 @@ a connection that is closed before would lose the answer too.
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import Any
 from urllib.parse import unquote
 
@@ -29,7 +30,8 @@ HEAD_SECONDS = 20.0
 BODY_IDLE_SECONDS = 20.0
 BODY_BYTES_PER_SECOND = 1024
 ANSWER_IDLE_SECONDS = 60.0
-IDLE_SECONDS = 75.0
+IDLE_SECONDS = 350.0
+"""Longer than most clients keep theirs, so that they are the ones who end it, when they send nothing."""
 LINGER_SECONDS = 5.0
 DRAIN_BYTES = 16 * 1024 * 1024
 _PIPELINED_MAX = 64
@@ -248,10 +250,16 @@ class Connection(HttpToolsProtocol):
             if now - self._since > HEAD_SECONDS:
                 self._refuse(408, "The request's headers did not come in time")
         elif self.is_waiting:
-            if still > (HEAD_SECONDS if self.cycle is None else IDLE_SECONDS):
-                self.end()
+            if still > (HEAD_SECONDS if self.cycle is None else IDLE_SECONDS) and not self._has_news():
+                self._end_slowly()
         elif self._body_pending and self._is_slow(now, still):
             self._refuse(408, "The request's body did not come in time")
+
+    def _has_news(self) -> bool:
+        """Whether bytes have come that the loop has not read yet: a request that is no more to be turned away."""
+        arrived = select.poll()
+        arrived.register(self.transport.get_extra_info("socket"), select.POLLIN)
+        return bool(arrived.poll(0))
 
     def _is_slow(self, now: float, still: float) -> bool:
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
