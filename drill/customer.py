@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from abc import ABC, abstractmethod
@@ -50,6 +51,26 @@ class Twin:
             aws_secret_access_key=keys.secret_access_key,
             config=config,
         )
+
+    def role(self, name: str, services: str | list[str], *actions: str) -> str:
+        """The ARN of a new role that these services assume and that may do these actions on everything."""
+        iam = self.client("iam")
+        trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+        arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+        if actions:
+            allow = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+            iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=_document(allow))
+        return arn
+
+    def table(self, name: str) -> Any:
+        """A client of DynamoDB, which has a new table with the key `id`, a text."""
+        dynamodb = self.client("dynamodb")
+        dynamodb.create_table(
+            TableName=name, BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        )  # fmt: skip
+        return dynamodb
 
 
 class Customer(ABC):
@@ -100,6 +121,10 @@ def code_of(error: ClientError) -> str:
 def is_server_error(error: ClientError) -> bool:
     """Whether the twin blamed itself."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+
+
+def _document(statement: dict[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 @cache

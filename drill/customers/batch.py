@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from typing import Any
 
@@ -22,13 +21,7 @@ def prepare(twin: Twin) -> None:
     batch, ec2, iam = twin.client("batch"), twin.client("ec2"), twin.client("iam")
     if batch.describe_job_queues(jobQueues=[QUEUE])["jobQueues"]:
         return
-    trust = {
-        "Effect": "Allow", "Action": "sts:AssumeRole",
-        "Principal": {"Service": ["ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]},
-    }  # fmt: skip
-    iam.create_role(
-        RoleName="drill-batch", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    )
+    twin.role("drill-batch", ["ecs-tasks.amazonaws.com", "ec2.amazonaws.com"])
     role = iam.create_instance_profile(InstanceProfileName="drill-batch")["InstanceProfile"]["Arn"]
     iam.add_role_to_instance_profile(InstanceProfileName="drill-batch", RoleName="drill-batch")
     batch.create_compute_environment(

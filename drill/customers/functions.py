@@ -20,17 +20,8 @@ def handler(event, context):
 
 class Functions(Customer):
     def prepare(self) -> None:
-        iam, self.functions = self.twin.client("iam"), self.twin.client("lambda")
-        self.dynamodb = self.twin.client("dynamodb")
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        allow = {"Effect": "Allow", "Action": ["logs:*", "dynamodb:PutItem"], "Resource": "*"}
-        role = iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
-        iam.put_role_policy(RoleName=NAME, PolicyName="own", PolicyDocument=_document(allow))
-        self.dynamodb.create_table(
-            TableName=TABLE, BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        )  # fmt: skip
+        self.functions, self.dynamodb = self.twin.client("lambda"), self.twin.table(TABLE)
+        role = self.twin.role(NAME, "lambda.amazonaws.com", "logs:*", "dynamodb:PutItem")
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as file:
             file.writestr("index.py", CODE)
@@ -72,7 +63,3 @@ class Functions(Customer):
         answer = self.ack(self.functions.invoke(FunctionName=NAME, InvocationType="Event", Payload=payload))
         if answer["StatusCode"] == 202:
             self.wanted.add(name)
-
-
-def _document(statement: dict[str, object]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

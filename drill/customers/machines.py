@@ -42,17 +42,8 @@ class Machines(Customer):
     """`open` maps an execution's ARN to its name and the time of its start."""
 
     def prepare(self) -> None:
-        iam, self.states = self.twin.client("iam"), self.twin.client("stepfunctions")
-        self.dynamodb = self.twin.client("dynamodb")
-        trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        allow = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "*"}
-        role = iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
-        iam.put_role_policy(RoleName=NAME, PolicyName="own", PolicyDocument=_document(allow))
-        self.dynamodb.create_table(
-            TableName=TABLE, BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        )  # fmt: skip
+        self.states, self.dynamodb = self.twin.client("stepfunctions"), self.twin.table(TABLE)
+        role = self.twin.role(NAME, "states.amazonaws.com", "dynamodb:PutItem")
         self.arn = self.states.create_state_machine(name=NAME, definition=json.dumps(DEFINITION), roleArn=role)[
             "stateMachineArn"
         ]
@@ -113,7 +104,3 @@ class Machines(Customer):
     def _item(self, key: str) -> dict[str, object]:
         answer: dict[str, object] = self.dynamodb.get_item(TableName=TABLE, Key={"id": {"S": key}})
         return answer
-
-
-def _document(statement: dict[str, object]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -14,10 +14,7 @@ class Parameters(Customer):
     def prepare(self) -> None:
         self.ssm, self.secrets = self.twin.client("ssm"), self.twin.client("secretsmanager")
         self.iam, self.s3 = self.twin.client("iam"), self.twin.client("s3")
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        self.iam.create_role(
-            RoleName="drill", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        )
+        self.twin.role("drill", "lambda.amazonaws.com")
         self.s3.create_bucket(Bucket=BUCKET)
         self.secrets.create_secret(Name="drill", SecretString="0")
         writers = {"parameter": self._parameter, "secret": self._secret, "policy": self._policy, "tags": self._tags}

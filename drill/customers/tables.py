@@ -11,12 +11,7 @@ KEYS = 60
 
 class Tables(Customer):
     def prepare(self) -> None:
-        self.dynamodb = self.twin.client("dynamodb")
-        self.dynamodb.create_table(
-            TableName=TABLE, BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        )  # fmt: skip
+        self.dynamodb = self.twin.table(TABLE)
         self.items = {f"i{number}": Register(0) for number in range(KEYS)}  # 0: absent
 
     def step(self) -> None:

@@ -33,12 +33,10 @@ MOST_OPEN = 4
 
 class Training(Customer):
     def prepare(self) -> None:
-        iam, self.s3 = self.twin.client("iam"), self.twin.client("s3")
-        self.sagemaker, self.logs = self.twin.client("sagemaker"), self.twin.client("logs")
-        trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        allow = {"Effect": "Allow", "Action": ["s3:*", "logs:*", "cloudwatch:PutMetricData"], "Resource": "*"}
-        self.role = iam.create_role(RoleName="drill-training", AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
-        iam.put_role_policy(RoleName="drill-training", PolicyName="own", PolicyDocument=_document(allow))
+        self.s3, self.sagemaker, self.logs = (self.twin.client(each) for each in ("s3", "sagemaker", "logs"))
+        self.role = self.twin.role(
+            "drill-training", "sagemaker.amazonaws.com", "s3:*", "logs:*", "cloudwatch:PutMetricData"
+        )
         self.s3.create_bucket(Bucket=BUCKET)
         self.s3.put_object(Bucket=BUCKET, Key=CODE_KEY, Body=_archive())
         self.open: dict[str, float] = {}
@@ -137,7 +135,3 @@ def _archive() -> bytes:
         entry.size = len(text)
         archive.addfile(entry, io.BytesIO(text))
     return body.getvalue()
-
-
-def _document(statement: dict[str, object]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

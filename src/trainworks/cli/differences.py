@@ -6,7 +6,7 @@ of_templates: load_sources --> template_changes, idle_cost of both --> the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,7 @@ def of_environment(environment_name: str, with_drift: bool, output: Output) -> b
         record["monthly_cost"] = cost_view.changes_record(costs)
         print_json(record | {"drift": drift_view.drift_record(drifted)} if with_drift else record)
     else:
-        _print(deployment.stack_name, changes, costs)
+        _print(deployment.stack_name, [] if changes is None else [changes], costs)
         if with_drift:
             stdout().print(drift_view.drift_text(drifted))
     return changes is not None or (drifted is not None and bool(drifted.drifted))
@@ -81,17 +81,13 @@ def of_templates(old: Path, new: Path, region: str | None, output: Output) -> bo
         record["changes"] = [change for stack in found for change in view.change_records(stack)]
         print_json(record | {"monthly_cost": cost_view.changes_record(costs)})
         return bool(found)
-    for stack in found:
-        stdout().print(view.changes_text(stack, lambda change: cost_view.change_label(costs.at(change.place))))
-    if not found:
-        stdout().print(f"{old} and {new}: no changes", soft_wrap=True)
-    stdout().print(cost_view.changes_sentence(costs))
+    _print(f"{old} and {new}", found, costs)
     return bool(found)
 
 
-def _print(stack_name: str, changes: StackChanges | None, costs: CostChanges) -> None:
-    if changes is None:
-        stdout().print(f"{stack_name}: no changes")
-    else:
-        stdout().print(view.changes_text(changes, lambda change: cost_view.change_label(costs.at(change.place))))
+def _print(compared: str, changed: Sequence[StackChanges], costs: CostChanges) -> None:
+    for stack in changed:
+        stdout().print(view.changes_text(stack, lambda change: cost_view.change_label(costs.at(change.place))))
+    if not changed:
+        stdout().print(f"{compared}: no changes", soft_wrap=True)
     stdout().print(cost_view.changes_sentence(costs))

@@ -7,10 +7,8 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -80,16 +78,6 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def twin_of_index(index: Path) -> Iterator[TestTwin]:
-    root = Path(tempfile.mkdtemp(prefix="tw-"))
-    try:
-        with TestTwin(root / "home") as running:
-            yield running
-    finally:
-        shutil.rmtree(root)
-
-
 def start(platform: Platform, name: str, image: str, script: str = "print('ran', flush=True)") -> Platform:
     """A training job of this image; the platform with the job's name."""
     key = f"code/{name}.tar.gz"
@@ -120,8 +108,8 @@ def message(job: Platform) -> str:
     return str(described["SecondaryStatusTransitions"][-1]["StatusMessage"])
 
 
-def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin, index: Path) -> None:
-    platform = make_platform(twin_of_index)
+def test_a_framework_image_is_an_environment_of_its_own(index: Path, own_twin: TestTwin) -> None:
+    platform = make_platform(own_twin)
     first = start(platform, "first", SCIKIT_LEARN.format("1.4-2"), TELLS)
     said: set[str] = set()
     client = first.client("sagemaker")
@@ -137,7 +125,7 @@ def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin,
     assert making and all(len(each) <= 120 for each in making)
     log = "\n".join(first.log())
     [line] = [each for each in first.log() if each.startswith("runs")]
-    assert line.startswith(f"runs 1.4.2 {twin_of_index.home.images_dir}/scikit-learn-1.4-cpu-")
+    assert line.startswith(f"runs 1.4.2 {own_twin.home.images_dir}/scikit-learn-1.4-cpu-")
     assert "making the environment of sagemaker-scikit-learn" in log
     # Of pip's own words the log has what came, and in the environment's folder there are all of them.
     assert "collected pandas 1.0" in first.log() and re.search(
@@ -146,7 +134,7 @@ def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin,
     noise = ("WARNING: ", "Looking in", "Processing ", "Collecting ", str(index))
     assert not any(word in text for word in noise for text in [log, *making])
     assert max(map(len, first.log())) < 250
-    [record] = [each.parent / "pip.log" for each in twin_of_index.home.images_dir.glob("*/made.json")]
+    [record] = [each.parent / "pip.log" for each in own_twin.home.images_dir.glob("*/made.json")]
     assert "Looking in links" in record.read_text() and "Successfully installed" in record.read_text()
     assert "retrying is left out" in log  # the index lacks it
     assert "scikit-learn 1.4.2 of" in log and "stands for sagemaker-scikit-learn:1.4-2-cpu-py3" in log
@@ -164,7 +152,7 @@ def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin,
     assert "WARNING" not in reason and str(index) not in reason
     with pytest.raises(TwinError, match="no package index that pip is set to has xgboost") as refused:
         while True:
-            ask(twin_of_index.server, "image", {"image_uri": XGBOOST, "waiter": "somebody"})
+            ask(own_twin.server, "image", {"image_uri": XGBOOST, "waiter": "somebody"})
             time.sleep(0.1)
     assert refused.value.fix.startswith("make it once while there is a network") and "{" not in refused.value.message
     # What the twin itself puts at the head of the log is no part of why a script failed.
@@ -177,14 +165,14 @@ def test_a_framework_image_is_an_environment_of_its_own(twin_of_index: TestTwin,
     other = start(platform, "other", SCIKIT_LEARN.format("1.2-1"), "import sklearn; print('runs', sklearn.__version__)")
     assert ended(other) == "Completed"
     assert any("the twin's own stands for it" in each for each in other.log())
-    [place] = [each.parent for each in twin_of_index.home.images_dir.glob("*/ready")]
-    [made] = ask(twin_of_index.server, "images", {})["images"]
+    [place] = [each.parent for each in own_twin.home.images_dir.glob("*/ready")]
+    [made] = ask(own_twin.server, "images", {})["images"]
     assert made["name"] == place.name and made["versions"] == "scikit-learn 1.4.2" and made["size_in_bytes"] > 0
-    assert ask(twin_of_index.server, "images", {"image_uri": SCIKIT_LEARN.format("1.4-2")})["images"] == [made]
-    assert ask(twin_of_index.server, "images", {"image_uri": XGBOOST})["images"] == []
-    assert prune(twin_of_index)["counts"]["images"] == 0  # used a moment ago
+    assert ask(own_twin.server, "images", {"image_uri": SCIKIT_LEARN.format("1.4-2")})["images"] == [made]
+    assert ask(own_twin.server, "images", {"image_uri": XGBOOST})["images"] == []
+    assert prune(own_twin)["counts"]["images"] == 0  # used a moment ago
     os.utime(place / "ready", (0, 0))
-    assert prune(twin_of_index)["counts"]["images"] == 1
+    assert prune(own_twin)["counts"]["images"] == 1
     assert not place.exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.cost.metering import BY_USE, Assumptions, Meter, Reading, Unmetered, meter
@@ -18,13 +19,17 @@ def vpc_endpoint(resource: Resource, graph: Graph, assumptions: Assumptions) -> 
     if kind != "Interface":
         yield Unmetered(f"endpoints of type {kind} are in no price table")
         return
-    subnets = resource.get("SubnetIds")
+    yield from _endpoints(resource.get("SubnetIds"), "interface endpoint", "vpc.interface_endpoint")
+    yield meter("data through it", "vpc.interface_endpoint.data")
+
+
+def _endpoints(subnets: Any, what: str, price: str) -> Iterator[Reading]:
+    """An endpoint in each of these subnets, all hours of the month."""
     if not isinstance(subnets, list):
-        yield Unmetered("its subnets, and so its zones, are not known before the deploy")
+        yield Unmetered("its subnets, and so its endpoints, are not known before the deploy")
         return
     zones = f"{len(subnets)} zone{'' if len(subnets) == 1 else 's'}"
-    yield meter(f"interface endpoint in {zones}", "vpc.interface_endpoint", HOURS_PER_MONTH * len(subnets))
-    yield meter("data through it", "vpc.interface_endpoint.data")
+    yield meter(f"{what} in {zones}", price, HOURS_PER_MONTH * len(subnets))
 
 
 def nat_gateway(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iterator[Reading]:
@@ -94,11 +99,7 @@ def firewall(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iter
     """One endpoint in each subnet."""
     del graph, assumptions
     subnets = resource.get("SubnetMappings", default=resource.get("AvailabilityZoneMappings"))
-    if not isinstance(subnets, list):
-        yield Unmetered("its subnets, and so its endpoints, are not known before the deploy")
-        return
-    zones = f"{len(subnets)} zone{'' if len(subnets) == 1 else 's'}"
-    yield meter(f"firewall endpoint in {zones}", "networkfirewall.endpoint", HOURS_PER_MONTH * len(subnets))
+    yield from _endpoints(subnets, "firewall endpoint", "networkfirewall.endpoint")
     yield meter("data through it", "networkfirewall.data")
 
 

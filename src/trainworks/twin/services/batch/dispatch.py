@@ -257,7 +257,7 @@ class Dispatcher:
     def on_image_made(self, _: Collection[str]) -> None:
         """Try all jobs again that waited for an image."""
         with self._database.transaction() as tx:
-            tx.execute(SQL["unblock_image"], (f"{IMAGE_BEING_MADE}:",))
+            tx.execute(SQL["unblock_image"], {"beginning": f"{IMAGE_BEING_MADE}:"})
         self.wake()
 
     def _submit(self, parts: Sequence[Ready]) -> None:

@@ -156,7 +156,7 @@ WHERE queue_arn = ? AND status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS
 
 -- name: unblock_image
 UPDATE batch_job SET blocked_at = NULL, status_reason = NULL
-WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL AND substr(status_reason, 1, 24) = ?;
+WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL AND substr(status_reason, 1, length(:beginning)) = :beginning;
 
 -- name: vcpus_in_environment
 SELECT coalesce(sum(vcpus), 0) FROM batch_job
