@@ -79,7 +79,6 @@ def check(  # noqa: PLR0917 - one parameter an option
 ) -> None:
     """Check the templates for what fails after the deploy. Exit code 1 if there are errors (see --fail-on)."""
     from trainworks.cli import checking
-    from trainworks.preflight.baseline import load_baseline, with_reason
 
     _refuse_reason(reason, update_baseline)
     _refuse_unknown([*(only or ()), *(ignore or ())], checking.known_codes())
@@ -95,9 +94,7 @@ def check(  # noqa: PLR0917 - one parameter an option
         subject, graph, scope = _template(template, parameter or [], region)
     scope = replace(scope, scanners=scanners, settings=_settings(scope, production, quotas))
     path = checking.baseline_path(baseline)
-    if reason and path and path.exists():
-        path.write_text(with_reason(path.read_text(encoding="utf-8"), reason), encoding="utf-8")
-    accepted = load_baseline(path) if path and (path.exists() or not update_baseline) else None
+    accepted = _accepted(path, reason) if path and (path.exists() or not update_baseline) else None
     started = time.perf_counter()
     found = checking.by_rules(graph, scope)
     seconds = time.perf_counter() - started
@@ -187,20 +184,42 @@ def _tell(what: str) -> None:
     stderr().print(f"{what} ...")
 
 
+def _accepted(path: Path, reason: str | None) -> Baseline:
+    """The baseline as the file says it; entries that are about to be given their reason count as if they had it."""
+    from trainworks.preflight.baseline import baseline_text, parse_baseline, with_reason
+
+    text = baseline_text(path)
+    return parse_baseline(with_reason(text, reason.strip()) if reason else text, str(path))
+
+
 def _updated(path: Path | None, report: Report, reason: str) -> Baseline | None:
-    """Append an entry for each finding that stands. The baseline as it is then, where its entries have their reason."""
+    """Add an entry for each finding that stands. The baseline as it is then, where its entries have their reason.
+
+    The file is read anew, as somebody may have written it during the check, and written once, whole.
+    """
     from datetime import UTC, datetime
 
-    from trainworks.preflight.baseline import FILE_NAME, entries_for, load_baseline
+    from trainworks.preflight.baseline import (
+        FILE_NAME,
+        appended,
+        baseline_text,
+        entries_for,
+        parse_baseline,
+        with_reason,
+    )
+    from trainworks.spec.whole_file import write_whole
 
-    target = path or Path(FILE_NAME)
-    entries = entries_for(report.findings, datetime.now(UTC).date(), reason.strip())
-    with target.open("a", encoding="utf-8") as file:
-        file.write(entries)
+    target, reason = path or Path(FILE_NAME), reason.strip()
+    entries = entries_for(report.findings, datetime.now(UTC).date(), reason)
+    before = baseline_text(target) if target.exists() else ""
+    text = appended(with_reason(before, reason) if reason else before, entries, str(target))
+    baseline = parse_baseline(text, str(target)) if reason else None
+    if text != before or not target.exists():
+        write_whole(target, text)
     count = entries.count("[[accepted]]")
     rest = "" if reason or not count else "; each needs its reason before it counts (one for all: --reason TEXT)"
     stderr().print(f"{target}: {count} {'entry' if count == 1 else 'entries'} added{rest}")
-    return load_baseline(target) if reason else None
+    return baseline
 
 
 def _print(report: Report, subject: str, graph: Graph, seconds: float, output: CheckOutput) -> None:

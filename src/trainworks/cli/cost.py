@@ -136,6 +136,7 @@ def refresh(
     from trainworks.cost.refresh import API_REGION, refresh
     from trainworks.jobs.session import session_for
     from trainworks.spec.environment import load_environment
+    from trainworks.spec.whole_file import write_whole
 
     environment = load_environment(environment_name)
     account = replace(environment, is_twin=False, aws_profile=aws_profile or environment.aws_profile, region=API_REGION)
@@ -147,7 +148,7 @@ def refresh(
         )
     path = refreshed_file(refreshed.table.region)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(price_file(refreshed.table), encoding="utf-8")
+    write_whole(path, price_file(refreshed.table))
     if output is Output.JSON:
         print_json(view.refreshed_record(refreshed, path))
     else:

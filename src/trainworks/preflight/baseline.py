@@ -33,7 +33,12 @@ FILE_NAME = "trainworks-baseline.toml"
 _MAX_NAMED = 3
 _PLATFORM = "platform-baseline.toml"
 _REQUIRED = {"code": str, "place": str, "reason": str, "date": datetime.date}
-_EMPTY_REASON = re.compile(r"^reason = \"\s*\"(?=\s*$)", re.MULTILINE)
+_STRING = r"""\"{3}(?s:(?:[^\\]|\\.)*?)\"{3}|'{3}(?s:.*?)'{3}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'"""
+_TOKEN = re.compile(
+    rf"""(?:^|[{{,])[ \t]*(?:reason|"reason"|'reason')[ \t]*=[ \t]*(?P<reason>{_STRING})|#[^\n]*|{_STRING}""",
+    re.MULTILINE,
+)
+"""A reason, a comment, or another string: what looks like a reason inside of these is none."""
 _OPTIONAL = {"expires": datetime.date, "message": str, "environments": list}
 
 
@@ -103,15 +108,19 @@ class Baseline:
 
 def load_baseline(path: Path) -> Baseline:
     """Read a baseline file. Raises `ConfigurationError` where it is none, or an entry lacks its reason or date."""
+    return parse_baseline(baseline_text(path), str(path))
+
+
+def baseline_text(path: Path) -> str:
+    """What the file says, with its ends of lines as they are. Raises `ConfigurationError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except OSError as error:
         raise ConfigurationError(
             f"{path}: cannot be read: {error.strerror}", fix="name a baseline file in TOML"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path}: is no text in UTF-8", fix="name a baseline file in TOML") from error
-    return parse_baseline(text, str(path))
 
 
 def platform_baseline() -> Baseline:
@@ -122,10 +131,7 @@ def platform_baseline() -> Baseline:
 
 def parse_baseline(text: str, name: str, *, reports_stale: bool = True) -> Baseline:
     """The baseline that `text` says. Raises `ConfigurationError`."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{name}: {error}", fix="mend the TOML") from error
+    document = _document(text, name)
     tables = document.get("accepted", [])
     if document.keys() - {"accepted"} or not isinstance(tables, list):
         wrong = ", ".join(sorted(document)) or "nothing"
@@ -133,6 +139,13 @@ def parse_baseline(text: str, name: str, *, reports_stale: bool = True) -> Basel
     entries = tuple(_entry(table, f"{name}: entry {number}") for number, table in enumerate(tables, 1))
     _refuse_without_reasons(name, entries)
     return Baseline(name, entries, reports_stale)
+
+
+def _document(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{name}: {error}", fix="mend the TOML") from error
 
 
 def _refuse_without_reasons(name: str, entries: Iterable[Entry]) -> None:
@@ -165,8 +178,57 @@ def _entry(table: Any, where: str) -> Entry:
 
 
 def with_reason(text: str, reason: str) -> str:
-    """A baseline file in which each entry that has no reason yet is given this one."""
-    return _EMPTY_REASON.sub(lambda _: f"reason = {_string(reason)}", text)
+    """A baseline file in which each entry that has no reason yet is given this one, however TOML may write none.
+
+    Nothing else of the file changes. A text that is no baseline stays as it is, for its reader to say what is wrong.
+    """
+    given = _string(reason)
+    parts, end = [], 0
+    for match in _TOKEN.finditer(text):
+        if match["reason"] is not None and not _said(match["reason"]).strip():
+            parts += [text[end : match.start("reason")], given]
+            end = match.end("reason")
+    filled = "".join([*parts, text[end:]])
+    try:
+        is_meant = tomllib.loads(filled) == _filled(tomllib.loads(text), _said(given))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+    return filled if is_meant else text
+
+
+def _said(value: str) -> str:
+    """What a TOML string says; one that is none says something that nobody fills in."""
+    try:
+        return str(tomllib.loads(f"value = {value}")["value"])
+    except tomllib.TOMLDecodeError:
+        return value
+
+
+def _filled(document: dict[str, Any], reason: str) -> dict[str, Any]:
+    """What a document is to say when each entry has a reason."""
+    tables = document.get("accepted")
+    if not isinstance(tables, list):
+        return document
+    return {**document, "accepted": [{**each, "reason": reason} if _lacks_reason(each) else each for each in tables]}
+
+
+def _lacks_reason(table: Any) -> bool:
+    reason = table.get("reason") if isinstance(table, Mapping) else None
+    return isinstance(reason, str) and not reason.strip()
+
+
+def appended(text: str, entries: str, name: str) -> str:
+    """A baseline file with more entries. Raises `ConfigurationError` where none can be added."""
+    if not entries:
+        return text
+    try:
+        tomllib.loads(text + entries)
+    except tomllib.TOMLDecodeError as error:
+        _document(text, name)
+        raise ConfigurationError(
+            f"{name}: no entry can be added: {error}", fix="write each accepted finding as a table [[accepted]]"
+        ) from error
+    return text + entries
 
 
 def entries_for(findings: Iterable[Finding], today: datetime.date, reason: str = "") -> str:

@@ -15,7 +15,6 @@ Layout (all of it private to the owner, mode 0700):
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import string
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from trainworks.errors import HomeVersionError, TwinError
 from trainworks.spec.variables import home_folder
+from trainworks.spec.whole_file import write_whole
 
 HOME_VERSION = "1"
 DEFAULT_PORT = 4577
@@ -183,10 +183,4 @@ def default_home() -> Home:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file by a rename, readable for its owner alone at every moment."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, text, mode=0o600)

@@ -141,6 +141,31 @@ def test_one_reason_for_everything_that_stands(capsys: pytest.CaptureFixture[str
     assert len(told["accepted"]) == 40
 
 
+def test_a_check_that_fails_leaves_the_baseline_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = written(FAULTY)
+    text = "[[accepted]]\r\ncode = 'TW20'\r\nplace = 'Bucket'\r\nreason = ''\r\ndate = 2026-01-31\r\n"
+    Path("b.toml").write_bytes(text.encode())
+    arguments = ("--template", template, "--baseline", "b.toml", "--update-baseline", "--reason", "known")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the check broke off")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trainworks.cli.checking.by_rules", broken)
+        assert check(*arguments) == 1
+        assert Path("b.toml").read_bytes() == text.encode()
+    assert check(*arguments) == 0
+    assert Path("b.toml").read_bytes() == text.replace("''", '"known"').encode()
+    assert {each.name for each in Path().iterdir()} == {"t.json", "b.toml"}
+
+
+def test_a_baseline_that_takes_no_entry_is_left_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    written("accepted = []\n", "b.toml")
+    assert check("--template", written(FAULTY), "--baseline", "b.toml", "--update-baseline") == 2
+    assert "b.toml: no entry can be added" in capsys.readouterr().err
+    assert Path("b.toml").read_text() == "accepted = []\n"
+
+
 @pytest.mark.parametrize("arguments", [("--reason", "x"), ("--update-baseline", "--reason", " ")])
 def test_a_reason_belongs_to_an_update(arguments: tuple[str, ...]) -> None:
     assert check("--template", written(FAULTY), *arguments) == 2

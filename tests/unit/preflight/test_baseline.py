@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.errors import ConfigurationError
-from trainworks.preflight.baseline import entries_for, load_baseline, parse_baseline, with_reason
+from trainworks.preflight.baseline import appended, entries_for, load_baseline, parse_baseline, with_reason
 from trainworks.preflight.finding import Finding, Severity
 from trainworks.preflight.patterns import matches
 from trainworks.preflight.report import Report
@@ -122,3 +123,46 @@ def test_what_is_written_can_be_read_again_whatever_is_in_it(reason: str, place:
 def test_a_reason_may_have_any_character() -> None:
     written = entries_for([FINDING], TODAY, "known \U0001f44d \x7f")
     assert parse_baseline(written, "b").entries[0].reason == "known \U0001f44d \x7f"
+
+
+@given(
+    empties=st.lists(
+        st.sampled_from(['""', "''", '"  "', "'\t'", '""""""', "'''\n'''", '"\\n \\u0020"', '"was known"', "'known'"]),
+        min_size=1,
+    ),
+    comment=st.sampled_from(["", "# reason = ''\n", '# {reason = ""}\n']),
+    message=st.sampled_from(['"*"', "'''\nreason = ''\n'''", "'reason = \"\"'", '"""\nreason = \\"\\""""']),
+    inline=st.booleans(),
+    key=st.sampled_from(["reason", '"reason"', "'reason'"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_every_empty_reason_is_filled_however_toml_writes_it_and_nothing_else_changes(
+    *, empties: list[str], comment: str, message: str, inline: bool, key: str, end: str
+) -> None:
+    rows = [f"code = 'TW01'|place = '*'|{key}={value}|date = 2026-01-31|message = {message}" for value in empties]
+    if inline:
+        text = comment + "accepted = [" + ",\n".join(f"{{ {row.replace('|', ', ')} }}" for row in rows) + "]\n"
+    else:
+        text = "".join(f"{comment}[[accepted]]\n" + row.replace("|", "\n") + " # reason = ''\n" for row in rows)
+    text = text.replace("\n", end)
+    filled = with_reason(text, "given")
+    before, after = tomllib.loads(text)["accepted"], tomllib.loads(filled)["accepted"]
+    assert after == [each if each["reason"].strip() else {**each, "reason": "given"} for each in before]
+    assert filled.count("'TW01'") == len(rows)
+    assert filled.count("#") == text.count("#")
+    assert filled.count(end) >= text.count(end) - sum(end in value for value in empties) - len(rows)
+
+
+@given(text=st.text(alphabet="reason ='\"\n\\#[]accepted{},"))
+def test_a_text_that_is_no_baseline_stays_as_it_is(text: str) -> None:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        assert with_reason(text, "given") == text
+
+
+def test_what_cannot_take_another_entry_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="b: no entry can be added"):
+        appended("accepted = []\n", entry(), "b")
+    with pytest.raises(ConfigurationError, match=r"^b: "):
+        appended("accepted = [\n", entry(), "b")

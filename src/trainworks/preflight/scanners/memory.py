@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from trainworks.assembly.cache import locked
+from trainworks.spec.whole_file import write_whole
 
 _MAX_ENTRIES = 128
 
@@ -47,10 +47,8 @@ def _known(path: Path) -> Said | None:
 
 
 def _keep(path: Path, said: Said) -> None:
-    """Written beside and renamed, so that it is complete or absent; the oldest go."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".scan-", delete=False, encoding="utf-8") as file:
-        json.dump(said, file)
-    Path(file.name).replace(path)
+    """Complete or absent; the oldest go."""
+    write_whole(path, json.dumps(said), mode=0o600)
     entries = sorted(path.parent.glob("*.json"), key=lambda each: each.stat().st_mtime, reverse=True)
     for old in entries[_MAX_ENTRIES:]:
         old.unlink(missing_ok=True)
