@@ -67,7 +67,8 @@ environments = ["staging"]   # optional
 
 `--update-baseline` appends an entry for each finding that stands, with an empty reason: a file with an empty reason is
 refused. `--update-baseline --reason TEXT` gives all of these, and those that were left empty, one reason: the way to
-begin on an old code base. The file is written once, at the end, whole: a check that breaks off leaves it as it was. An entry that matches nothing any more is reported, and so is one that has expired.
+begin on an old code base. The file is written once, at the end, whole: a check that breaks off leaves it as it was.
+An entry that matches nothing any more is reported, and so is one that has expired.
 
 ## Where the facts come from
 
