@@ -29,7 +29,7 @@ class JournalWriter:
     def append(self, entries: Sequence[Entry]) -> int:
         """Write and sync `entries` as one group; returns the journal's size. Waits while the disk is full, for an
         exit status that is not on disk must not be lost."""
-        data = encode(entries)
+        data, size = encode(entries), self.size
         while data:
             try:
                 written = os.write(self._fd, data)
@@ -37,9 +37,10 @@ class JournalWriter:
                 time.sleep(_RETRY_SECONDS)
                 continue
             data = data[written:]
-            self.size += written
+            size += written
         os.fdatasync(self._fd)
-        return self.size
+        self.size = size  # not sooner: another thread tells it to the server while this one writes
+        return size
 
 
 class JournalReader:
