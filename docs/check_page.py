@@ -11,7 +11,7 @@ from trainworks.preflight.finding import Finding
 from trainworks.preflight.quotas import Quota, shipped_quotas
 from trainworks.preflight.report import Report
 from trainworks.preflight.rule import Rule
-from trainworks.preflight.rules import RULES
+from trainworks.preflight.rules import OWN_RULES, RULES
 from trainworks.preflight.settings import Settings
 
 _GUIDE = """\
@@ -72,9 +72,11 @@ An entry that matches nothing any more is reported, and so is one that has expir
 
 ## Where the facts come from
 
-Names and create-only properties are AWS's registry schemas, written to `preflight/data/registry.json` by
-`python -m trainworks.preflight.refresh_registry`. Quotas are those of a new account (below); `--quotas FILE` puts the
-figures of your own account in their place. A table needs its limit alone; what it leaves out is as below.
+Properties, and which of them a change replaces or may replace, are AWS's registry schemas, written to
+`assembly/data/schemas.zip` by `python -m trainworks.assembly.refresh_schemas`; which property is a name, and how long
+it may be, to `preflight/data/registry.json` by `python -m trainworks.preflight.refresh_registry`. Quotas are those of a
+new account (below); `--quotas FILE` puts the figures of your own account in their place. A table needs its limit alone;
+what it leaves out is as below.
 
 ```toml
 [standard_spot_vcpus]
@@ -87,7 +89,7 @@ def page() -> str:
     """The whole page."""
     return "\n".join(
         [
-            _GUIDE.replace("NUMBER", str(len(RULES) - 1)),
+            _GUIDE.replace("NUMBER", str(OWN_RULES)),
             "",
             "## Rules",
             "",

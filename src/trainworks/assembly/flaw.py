@@ -14,6 +14,11 @@ from dataclasses import dataclass
 Where = tuple[str, ...]
 """The way to a place in a template: `("Resources", "Topic", "Properties", "TopicName")`."""
 
+TYPE_CHANGED = (
+    "Update of resource type is not permitted. The new template modifies resource type of the following resources:"
+)
+"""What CloudFormation answers to an update that gives a logical id another type; the ids follow in brackets."""
+
 _UNRESOLVED = re.compile(r"(Template format error: Unresolved resource dependencies) \[(.*)\] (in the \w+ block .*)")
 
 

@@ -24,7 +24,13 @@ _DATE = (2026, 1, 1, 0, 0, 0)
 _VALUES = ("type", "$ref", "required", "additionalProperties")
 _MAPS = ("properties", "patternProperties", "definitions")
 _CHOICES = ("oneOf", "anyOf", "allOf")
-_ABOUT_PROPERTIES = ("readOnlyProperties", "createOnlyProperties", "writeOnlyProperties", "primaryIdentifier")
+_ABOUT_PROPERTIES = (
+    "readOnlyProperties",
+    "createOnlyProperties",
+    "conditionalCreateOnlyProperties",
+    "writeOnlyProperties",
+    "primaryIdentifier",
+)
 # Longer ones are lists of instance types and the like, which grow faster than the schemas.
 _MAX_ENUM = 40
 

@@ -52,6 +52,11 @@ class Schema:
         return _paths(self.body.get("createOnlyProperties", ()))
 
     @cached_property
+    def may_replace(self) -> tuple[tuple[str, ...], ...]:
+        """Properties whose change replaces the resource under conditions that its service knows."""
+        return _paths(self.body.get("conditionalCreateOnlyProperties", ()))
+
+    @cached_property
     def write_only(self) -> tuple[tuple[str, ...], ...]:
         """Properties that no read gives back."""
         return _paths(self.body.get("writeOnlyProperties", ()))

@@ -131,9 +131,13 @@ def summary(changes: StackChanges) -> str:
     walked = list(changes.walk())
     counts = {
         "to add": sum(change.action == "Add" for change in walked),
-        "to modify": sum(change.action == "Modify" and change.replacement is Replacement.FALSE for change in walked),
+        "to modify": sum(
+            change.action == "Modify" and change.replacement is Replacement.FALSE and not change.refused
+            for change in walked
+        ),
         "to replace": len(changes.replaced),
         "to remove": sum(change.action == "Remove" for change in walked),
+        "that CloudFormation refuses": sum(bool(change.refused) for change in walked),
     }
     return f"{changes.stack}: " + (
         ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "no resource changes, only outputs or metadata"
@@ -170,7 +174,9 @@ def _change_line(change: ResourceChange) -> str:
     line = f"{sign} {change.place}  ({change.resource_type})"
     if change.properties:
         line += f"  {', '.join(change.properties)}"
-    if change.replacement is Replacement.TRUE:
+    if change.refused:
+        line += f"  REFUSED: {change.refused}; give the new one another logical id"
+    elif change.replacement is Replacement.TRUE:
         line += "  REPLACED: a new one is created, " + (
             "the old one stays" if change.retained else "the old is deleted"
         )

@@ -34,6 +34,7 @@ class ResourceChange:
     """One resource that would change: `action` is Add, Modify, Remove, Import or Dynamic, `place` its construct path.
 
     `properties` are the names of what differs: properties, and attributes of the resource such as `DeletionPolicy`.
+    `refused` is what CloudFormation answers instead of making the change, or nothing.
     """
 
     action: str
@@ -44,6 +45,7 @@ class ResourceChange:
     replacement: Replacement = Replacement.FALSE
     properties: tuple[str, ...] = ()
     retained: bool = False
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

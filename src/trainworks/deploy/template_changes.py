@@ -1,8 +1,10 @@
 """What changes from one set of templates to another, without an account: both are resolved, then compared.
 
 A resource is the same where its root stack, way and logical id are, as CloudFormation sees it. What a property resolves
-to is compared, so a moved default or a condition shows where it acts. Which change replaces is what AWS's schema says
-(`createOnlyProperties`); a reference to what is replaced counts as a change that may replace, as in a change set.
+to is compared, so a moved default or a condition shows where it acts. Which change replaces, or may under conditions
+that its service knows, is what AWS's schema says (`createOnlyProperties`, `conditionalCreateOnlyProperties`); a
+reference to what is replaced counts as a change that may replace, as in a change set. Another type under the same
+logical id is no change that CloudFormation makes.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from trainworks.assembly.flaw import TYPE_CHANGED
 from trainworks.assembly.graph import Graph, Resource, Unknown, build
 from trainworks.assembly.places import Way
 from trainworks.assembly.schemas import schema
@@ -24,6 +27,16 @@ Key = tuple[str, Way, str]
 _ATTRIBUTES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy")
 _KEEPS = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
 _OF_THE_CDK = ("aws:cdk:", "aws:asset:")
+_RANKS = (Replacement.FALSE, Replacement.CONDITIONAL, Replacement.TRUE)
+_BY_TRANSFORM = {
+    "AWS::Serverless::Api": "AWS::ApiGateway::RestApi",
+    "AWS::Serverless::Application": "AWS::CloudFormation::Stack",
+    "AWS::Serverless::Function": "AWS::Lambda::Function",
+    "AWS::Serverless::HttpApi": "AWS::ApiGatewayV2::Api",
+    "AWS::Serverless::SimpleTable": "AWS::DynamoDB::Table",
+    "AWS::Serverless::StateMachine": "AWS::StepFunctions::StateMachine",
+}
+"""What AWS's transform makes under the same logical id."""
 
 
 def graphs(old: Sources, new: Sources, region: str | None = None) -> tuple[Graph, Graph]:
@@ -36,6 +49,8 @@ def graphs(old: Sources, new: Sources, region: str | None = None) -> tuple[Graph
 def changes_between(old: Graph, new: Graph) -> tuple[StackChanges, ...]:
     """The changes of each root stack of either side, the stacks without a change left out."""
     before, after = _by_key(old), _by_key(new)
+    for key, (was, now) in _retyped(old, new).items():
+        before[key], after[key] = was, now
     found = {key: change for key in {**before, **after} if (change := _change(before.get(key), after.get(key)))}
     _add_followers(found, new)
     stacks = dict.fromkeys([*old.stacks, *new.stacks])
@@ -53,6 +68,18 @@ def _by_key(graph: Graph) -> dict[Key, Resource]:
     }
 
 
+def _retyped(old: Graph, new: Graph) -> dict[Key, tuple[Resource, Resource]]:
+    """What has another type than before, nested stacks as well."""
+    known = {_key(each): each for each in old.resources}
+    pairs = {_key(each): (known[_key(each)], each) for each in new.resources if _key(each) in known}
+    return {key: (was, now) for key, (was, now) in pairs.items() if _made_of(was.type) != _made_of(now.type)}
+
+
+def _made_of(type_name: str) -> str:
+    """The type that CloudFormation sees."""
+    return _BY_TRANSFORM.get(type_name, type_name)
+
+
 def _key(resource: Resource) -> Key:
     return resource.stack, resource.way, resource.logical_id
 
@@ -62,20 +89,23 @@ def _change(old: Resource | None, new: Resource | None) -> ResourceChange | None
         return None if old is None else replace(_named("Remove", old), retained=old.deletion_policy in _KEEPS)
     if old is None:
         return _named("Add", new)
-    if old.type != new.type:
-        return replace(_named("Modify", new), replacement=Replacement.TRUE, properties=("Type",))
+    if _made_of(old.type) != _made_of(new.type):
+        refused = f"{TYPE_CHANGED} [{new.logical_id}]"
+        return replace(_named("Modify", new), properties=("Type",), refused=refused)
+    if old.type != new.type:  # what the transform makes of one side is not known
+        return replace(_named("Modify", new), replacement=Replacement.CONDITIONAL, properties=("Type",))
     properties = [name for name in _names(old.properties, new.properties) if _differs(old, new, name)]
     attributes = [name for name in _ATTRIBUTES if old.raw.get(name) != new.raw.get(name)]
     if _metadata(old) != _metadata(new):
         attributes.append("Metadata")
     if not properties and not attributes:
         return None
-    replaces = any(_replaces(old, new, name) for name in properties)
+    replacement = max((_replacement(old, new, name) for name in properties), key=_RANKS.index, default=_RANKS[0])
     return replace(
         _named("Modify", new),
         properties=(*properties, *attributes),
-        replacement=Replacement.TRUE if replaces else Replacement.FALSE,
-        retained=replaces and old.update_replace_policy in _KEEPS,
+        replacement=replacement,
+        retained=replacement is not Replacement.FALSE and old.update_replace_policy in _KEEPS,
     )
 
 
@@ -113,15 +143,25 @@ def _metadata(resource: Resource) -> dict[str, Any]:
     return {name: value for name, value in pairs if not name.startswith(_OF_THE_CDK)}
 
 
-def _replaces(old: Resource, new: Resource, name: str) -> bool:
-    """Whether the change of a property is one of a value that is fixed at creation."""
-    paths = _fixed(new.type, name)
-    return any(list(_at(old.properties, path)) != list(_at(new.properties, path)) for path in paths)
+def _replacement(old: Resource, new: Resource, name: str) -> Replacement:
+    """What the change of a property means for the resource: whether one of a value that is, or may be, fixed."""
+    known = schema(new.type)
+    if known is not None and _differs_at(old, new, name, known.create_only):
+        return Replacement.TRUE
+    if known is not None and _differs_at(old, new, name, known.may_replace):
+        return Replacement.CONDITIONAL
+    return Replacement.FALSE
 
 
-def _fixed(type_name: str, name: str) -> list[tuple[str, ...]]:
+def _differs_at(old: Resource, new: Resource, name: str, paths: Iterable[tuple[str, ...]]) -> bool:
+    own = [path for path in paths if path[0] == name]
+    return any(list(_at(old.properties, path)) != list(_at(new.properties, path)) for path in own)
+
+
+def _may_replace(type_name: str, name: str) -> bool:
+    """Whether some change of the property, or of a part of it, replaces."""
     known = schema(type_name)
-    return [path for path in known.create_only if path[0] == name] if known else []
+    return known is not None and any(path[0] == name for path in (*known.create_only, *known.may_replace))
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
@@ -147,7 +187,7 @@ def _add_followers(found: dict[Key, ResourceChange], new: Graph) -> None:
             known = found.get(_key(source)) or _named("Modify", source)
             if known.action == "Add" or name in known.properties:
                 continue
-            may = bool(_fixed(source.type, name))
+            may = _may_replace(source.type, name)
             replacement = Replacement.CONDITIONAL if may and not _is_replaced(known) else known.replacement
             found[_key(source)] = replace(known, properties=(*known.properties, name), replacement=replacement)
             if may and not _is_replaced(known):

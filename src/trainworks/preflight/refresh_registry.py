@@ -3,7 +3,7 @@
     python -m trainworks.preflight.refresh_registry
 
 The schemas are AWS's own, those of us-east-1. Of each type that can be given a name it keeps the property that is the
-name, how long that may be, and which other properties are fixed when the resource is created.
+name and how long that may be, where the name has a bound or something is fixed when the resource is created.
 """
 
 from __future__ import annotations
@@ -50,15 +50,11 @@ def entry_of(type_: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
     name = name_property(type_, schema)
     if name is None:
         return None
-    create_only = [path for path in _paths(schema, "createOnlyProperties") if path != name]
-    may_replace = [path for path in _paths(schema, "conditionalCreateOnlyProperties") if path != name]
     length = schema["properties"][name].get("maxLength")
-    if not (create_only or may_replace or length):
+    fixed = {*_paths(schema, "createOnlyProperties"), *_paths(schema, "conditionalCreateOnlyProperties")} - {name}
+    if not (fixed or length):
         return None
-    fixed = name in _paths(schema, "createOnlyProperties")
-    entry = {"name": name, "max_length": length, "create_only": create_only, "may_replace": may_replace}
-    marks = {"fixed_name": fixed, "required": name in schema.get("required", ())}
-    return {key: value for key, value in {**entry, **marks}.items() if value}
+    return {"name": name, "max_length": length} if length else {"name": name}
 
 
 def name_property(type_: str, schema: Mapping[str, Any]) -> str | None:

@@ -1,48 +1,57 @@
-"""What AWS's registry schemas say of names: which property names a type, what cannot change beside it.
+"""What AWS's registry schemas say of names: which property names a type, its length, what cannot change beside it.
 
-`data/registry.json` is written by `python -m trainworks.preflight.refresh_registry`.
+`data/registry.json` is written by `python -m trainworks.preflight.refresh_registry`. It has what nobody but a rule on
+names asks for; what is fixed at creation the schemas say themselves (`assembly.schemas`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+
+from trainworks.assembly.schemas import schema
 
 PATH = Path(__file__).parent / "data" / "registry.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NamedType:
     """A resource type whose name (the property `name`) its template may choose.
 
-    `create_only` cannot change without a replacement, `may_replace` not always; both are property paths joined by `.`.
-    `fixed_name`: the name itself cannot change without one; `required`: CloudFormation makes none up. `max_length` is
-    None where the schema has none.
+    `max_length` is None where the schema has none. Property paths are joined by `.`.
     """
 
+    type_name: str
     name: str
     max_length: int | None = None
-    create_only: tuple[str, ...] = ()
-    may_replace: tuple[str, ...] = ()
-    fixed_name: bool = False
-    required: bool = False
+
+    @cached_property
+    def create_only(self) -> tuple[str, ...]:
+        """What cannot change without a replacement, beside the name."""
+        found = schema(self.type_name)
+        return self._others(found.create_only if found else ())
+
+    @cached_property
+    def may_replace(self) -> tuple[str, ...]:
+        """What cannot always change without one."""
+        found = schema(self.type_name)
+        return self._others(found.may_replace if found else ())
+
+    @property
+    def required(self) -> bool:
+        """Whether CloudFormation makes up no name."""
+        found = schema(self.type_name)
+        return found is not None and self.name in found.required
+
+    def _others(self, paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+        return tuple(".".join(path) for path in paths if path != (self.name,))
 
 
 @cache
 def named_types() -> Mapping[str, NamedType]:
     """Every type with a name of its own, by CloudFormation type."""
     types = json.loads(PATH.read_text(encoding="utf-8"))["types"]
-    return {
-        type_: NamedType(
-            name=entry["name"],
-            max_length=entry.get("max_length"),
-            create_only=tuple(entry.get("create_only", ())),
-            may_replace=tuple(entry.get("may_replace", ())),
-            fixed_name=entry.get("fixed_name", False),
-            required=entry.get("required", False),
-        )
-        for type_, entry in types.items()
-    }
+    return {type_: NamedType(type_, entry["name"], entry.get("max_length")) for type_, entry in types.items()}

@@ -436,3 +436,44 @@ def test_a_change_set_that_would_fail_has_failed(stack: Deployer) -> None:
     assert (described["Status"], described["ExecutionStatus"]) == ("FAILED", "UNAVAILABLE")
     assert "PropertyValidation" in described["StatusReason"]
     assert "/Resources/A/Properties/Nope: #: extraneous key [Nope] is not permitted" in described["StatusReason"]
+
+
+def test_a_resource_keeps_its_type(stack: Deployer) -> None:
+    def template(kind: str, condition: str = "Yes", **others: Any) -> Template:
+        switch = {"Yes": {"Fn::Equals": ["a", "a"]}, "No": {"Fn::Equals": ["a", "b"]}}
+        return {"Conditions": switch, "Resources": {"A": {"Type": kind, "Condition": condition}, "K": TOPIC, **others}}
+
+    changed = (
+        "Update of resource type is not permitted. The new template modifies resource type of the following "
+        "resources: [{}]"
+    )
+    queue = "AWS::SQS::Queue"
+    assert stack.create(template("AWS::SNS::Topic")) == "CREATE_COMPLETE"
+    before = stack.client.list_stack_resources(StackName=stack.name)["StackResourceSummaries"]
+    body = json.dumps(template(queue))
+    stack_id = stack.describe()["StackId"]
+    for name in (stack.name, stack_id):
+        assert refused(stack.client.update_stack, StackName=name, TemplateBody=body) == changed.format("A")
+        call = {"StackName": name, "ChangeSetName": "c", "TemplateBody": body}
+        assert refused(stack.client.create_change_set, **call) == changed.format("A")
+    assert stack.client.list_change_sets(StackName=stack.name)["Summaries"] == []
+    assert stack.client.list_stack_resources(StackName=stack.name)["StackResourceSummaries"] == before
+
+    inner = stack.upload({"Resources": {"Leaf": TOPIC, "Other": TOPIC}})
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": inner}}
+    assert stack.update(template(queue, "No", Below=nested)) == "UPDATE_COMPLETE", "what is not there has no type"
+    assert stack.update(template(queue, Below=nested)) == "UPDATE_COMPLETE"
+    other = stack.upload({"Resources": {"Leaf": {"Type": queue}, "Other": TOPIC}})
+    below = template(queue, Below={**nested, "Properties": {"TemplateURL": other}})
+    assert stack.update(below) == "UPDATE_ROLLBACK_COMPLETE"
+    assert changed.format("Leaf") in stack.failure()
+    call = {
+        "StackName": stack.name,
+        "ChangeSetName": "d",
+        "TemplateBody": json.dumps(below),
+        "IncludeNestedStacks": True,
+    }
+    stack.client.create_change_set(**call)
+    described = stack.client.describe_change_set(StackName=stack.name, ChangeSetName="d")
+    assert described["Status"] == "FAILED"
+    assert changed.format("Leaf") in described["StatusReason"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from trainworks.assembly.schemas import schema
 from trainworks.cli.main import main
 
 OLD: dict[str, Any] = {
@@ -109,6 +110,92 @@ def test_a_reference_to_what_is_replaced_may_replace(tmp_path: Path, capsys: pyt
         ("Modify", "Vpc", "True", ("CidrBlock",)),
         ("Modify", "Group", "Conditional", ("VpcId",)),
     }
+
+
+def between(
+    folder: Path, capsys: pytest.CaptureFixture[str], old: dict[str, Any], new: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The changes from one set of resources to another."""
+    for name, resources in (("old", old), ("new", new)):
+        (folder / f"{name}.json").write_text(json.dumps({"Resources": resources}))
+    run("diff", "--template", folder / "old.json", folder / "new.json", "-o", "json")
+    changes: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["changes"]
+    return changes
+
+
+CONDITIONAL = [
+    (name, path)
+    for name in (
+        "AWS::AutoScaling::AutoScalingGroup",
+        "AWS::Batch::ComputeEnvironment",
+        "AWS::DynamoDB::Table",
+        "AWS::EC2::Instance",
+        "AWS::ECS::Service",
+        "AWS::Lambda::Function",
+        "AWS::OpenSearchService::Domain",
+        "AWS::RDS::DBInstance",
+        "AWS::SageMaker::Domain",
+        "AWS::SageMaker::MlflowTrackingServer",
+    )
+    if (found := schema(name))
+    for path in found.may_replace
+]
+
+
+@pytest.mark.parametrize("fixed", [False, True], ids=["alone", "beside what is fixed"])
+def test_what_replaces_under_conditions_may_be_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fixed: bool
+) -> None:
+    sides: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    expected = {}
+    for number, (type_name, path) in enumerate(CONDITIONAL):
+        known = schema(type_name)
+        always = [each for each in known.create_only if len(each) == 1 and each[0] != path[0]] if known else []
+        for side, text in zip(sides, ("a", "b"), strict=True):
+            value: Any = text
+            for part in reversed(path):
+                value = {part: value}
+            side[f"R{number}"] = {"Type": type_name, "Properties": value}
+            if fixed and always:
+                value[always[0][0]] = text
+        expected[f"R{number}"] = "True" if fixed and always else "Conditional"
+    found = {each["place"]: each["replacement"] for each in between(tmp_path, capsys, *sides)}
+    assert len(expected) > 50
+    assert found == expected
+
+
+@pytest.mark.parametrize("nested", [None, "old", "new"])
+def test_another_type_under_a_logical_id_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], nested: str | None
+) -> None:
+    inner = tmp_path / "inner.json"
+    inner.write_text(json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}))
+    stack = {"Type": "AWS::CloudFormation::Stack", "Metadata": {"aws:asset:path": "inner.json"}}
+    stack["Properties"] = {"TemplateURL": "inner.json"}
+    topic, queue = {"Type": "AWS::SNS::Topic"}, {"Type": "AWS::SQS::Queue"}
+    old, new = (stack if nested == "old" else topic), (stack if nested == "new" else queue)
+    user = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Ref": "X"}}}
+    changes = {
+        each["logical_id"]: each for each in between(tmp_path, capsys, {"X": old, "U": user}, {"X": new, "U": user})
+    }
+    assert changes["X"]["action"] == "Modify"
+    assert changes["X"]["refused"] == (
+        "Update of resource type is not permitted. The new template modifies resource type of the following "
+        "resources: [X]"
+    )
+    run("diff", "--template", tmp_path / "old.json", tmp_path / "new.json")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "REFUSED: Update of resource type is not permitted" in told
+    assert "1 that CloudFormation refuses" in told
+    assert "to replace" not in told
+
+
+def test_what_the_transform_makes_of_a_type_is_no_other_type(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serverless, plain = {"Type": "AWS::Serverless::Function"}, {"Type": "AWS::Lambda::Function"}
+    (change,) = between(tmp_path, capsys, {"X": serverless}, {"X": plain})
+    assert (change["replacement"], change["refused"]) == ("Conditional", "")
 
 
 @pytest.mark.parametrize("missing", ["old.yaml", "new.yaml"])

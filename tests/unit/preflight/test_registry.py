@@ -22,7 +22,7 @@ def test_what_is_the_name_and_what_is_fixed(type_: str, name: str, fixed: str) -
     known = named_types()[type_]
     assert known.name == name
     assert fixed in known.create_only
-    assert known.fixed_name
+    assert not known.required
 
 
 @pytest.mark.parametrize("type_", ["AWS::S3::Bucket", "AWS::IAM::Role", "AWS::SageMaker::NotebookInstance"])

@@ -84,3 +84,6 @@ RULES: tuple[Rule, ...] = (
     queue_visibility.RULE,  # TW36
     event_target_role.RULE,  # TW37
 )
+
+OWN_RULES = sum(rule.code != template_problem.REFUSED for rule in RULES)
+"""How many there are beside TW00, which says what CloudFormation itself refuses."""

@@ -309,9 +309,10 @@ class Emulator:
 
     def _install_stacks(self, module: ModuleType) -> None:
         # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
-        from trainworks.twin.emulator import deploy_checks, stack_targets, template_gate  # noqa: PLC0415
+        from trainworks.twin.emulator import deploy_checks, stack_targets, template_gate, type_changes  # noqa: PLC0415
 
         template_gate.install(module)
+        type_changes.install(module._ACTION_HANDLERS)
         self._stacks.install(module, deploy_checks, template_gate.read_template)
         deploy_checks.install()
         stack_rows.install()

@@ -18,6 +18,7 @@ from typing import Any
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.journal import Journal
+from trainworks.twin.emulator.type_changes import updating
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
@@ -174,7 +175,7 @@ class Stacks:
     ) -> tuple[str, dict[str, Any]]:
         name = self._provisioners._nested_stack_lookup_name(physical_id)
         child = self._cfn._stacks[name]
-        template, body, parameters = await self._prepare(props, parent_name)
+        template, body, parameters = await self._prepare(props, parent_name, child)
         previous = copy.deepcopy({key: value for key, value in child.items() if key != "_previous_stack"})
         parent = self._cfn._stacks[parent_name]
         if template == previous["_template"] and parameters == previous["_resolved_params"]:
@@ -205,8 +206,13 @@ class Stacks:
                 f"Embedded stack {child['StackId']} was not successfully deleted: {child.get('StackStatusReason', '')}"
             )
 
-    async def _prepare(self, props: Mapping[str, Any], parent_name: str) -> tuple[dict[str, Any], str, dict[str, Any]]:
-        """(template, its text, resolved parameters). Raises `ValueError` with the reason of the failure."""
+    async def _prepare(
+        self, props: Mapping[str, Any], parent_name: str, child: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], str, dict[str, Any]]:
+        """(template, its text, resolved parameters). Raises `ValueError` with the reason of the failure.
+
+        `child` is the stack that is there already.
+        """
         url = props.get("TemplateURL")
         if not url:
             raise ValueError("Property TemplateURL cannot be empty.")
@@ -223,7 +229,8 @@ class Stacks:
         template = language._apply_transforms(template, provided)
         parameters = language._resolve_parameters(template, provided)
         conditions = language._evaluate_conditions(template, parameters)
-        language.validate_template_support(template, conditions, params=parameters)
+        with updating(child):
+            language.validate_template_support(template, conditions, params=parameters)
         return template, body, parameters
 
     def _record(  # noqa: PLR0917 - the parts of one row

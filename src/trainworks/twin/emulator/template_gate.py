@@ -29,7 +29,7 @@ from trainworks.assembly.template_check import template_flaws
 from trainworks.assembly.template_form import form_flaws, size_flaws
 from trainworks.assembly.template_text import TemplateTextError, parse_template
 from trainworks.spec.partition import partition_of
-from trainworks.twin.emulator import engine
+from trainworks.twin.emulator import engine, type_changes
 from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear
 
 Parameters = dict[str, Any]
@@ -250,6 +250,9 @@ def _validator(stock: Callable[..., None]) -> Callable[..., None]:
         if not template.get("Transform"):
             _refuse_types(template, conditions)
         stock(template, conditions, params)
+        changed = type_changes.refusal(template, conditions)
+        if changed:
+            raise TemplateError(changed)
 
     return validate_template_support
 

@@ -1,8 +1,9 @@
 """Which properties of a resource cannot be changed without replacing it, for types that stock does not know.
 
 From "Update requires: Replacement" of the CloudFormation resource reference, repeated in the registry as
-`createOnlyProperties`. A change set reports them as `RequiresRecreation`; without an entry it says `Conditionally` of
-every property, so that a new tag on a bucket would look like the loss of the bucket.
+`createOnlyProperties`; what replaces under conditions is in its `conditionalCreateOnlyProperties`. A change set reports
+them as `RequiresRecreation`; without an entry it says `Conditionally` of every property, so that a new tag on a bucket
+would look like the loss of the bucket.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def install() -> None:
 class _Rules(dict[str, tuple[str, ...]]):
     """The table of one kind. What a schema says is read when its type is asked for.
 
-    A create-only property replaces (`whole`); one of which a part is create-only may.
+    A create-only property replaces (`whole`). One of which a part is create-only may, and so may, of every type, one
+    that replaces under conditions.
     """
 
     def __init__(self, known: dict[str, tuple[str, ...]], *, whole: bool) -> None:
@@ -68,10 +70,15 @@ class _Rules(dict[str, tuple[str, ...]]):
         self._whole = whole
 
     def get(self, resource_type: str, default: Any = None) -> Any:
-        if resource_type in BY_SCHEMA:
-            from trainworks.assembly.schemas import schema  # noqa: PLC0415 - read with the first template
+        known = super().get(resource_type)
+        if self._whole and resource_type not in BY_SCHEMA:
+            return default if known is None else known
+        from trainworks.assembly.schemas import schema  # noqa: PLC0415 - read with the first template
 
-            found = schema(resource_type)
-            paths = [path for path in (found.create_only if found else ()) if (len(path) == 1) is self._whole]
-            return tuple(dict.fromkeys(path[0] for path in paths))
-        return super().get(resource_type, default)
+        found = schema(resource_type)
+        if found is None:
+            return default if known is None else known
+        if self._whole:
+            return tuple(dict.fromkeys(path[0] for path in found.create_only if len(path) == 1))
+        parts = [path for path in found.create_only if len(path) > 1] if resource_type in BY_SCHEMA else []
+        return tuple(dict.fromkeys([*(known or ()), *(path[0] for path in (*parts, *found.may_replace))]))
