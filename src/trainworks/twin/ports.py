@@ -228,6 +228,36 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A folder for a task that may write: what its instance has at `source`, an absolute path, shared with the other
+    tasks of that instance; or, without a source, an empty folder of the task, one for each `name`. `source` is never
+    a path of this machine: an instance has a disk of its own, which begins empty."""
+
+    name: str
+    source: str | None
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tmpfs:
+    """A file system in memory, which counts as the task's; `options` as Docker takes them (`mode=700`)."""
+
+    target: str
+    size_mib: int
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ulimit:
+    """A limit of the kernel by Docker's name for it (`nofile`); -1 is unlimited."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     """One process tree on one instance.
 
@@ -235,6 +265,7 @@ class TaskSpec:
     appended as written. All tasks of a `gang_id` start together, each on an instance of its own, or not at all.
     `hostname` is its name in the instance's own UTS namespace; the names of its gang resolve to loopback addresses.
     `python` is the interpreter of its image, on top of which it gets an environment of its own to install into.
+    `shared_memory_mib` is the size of /dev/shm, None for half of its memory.
     """
 
     task_id: str
@@ -246,6 +277,10 @@ class TaskSpec:
     ml_root: Path | None = None
     mounts: tuple[Mount, ...] = ()
     writable: tuple[Path, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    shared_memory_mib: int | None = None
+    ulimits: tuple[Ulimit, ...] = ()
     vcpus: float = 1.0
     memory_mib: int = 512
     gpus: int = 0

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
 NOBODY = 65534
+Run = Callable[..., list[dict[str, Any]]]
+"""Of the fixture `run`: takes scripts, answers with the ends of their tasks."""
 
 
 def interpreter_of(user: int | None) -> tuple[str, dict[str, str]]:

@@ -18,9 +18,11 @@ from trainworks.spec.batch_constraints import (
     retry_strategy_problems,
     timeout_problems,
 )
+from trainworks.spec.batch_volumes import definition_problems
 
 _OTHER_RULES = {"subnets": "TW01", "minvCpus": "TW28"}
 """Members that a rule of their own looks at."""
+_CONTAINERS = ("ContainerProperties", "EcsProperties", "NodeProperties", "PlatformCapabilities")
 _FIX = "change it: CloudFormation passes it on, and Batch fails the resource"
 
 
@@ -56,6 +58,7 @@ def _of_definition(at: Resource) -> Iterator[Fault]:
         *retry_strategy_problems(_members(at.get("RetryStrategy"))),
         *timeout_problems(_members(at.get("Timeout"))),
         *environment_problems(environment if isinstance(environment, list) else []),
+        *definition_problems(lower_camel({name: at.get(name) for name in _CONTAINERS})),
     ]
     for problem in problems:
         yield Fault(at, problem.message, "", _FIX)

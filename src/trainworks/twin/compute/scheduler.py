@@ -16,7 +16,7 @@ from typing import Any
 
 from trainworks.spec.instance_types import instance_type
 from trainworks.spec.variables import sandbox_wish
-from trainworks.twin.compute.agent.task import Task, TaskMount
+from trainworks.twin.compute.agent.task import Task, TaskMount, TaskTmpfs, TaskVolume
 from trainworks.twin.compute.agent.watch import MOST_PROCESSES
 from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.engine import Engine
@@ -269,6 +269,10 @@ def _row(task: TaskSpec, hosts: tuple[tuple[str, str], ...]) -> dict[str, Any]:
         python=None if task.python is None else str(task.python),
         mounts=tuple(TaskMount(str(each.source), each.target, each.read_only, each.overlay) for each in task.mounts),
         writable=tuple(str(path) for path in task.writable),
+        volumes=tuple(TaskVolume(each.name, each.source, each.target, each.read_only) for each in task.volumes),
+        tmpfs=tuple(TaskTmpfs(each.target, each.size_mib << 20, each.options) for each in task.tmpfs),
+        shared_memory_bytes=None if task.shared_memory_mib is None else task.shared_memory_mib << 20,
+        ulimits=tuple((each.name, each.soft, each.hard) for each in task.ulimits),
         vcpus=task.vcpus,
         memory_bytes=task.memory_mib << 20,
         gpus=task.gpus,

@@ -85,3 +85,18 @@ def test_definitions_that_batch_refuses(member: str, value: dict[str, Any], part
     (found,) = only(draft, RULE)
     assert found.place == "Job"
     assert part in found.message
+
+
+def test_volumes_that_batch_refuses() -> None:
+    draft = _platform()
+    container = draft.properties("Job")["ContainerProperties"]
+    container |= {
+        "Volumes": [{"Name": "data", "Host": {"SourcePath": {"Ref": "AWS::StackName"}}}, {"Name": "own"}],
+        "MountPoints": [{"SourceVolume": "data", "ContainerPath": "/data", "ReadOnly": True}],
+        "Ulimits": [{"Name": "nofile", "SoftLimit": "1024", "HardLimit": 65536}],
+    }
+    assert list(find(draft.graph(), Settings())) == []
+    container["MountPoints"].append({"SourceVolume": "scratch", "ContainerPath": "/scratch"})
+    (found,) = only(draft, RULE)
+    assert (found.is_error, found.place) == (True, "Job")
+    assert "Unknown volume 'scratch'." in found.message

@@ -61,6 +61,13 @@ def reap_orphans() -> None:
             pass
 
 
+def reap_orphans_beside(pid: int) -> None:
+    """Collect children that have ended, as an init process does, but not `pid`, whose exit status is still to come."""
+    with suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != pid:
+            os.waitpid(ended.si_pid, 0)
+
+
 def resident_bytes(pids: list[int]) -> int:
     """Sum of resident pages; pages shared after a fork count once for each process."""
     total = 0

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from trainworks.twin.compute.agent.processes import Processes, reap_orphans
+from trainworks.twin.compute.agent.limits import Ulimits, spawn_limited
+from trainworks.twin.compute.agent.processes import Processes, reap_orphans, reap_orphans_beside
 from trainworks.twin.compute.agent.task import Task
 from trainworks.twin.compute.agent.watch import Watch
 from trainworks.twin.compute.channel import Channel, ChannelClosed, Message
@@ -52,14 +53,16 @@ class Slot:
     def _run_task(self, task: Task) -> None:
         try:
             launch = self._view.enter(task)
-            try:
-                pid = spawn(launch)
-            except (OSError, ValueError):
-                os.close(launch.log_fd)
-                raise
         except (OSError, ValueError) as error:
             usable = self._leave()
-            self._report_end(_Ending(exit_code_of_failure(error), f"cannot start: {describe(task, error)}"), usable)
+            self._report_failure(error, describe(task, error), usable)
+            return
+        try:
+            pid = spawn(launch, task.ulimits)
+        except (OSError, ValueError) as error:
+            os.close(launch.log_fd)
+            reason = describe(task, error)  # what is there is seen in the task's view alone
+            self._report_failure(error, reason, self._leave())
             return
         watch = Watch(
             task, self._processes, self._instance_memory_bytes, launch.log_fd, shared_bytes=self._view.shared_bytes
@@ -79,6 +82,9 @@ class Slot:
         except OSError as error:
             print(f"slot: cannot clean up: {error}", file=sys.stderr)  # noqa: T201 - stderr is the agent's log
             return False
+
+    def _report_failure(self, error: Exception, reason: str, usable: bool) -> None:
+        self._report_end(_Ending(exit_code_of_failure(error), f"cannot start: {reason}"), usable)
 
     def _report_end(self, ending: _Ending, usable: bool, *unsaid: Message) -> None:
         """`unsaid` goes with it: each message wakes the agent."""
@@ -141,6 +147,7 @@ class _RunningTask:
                         self._stop(float(message["stop"]), message["reason"])
             self._keep_deadlines()
             self._watch_limits()
+            reap_orphans_beside(self._pid)
 
     def _stop(self, grace_seconds: float, reason: str) -> None:
         deadline = time.monotonic() + grace_seconds
@@ -177,10 +184,12 @@ class _RunningTask:
         return _Ending(exit_code, "")
 
 
-def spawn(launch: Launch) -> int:
+def spawn(launch: Launch, ulimits: Ulimits) -> int:
     """Start the task's main process; its PID. Raises `OSError` when it cannot be executed."""
     if not os.path.isabs(launch.argv[0]):  # noqa: PTH117
         raise ValueError(f"{launch.argv[0]!r} is not an absolute path")
+    if ulimits:
+        return spawn_limited(launch, ulimits, _RESET_SIGNALS)
     return os.posix_spawn(
         launch.argv[0],
         launch.argv,
@@ -202,7 +211,7 @@ def exit_code_of_failure(error: Exception) -> int:
 
 
 def describe(task: Task, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError) and not Path(task.argv[0]).exists():
+    if isinstance(error, FileNotFoundError) and not os.path.exists(task.argv[0]):  # noqa: PTH110 - may be forbidden
         return f"{task.argv[0]}: no such file"
     if isinstance(error, PermissionError) and error.filename == task.argv[0]:
         return f"{task.argv[0]}: permission denied"
@@ -212,7 +221,7 @@ def describe(task: Task, error: Exception) -> str:
 
 
 def _disk_is_full(task: Task) -> bool:
-    for path in (task.ml_root, str(Path(task.log_path).parent)):
+    for path in (task.ml_root, str(Path(task.log_path).parent), *(volume.target for volume in task.volumes)):
         with suppress(OSError):
             if path is not None:
                 found = os.statvfs("/opt/ml" if path == task.ml_root and not Path(path).exists() else path)

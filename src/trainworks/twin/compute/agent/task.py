@@ -17,10 +17,34 @@ class TaskMount:
 
 
 @dataclass(frozen=True)
+class TaskVolume:
+    """Shown at `target`: what the instance has at `source`, or an empty folder where there is none.
+
+    An empty folder is the same for all volumes of a task with the same `name`.
+    """
+
+    name: str
+    source: str | None
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class TaskTmpfs:
+    """A file system in memory; `options` as Docker takes them."""
+
+    target: str
+    size_bytes: int
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Task:
     """One process tree; see `ports.TaskSpec`. `memory_bytes` is the limit that holds here, 0 for none.
 
     `devices` are `(path here, path in the task)` of files and folders in /dev that this task alone has.
+    `shared_memory_bytes` is the size of its /dev/shm, None for half of its memory.
+    `ulimits` are `(name, soft, hard)`, -1 for unlimited.
     """
 
     task_id: str
@@ -31,6 +55,10 @@ class Task:
     ml_root: str | None = None
     mounts: tuple[TaskMount, ...] = ()
     writable: tuple[str, ...] = ()
+    volumes: tuple[TaskVolume, ...] = ()
+    tmpfs: tuple[TaskTmpfs, ...] = ()
+    shared_memory_bytes: int | None = None
+    ulimits: tuple[tuple[str, int, int], ...] = ()
     vcpus: float = 1.0
     memory_bytes: int = 0
     gpus: int = 0
@@ -42,8 +70,18 @@ class Task:
     hosts: tuple[tuple[str, str], ...] = ()
     python: str | None = None
 
+    @property
+    def volume_targets(self) -> tuple[str, ...]:
+        """Where volumes and file systems in memory are to be seen."""
+        return (*(volume.target for volume in self.volumes), *(each.target for each in self.tmpfs))
+
     def to_wire(self) -> dict[str, Any]:
-        return {**vars(self), "mounts": [vars(mount) for mount in self.mounts]}
+        return {
+            **vars(self),
+            "mounts": [vars(mount) for mount in self.mounts],
+            "volumes": [vars(volume) for volume in self.volumes],
+            "tmpfs": [vars(each) for each in self.tmpfs],
+        }
 
     @staticmethod
     def from_wire(wire: dict[str, Any]) -> Task:
@@ -52,6 +90,9 @@ class Task:
             "argv": tuple(wire["argv"]),
             "mounts": tuple(TaskMount(**mount) for mount in wire["mounts"]),
             "writable": tuple(wire["writable"]),
+            "volumes": tuple(TaskVolume(**volume) for volume in wire.get("volumes", ())),
+            "tmpfs": tuple(TaskTmpfs(**{**each, "options": tuple(each["options"])}) for each in wire.get("tmpfs", ())),
+            "ulimits": tuple((name, soft, hard) for name, soft, hard in wire.get("ulimits", ())),
             "devices": tuple((source, target) for source, target in wire.get("devices", ())),
             "hosts": tuple((name, address) for name, address in wire["hosts"]),
         }

@@ -90,23 +90,28 @@ class KeptPackages:
     """
 
     def __init__(self, folder: Path, place: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._place = place
+        self._made_for = place
         self._python: Path | None = None
         self._stamps: list[tuple[int, int]] | None = None
         self._is_there = False
 
-    def of(self, python: Path) -> Packages:
-        """An environment on top of `python` that no task has changed. Raises `OSError`."""
-        packages = Packages(python, self._place)
-        if self._is_there and python == self._python:
+    def of(self, python: Path, place: Path | None = None) -> Packages:
+        """An environment on top of `python` that no task has changed, seen at another place by this task if one is
+        given. Raises `OSError`."""
+        place = place or self._place
+        is_same = python == self._python and place == self._made_for
+        packages = Packages(python, place)
+        if self._is_there and is_same:
             return packages
         if self._is_there:
-            remove_tree(self._folder)
-        packages.make(self._folder)
+            remove_tree(self.folder)
+        packages.make(self.folder)
         self._is_there = True
         self._stamps = None
-        if python == self._python:  # the second task in a row: a third may come, so that it pays to wait once
+        self._made_for = place
+        if is_same:  # the second task in a row: a third may come, so that it pays to wait once
             time.sleep(_TICK_SECONDS)
             self._stamps = self._read_stamps(packages)
         self._python = python
@@ -124,7 +129,7 @@ class KeptPackages:
         return self._is_there
 
     def _read_stamps(self, packages: Packages) -> list[tuple[int, int]]:
-        found = [os.lstat(path) for path in packages.parts(self._folder)]
+        found = [os.lstat(path) for path in packages.parts(self.folder)]
         return [(each.st_ino, each.st_ctime_ns) for each in found]
 
 

@@ -1,7 +1,8 @@
 """What processes of a task share in memory, and may leave behind: `/dev/shm`, System V objects, POSIX message queues.
 
-All of it is the slot's own: an IPC namespace and a tmpfs. `/dev/shm` holds at most half of the task's memory, as Linux
-gives a machine half of its own; what lies in it counts as the task's memory. `/dev/shm` is emptied between two tasks.
+All of it is the slot's own: an IPC namespace and a tmpfs. `/dev/shm` holds what the task's container was given; where
+nothing is said of that, at most half of the task's memory, as Linux gives a machine half of its own. What lies in it
+counts as the task's memory. `/dev/shm` is emptied between two tasks.
 A slot whose task left any other object is not used again, and the objects go with its namespace.
 """
 
@@ -23,9 +24,9 @@ class SharedMemory:
         self._queues = queues
         self._limit = 0
 
-    def limit(self, memory_bytes: int) -> None:
+    def limit(self, memory_bytes: int, shared_bytes: int | None = None) -> None:
         """Size `/dev/shm` for a task that may use `memory_bytes`, 0 for as much as the machine has."""
-        limit = min(memory_bytes or _MACHINE_BYTES, _MACHINE_BYTES) // 2
+        limit = min(memory_bytes or _MACHINE_BYTES, _MACHINE_BYTES) // 2 if shared_bytes is None else shared_bytes
         if limit != self._limit:
             linux.resize_tmpfs(self._folder, limit)
             self._limit = limit

@@ -13,12 +13,16 @@ from trainworks.twin.compute.agent.task import Task, TaskMount
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.copies import copy_tree, empty_folder
 from trainworks.twin.compute.sandbox.interpreters import prefixes_of
+from trainworks.twin.compute.sandbox.mount_points import Mounted, attach_anywhere, is_below
 from trainworks.twin.compute.sandbox.packages import FOLDER, KeptPackages
 from trainworks.twin.compute.sandbox.shared_memory import SharedMemory
 from trainworks.twin.compute.sandbox.view import ML_ROOT, Tree, View
+from trainworks.twin.compute.sandbox.volumes import Volumes
 from trainworks.twin.job_files import remove_tree
 
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_PACKAGES_BESIDE_TMP = "/.python"
+"""Where the task's Python environment is when a volume lies over /tmp."""
 _BASICS = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
 
 
@@ -58,6 +62,7 @@ class NamespaceView:
         self._tmp = os.open(tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._packages = KeptPackages(tmp / FOLDER, Path("/tmp", FOLDER))  # noqa: S108 - the task's own
         self._shared_memory = SharedMemory(view.shared_memory, view.message_queues)
+        self._volumes = Volumes(scratch.parent, scratch)
         self._scratch = scratch
         self._kept = frozenset(_folders_below(tmp))
         self._overlays = 0
@@ -67,15 +72,21 @@ class NamespaceView:
     def enter(self, task: Task) -> Launch:
         log_fd = open_log(task.log_path)
         trees: list[Tree] = []
+        mounts: list[Mounted] = []
         try:
-            self._shared_memory.limit(task.memory_bytes)
+            self._shared_memory.limit(task.memory_bytes, task.shared_memory_bytes)
             env = {**_BASICS, **task.env}
-            launch = _launch(task, env, log_fd, self._packages)
+            place = _place_of_packages(task)
+            launch = _launch(task, env, log_fd, self._packages, place)
             trees = self._collect(task)
+            if task.volume_targets:
+                mounts = self._collect_volumes(task, place)
             linux.setns(self._base, linux.CLONE_NEWNS)
-            if trees:
+            if trees or mounts:
                 linux.unshare(linux.CLONE_NEWNS)
                 self._view.attach(trees)
+            if mounts:
+                attach_anywhere(mounts)
             if task.cwd != "/":
                 os.chdir(task.cwd)
             if task.hostname != self._host_name:
@@ -85,8 +96,8 @@ class NamespaceView:
             os.close(log_fd)
             raise
         finally:
-            for tree in trees:
-                os.close(tree.fd)
+            for descriptor in (*(tree.fd for tree in trees), *(mount.fd for mount in mounts)):
+                os.close(descriptor)
         return launch
 
     def leave(self) -> bool:
@@ -95,10 +106,11 @@ class NamespaceView:
             remove_tree(self._scratch / f"overlay-{number}")
         self._overlays = 0
         kept = self._kept | {FOLDER} if self._packages.is_unchanged() else self._kept
-        return empty_folder(self._tmp, kept) and self._shared_memory.clear()
+        is_clear = self._volumes.clear()
+        return empty_folder(self._tmp, kept) and self._shared_memory.clear() and is_clear
 
     def shared_bytes(self) -> int:
-        return self._shared_memory.used_bytes()
+        return self._shared_memory.used_bytes() + self._volumes.used_bytes()
 
     def _collect(self, task: Task) -> list[Tree]:
         """Detached mounts of everything that the task is to see, taken in the host's view."""
@@ -123,9 +135,27 @@ class NamespaceView:
             raise
         return trees
 
+    def _collect_volumes(self, task: Task, place: Path | None) -> list[Mounted]:
+        """Detached mounts of the task's volumes, and of what its programs need, should a volume hide that."""
+        targets = tuple(os.path.realpath(target) for target in task.volume_targets)
+        hidden = [path for path in self._view.visible if any(is_below(path, target) for target in targets)]
+        if task.python is not None:  # any other program in a volume is meant to be the volume's
+            hidden += prefixes_of(Path(task.python), targets, hidden)
+        hidden += [mount.target for mount in task.mounts if any(is_below(mount.target, each) for each in targets)]
+        mounts = self._volumes.open(task.volumes, task.tmpfs)
+        try:
+            if place is not None:
+                mounts.append(Mounted(linux.open_tree(str(self._packages.folder)), str(place), is_kept=True))
+            for path in dict.fromkeys(hidden):
+                mounts.append(Mounted(_read_only_tree(path), path, is_kept=True))
+        except OSError:
+            for mount in mounts:
+                os.close(mount.fd)
+            raise
+        return mounts
+
     def _prefixes(self, task: Task) -> list[str]:
-        programs = (task.argv[0],) if task.python is None else (task.argv[0], task.python)
-        return list(dict.fromkeys(prefix for program in programs for prefix in self._prefixes_of(program)))
+        return list(dict.fromkeys(prefix for program in _programs(task) for prefix in self._prefixes_of(program)))
 
     def _prefixes_of(self, executable: str) -> list[str]:
         if executable not in self._prefixes_of_programs:
@@ -168,6 +198,8 @@ class PlainView:
         self._packages = KeptPackages(tmp / FOLDER, tmp / FOLDER)
 
     def enter(self, task: Task) -> Launch:
+        for target in task.volume_targets:
+            raise ValueError(f"a volume at {target} needs namespaces, which this machine does not give")
         for mount in task.mounts:
             self._show(task, mount)
         log_fd = open_log(task.log_path)
@@ -209,11 +241,23 @@ class PlainView:
             target.symlink_to(mount.source)
 
 
-def _launch(task: Task, env: dict[str, str], log_fd: int, kept: KeptPackages) -> Launch:
-    """How the task starts, with an environment of its own on top of its image's."""
+def _place_of_packages(task: Task) -> Path | None:
+    """Where the task sees its Python environment: None for where it is by itself, which a volume may hide."""
+    targets = [os.path.realpath(target) for target in task.volume_targets]
+    usual = str(Path("/tmp", FOLDER))  # noqa: S108 - the task's own
+    is_hidden = any(is_below(usual, target) or is_below(target, usual) for target in targets)
+    return Path(_PACKAGES_BESIDE_TMP) if is_hidden and task.python is not None else None
+
+
+def _programs(task: Task) -> tuple[str, ...]:
+    return (task.argv[0],) if task.python is None else (task.argv[0], task.python)
+
+
+def _launch(task: Task, env: dict[str, str], log_fd: int, kept: KeptPackages, place: Path | None = None) -> Launch:
+    """How the task starts, with an environment of its own on top of its image's, which it sees at `place`."""
     if task.python is None:
         return Launch(task.argv, env, log_fd)
-    packages = kept.of(Path(task.python))
+    packages = kept.of(Path(task.python), place)
     return Launch(packages.argv(task.argv), packages.env(env), log_fd)
 
 

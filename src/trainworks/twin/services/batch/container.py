@@ -15,17 +15,20 @@ from typing import Any
 from trainworks.spec.batch_constraints import environment_problems
 from trainworks.spec.instance_types import FARGATE_MEMORY_MIB
 from trainworks.twin.ports import ApiError
+from trainworks.twin.services.batch.mounts import check_mounts
 from trainworks.twin.services.batch.refusals import refuse
 
 _PLACEHOLDER = re.compile(r"Ref::([A-Za-z0-9_-]+)")
 
-_REFUSED = ("secrets", "repositoryCredentials", "volumes", "mountPoints")
+_REFUSED = ("secrets", "repositoryCredentials")
 _REFUSED_TRUE = ("privileged", "enableExecuteCommand")
-_REFUSED_LINUX = ("devices", "tmpfs")
+_REFUSED_LINUX = ("devices",)
+_REFUSED_VOLUMES = ("efsVolumeConfiguration", "s3filesVolumeConfiguration")
 
 REFUSED_MEMBERS = (
     *(f"containerProperties.{name}" for name in (*_REFUSED, *_REFUSED_TRUE)),
     *(f"containerProperties.linuxParameters.{name}" for name in _REFUSED_LINUX),
+    *(f"containerProperties.volumes.{name}" for name in _REFUSED_VOLUMES),
 )
 """What a job definition refuses of its container, by the paths of its request."""
 
@@ -47,6 +50,7 @@ def check_container(container: Mapping[str, Any], *, is_fargate: bool) -> None:
         raise ApiError("ClientException", "Container properties must include an image")
     _check_refused(container)
     refuse(environment_problems(container.get("environment", [])))
+    check_mounts(container, is_fargate=is_fargate)
     resources = resources_of(container)
     if is_fargate:
         _check_fargate(container, resources)

@@ -11,12 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Row
+from typing import Any
 
 from trainworks.spec.batch_constraints import MAX_OVERRIDES_CHARS
 from trainworks.twin.in_hand import InHand
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Logs, Mount, Runtime, TaskSpec
 from trainworks.twin.services.batch.arns import account_of, ecs_task_id, name_of, region_of, task_id
 from trainworks.twin.services.batch.environments import cluster_arn
+from trainworks.twin.services.batch.mounts import (
+    is_mounted,
+    shared_memory_mib_of,
+    tmpfs_of,
+    ulimits_of,
+    volumes_of,
+)
 from trainworks.twin.services.batch.records import Job, JobSpec
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
@@ -107,7 +115,7 @@ def _make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts
         spec=spec,
         pool_id=environment["pool_id"],
         priority=priority,
-        argv=resolve_argv((*runtime.entrypoint, *(spec.container["command"] or runtime.command)), runtime, env),
+        argv=_argv(spec.container, runtime, env),
         env=env,
         cwd=runtime.working_dir if runtime.working_dir != "/" else WORKING_FOLDER,
         log_caller=execution_caller,
@@ -115,6 +123,14 @@ def _make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts
         python=runtime.python,
         note="" if runtime.root is not None else runtime.note,
     )
+
+
+def _argv(container: Mapping[str, Any], runtime: Runtime, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The command as it is executed. A program in a volume is looked for by the instance, when it starts it."""
+    argv = (*runtime.entrypoint, *(container["command"] or runtime.command))
+    if argv and argv[0].startswith("/") and is_mounted(container, argv[0]):
+        return argv
+    return resolve_argv(argv, runtime, env)
 
 
 def task_of(launch: Launch, job: Job, log_path: Path, array_size: int | None) -> TaskSpec:
@@ -131,6 +147,10 @@ def task_of(launch: Launch, job: Job, log_path: Path, array_size: int | None) ->
         log_path=log_path,
         cwd=launch.cwd,
         mounts=launch.mounts,
+        volumes=volumes_of(launch.spec.container),
+        tmpfs=tmpfs_of(launch.spec.container),
+        shared_memory_mib=shared_memory_mib_of(launch.spec.container),
+        ulimits=ulimits_of(launch.spec.container),
         python=launch.python,
         vcpus=launch.spec.vcpus,
         memory_mib=launch.spec.memory_mib,

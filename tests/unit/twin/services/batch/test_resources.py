@@ -168,8 +168,26 @@ def test_the_newest_active_revision_is_meant_by_the_name(batch: Batch) -> None:
         ({"resourceRequirements": [{"type": "VCPU", "value": "x"}, RESOURCES[1]]}, "'x' is not a number"),
         ({"resourceRequirements": [{"type": "VCPU", "value": "0.5"}, RESOURCES[1]]}, "whole number on EC2"),
         (
-            {"volumes": [{"name": "v"}], "privileged": True},
-            "does not implement the member 'containerProperties.volumes'",
+            {"volumes": [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]},
+            "does not implement the member 'containerProperties.volumes.efsVolumeConfiguration'",
+        ),
+        ({"privileged": True}, "does not implement the member 'containerProperties.privileged'"),
+        ({"linuxParameters": {"devices": [{"hostPath": "/dev/fuse"}]}}, "linuxParameters.devices"),
+        ({"mountPoints": [{"sourceVolume": "v", "containerPath": "/data"}]}, "Unknown volume 'v'."),
+        ({"mountPoints": [{"containerPath": "/data"}]}, "Unknown volume 'null'."),
+        (
+            {"volumes": [{"name": "v", "host": {"sourcePath": "/var/run/docker.sock"}}]},
+            "the volume 'v' with the sourcePath /var/run/docker.sock: an instance of the twin has an empty disk",
+        ),
+        ({"volumes": [{"name": "v", "host": {"sourcePath": "/data/../etc/ssl"}}]}, "does not implement the volume 'v'"),
+        ({"volumes": [{"name": "v", "host": {"sourcePath": "//"}}]}, "does not implement the volume 'v'"),
+        (
+            {"volumes": [{"name": "v"}], "mountPoints": [{"sourceVolume": "v", "containerPath": "/tmp/../dev/nvme0"}]},
+            "does not implement the containerPath /dev/nvme0",
+        ),
+        (
+            {"linuxParameters": {"tmpfs": [{"containerPath": "/proc", "size": 1}]}},
+            "does not implement the containerPath /proc",
         ),
         ({"secrets": [{"name": "S", "valueFrom": "arn"}]}, "secrets"),
         ({"logConfiguration": {"logDriver": "splunk"}}, "logDriver 'splunk'"),
