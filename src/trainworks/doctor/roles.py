@@ -165,11 +165,19 @@ def _simulate(iam: Any, role_arn: str, questions: Sequence[Question]) -> tuple[S
                 result["EvalActionName"],
                 resource,
                 result["EvalDecision"],
-                tuple(result.get("MissingContextValues", [])),
+                tuple(_missing(result)),
             )
             for result in answer["EvaluationResults"]
         ]
     return tuple(found)
+
+
+def _missing(result: Any) -> list[str]:
+    """The condition keys that were not given: told of each resource where resources were asked about."""
+    of_resources = [
+        key for each in result.get("ResourceSpecificResults", []) for key in each.get("MissingContextValues", [])
+    ]
+    return [*result.get("MissingContextValues", []), *of_resources]
 
 
 def _statements(iam: Any, name: str) -> tuple[Statement, ...]:

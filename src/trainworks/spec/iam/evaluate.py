@@ -124,6 +124,11 @@ def decide_by_resource(request: Request, policy: Rules) -> Decision:
     return Decision(asked.naming(policy.allows) is not Naming.NOT, False, Layer.RESOURCE)
 
 
+def statement_applies(request: Request, statement: Rule) -> bool:
+    """Whether a statement is about the request and its conditions hold, whomever it names."""
+    return _Asked(request).applies(statement)
+
+
 def _denied(asked: _Asked, grants: Grants, resource: ResourcePolicy | None) -> Layer | None:
     if asked.any_denies(grants.identity):
         return Layer.IDENTITY

@@ -109,8 +109,14 @@ def widest(text: str, context: Context) -> tuple[Pattern, bool]:
 
 
 def variable_keys(text: str) -> list[str]:
-    """The condition keys that a value's variables name."""
-    return [part.key for part in _parse(text, variables=True, wild=False) if isinstance(part, Variable)]
+    """The condition keys that a value's variables name, in lower case."""
+    return [name.lower() for name in variable_names(text)]
+
+
+def variable_names(text: str) -> list[str]:
+    """The condition keys that a value's variables name, as they are spelled there."""
+    inner = (found[1] for found in _VARIABLE.finditer(text) if found[1] not in _SIGNS)
+    return [found["key"] for each in inner if (found := _KEY.match(each)) is not None]
 
 
 def _parse(text: str, *, variables: bool, wild: bool) -> list[Part | Variable]:

@@ -16,6 +16,7 @@ from trainworks.twin.emulator import engine
 from trainworks.twin.home import ACCOUNT_ID
 
 ROOT_ARN = f"arn:aws:iam::{ACCOUNT_ID}:root"
+AWS_MANAGED = "arn:aws:iam::aws:policy/"
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def _attached(inline: Mapping[str, Any] | None, attached: Sequence[str] | None, 
     for document in (inline or {}).values():
         yield parse(document)
     for arn in attached or ():
-        yield _managed(arn, account)
+        yield parse(managed_document(arn, account))
 
 
 def _group_policies(iam: Any, user_name: str, account: str) -> Iterator[Policy]:
@@ -172,16 +173,17 @@ def _group_policies(iam: Any, user_name: str, account: str) -> Iterator[Policy]:
             yield from _attached(inline, group.get("AttachedPolicies"), account)
 
 
-def _managed(arn: str, account: str) -> Policy:
-    if arn.startswith("arn:aws:iam::aws:policy/"):
-        return parse(engine.module("core.iam_evaluator")._resolve_managed_policy_document(arn, account))
+def managed_document(arn: str, account: str) -> Any:
+    """The document of a managed policy, as text or as the object that it stands for; None where there is none."""
+    if arn.startswith(AWS_MANAGED):
+        return engine.module("core.iam_evaluator")._resolve_managed_policy_document(arn, account)
     record = engine.row(engine.service("iam")._policies, account, arn) or {}
-    return parse(record.get("Versions", {}).get(record.get("DefaultVersionId", "v1"), {}).get("Document"))
+    return record.get("Versions", {}).get(record.get("DefaultVersionId", "v1"), {}).get("Document")
 
 
 def _boundary(entity: Mapping[str, Any], account: str) -> Policy | None:
     arn = entity.get("PermissionsBoundary")
-    return _managed(str(arn), account) if arn else None
+    return parse(managed_document(str(arn), account)) if arn else None
 
 
 def _session_policies(session: Mapping[str, Any], account: str) -> tuple[Policy, ...] | None:
@@ -189,7 +191,7 @@ def _session_policies(session: Mapping[str, Any], account: str) -> tuple[Policy,
     if not passed:
         return None
     own = [parse(passed["Policy"])] if passed.get("Policy") else []
-    return tuple(own + [_managed(arn, account) for arn in passed.get("PolicyArns", ())]) or (NOTHING,)
+    return tuple(own + [parse(managed_document(arn, account)) for arn in passed.get("PolicyArns", ())]) or (NOTHING,)
 
 
 def _session_keys(session: Mapping[str, Any]) -> dict[str, Value]:

@@ -39,6 +39,7 @@ from trainworks.twin.emulator import (
     old_logs,
     public_parameters,
     sessions,
+    simulating,
     source_permissions,
     stack_descriptions,
     stack_events,
@@ -110,6 +111,7 @@ class Emulator:
         self._installs: dict[str, Callable[[ModuleType], None]] = {
             "dynamodb": self._items.install,
             "ecr": self._registry.install,
+            "iam": simulating.install,
             "lambda_svc": self._install_lambda,
             "ssm": public_parameters.install,
             "sts": sessions.install,

@@ -76,6 +76,9 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
         ("services.dynamodb", "_items_replaced"): "table",
         ("services.dynamodb", "_create_replica"): "name table region",
     },
+    "iam": {
+        ("services.iam", "handle_request"): "method path headers body query_params",
+    },
     "lambda_svc": {
         ("services.lambda_svc", "_execute_function_dispatch"): "func config event request_id started",
         ("services.lambda_svc", "handle_request"): "method path headers body query_params",

@@ -13,6 +13,8 @@ from trainworks.twin.emulator import engine
 from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.protocols.cbor import decode
 
+_ABOUT_A_PRINCIPAL = frozenset({"SimulatePrincipalPolicy", "GetContextKeysForPrincipalPolicy"})
+
 
 def install() -> None:
     """The actions were loaded: put our resources in place before the application imports them by name."""
@@ -32,6 +34,8 @@ def install() -> None:
     ) -> str:
         if service == "ec2" and _first(params, "Action").startswith("Describe"):
             return "*"  # none of them knows resources
+        if service == "iam" and _first(params, "Action") in _ABOUT_A_PRINCIPAL:
+            return _first(params, "PolicySourceArn") or "*"
         if "cbor" in headers.get("content-type", ""):
             body = _as_json(body)
         return str(stock_arn(service, method, path, headers, body, params, region, account))

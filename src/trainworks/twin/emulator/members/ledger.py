@@ -16,6 +16,7 @@ from botocore.model import OperationModel
 
 from trainworks.twin.emulator.members import exceptions, reading
 from trainworks.twin.emulator.members.notes import (
+    ADDED,
     AS_SERVED,
     KINDS,
     PRETENDED,
@@ -130,4 +131,7 @@ def _operation(scope: str, operation: str) -> OperationModel:
 @cache
 def _unread() -> dict[str, dict[str, list[str]]]:
     document: dict[str, dict[str, dict[str, list[str]]]] = json.loads(reading.TABLE.read_text(encoding="utf-8"))
-    return document["unread"]
+    unread = document["unread"]
+    for scope, names in ADDED.items():
+        unread[scope] |= {name: [] for name in names}
+    return unread

@@ -19,11 +19,39 @@ RECORDED_EVERYWHERE = frozenset(
     }
 )  # fmt: skip
 
+ADDED: dict[str, tuple[str, ...]] = {
+    "iam": ("GetContextKeysForCustomPolicy", "GetContextKeysForPrincipalPolicy"),
+}
+"""Operations that ministack lacks and a correction of ours executes, with all their members."""
+
 AS_SERVED: dict[str, tuple[object, ...]] = {
     "PolicyName": ("default",),
     "includedData": ("ALL_DATA",),
 }
 """Values of refused members that ask for what is done anyway."""
+
+_SIMULATED = (
+    "PolicyInputList",
+    "PermissionsBoundaryPolicyInputList",
+    "ResourcePolicy",
+    "ResourceOwner",
+    "CallerArn",
+    "ContextEntries",
+    "ContextEntries.ContextKeyName",
+    "ContextEntries.ContextKeyValues",
+    "ContextEntries.ContextKeyType",
+    "MaxItems",
+    "Marker",
+)
+_EXCLUDED = (
+    "PolicyExclusionList",
+    "PolicyExclusionList.PolicyType",
+    "PolicyExclusionList.PolicyArn",
+    "PolicyExclusionList.InlinePolicyIdentifier",
+    "PolicyExclusionList.InlinePolicyIdentifier.PolicyName",
+    "PolicyExclusionList.InlinePolicyIdentifier.AttachmentType",
+    "PolicyExclusionList.InlinePolicyIdentifier.AttachmentName",
+)
 
 USED: dict[str, frozenset[str]] = {
     # Members that our corrections read, and those that a router takes from the query string.
@@ -75,7 +103,13 @@ USED: dict[str, frozenset[str]] = {
             "Targets.SqsParameters.MessageGroupId",
         }
     ),
-    "iam": frozenset({"DeleteAccessKey.UserName"}),
+    "iam": frozenset(
+        {
+            "DeleteAccessKey.UserName",
+            *(f"SimulatePrincipalPolicy.{member}" for member in (*_SIMULATED, *_EXCLUDED)),
+            *(f"SimulateCustomPolicy.{member}" for member in _SIMULATED),
+        }
+    ),
     "monitoring": frozenset(
         f"GetMetricData.{member}"
         for member in (
