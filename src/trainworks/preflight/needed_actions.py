@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from trainworks.preflight.role_uses import RoleUse, Tasks, event_targets
 from trainworks.preflight.workloads import Model, SageMakerJob
 from trainworks.preflight.workloads.jobs import settled
 from trainworks.preflight.workloads.values import table, text
+from trainworks.spec.iam.role_members import RoleMember, members_of_sdk
 from trainworks.spec.role_actions import PULL, ROLE_NEEDS, Need, When, Workload
 from trainworks.spec.task_actions import (
     MANAGED_RULE_ACTIONS,
@@ -64,8 +65,8 @@ _PRIVATE_IMAGE = re.compile(r"(\d+)\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
 _IMAGE = (PULL, ("ecr:GetAuthorizationToken",))
 _SDK = re.compile(r"arn:[^:]+:states:::aws-sdk:([^:]+):([^.]+)")
 _OPTIMIZED = re.compile(r"arn:[^:]+:states:::([a-z]+:[A-Za-z]+)(\.\w+)?(:2)?")
-_PASSED = {"iam:passedtoservice": "sagemaker.amazonaws.com"}
-"""Every task that hands on a role (`TASKS`) hands it to SageMaker."""
+_TO_TASKS: Context = {"iam:passedtoservice": "ecs-tasks.amazonaws.com"}
+_STARTS_TASKS = ("ecs:RunTask", "ecs:StartTask")
 _FOR_TAGS = ("Tags", "TagResource", "Reports")
 _FUNCTION = re.compile(r"arn:[^:]+:lambda:.+")
 
@@ -190,7 +191,7 @@ def _state_machine(graph: Graph, machine: Resource) -> Iterator[Needed | None]:
         resource = text(task.get("Resource"))
         whole = substitutions.get(resource[2:-1]) if resource.startswith("${") and resource.endswith("}") else None
         parameters = settled(task.get("Parameters") or task.get("Arguments"), substitutions)
-        yield from _task(graph, text(whole) or resource, table(parameters))
+        yield from _task(graph, text(whole) or resource, parameters)
 
 
 def _tasks(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -204,7 +205,8 @@ def _tasks(value: Any) -> Iterator[Mapping[str, Any]]:
             yield from _tasks(each)
 
 
-def _task(graph: Graph, resource: str, parameters: Mapping[str, Any]) -> Iterator[Needed | None]:
+def _task(graph: Graph, resource: str, parameters: object) -> Iterator[Needed | None]:
+    """What a task needs. `parameters` is None or unknown where the state's input is the request."""
     if isinstance(resource, Unknown) or "${" in resource:
         yield None
         return
@@ -216,11 +218,17 @@ def _task(graph: Graph, resource: str, parameters: Mapping[str, Any]) -> Iterato
         service, operation = SDK_SERVICES.get(sdk[1], sdk[1]), sdk[2]
         action = f"{service}:{operation[:1].upper()}{operation[1:]}"
         yield None if action in SDK_UNMAPPED else Needed(SDK_ACTIONS.get(action, action))
+        yield from _passed(graph, members_of_sdk(sdk[1], operation), parameters)
+        if action in _STARTS_TASKS:
+            yield from _passed_to_tasks(graph, _member(parameters, "TaskDefinition"))
         return
     optimized = _OPTIMIZED.fullmatch(resource)
     actions = TASKS.get(optimized[1]) if optimized else None
     if optimized and actions:
-        yield from _integrated(graph, actions, parameters, waits=(optimized[2] or "").startswith(".sync"))
+        yield from _integrated(graph, actions, table(parameters), waits=(optimized[2] or "").startswith(".sync"))
+        yield from _passed(graph, members_of_sdk(*optimized[1].split(":")), parameters)
+        if actions.start in _STARTS_TASKS:
+            yield from _passed_to_tasks(graph, _member(parameters, "TaskDefinition"))
     else:
         yield None
 
@@ -229,12 +237,30 @@ def _integrated(graph: Graph, actions: TaskActions, parameters: Mapping[str, Any
     yield Needed(actions.start, _arns(graph, parameters.get(actions.on)))
     for action in actions.also:
         yield Needed(action, is_required=False, is_missed=waits and not action.endswith(_FOR_TAGS))
-    for name in actions.passes:
-        yield Needed("iam:PassRole", _arns(graph, parameters.get(name)), _PASSED)
     if waits and actions.sync_rule:
         rule = f"arn:{graph.partition}:events:{graph.region}:{graph.account}:rule/{actions.sync_rule}"
         for action in MANAGED_RULE_ACTIONS:
             yield Needed(action, (rule,))
+
+
+def _passed(graph: Graph, members: Iterable[RoleMember], parameters: object) -> Iterator[Needed]:
+    """The roles that a request hands on: those that it names, and those that it has to have where nothing names it."""
+    for member in members:
+        context: Context = {"iam:passedtoservice": member.recipient} if member.recipient else {}
+        if isinstance(parameters, Mapping):
+            for value in member.values(parameters):
+                yield Needed("iam:PassRole", _role_arns(graph, value), context)
+        elif member.is_required:
+            yield Needed("iam:PassRole", (), context)
+
+
+def _member(parameters: object, name: str) -> object:
+    return next((value for key, value in table(parameters).items() if key.lower() == name.lower()), None)
+
+
+def _role_arns(graph: Graph, value: object) -> tuple[str, ...]:
+    """The role that a value names; that of an instance profile is not looked up."""
+    return tuple(arn for arn in _arns(graph, value) if ":role/" in arn)
 
 
 def _targets(graph: Graph, rule: Resource, role: Resource) -> Iterator[Needed | None]:
@@ -259,7 +285,7 @@ def _passed_to_tasks(graph: Graph, task_definition: object) -> Iterator[Needed]:
         return
     for name in ("TaskRoleArn", "ExecutionRoleArn"):
         if found.get(name) is not None:
-            yield Needed("iam:PassRole", _arns(graph, found.get(name)))
+            yield Needed("iam:PassRole", _role_arns(graph, found.get(name)), _TO_TASKS)
 
 
 def _arns(graph: Graph, value: object) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Calls that hand on a role, made by code whose own role may not hand on any.
 
-Source: the Service Authorization Reference, where `iam:PassRole` is a dependent action of each, and its parameter is
-required.
+Source: the members of each request that hold a role (`spec.iam.role_members`); the Service Authorization Reference has
+`iam:PassRole` as a dependent action of each.
 """
 
 from __future__ import annotations
@@ -9,32 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Unknown
-from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.preflight.permissions import Answer, Permissions, permissions_of
 from trainworks.preflight.role_uses import RoleUse
+from trainworks.spec.iam.role_members import action_name, requires_role
 from trainworks.spec.role_actions import Workload
 
-_PASSING = {
-    action.lower(): action
-    for action in (
-        "sagemaker:CreateTrainingJob",
-        "sagemaker:CreateProcessingJob",
-        "sagemaker:CreateHyperParameterTuningJob",
-        "sagemaker:CreateAutoMLJob",
-        "sagemaker:CreateAutoMLJobV2",
-        "sagemaker:CreateCompilationJob",
-        "sagemaker:CreateModel",
-        "sagemaker:CreateNotebookInstance",
-        "sagemaker:CreateMonitoringSchedule",
-        "sagemaker:CreatePipeline",
-        "lambda:CreateFunction",
-        "states:CreateStateMachine",
-        "scheduler:CreateSchedule",
-        "glue:CreateJob",
-        "codebuild:CreateProject",
-        "eks:CreateCluster",
-    )
-}
 _RUNS_CODE = frozenset({Workload.FUNCTION, Workload.CONTAINER_TASK, Workload.BUILD})
+_RUNS_TASKS = frozenset({"ecs:runtask", "ecs:starttask"})
 
 
 def unpassable(graph: Graph, use: RoleUse) -> Iterator[str]:
@@ -45,10 +26,20 @@ def unpassable(graph: Graph, use: RoleUse) -> Iterator[str]:
     if permissions.allows_somewhere("iam:PassRole") is not Answer.NO:
         return
     named = [
-        _PASSING[action.lower()]
+        action_name(action)
         for statement in permissions.statements
         if statement.allows
         for action in statement.actions
-        if not isinstance(action, Unknown) and action.lower() in _PASSING
+        if not isinstance(action, Unknown) and (requires_role(action) or _runs_with_roles(graph, permissions, action))
     ]
     yield from (action for action in dict.fromkeys(named) if permissions.allows_somewhere(action) is Answer.YES)
+
+
+def _runs_with_roles(graph: Graph, permissions: Permissions, action: str) -> bool:
+    """Whether the action runs tasks, and all those of the templates that it may run have a role."""
+    if action.lower() not in _RUNS_TASKS:
+        return False
+    allowed = [
+        each for each in graph.of_type("AWS::ECS::TaskDefinition") if permissions.allows(action, each.arn) is Answer.YES
+    ]
+    return bool(allowed) and all(each.get("TaskRoleArn") or each.get("ExecutionRoleArn") for each in allowed)

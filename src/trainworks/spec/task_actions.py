@@ -13,13 +13,12 @@ from dataclasses import dataclass
 class TaskActions:
     """`start` starts the task on the resource that the parameter `on` names.
 
-    `passes`: the parameters that hold a role it hands on. `also`: what AWS's examples allow beside, for tags and for
-    stopping. `sync_rule`: the managed rule of EventBridge that tells the end to a task that waits for it (`.sync`).
+    `also`: what AWS's examples allow beside, for tags and for stopping. `sync_rule`: the managed rule of EventBridge
+    that tells the end to a task that waits for it (`.sync`). The roles that it hands on are in `iam.role_members`.
     """
 
     start: str
     on: str = ""
-    passes: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     sync_rule: str = ""
 
@@ -65,13 +64,11 @@ TASKS: dict[str, TaskActions] = {
     ),
     "sagemaker:createTrainingJob": TaskActions(
         "sagemaker:CreateTrainingJob",
-        passes=("RoleArn",),
         also=("sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob", *_TAGS),
         sync_rule="StepFunctionsGetEventsForSageMakerTrainingJobsRule",
     ),
     "sagemaker:createProcessingJob": TaskActions(
         "sagemaker:CreateProcessingJob",
-        passes=("RoleArn",),
         also=("sagemaker:DescribeProcessingJob", "sagemaker:StopProcessingJob", *_TAGS),
         sync_rule="StepFunctionsGetEventsForSageMakerProcessingJobsRule",
     ),
@@ -80,7 +77,7 @@ TASKS: dict[str, TaskActions] = {
         also=("sagemaker:DescribeTransformJob", "sagemaker:StopTransformJob", *_TAGS),
         sync_rule="StepFunctionsGetEventsForSageMakerTransformJobsRule",
     ),
-    "sagemaker:createModel": TaskActions("sagemaker:CreateModel", passes=("ExecutionRoleArn",)),
+    "sagemaker:createModel": TaskActions("sagemaker:CreateModel"),
     "sagemaker:createEndpointConfig": TaskActions("sagemaker:CreateEndpointConfig"),
     "sagemaker:createEndpoint": TaskActions("sagemaker:CreateEndpoint"),
     "sagemaker:updateEndpoint": TaskActions("sagemaker:UpdateEndpoint"),

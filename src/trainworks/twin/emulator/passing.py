@@ -1,7 +1,6 @@
 """`iam:PassRole`: asked for every role that a request hands to a service, whatever the service.
 
-Which members these are the models say (`wire.roles`); to whom the role goes is in `_RECIPIENTS`, after
-`iam:PassedToService` ("Available keys for IAM", Service Authorization Reference).
+Which members these are the models say (`wire.roles`), and to whom the role goes `spec.iam.role_members`.
 """
 
 from __future__ import annotations
@@ -13,30 +12,11 @@ from typing import Any
 from botocore.exceptions import UnknownServiceError
 from botocore.model import ServiceModel
 
+from trainworks.spec.iam.role_members import has_recipient_of_its_own, recipient
 from trainworks.twin.emulator import engine
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.roles import PassedRole, holds_role, passed_roles, role_paths
 
-# By service, by operation, by member; the most special that fits. An empty one: AWS sets no key.
-_RECIPIENTS: dict[tuple[str, ...], str] = {
-    ("batch",): "batch.amazonaws.com",
-    ("batch", "jobRoleArn"): "ecs-tasks.amazonaws.com",
-    ("batch", "taskRoleArn"): "ecs-tasks.amazonaws.com",
-    ("batch", "executionRoleArn"): "ecs-tasks.amazonaws.com",
-    ("batch", "instanceRole"): "ec2.amazonaws.com",
-    ("batch", "ec2InstanceProfileArn"): "ec2.amazonaws.com",
-    ("batch", "spotIamFleetRole"): "spotfleet.amazonaws.com",
-    ("batch", "infrastructureRoleArn"): "ecs.amazonaws.com",
-    ("cloudwatch",): "streams.metrics.cloudwatch.amazonaws.com",
-    ("dynamodb",): "application-autoscaling.amazonaws.com",
-    ("ec2",): "ec2.amazonaws.com",
-    ("ec2", "DeliverLogsPermissionArn"): "vpc-flow-logs.amazonaws.com",
-    ("ec2", "IamFleetRole"): "spotfleet.amazonaws.com",
-    ("ec2", "RoleName"): "vmie.amazonaws.com",
-    ("iam",): "ec2.amazonaws.com",
-    ("s3",): "s3.amazonaws.com",
-    ("stepfunctions",): "states.amazonaws.com",
-}
 # A launch template passes its role when instances are launched with it; a nested stack acts as its root.
 _PASSED_LATER = frozenset({"AWS::EC2::LaunchTemplate", "AWS::CloudFormation::Stack"})
 # Properties whose contents are users' own: a role that a rule's pattern looks for is handed to nobody.
@@ -85,11 +65,6 @@ def _model(service: str) -> ServiceModel | None:
         return None
 
 
-def recipient(service: str, member: str) -> str:
-    """The service that gets a role."""
-    return _RECIPIENTS.get((service, member)) or _RECIPIENTS.get((service,)) or f"{service}.amazonaws.com"
-
-
 def resource_roles(type_name: str, properties: Mapping[str, Any], account: str) -> list[tuple[str, str]]:
     """(member, ARN) of each role that a resource of a stack hands to a service: the properties are named as members."""
     if type_name.startswith("AWS::IAM::") and type_name != "AWS::IAM::InstanceProfile":
@@ -116,7 +91,7 @@ def _named_roles(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
 def _member(name: str) -> str:
     """A property's name as the member of the API is spelled, where recipients are by member."""
     lowered = name[:1].lower() + name[1:]
-    return lowered if lowered in _INSTANCE_PROFILES or ("batch", lowered) in _RECIPIENTS else name
+    return lowered if lowered in _INSTANCE_PROFILES or has_recipient_of_its_own(lowered) else name
 
 
 def _in_attributes(service: str, params: Mapping[str, Any]) -> list[PassedRole]:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from trainworks.spec.iam.role_members import recipient
 from trainworks.twin.emulator import engine, policy_documents
 from trainworks.twin.emulator.actors import Actor
 from trainworks.twin.emulator.authorization import Authorization
 from trainworks.twin.emulator.handler_actions import Need, needs_to_create, needs_to_delete, needs_to_update
-from trainworks.twin.emulator.passing import recipient, resource_roles
+from trainworks.twin.emulator.passing import resource_roles
 from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.current import current_call
 

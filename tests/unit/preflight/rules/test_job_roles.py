@@ -217,3 +217,73 @@ def test_a_function_without_logs_works_unseen() -> None:
     (found,) = [each for each in draft.findings() if each.code == RULE.code]
     assert not found.is_error
     assert "logs:PutLogEvents" in found.message
+
+
+def calling(resource: str, parameters: Any, *statements: dict[str, Any]) -> Draft:
+    """A machine with one task, and the role and the task definition that it may hand on."""
+    task = {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "End": True}
+    if parameters is not None:
+        task["Parameters"] = parameters
+    container = {"Name": "c", "Image": "public.ecr.aws/x/y"}
+    tasks = {"Family": "work", "ExecutionRoleArn": arn_of("JobRole"), "ContainerDefinitions": [container]}
+    definition = {"StartAt": "Call", "States": {"Call": task}}
+    draft = draft_of({"JobRole": role("sagemaker.amazonaws.com")})
+    draft.template()["Resources"].update(
+        {
+            "MachineRole": role("states.amazonaws.com", {"NotAction": "iam:*"}, *statements),
+            "Tasks": {"Type": "AWS::ECS::TaskDefinition", "Properties": tasks},
+            "Machine": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {
+                    "RoleArn": arn_of("MachineRole"),
+                    "DefinitionString": json.dumps(definition),
+                    "DefinitionSubstitutions": {"JobRole": arn_of("JobRole"), "Tasks": {"Ref": "Tasks"}},
+                },
+            },
+        }
+    )
+    return draft
+
+
+def passes(draft: Draft) -> list[str]:
+    found = [each for each in draft.findings() if each.code == RULE.code and "lacks iam:PassRole" in each.message]
+    return [each.place for each in found if each.is_error]
+
+
+PASSING: list[tuple[str, Any, str]] = [
+    ("aws-sdk:sagemaker:createTrainingJob", {"RoleArn": "${JobRole}"}, "sagemaker"),
+    ("aws-sdk:sagemaker:createModel", {"ExecutionRoleArn": "${JobRole}"}, "sagemaker"),
+    ("aws-sdk:sagemaker:createLabelingJob", {"RoleArn.$": "$.role"}, "sagemaker"),
+    ("aws-sdk:sagemaker:createDomain", {"DefaultUserSettings": {"ExecutionRole": "${JobRole}"}}, "sagemaker"),
+    ("aws-sdk:glue:createJob", {"Role": "${JobRole}"}, "glue"),
+    ("aws-sdk:sfn:createStateMachine", {"RoleArn": "${JobRole}"}, "states"),
+    ("aws-sdk:eks:createCluster", None, "eks"),
+    ("aws-sdk:scheduler:createSchedule", {"Target": {"Arn": "a", "RoleArn": "${JobRole}"}}, "scheduler"),
+    ("aws-sdk:ecs:runTask", {"TaskDefinition": "${Tasks}"}, "ecs-tasks"),
+    ("ecs:runTask.sync", {"TaskDefinition": "${Tasks}", "Overrides": {"TaskRoleArn": "${JobRole}"}}, "ecs-tasks"),
+    ("sagemaker:createProcessingJob.sync", {"RoleArn": "${JobRole}"}, "sagemaker"),
+]
+
+
+@pytest.mark.parametrize(("resource", "parameters", "service"), PASSING, ids=[each[0] for each in PASSING])
+def test_whatever_task_hands_on_a_role_its_machine_may_pass_it(resource: str, parameters: Any, service: str) -> None:
+    assert passes(calling(resource, parameters)) == ["MachineRole"]
+    passing = {"Action": "iam:PassRole", "Resource": arn_of("JobRole")}
+    bound = {"Condition": {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}}}
+    assert passes(calling(resource, parameters, {**passing, **bound})) == []
+    assert passes(calling(resource, parameters, passing)) == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "parameters"),
+    [
+        ("aws-sdk:sagemaker:createEndpoint", {"EndpointName": "e"}),
+        ("aws-sdk:sagemaker:describeTrainingJob", None),
+        ("aws-sdk:lambda:updateFunctionConfiguration", {"FunctionName": "f"}),
+        ("aws-sdk:sts:assumeRole", {"RoleArn": "${JobRole}"}),
+        ("aws-sdk:ecs:runTask", {"TaskDefinition.$": "$.definition"}),
+        ("aws-sdk:unheardof:createThing", {"RoleArn": "${JobRole}"}),
+    ],
+)
+def test_a_task_that_hands_on_no_role_needs_to_pass_none(resource: str, parameters: Any) -> None:
+    assert passes(calling(resource, parameters)) == []

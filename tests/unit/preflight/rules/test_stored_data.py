@@ -132,7 +132,19 @@ def _function(*statements: dict[str, Any]) -> Draft:
     return draft
 
 
-@pytest.mark.parametrize("action", ["sagemaker:CreateTrainingJob", "sagemaker:createmodel", "lambda:CreateFunction"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        "sagemaker:CreateTrainingJob",
+        "sagemaker:createmodel",
+        "sagemaker:CreateLabelingJob",
+        "sagemaker:CreateDomain",
+        "lambda:CreateFunction",
+        "states:CreateStateMachine",
+        "emr-serverless:StartJobRun",
+        "bedrock:CreateModelInvocationJob",
+    ],
+)
 def test_code_that_makes_jobs_may_pass_their_role(action: str) -> None:
     call = {"Action": action, "Resource": "*"}
     (found,) = found_by(_function(call), "iam:PassRole")
@@ -141,7 +153,10 @@ def test_code_that_makes_jobs_may_pass_their_role(action: str) -> None:
     assert not found_by(_function(call, passing), "iam:PassRole")
 
 
-@pytest.mark.parametrize("action", ["sagemaker:*", "sagemaker:DescribeTrainingJob", "sagemaker:CreateEndpoint"])
+@pytest.mark.parametrize(
+    "action",
+    ["sagemaker:*", "sagemaker:DescribeTrainingJob", "sagemaker:CreateEndpoint", "sts:AssumeRole", "ecs:RunTask"],
+)
 def test_code_that_may_not_mean_to_pass_one_is_left_alone(action: str) -> None:
     assert not found_by(_function({"Action": action, "Resource": "*"}), "iam:PassRole")
 
