@@ -1,4 +1,4 @@
-"""What a training job's own request says that its role must read and write: its channels and its output.
+"""What a job's own request says that its role must read and write: its channels or inputs, and its outputs.
 
 Checkpoints and keys have rules of their own (TW09, TW25).
 """
@@ -12,14 +12,13 @@ from trainworks.preflight.conditions import Verdict
 from trainworks.preflight.permissions import Answer, permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.s3_uris import S3Location, location_of
-from trainworks.preflight.workloads import TrainingJob
+from trainworks.preflight.workloads import SageMakerJob
 
 
-def unreachable_data(graph: Graph, role: Resource, job: TrainingJob) -> Iterator[tuple[str, str]]:
+def unreachable_data(graph: Graph, role: Resource, job: SageMakerJob) -> Iterator[tuple[str, str]]:
     """(action, S3 URI) of everything that the role certainly may not do."""
     wanted = [("s3:GetObject", uri) for uri in job.input_s3_uris]
-    if job.output_s3_uri:
-        wanted.append(("s3:PutObject", job.output_s3_uri))
+    wanted += [("s3:PutObject", uri) for uri in job.written_s3_uris]
     for action, uri in wanted:
         location = location_of(uri)
         if location is not None and ":" not in location.bucket and not may_reach(graph, role, action, location):

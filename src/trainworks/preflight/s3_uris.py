@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from trainworks.assembly.graph import Unknown
+from trainworks.assembly.graph import Resource, Unknown
 
+GET, PUT = "s3:GetObject", "s3:PutObject"
 _URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 
 
@@ -34,3 +35,17 @@ def location_of(uri: str) -> S3Location | None:
     """What an `s3://bucket/prefix` means; None for what is no such URI or is not known yet."""
     match = None if isinstance(uri, Unknown) else _URI.fullmatch(uri)
     return S3Location(match[1], match[2]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`location`, which the resource `at` names in its property `path` and the role at `role_arn` has to `action`.
+
+    `location` is None where it is not known.
+    """
+
+    role_arn: object
+    at: Resource
+    path: str
+    action: str
+    location: S3Location | None

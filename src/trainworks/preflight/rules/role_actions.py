@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.preflight.delivered_data import uncallable
 from trainworks.preflight.event_sources import unreadable_sources
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.job_data import unreachable_data
@@ -19,7 +20,7 @@ from trainworks.preflight.rules.broad_permission import excesses, is_whole_servi
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.stored_data import unreachable_places
 from trainworks.preflight.wildcards import covers_action
-from trainworks.preflight.workloads import TrainingJob
+from trainworks.preflight.workloads import SageMakerJob
 from trainworks.spec.role_actions import ROLE_NEEDS, Workload
 
 _SLIGHT = ("*:Describe*", "*:List*", "ssm:GetParameter*")
@@ -79,9 +80,9 @@ def _works_without(workload: Workload | None, needed: Needed) -> bool:
 
 
 def _missing_data(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault]:
-    """What a training job's own request names, out of the reach of its role."""
+    """What a job's own request names, out of the reach of its role."""
     for use in uses:
-        if not isinstance(use.record, TrainingJob):
+        if not isinstance(use.record, SageMakerJob):
             continue
         for action, uri in dict.fromkeys(unreachable_data(graph, role, use.record)):
             what = "output" if action == "s3:PutObject" else "input"
@@ -118,6 +119,14 @@ def _missing_places(graph: Graph) -> Iterator[Fault]:
             f"the role of {each.at.place} lacks {each.action} on {each.where} ({each.path})",
             each.action,
             f"allow {each.action} on the objects below {each.where}",
+        )
+    for stream in uncallable(graph):
+        actions = ", ".join(stream.actions)
+        yield Fault(
+            stream.role,
+            f"the role of the delivery stream {stream.at.place} lacks {actions} on {stream.where} ({stream.path})",
+            list(stream.actions),
+            f"allow {actions} on it",
         )
 
 

@@ -17,7 +17,7 @@ from trainworks.preflight.workloads.containers import (
     task_definitions_of,
 )
 from trainworks.preflight.workloads.hosted import builds_of, endpoint_configs_of, functions_of, models_of, notebooks_of
-from trainworks.preflight.workloads.jobs import jobs_of
+from trainworks.preflight.workloads.jobs import jobs_of, transforms_of
 from trainworks.preflight.workloads.records import (
     BatchEnvironment,
     Container,
@@ -48,6 +48,7 @@ __all__ = [
     "Variant",
     "Workload",
     "Workloads",
+    "transforms_of",
     "workloads_of",
 ]
 

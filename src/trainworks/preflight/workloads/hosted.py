@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.workloads.records import EndpointConfig, Model, Notebook, Variant, Workload
-from trainworks.preflight.workloads.values import known, number, table, tables, text, texts
+from trainworks.preflight.workloads.values import known, number, table, tables, text, texts, values_at
 from trainworks.spec.service_needs import WorkloadKind
 
 
@@ -57,6 +57,10 @@ def _repositories(graph: Graph, notebook: Resource) -> Iterator[str]:
         yield text(named.get("GitConfig", "RepositoryUrl")) if named else name
 
 
+_ARTEFACTS = ("ModelDataUrl", "ModelDataSource.S3DataSource.S3Uri", "AdditionalModelDataSources.*.S3DataSource.S3Uri")
+"""Where a container of a model names what it loads."""
+
+
 def models_of(graph: Graph) -> Iterator[Model]:
     """Models; their endpoints run in the model's subnets and as its role."""
     for resource in graph.of_type("AWS::SageMaker::Model"):
@@ -69,7 +73,9 @@ def models_of(graph: Graph) -> Iterator[Model]:
             subnets=texts(vpc.get("Subnets")) if isinstance(vpc, Mapping) else None,
             security_groups=texts(table(vpc).get("SecurityGroupIds")),
             role_arn=text(resource.get("ExecutionRoleArn")),
-            artefact_s3_uris=tuple(text(each["ModelDataUrl"]) for each in containers if "ModelDataUrl" in each),
+            artefact_s3_uris=tuple(
+                text(uri) for each in containers for path in _ARTEFACTS for uri in values_at(each, path)
+            ),
             images=tuple(text(each["Image"]) for each in containers if "Image" in each),
         )
 
@@ -89,7 +95,8 @@ def endpoint_configs_of(graph: Graph, models: tuple[Model, ...]) -> Iterator[End
                     instance_type=text(variant.get("InstanceType")),
                     initial_instance_count=number(variant.get("InitialInstanceCount")),
                 )
-                for variant in tables(resource.get("ProductionVariants"))
+                for name in ("ProductionVariants", "ShadowProductionVariants")
+                for variant in tables(resource.get(name))
             ),
             kms_key_id=text(resource.get("KmsKeyId")),
             capture_s3_uri=text(capture.get("DestinationS3Uri")),

@@ -14,7 +14,7 @@ from typing import Any
 
 from trainworks.assembly.graph import Document, Graph, Resource, Unknown
 from trainworks.preflight.workloads.records import SageMakerJob, TrainingJob
-from trainworks.preflight.workloads.values import flag, number, table, tables, text, texts
+from trainworks.preflight.workloads.values import flag, number, table, tables, text, texts, values_at
 from trainworks.spec.service_needs import WorkloadKind
 
 STATE_MACHINES = ("AWS::StepFunctions::StateMachine", "AWS::Serverless::StateMachine")
@@ -44,6 +44,12 @@ _TASKS = {
     "sagemaker:createTrainingJob": WorkloadKind.TRAINING_JOB,
     "sagemaker:createProcessingJob": WorkloadKind.PROCESSING_JOB,
 }
+_PROCESSED = ("ProcessingInputs.*.S3Input.S3Uri",)
+_WRITTEN = tuple(
+    f"{name}.S3OutputPath"
+    for name in ("OutputDataConfig", "ProfilerConfig", "DebugHookConfig", "TensorBoardOutputConfig")
+)
+_TRANSFORM_TASK, _TRANSFORM_STEP = "sagemaker:createTransformJob", "Transform"
 _PLACEHOLDER = re.compile(r"\$\{([^}!]+)\}")
 
 
@@ -61,6 +67,27 @@ def jobs_of(graph: Graph) -> Iterator[SageMakerJob]:
     ):
         whole = _Request("", WorkloadKind.PROCESSING_JOB, resource.properties, is_complete=True)
         yield _job(whole, Document(resource.place, "", dict(resource.properties), resource))
+
+
+def transforms_of(graph: Graph) -> Iterator[tuple[Mapping[str, Any], Resource]]:
+    """Every request of a transform job, with the resource that it is written in."""
+    for document in _written(graph):
+        if document.resource is not None:
+            found = settled(document.value, _substitutions(document.resource))
+            yield from ((request, document.resource) for request in _transforms(found))
+
+
+def _transforms(value: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _transforms(each)
+    if not isinstance(value, Mapping):
+        return
+    if value.get("Type") == _TRANSFORM_STEP or _TRANSFORM_TASK in str(value.get("Resource")):
+        yield table(value.get("Parameters") or value.get("Arguments"))
+        return
+    for each in value.values():
+        yield from _transforms(each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +192,19 @@ def _job(found: _Request, document: Document) -> SageMakerJob:
         "volume_kms_key_id": text(cluster.get("VolumeKmsKeyId")),
     }
     if found.kind is WorkloadKind.PROCESSING_JOB:
-        return SageMakerJob(**common)
+        written = (text(uri) for uri in values_at(request, "ProcessingOutputConfig.Outputs.*.S3Output.S3Uri"))
+        return SageMakerJob(
+            **common,
+            input_s3_uris=tuple(text(uri) for path in _PROCESSED for uri in values_at(request, path)),
+            written_s3_uris=tuple(written),
+        )
     output, stopping = table(request.get("OutputDataConfig")), table(request.get("StoppingCondition"))
     spot = flag(request.get("EnableManagedSpotTraining"))
     return TrainingJob(
         **common,
         input_s3_uris=tuple(_inputs(request)),
         output_s3_uri=text(output.get("S3OutputPath")),
+        written_s3_uris=tuple(text(uri) for path in _WRITTEN for uri in values_at(request, path)),
         output_kms_key_id=text(output.get("KmsKeyId")),
         enable_managed_spot_training=spot if spot is not None else False,
         max_runtime_seconds=number(stopping.get("MaxRuntimeInSeconds")),

@@ -46,7 +46,8 @@ class SageMakerJob(Workload):
     """A training or processing job, by the request that creates it or the platform's part of one.
 
     `request` is the object as written. `is_complete`: it is a whole request, so what is absent is absent; otherwise the
-    rest is added when a job is submitted. `instance_count` is None where it does not say.
+    rest is added when a job is submitted. `instance_count` is None where it does not say. `written_s3_uris` are all
+    that it writes, its output among them.
     """
 
     request: Mapping[str, Any]
@@ -54,6 +55,7 @@ class SageMakerJob(Workload):
     instance_count: Number
     input_s3_uris: tuple[str, ...] = ()
     output_s3_uri: str = ""
+    written_s3_uris: tuple[str, ...] = ()
     output_kms_key_id: str = ""
     volume_kms_key_id: str = ""
 

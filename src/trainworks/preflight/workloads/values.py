@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainworks.assembly.graph import Unknown
@@ -65,3 +65,13 @@ def tables(value: object) -> tuple[Mapping[str, Any], ...]:
 def known(value: object) -> bool:
     """Whether the value is there and not unknown."""
     return value is not None and not isinstance(value, Unknown)
+
+
+def values_at(value: object, path: str) -> Iterator[object]:
+    """The values at a property path, in which `*` is every item of a list: `Outputs.*.S3Output.S3Uri`."""
+    first, _, rest = path.partition(".")
+    items = [value[first]] if isinstance(value, Mapping) and first in value else []
+    if first == "*" and isinstance(value, list):
+        items = value
+    for item in items:
+        yield from values_at(item, rest) if rest else (item,)
