@@ -4,15 +4,16 @@
         ...
 
 A file says what is in hand, from before the work until after it; it outlives the process, however that ends, and is
-counted at the next start. What went well once is forgotten, so a server that is killed for another reason condemns
-nothing but what was in hand at every one of those deaths.
+counted at the next start. There are as many files as there were ever items in hand at a time, and each is written
+again and again, which costs less than making one. What went well once is forgotten, so a server that is killed for
+another reason condemns nothing but what was in hand at every one of those deaths.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ class InHand:
         self.most_deaths = most_deaths
         self._lock = threading.Lock()
         self._deaths: dict[str, int] = {}
+        self._files = 0
+        self._free: list[int] = []
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._count(folder)
@@ -52,30 +55,39 @@ class InHand:
         if self._folder is None:
             yield True
             return
-        file = self._folder / hashlib.sha256(item.encode()).hexdigest()
-        file.write_text(item)
+        file = self._take(self._folder)
         try:
+            os.pwrite(file, item.encode(), 0)
             yield True
         finally:
-            file.unlink(missing_ok=True)
+            os.ftruncate(file, 0)
+            self._free.append(file)
         if item in self._deaths:
             with self._lock:
                 self._deaths.pop(item, None)
                 self._save(self._folder)
 
+    def _take(self, folder: Path) -> int:
+        """An empty file that nobody writes to."""
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+            self._files += 1
+            return os.open(folder / str(self._files), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
     def _count(self, folder: Path) -> None:
         """Count the deaths of the run before."""
         counts = folder / _COUNTS
         self._deaths = json.loads(counts.read_text()) if counts.exists() else {}
-        held = [file for file in folder.iterdir() if file.name != _COUNTS and not file.name.startswith(".")]
-        for file in held:
-            item = file.read_text()
+        files = [file for file in folder.iterdir() if file.name != _COUNTS and not file.name.startswith(".")]
+        held = {item for file in files if (item := file.read_text())}
+        for item in held:
             self._deaths[item] = self._deaths.get(item, 0) + 1
             if self._deaths[item] >= self.most_deaths:
                 _log.error("%s was in hand at %s deaths of the server in a row; it is skipped", item, self.most_deaths)
         if held:
             self._save(folder)
-        for file in held:
+        for file in files:
             file.unlink()
 
     def _save(self, folder: Path) -> None:

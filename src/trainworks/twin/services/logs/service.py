@@ -108,9 +108,10 @@ class LogsService:
         """One transaction for all of them; those that may not be written are told, and fail no other."""
         refused: dict[str, ApiError] = {}
         writable: list[tuple[Row, OutputLines]] = []
+        groups: dict[str, Row] = {}
         for output in outputs:
             try:
-                writable.append((self._writable(output.caller, output.log_group, output.log_stream), output))
+                writable.append((self._group_of(output, groups), output))
             except ApiError as error:
                 refused[output.task_id] = error
         with self._database.transaction() as tx:
@@ -119,6 +120,15 @@ class LogsService:
         if any(row["has_filters"] for row, _ in writable):
             self._derive()
         return refused
+
+    def _group_of(self, output: OutputLines, groups: dict[str, Row]) -> Row:
+        """As `_writable`; what the service itself writes into is looked up once for a crowd, and kept in `groups`."""
+        if output.caller is not None:
+            return self._writable(output.caller, output.log_group, output.log_stream)
+        if output.log_group not in groups:
+            groups[output.log_group] = self._writable(None, output.log_group, output.log_stream)
+        check_stream_name(output.log_stream)
+        return groups[output.log_group]
 
     def _writable(self, caller: Caller | None, group: str, stream: str) -> Row:
         """The group, made where it is absent; the caller may write into the stream. Raises `ApiError`."""
