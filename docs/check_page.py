@@ -40,8 +40,8 @@ alone, as by all commands: programs go by the exit code.
 A finding names the line of your code that made the resource where the assembly tells it: CDK apps in TypeScript and
 JavaScript have their call stacks in it. SARIF then points there, and to the template beside it.
 
-What a Transform makes of a template is not looked at, which a note says, but for the policies that a SAM function
-names.
+What a Transform makes of a template is not looked at, which a note says, but for what `Globals` give to the resources
+of a SAM template, the policies that a function names, and the queues and streams among its events.
 
 What is wrong in the same way at several places stands once in the text, with the first of them and how many more there
 are; `--output json` and `sarif` have a finding for each place, and so has a baseline.

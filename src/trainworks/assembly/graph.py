@@ -21,6 +21,7 @@ from trainworks.assembly.intrinsics import Unknown
 from trainworks.assembly.mentions import Mentions
 from trainworks.assembly.places import Way, places_of
 from trainworks.assembly.resolver import Exports, Problem, Scope, StackFacts
+from trainworks.assembly.serverless_globals import with_globals
 from trainworks.assembly.template_check import resource_flaws, template_flaws
 from trainworks.assembly.template_files import Sources, StackSource, load_sources
 from trainworks.spec.partition import partition_of
@@ -312,7 +313,7 @@ def build(
             scopes[way] = Scope(
                 facts,
                 way,
-                stack.templates[way],
+                with_globals(stack.templates[way]),
                 parent=parent,
                 parameters=parameters or {},
                 problems=problems,

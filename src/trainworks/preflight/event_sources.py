@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.permissions import Answer, permissions_of
-from trainworks.preflight.workloads.values import text
+from trainworks.preflight.workloads.values import table, text
 
 _STREAM = ("DescribeStream", "GetRecords", "GetShardIterator")
 _ACTIONS = {
@@ -22,28 +22,52 @@ _FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 _NAMES_OF_FUNCTIONS = ("AWS::Lambda::Version", "AWS::Lambda::Alias")
 
 
+_SERVERLESS = {"SQS": "Queue", "Kinesis": "Stream", "DynamoDB": "Stream"}
+"""Events of a serverless function that become mappings, and the property that names their source."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """A mapping, at `place`, by which Lambda reads `source`, an ARN, for `function`."""
+
+    place: str
+    source: str
+    function: Resource
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A mapping whose function's `role` lacks `actions` on `source`, an ARN."""
+    """A mapping whose function's `role` lacks `actions` on its source."""
 
-    mapping: Resource
-    function: Resource
+    mapping: EventSource
     role: Resource
     actions: tuple[str, ...]
-    source: str
+
+
+def event_sources_of(graph: Graph) -> Iterator[EventSource]:
+    """Every mapping of a function of the templates: a resource, or an event of a serverless function."""
+    for mapping in graph.of_type("AWS::Lambda::EventSourceMapping"):
+        function = function_of(graph, mapping.get("FunctionName"))
+        if function is not None:
+            yield EventSource(mapping.place, text(mapping.get("EventSourceArn")), function)
+    for function in graph.of_type("AWS::Serverless::Function"):
+        for name, event in table(function.get("Events")).items():
+            named = _SERVERLESS.get(text(table(event).get("Type")))
+            if named:
+                source = text(table(table(event).get("Properties")).get(named))
+                yield EventSource(f"{function.place} (event {name})", source, function)
 
 
 def unreadable_sources(graph: Graph) -> Iterator[Unreadable]:
     """Every event source mapping that Lambda refuses to create."""
-    for mapping in graph.of_type("AWS::Lambda::EventSourceMapping"):
-        source, function = text(mapping.get("EventSourceArn")), function_of(graph, mapping.get("FunctionName"))
-        role = permissions_of(graph).role(function.get("Role")) if function else None
-        if function is None or role is None or not source or isinstance(source, Unknown) or "/consumer/" in source:
+    for mapping in event_sources_of(graph):
+        source, role = mapping.source, permissions_of(graph).role(mapping.function.get("Role"))
+        if role is None or not source or isinstance(source, Unknown) or "/consumer/" in source:
             continue
         owner = next(iter(graph.mentioned(source)), None)
         if owner is not None and _lets_in(graph, owner):
             continue
-        service = source.split(":")[2] if source.startswith("arn:") else ""
+        service = source.split(":")[2] if source.startswith("arn:") and source.count(":") > 1 else ""
         # A policy may name a table's stream by the pattern of all its streams.
         ways = (source, f"{owner.arn}/stream/any") if owner is not None else (source,)
         permissions = permissions_of(graph).of(role)
@@ -53,7 +77,7 @@ def unreadable_sources(graph: Graph) -> Iterator[Unreadable]:
             if all(permissions.allows(action, way) is Answer.NO for way in ways)
         )
         if missing:
-            yield Unreadable(mapping, function, role, missing, source)
+            yield Unreadable(mapping, role, missing)
 
 
 def function_of(graph: Graph, named: object) -> Resource | None:

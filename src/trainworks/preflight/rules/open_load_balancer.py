@@ -4,27 +4,47 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
-from trainworks.preflight.workloads.values import tables, text, texts
+from trainworks.preflight.workloads.values import table, tables, text, texts
 
 _ANYWHERE = ("0.0.0.0/0", "::/0")
+_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+_ASKS = frozenset({"authenticate-oidc", "authenticate-cognito", "jwt-validation", "redirect", "fixed-response"})
+
+_Owned = Mapping[Resource, list[Resource]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """Listeners by their load balancer, their rules by the listener, rules of security groups that stand `apart`."""
+
+    listeners: _Owned
+    rules: _Owned
+    apart: _Owned
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
-    listening = _by_owner(graph, "AWS::ElasticLoadBalancingV2::Listener", "LoadBalancerArn")
-    apart = _by_owner(graph, "AWS::EC2::SecurityGroupIngress", "GroupId")
-    for balancer in graph.of_type("AWS::ElasticLoadBalancingV2::LoadBalancer"):
+    network = _Network(
+        _by_owner(graph, "AWS::ElasticLoadBalancingV2::Listener", "LoadBalancerArn"),
+        _by_owner(graph, "AWS::ElasticLoadBalancingV2::ListenerRule", "ListenerArn"),
+        _by_owner(graph, "AWS::EC2::SecurityGroupIngress", "GroupId"),
+    )
+    for balancer in graph.of_type(_BALANCER):
         # Without a scheme it faces the internet.
         if balancer.get("Type") != "network" or balancer.get("Scheme", default="internet-facing") != "internet-facing":
             continue
-        listeners = listening.get(balancer, [])
         groups = texts(balancer.get("SecurityGroups"))
-        if not listeners or (groups and not any(_is_open(graph, each, apart) for each in groups)):
+        if groups and not any(_is_open(graph, each, network.apart) for each in groups):
+            continue
+        listeners = [each for each in network.listeners.get(balancer, []) if not _is_guarded(graph, each, network)]
+        if not listeners:
             continue
         ports = ", ".join(f"{text(each.get('Protocol'))} {each.get('Port', default='?')}" for each in listeners)
         yield Fault(
@@ -36,7 +56,48 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
         )
 
 
-def _by_owner(graph: Graph, type_name: str, property_: str) -> Mapping[Resource, list[Resource]]:
+def _is_guarded(graph: Graph, listener: Resource, network: _Network) -> bool:
+    """Whether all that it forwards to is application load balancers that let in whom they know.
+
+    One of elsewhere says nothing of whom it lets in, so it counts as such.
+    """
+    forwarded = [arn for action in tables(listener.get("DefaultActions")) for arn in _forwarded(action)]
+    groups = [graph.owner(arn) for arn in forwarded if arn is not None]
+    behind = [
+        graph.owner(target.get("Id"))
+        for group in groups
+        for target in (tables(group.get("Targets")) if group is not None else ())
+    ]
+    are_balancers = all(group is not None and group.get("TargetType") == "alb" for group in groups)
+    return bool(groups) and are_balancers and all(_lets_in_few(graph, each, network) for each in behind)
+
+
+def _forwarded(action: Mapping[str, Any]) -> Iterator[object]:
+    yield action.get("TargetGroupArn")
+    for group in tables(table(action.get("ForwardConfig")).get("TargetGroups")):
+        yield group.get("TargetGroupArn")
+
+
+def _lets_in_few(graph: Graph, balancer: Resource | None, network: _Network) -> bool:
+    """Whether the application load balancer asks who comes, or its security groups let in only some."""
+    if balancer is None or balancer.type != _BALANCER:
+        return True
+    listeners = network.listeners.get(balancer, [])
+    rules = [rule for each in listeners for rule in network.rules.get(each, [])]
+    mutual = all(each.get("MutualAuthentication", "Mode") == "verify" for each in listeners)
+    asks = all(map(_asks, [*listeners, *rules]))
+    groups = texts(balancer.get("SecurityGroups"))
+    closed = bool(groups) and not any(_is_open(graph, each, network.apart) for each in groups)
+    return closed or (bool(listeners) and (mutual or asks))
+
+
+def _asks(resource: Resource) -> bool:
+    """Whether a listener or one of its rules asks each request for a login, refuses it or sends it elsewhere."""
+    actions = (*tables(resource.get("DefaultActions")), *tables(resource.get("Actions")))
+    return any(text(action.get("Type")) in _ASKS for action in actions)
+
+
+def _by_owner(graph: Graph, type_name: str, property_: str) -> _Owned:
     """Resources of the type by the resource that their property names."""
     found: dict[Resource, list[Resource]] = defaultdict(list)
     for resource in graph.of_type(type_name):
@@ -46,7 +107,7 @@ def _by_owner(graph: Graph, type_name: str, property_: str) -> Mapping[Resource,
     return found
 
 
-def _is_open(graph: Graph, group_id: str, apart: Mapping[Resource, list[Resource]]) -> bool:
+def _is_open(graph: Graph, group_id: str, apart: _Owned) -> bool:
     """Whether the group lets everybody in, by its own rules or those that stand `apart`; of a group of elsewhere
     nothing is known."""
     group = graph.owner(group_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph
-from trainworks.preflight.event_sources import function_of
+from trainworks.preflight.event_sources import event_sources_of
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
@@ -18,9 +18,9 @@ _RECOMMENDED_FACTOR = 6
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     """Lambda compares both when it creates the mapping, and refuses a shorter visibility."""
     del settings
-    for mapping in graph.of_type("AWS::Lambda::EventSourceMapping"):
-        queue, function = graph.owner(mapping.get("EventSourceArn")), function_of(graph, mapping.get("FunctionName"))
-        if queue is None or queue.type != "AWS::SQS::Queue" or function is None:
+    for mapping in event_sources_of(graph):
+        queue, function = graph.owner(mapping.source), mapping.function
+        if queue is None or queue.type != "AWS::SQS::Queue":
             continue
         visible = number(queue.get("VisibilityTimeout", default=_DEFAULT_VISIBILITY_SECONDS))
         timeout = number(function.get("Timeout", default=_DEFAULT_TIMEOUT_SECONDS))

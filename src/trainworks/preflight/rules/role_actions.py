@@ -132,11 +132,11 @@ def _missing_places(graph: Graph) -> Iterator[Fault]:
 
 def _missing_sources(graph: Graph) -> Iterator[Fault]:
     for each in unreadable_sources(graph):
-        actions = ", ".join(each.actions)
+        actions, mapping = ", ".join(each.actions), each.mapping
         yield Fault(
             each.role,
-            f"the role of the function {each.function.place} lacks {actions} on {each.source}: Lambda refuses the "
-            f"event source mapping {each.mapping.place}",
+            f"the role of the function {mapping.function.place} lacks {actions} on {mapping.source}: Lambda refuses "
+            f"the event source mapping {mapping.place}",
             list(each.actions),
             f"allow {actions} on the event source",
         )

@@ -58,3 +58,44 @@ def test_a_group_that_lets_everybody_in_changes_nothing() -> None:
 )
 def test_what_is_closed_or_cannot_be_known(draft: Draft) -> None:
     quiet(draft, RULE)
+
+
+def _before_another(*, actions: list[dict[str, Any]], ingress: list[dict[str, Any]], rule: bool = False) -> Draft:
+    """A network load balancer before an application load balancer."""
+    draft = _service(Scheme="internet-facing", listens=True)
+    resources = draft.template()["Resources"]
+    group = resources["Group"]["Properties"]
+    group |= {"TargetType": "alb", "Targets": [{"Id": {"Ref": "Inner"}}]}
+    own = {"GroupDescription": "g", "VpcId": "vpc-1", "SecurityGroupIngress": ingress}
+    inner = {"Type": "application", "Scheme": "internal", "Subnets": ["subnet-1"]}
+    inner["SecurityGroups"] = [{"Fn::GetAtt": ["InnerGroup", "GroupId"]}]
+    listener = {"LoadBalancerArn": {"Ref": "Inner"}, "Port": 443, "Protocol": "HTTPS", "DefaultActions": actions}
+    resources |= {
+        "InnerGroup": {"Type": "AWS::EC2::SecurityGroup", "Properties": own},
+        "Inner": {"Type": _BALANCER, "Properties": inner},
+        "InnerListener": {"Type": "AWS::ElasticLoadBalancingV2::Listener", "Properties": listener},
+    }
+    if rule:
+        condition = {"Field": "path-pattern", "Values": ["/open"]}
+        body = {"ListenerArn": {"Ref": "InnerListener"}, "Priority": 1, "Conditions": [condition], "Actions": [FORWARD]}
+        resources["Rule"] = {"Type": "AWS::ElasticLoadBalancingV2::ListenerRule", "Properties": body}
+    return draft
+
+
+FORWARD: dict[str, Any] = {"Type": "forward", "TargetGroupArn": "arn:of-elsewhere"}
+LOGIN: list[dict[str, Any]] = [{"Type": "authenticate-oidc", "Order": 1}, {**FORWARD, "Order": 2}]
+
+
+@pytest.mark.parametrize(
+    ("draft", "open_"),
+    [
+        (_before_another(actions=LOGIN, ingress=EVERYBODY), False),
+        (_before_another(actions=[FORWARD], ingress=OFFICE), False),
+        (_before_another(actions=[FORWARD], ingress=EVERYBODY), True),
+        (_before_another(actions=LOGIN, ingress=EVERYBODY, rule=True), True),
+    ],
+    ids=["login", "office only", "open", "a rule without login"],
+)
+def test_what_stands_behind_it_may_ask_who_comes(draft: Draft, open_: bool) -> None:
+    found = [each.place for each in draft.findings() if each.code == RULE.code]
+    assert found == ["Balancer"] * open_
