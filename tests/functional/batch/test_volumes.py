@@ -120,6 +120,38 @@ def test_volumes_that_are_refused(platform: Platform, container: dict[str, Any],
     assert error.value.response["Error"]["Code"] == "ClientException"
 
 
+def test_what_a_job_asks_of_memory_troubles_no_other(platform: Platform) -> None:
+    """Sizes beyond 64 bits, which the kernel would read as none at all."""
+    huge = {"sharedMemorySize": 2**61, "tmpfs": [{"containerPath": "/fast", "size": 2**61}]}
+    ended(platform, ["true"], {"linuxParameters": huge, "ulimits": [{"name": "core", "softLimit": 0, "hardLimit": -1}]})
+    wrong = {"tmpfs": [{"containerPath": "/fast", "size": 1, "mountOptions": ["mode=x"]}]}
+    failed = platform.ended(platform.submit(["true"], container={"linuxParameters": wrong}))
+    reason = "CannotStartContainerError: /fast: tmpfs mode=x: invalid argument"
+    assert (failed["status"], failed["container"]["reason"]) == ("FAILED", reason)
+    plain = script("import os", "print(os.statvfs('/dev/shm').f_blocks * os.statvfs('/dev/shm').f_frsize >> 20, 'end')")
+    assert platform.output(ended(platform, plain, {}))[-1] == "64 end"
+
+
+def test_jobs_share_a_volume_over_the_death_of_the_server(own_twin: TestTwin) -> None:
+    platform = Platform(own_twin)
+    container = {"volumes": [DATA], "mountPoints": [MOUNTED]}
+    wait = script(
+        "import os, time",
+        "open('/data/here', 'x')",
+        "while not os.path.exists('/data/answer'): time.sleep(0.05)",
+    )
+    waiting = platform.submit(wait, container=container)
+    platform.until(waiting, lambda job: job["status"] == "RUNNING")
+    own_twin.kill()
+    own_twin.start()
+    answer = script(
+        "import os, time", "while not os.path.exists('/data/here'): time.sleep(0.05)", "open('/data/answer', 'x')"
+    )
+    ended(platform, answer, container)
+    job = platform.ended(waiting)
+    assert (job["status"], len(job["attempts"])) == ("SUCCEEDED", 1)
+
+
 @pytest.fixture
 def stack(twin: TestTwin) -> Iterator[Stack]:
     made = Stack(twin)

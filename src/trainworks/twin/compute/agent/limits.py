@@ -66,7 +66,7 @@ def limit(ulimits: Ulimits) -> list[str]:
         _, most = resource.getrlimit(RESOURCES[name])
         try:
             resource.setrlimit(RESOURCES[name], (soft, hard))
-        except (ValueError, OSError):  # over the hard limit of who runs the twin
+        except (ValueError, OSError, OverflowError):  # over the hard limit of who runs the twin
             resource.setrlimit(RESOURCES[name], (_least(soft, most), most))
             notices.append(f"[the ulimit {name} of {_said(hard)} is more than this machine allows: {_said(most)}]\n")
     return notices

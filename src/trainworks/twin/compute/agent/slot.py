@@ -221,7 +221,7 @@ def describe(task: Task, error: Exception) -> str:
 
 
 def _disk_is_full(task: Task) -> bool:
-    for path in (task.ml_root, str(Path(task.log_path).parent), *(volume.target for volume in task.volumes)):
+    for path in (task.ml_root, str(Path(task.log_path).parent)):
         with suppress(OSError):
             if path is not None:
                 found = os.statvfs("/opt/ml" if path == task.ml_root and not Path(path).exists() else path)

@@ -13,7 +13,8 @@ import os
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.copies import empty_folder
 
-_MACHINE_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+MACHINE_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+"""No file system in memory is larger: sizes beyond 64 bits would come out of the kernel as none."""
 
 
 class SharedMemory:
@@ -25,8 +26,12 @@ class SharedMemory:
         self._limit = 0
 
     def limit(self, memory_bytes: int, shared_bytes: int | None = None) -> None:
-        """Size `/dev/shm` for a task that may use `memory_bytes`, 0 for as much as the machine has."""
-        limit = min(memory_bytes or _MACHINE_BYTES, _MACHINE_BYTES) // 2 if shared_bytes is None else shared_bytes
+        """Size `/dev/shm` for a task that may use `memory_bytes`, 0 for as much as the machine has.
+
+        It is never unlimited (0): a tmpfs that once was so cannot be limited again, for no task of the slot.
+        """
+        limit = min(memory_bytes or MACHINE_BYTES, MACHINE_BYTES) // 2 if shared_bytes is None else shared_bytes
+        limit = max(1, min(limit, MACHINE_BYTES))
         if limit != self._limit:
             linux.resize_tmpfs(self._folder, limit)
             self._limit = limit

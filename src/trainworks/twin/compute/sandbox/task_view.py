@@ -148,7 +148,7 @@ class NamespaceView:
                 mounts.append(Mounted(linux.open_tree(str(self._packages.folder)), str(place), is_kept=True))
             for path in dict.fromkeys(hidden):
                 mounts.append(Mounted(_read_only_tree(path), path, is_kept=True))
-        except OSError:
+        except (OSError, ValueError):
             for mount in mounts:
                 os.close(mount.fd)
             raise

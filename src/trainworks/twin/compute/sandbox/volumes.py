@@ -17,6 +17,7 @@ from pathlib import Path
 from trainworks.twin.compute.agent.task import TaskTmpfs, TaskVolume
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.mount_points import Mounted, step_into, step_onto
+from trainworks.twin.compute.sandbox.shared_memory import MACHINE_BYTES
 from trainworks.twin.job_files import remove_tree
 
 DISK = "disk"
@@ -49,7 +50,7 @@ class Volumes:
             for each in tmpfs:
                 mounted.append(Mounted(_new_tmpfs(each), each.target))
                 self._memory.append(os.dup(mounted[-1].fd))
-        except OSError:
+        except (OSError, ValueError):
             for each_mounted in mounted:
                 os.close(each_mounted.fd)
             raise
@@ -96,14 +97,20 @@ class Volumes:
 
 
 def _new_tmpfs(tmpfs: TaskTmpfs) -> int:
-    """Docker's defaults are `nosuid,nodev,noexec`; the size comes last, so that no option outdoes it."""
+    """Docker's defaults are `nosuid,nodev,noexec`; the size comes last, so that no option outdoes it.
+
+    All users of a task are one here, so `uid` and `gid` name the user that it has.
+    """
     attributes = _ALWAYS | linux.MOUNT_ATTR_NOEXEC
     options: dict[str, str | None] = {"mode": "1777"}
     for option in tmpfs.options:
         name, has_value, value = option.partition("=")
-        if has_value:
+        if has_value and name not in ("uid", "gid"):
             options[name] = value
         attributes |= _FLAGS.get(name, 0)
         if name in ("exec", "rw"):
             attributes &= ~(linux.MOUNT_ATTR_NOEXEC if name == "exec" else linux.MOUNT_ATTR_RDONLY)
-    return linux.new_mount("tmpfs", {**options, "size": str(tmpfs.size_bytes)}, attributes)
+    try:
+        return linux.new_mount("tmpfs", {**options, "size": str(min(tmpfs.size_bytes, MACHINE_BYTES))}, attributes)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, tmpfs.target) from None
