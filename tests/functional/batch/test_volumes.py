@@ -132,6 +132,20 @@ def test_what_a_job_asks_of_memory_troubles_no_other(platform: Platform) -> None
     assert platform.output(ended(platform, plain, {}))[-1] == "64 end"
 
 
+def test_shared_memory_that_is_full_ends_a_job_with_a_bus_error(platform: Platform) -> None:
+    """What data loaders of PyTorch meet on AWS: 64 MiB of /dev/shm where nothing is said."""
+    fill = script(
+        "import mmap, os",
+        "file = open('/dev/shm/x', 'w+b')",
+        "os.ftruncate(file.fileno(), 80 << 20)",
+        "page = mmap.mmap(file.fileno(), 0)",
+        "for place in range(0, 80 << 20, 4096): page[place] = 1",
+    )
+    job = platform.ended(platform.submit(fill, memory=512))
+    assert (job["status"], job["container"]["exitCode"]) == ("FAILED", 128 + 7), job
+    ended(platform, fill, {"linuxParameters": {"sharedMemorySize": 100}}, memory=512)
+
+
 def test_jobs_share_a_volume_over_the_death_of_the_server(own_twin: TestTwin) -> None:
     platform = Platform(own_twin)
     container = {"volumes": [DATA], "mountPoints": [MOUNTED]}

@@ -133,7 +133,8 @@ def test_memory_and_limits_of_a_container(run: Run) -> None:
         ),
         script(
             "import time",
-            "open('/m/x', 'wb').write(bytes(200 << 20))",
+            "file = open('/m/x', 'wb')",
+            "for _ in range(200): file.write(bytes(1 << 20))",
             "time.sleep(100)",
             tmpfs=[["/m", 1000, []]],
             memory_mib=128,

@@ -112,6 +112,7 @@ def test_young_jobs_just_wait_and_old_ones_are_worth_a_look() -> None:
         ({"exit_code": 137}, "killed"),
         ({"exit_code": 127}, "command-not-found"),
         ({"exit_code": 139}, "crashed"),
+        ({"exit_code": 135}, "shared-memory-full"),
         ({"status_reason": "Host EC2 (instance i-1) terminated."}, "host-lost"),
         ({"status_reason": "Job attempt duration exceeded timeout", "exit_code": 137}, "timeout"),
         ({"reason": "CannotPullContainerError: x", "status_reason": "Task failed to start"}, "image-pull-failed"),
@@ -136,6 +137,21 @@ def test_a_failed_installation_is_no_fault_of_the_program() -> None:
     found = diagnose_batch_job(batch_facts(job_status="FAILED", job_exit_code=1, log=log), "name")
     assert codes(found) == ["packages-not-installed"]
     assert "trainworks image build" in found.findings[0].fix
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
+        "workers are out of shared memory. Please try to raise your shared memory limit.",
+        "RuntimeError: unable to write to file </torch_12_345_6>: No space left on device (28)",
+    ],
+)
+def test_shared_memory_that_is_full(said: str) -> None:
+    log = LogFacts("g", "s", seen("g"), seen(("epoch 1", said), "logs:GetLogEvents"))
+    found = diagnose_batch_job(batch_facts(job_status="FAILED", job_exit_code=1, log=log), "name")
+    assert codes(found) == ["shared-memory-full"]
+    assert "sharedMemorySize" in found.findings[0].fix
 
 
 def test_the_last_lines_are_evidence_and_a_stream_that_is_not_there_is_said() -> None:

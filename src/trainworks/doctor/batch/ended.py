@@ -25,8 +25,14 @@ class Pattern:
     likelihood: Likelihood = Likelihood.CERTAIN
 
 
+_BUS_ERROR = 135
+"""SIGBUS: a page of a file in memory for which there was no room."""
 _INSTALLING = re.compile(r"pip install of \S+ ended with exit code \d+")
 """What the bootstrap of `trainworks batch submit` says last."""
+_NO_SHARED_MEMORY = re.compile(
+    r"out of shared memory|unable to write to file </torch_|/dev/shm.{0,80}No space left", re.S
+)
+"""What PyTorch and Python say when /dev/shm is full."""
 _PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         "cancelled-by-time-limit",
@@ -80,7 +86,7 @@ _PATTERNS: tuple[Pattern, ...] = (
         "container-start-failed",
         r"CannotStartContainer|Task failed to start",
         "its container could not be started",
-        "check the command and the image's entry point",
+        "check the command, the image's entry point, and what the container mounts",
     ),
 )
 
@@ -137,6 +143,10 @@ def _cause(facts: BatchFacts, job: BatchJob, pattern: Pattern | None) -> Finding
         fix = "correct requirements.txt, or build an image with the packages: trainworks image build FOLDER"
         what = f"the packages of its requirements.txt could not be installed: {said[0]}"
         return Finding("packages-not-installed", Outcome.PROBLEM, what, tuple(evidence), fix)
+    if job.exit_code == _BUS_ERROR or (job.exit_code and _NO_SHARED_MEMORY.search(tail)):
+        what = "its shared memory was full: /dev/shm has 64 MiB where the job definition does not say otherwise"
+        fix = "set linuxParameters.sharedMemorySize (MiB) in the job definition, or load data without worker processes"
+        return Finding("shared-memory-full", Outcome.PROBLEM, what, tuple(evidence), fix, Likelihood.LIKELY)
     return _by_exit_code(job, tuple(evidence))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+_RARE = ("volumes", "tmpfs", "ulimits", "devices")
+
 
 @dataclass(frozen=True)
 class TaskMount:
@@ -76,12 +78,13 @@ class Task:
         return (*(volume.target for volume in self.volumes), *(each.target for each in self.tmpfs))
 
     def to_wire(self) -> dict[str, Any]:
-        return {
-            **vars(self),
-            "mounts": [vars(mount) for mount in self.mounts],
+        """What few tasks have is left out where a task lacks it: there may be 10,000 of them."""
+        wire = {**vars(self), "mounts": [vars(mount) for mount in self.mounts]}
+        wire |= {
             "volumes": [vars(volume) for volume in self.volumes],
             "tmpfs": [vars(each) for each in self.tmpfs],
         }
+        return {name: value for name, value in wire.items() if value or name not in _RARE}
 
     @staticmethod
     def from_wire(wire: dict[str, Any]) -> Task:

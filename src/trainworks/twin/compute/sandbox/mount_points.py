@@ -22,6 +22,8 @@ FORBIDDEN = ("/proc", "/sys", "/dev")
 ALLOWED = "/dev/shm"  # noqa: S108
 _PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _CANNOT_BE_MADE = (errno.EROFS, errno.EACCES, errno.EPERM)
+_UNREACHABLE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.EHOSTDOWN)
+"""What a task could not reach either: removed meanwhile, forbidden, a dead network or user space file system."""
 _MOST_ENTRIES = 2000
 
 
@@ -83,32 +85,32 @@ class _Places:
     """The mount points of one task. `finish` makes them what the task sees."""
 
     def __init__(self) -> None:
-        self._root = os.open("/", _PLACE | os.O_DIRECTORY)
+        self._first_root = self._root = os.open("/", _PLACE | os.O_DIRECTORY)
         self._namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        self._open = [self._root, self._namespace]
+        self._steps: list[int] = []
         self._covers: list[int] = []
         self._read_only: list[int] = []
-        self._root_is_covered = False
 
     def attach(self, mount: Mounted, target: str) -> None:
         is_folder = stat.S_ISDIR(os.fstat(mount.fd).st_mode)
         try:
-            place = self._place(target, is_folder=is_folder)
-            linux.move_mount_onto(mount.fd, place)
+            linux.move_mount_onto(mount.fd, self._place(target, is_folder=is_folder))
         except OSError as error:
             raise OSError(error.errno, error.strerror, mount.target) from None
+        finally:
+            _close(self._steps)
         if mount.read_only:
-            self._read_only.append(self._kept(os.dup(mount.fd)))
+            self._read_only.append(os.dup(mount.fd))
 
     def finish(self) -> None:
         for mount in (*self._read_only, *self._covers):
             linux.set_read_only(_path(mount), True)
-        if self._root_is_covered:
+        if self._root != self._first_root:
             linux.setns(self._namespace, linux.CLONE_NEWNS)  # its root is now the mount on top
 
     def close(self) -> None:
-        for descriptor in self._open:
-            os.close(descriptor)
+        for descriptors in (self._steps, self._covers, self._read_only, [self._first_root, self._namespace]):
+            _close(descriptors)
 
     def _place(self, target: str, *, is_folder: bool) -> int:
         """What lies at `target`, after all that is mounted above it; made where nothing does."""
@@ -124,7 +126,7 @@ class _Places:
 
     def _step(self, folder: int, name: str, *, is_folder: bool) -> int:
         try:
-            return self._kept(_entry(folder, name, is_folder=is_folder))
+            return self._stepped(_entry(folder, name, is_folder=is_folder))
         except FileNotFoundError:
             pass
         except PermissionError:
@@ -136,55 +138,57 @@ class _Places:
                 raise
             folder = self._cover(folder)
             _make(folder, name, is_folder=is_folder)
-        return self._kept(_entry(folder, name, is_folder=is_folder))
+        return self._stepped(_entry(folder, name, is_folder=is_folder))
 
     def _cover(self, folder: int) -> int:
         """A file system on top of `folder` that shows what it held; what may not be listed may not be read either."""
         status = os.fstat(folder)
-        links, held = _children(_path(folder))
-        try:
-            options = {"mode": f"{stat.S_IMODE(status.st_mode) | 0o700:o}", "size": "16m"}
-            cover = self._kept(linux.new_mount("tmpfs", options, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV))
-            linux.move_mount_onto(cover, folder)
-            for name in list(held):
-                _make(cover, name, is_folder=stat.S_ISDIR(os.fstat(held[name]).st_mode))
-                linux.move_mount(held.pop(name), f"{_path(cover)}/{name}")
-            for name, destination in links.items():
-                os.symlink(destination, name, dir_fd=cover)
-        finally:
-            for tree in held.values():
-                os.close(tree)
+        names = _names(folder)
+        options = {"mode": f"{stat.S_IMODE(status.st_mode) | 0o700:o}", "size": "16m"}
+        cover = linux.new_mount("tmpfs", options, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV)
         self._covers.append(cover)
+        linux.move_mount_onto(cover, folder)
+        for name in names:
+            try:
+                _show(folder, cover, name)
+            except OSError as error:
+                if error.errno not in _UNREACHABLE:
+                    raise
         if folder == self._root:
             self._root = cover
-            self._root_is_covered = True
         return cover
 
-    def _kept(self, descriptor: int) -> int:
-        self._open.append(descriptor)
+    def _stepped(self, descriptor: int) -> int:
+        self._steps.append(descriptor)
         return descriptor
 
 
-def _children(folder: str) -> tuple[dict[str, str], dict[str, int]]:
-    """What a folder holds: links by where they lead, all else as detached mounts. Nothing where it may not be read."""
-    links: dict[str, str] = {}
-    held: dict[str, int] = {}
+def _names(folder: int) -> list[str]:
+    with suppress(PermissionError):
+        names = os.listdir(_path(folder))  # noqa: PTH208 - a descriptor's path
+        if len(names) > _MOST_ENTRIES:
+            raise OSError(errno.E2BIG, f"a folder with more than {_MOST_ENTRIES} entries lacks the mount point")
+        return names
+    return []
+
+
+def _show(folder: int, cover: int, name: str) -> None:
+    """What `name` in a covered folder is, in its cover. The open folder is still the one below."""
+    below = f"{_path(folder)}/{name}"
+    status = os.lstat(below)
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(below), name, dir_fd=cover)  # noqa: PTH115
+        return
+    tree = linux.open_tree(below)
     try:
-        with suppress(PermissionError):
-            names = os.listdir(folder)  # noqa: PTH208 - a descriptor's path
-            if len(names) > _MOST_ENTRIES:
-                raise OSError(errno.E2BIG, f"a folder with more than {_MOST_ENTRIES} entries lacks the mount point")
-            for name in names:
-                with suppress(FileNotFoundError, PermissionError):
-                    if stat.S_ISLNK(os.lstat(f"{folder}/{name}").st_mode):
-                        links[name] = os.readlink(f"{folder}/{name}")  # noqa: PTH115
-                    else:
-                        held[name] = linux.open_tree(f"{folder}/{name}")
-    except OSError:
-        for tree in held.values():
-            os.close(tree)
-        raise
-    return links, held
+        _make(cover, name, is_folder=stat.S_ISDIR(status.st_mode))
+        place = os.open(name, _PLACE, dir_fd=cover)
+        try:
+            linux.move_mount_onto(tree, place)
+        finally:
+            os.close(place)
+    finally:
+        os.close(tree)
 
 
 def _entry(folder: int, name: str, *, is_folder: bool) -> int:
@@ -212,6 +216,11 @@ def _plain_modes() -> Iterator[None]:
 def _check(target: str) -> None:
     if target == "/" or (any(is_below(target, each) for each in FORBIDDEN) and not is_below(target, ALLOWED)):
         raise ValueError(f"nothing can be mounted at {target}, which the sandbox of jobs needs")
+
+
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def _path(descriptor: int) -> str:
