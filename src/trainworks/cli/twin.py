@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from trainworks.errors import TwinError
 from trainworks.twin.home import Home, default_home
 
 if TYPE_CHECKING:
+    from trainworks.spec.environment import Environment
     from trainworks.twin.lifecycle import RunningServer
 
 app = typer.Typer(no_args_is_help=True)
@@ -146,15 +148,26 @@ def retention(
 
 
 @app.command()
-def env(environment_name: EnvironmentOption = "local") -> None:
+def env(
+    environment_name: EnvironmentOption = "local",
+    sagemaker_sdk: Annotated[
+        bool,
+        typer.Option("--sagemaker-sdk", help="also the SageMaker SDK's defaults: the platform's role, bucket, network"),
+    ] = False,
+) -> None:
     """Print export lines that point any AWS client at an environment: eval "$(trainworks env)"."""
+    from trainworks.cli.sagemaker_sdk import ALWAYS, left_over, write_defaults
     from trainworks.spec.environment import load_environment
 
     environment = load_environment(environment_name)
-    if not environment.is_twin:
-        profile = {"AWS_PROFILE": environment.aws_profile} if environment.aws_profile else {}
-        _print_exports({**profile, **_region(environment.region)}, unset=["AWS_ENDPOINT_URL"])
-        return
+    values, unset = _of_twin() if environment.is_twin else _of_account(environment)
+    defaults = write_defaults(environment) if sagemaker_sdk else {}
+    # What an earlier environment left in the shell must not be mixed with this one.
+    _print_exports({**values, **_region(environment.region), **ALWAYS, **defaults}, unset + left_over(os.environ))
+
+
+def _of_twin() -> tuple[dict[str, str], list[str]]:
+    """What to export and what to unset for the twin. Raises `TwinError` where it does not run."""
     from trainworks.twin import lifecycle
 
     server = lifecycle.find(default_home())
@@ -164,9 +177,20 @@ def env(environment_name: EnvironmentOption = "local") -> None:
         "AWS_ENDPOINT_URL": server.endpoint_url,
         "AWS_ACCESS_KEY_ID": server.credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": server.credentials.secret_access_key,
-        **_region(environment.region),
     }
-    _print_exports(values, unset=["AWS_SESSION_TOKEN", "AWS_PROFILE"])
+    return values, ["AWS_SESSION_TOKEN", "AWS_PROFILE"]
+
+
+def _of_account(environment: Environment) -> tuple[dict[str, str], list[str]]:
+    """What to export and what to unset for an account. A twin's keys would win over a profile, and AWS refuses them."""
+    profile = {"AWS_PROFILE": environment.aws_profile} if environment.aws_profile else {}
+    keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] if _is_for_a_twin(os.environ) else []
+    return profile, ["AWS_ENDPOINT_URL", *keys]
+
+
+def _is_for_a_twin(environ: Mapping[str, str]) -> bool:
+    """Whether `env` pointed this shell at a twin before."""
+    return environ.get("AWS_ENDPOINT_URL", "").startswith("http://127.0.0.1:")
 
 
 def _region(region: str) -> dict[str, str]:
@@ -175,7 +199,6 @@ def _region(region: str) -> dict[str, str]:
 
 
 def _print_exports(values: dict[str, str], unset: list[str]) -> None:
-    # What an earlier environment left in the shell must not be mixed with this one.
     sys.stdout.write(f"unset {' '.join(unset)}\n")
     for name, value in values.items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
