@@ -15,18 +15,55 @@ Generated from `src/trainworks/spec/framework_images.json` by `python3 dev.py do
 On the twin each of AWS's framework images is a Python environment of its own in the twin's folder: made on first use by
 pip, in the sandbox, with what AWS documents for that image, and used offline afterwards. It never changes the
 environment that the twin runs from. While it is made, a training job is `Starting` with the progress in its status
-message and its log, and a batch job is RUNNABLE with the reason.
+message and its log, and a batch job is RUNNABLE with the reason. Other jobs run meanwhile.
 
     trainworks image make pytorch:2.6.0      make it before it is needed, with progress
+    trainworks image list                    which there are, made or not: size, versions, when made and last used
+
+## What is in one
 
 - The nearest version that the index has as a wheel for the twin's Python is taken: the same minor version, else the
-  same major, else another with a warning. The head of each job's log says which, and what is left out.
+  same major, else another with a warning. Nothing is compiled.
+- The head of each job's log says which versions run, which packages of AWS's image are lacking, by name, and what is of
+  another major version than AWS documents.
 - Where there is a build for CPUs alone, that is taken. PyPI has none of torch: add an index of PyTorch's CPU builds to
   pip's configuration (`extra-index-url`), or some gigabytes of CUDA are downloaded with it.
-- On a machine with GPUs an image that is not for CPUs gets the usual builds. That has not been tried on one yet.
-- Without an index a missing image fails the job and says what to do, unless the twin's own Python has the framework:
-  then that stands for it, with a warning in the log. `TRAINWORKS_FRAMEWORK_IMAGES=in-use` always does that.
-- `trainworks twin prune` removes environments that nothing has used for the time given.
+- torchvision and torchaudio work only with the build of torch that they were compiled for. Beside a CPU build of torch
+  they are taken as CPU builds (`0.21.0+cpu`), which PyPI has not, and are left out without them: PyPI's torchvision
+  beside a CPU build of torch fails when it is imported.
+- On a machine with GPUs an image whose tag is not for CPUs gets the usual builds. That is tested with doubles alone: it
+  has not been tried on a machine with GPUs yet.
+- pip asks the indexes that its own configuration names. Its variables (`PIP_INDEX_URL`) are those that the twin was
+  started with.
+
+## Where it lies
+
+All is below `images/` of the twin's home (`~/.trainworks`, or `$TRAINWORKS_HOME`):
+
+| | |
+|---|---|
+| `NAME/env` | the environment; `trainworks image list --output json` has the names |
+| `NAME/pip.log` | all that pip said while it was made |
+| `NAME/made.json` | the versions of all packages, what could not be had, the size, the seconds that it took |
+| `NAME/ready` | the mark that it is whole, written last; its time is that of the last use |
+| `NAME.pip.log` | all that pip said of one that could not be made |
+
+## When it cannot be made
+
+- The job fails with AWS's `Cannot pull the training image`, and with pip's reason, the fix and the place of pip's log.
+  The next job that wants the image has it made anew.
+- What was not made whole is never used: after a `kill -9`, on a full disk or with pip killed, no mark was written, and
+  the next job has it made anew. The same holds where the Python that it was made with is no longer on the machine.
+- The twin's own Python stands for framework images only where it is told to:
+  `TRAINWORKS_FRAMEWORK_IMAGES=in-use trainworks twin start`. The head of each job's log says so, and what differs.
+
+## Removing them
+
+`trainworks twin prune --older-than 30d` removes environments that no job has used for that long;
+`trainworks twin retention 30d` does so from then on. One that a job runs in is never removed. What
+is needed again is made again.
+
+# The images
 """
 
 
@@ -51,6 +88,9 @@ def _section(framework: Framework, what: Contents) -> Iterator[str]:
     yield f"| left out: toolkits and servers, which the twin replaces; large or compiled | {_listed(what.left_out)} |"
     for version, rules in what.constraints.items():
         yield f"| held in {version} | {_listed(rules)} |"
+    for version, documented in what.documented.items():
+        listed = _listed(f"{name} {number}" for name, number in documented.items())
+        yield f"| AWS documents of {version}; another major version is told | {listed} |"
     yield ""
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Group, RenderableType
 
 from trainworks.cli.addressed import addressed
-from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, table
+from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit
 
 _POLL_SECONDS = 0.5
 
@@ -93,31 +91,29 @@ def resolve_any(image: str, resolve: Callable[[str, str, str], str]) -> str:
 
 @image_app.command("list")
 def list_(environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
-    """List the images of the platform's repository, newest first, and on the twin the framework images made so far."""
-    from trainworks.cli.made_images import made_images
+    """List the framework images that jobs may name, and the images of the platform's repository, newest first.
+
+    On the twin: whether the environment of each is made, with its size, its versions, when it was made and last used.
+    """
+    from trainworks.cli.image_view import Pushed, image_lists, image_records
+    from trainworks.cli.made_images import made_images, offered_images
+    from trainworks.errors import NotDeployedError
     from trainworks.jobs.image import list_images
     from trainworks.jobs.platform import Platform
     from trainworks.spec.environment import load_environment
 
-    platform = Platform(load_environment(environment))
-    found = list_images(platform)
-    made = made_images() if platform.environment.is_twin else []
-
-    def render() -> RenderableType:
-        rows = [
-            (
-                each.image_uri,
-                each.digest[:19],
-                f"{each.pushed_at.astimezone():%Y-%m-%d %H:%M:%S}" if each.pushed_at else "",
-                "" if each.size_bytes is None else f"{each.size_bytes / 1024:.1f} KiB",
-            )
-            for each in found
-        ]
-        pushed = table(("image", "digest", "pushed", "size"), rows)
-        if made:
-            shown = table(("framework image made here", "versions", "size", "last used"), [each.row for each in made])
-            return Group(pushed, shown) if rows else shown
-        return pushed if rows else addressed("no images: trainworks image build FOLDER")
-
-    pushed_records = [{"kind": "pushed", **asdict(each)} for each in found]
-    emit(output, [*pushed_records, *({"kind": "made", **asdict(each)} for each in made)], render)
+    chosen = load_environment(environment)
+    made = made_images() if chosen.is_twin else []
+    if made is None:
+        pushed = Pushed((), "the twin is not running, so what is made and pushed is not known: trainworks twin start")
+    else:
+        try:
+            pushed = Pushed(tuple(list_images(Platform(chosen))), "no own images: trainworks image build FOLDER")
+        except NotDeployedError as error:
+            pushed = Pushed((), f"no own images: {error.message}: {error.fix}")
+    offered = list(offered_images(made or []))
+    emit(
+        output,
+        image_records(offered, made or [], pushed.images),
+        lambda: image_lists(offered, made if chosen.is_twin else None, pushed),
+    )

@@ -57,9 +57,8 @@ def describe(name: _Name, environment: EnvironmentOption = "local", output: Outp
     job = platform.job(name)
     described = job.facts()
     if platform.environment.is_twin and (image_uri := described.get("image")):
-        for made in made_images(str(image_uri)):
-            shown = ", ".join(made.row[:3]) + f", last used {made.row[3]}"
-            described |= {"image_environment": shown if output is Output.TEXT else asdict(made)}
+        for made in made_images(str(image_uri)) or []:
+            described |= {"image_environment": made.line if output is Output.TEXT else asdict(made)}
     described |= cost_facts(job, platform, output)
     emit(output, described, lambda: _facts_of(described))
 

@@ -1,40 +1,96 @@
-"""The environments that stand for framework images on the twin, for `image list` and `describe`."""
+"""Framework images that are offered, and the environments that stand for images on the twin: for `image list` and
+`describe`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+NOT_MADE = "not made"
 
 
 @dataclass(frozen=True, slots=True)
 class MadeImage:
-    """One environment: what it is called, the framework's versions, its size on disk and when a job used it last."""
+    """One environment: its name, the images that it stands for, what it holds, its size on disk, when it was made and
+    when a job used it last. `kind` is `framework` or `own`; `making` is what its making does, if it is not whole."""
 
     name: str
+    kind: str
+    stands_for: tuple[str, ...]
     versions: str
-    size_in_bytes: int
+    size_in_bytes: int | None
+    made_at: datetime | None
     last_used_at: datetime
+    making: str = ""
 
     @property
-    def row(self) -> tuple[str, str, str, str]:
-        """For a table or a line."""
-        size = f"{self.size_in_bytes / (1 << 20):.0f} MiB"
-        return self.name, self.versions, size, f"{self.last_used_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    def cells(self) -> tuple[str, str, str, str]:
+        """When it was made, its size, its versions and its last use, for a line of text."""
+        if self.making:
+            return f"being made: {self.making}", "", "", ""
+        size = "" if self.size_in_bytes is None else f"{self.size_in_bytes / (1 << 20):.0f} MiB"
+        return shown(self.made_at), size, self.versions, shown(self.last_used_at)
+
+    @property
+    def line(self) -> str:
+        """All of it in one line, for `describe`."""
+        if self.making:
+            return f"{self.name}, being made: {self.making}"
+        _, size, versions, used = self.cells
+        return ", ".join(each for each in (self.name, versions, size, f"last used {used}") if each)
 
 
-def made_images(image_uri: str = "") -> list[MadeImage]:
-    """All of the running twin, the last used first; with `image_uri` that one which stands for it, if it is made."""
+@dataclass(frozen=True, slots=True)
+class OfferedImage:
+    """A framework's image that jobs may name, and the environments that stand for it: two where there are GPUs."""
+
+    image: str
+    is_default: bool
+    made: tuple[MadeImage, ...]
+
+
+def shown(moment: datetime | None) -> str:
+    """A moment for a line of text; nothing where it is not known."""
+    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def made_images(image_uri: str = "") -> list[MadeImage] | None:
+    """All environments of the running twin, the last used first; with `image_uri` those which stand for it.
+
+    None where no twin runs.
+    """
     from trainworks.twin import lifecycle
     from trainworks.twin.control_client import ask
     from trainworks.twin.home import default_home
 
     server = lifecycle.find(default_home())
     if server is None:
-        return []
-    answer = ask(server, "images", {"image_uri": image_uri})
-    return [
-        MadeImage(
-            each["name"], each["versions"], each["size_in_bytes"], datetime.fromtimestamp(each["last_used_at"], UTC)
-        )
-        for each in answer["images"]
-    ]
+        return None
+    return [_made(each) for each in ask(server, "images", {"image_uri": image_uri})["images"]]
+
+
+def offered_images(made: Sequence[MadeImage]) -> Iterator[OfferedImage]:
+    """All framework images by framework and version, each with what of `made` stands for it."""
+    from trainworks.spec.framework_images import frameworks
+
+    for framework in frameworks().values():
+        for version in framework.tags:
+            image = f"{framework.name}:{version}"
+            standing = tuple(each for each in made if each.kind == "framework" and image in each.stands_for)
+            yield OfferedImage(image, version == framework.default_version, standing)
+
+
+def _made(answer: Mapping[str, Any]) -> MadeImage:
+    made_at = answer["made_at"]
+    return MadeImage(
+        answer["name"],
+        answer["kind"],
+        tuple(answer["stands_for"]),
+        answer["versions"],
+        answer["size_in_bytes"],
+        None if made_at is None else datetime.fromtimestamp(made_at, UTC),
+        datetime.fromtimestamp(answer["last_used_at"], UTC),
+        answer["making"],
+    )

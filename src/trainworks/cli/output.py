@@ -110,6 +110,18 @@ def facts(pairs: Mapping[str, object]) -> Text:
     return Text("\n", no_wrap=True, overflow="ignore").join(lines)
 
 
+def records(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Text:
+    """A record a line under aligned headings: no line is broken or cut, however narrow the terminal is."""
+    from rich.text import Text
+
+    widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(len(columns))]
+    lines = [
+        Text("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), style=style)
+        for row, style in [(columns, "bold"), *((row, "") for row in rows)]
+    ]
+    return Text("\n", no_wrap=True, overflow="ignore").join(lines)
+
+
 def report_error(error: BaseException, *, as_json: bool = False) -> int:
     """Print an error on standard error, with its fix where one is known, and return the exit code.
 

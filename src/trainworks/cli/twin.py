@@ -103,13 +103,16 @@ def reset(
 @twin.command()
 def prune(
     older_than: Annotated[
-        str, typer.Option("--older-than", help="since when it has ended, as 30m, 12h, 7d", metavar="AGE")
+        str, typer.Option("--older-than", help="since when it has ended or is unused, as 30m, 12h, 7d", metavar="AGE")
     ] = "7d",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, remove nothing")] = False,
     home: HomeOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Remove ended jobs with their files: what they put to S3 and into Logs stays."""
+    """Remove ended jobs with their files, and environments of images that no job has used since.
+
+    What jobs put to S3 and into Logs stays; an environment that is wanted again is made again.
+    """
     from trainworks.spec.age import parse_age
     from trainworks.twin.control_client import ask
 

@@ -26,7 +26,8 @@ class Contents:
 
     `main` are those whose versions a tag names, with what each is called where there is no GPU. `packages` come with
     them, held by `constraints`, which belong to versions of `main` (`1.2`, or `2` for all of 2.x).
-    `with_build` exist only in the builds of torch. `left_out` is not installed here.
+    `with_build` exist only in the builds of torch. `left_out` is not installed here. `documented` are the versions that
+    AWS names of what comes with them, as far as it does, by minor version of `main`.
     """
 
     main: Mapping[str, str]
@@ -34,6 +35,14 @@ class Contents:
     constraints: Mapping[str, Sequence[str]]
     with_build: tuple[str, ...]
     left_out: tuple[str, ...]
+    documented: Mapping[str, Mapping[str, str]]
+
+    def documented_of(self, versions: Mapping[str, str]) -> Mapping[str, str]:
+        """The documented versions by package, for an image of these versions of `main`."""
+        found: dict[str, str] = {}
+        for version in versions.values():
+            found |= self.documented.get(".".join(version.split(".")[:2]), {})
+        return found
 
     def constraints_of(self, version: str) -> Sequence[str]:
         """Those of the version, or of its major version."""
@@ -52,6 +61,7 @@ def contents() -> Mapping[str, Contents]:
             constraints=record["contents"]["constraints"],
             with_build=tuple(record["contents"].get("with_build", ())),
             left_out=tuple(record["contents"]["left_out"]),
+            documented=record["contents"].get("documented", {}),
         )
         for name, record in document["frameworks"].items()
     }

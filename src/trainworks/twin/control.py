@@ -18,8 +18,9 @@ says how long what has ended is kept from now on, with `{}` asks. Both need `tra
 `POST /_trainworks/image` with `{"image_uri": "..."}` makes the environment of an image, and answers at once how far
 that is: `{"ready": false, "lines": ["collected torch 2.6.0", ...], "state": "installing 28 packages"}`. It needs
 `trainworks:MakeImage`, as does `POST /_trainworks/images` with `{}` or `{"image_uri": "..."}`, which answers which
-environments of framework images there are: `{"images": [{"name": ..., "versions": ..., "size_in_bytes": ...,
-"last_used_at": ...}]}`.
+environments there are, those that are being made included: `{"images": [{"name": ..., "kind": "framework",
+"stands_for": ["scikit-learn:1.4-2"], "versions": ..., "size_in_bytes": ..., "made_at": ..., "last_used_at": ...,
+"making": ""}]}`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ Locator = Callable[[str, Caller], Sequence[str]]
 MakeImage = Callable[[str, Caller, str], dict[str, Any]]
 """Makes the environment of an image for a caller and a waiter: `ready`, and the `lines` so far."""
 MadeImages = Callable[[str], Sequence[Mapping[str, Any]]]
-"""The environments of framework images, or that one which stands for an image."""
+"""All environments, or those which stand for an image."""
 
 
 class Control:

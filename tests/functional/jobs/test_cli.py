@@ -18,7 +18,8 @@ import pytest
 from trainworks.jobs import Platform
 from trainworks.spec.framework_images import framework_of, parse_ecr_uri, resolve_image
 from trainworks.testing import TestTwin
-from trainworks.twin.compute.frameworks import Made, recipe_of
+from trainworks.twin.compute.frameworks import recipe_of
+from trainworks.twin.compute.made import Made
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 SLOW = "import time\nprint('first line', flush=True)\ntime.sleep({seconds})\nprint('last line', flush=True)\n"
@@ -212,6 +213,8 @@ def test_made_framework_images_are_listed_and_told_of_a_job(
     try:
         made = Made(recipe.image, "3.11.0", {"scikit-learn": "1.4.2"}, ("scikit-learn",), (), 5 << 20, 1.0)
         (place / "made.json").write_text(json.dumps(asdict(made)))
+        (place / "env" / "bin").mkdir(parents=True)
+        (place / "env" / "bin" / "python").symlink_to(sys.executable)
         (place / "ready").touch()
         listed = {each.get("name"): each for each in json.loads(run("image", "list", "--output", "json").stdout)}
         assert listed[recipe.name]["versions"] == "scikit-learn 1.4.2"

@@ -7,12 +7,15 @@ import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import psutil
 import pytest
 
 from tests.functional.sagemaker.test_boto3 import Platform, make_platform
@@ -72,6 +75,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             wheel(folder, name, "1.0")
     for version in ("0.24.2", "1.4.1", "1.4.2", "1.9.0"):
         wheel(folder, "scikit-learn", version, "sklearn")
+    (folder / "scikit-learn-1.4.9.tar.gz").write_bytes(b"")  # there to be compiled, which nobody does
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv("TRAINWORKS_FRAMEWORK_IMAGES", "made")
@@ -109,6 +113,7 @@ def message(job: Platform) -> str:
 
 
 def test_a_framework_image_is_an_environment_of_its_own(index: Path, own_twin: TestTwin) -> None:
+    assert re.search(r"^scikit-learn:1.4-2 \(default\) +not made$", listed(own_twin), re.MULTILINE)
     platform = make_platform(own_twin)
     first = start(platform, "first", SCIKIT_LEARN.format("1.4-2"), TELLS)
     said: set[str] = set()
@@ -122,7 +127,8 @@ def test_a_framework_image_is_an_environment_of_its_own(index: Path, own_twin: T
     first.until(has_ended, 150.0)
     assert ended(first) == "Completed"
     making = [each for each in said if each.startswith("The image is being made, once: ")]
-    assert making and all(len(each) <= 120 for each in making)
+    assert making and all(len(each) <= 120 and not each.endswith("...") for each in making)
+    assert "The image is being made, once: " not in said  # which would not say what
     log = "\n".join(first.log())
     [line] = [each for each in first.log() if each.startswith("runs")]
     assert line.startswith(f"runs 1.4.2 {own_twin.home.images_dir}/scikit-learn-1.4-cpu-")
@@ -137,7 +143,11 @@ def test_a_framework_image_is_an_environment_of_its_own(index: Path, own_twin: T
     [record] = [each.parent / "pip.log" for each in own_twin.home.images_dir.glob("*/made.json")]
     assert "Looking in links" in record.read_text() and "Successfully installed" in record.read_text()
     assert "retrying is left out" in log  # the index lacks it
+    assert "this environment lacks: retrying, sagemaker-training, sagemaker-inference, multi-model-server" in log
     assert "scikit-learn 1.4.2 of" in log and "stands for sagemaker-scikit-learn:1.4-2-cpu-py3" in log
+
+    line_of_list = r"^scikit-learn:1.4-2 \(default\) +20\S+ \S+ +\d+ MiB +scikit-learn 1.4.2 +20\S+ \S+$"
+    assert re.search(line_of_list, listed(own_twin), re.MULTILINE)
 
     shutil.rmtree(index)  # there is no index any more: what was made once is used
     again = start(platform, "again", SCIKIT_LEARN.format("1.4-2"), TELLS)
@@ -161,10 +171,13 @@ def test_a_framework_image_is_an_environment_of_its_own(index: Path, own_twin: T
     reason = bad.client("sagemaker").describe_training_job(TrainingJobName="bad")["FailureReason"]
     assert 'ErrorMessage "hi"' in reason and "stands for" not in reason
     assert any("stands for" in each for each in bad.log())
-    # The twin's own interpreter has scikit-learn, and the log says that it stands in.
-    other = start(platform, "other", SCIKIT_LEARN.format("1.2-1"), "import sklearn; print('runs', sklearn.__version__)")
-    assert ended(other) == "Completed"
-    assert any("the twin's own stands for it" in each for each in other.log())
+    # The twin's own interpreter has scikit-learn. It stands for an image only where somebody asked for that.
+    other = start(platform, "other", SCIKIT_LEARN.format("1.2-1"), TELLS)
+    assert ended(other) == "Failed" and not any(each.startswith("runs") for each in other.log())
+    reason = other.client("sagemaker").describe_training_job(TrainingJobName="other")["FailureReason"]
+    assert reason.startswith("ClientError: Cannot pull the training image") and "FRAMEWORK_IMAGES=in-use" in reason
+    [kept] = own_twin.home.images_dir.glob("scikit-learn-1.2-*.pip.log")
+    assert "Looking in links" in kept.read_text() and str(kept) in reason
     [place] = [each.parent for each in own_twin.home.images_dir.glob("*/ready")]
     [made] = ask(own_twin.server, "images", {})["images"]
     assert made["name"] == place.name and made["versions"] == "scikit-learn 1.4.2" and made["size_in_bytes"] > 0
@@ -176,8 +189,31 @@ def test_a_framework_image_is_an_environment_of_its_own(index: Path, own_twin: T
     assert not place.exists()
 
 
+def listed(twin: TestTwin) -> str:
+    """What `trainworks image list` prints, which needs no platform, on a terminal that is narrow."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trainworks.cli.main", "image", "list"],
+        env={**os.environ, "TRAINWORKS_HOME": str(twin.home.root), "COLUMNS": "60"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the platform is not deployed" in done.stdout
+    return done.stdout
+
+
 def prune(twin: TestTwin) -> dict[str, Any]:
     return ask(twin.server, "prune", {"older_than_seconds": 3600})
+
+
+def kill_pip(twin: TestTwin) -> None:
+    """`kill -9` what installs packages into an environment of this twin."""
+    folder = str(twin.home.images_dir)
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "install" in words and any(word.startswith(folder) for word in words):
+            process.kill()
 
 
 def slow_image(twin: TestTwin, folder: Path, port: int) -> str:
@@ -248,6 +284,12 @@ def test_jobs_wait_for_an_image_and_hold_up_no_others(own_twin: TestTwin, tmp_pa
     with socket.socket() as go:
         go.bind(("127.0.0.1", 0))
         image = slow_image(own_twin, tmp_path / "slow-image", go.getsockname()[1])
+        unlucky = start(platform, "unlucky", image)
+        unlucky.until(lambda: "preparing slow" in message(unlucky), 150.0)
+        kill_pip(own_twin)
+        assert ended(unlucky) == "Failed"  # and whoever comes next has the image made anew
+        reason = own_twin.client("sagemaker").describe_training_job(TrainingJobName="unlucky")["FailureReason"]
+        assert reason.startswith(f"ClientError: Cannot pull the training image {image}: ")
         waiting = start(platform, "waiting", image, "import slow; print('ran', slow.VALUE)")
         stopped = start(platform, "stopped", image)
         waiting.until(lambda: "preparing slow" in message(waiting), 60.0)  # which is where it is slow

@@ -4,6 +4,7 @@
     images/<layer digest>/env     a virtual environment with its requirements.txt
     images/<layer digest>/ready   written last: what lacks it is a half-built rest and is built anew;
                                   its time is that of the last use
+    images/<layer digest>/pip.log all that pip said; of one that could not be made, images/<layer digest>.pip.log
 
 A layer's digest names its content, so an environment is never changed once it is ready.
 """
@@ -15,6 +16,7 @@ import errno
 import fcntl
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,8 +24,8 @@ from pathlib import Path
 
 from trainworks.spec.runtime_image import REQUIREMENTS
 from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar
-from trainworks.twin.compute.builder import Builder, Result, pip_settings
-from trainworks.twin.compute.story import PipOutput, Story
+from trainworks.twin.compute.builder import Builder, PipSettings, Result, pip_settings
+from trainworks.twin.compute.story import PIP_LOG, PipOutput, Story
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError
 
@@ -78,8 +80,9 @@ class Environments:
             self.install(place, ["--requirement", REQUIREMENTS], story, cwd=place / "root", fix=_FIX)
 
     def is_ready(self, name: str) -> bool:
-        """Whether the environment `name` is whole."""
-        return (self.folder / name.removeprefix("sha256:") / "ready").exists()
+        """Whether the environment `name` is whole: it has its mark, and its Python is still on this machine."""
+        place = self.folder / name
+        return (place / "ready").exists() and (place / "env" / "bin" / "python").exists()
 
     def use(self, name: str) -> Path:
         """The folder of the whole environment `name`, which somebody uses now."""
@@ -94,17 +97,29 @@ class Environments:
             return place
         with self._lock(place):
             if not self.is_ready(name):
-                try:
-                    remove_tree(place)
-                    place.mkdir(mode=0o700, parents=True)
-                    build(place)
-                    (place / "ready").touch()
-                except OSError as error:
-                    raise ApiError("ValidationException", f"The image cannot be prepared: {_words(error)}") from error
-                finally:
-                    if not self.is_ready(name):
-                        remove_tree(place)
+                self._fill(place, build)
         return place
+
+    def _fill(self, place: Path, build: Callable[[Path], None]) -> None:
+        """Make one environment, or leave nothing of it but what pip said."""
+        kept = place.with_name(f"{place.name}.{PIP_LOG}")
+        try:
+            remove_tree(place)
+            place.mkdir(mode=0o700, parents=True)
+            build(place)
+            (place / "ready").touch()
+            kept.unlink(missing_ok=True)
+        except ApiError as error:
+            log = place / PIP_LOG
+            if not log.is_file() or log.is_symlink():
+                raise
+            log.replace(kept)
+            raise ApiError(error.code, f"{error.message}\nAll that pip said: {kept}") from error
+        except OSError as error:
+            raise ApiError("ValidationException", f"The image cannot be prepared: {_words(error)}") from error
+        finally:
+            if not self.is_ready(place.name):
+                remove_tree(place)
 
     def made(self) -> Iterator[Path]:
         """The folders of all whole environments."""
@@ -145,9 +160,12 @@ class Environments:
         argv = [*self._pip(place), *_PIP, *arguments]
         self._run(argv, place, "pip install", PipOutput(place, story or Story(), asked), cwd=cwd, fix=fix)
 
-    def pip(self, place: Path, arguments: Sequence[str]) -> Result:
-        """How another command of pip for `place/env` ended, in the sandbox."""
-        return self._result([*self._pip(place), *arguments], place, PipOutput(place, Story()))
+    def ask_pip(self, place: Path, arguments: Sequence[str]) -> Result:
+        """How a command of pip ended that asks its indexes, in the sandbox; with constraints it would tell less."""
+        given = pip_settings(self._python)
+        variables = {name: value for name, value in given.variables.items() if name != "PIP_CONSTRAINT"}
+        settings = replace(given, variables={**variables, "PIP_CONFIG_FILE": os.devnull})
+        return self._result([*self._pip(place), *arguments], place, PipOutput(place, Story()), settings=settings)
 
     def _pip(self, place: Path) -> list[str]:
         return [str(self._python), "-m", "pip", "--python", str(place / "env" / "bin" / "python")]
@@ -159,10 +177,17 @@ class Environments:
         if result.exit_code != 0:
             raise ApiError("ValidationException", f"The image cannot be prepared: {what} {result.words}{fix}")
 
-    def _result(self, argv: Sequence[str], place: Path, output: PipOutput, cwd: Path | None = None) -> Result:
+    def _result(
+        self,
+        argv: Sequence[str],
+        place: Path,
+        output: PipOutput,
+        cwd: Path | None = None,
+        settings: PipSettings | None = None,
+    ) -> Result:
         with output:
             result = self._builder.run(
-                argv, writable=place, cwd=cwd, settings=pip_settings(self._python), progress=output
+                argv, writable=place, cwd=cwd, settings=settings or pip_settings(self._python), progress=output
             )
         return replace(result, lines=tuple(output.last_lines))
 

@@ -3,32 +3,32 @@
     the tag's versions --> the nearest that the index has for this Python --> pip install, wheels alone --> made.json
 
 Nothing is compiled, and nothing comes from the environment that the twin runs from. What was installed, and what could
-not be, is in `made.json` of the environment, for the head of each job's log and for `trainworks image made`.
+not be, is in `made.json` of the environment (`made.py`); what of it differs from AWS's image, `differences.py` tells.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.spec.framework_contents import Contents, contents, is_gpu, python_of, versions_of
 from trainworks.spec.framework_images import EcrUri, Framework
 from trainworks.twin.compute.environments import Environments
+from trainworks.twin.compute.made import record_made
 from trainworks.twin.compute.story import Story
 from trainworks.twin.ports import ApiError
 
-_MADE = "made.json"
 _CONSTRAINTS = "constraints.txt"
 _WHEELS = ("--only-binary", ":all:")
-_AVAILABLE = re.compile(r"^Available versions: (?P<versions>.+)$")
-_RELEASE = re.compile(r"^(?P<numbers>\d+(?:\.\d+)*)(?:\.?post\d+)?(?:\+(?P<build>[a-z0-9.]+))?$")
+_AVAILABLE = re.compile(r"Could not find a version that satisfies .+\(from versions: (?P<versions>.+)\)$")
+_RELEASE = re.compile(r"^\d+(?:\.\d+)*(?:\.?post\d+)?(?:\+(?P<build>[a-z0-9.]+))?$")
+_NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 _NOT_FOUND = re.compile(r"No matching distribution found for (?P<name>[A-Za-z0-9._-]+)")
 _UNRESOLVED = re.compile(r"No matching distribution found|ResolutionImpossible|conflicting dependencies")
 _UNREACHABLE = re.compile(r"WARNING: Retrying|Max retries exceeded|NewConnectionError|ConnectTimeout|timed out")
@@ -38,29 +38,9 @@ _SINGLY_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What an environment of a framework's image is. `packages` are versions by name; `notes` what differs from AWS's.
-
-    `size_in_bytes` is what it takes on disk, `seconds` how long it took to make.
-    """
-
-    image: str
-    python: str
-    packages: Mapping[str, str]
-    main: tuple[str, ...]
-    notes: tuple[str, ...]
-    size_in_bytes: int
-    seconds: float
-
-    @property
-    def versions(self) -> str:
-        """`scikit-learn 1.4.2`, for a line of text."""
-        return ", ".join(f"{name} {self.packages.get(name, 'of unknown version')}" for name in self.main)
-
-
-@dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the environment of one framework's image is made. `gpu`: with the builds for GPUs."""
+    """How the environment of one framework's image is made. `gpu`: with the builds for GPUs. What the tag says of its
+    Python and its processor is told to jobs, and changes nothing in the environment."""
 
     framework: str
     repository: str
@@ -72,13 +52,21 @@ class Recipe:
     @property
     def image(self) -> str:
         """The image, without its registry and what is in no tag of the environment."""
-        said = "-".join(f"{name}-{version}" for name, version in self.versions.items()) or "newest"
-        return f"{self.repository} ({said})"
+        return f"{self.repository} ({self.wanted})"
+
+    @property
+    def wanted(self) -> str:
+        """`scikit-learn 1.4`, for a line of text."""
+        names = self.versions or dict.fromkeys(contents()[self.framework].main, "of the newest version")
+        return ", ".join(f"{name} {version}" for name, version in names.items())
 
     @property
     def name(self) -> str:
-        """What the environment is called: another name whenever anything else would be in it."""
-        facts = [asdict(self), asdict(contents()[self.framework]), list(sys.version_info[:2])]
+        """What the environment is called: another name whenever anything else would be in it. Tags for CPUs and for
+        GPUs have one environment where both get the same builds."""
+        what = contents()[self.framework]
+        held = [what.main, what.packages, what.constraints, what.with_build]
+        facts = [self.repository, self.versions, self.gpu, held, list(sys.version_info[:2])]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=list).encode()).hexdigest()[:12]
         version = "-".join(self.versions.values()) or "newest"
         return f"{self.framework}-{version}-{'gpu' if self.gpu else _CPU}-{digest}"
@@ -101,7 +89,10 @@ def recipe_of(framework: Framework, uri: EcrUri, *, has_gpus: bool) -> Recipe:
 def make(recipe: Recipe, environments: Environments, python: Path, place: Path, story: Story) -> None:
     """Fill `place` as the recipe says. Raises `ApiError` with what pip said last."""
     began = time.monotonic()
-    story.say(f"making the environment of {recipe.image}: it is made once, and used offline afterwards")
+    story.say(
+        f"making the environment of {recipe.image}: it is made once, and used offline afterwards",
+        f"an environment with {recipe.wanted}",
+    )
     environments.make(place, python)
     what = contents()[recipe.framework]
     chosen: dict[str, str] = {}
@@ -111,42 +102,25 @@ def make(recipe: Recipe, environments: Environments, python: Path, place: Path, 
         package, version = _choose(environments, place, package, name, recipe.versions.get(name, ""), gpu=recipe.gpu)
         chosen[package] = version
         story.say(f"{package} {version} stands for {name} {recipe.versions.get(name, 'of the newest version')}")
-    _install(environments, place, what, chosen, notes, story)
-    site = _site_packages(place)
-    packages = {
-        dist.name.replace("_", "-"): dist.version for dist in importlib.metadata.distributions(path=[str(site)])
-    }
-    made = Made(
-        image=recipe.image,
-        python=".".join(str(part) for part in sys.version_info[:3]),
-        packages=dict(sorted(packages.items())),
-        main=tuple(chosen),
-        notes=(*_differences(recipe, what, chosen), *notes),
-        size_in_bytes=_size(place),
-        seconds=round(time.monotonic() - began, 1),
-    )
-    (place / _MADE).write_text(json.dumps(asdict(made), indent=1), encoding="utf-8")
+    rules = [
+        rule
+        for wanted, version in zip(what.main, chosen.values(), strict=True)
+        for rule in what.constraints_of(recipe.versions.get(wanted, "")) or what.constraints_of(version)
+    ]
+    _install(environments, place, what, chosen, rules, notes, story)
+    made = record_made(place, recipe.image, tuple(chosen), notes, time.monotonic() - began)
     story.say(f"made in {made.seconds:.0f} s: {made.versions}, {made.size_in_bytes / (1 << 20):.0f} MiB")
-
-
-def read_made(place: Path) -> Made | None:
-    """What the environment in `place` is; None for the environment of a user's own image."""
-    try:
-        record = json.loads((place / _MADE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return Made(**{**record, "main": tuple(record["main"]), "notes": tuple(record["notes"])})
 
 
 def nearest(wanted: str, available: Sequence[str]) -> str | None:
     """The version of `available` that is nearest to `wanted`: the newest patch of the same minor version, else the
     nearest minor version of the same major, else the nearest major. Without `wanted`, the newest."""
-    releases = {version: _numbers(version) for version in available if _RELEASE.match(version)}
+    releases = {version: numbers_of(version) for version in available if _RELEASE.match(version)}
     if not releases:
         return None
     if wanted in releases or not wanted:
         return wanted or max(releases, key=lambda version: releases[version])
-    goal = _numbers(wanted)
+    goal = numbers_of(wanted)
 
     def distance(version: str) -> tuple[int, ...]:
         major, minor, patch = releases[version]
@@ -163,25 +137,42 @@ def _choose(
     """Which package stands for `name` in which version: `package` where it has the major version, else `name`."""
     found = None
     for candidate in dict.fromkeys([package, name]):
-        available = _available(environments, place, candidate, required=candidate == name)
-        if not gpu:
-            available = _for_cpu(available)
+        available = _of_builds(_available(environments, place, candidate, required=candidate == name), gpu=gpu)
         found = nearest(wanted, available)
-        if found is not None and (not wanted or _numbers(found)[:2] == _numbers(wanted)[:2] or candidate == name):
+        if found is not None and (not wanted or numbers_of(found)[:2] == numbers_of(wanted)[:2] or candidate == name):
             return candidate, found
     raise ApiError("ValidationException", f"The image cannot be prepared: no index has a wheel of {name} {wanted}")
 
 
-def _for_cpu(available: Sequence[str]) -> Sequence[str]:
-    """Where there are builds for CPUs alone (`2.6.0+cpu`), those: the others bring gigabytes of CUDA with them."""
-    return [version for version in available if version.endswith(f"+{_CPU}")] or available
+def _of_builds(available: Sequence[str], *, gpu: bool) -> Sequence[str]:
+    """Where there are builds for CPUs alone (`2.6.0+cpu`), those, since the others bring gigabytes of CUDA with them;
+    for GPUs the others."""
+    return [version for version in available if version.endswith(f"+{_CPU}") != gpu] or available
+
+
+def _pin(name: str, version: str) -> str:
+    """Exactly this version: `==2.6.0` would take the build `2.6.0+cpu` too, and prefer it."""
+    return f"{name}{'==' if '+' in version else '==='}{version}"
+
+
+def _rule_of_build(name: str, available: Sequence[str], build: str) -> Iterator[str]:
+    """What keeps pip from another build of `name` than that of the framework: rules that go with all others."""
+    if build:  # PyPI's newer versions are of the usual build
+        newest = max((version for version in available if version.endswith(f"+{build}")), key=numbers_of)
+        yield f"{name}<={newest.partition('+')[0]}"
+    else:
+        yield from (f"{name}!={version}" for version in available if version.endswith(f"+{_CPU}"))
 
 
 def _available(environments: Environments, place: Path, package: str, *, required: bool) -> Sequence[str]:
-    """All versions that the index has as wheels for this Python, newest first."""
-    result = environments.pip(place, ["index", "versions", package, *_WHEELS, *_ASKING])
+    """All versions that the index has as wheels for this Python.
+
+    They are in pip's words about a version that nobody has: `pip index versions` names those without wheels too.
+    """
+    asking = ["download", "--no-deps", "--dest", str(place), f"{package}==0+none", *_WHEELS, *_ASKING]
+    result = environments.ask_pip(place, asking)
     for line in result.lines:
-        if match := _AVAILABLE.match(line):
+        if (match := _AVAILABLE.search(line)) and match["versions"] != "none":
             return [version.strip() for version in match["versions"].split(",")]
     if required or _UNREACHABLE.search(result.words):  # then the next package would only wait as long
         raise ApiError(
@@ -198,22 +189,24 @@ def _install(  # noqa: PLR0917
     place: Path,
     what: Contents,
     chosen: Mapping[str, str],
+    rules: Sequence[str],
     notes: list[str],
     story: Story,
 ) -> None:
-    """Install all packages in one resolution; else one by one, and what cannot be is left out and told."""
-    first = next(iter(chosen.values()))
-    pinned = [f"{name}=={version}" for name, version in chosen.items()]
-    rules = [rule for version in chosen.values() for rule in what.constraints_of(version)]
-    (place / _CONSTRAINTS).write_text("\n".join([*rules, *pinned]) + "\n")
-    packages = list(what.packages)
-    _, plus, build = first.partition("+")
+    """Install all packages in one resolution; else one by one, and what cannot be is left out and told. `rules` hold
+    versions of what goes with the framework."""
+    pinned = [_pin(name, version) for name, version in chosen.items()]
+    packages, held = list(what.packages), [*rules, *pinned]
     for name in what.with_build:
-        available = _available(environments, place, name, required=False) if plus else []
-        if not plus or any(version.endswith(f"+{build}") for version in available):
+        first = next(iter(chosen.values()))
+        build = first.partition("+")[2]
+        available = _available(environments, place, name, required=False)
+        if not build or any(version.endswith(f"+{build}") for version in available):
             packages.append(name)
+            held += _rule_of_build(name, available, build)
         else:
             notes.append(f"{name} is left out: the index has no build of it for {first}")
+    (place / _CONSTRAINTS).write_text("\n".join(held) + "\n")
     options = ["--constraint", str(place / _CONSTRAINTS), *_WHEELS, *pinned]
     while True:
         try:
@@ -242,14 +235,17 @@ def _install_singly(  # noqa: PLR0917
     story: Story,
 ) -> None:
     """Install the framework, and then one by one what goes with it, as long as that takes no longer than a while."""
-    story.say("not all of it goes together here: what AWS documents beside the framework is installed one by one")
+    story.say(
+        "not all of it goes together here: what AWS documents beside the framework is installed one by one",
+        "installing the framework alone, then what goes with it",
+    )
     environments.install(place, options, story)
     until = time.monotonic() + _SINGLY_SECONDS
     for count, name in enumerate(packages):
         if time.monotonic() > until:
             left = ", ".join(packages[count:])
             notes.append(f"{left} are left out: to install one by one took over {_SINGLY_SECONDS / 60:.0f} minutes")
-            story.say(notes[-1])
+            story.say(notes[-1], f"leaving out {len(packages) - count} packages, which take too long")
             return
         story.do(f"installing {name} ({count + 1} of {len(packages)})")
         try:
@@ -261,36 +257,9 @@ def _install_singly(  # noqa: PLR0917
             story.say(notes[-1])
 
 
-def _differences(recipe: Recipe, what: Contents, chosen: Mapping[str, str]) -> Iterable[str]:
-    """What a job has to know of the versions, the Python and the processor."""
-    for (name, _), (_, version) in zip(what.main.items(), chosen.items(), strict=True):
-        wanted = recipe.versions.get(name)
-        if wanted is None:
-            continue
-        if _numbers(wanted)[0] != _numbers(version)[0]:
-            yield (
-                f"warning: the image has version {wanted} of {name}, here runs version {version}: "
-                "they may behave differently"
-            )
-        elif _numbers(wanted)[:2] != _numbers(version)[:2]:
-            yield f"the image has {name} {wanted}; here runs {version}, the nearest that the index has"
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if recipe.wanted_python and recipe.wanted_python != here:
-        yield f"the image has Python {recipe.wanted_python}; here runs Python {here}"
-    if recipe.asked_gpu and not recipe.gpu:
-        yield "the image is for GPUs; this machine has none, so here run the builds for CPUs"
-
-
-def _numbers(version: str) -> tuple[int, int, int]:
-    match = _RELEASE.match(version)
-    parts = [int(part) for part in match["numbers"].split(".")] if match else []
+def numbers_of(version: str) -> tuple[int, int, int]:
+    """Major, minor and patch of a release; zeros for what it does not name."""
+    match = _NUMBERS.match(version)
+    parts = [int(part) for part in match[0].split(".")] if match else []
     major, minor, patch = [*parts, 0, 0, 0][:3]
     return major, minor, patch
-
-
-def _site_packages(place: Path) -> Path:
-    return place / "env" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-
-
-def _size(folder: Path) -> int:
-    return sum(each.lstat().st_blocks * 512 for each in folder.rglob("*"))

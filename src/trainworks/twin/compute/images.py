@@ -22,12 +22,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from trainworks.spec.framework_images import EcrUri, Framework, framework_of, parse_ecr_uri
+from trainworks.spec.framework_contents import contents
+from trainworks.spec.framework_images import EcrUri, Framework, framework_of, frameworks, parse_ecr_uri
 from trainworks.spec.runtime_image import layer_of_manifest
 from trainworks.twin.compute.builder import Builder
+from trainworks.twin.compute.differences import differences
 from trainworks.twin.compute.environments import Environments, environment_in, name_of
-from trainworks.twin.compute.frameworks import make, read_made, recipe_of
-from trainworks.twin.compute.making import Makings, OnEnd
+from trainworks.twin.compute.frameworks import Recipe, make, recipe_of
+from trainworks.twin.compute.made import made_at, read_made, record_made
+from trainworks.twin.compute.making import BEGINNING, Makings, OnEnd
 from trainworks.twin.compute.story import Story
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, Ended, ImageBeingMadeError, Runtime
 
@@ -35,10 +38,12 @@ _PYTHON_IMAGE = re.compile(
     r"^(?:(?:docker\.io|index\.docker\.io|public\.ecr\.aws/docker)/)?(?:library/)?python:(?P<version>\d+(?:\.\d+){0,2})"
     r"(?:-[a-z0-9.-]+)?$"
 )
+_IN_USE = (
+    "To have the twin's own Python stand for framework images instead, with the versions that it has: "
+    "TRAINWORKS_FRAMEWORK_IMAGES=in-use trainworks twin start"
+)
 YOUNGEST_SECONDS = 60.0
 """What was used within the last minute stays: the task that wants it may not be queued yet."""
-_LONGEST_WHY = 300
-_MAJOR = re.compile(r"\d+")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -91,9 +96,9 @@ class Images:
         uri = parse_ecr_uri(image_uri)
         if uri is not None and uri.account == caller.account_id:
             self._layer(image_uri, uri, caller)
-        elif (framework := None if uri is None else framework_of(uri)) is not None:
+        elif uri is not None and (framework := framework_of(uri)) is not None:
             if self._frameworks != "made":
-                self._in_use_framework(image_uri, framework)
+                self._in_use_framework(image_uri, uri, framework)
         else:
             self._interpreter(image_uri)
 
@@ -107,7 +112,7 @@ class Images:
         if uri is None or framework is None:
             return self._interpreter(image_uri)
         if self._frameworks != "made":
-            return self._in_use_framework(image_uri, framework)
+            return self._in_use_framework(image_uri, uri, framework)
         runtime = self._framework(image_uri, uri, framework, waiter)
         return replace(runtime, made=self._makings.told(waiter))
 
@@ -121,26 +126,52 @@ class Images:
         return {"ready": True, "lines": runtime.note.splitlines(), "said": list(runtime.made)}
 
     def made(self, image_uri: str) -> Sequence[Mapping[str, Any]]:
-        """The environments of framework images, the last used first; with `image_uri` that one which stands for it."""
-        wanted = ""
+        """All environments, the last used first; with `image_uri` those which stand for that image.
+
+        `stands_for` are the names under which a framework's image is offered, or the URI of a user's own image.
+        `making` is what the making of one does that is not whole yet.
+        """
+        offered = self._offered()
+        going = self._makings.going()
+        found = [self._listed(place, offered) for place in self.environments.made() if place.name not in going]
+        found += [_being_made(name, state, offered) for name, state in going.items()]
         if image_uri:
             uri = parse_ecr_uri(image_uri)
             framework = None if uri is None else framework_of(uri)
-            if uri is None or framework is None:
-                return []
-            wanted = recipe_of(framework, uri, has_gpus=self._has_gpus).name
-        found = []
-        for place in self.environments.made():
-            if wanted in ("", place.name) and (made := read_made(place)) is not None:
-                found.append(
-                    {
-                        "name": place.name,
-                        "versions": made.versions,
-                        "size_in_bytes": made.size_in_bytes,
-                        "last_used_at": self.environments.last_use(place),
-                    }
-                )
+            name = "" if uri is None or framework is None else self._recipe(framework, uri).name
+            found = [each for each in found if each["name"] == name or image_uri in each["stands_for"]]
         return sorted(found, key=lambda each: -each["last_used_at"])
+
+    def _listed(self, place: Path, offered: Mapping[str, list[str]]) -> dict[str, Any]:
+        """One environment; of one that an earlier release made of a user's own image little is known."""
+        made = read_made(place)
+        is_own = made is None or not made.main
+        return {
+            "name": place.name,
+            "kind": "own" if is_own else "framework",
+            "stands_for": [made.image] if made and is_own else offered.get(place.name, []),
+            "versions": made.versions if made else "",
+            "size_in_bytes": made.size_in_bytes if made else None,
+            "made_at": made_at(place),
+            "last_used_at": self.environments.last_use(place),
+            "making": "",
+        }
+
+    def _recipe(self, framework: Framework, uri: EcrUri) -> Recipe:
+        return recipe_of(framework, uri, has_gpus=self._has_gpus)
+
+    def _offered(self) -> Mapping[str, list[str]]:
+        """The names of the framework images that each environment would stand for here."""
+        found: dict[str, list[str]] = {}
+        for framework in frameworks().values():
+            for version, tags in framework.tags.items():
+                for tag in tags.values():
+                    names = found.setdefault(
+                        self._recipe(framework, EcrUri("", "", framework.repository, tag)).name, []
+                    )
+                    if f"{framework.name}:{version}" not in names:
+                        names.append(f"{framework.name}:{version}")
+        return found
 
     def _layer(self, image_uri: str, uri: EcrUri, caller: Caller) -> str:
         """The digest of a runtime image's layer."""
@@ -162,9 +193,11 @@ class Images:
         layer = self._layer(image_uri, uri, caller)
 
         def build(place: Path, story: Story) -> None:
-            story.say(f"making the environment of {image_uri}: it is made once, and used offline afterwards")
+            began = time.monotonic()
+            story.say(f"making the environment of {image_uri}: it is made once, and used offline afterwards", BEGINNING)
             fetch = lambda: self._control_plane.ecr_layer(caller, image_uri, layer)  # noqa: E731
             self.environments.build(layer, fetch, place, story)
+            record_made(place, image_uri, (), (), time.monotonic() - began)
 
         environment = environment_in(self._makings.ready(name_of(layer), build, waiter))
         folders = [str(environment.python.parent), str(environment.root)]
@@ -179,7 +212,7 @@ class Images:
         )
 
     def _framework(self, image_uri: str, uri: EcrUri, framework: Framework, waiter: str) -> Runtime:
-        recipe = recipe_of(framework, uri, has_gpus=self._has_gpus)
+        recipe = self._recipe(framework, uri)
 
         def build(place: Path, story: Story) -> None:
             make(recipe, self.environments, self._python, place, story)
@@ -187,45 +220,37 @@ class Images:
         try:
             place = self._makings.ready(recipe.name, build, waiter)
         except ApiError as error:
-            return self._stand_in(image_uri, framework, error)
+            if _missing(framework):
+                raise
+            raise ApiError(error.code, f"{error.message}\n{_IN_USE}") from error
         made = read_made(place)
+        if made is None:
+            raise _refused(
+                f"The environment {place} of the image {image_uri} has no made.json that can be read.",
+                f"remove that folder, and it is made anew: rm -r {place}",
+            )
         env = place / "env"
-        said = made.versions if made else framework.name
-        notes = made.notes if made else ()
+        told = [*differences(recipe, contents()[framework.name], made.packages), *made.notes]
         return Runtime(
             image_uri=image_uri,
             python=env / "bin" / "python",
             env={"PATH": os.pathsep.join([str(env / "bin"), _SYSTEM_PATH]), "VIRTUAL_ENV": str(env)},
             folders=(place,),
-            note="\n".join([f"{said} of {env} stands for {uri.repository}:{uri.reference}", *notes]),
+            note="\n".join([f"{made.versions} of {env} stands for {uri.repository}:{uri.reference}", *told]),
         )
 
-    def _stand_in(self, image_uri: str, framework: Framework, error: ApiError) -> Runtime:
-        """Where the environment cannot be made, the interpreter in use if it has the framework; the log says so."""
-        try:
-            runtime = self._in_use_framework(image_uri, framework)
-        except ApiError:
-            raise error from None
-        lines = error.message.splitlines()
-        told = [line for line in lines if "ERROR: " in line] or lines  # pip's own words, where there are any
-        why = told[0][:_LONGEST_WHY]
-        warning = f"warning: the environment of this image could not be made, so the twin's own stands for it: {why}"
-        return replace(runtime, note=f"{runtime.note}\n{warning}")
-
-    def _in_use_framework(self, image_uri: str, framework: Framework) -> Runtime:
-        uri = parse_ecr_uri(image_uri)
-        missing = [module for module in framework.modules if importlib.util.find_spec(module) is None]
-        if missing or uri is None:
+    def _in_use_framework(self, image_uri: str, uri: EcrUri, framework: Framework) -> Runtime:
+        if missing := _missing(framework):
             raise _refused(
                 f"The image {image_uri} needs {' and '.join(missing)}, which {self._python} cannot import.",
                 f"build an image with requirements.txt naming {framework.package}: trainworks image build FOLDER",
             )
+        packages = _packages(_folders())
         found = [_distribution(module) for module in framework.modules]
-        said = ", ".join(f"{name} {version}" for name, version in found)
+        said = ", ".join(f"{name} {packages.get(name, 'of unknown version')}" for name in found)
         note = f"{said} of {self._python} stands for {uri.repository}:{uri.reference}"
-        if other := _other_major(uri.reference, found[0][1]):
-            note += f"\nwarning: {other}"
-        return self._in_use(image_uri, note)
+        told = differences(self._recipe(framework, uri), contents()[framework.name], packages)
+        return self._in_use(image_uri, "\n".join([note, *told]))
 
     def _interpreter(self, image_uri: str) -> Runtime:
         match = _PYTHON_IMAGE.match(image_uri)
@@ -250,10 +275,31 @@ class Images:
         return Runtime(image_uri=image_uri, python=self._python, env={"PATH": path}, note=note)
 
 
-def _distribution(module: str) -> tuple[str, str]:
-    """Name and version of what a module was installed with, whatever that is called (`xgboost-cpu`, `tf-nightly`)."""
-    names = _installed(tuple((folder, _changed_at(folder)) for folder in sys.path)).get(module, [])
-    return (names[0], importlib.metadata.version(names[0])) if names else (module, "of unknown version")
+def _being_made(name: str, state: str, offered: Mapping[str, list[str]]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": "framework" if name in offered else "own",
+        "stands_for": offered.get(name, []),
+        "versions": "",
+        "size_in_bytes": None,
+        "made_at": None,
+        "last_used_at": time.time(),
+        "making": state,
+    }
+
+
+def _missing(framework: Framework) -> Sequence[str]:
+    """What the interpreter in use cannot import of a framework."""
+    return [module for module in framework.modules if importlib.util.find_spec(module) is None]
+
+
+def _distribution(module: str) -> str:
+    """What a module was installed with, whatever that is called (`xgboost-cpu`, `tf-nightly`)."""
+    return next(iter(_installed(_folders()).get(module, [])), module)
+
+
+def _folders() -> tuple[tuple[str, int], ...]:
+    return tuple((folder, _changed_at(folder)) for folder in sys.path)
 
 
 @lru_cache(maxsize=1)
@@ -263,20 +309,21 @@ def _installed(folders: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
     return importlib.metadata.packages_distributions()
 
 
+@lru_cache(maxsize=1)
+def _packages(folders: tuple[tuple[str, int], ...]) -> Mapping[str, str]:
+    """The versions of all packages in these folders by name; the first of a name is what is imported."""
+    found: dict[str, str] = {}
+    for each in importlib.metadata.distributions():
+        found.setdefault(each.name, each.version)
+    return found
+
+
 def _changed_at(folder: str) -> int:
     """In nanoseconds. To install or remove a package makes and removes entries of its folder."""
     try:
         return os.stat(folder).st_mtime_ns  # noqa: PTH116 - an entry of sys.path may be ""
     except OSError:
         return 0
-
-
-def _other_major(reference: str, version: str) -> str:
-    """What to say where an image's tag names another major version than the one that stands for it; else ""."""
-    wanted, found = _MAJOR.match(reference), _MAJOR.match(version)
-    if wanted is None or found is None or wanted[0] == found[0]:
-        return ""
-    return f"the image has version {wanted[0]}, here runs version {found[0]}: they may behave differently"
 
 
 def _refused(problem: str, fix: str) -> ApiError:

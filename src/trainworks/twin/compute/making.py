@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from trainworks.twin.compute.environments import Environments
@@ -19,6 +19,8 @@ from trainworks.twin.compute.story import Story
 from trainworks.twin.ports import ApiError, ImageBeingMadeError
 
 _MOST_FAILED = 100
+BEGINNING = "an environment of its own"
+"""What is being made, until more is known."""
 _log = logging.getLogger(__name__)
 
 Build = Callable[[Path, Story], None]
@@ -67,7 +69,17 @@ class Makings:
                 making.waiters.discard(waiter)
                 raise making.error
             making.waiters.add(waiter)
-        raise ImageBeingMadeError(tuple(making.story.lines), making.story.state, making.has_ended.is_set)
+        state = making.story.state or BEGINNING
+        raise ImageBeingMadeError(tuple(making.story.lines), state, making.has_ended.is_set)
+
+    def going(self) -> Mapping[str, str]:
+        """What is being made now, with what its making does."""
+        with self._lock:
+            return {
+                name: making.story.state or BEGINNING
+                for name, making in self._makings.items()
+                if not making.has_ended.is_set()
+            }
 
     def told(self, waiter: str) -> tuple[str, ...]:
         """All that the making said for which `waiter` waited, once; nothing for those who did not wait."""

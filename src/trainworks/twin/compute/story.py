@@ -47,10 +47,10 @@ class Story:
         self.lines: deque[str] = deque(maxlen=_MOST_LINES)
         self.state = ""
 
-    def say(self, line: str) -> None:
-        """A line for logs, which is the state too."""
+    def say(self, line: str, state: str = "") -> None:
+        """A line for logs; it is the state too, unless a shorter one is given."""
         self.lines.append(line)
-        self.state = line
+        self.state = state or line
 
     def do(self, state: str) -> None:
         """What it does now, which no log has to keep."""

@@ -77,6 +77,10 @@ def test_a_half_built_rest_is_built_anew(tmp_path: Path) -> None:
     (rest / "left").write_text("over")
     environment = environments(tmp_path).ready(digest_of(layer), lambda: layer)
     assert sorted(path.name for path in environment.root.iterdir()) == ["train"]
+    # So is one whose Python has gone from the machine.
+    environment.python.unlink()
+    environment.python.symlink_to(tmp_path / "a-python-that-was-removed")
+    assert environments(tmp_path).ready(digest_of(layer), lambda: layer).python.exists()
 
 
 def test_many_at_once_build_it_once(tmp_path: Path) -> None:
