@@ -11,10 +11,10 @@ _SUB = re.compile(r"\$\{(?!!)([A-Za-z0-9]+)")
 
 def cycles(resources: Mapping[str, Any]) -> list[list[str]]:
     """Each circle as logical ids in the order of their references, starting with the first in the template."""
-    mentioned = {logical_id: _needs(body, resources) for logical_id, body in resources.items()}
-    needs = {logical_id: names - {logical_id} for logical_id, names in mentioned.items()}
+    named = {logical_id: _needs(body, resources) for logical_id, body in resources.items()}
+    needs = {logical_id: names - {logical_id} for logical_id, names in named.items()}
     found = [_ordered(component, needs) for component in _components(needs) if len(component) > 1]
-    found += [[logical_id] for logical_id, names in mentioned.items() if logical_id in names]
+    found += [[logical_id] for logical_id, names in named.items() if logical_id in names]
     return found
 
 
@@ -23,15 +23,15 @@ def _needs(body: Any, resources: Mapping[str, Any]) -> set[str]:
         return set()
     depends_on = body.get("DependsOn", [])
     named = set(depends_on if isinstance(depends_on, list) else [depends_on])
-    named.update(_mentioned(body.get("Properties", {})))
+    named.update(mentioned(body.get("Properties", {})))
     return {name for name in named if isinstance(name, str) and name in resources}
 
 
-def _mentioned(value: Any) -> Iterator[str]:
+def mentioned(value: Any) -> Iterator[str]:
     """Logical ids (and names of parameters) in a raw value."""
     if isinstance(value, list):
         for each in value:
-            yield from _mentioned(each)
+            yield from mentioned(each)
     elif isinstance(value, dict):
         if len(value) == 1:
             ((name, argument),) = value.items()
@@ -45,7 +45,7 @@ def _mentioned(value: Any) -> Iterator[str]:
                 own = given[0] if given and isinstance(given[0], dict) else {}
                 yield from (found for found in _SUB.findall(str(text)) if found not in own)
         for each in value.values():
-            yield from _mentioned(each)
+            yield from mentioned(each)
 
 
 def _components(needs: Mapping[str, set[str]]) -> list[list[str]]:

@@ -5,7 +5,7 @@ The twin asks it before it makes anything, `check` asks it before anything is de
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,6 +13,7 @@ from trainworks.assembly.cycles import cycles
 from trainworks.assembly.flaw import Flaw
 from trainworks.assembly.property_flaws import property_flaws
 from trainworks.assembly.schemas import is_aws_type, type_names
+from trainworks.assembly.serverless_circles import serverless_circles
 from trainworks.assembly.template_form import form_flaws
 from trainworks.assembly.template_references import Holds, References
 
@@ -38,19 +39,18 @@ def template_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
     macro = has_macro(template)
     found = list(References(template, holds, macro).flaws())
     for circle in cycles(template["Resources"]):
-        if macro and any(_is_expanded(template["Resources"][name]) for name in circle):
-            continue
-        names = ", ".join(sorted(circle))
-        way = " -> ".join([*circle, circle[0]])
-        found.append(
-            Flaw(
-                ("Resources", circle[0]),
-                f"depends on itself: {way}",
-                "break the circle, for example by a resource of its own",
-                f"Circular dependency between resources: [{names}]",
-            )
-        )
+        if not macro or not any(_is_expanded(template["Resources"][name]) for name in circle):
+            found.append(_circular(circle, "break the circle, for example by a resource of its own"))
+    for bucket, function in serverless_circles(template["Resources"]) if macro else ():
+        fix = f"give {bucket} a BucketName, and name it so in {function} instead of referring to it"
+        found.append(_circular([bucket, function], fix))
     return found
+
+
+def _circular(circle: Sequence[str], fix: str) -> Flaw:
+    way = " -> ".join([*circle, circle[0]])
+    said = f"Circular dependency between resources: [{', '.join(sorted(circle))}]"
+    return Flaw(("Resources", circle[0]), f"depends on itself: {way}", fix, said)
 
 
 def _is_expanded(body: Any) -> bool:

@@ -13,6 +13,7 @@ from trainworks.preflight.aws_registries import is_of_aws
 from trainworks.preflight.conditions import Context
 from trainworks.preflight.permissions import Answer, Permissions
 from trainworks.preflight.role_uses import RoleUse, Tasks, event_targets
+from trainworks.preflight.secrets import secret_needs
 from trainworks.preflight.workloads import Model, SageMakerJob
 from trainworks.preflight.workloads.jobs import settled
 from trainworks.preflight.workloads.values import table, text
@@ -66,6 +67,7 @@ _IMAGE = (PULL, ("ecr:GetAuthorizationToken",))
 _SDK = re.compile(r"arn:[^:]+:states:::aws-sdk:([^:]+):([^.]+)")
 _OPTIMIZED = re.compile(r"arn:[^:]+:states:::([a-z]+:[A-Za-z]+)(\.\w+)?(:2)?")
 _TO_TASKS: Context = {"iam:passedtoservice": "ecs-tasks.amazonaws.com"}
+_SUBMITS = "batch:SubmitJob"
 _STARTS_TASKS = ("ecs:RunTask", "ecs:StartTask")
 _FOR_TAGS = ("Tags", "TagResource", "Reports")
 _FUNCTION = re.compile(r"arn:[^:]+:lambda:.+")
@@ -93,6 +95,10 @@ def _parts(graph: Graph, use: RoleUse) -> Iterator[Needed | None]:
                 continue
             if need.when is When.ALWAYS or (need.when in (When.PRIVATE_IMAGE, When.LOGS) and _starts_tasks(use)):
                 yield from _needed(graph, use, need)
+        if use.workload is Workload.CONTAINER_START and isinstance(use.record, Tasks):
+            for container in use.record.containers:
+                for value in container.secret_arns:
+                    yield from (Needed(action, names) for action, names in secret_needs(graph, value))
 
 
 def _without_image(use: RoleUse) -> bool:
@@ -235,6 +241,8 @@ def _task(graph: Graph, resource: str, parameters: object) -> Iterator[Needed | 
 
 def _integrated(graph: Graph, actions: TaskActions, parameters: Mapping[str, Any], *, waits: bool) -> Iterator[Needed]:
     yield Needed(actions.start, _arns(graph, parameters.get(actions.on)))
+    if actions.start == _SUBMITS:
+        yield from _submitted(graph, parameters.get("JobDefinition"))
     for action in actions.also:
         yield Needed(action, is_required=False, is_missed=waits and not action.endswith(_FOR_TAGS))
     if waits and actions.sync_rule:
@@ -275,6 +283,16 @@ def _targets(graph: Graph, rule: Resource, role: Resource) -> Iterator[Needed | 
             yield Needed("ecs:TagResource", is_required=False)
         else:
             yield Needed(action, _arns(graph, target.get("Arn"))) if action else None
+        if action == _SUBMITS:
+            yield from _submitted(graph, table(target.get("BatchParameters")).get("JobDefinition"))
+
+
+def _submitted(graph: Graph, job_definition: object) -> Iterator[Needed]:
+    """Who submits a job needs it of its definition as well as of the queue; a policy may name every revision."""
+    found = graph.owner(job_definition)
+    if found is not None and found.type == "AWS::Batch::JobDefinition":
+        name, _, revision = found.arn.rpartition(":")
+        yield Needed(_SUBMITS, (found.arn, name) if revision.isdigit() else (found.arn, f"{found.arn}:1"))
 
 
 def _passed_to_tasks(graph: Graph, task_definition: object) -> Iterator[Needed]:

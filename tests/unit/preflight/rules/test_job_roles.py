@@ -287,3 +287,85 @@ def test_whatever_task_hands_on_a_role_its_machine_may_pass_it(resource: str, pa
 )
 def test_a_task_that_hands_on_no_role_needs_to_pass_none(resource: str, parameters: Any) -> None:
     assert passes(calling(resource, parameters)) == []
+
+
+SECRET = "arn:aws:secretsmanager:us-east-1:111111111111:secret:token-AbCdEf"
+SECRETS: list[tuple[Any, str, Any]] = [
+    ({"Ref": "Secret"}, "secretsmanager:GetSecretValue", {"Ref": "Secret"}),
+    ({"Fn::Sub": "${Secret}:password::"}, "secretsmanager:GetSecretValue", {"Ref": "Secret"}),
+    ({"Fn::Sub": "${Attached}:password::"}, "secretsmanager:GetSecretValue", {"Ref": "Secret"}),
+    ({"Fn::Sub": "${Secret}:password::"}, "secretsmanager:GetSecretValue", {"Ref": "Attached"}),
+    (f"{SECRET}:password::", "secretsmanager:GetSecretValue", SECRET),
+    (SECRET.removesuffix("-AbCdEf"), "secretsmanager:GetSecretValue", SECRET.replace("AbCdEf", "??????")),
+    ({"Ref": "Parameter"}, "ssm:GetParameters", {"Fn::Sub": "arn:aws:ssm:*:*:parameter/${Parameter}"}),
+    ("arn:aws:ssm:us-east-1:111111111111:parameter/p", "ssm:GetParameters", "arn:aws:ssm:*:*:parameter/*"),
+]
+
+
+@pytest.mark.parametrize(("value", "action", "resource"), SECRETS)
+@pytest.mark.parametrize("kind", ["AWS::ECS::TaskDefinition", "AWS::Batch::JobDefinition"])
+def test_what_starts_a_container_may_read_its_secrets(kind: str, value: Any, action: str, resource: Any) -> None:
+    container = {"Name": "c", "Image": "public.ecr.aws/x/y", "Secrets": [{"Name": "S", "ValueFrom": value}]}
+    task = {"ExecutionRoleArn": arn_of("Start"), "ContainerDefinitions": [container]}
+    job = {
+        "Type": "container",
+        "ContainerProperties": {**container, "ExecutionRoleArn": arn_of("Start"), "Memory": 512},
+    }
+    attached = {"SecretId": {"Ref": "Secret"}, "TargetId": "db", "TargetType": "AWS::RDS::DBInstance"}
+    parameter = {"Name": "app-token", "Type": "String", "Value": "v"}
+
+    def found(*statements: dict[str, Any]) -> list[str]:
+        draft = draft_of({"JobRole": role("ecs-tasks.amazonaws.com")})
+        draft.template()["Resources"].update(
+            {
+                "Secret": {"Type": "AWS::SecretsManager::Secret"},
+                "Attached": {"Type": "AWS::SecretsManager::SecretTargetAttachment", "Properties": attached},
+                "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": parameter},
+                "Start": role("ecs-tasks.amazonaws.com", {"Action": "logs:*"}, *statements),
+                "Task": {"Type": kind, "Properties": task if "ECS" in kind else job},
+            }
+        )
+        return [each.place for each in draft.findings() if each.code == RULE.code and f"lacks {action}" in each.message]
+
+    assert found() == ["Start"]
+    assert found({"Action": action, "Resource": resource}) == []
+
+
+@pytest.mark.parametrize("by", ["rule", "machine"])
+@pytest.mark.parametrize("also", [None, {"Ref": "Job"}, {"Fn::Sub": "arn:aws:batch:*:*:job-definition/${Job}*"}, "*"])
+def test_who_submits_a_job_may_use_its_definition_too(by: str, also: Any) -> None:
+    job = {"Type": "container", "ContainerProperties": {"Image": "i", "Vcpus": 1, "Memory": 512}}
+    queue = {"Priority": 1, "ComputeEnvironmentOrder": [{"Order": 1, "ComputeEnvironment": "e"}]}
+    parameters = {"JobName": "j", "JobQueue": "${Queue}", "JobDefinition": "${Job}"}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob", "Parameters": parameters, "End": True}
+    target = {
+        "Id": "t",
+        "Arn": {"Ref": "Queue"},
+        "RoleArn": arn_of("Role"),
+        "BatchParameters": {"JobDefinition": {"Ref": "Job"}, "JobName": "j"},
+    }
+    starts: dict[str, Any] = {
+        "rule": {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(1 day)", "Targets": [target]}},
+        "machine": {
+            "Type": "AWS::StepFunctions::StateMachine",
+            "Properties": {
+                "RoleArn": arn_of("Role"),
+                "DefinitionString": json.dumps({"StartAt": "S", "States": {"S": task}}),
+                "DefinitionSubstitutions": {"Queue": {"Ref": "Queue"}, "Job": {"Ref": "Job"}},
+            },
+        },
+    }
+    named = [{"Ref": "Queue"}, *([also] if also else [])]
+    if also and "Fn::Sub" in also:
+        named[1] = {"Fn::Join": ["", [{"Ref": "Job"}, "*"]]}
+    draft = draft_of({"JobRole": role("events.amazonaws.com")})
+    draft.template()["Resources"].update(
+        {
+            "Queue": {"Type": "AWS::Batch::JobQueue", "Properties": queue},
+            "Job": {"Type": "AWS::Batch::JobDefinition", "Properties": job},
+            "Role": role("events.amazonaws.com", {"Action": "batch:SubmitJob", "Resource": named}),
+            "Start": starts[by],
+        }
+    )
+    found = [each for each in draft.findings() if each.code == RULE.code and "lacks batch:SubmitJob" in each.message]
+    assert [each.is_error for each in found] == [True] * (also is None)
