@@ -22,8 +22,8 @@ ULIMITS = (
     "rttime", "sigpending", "stack",
 )  # fmt: skip
 UNLIMITED = -1
-TMPFS_VALUES = ("mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol")
-"""Options of a tmpfs that have a value, as `mode=1777`."""
+TMPFS_VALUES = ("mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol", "size")
+"""Options of a tmpfs that have a value, as `mode=1777`. Docker takes `size` too, which Batch's list does not have."""
 TMPFS_FLAGS = (
     "defaults", "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync", "remount",
     "mand", "nomand", "atime", "noatime", "diratime", "nodiratime", "bind", "rbind", "unbindable", "runbindable",

@@ -148,6 +148,9 @@ class Logs(Protocol):
         """Raise `ApiError` `ResourceNotFoundException` where the caller's account has no such group in the caller's
         region, `InvalidParameterException` where it cannot have one of that name."""
 
+    def create_group(self, caller: Caller, group: str) -> None:
+        """Make a group in the caller's account and region, as the service itself; nothing where it is there."""
+
     def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
         """Append `(timestamp in ms, message)` to a log stream. Raises `ApiError`."""
 

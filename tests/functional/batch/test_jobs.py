@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -24,13 +25,14 @@ TRUST = {
 
 
 class Platform:
-    """A queue over one compute environment, by names of its own."""
+    """A queue over one compute environment, by names of its own, in the twin's usual region or another one."""
 
-    def __init__(self, twin: TestTwin) -> None:
+    def __init__(self, twin: TestTwin, region: str | None = None) -> None:
         self.twin = twin
-        self.batch = twin.client("batch")
+        self._session = None if region is None else twin.session(region_name=region)
+        self.batch = twin.client("batch", self._session)
         self.name = f"b{uuid.uuid4().hex[:8]}"
-        ec2 = twin.client("ec2")
+        ec2 = twin.client("ec2", self._session)
         vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.8.1.0/24")["Subnet"]["SubnetId"]
         twin.client("iam").create_instance_profile(InstanceProfileName=self.name)
@@ -89,11 +91,13 @@ class Platform:
 
     def output(self, job: Any, group: str = "/aws/batch/job") -> list[str]:
         """All lines of a job's log; they follow its end within a moment."""
-        logs = self.twin.client("logs")
+        logs = self.twin.client("logs", self._session)
         stream = job["container"]["logStreamName"]
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
-            found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"]
+            found = []
+            with suppress(logs.exceptions.ResourceNotFoundException):  # the first line makes the group
+                found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"]
             if found:
                 events = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]
                 if events and events[-1]["message"].endswith("end"):
@@ -160,6 +164,33 @@ def test_a_container_acts_as_its_job_role_and_no_more(platform: Platform) -> Non
     assert platform.output(job)[-2:] == ["AccessDenied", "end"]
     listed = platform.twin.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
     assert [each["Key"] for each in listed] == ["predictions/a"]
+
+
+def test_output_needs_no_group_that_somebody_made_but_for_one_of_ones_own(twin: TestTwin) -> None:
+    """A role that may write streams, as CDK makes it. Batch makes its own group; another one the role has to make."""
+    platform = Platform(twin, "eu-south-2")
+    iam = twin.client("iam")
+    role = iam.create_role(RoleName=platform.name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+
+    def allow(*actions: str) -> None:
+        allowed = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        iam.put_role_policy(RoleName=platform.name, PolicyName="p", PolicyDocument=policy)
+
+    def ended(**options: str) -> Any:
+        configuration = {"logConfiguration": {"logDriver": "awslogs", "options": options}} if options else {}
+        return platform.ended(platform.submit(["echo", "end"], container={"executionRoleArn": role, **configuration}))
+
+    try:
+        allow("logs:CreateLogStream", "logs:PutLogEvents")
+        assert platform.output(ended())[-1] == "end"
+        own = {"awslogs-group": platform.name, "awslogs-create-group": "true"}
+        reason = ended(**own)["container"]["reason"]
+        assert "failed to create Cloudwatch log group: AccessDenied" in reason
+        allow("logs:CreateLogStream", "logs:PutLogEvents", "logs:CreateLogGroup")
+        assert platform.output(ended(**own), platform.name)[-1] == "end"
+    finally:
+        platform.delete()
 
 
 def test_a_program_is_found_by_path_and_never_by_a_shell(platform: Platform) -> None:

@@ -64,8 +64,8 @@ def test_what_aws_takes() -> None:
         ({"linuxParameters": {"tmpfs": [{"containerPath": "a", "size": 1}]}}, "mount path must be absolute"),
         ({"linuxParameters": {"tmpfs": [{"containerPath": "/a", "size": 0}]}}, "at least 1 MiB, not 0"),
         (
-            {"linuxParameters": {"tmpfs": [{"containerPath": "/a", "size": 1, "mountOptions": ["size=9g"]}]}},
-            'Invalid tmpfs option "size=9g"',
+            {"linuxParameters": {"tmpfs": [{"containerPath": "/a", "size": 1, "mountOptions": ["sizes=9g"]}]}},
+            'Invalid tmpfs option "sizes=9g"',
         ),
         (
             {"linuxParameters": {"tmpfs": [{"containerPath": "/a", "size": 1, "mountOptions": ["mode=7,size=9g"]}]}},

@@ -118,6 +118,9 @@ class FakeLogs:
         if group in self.absent:
             raise ApiError("ResourceNotFoundException", "The specified log group does not exist.")
 
+    def create_group(self, caller: Caller, group: str) -> None:
+        self.absent.discard(group)
+
     def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
         self.lines.setdefault((group, stream), []).extend(message for _, message in events)
 

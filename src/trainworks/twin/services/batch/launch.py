@@ -97,7 +97,7 @@ def _make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts
     submitter = Caller(**spec.caller)
     task_arn = ecs_task_arn(environment["arn"], first.job_id, first.attempt + 1)
     execution_caller = _assume_execution_role(control_plane, spec, task_arn)
-    _check_group(ports.logs, execution_caller or submitter, spec)
+    _check_group(ports, execution_caller, submitter, spec)
     if execution_caller is not None:
         _check_logs(control_plane, execution_caller, spec, first)
     runtime = _resolve(ports.images, spec, execution_caller or submitter, waiter_of(first))
@@ -235,22 +235,31 @@ def _job_credentials(control_plane: ControlPlane, spec: JobSpec, task_arn: str) 
     }
 
 
-def _check_group(logs: Logs, caller: Caller, spec: JobSpec) -> None:
-    """The log driver makes no group but Batch's own, unless `awslogs-create-group` says so."""
+def _check_group(ports: LaunchPorts, role: Caller | None, submitter: Caller, spec: JobSpec) -> None:
+    """Batch makes its own group, and the log driver another one only where `awslogs-create-group` says so, as the
+    execution role."""
     configuration = spec.container.get("logConfiguration", {})
     if configuration.get("logDriver", "awslogs") != "awslogs":
         return
     group = log_group_of(spec)
     try:
-        logs.check_group(caller, group)
+        ports.logs.check_group(role or submitter, group)
     except ApiError as error:
         is_made = str(configuration.get("options", {}).get("awslogs-create-group", "false")).lower() == "true"
-        if error.code == "ResourceNotFoundException" and (is_made or group == DEFAULT_LOG_GROUP):
-            return
-        raise LaunchError(
-            "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: "
-            f"failed to create Cloudwatch log stream: {error.code}: {error.message}"
-        ) from error
+        if error.code != "ResourceNotFoundException" or not (is_made or group == DEFAULT_LOG_GROUP):
+            raise LaunchError(_no_logging("stream", error)) from error
+        if role is not None:
+            _make_group(ports, role, group)
+
+
+def _make_group(ports: LaunchPorts, role: Caller, group: str) -> None:
+    if group != DEFAULT_LOG_GROUP:
+        resource = f"arn:aws:logs:{role.region}:{role.account_id}:log-group:{group}:log-stream:"
+        try:
+            ports.control_plane.authorize(role, "logs:CreateLogGroup", resource)
+        except ApiError as error:
+            raise LaunchError(_no_logging("group", error)) from error
+    ports.logs.create_group(role, group)
 
 
 def _check_logs(control_plane: ControlPlane, caller: Caller, spec: JobSpec, first: Job) -> None:
@@ -261,10 +270,14 @@ def _check_logs(control_plane: ControlPlane, caller: Caller, spec: JobSpec, firs
         for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
             control_plane.authorize(caller, action, resource)
     except ApiError as error:
-        raise LaunchError(
-            "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: "
-            f"failed to create Cloudwatch log stream: {error.code}: {error.message}"
-        ) from error
+        raise LaunchError(_no_logging("stream", error)) from error
+
+
+def _no_logging(what: str, error: ApiError) -> str:
+    return (
+        "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: "
+        f"failed to create Cloudwatch log {what}: {error.code}: {error.message}"
+    )
 
 
 def waiter_of(job: Job) -> str:

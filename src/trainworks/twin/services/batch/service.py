@@ -246,10 +246,10 @@ class BatchService:
                 "Type container. A volume with a sourcePath is a folder on the empty disk of its instance, shared by "
                 "the instance's jobs and gone with it, never a folder of this machine; a sourcePath of an operating "
                 "system (/etc, /var/run/docker.sock) is refused. A volume without one is an empty folder of the job. "
-                "tmpfs, shared memory (64 MiB where nothing is said) and ulimits hold, as far as this machine's own "
-                "limits go. Every container has an init process above it. User, swap, network, platform version, "
-                "ephemeral storage and runtime platform are recorded; EFS, secrets and privileged containers are "
-                "refused.",
+                "tmpfs, shared memory and ulimits hold, as far as this machine's own limits go; every container has an "
+                "init process. User, swap, network, platform version, ephemeral storage and runtime platform are "
+                "recorded; EFS, secrets and privileged containers are refused. All of it: "
+                "[batch-containers.md](batch-containers.md).",
                 refused_members=(
                     "nodeProperties",
                     "eksProperties",

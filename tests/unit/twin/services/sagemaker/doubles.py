@@ -90,6 +90,9 @@ class RecordingControlPlane:
     def check_group(self, caller: Caller, group: str) -> None:
         return
 
+    def create_group(self, caller: Caller, group: str) -> None:
+        raise NotImplementedError
+
     def function_refusal(self, function_arn: str, service: str, source_arn: str) -> str:
         return "there is no such function"
 
