@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from trainworks.errors import RequestError
 from trainworks.jobs.faults import code_of, message_of
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DATASETS = "datasets/"
+_FIXES = {
+    "AccessDenied": "allow s3:ListBucket on that bucket to whoever starts the job, or name another bucket",
+    "PermanentRedirect": "the bucket is in another region: copy the data to a bucket of the environment's region",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,25 @@ class Inputs:
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         try:
             found = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount", 0)
+        except ParamValidationError as error:
+            raise RequestError(
+                f"input {name!r}: {bucket!r} is no name of a bucket ({uri})",
+                fix="write s3://BUCKET/PREFIX; a bucket's name is 3 to 63 small letters, digits, hyphens and dots",
+            ) from error
         except ClientError as error:
             if code_of(error) == "NoSuchBucket":
-                raise RequestError(f"input {name!r}: bucket {bucket!r} does not exist ({uri})") from error
-            raise RequestError(f"input {name!r}: {uri}: {code_of(error)}: {message_of(error)}") from error
+                raise RequestError(
+                    f"input {name!r}: bucket {bucket!r} does not exist ({uri})",
+                    fix=f"correct the bucket's name, or give a local path, which is uploaded to {self.dataset_bucket}",
+                ) from error
+            raise RequestError(
+                f"input {name!r}: {uri}: {code_of(error)}: {message_of(error)}", fix=_FIXES.get(code_of(error), "")
+            ) from error
         if not found:
-            raise RequestError(f"input {name!r}: there is nothing at {uri}", fix=f"see what is there: s3://{bucket}/")
+            raise RequestError(
+                f"input {name!r}: there is nothing at {uri}",
+                fix=f"put the data there: aws s3 cp --recursive FOLDER {uri}, or give a local path, which is uploaded",
+            )
         return uri
 
 

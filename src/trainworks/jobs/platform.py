@@ -88,6 +88,7 @@ class Platform:
 
         `name` is used as it is; without it the job is called `<base>-<time>-<token>`.
         """
+        _check_spec(spec, TrainingJobSpec, "train")
         chosen = checked_name(name) if name else job_name(spec.base_name)
         bundle = self.upload_source(spec)
         source = None if bundle is None else (bundle.entry, f"s3://{self.outputs.model_bucket}/{bundle.key}")
@@ -98,6 +99,7 @@ class Platform:
 
     def submit_batch(self, spec: BatchJobSpec, name: str | None = None) -> BatchJob:
         """Submit a batch job to the platform's queue; returns when Batch has accepted it. Raises `RequestError`."""
+        _check_spec(spec, BatchJobSpec, "submit_batch")
         chosen = checked_name(name) if name else job_name(spec.base_name)
         return batch.submit(self, spec, chosen, self._resolve_inputs(spec))
 
@@ -230,3 +232,17 @@ def _control_message(body: bytes) -> str:
     except ValueError:
         return body.decode(errors="replace")
     return str(document.get("message") or document.get("Message") or document)
+
+
+def _check_spec(spec: object, kind: type[TrainingJobSpec | BatchJobSpec], method: str) -> None:
+    """Who gives the path of a script, or the spec of the other kind, is told what to give."""
+    if isinstance(spec, kind):
+        return
+    shown = repr(spec) if isinstance(spec, str | Path | int | float | None) else f"a {type(spec).__name__}"
+    script = str(spec) if isinstance(spec, str | Path) else "train.py"
+    fix = (
+        f"{method}(load_spec(Path({script!r})))"
+        if script.endswith(".toml")
+        else f"{method}({kind.__name__}(script={script!r}))"
+    )
+    raise RequestError(f"{method} takes a {kind.__name__}; it was given {shown}", fix=fix)

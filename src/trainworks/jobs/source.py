@@ -54,7 +54,10 @@ def package_source(script: Path, source_dir: Path | None = None) -> SourceBundle
         raise RequestError(f"source_dir {source_dir} is not a folder", fix="give the folder that holds the script")
     if not script.is_file():
         what = "is a folder" if script.is_dir() else "does not exist"
-        raise RequestError(f"script {script} {what}", fix="give the path of a Python file")
+        fix = "give the path of a Python file"
+        if source_dir is not None:
+            fix += f" in source_dir, which is {source_dir}: that folder is all that the job gets"
+        raise RequestError(f"script {script} {what}", fix=fix)
     if source_dir is None:
         files = [(script.name, script)]
         entry = script.name

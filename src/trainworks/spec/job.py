@@ -58,7 +58,9 @@ class _Spec(BaseModel):
     name: _Name | None = None
     script: Path | None = None
     source_dir: Path | None = None
-    inputs: dict[_Channel, _Location] = {}
+    inputs: dict[_Channel, _Location] = Field(
+        default={}, examples=["a local path", "s3://BUCKET/PREFIX", "dataset:NAME", "model:JOB"]
+    )
     environment: dict[_Variable, str] = {}
     tags: dict[Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(max_length=256)]] = {}
     base_dir: Path = Field(default=Path(), exclude=True)
@@ -104,11 +106,15 @@ class TrainingJobSpec(_Spec):
     """
 
     image: Annotated[str, Field(min_length=1, max_length=255)] = "scikit-learn"
-    instance_type: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")] = "ml.m5.large"
+    instance_type: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$", examples=["ml.m5.large"])] = (
+        "ml.m5.large"
+    )
     instance_count: Annotated[int, Field(ge=1, le=100)] = 1
     volume_size_in_gb: Annotated[int, Field(ge=1, le=16384)] = 30
     hyperparameters: dict[Annotated[str, Field(min_length=1, max_length=256)], JsonValue] = {}
-    metrics: dict[Annotated[str, Field(min_length=1, max_length=255)], str] = {}
+    metrics: dict[Annotated[str, Field(min_length=1, max_length=255)], str] = Field(
+        default={}, examples=["loss=([0-9.]+)"]
+    )
     spot: bool = True
     checkpoints: bool | Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$")] = True
     max_runtime_seconds: Annotated[int, Field(ge=1, le=28 * DAY_SECONDS)] | None = None
@@ -211,9 +217,12 @@ def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> JobS
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not valid TOML: {error}", fix="correct the line that is named") from error
     if len(document) != 1 or next(iter(document)) not in _KINDS:
+        close = [kind for name in document for kind in get_close_matches(name, _KINDS, 1)]
         raise ConfigurationError(
             f"{path}: has the tables {sorted(document)}; allowed: exactly one of {', '.join(_KINDS)}",
-            fix="write [training_job] or [batch_job] as the first line",
+            fix=f"did you mean [{close[0]}]?"
+            if len(document) == len(close) == 1
+            else "write [training_job] or [batch_job] as the first line",
         )
     (kind, table), *_ = document.items()
     if not isinstance(table, dict):
@@ -280,14 +289,19 @@ def _explained_one(
             f"unknown key; allowed: {', '.join(allowed)}",
             f"did you mean {close[0]}?" if close else "remove the key",
         )
+    field = kind.model_fields.get(keys[0]) if keys else None
+    examples = (field.examples or []) if field else []
+    fix = f"give an allowed value, such as {', '.join(map(str, examples))}" if examples else "give an allowed value"
     if details["type"] == "value_error":
-        return place.error(keys, details["msg"].removeprefix("Value error, "), "change the value that is named")
+        return place.error(
+            keys, details["msg"].removeprefix("Value error, "), fix if examples else "change the value that is named"
+        )
     context = details.get("ctx", {})
     if "pattern" in context:
         allowed_text = f"text matching {context['pattern']}"
     else:
         allowed_text = details["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return place.error(keys, f"is {details['input']!r}; allowed: {allowed_text}", "give an allowed value")
+    return place.error(keys, f"is {details['input']!r}; allowed: {allowed_text}", fix)
 
 
 def _merged(table: Mapping[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:

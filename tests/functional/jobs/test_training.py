@@ -127,8 +127,17 @@ def test_a_name_in_use_is_refused(platform: Platform, script: Any) -> None:
     [
         ({"instance_type": "ml.m5.larg"}, "instance type 'ml.m5.larg'", "ml.m5.large"),
         ({"inputs": {"training": "nothing-here"}}, "nothing-here does not exist", "local path"),
-        ({"inputs": {"training": "s3://no-such-bucket-anywhere/x"}}, "bucket 'no-such-bucket-anywhere'", ""),
-        ({"inputs": {"training": "dataset:nothing"}}, "there is nothing at s3://", ""),
+        (
+            {"inputs": {"training": "s3://no-such-bucket-anywhere/x"}},
+            "'no-such-bucket-anywhere' does not exist",
+            "local path",
+        ),
+        ({"inputs": {"training": "s3://"}}, "'' is no name of a bucket (s3://)", "s3://BUCKET/PREFIX"),
+        (
+            {"inputs": {"training": "dataset:nothing"}},
+            "there is nothing at s3://",
+            "aws s3 cp --recursive FOLDER s3://",
+        ),
         ({"inputs": {"training": "model:no-such-job"}}, "no training job 'no-such-job'", "trainworks jobs"),
         ({"image": "tensorflow"}, "tensorflow", "trainworks image build"),
     ],
@@ -145,6 +154,26 @@ def test_a_wrong_request_says_what_and_how(
 def test_a_missing_script_is_found_before_anything_is_sent(platform: Platform) -> None:
     with pytest.raises(RequestError, match=r"no-such\.py does not exist"):
         platform.train(spec("no-such.py"))
+
+
+def test_a_script_outside_of_its_folder_is_told_where_it_has_to_be(platform: Platform, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"in source_dir, which is .*: that folder is all that the job gets"):
+        platform.train(spec("no-such.py", source_dir=tmp_path))
+
+
+def test_what_is_no_spec_is_told_what_to_give(platform: Platform) -> None:
+    given: Any
+    for given in ("train.py", Path("train.py")):
+        with pytest.raises(RequestError, match=r"TrainingJobSpec; it was given .*train.py'") as caught:
+            platform.train(given)
+        assert caught.value.fix == "train(TrainingJobSpec(script='train.py'))"
+    given = "job.toml"
+    with pytest.raises(RequestError) as caught:
+        platform.submit_batch(given)
+    assert caught.value.fix == "submit_batch(load_spec(Path('job.toml')))"
+    given = spec("train.py")
+    with pytest.raises(RequestError, match="submit_batch takes a BatchJobSpec; it was given a TrainingJobSpec"):
+        platform.submit_batch(given)
 
 
 def test_jobs_are_listed_and_found_by_name(platform: Platform, script: Any) -> None:

@@ -94,6 +94,26 @@ def test_a_wrong_batch_value_is_named(values: dict[str, object], expected: str) 
     assert expected in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("values", "fix"),
+    [
+        ({"instance_type": "m5.large"}, "such as ml.m5.large"),
+        ({"metrics": {"loss": "loss=.*"}}, "such as loss=([0-9.]+)"),
+        ({"inputs": {"training": 5}}, "such as a local path, s3://BUCKET/PREFIX, dataset:NAME, model:JOB"),
+    ],
+)
+def test_the_fix_of_a_wrong_value_is_an_example(values: dict[str, object], fix: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        training_job_spec({"script": "train.py", **values}, Path())
+    assert caught.value.fix == f"give an allowed value, {fix}"
+
+
+def test_a_table_that_is_nearly_called_so_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_spec(write(tmp_path, '[training_jobs]\nscript = "train.py"\n'))
+    assert caught.value.fix == "did you mean [training_job]?"
+
+
 @pytest.mark.parametrize("text", ["", "[other]\n", TRAINING + '\n[batch_job]\nscript = "a.py"\n'])
 def test_a_file_that_is_not_one_spec_says_what_is_allowed(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigurationError, match="exactly one of training_job, batch_job"):

@@ -32,6 +32,7 @@ _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 _NOT_FOUND = re.compile(r"No matching distribution found for (?P<name>[A-Za-z0-9._-]+)")
 _UNRESOLVED = re.compile(r"No matching distribution found|ResolutionImpossible|conflicting dependencies")
 _UNREACHABLE = re.compile(r"WARNING: Retrying|Max retries exceeded|NewConnectionError|ConnectTimeout|timed out")
+_WHY = re.compile(r"\[Errno -?\d+\] ([A-Za-z ]+)|(?:connect |read )?(timed out)")
 _CPU = "cpu"
 _ASKING = ("--disable-pip-version-check", "--retries", "1", "--timeout", "10")
 _SINGLY_SECONDS = 900.0
@@ -174,12 +175,16 @@ def _available(environments: Environments, place: Path, package: str, *, require
     for line in result.lines:
         if (match := _AVAILABLE.search(line)) and match["versions"] != "none":
             return [version.strip() for version in match["versions"].split(",")]
-    if required or _UNREACHABLE.search(result.words):  # then the next package would only wait as long
+    is_unreachable = _UNREACHABLE.search(result.words) is not None
+    if required or is_unreachable:  # then the next package would only wait as long
+        why = f"no package index that pip is set to has {package} as a wheel for this Python"
+        if is_unreachable:
+            reason = _WHY.search(result.words)
+            why = f"pip reaches no package index{f' ({(reason[1] or reason[2]).strip()})' if reason else ''}"
         raise ApiError(
             "ValidationException",
-            f"The image cannot be prepared: no package index that pip is set to has {package}, or none can be reached: "
-            f"{result.words}\nFix: make it once while there is a network (trainworks image make), and it is used "
-            "offline afterwards",
+            f"The image cannot be prepared: {why}.\n"
+            "Fix: make it once while there is a network (trainworks image make), and it is used offline afterwards",
         )
     return []
 

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import shutil
+import socket
 import sys
 import time
 from dataclasses import replace
@@ -181,3 +182,19 @@ def test_a_python_image_of_this_version_is_the_interpreter_in_use(tmp_path: Path
 )
 def test_what_nothing_can_stand_for_is_refused_with_the_fix(tmp_path: Path, uri: str) -> None:
     assert "Fix: " in refusal(resolver(tmp_path), uri)
+
+
+def test_an_index_that_nobody_reaches_is_said_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as refusing:
+        refusing.bind(("127.0.0.1", 0))  # and nobody listens
+        index = f"http://127.0.0.1:{refusing.getsockname()[1]}/simple"
+        for name, value in (("INDEX_URL", index), ("EXTRA_INDEX_URL", index), ("FIND_LINKS", str(tmp_path))):
+            monkeypatch.setenv(f"PIP_{name}", value)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        image = resolve_image("scikit-learn:1.2-1", "us-east-1", "ml.m5.large")
+        message = refusal(resolver(tmp_path, frameworks="made"), image)
+    first, fix, *_ = message.splitlines()
+    assert first == "The image cannot be prepared: pip reaches no package index (Connection refused)."
+    assert fix.startswith("Fix: make it once while there is a network") and index not in message
+    [log] = (tmp_path / "images").glob("scikit-learn-1.2-*.pip.log")
+    assert f"All that pip said: {log}" in message and "Retrying" in log.read_text()
