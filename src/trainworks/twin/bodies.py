@@ -28,6 +28,8 @@ LIMIT_BYTES: Mapping[str, int] = {
     "dynamodb": 18 * _MIB,  # BatchWriteItem, 16 MB
     "kinesis": 12 * _MIB,
     "firehose": 12 * _MIB,
+    "iam": 2 * _MIB,  # a form: policy documents of 131,072 characters, some at once when they are simulated
+    "sts": _MIB // 2,  # a form: an assertion of 100,000 characters, a policy of 2,048
 }
 """The largest request of a service, by the name in its signature, with room for its framing."""
 

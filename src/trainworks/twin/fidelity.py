@@ -47,6 +47,11 @@ def table() -> list[Entry]:
     return [*_endpoint_entries(), *_object_entries(), *_emulator_entries()]
 
 
+def recorded_types() -> tuple[str, ...]:
+    """The CloudFormation types that have no behaviour."""
+    return _built()[1]
+
+
 def page() -> str:
     """The generated page."""
     lines = [
@@ -127,11 +132,11 @@ def collapsed(members: Mapping[str, str], fidelity: str) -> list[str]:
 def _recorded_types() -> list[str]:
     """The CloudFormation types that have no behaviour, a line a service."""
     kinds: dict[str, list[str]] = {}
-    for name in _built()[1]:
+    for name in recorded_types():
         _, service, kind = name.split("::")
         kinds.setdefault(service, []).append(kind)
     return [
-        f"## CloudFormation: {len(_built()[1])} types that are recorded",
+        f"## CloudFormation: {len(recorded_types())} types that are recorded",
         "",
         "A stack may hold them, so that real platforms deploy. Each is stored, checked against AWS's schema of its",
         "type and described by CloudFormation: `Ref`, attributes in the formats that AWS documents, updates,",

@@ -145,7 +145,7 @@ RECORDED = {
 }
 """Stored and described, listed so on the fidelity page, or refused there."""
 # Other operations that bring a document of a kind that is tried by the operation in `EVALUATED`.
-SAME = {"sqs:CreateQueue", "sns:CreateTopic", "kms:CreateKey", "dynamodb:CreateTable"}
+SAME = {"sqs:CreateQueue", "sns:CreateTopic", "kms:CreateKey", "kms:ReplicateKey", "dynamodb:CreateTable"}
 
 
 @pytest.mark.parametrize("operation", EVALUATED)

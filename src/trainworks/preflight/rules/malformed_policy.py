@@ -24,7 +24,8 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
             written = documents_at(resource.raw.get("Properties") or {}, place.path)
             for document, raw in zip_longest(documents_at(resource.properties, place.path), written):
                 known = _known(document, "", raw)
-                found = None if known is None else problem(known, place.kind)
+                # Of what nobody knows nothing is left.
+                found = problem(known, place.kind) if known or document == known else None
                 if found is not None:
                     message = f"its {place.kind.name} is refused: {found.message}"
                     yield Fault(resource, message, None, f"correct {'.'.join(place.path)}")

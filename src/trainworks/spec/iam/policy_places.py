@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.spec.iam.validation import IDENTITY, TRUST, PolicyKind
+from trainworks.spec.iam.validation import IDENTITY, MANAGED, TRUST, PolicyKind
 
 _MALFORMED = "MalformedPolicyDocumentException"
 BUCKET = PolicyKind("bucket policy", "MalformedPolicy", True, True, 20_480, "s3", free_sids=True)
-KEY = PolicyKind("key policy", _MALFORMED, True, None, 32_768, free_sids=True)
+ACCESS_POINT = PolicyKind("access point policy", "MalformedPolicy", True, True, 20_480, "s3", free_sids=True)
+KEY = PolicyKind("key policy", _MALFORMED, True, None, 32_768, too_long="LimitExceededException", free_sids=True)
 QUEUE = PolicyKind("queue policy", "InvalidAttributeValue", True, None, 30_720, free_sids=True)
 TOPIC = PolicyKind("topic policy", "InvalidParameter", True, None, 30_720, free_sids=True)
 REPOSITORY = PolicyKind("repository policy", "InvalidParameterException", True, None, 10_240, free_sids=True)
@@ -40,7 +41,7 @@ TYPES: dict[str, tuple[Place, ...]] = {
     "AWS::IAM::User": (Place(("Policies", "PolicyDocument"), IDENTITY),),
     "AWS::IAM::Group": (Place(("Policies", "PolicyDocument"), IDENTITY),),
     "AWS::IAM::Policy": (Place(("PolicyDocument",), IDENTITY),),
-    "AWS::IAM::ManagedPolicy": (Place(("PolicyDocument",), IDENTITY),),
+    "AWS::IAM::ManagedPolicy": (Place(("PolicyDocument",), MANAGED),),
     "AWS::S3::BucketPolicy": (Place(("PolicyDocument",), BUCKET),),
     "AWS::SQS::QueuePolicy": (Place(("PolicyDocument",), QUEUE),),
     "AWS::SNS::TopicPolicy": (Place(("PolicyDocument",), TOPIC),),
@@ -48,7 +49,18 @@ TYPES: dict[str, tuple[Place, ...]] = {
     "AWS::ECR::Repository": (Place(("RepositoryPolicyText",), REPOSITORY),),
     "AWS::SecretsManager::ResourcePolicy": (Place(("ResourcePolicy",), SECRET),),
     "AWS::Logs::ResourcePolicy": (Place(("PolicyDocument",), LOGS),),
-    "AWS::Events::EventBusPolicy": (Place(("Statement",), BUS),),
+    "AWS::Logs::Destination": (Place(("DestinationPolicy",), LOGS),),
+    "AWS::Logs::LogGroup": (Place(("ResourcePolicyDocument",), LOGS),),
+    "AWS::Events::EventBus": (Place(("Policy",), BUS),),
+    "AWS::DynamoDB::Table": (
+        Place(("ResourcePolicy", "PolicyDocument"), TABLE),
+        Place(("StreamSpecification", "ResourcePolicy", "PolicyDocument"), TABLE),
+    ),
+    "AWS::DynamoDB::GlobalTable": (
+        Place(("Replicas", "ResourcePolicy", "PolicyDocument"), TABLE),
+        Place(("Replicas", "ReplicaStreamSpecification", "ResourcePolicy", "PolicyDocument"), TABLE),
+    ),
+    "AWS::S3::AccessPoint": (Place(("Policy",), ACCESS_POINT),),
     "AWS::EC2::VPCEndpoint": (Place(("PolicyDocument",), ENDPOINT),),
 }
 
@@ -59,7 +71,7 @@ def documents_at(node: Any, path: tuple[str, ...]) -> Iterator[Any]:
         for item in node:
             yield from documents_at(item, path)
     elif not path:
-        if node not in (None, "", {}):
+        if node not in (None, ""):
             yield node
     elif isinstance(node, Mapping) and path[0] in node:
         yield from documents_at(node[path[0]], path[1:])

@@ -10,14 +10,16 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trainworks.spec.iam.conditions import Operator, known_operators, parse_operator
-from trainworks.spec.iam.documents import listed
+from trainworks.spec.iam.documents import listed, policy_of
 from trainworks.spec.iam.principals import PRINCIPAL_KINDS
 
 VERSIONS = ("2012-10-17", "2008-10-17")
+
+QUOTA_EXCEEDED = "LimitExceeded"
 
 _SYNTAX = "Syntax errors in policy."
 _ACTION = re.compile(r"^(\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+)$")
@@ -52,8 +54,8 @@ class PolicyKind:
     """What a document has to be like.
 
     `principals` and `resources`: whether statements must have them; None where they may. `actions_of`: the only service
-    whose actions may be there. `max_bytes`: the longest document, without white space where `counts_space` is False.
-    `code` is the error's code, `too_long` the code for a document above the limit.
+    whose actions may be there. `max_bytes`: the longest document. `code` is the error's code, `too_long` the code for a
+    document above the limit. `quota`: a quota of IAM by its name, with the characters other than white space it allows.
     """
 
     name: str
@@ -62,9 +64,9 @@ class PolicyKind:
     resources: bool | None
     max_bytes: int
     actions_of: str = ""
-    counts_space: bool = True
     too_long: str = ""
     free_sids: bool = False
+    quota: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class Problem:
 
 
 IDENTITY = PolicyKind("policy", "MalformedPolicyDocument", False, True, 131_072)
-TRUST = PolicyKind("trust policy", "MalformedPolicyDocument", True, False, 131_072)
+# "IAM and AWS STS quotas", as accounts have them at first.
+MANAGED = replace(IDENTITY, quota=("PolicySize", 6144))
+TRUST = PolicyKind("trust policy", "MalformedPolicyDocument", True, False, 131_072, quota=("ACLSizePerRole", 2048))
 SESSION = PolicyKind("session policy", "MalformedPolicyDocument", False, True, 2048, too_long="PackedPolicyTooLarge")
 
 
@@ -85,16 +89,26 @@ class _RefusedError(Exception):
 
 
 def problem(document: object, kind: PolicyKind) -> Problem | None:
-    """What is wrong with a document (its text, or the object that was read from it), or None."""
+    """What is wrong with a document (its text, or the object that was read from it), or None.
+
+    What is too long is not read at all, and nothing passes that `documents.parse` could not read later.
+    """
     try:
+        text = document if isinstance(document, str) else json.dumps(document)
+        size = len(text) if len(text) > kind.max_bytes else len(text.encode("utf-8", "replace"))
+        if size > kind.max_bytes:
+            message = (
+                f"Policy exceeds the maximum allowed document size. The {kind.name} has {size} bytes, at most "
+                f"{kind.max_bytes} are allowed"
+            )
+            return Problem(kind.too_long or kind.code, message)
         _check(document, kind)
     except _RefusedError as refused:
         return Problem(kind.code, str(refused))
-    text = document if isinstance(document, str) else json.dumps(document)
-    size = len(text.encode()) if kind.counts_space else size_without_space(text)
-    if size > kind.max_bytes:
-        message = f"The {kind.name} has {size} bytes; the longest that is allowed has {kind.max_bytes}"
-        return Problem(kind.too_long or kind.code, message)
+    except RecursionError:
+        return Problem(kind.code, f"{_SYNTAX} The document is nested too deep")
+    if kind.quota is not None and size_without_space(text) > kind.quota[1]:
+        return Problem(QUOTA_EXCEEDED, f"Cannot exceed quota for {kind.quota[0]}: {kind.quota[1]}")
     return None
 
 
@@ -140,15 +154,22 @@ def _check(document: object, kind: PolicyKind) -> None:
         if sid and sid in sids:
             raise _RefusedError(f"Statement IDs (SID) in a single policy must be unique. {sid!r} is there twice")
         sids |= {sid} if sid else set()
+    try:
+        policy_of(parsed)
+    except ValueError as error:
+        raise _RefusedError(f"{_SYNTAX} {error}") from error
 
 
 def _read(document: str | bytes) -> object:
     if not document.strip():
         raise _RefusedError("The policy document is empty")
     try:
-        return json.loads(document, object_pairs_hook=_without_repetition, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise _RefusedError(f"{_SYNTAX} The document is nested too deep") from error
+        parsed = json.loads(document, object_pairs_hook=_without_repetition, parse_constant=_no_constant)
+        # An escape may stand for half a character, which no text and no answer can hold.
+        json.dumps(parsed, ensure_ascii=False).encode()
+        return parsed
+    except UnicodeEncodeError as error:
+        raise _RefusedError("This policy contains invalid Json: an escape that is no character") from error
     except ValueError as error:
         raise _RefusedError(f"This policy contains invalid Json: {error}") from error
 

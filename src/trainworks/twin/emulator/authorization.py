@@ -36,6 +36,7 @@ from trainworks.twin.ports import ApiError, Caller, Credentials
 from trainworks.twin.sigv4 import SigningKey
 from trainworks.twin.wire.current import current_call, model_name
 from trainworks.twin.wire.protocols.cbor import decode
+from trainworks.twin.wire.protocols.query import printable
 
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 _S3_DENIED = ("AccessDenied", 403)
@@ -275,8 +276,10 @@ class Authorization:
             refusal.set(None)
             denied = error.code in _DENIALS
             code = "" if denied and service not in _NAMED_DENIALS else error.code
+            # What a request said may be in the message, and stock puts it into XML as it is.
+            message = printable(error.message)
             _, headers, body = stock_response(
-                service, action, principal_arn, request_id, **{**keywords, "error_code": code, "message": error.message}
+                service, action, principal_arn, request_id, **{**keywords, "error_code": code, "message": message}
             )
             return 403 if denied and service not in _NAMED_DENIALS else error.status, headers, body
 

@@ -26,6 +26,7 @@ from trainworks.twin.emulator import (
     default_groups,
     drift,
     ec2_filters,
+    endpoint_policies,
     engine,
     executions,
     gates,
@@ -279,6 +280,7 @@ class Emulator:
         elif name == "ec2":
             default_groups.install(module)
             subnet_addresses.install(module)
+            endpoint_policies.install(module)
             ec2_filters.install(module)
         elif name == "s3":
             self.buckets.install(module)

@@ -1,7 +1,7 @@
 """ministack's evaluator replaced by ours, for the services that call it themselves.
 
 SNS, SQS and Lambda ask it whether a resource's policy lets a service deliver, STS whether a role trusts a token's
-provider, IAM simulates policies. They import these functions by name when they are loaded, so this comes first.
+provider. They import these functions by name when they are loaded, so this comes first.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import json
 from typing import Any
 
 from trainworks.spec.iam.documents import Policy, parse
-from trainworks.spec.iam.evaluate import Decision, Grants, Request, decide, decide_by_resource
+from trainworks.spec.iam.evaluate import Decision, Request, decide_by_resource
 from trainworks.spec.iam.principals import Kind, Principal, session_role_arn
 from trainworks.spec.iam.validation import IDENTITY, problem
 from trainworks.spec.iam.variables import Value
 from trainworks.twin.emulator import engine
-from trainworks.twin.emulator.actors import Actors
 
 _KINDS = {
     "User": Kind.USER,
@@ -32,7 +31,6 @@ def install() -> None:
     evaluator.parse_policy_document = _parse
     evaluator.validate_policy_document = _validate
     evaluator.validate_role_arn = _validate_role_arn
-    evaluator.evaluate = _evaluate
     evaluator.evaluate_resource_policy = _evaluate_resource_policy
     evaluator.resource_policy_allows = _resource_policy_allows
     evaluator.evaluate_trust_policy = _evaluate_trust_policy
@@ -79,16 +77,6 @@ def _validate_role_arn(role_arn: str) -> str | None:
     if found is not None and found.get("Arn") == role_arn:
         return None
     return f"The role with name {name} cannot be found. (Service: IAM, Status Code: 404)"
-
-
-def _evaluate(context: Any, policies: list[Policy], *_: Any) -> Any:
-    """A simulated request: the policies are gathered by IAM, who is asked about gives the keys and the boundary."""
-    actor = Actors("").of_arn(context.principal_arn)
-    if actor is None:
-        return _result(decide(_request(context), Grants(policies)), context)
-    context.principal_keys = {**actor.keys, **context.principal_keys}
-    request = Request(actor.principal, context.action, context.resource_arn, _Keys(context))
-    return _result(decide(request, Grants(policies, actor.grants.boundary)), context)
 
 
 def _evaluate_resource_policy(document: Any, context: Any, service: str | None = None, **_: Any) -> Any:

@@ -27,6 +27,8 @@ from trainworks.spec.iam.policy_places import (
 )
 from trainworks.spec.iam.validation import (
     IDENTITY,
+    MANAGED,
+    QUOTA_EXCEEDED,
     SESSION,
     TRUST,
     PolicyKind,
@@ -43,8 +45,8 @@ OPERATIONS: dict[str, Place] = {
     "iam:PutUserPolicy": Place(("PolicyDocument",), IDENTITY),
     "iam:PutGroupPolicy": Place(("PolicyDocument",), IDENTITY),
     "iam:PutRolePolicy": Place(("PolicyDocument",), IDENTITY),
-    "iam:CreatePolicy": Place(("PolicyDocument",), IDENTITY),
-    "iam:CreatePolicyVersion": Place(("PolicyDocument",), IDENTITY),
+    "iam:CreatePolicy": Place(("PolicyDocument",), MANAGED),
+    "iam:CreatePolicyVersion": Place(("PolicyDocument",), MANAGED),
     "iam:CreateRole": Place(("AssumeRolePolicyDocument",), TRUST),
     "iam:UpdateAssumeRolePolicy": Place(("PolicyDocument",), TRUST),
     "sts:AssumeRole": Place(("Policy",), SESSION),
@@ -57,6 +59,7 @@ OPERATIONS: dict[str, Place] = {
     "sns:SetTopicAttributes": Place(("AttributeValue",), TOPIC),
     "kms:CreateKey": Place(("Policy",), KEY),
     "kms:PutKeyPolicy": Place(("Policy",), KEY),
+    "kms:ReplicateKey": Place(("Policy",), KEY),
     "ecr:SetRepositoryPolicy": Place(("policyText",), REPOSITORY),
     "secretsmanager:PutResourcePolicy": Place(("ResourcePolicy",), SECRET),
     "secretsmanager:ValidateResourcePolicy": Place(("ResourcePolicy",), SECRET),
@@ -71,18 +74,10 @@ OPERATIONS: dict[str, Place] = {
 }
 
 
-# "IAM and AWS STS quotas", as accounts have them at first.
-_QUOTAS = {
-    "iam:CreatePolicy": ("PolicySize", 6144),
-    "iam:CreatePolicyVersion": ("PolicySize", 6144),
-    "iam:CreateRole": ("ACLSizePerRole", 2048),
-    "iam:UpdateAssumeRolePolicy": ("ACLSizePerRole", 2048),
-}
-_INLINE = {
-    "iam:PutUserPolicy": ("user", 2048),
-    "iam:PutGroupPolicy": ("group", 5120),
-    "iam:PutRolePolicy": ("role", 10_240),
-}
+# What the inline policies of an entity may have together, in characters other than white space.
+_INLINE = {"user": 2048, "group": 5120, "role": 10_240}
+_PUTS = {"iam:PutUserPolicy": "user", "iam:PutGroupPolicy": "group", "iam:PutRolePolicy": "role"}
+_HOLDERS = {"AWS::IAM::User": "user", "AWS::IAM::Group": "group", "AWS::IAM::Role": "role"}
 
 
 def check_request(action: str, params: Mapping[str, Any]) -> None:
@@ -94,33 +89,10 @@ def check_request(action: str, params: Mapping[str, Any]) -> None:
         refusal = refused(document, place.kind, bucket=str(params.get("Bucket", "")))
         if refusal is not None:
             raise refusal
-    _check_size(action, params)
-
-
-def _check_size(action: str, params: Mapping[str, Any]) -> None:
-    """The quotas of IAM, which counts no white space. Raises `ApiError` `LimitExceeded`."""
-    size = size_without_space(str(params.get(OPERATIONS[action].path[0], "")))
-    if action in _QUOTAS:
-        name, limit = _QUOTAS[action]
-        if size > limit:
-            raise ApiError("LimitExceeded", f"Cannot exceed quota for {name}: {limit}", 409)
-    if action in _INLINE:
-        kind, limit = _INLINE[action]
-        name = str(params.get(f"{kind.capitalize()}Name", ""))
-        others = sum(
-            size_without_space(text if isinstance(text, str) else json.dumps(text))
-            for policy, text in _inline_policies(kind, name).items()
-            if policy != params.get("PolicyName")
-        )
-        if size + others > limit:
-            raise ApiError("LimitExceeded", f"Maximum policy size of {limit} bytes exceeded for {kind} {name}", 409)
-
-
-def _inline_policies(kind: str, name: str) -> Mapping[str, Any]:
-    iam = engine.service("iam")
-    if kind == "role":
-        return (engine.row(iam._roles, ACCOUNT_ID, name) or {}).get("InlinePolicies") or {}
-    return engine.row(getattr(iam, f"_{kind}_inline_policies"), ACCOUNT_ID, name) or {}
+    if action in _PUTS:
+        kind = _PUTS[action]
+        given = {str(params.get("PolicyName", "")): params.get("PolicyDocument", "")}
+        _check_inline(kind, str(params.get(f"{kind.capitalize()}Name", "")), given)
 
 
 def check_resource(type_name: str, properties: Mapping[str, Any]) -> None:
@@ -130,6 +102,33 @@ def check_resource(type_name: str, properties: Mapping[str, Any]) -> None:
             refusal = refused(document, place.kind, bucket=str(properties.get("Bucket", "")))
             if refusal is not None:
                 raise refusal
+    if type_name in _HOLDERS:
+        kind = _HOLDERS[type_name]
+        policies = {
+            str(each.get("PolicyName")): each.get("PolicyDocument") for each in properties.get("Policies") or ()
+        }
+        _check_inline(kind, str(properties.get(f"{kind.capitalize()}Name", "")), policies)
+    elif type_name == "AWS::IAM::Policy":
+        policies = {str(properties.get("PolicyName")): properties.get("PolicyDocument")}
+        for kind in _INLINE:
+            for name in properties.get(f"{kind.capitalize()}s") or ():
+                _check_inline(kind, str(name), policies)
+
+
+def _check_inline(kind: str, name: str, given: Mapping[str, Any]) -> None:
+    """Raise `ApiError` `LimitExceeded` where an entity's inline policies would be too long together."""
+    limit = _INLINE[kind]
+    together = {**(_inline_policies(kind, name) if name else {}), **given}
+    texts = (text if isinstance(text, str) else json.dumps(text) for text in together.values())
+    if sum(size_without_space(text) for text in texts) > limit:
+        raise ApiError(QUOTA_EXCEEDED, f"Maximum policy size of {limit} bytes exceeded for {kind} {name}", 409)
+
+
+def _inline_policies(kind: str, name: str) -> Mapping[str, Any]:
+    iam = engine.service("iam")
+    if kind == "role":
+        return (engine.row(iam._roles, ACCOUNT_ID, name) or {}).get("InlinePolicies") or {}
+    return engine.row(getattr(iam, f"_{kind}_inline_policies"), ACCOUNT_ID, name) or {}
 
 
 def refused(document: object, kind: PolicyKind, *, bucket: str = "") -> ApiError | None:
@@ -159,7 +158,7 @@ def _error(kind: PolicyKind, message: str, code: str) -> ApiError:
             "Invalid parameter at 'PolicyText' failed to satisfy constraint: "
             f"'Invalid repository policy provided'. {message}"
         )
-    return ApiError(code, message, 400)
+    return ApiError(code, message, 409 if code == QUOTA_EXCEEDED else 400)
 
 
 def _exists(arn: str) -> bool:

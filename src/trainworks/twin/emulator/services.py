@@ -13,7 +13,10 @@ SERVICES: dict[str, str] = {
     "budgets": "recorded; no cost is ever incurred",
     "cloudformation": "executed, with nested stacks, change sets, roll-back and recovery of interrupted operations",
     "dynamodb": "executed",
-    "ec2": "networks, security groups, endpoints and templates are recorded; instances are refused",
+    "ec2": (
+        "networks, security groups, endpoints and templates are recorded; no request is held to the policy of a VPC "
+        "endpoint; instances are refused"
+    ),
     "ecr": "executed; images are pulled inside the twin only",
     "events": (
         "executed: rules match and deliver to functions, queues, topics, state machines, log groups, buses, API "

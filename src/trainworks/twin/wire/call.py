@@ -30,6 +30,7 @@ class Request:
     """An HTTP request whose signature was checked.
 
     Header names are in lower case, `query` is decoded; `path` is as it was sent, so that a `%2F` in a label is no `/`.
+    `form` keeps what a form was read as, which is asked for more than once: see `protocols.query`.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Request:
     headers: Mapping[str, str]
     query: Mapping[str, list[str]]
     body: bytes
+    form: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.spec.iam.policies import documents
 from trainworks.spec.iam.documents import NOTHING, parse
-from trainworks.spec.iam.validation import IDENTITY, TRUST, PolicyKind, problem
+from trainworks.spec.iam.validation import IDENTITY, MANAGED, TRUST, PolicyKind, problem, size_without_space
 
 RESOURCE = PolicyKind("bucket policy", "MalformedPolicy", True, True, 20_480, "s3", free_sids=True)
 GOOD = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -30,6 +30,15 @@ def document(*statements: Any, **more: Any) -> str:
         ('{"Version": NaN}', "invalid Json"),
         ("[]", "JSON object"),
         ("[" * 100_000, "nested too deep"),
+        ("not even json, " * 10_000, "exceeds the maximum allowed document size"),
+        (document({**GOOD, "Condition": {"StringEquals": {"aws:TagKeys": None}}}), "no value of a condition"),
+        (document({**GOOD, "Condition": {"NumericEquals": {"aws:a": float("1e999")}}}), "invalid Json"),
+        (
+            document(GOOD).replace('"*"', '"*", "Condition": {"NumericEquals": {"a:b": 1e999}}'),
+            "no value of a condition",
+        ),
+        (document({**GOOD, "Condition": {"StringEquals": {"aws:a": "\ud800"}}}), "no character"),
+        (document({**GOOD, "\udfff": 1}), "no character"),
         ('{"Statement": [], "Statement": []}', "given twice"),
         (json.dumps({"Version": "2012-10-17"}), "Missing required field Statement"),
         (document(GOOD, Versoin="x"), "Unknown field Versoin"),
@@ -108,6 +117,17 @@ def test_what_is_accepted_can_be_read(document: dict[str, Any]) -> None:
         assert parse(text) != NOTHING
 
 
+def test_quotas_of_iam_count_what_is_no_space() -> None:
+    """A managed policy has 6,144 characters, a trust policy 2,048; white space is free."""
+    for kind, statement, limit in ((MANAGED, GOOD, 6144), (TRUST, TRUSTED, 2048)):
+        room = limit - size_without_space(document({**statement, "Sid": ""}))
+        whole = {**statement, "Sid": "x" * room}
+        assert problem(json.dumps(json.loads(document(whole)), indent=8), kind) is None
+        above = problem(document({**whole, "Sid": "x" * (room + 1)}), kind)
+        assert above is not None
+        assert above.code == "LimitExceeded"
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.recursive(
@@ -127,5 +147,6 @@ def test_what_is_accepted_can_be_read(document: dict[str, Any]) -> None:
 )
 def test_no_document_breaks_the_checker_or_the_parser(value: Any) -> None:
     for kind in (IDENTITY, TRUST, RESOURCE):
-        problem(json.dumps(value), kind)
-    parse(json.dumps(value))
+        found = problem(json.dumps(value), kind)
+        # What is stored can be read: nothing that was accepted allows nothing for want of a reader.
+        assert (found is None) <= (parse(json.dumps(value)) != NOTHING)

@@ -161,6 +161,7 @@ RECORDED: dict[str, frozenset[str]] = {
     "cloudformation": frozenset(
         {"ResourceTypes", "UsePreviousTemplate", "DeploymentConfig.Mode", "IncludePropertyValues"}
     ),
+    "ec2": frozenset({"CreateVpcEndpoint.PolicyDocument", "ModifyVpcEndpoint.ResetPolicy"}),
     "iam": frozenset({"CreateLoginProfile.Password", "UpdateLoginProfile.Password"}),
     "kms": frozenset({"GrantTokens", "BypassPolicyLockoutSafetyCheck"}),
     # A function has the network of this machine, no shared folders, and starts its environments when they are needed.

@@ -122,8 +122,7 @@ class Query:
         return _xml(200, body, request_id)
 
     def error(self, model: ServiceModel, error: ApiError, request_id: str) -> Response:
-        message = _NO_XML.sub("\ufffd", error.message)
-        detail = f"<Code>{escape(error.code)}</Code><Message>{escape(message)}</Message>"
+        detail = f"<Code>{escape(error.code)}</Code><Message>{escape(printable(error.message))}</Message>"
         if self.ec2:
             body = f"<Response><Errors><Error>{detail}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
         else:
@@ -166,8 +165,19 @@ class Query:
         return inner if flattened else f"<{tag}>{inner}</{tag}>"
 
 
+def printable(text: str) -> str:
+    """A text with the replacement character in the place of each character that XML cannot hold."""
+    return _NO_XML.sub("\ufffd", text)
+
+
 def form_of(request: Request) -> Tree:
     """The form's fields (body, then query string) as a tree: `A.member.1=x` is `{"A": {"member": {"1": "x"}}}`."""
+    if not request.form:
+        request.form.update(_read_form(request))
+    return request.form
+
+
+def _read_form(request: Request) -> Tree:
     pairs = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
     pairs += [(name, value) for name, values in request.query.items() for value in values]
     tree: Tree = {}
