@@ -264,11 +264,11 @@ class Ulimit:
 class TaskSpec:
     """One process tree on one instance.
 
-    `argv[0]` is an absolute path on the host. `ml_root` is bound at `/opt/ml`. `log_path` gets stdout and stderr,
-    appended as written. All tasks of a `gang_id` start together, each on an instance of its own, or not at all.
-    `hostname` is its name in the instance's own UTS namespace; the names of its gang resolve to loopback addresses.
-    `python` is the interpreter of its image, on top of which it gets an environment of its own to install into.
-    `shared_memory_mib` is the size of /dev/shm, None for half of its memory.
+    `argv[0]` is an absolute path on the host. `ml_root` is bound at `/opt/ml`. `log_path` gets `log_head`, then stdout
+    and stderr, appended as written; its folder is made where absent. All tasks of a `gang_id` start together, each on
+    an instance of its own, or not at all. `hostname` is its name in the instance's own UTS namespace; the names of its
+    gang resolve to loopback addresses. `python` is the interpreter of its image, on top of which it gets an environment
+    of its own to install into. `shared_memory_mib` is the size of /dev/shm, None for half of its memory.
     """
 
     task_id: str
@@ -296,6 +296,7 @@ class TaskSpec:
     hostname: str = "localhost"
     python: Path | None = None
     priority: int = 0
+    log_head: str = ""
 
 
 class TaskState(StrEnum):

@@ -264,6 +264,7 @@ def _row(task: TaskSpec, hosts: tuple[tuple[str, str], ...]) -> dict[str, Any]:
         argv=task.argv,
         env=dict(task.env),
         log_path=str(task.log_path),
+        log_head=task.log_head,
         cwd=task.cwd,
         ml_root=None if task.ml_root is None else str(task.ml_root),
         python=None if task.python is None else str(task.python),

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from sqlite3 import Connection, Row
 
@@ -48,7 +50,7 @@ _ADD_NOTE = "ALTER TABLE log_shipment ADD COLUMN note TEXT NOT NULL DEFAULT ''"
 _FOLLOW = "INSERT OR IGNORE INTO log_shipment (task_id, path, log_group, log_stream, caller) VALUES (?, ?, ?, ?, ?)"
 # Finished is 1 where nothing more is written, 2 where that was told before the output had arrived.
 _FINISH = "UPDATE log_shipment SET finished = 1, note = ? WHERE task_id = ?"
-_UNREAD = "SELECT path FROM log_shipment WHERE task_id = ? AND offset = 0"
+_FOLLOWED = "SELECT task_id, path, offset FROM log_shipment WHERE task_id IN (SELECT value FROM json_each(?))"
 _FORGET = "DELETE FROM log_shipment WHERE task_id = ?"
 _ALL = "SELECT * FROM log_shipment ORDER BY seq"
 _OFFSET = "UPDATE log_shipment SET offset = ? WHERE seq = ?"
@@ -113,6 +115,7 @@ class LogShipper:
         self._partial_since: dict[int, float] = {}
         self._last_turn = 0
         self._had: dict[int, int] = {}
+        self._unsure: int | None = None
         self._told: set[str] = set()
         self._shipping = threading.Lock()
         self._background = Background("log-shipper", self._pass)
@@ -140,23 +143,15 @@ class LogShipper:
     def finish(self, tx: Connection, notes: Mapping[str, str]) -> Collection[str]:
         """No more is written to the files of these tasks: ship what is left, give the notes to whom `on_arrival`
         names, and forget them. Returns those that printed nothing or are not followed: nothing will be told of them."""
-        silent = [
-            task
-            for task, note in notes.items()
-            if self._forget_silent(tx, task) or tx.execute(_FINISH, (note, task)).rowcount == 0
-        ]
-        if len(silent) < len(notes):
+        followed = tx.execute(_FOLLOWED, (json.dumps(list(notes)),)).fetchall()
+        # A crowd of tasks without a byte of output needs no rounds.
+        unwritten = {row["task_id"] for row in followed if not row["offset"] and not _size(row["path"])}
+        told = {row["task_id"] for row in followed} - unwritten
+        tx.executemany(_FORGET, [(task,) for task in unwritten])
+        tx.executemany(_FINISH, [(notes[task], task) for task in told])
+        if told:
             self._background.wake()
-        return silent
-
-    @staticmethod
-    def _forget_silent(tx: Connection, task_id: str) -> bool:
-        """Forget a task without a byte of output; False for any other. A crowd of them needs no rounds."""
-        row = tx.execute(_UNREAD, (task_id,)).fetchone()
-        if row is None or _size(Path(row["path"])):
-            return False
-        tx.execute(_FORGET, (task_id,))
-        return True
+        return [task for task in notes if task not in told]
 
     def is_shipped(self, task_id: str) -> bool:
         """Whether all output of a finished task is in Logs, or has been waited for long enough (true too for a task
@@ -189,6 +184,8 @@ class LogShipper:
             # Under the write lock: `follow` and `finish` woke us before their transaction was committed.
             with self._database.transaction() as tx:
                 rows = tx.execute(_ALL).fetchall()
+            if self._unsure is None:
+                self._unsure = max((row["seq"] for row in rows), default=0)
             parts, done = self._parts(rows)
             refused = self.logs.put_output([part.output for part in parts])
             found = [self._observed(part) for part in parts]
@@ -203,10 +200,10 @@ class LogShipper:
             late = self._late(rows) - done
             if parts or done or late:
                 with self._database.transaction() as tx:
-                    for part, writes in zip(parts, found, strict=True):
-                        tx.execute(_OFFSET, (part.output.offset, part.row["seq"]))
-                        for write in writes:
-                            write(tx)
+                    read = {part.row["seq"]: part.output.offset for part in parts}
+                    tx.executemany(_OFFSET, [(offset, seq) for seq, offset in read.items() if seq not in done])
+                    for write in chain.from_iterable(found):
+                        write(tx)
                     ended = [row for seq in sorted(done) for row in tx.execute(_DELETE, (seq,)).fetchall()]
                     ended += [row for seq in sorted(late) for row in tx.execute(_GIVE_UP, (seq,)).fetchall()]
                     self._tell(tx, {row["task_id"]: row["note"] for row in ended if row["finished"] == 1})
@@ -232,7 +229,7 @@ class LogShipper:
 
     def _parts(self, rows: Sequence[Row]) -> tuple[list[_Part], set[int]]:
         """What this round takes, and the rows of finished files that have nothing left, or nothing to be read."""
-        waiting = [(row, size) for row in rows if (size := _size(Path(row["path"])) - row["offset"]) > 0]
+        waiting = [(row, size) for row in rows if (size := _size(row["path"]) - row["offset"]) > 0]
         done = {row["seq"] for row in rows if row["finished"]} - {row["seq"] for row, _ in waiting}
         length = max(_SMALLEST_PART, _ROUND_BYTES // max(len(waiting), 1))
         parts: list[_Part] = []
@@ -257,7 +254,7 @@ class LogShipper:
         """Whole lines from the file's offset on, as many as Logs takes in one block in each. Raises `OSError`."""
         if any(row["task_id"].startswith(prefix) for prefix, _ in self._observers):
             length = min(length, _OBSERVED_PART)  # looking at lines costs more than storing them
-        with Path(row["path"]).open("rb") as file:
+        with open(row["path"], "rb") as file:  # noqa: PTH123 - a Path costs as much as to read a short file
             file.seek(row["offset"])
             data = file.read(length)
             if b"\n" not in data:
@@ -284,7 +281,10 @@ class LogShipper:
         return [*parts[:-1], replace(parts[-1], has_more=has_more)] if parts else []
 
     def _shipped_before(self, row: Row) -> int:
-        """How many bytes behind the row's offset an earlier run had brought to Logs."""
+        """How many bytes behind the row's offset an earlier run had brought to Logs. Of what was followed since this
+        server started there is nothing to ask: `_unsure` is the last row that was there then."""
+        if row["seq"] > (self._unsure or 0):
+            return 0
         if row["seq"] not in self._had:
             caller = Caller(**json.loads(row["caller"])) if row["caller"] else None
             self._had[row["seq"]] = self.logs.output_offset(caller, row["log_group"], row["log_stream"])
@@ -373,9 +373,9 @@ def _character_start(data: bytes, place: int) -> int:
     return place
 
 
-def _size(path: Path) -> int:
+def _size(path: str) -> int:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size  # noqa: PTH116 - asked of each followed file in each round
     except OSError:
         return 0
 

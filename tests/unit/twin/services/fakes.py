@@ -168,6 +168,9 @@ class FakeCompute:
             assert task.task_id not in self.tasks, "a task must not be submitted twice"
             assert task.pool_id in self.pools
             self.tasks[task.task_id] = task
+            if task.log_head:  # as an instance does where the task starts
+                task.log_path.parent.mkdir(parents=True, exist_ok=True)
+                task.log_path.write_text(task.log_head)
 
     def stop(self, task_ids: Sequence[str], grace_seconds: float | None = None, reason: str = "stopped") -> None:
         self.stopped += task_ids

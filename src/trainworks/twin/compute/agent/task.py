@@ -71,6 +71,7 @@ class Task:
     hostname: str = "localhost"
     hosts: tuple[tuple[str, str], ...] = ()
     python: str | None = None
+    log_head: str = ""
 
     @property
     def volume_targets(self) -> tuple[str, ...]:

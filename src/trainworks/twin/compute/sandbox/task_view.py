@@ -70,7 +70,7 @@ class NamespaceView:
         self._prefixes_of_programs: dict[str, list[str]] = {}
 
     def enter(self, task: Task) -> Launch:
-        log_fd = open_log(task.log_path)
+        log_fd = open_log(task.log_path, task.log_head)
         trees: list[Tree] = []
         mounts: list[Mounted] = []
         try:
@@ -202,7 +202,7 @@ class PlainView:
             raise ValueError(f"a volume at {target} needs namespaces, which this machine does not give")
         for mount in task.mounts:
             self._show(task, mount)
-        log_fd = open_log(task.log_path)
+        log_fd = open_log(task.log_path, task.log_head)
         try:
             os.chdir(_rewritten(task, task.cwd))
             launch = _launch(task, self._env(task), log_fd, self._packages)
@@ -270,13 +270,19 @@ def mount_overlay(source: Path, folder: Path) -> int:
     return linux.new_mount("overlay", {**options, "userxattr": None})
 
 
-def open_log(path: str) -> int:
-    """The log's descriptor, opened for appending; its folder is made where absent."""
+def open_log(path: str, head: str = "") -> int:
+    """The log's descriptor, opened for appending behind `head`; its folder is made where absent."""
     try:
-        return os.open(path, _LOG_FLAGS, 0o600)
+        descriptor = os.open(path, _LOG_FLAGS, 0o600)
     except FileNotFoundError:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, _LOG_FLAGS, 0o600)
+        descriptor = os.open(path, _LOG_FLAGS, 0o600)
+    try:
+        os.write(descriptor, head.encode())
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def hosts_file(task: Task) -> str:

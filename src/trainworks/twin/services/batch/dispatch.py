@@ -10,23 +10,25 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any
 
 from trainworks.spec.batch_job import JobStatus
-from trainworks.twin.ports import IMAGE_BEING_MADE, Compute, ImageBeingMadeError, TaskSpec
+from trainworks.twin.ports import IMAGE_BEING_MADE, Caller, Compute, ImageBeingMadeError, TaskSpec
 from trainworks.twin.services.background import Background
 from trainworks.twin.services.batch.arns import job_arn
 from trainworks.twin.services.batch.attempts import NOT_STARTED_REASON, end_attempt
 from trainworks.twin.services.batch.environments import pool_of
-from trainworks.twin.services.batch.launch import Launch, LaunchError, LaunchPorts, make_launch, task_of
+from trainworks.twin.services.batch.launch import Launch, LaunchError, LaunchPorts, make_launch, start_of, task_of
 from trainworks.twin.services.batch.progress import Progress
 from trainworks.twin.services.batch.queues import environments_of, queue_row
-from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of, load_job
+from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of
 from trainworks.twin.services.batch.retry import AttemptEnd
 from trainworks.twin.services.outbox import Event, Outbox
 from trainworks.twin.store import Database
@@ -44,10 +46,13 @@ TOO_BIG = (
 ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
 """Of the twin alone: AWS pulls images, and says nothing of that before a job is STARTING."""
 _BLOCKED_EVENT = ("aws.batch", "Batch Job Queue Blocked")
-_CHUNK = 2_000
-_FIRST_SLICE, _SLICE = 32, 128
+_CHUNK = 1_000
+_FIRST_PART, _PART = 32, 128
 _LAUNCHERS = 4
 _TIME_LIMIT_CHECK_SECONDS = 5.0
+
+Waiting = tuple[Job, int]
+"""A RUNNABLE job, and the priority of its queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +67,29 @@ class DispatchPorts:
     commit: Callable[[Progress], None]
     describe: Callable[[Connection, Job], Mapping[str, Any]]
     spec_of: Callable[[Connection, str], JobSpec]
-    remember_log_caller: Callable[[Connection, str, Launch], None]
+    remember_log_caller: Callable[[Connection, str, Caller], None]
     now_ms: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """RUNNABLE jobs of one spec, and the priority of their queue."""
+    """RUNNABLE jobs that start alike, on one compute environment: what is made for the first serves all of them."""
 
     jobs: Sequence[Job]
+    spec: JobSpec
+    start: Hashable
     priority: int
+    environment: Row
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Jobs whose container is known, and the compute environment that they go on."""
+    """Jobs whose container is known, the compute environment that they go on, and what their logs begin with."""
 
     jobs: Sequence[Job]
     launch: Launch
     environment_arn: str
+    log_head: str
 
 
 class Dispatcher:
@@ -111,11 +120,9 @@ class Dispatcher:
             # Under the write lock: we are woken before the transaction that made the jobs is committed.
             with self._database.transaction() as tx:
                 rows = tx.execute(SQL["jobs_to_dispatch"], (_CHUNK,)).fetchall()
-            groups: dict[str, list[Row]] = defaultdict(list)
-            for row in rows:
-                groups[row["spec_id"]].append(row)
-            for part in _parts([Group([job_of(row[:-1]) for row in group], group[0][-1]) for group in groups.values()]):
-                self._dispatch_groups(part)
+            launches: dict[Hashable, Launch] = {}
+            for part in _parts([(job_of(row[:-1]), row["priority"]) for row in rows]):
+                self._dispatch_part(part, launches)
             if len(rows) < _CHUNK:
                 return
 
@@ -148,39 +155,41 @@ class Dispatcher:
         self._next_check = now + _TIME_LIMIT_CHECK_SECONDS
         return _TIME_LIMIT_CHECK_SECONDS if self.apply_time_limits() else None
 
-    def _dispatch_groups(self, groups: Sequence[Group]) -> None:
-        """Each group's jobs, all RUNNABLE, go on the first compute environment that has room."""
-        with self._database.transaction() as tx:
-            taken: dict[str, float] = defaultdict(float)
-            planned = [(group, *self._plan(tx, group, taken)) for group in groups]
-        blocked = [(group.jobs, reason) for group, _, shares, reason in planned if not shares]
+    def _dispatch_part(self, part: Sequence[Waiting], launches: dict[Hashable, Launch]) -> None:
+        """RUNNABLE jobs go on the first compute environment that has room. `launches` are those made so far."""
+        with self._database.snapshot() as tx:
+            groups, blocked = self._plan(tx, part)
         if blocked:
             self._block(blocked)
-        wanted = [
-            (Group(jobs, group.priority), spec, environment)
-            for group, spec, shares, _ in planned
-            for jobs, environment in shares
-        ]
+        launch = partial(self._launch, launches=launches)
         # Each launch asks for credentials, which are durable before they are used: those that wait share a commit.
-        launches = self._launchers.map(self._launch, wanted) if len(wanted) > 1 else map(self._launch, wanted)
-        ready = [each for each in launches if each is not None]
-        for part in _slices(ready):
-            self._submit(part)
+        launched = self._launchers.map(launch, groups) if len(groups) > 1 else map(launch, groups)
+        if ready := [each for each in launched if each is not None]:
+            self._submit(ready)
 
-    def _plan(
-        self, tx: Connection, group: Group, taken: dict[str, float]
-    ) -> tuple[JobSpec, list[tuple[Sequence[Job], Row]], str]:
-        """The spec of a group and which of its jobs go where; where none can, why. `taken` are vCPUs given away."""
-        spec = self._ports.spec_of(tx, group.jobs[0].spec_id)
-        queue = queue_row(tx, group.jobs[0].queue_arn)
-        shares, reason = self._shares(tx, environments_of(tx, queue), spec, len(group.jobs), taken)
-        position, parts = 0, []
-        for environment, count in shares:
-            if count:
-                parts.append((group.jobs[position : position + count], environment))
-            position += count
-            taken[environment["arn"]] += count * spec.vcpus
-        return spec, parts, reason
+    def _plan(self, tx: Connection, part: Sequence[Waiting]) -> tuple[list[Group], list[tuple[Sequence[Job], str]]]:
+        """Which jobs start alike, and where; which go nowhere now, and why."""
+        alike: dict[Hashable, list[Job]] = defaultdict(list)
+        priorities: dict[Hashable, int] = {}
+        for job, priority in part:
+            start = start_of(job, self._ports.spec_of(tx, job.spec_id))
+            alike[start].append(job)
+            priorities[start] = priority
+        taken: dict[str, float] = defaultdict(float)  # vCPUs given away
+        groups: list[Group] = []
+        blocked: list[tuple[Sequence[Job], str]] = []
+        for start, jobs in alike.items():
+            spec = self._ports.spec_of(tx, jobs[0].spec_id)
+            environments = environments_of(tx, queue_row(tx, jobs[0].queue_arn))
+            shares, reason = self._shares(tx, environments, spec, len(jobs), taken)
+            if not shares:
+                blocked.append((jobs, reason))
+            left = iter(jobs)
+            for environment, count in shares:
+                if mine := list(islice(left, count)):
+                    groups.append(Group(mine, spec, start, priorities[start], environment))
+                taken[environment["arn"]] += count * spec.vcpus
+        return groups, blocked
 
     def _shares(
         self, tx: Connection, environments: Sequence[Row], spec: JobSpec, count: int, taken: Mapping[str, float]
@@ -233,19 +242,24 @@ class Dispatcher:
             ]
             self._ports.outbox.put(tx, events)
 
-    def _launch(self, wanted: tuple[Group, JobSpec, Row]) -> Ready | None:
-        """What jobs of one spec are on this machine; None where they cannot start, which then is their end."""
-        group, spec, environment = wanted
+    def _launch(self, group: Group, launches: dict[Hashable, Launch]) -> Ready | None:
+        """What a group's jobs are on this machine; None where they cannot start, which then is their end."""
+        environment_arn = group.environment["arn"]
+        key = (group.start, environment_arn)
         try:
-            launch = make_launch(group.jobs[0], spec, environment, self._ports.launch, priority=group.priority)
+            if key not in launches:
+                launches[key] = make_launch(
+                    group.jobs[0], group.spec, group.environment, self._ports.launch, priority=group.priority
+                )
         except LaunchError as error:
-            self._fail_to_start(group.jobs, spec, environment["arn"], error.reason)
+            self._fail_to_start(group.jobs, environment_arn, error.reason)
             return None
         except ImageBeingMadeError as making:
-            self._wait_for_image(group.jobs, spec, making)
+            self._wait_for_image(group.jobs, group.spec, making)
             return None
-        log_folder(self._ports.jobs_dir, group.jobs[0]).mkdir(parents=True, exist_ok=True, mode=0o700)
-        return Ready(group.jobs, launch, environment["arn"])
+        notes = [launches[key].note, self._ports.compute.gpu_note("the job asks for", group.spec.gpus)]
+        head = "".join(f"trainworks: {note}\n" for note in notes if note)
+        return Ready(group.jobs, launches[key], environment_arn, head)
 
     def _wait_for_image(self, jobs: Sequence[Job], spec: JobSpec, making: ImageBeingMadeError) -> None:
         """The jobs stay RUNNABLE until their image is made, and hold up no others."""
@@ -261,37 +275,37 @@ class Dispatcher:
         self.wake()
 
     def _submit(self, parts: Sequence[Ready]) -> None:
-        """Hand over a part of the jobs; while the next part is made ready, these are started."""
+        """Hand over a part of the jobs, in the order in which they came; while the next part is made ready, these are
+        started."""
         ports = self._ports
         with self._database.transaction() as tx:
             progress = ports.open_progress(tx)
             progress.load(job.job_id for part in parts for job in part.jobs)
-            tasks = [task for part in parts for task in self._tasks(progress, part)]
+            runnable = [(job, part) for part in parts for job in _still_runnable(progress, part.jobs)]
+            runnable.sort(key=lambda each: (-each[1].launch.priority, each[0].seq))
+            tasks = [self._task(progress, job, part) for job, part in runnable]
+            for part in parts:
+                if part.launch.log_caller is not None:
+                    ports.remember_log_caller(tx, part.jobs[0].spec_id, part.launch.log_caller)
             ports.commit(progress)
             ports.compute.submit(tx, tasks)
 
-    def _tasks(self, progress: Progress, part: Ready) -> list[TaskSpec]:
-        """The attempts that begin, as tasks; their jobs are changed in `progress`."""
-        ports, launch = self._ports, part.launch
-        folder = log_folder(ports.jobs_dir, part.jobs[0])
-        parent = load_job(progress.tx, part.jobs[0].parent_id) if part.jobs[0].parent_id else None
-        tasks = []
-        for job in _still_runnable(progress, part.jobs):
-            started = job.evolve(
-                attempt=job.attempt + 1,
-                dispatched=1,
-                compute_environment_arn=part.environment_arn,
-                blocked_at=None,
-            )
-            progress.put(started)
-            tasks.append(task_of(launch, started, log_path(folder, started), parent.array_size if parent else None))
-        notes = [launch.note, ports.compute.gpu_note("the job asks for", launch.spec.gpus)]
-        if any(notes) and tasks and not part.jobs[0].array_index:  # of an array the first child's log says it
-            tasks[0].log_path.write_text("".join(f"trainworks: {note}\n" for note in notes if note))
-        ports.remember_log_caller(progress.tx, part.jobs[0].spec_id, launch)
-        return tasks
+    def _task(self, progress: Progress, job: Job, part: Ready) -> TaskSpec:
+        """The attempt that begins, as a task; its job is changed in `progress`."""
+        started = job.evolve(
+            attempt=job.attempt + 1, dispatched=1, compute_environment_arn=part.environment_arn, blocked_at=None
+        )
+        progress.put(started)
+        parent = progress.get(job.parent_id) if job.parent_id else None
+        return task_of(
+            part.launch,
+            started,
+            log_path=log_path(log_folder(self._ports.jobs_dir, job), started),
+            log_head="" if job.array_index else part.log_head,  # of an array the first child's log says it
+            array_size=parent.array_size if parent else None,
+        )
 
-    def _fail_to_start(self, jobs: Sequence[Job], spec: JobSpec, environment_arn: str, reason: str) -> None:
+    def _fail_to_start(self, jobs: Sequence[Job], environment_arn: str, reason: str) -> None:
         """An attempt that ends before its container is made: it counts, and may be retried."""
         with self._database.transaction() as tx:
             progress = self._ports.open_progress(tx)
@@ -301,7 +315,7 @@ class Dispatcher:
                 )
                 progress.put(starting)
                 end = AttemptEnd(None, reason, NOT_STARTED_REASON)
-                progress.put(end_attempt(starting, end, spec.retry_strategy, self._ports.now_ms()))
+                progress.put(end_attempt(starting, end, progress.spec(job).retry_strategy, self._ports.now_ms()))
             self._ports.commit(progress)
         self.wake()
 
@@ -313,30 +327,12 @@ def _still_runnable(progress: Progress, jobs: Sequence[Job]) -> list[Job]:
     return [job for job in current if job is not None and job.status == JobStatus.RUNNABLE and not job.dispatched]
 
 
-def _parts(groups: Sequence[Group]) -> Iterator[Sequence[Group]]:
-    """Groups to plan together: small ones until they are a slice, a large one alone."""
-    part: list[Group] = []
-    count = 0
-    for group in groups:
-        if part and count + len(group.jobs) > _SLICE:
-            yield part
-            part, count = [], 0
-        part.append(group)
-        count += len(group.jobs)
-    if part:
-        yield part
-
-
-def _slices(ready: Sequence[Ready]) -> Iterator[Sequence[Ready]]:
-    """What is submitted together: a large array in parts, the first a small one, so that its first tasks start at
-    once."""
-    if sum(len(each.jobs) for each in ready) <= _SLICE:
-        yield ready
-        return
-    for each in ready:
-        yield [replace(each, jobs=each.jobs[:_FIRST_SLICE])]
-        for start in range(_FIRST_SLICE, len(each.jobs), _SLICE):
-            yield [replace(each, jobs=each.jobs[start : start + _SLICE])]
+def _parts(waiting: Sequence[Waiting]) -> Iterator[Sequence[Waiting]]:
+    """What is handed over together. Of a crowd the first part is a small one, so that its jobs start at once."""
+    first = _FIRST_PART if len(waiting) > _PART else _PART
+    yield waiting[:first]
+    for start in range(first, len(waiting), _PART):
+        yield waiting[start : start + _PART]
 
 
 def log_folder(jobs_dir: Path, job: Job) -> Path:

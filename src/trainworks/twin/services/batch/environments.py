@@ -9,6 +9,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from sqlite3 import Connection, Row
 from typing import Any
 
@@ -40,12 +41,17 @@ _SCALING_MEMBERS = frozenset({"minvCpus", "maxvCpus", "desiredvCpus"})
 
 def pool_of(row: Row) -> PoolSpec:
     """The pool that a compute environment is to the compute plane."""
-    resources = json.loads(row["spec"])["computeResources"]
+    return _pool(row["pool_id"], row["spec"])
+
+
+@lru_cache(maxsize=256)
+def _pool(pool_id: str, spec: str) -> PoolSpec:
+    resources = json.loads(spec)["computeResources"]
     kind = resources["type"]
     is_fargate = kind in FARGATE_TYPES
     names = expand_instance_types((FARGATE_FAMILY,) if is_fargate else resources["instanceTypes"])
     return PoolSpec(
-        pool_id=row["pool_id"],
+        pool_id=pool_id,
         instance_types=names,
         market=Market.SPOT if kind in ("SPOT", "FARGATE_SPOT") else Market.ON_DEMAND,
         max_vcpus=resources["maxvCpus"],

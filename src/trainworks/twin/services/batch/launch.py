@@ -1,13 +1,14 @@
 """What a job's container is on this machine: a command line, an environment, a pool, and the credentials of its role.
 
-Everything here is the same for all children of an array, so it is made once for as many attempts as start together;
-`task_of` then adds what belongs to one attempt.
+Everything here is the same for all children of an array and for all jobs that start alike, so it is made once for as
+many attempts as start together; `task_of` then adds what belongs to one attempt.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Row
@@ -59,7 +60,7 @@ class LaunchPorts:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What the attempts of one job, or of the children of one array, have in common."""
+    """What attempts that start alike have in common. `spec` is that of the first."""
 
     spec: JobSpec
     pool_id: str
@@ -133,7 +134,18 @@ def _argv(container: Mapping[str, Any], runtime: Runtime, env: Mapping[str, str]
     return resolve_argv(argv, runtime, env)
 
 
-def task_of(launch: Launch, job: Job, log_path: Path, array_size: int | None) -> TaskSpec:
+def start_of(job: Job, spec: JobSpec) -> Hashable:
+    """Equal for jobs that one launch serves, whatever else they were submitted with: the children of an array, and jobs
+    of one queue whose containers are the same. A job with a role has sessions of its own, as a task of Amazon ECS has.
+    """
+    container = spec.container
+    if job.parent_id is not None or container.get("executionRoleArn") or container.get("jobRoleArn"):
+        return job.spec_id
+    told = [spec.caller, spec.timeout_seconds, spec.overrides_chars, container]
+    return job.queue_arn, json.dumps(told)
+
+
+def task_of(launch: Launch, job: Job, *, log_path: Path, log_head: str, array_size: int | None) -> TaskSpec:
     """The task of one attempt of `job`."""
     env = {**launch.env, "AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": str(job.attempt)}
     if job.array_index is not None:
@@ -145,6 +157,7 @@ def task_of(launch: Launch, job: Job, log_path: Path, array_size: int | None) ->
         argv=launch.argv,
         env=env,
         log_path=log_path,
+        log_head=log_head,
         cwd=launch.cwd,
         mounts=launch.mounts,
         volumes=volumes_of(launch.spec.container),

@@ -36,7 +36,7 @@ from trainworks.twin.services.batch.dispatch import Dispatcher, DispatchPorts, l
 from trainworks.twin.services.batch.environments import ComputeEnvironments
 from trainworks.twin.services.batch.hosts import interruption_warning
 from trainworks.twin.services.batch.jobs import Jobs
-from trainworks.twin.services.batch.launch import Launch, LaunchPorts, log_group_of, log_stream_of
+from trainworks.twin.services.batch.launch import LaunchPorts, log_group_of, log_stream_of
 from trainworks.twin.services.batch.progress import Progress
 from trainworks.twin.services.batch.queues import JobQueues
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_job, load_spec
@@ -54,7 +54,7 @@ KEPT_SECONDS = 7 * 24 * 3600
 """Batch keeps a job's record for seven days after its end; so are its log files kept."""
 
 _PURGED_AT_ONCE = 20
-_SPECS_IN_MEMORY = 1_000
+_SPECS_IN_MEMORY = 4_000
 _DISPATCHABLE = (JobStatus.SUBMITTED, JobStatus.RUNNABLE)
 """After these there may be jobs to hand over. An array's children are RUNNABLE from its submission on."""
 _ENDS = (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED)
@@ -323,7 +323,8 @@ class BatchService:
         spec = self._specs.get(spec_id)
         if spec is None:
             if len(self._specs) >= _SPECS_IN_MEMORY:
-                self._specs.clear()
+                for old in list(self._specs)[: _SPECS_IN_MEMORY // 2]:
+                    self._specs.pop(old, None)
             spec = self._specs[spec_id] = load_spec(tx, spec_id)
         return spec
 
@@ -339,14 +340,9 @@ class BatchService:
     def _log_file(self, job: Job) -> Path:
         return log_path(log_folder(self._jobs_dir, job), job)
 
-    def _remember_log_caller(self, tx: Connection, spec_id: str, launch: Launch) -> None:
+    def _remember_log_caller(self, tx: Connection, spec_id: str, caller: Caller) -> None:
         """The execution role's session that writes the logs of what was launched."""
-        caller = launch.log_caller
-        if caller is None and self._log_caller(tx, spec_id) is None:
-            return
-        tx.execute(
-            SQL["log_caller_put"], {"spec_id": spec_id, "caller": json.dumps(asdict(caller)) if caller else None}
-        )
+        tx.execute(SQL["log_caller_put"], {"spec_id": spec_id, "caller": json.dumps(asdict(caller))})
         self._log_callers.pop(spec_id, None)
 
     def _log_caller(self, tx: Connection, spec_id: str) -> Caller | None:

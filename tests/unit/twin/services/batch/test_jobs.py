@@ -259,6 +259,38 @@ def test_jobs_run_in_the_order_of_their_queues_priority(batch: Batch) -> None:
     assert [task.priority for task in batch.compute.tasks.values()] == [9, 1]
 
 
+def test_jobs_that_start_alike_are_made_once_and_keep_their_order(batch: Batch) -> None:
+    batch.platform()
+    batch.define("r", container={"jobRoleArn": "arn:aws:iam::000000000000:role/job"})
+    batch.define("other", container={"command": ["false"]})
+    submitted = [
+        batch.call("SubmitJob", jobName=f"j{place}", jobQueue="q", jobDefinition=definition)["jobId"]
+        for place, definition in enumerate(["d", "r", "d", "other", "r", "d"])
+    ]
+    batch.service.dispatcher.dispatch()
+
+    assert [task.env["AWS_BATCH_JOB_ID"] for task in batch.compute.tasks.values()] == submitted
+    tasks = list(batch.compute.tasks.values())
+    assert [task.argv[0].rpartition("/")[2] for task in tasks] == ["true", "true", "true", "false", "true", "true"]
+    assert len(batch.images.callers) == 4, "the three of d share one launch; each with a role has its own"
+    keys = [task.env["AWS_ACCESS_KEY_ID"] for task in tasks if "AWS_ACCESS_KEY_ID" in task.env]
+    assert len(set(keys)) == 2
+    assert [task.log_head for task in tasks] == ["trainworks: stands for python:3.11\n"] * 6
+
+
+def test_one_cause_fails_all_jobs_that_start_alike_by_their_own_strategies(batch: Batch) -> None:
+    batch.platform()
+    batch.define("absent", container={"image": "missing:1"})
+    ids = [
+        batch.call("SubmitJob", jobName="j", jobQueue="q", jobDefinition="absent", retryStrategy={"attempts": attempts})
+        for attempts in (1, 3, 2)
+    ]
+    for _ in range(3):
+        batch.service.dispatcher.dispatch()
+    jobs = [batch.job(each["jobId"]) for each in ids]
+    assert [(job["status"], len(job["attempts"])) for job in jobs] == [("FAILED", 1), ("FAILED", 3), ("FAILED", 2)]
+
+
 def test_output_goes_to_the_group_of_the_definition(batch: Batch) -> None:
     batch.platform()
     options = {"awslogs-group": "/my/jobs", "awslogs-stream-prefix": "inference"}
