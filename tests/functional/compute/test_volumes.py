@@ -57,7 +57,7 @@ def test_volumes_where_the_machine_has_folders_of_its_own(run: Run) -> None:
             "import subprocess, sys",
             "for path in ('/etc/app/conf', '/root/.cache/hub', '/tmp', '/var/tmp', '/usr/src/app', '/dev/shm'):",
             "    with open(os.path.join(path, 'file'), 'w') as file: file.write(path)",
-            "    print(os.listdir(path) == ['file'], open(os.path.join(path, 'file')).read() == path)",
+            "    print('file' in os.listdir(path), open(os.path.join(path, 'file')).read() == path)",
             "print(os.path.exists('/etc/passwd'), os.path.exists('/usr/bin/env'), os.listdir('/dev/fd') != [])",
             "subprocess.run([sys.executable, '-c', 'import json, zipfile'], check=True)",
             volumes=[

@@ -139,8 +139,8 @@ class NamespaceView:
         """Detached mounts of the task's volumes, and of what its programs need, should a volume hide that."""
         targets = tuple(os.path.realpath(target) for target in task.volume_targets)
         hidden = [path for path in self._view.visible if any(is_below(path, target) for target in targets)]
-        if task.python is not None:  # any other program in a volume is meant to be the volume's
-            hidden += prefixes_of(Path(task.python), targets, hidden)
+        # The image's interpreter is the machine's own. Any other program in a volume is meant to be the volume's.
+        hidden += prefixes_of(Path(task.python or task.argv[0]), targets, hidden)
         hidden += [mount.target for mount in task.mounts if any(is_below(mount.target, each) for each in targets)]
         mounts = self._volumes.open(task.volumes, task.tmpfs)
         try:
