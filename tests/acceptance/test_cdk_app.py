@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.functional.deploy.platforms import ALLOWED, Recorder, clients_of
+from tests.patience import PATIENCE_SECONDS
 from trainworks.assembly.cloud_assembly import CloudAssembly
 from trainworks.assembly.graph import load_graph
 from trainworks.deploy.deployer import up
@@ -159,7 +160,7 @@ def test_the_default_security_group_is_closed_here_too(twin: TestTwin, outputs: 
         {"Name": "vpc-id", "Values": [outputs["VpcId"]]},
         {"Name": "group-name", "Values": ["default"]},
     ]
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         (group,) = twin.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
         if not group["IpPermissions"] and not group["IpPermissionsEgress"]:

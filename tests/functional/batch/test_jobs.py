@@ -15,9 +15,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
 from tests.functional.twin.test_events import queue
+from tests.patience import PATIENCE_SECONDS
 from trainworks.testing import TestTwin
 
-SECONDS = 60.0
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -78,7 +78,7 @@ class Platform:
         return self.batch.describe_jobs(jobs=[job_id])["jobs"][0]
 
     def until(self, job_id: str, done: Callable[[Any], bool]) -> Any:
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             job = self.job(job_id)
             if done(job):
@@ -93,7 +93,7 @@ class Platform:
         """All lines of a job's log; they follow its end within a moment."""
         logs = self.twin.client("logs", self._session)
         stream = job["container"]["logStreamName"]
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             found = []
             with suppress(logs.exceptions.ResourceNotFoundException):  # the first line makes the group
@@ -201,7 +201,7 @@ def test_a_program_is_found_by_path_and_never_by_a_shell(platform: Platform) -> 
 
 def test_too_much_memory_is_said_so(platform: Platform) -> None:
     job = platform.ended(
-        platform.submit(script("data = bytearray(400_000_000)", "import time; time.sleep(20)"), memory=64)
+        platform.submit(script("data = bytearray(400_000_000)", "import time; time.sleep(600)"), memory=64)
     )
     assert job["status"] == "FAILED"
     assert job["container"]["reason"] == "OutOfMemoryError: Container killed due to memory usage"
@@ -215,7 +215,7 @@ def test_an_interrupted_spot_instance_fails_the_attempt_and_the_strategy_retries
             {"onReason": "*", "action": "EXIT"},
         ],
     }
-    code = script("import os, time", "time.sleep(60 if os.environ['AWS_BATCH_JOB_ATTEMPT'] == '1' else 0)")
+    code = script("import os, time", "time.sleep(600 if os.environ['AWS_BATCH_JOB_ATTEMPT'] == '1' else 0)")
     job_id = platform.submit(code, retryStrategy=strategy)
     platform.until(job_id, lambda job: job["status"] == "RUNNING")
     interrupt(platform.twin, job_id)
@@ -251,7 +251,7 @@ def test_a_failed_job_reaches_the_queue_of_a_rule(platform: Platform) -> None:
     events.put_targets(Rule=platform.name, Targets=[{"Id": "q", "Arn": arn}])
     job_id = platform.submit(["false"])
     assert platform.ended(job_id)["status"] == "FAILED"
-    [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
+    [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
     detail = json.loads(message["Body"])["detail"]
     assert (detail["jobId"], detail["container"]["exitCode"]) == (job_id, 1)
     events.remove_targets(Rule=platform.name, Ids=["q"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
+from tests.patience import PATIENCE_SECONDS
 from trainworks.twin.compute.gpus import Gpus
 from trainworks.twin.compute.placement import Machine
 from trainworks.twin.compute.scheduler import ComputeSettings, LocalCompute
@@ -57,11 +58,13 @@ class Bench:
         with self.database.transaction() as tx:
             self.compute.submit(tx, tasks)
 
-    def run(self, task: TaskSpec, timeout_seconds: float = 20.0) -> TaskEvent:
+    def run(self, task: TaskSpec, timeout_seconds: float = PATIENCE_SECONDS) -> TaskEvent:
         self.submit(task)
         return self.wait(task.task_id, timeout_seconds=timeout_seconds)
 
-    def wait(self, task_id: str, states: set[TaskState] | None = None, timeout_seconds: float = 20.0) -> TaskEvent:
+    def wait(
+        self, task_id: str, states: set[TaskState] | None = None, timeout_seconds: float = PATIENCE_SECONDS
+    ) -> TaskEvent:
         """The first event of the task in one of `states`, by default the final ones."""
         wanted = FINAL if states is None else states
 
@@ -74,7 +77,7 @@ class Bench:
         assert event is not None
         return event
 
-    def wait_for_log(self, task_id: str, text: str, timeout_seconds: float = 20.0) -> None:
+    def wait_for_log(self, task_id: str, text: str, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         deadline = time.monotonic() + timeout_seconds
         while text not in self.log(task_id):
             assert time.monotonic() < deadline, f"{text!r} never came: {self.log(task_id)}"

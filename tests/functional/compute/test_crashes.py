@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.functional.compute.harness import Bench
+from tests.patience import PATIENCE_SECONDS, until
 from trainworks.twin.compute.fleet import Fleet
 from trainworks.twin.compute.tables import InstanceRow, Tables
 from trainworks.twin.ports import TaskState
@@ -120,20 +123,16 @@ while True:
     open(f"/opt/ml/alive-{os.getpid()}", "a").write("x")
     time.sleep(0.005)
 """
-    sandboxed.submit(sandboxed.script("task", source))
+    mark = secrets.token_hex(8)
+    sandboxed.submit(sandboxed.script("task", source, mark))
     marks = sandboxed.ml_root("task")
-    deadline = time.monotonic() + 10
-    while len(list(marks.glob("alive-*"))) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: len(list(marks.glob("alive-*"))) == 2, "the task and its child")
+    assert len(_running_with(mark)) == 2
     (instance,) = sandboxed.compute.instances()
     os.kill(instance.pid, signal.SIGKILL)
     lost = sandboxed.wait("task")
     assert (lost.state, lost.reason) == (TaskState.LOST, "instance failed")
-    time.sleep(0.05)
-    sizes = [path.stat().st_size for path in marks.glob("alive-*")]
-    time.sleep(0.1)
-    assert [path.stat().st_size for path in marks.glob("alive-*")] == sizes
+    until(lambda: not _running_with(mark), "the end of the task's processes")
     assert not sandboxed.compute.instances()
 
 
@@ -213,9 +212,9 @@ def test_a_failing_listener_loses_nothing(bench: Bench) -> None:
     assert bench.run(bench.spec("task", "/bin/true")).exit_code == 0
 
 
-def _wait_for_ends(home: Path, count: int, timeout_seconds: float = 30.0) -> list[tuple[str, str, int | None]]:
+def _wait_for_ends(home: Path, count: int) -> list[tuple[str, str, int | None]]:
     database = Database(home / "twin.db")
-    deadline = time.monotonic() + timeout_seconds
+    deadline = time.monotonic() + PATIENCE_SECONDS
     try:
         while True:
             rows = database.read("SELECT task_id, state, code FROM seen")
@@ -228,7 +227,9 @@ def _wait_for_ends(home: Path, count: int, timeout_seconds: float = 30.0) -> lis
 
 
 def _wait_for_text(path: Path, text: str) -> None:
-    deadline = time.monotonic() + 10
-    while not path.exists() or text not in path.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: path.exists() and text in path.read_text(), f"{text!r} in {path}")
+
+
+def _running_with(mark: str) -> list[int]:
+    """The processes that have this argument."""
+    return [each.pid for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or [])]

@@ -267,13 +267,15 @@ def test_without_namespaces_stray_processes_are_ended(unsandboxed: Bench) -> Non
     unsandboxed.pool()
     source = """
 import os, time
+ready, begun = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         print(os.getpid(), flush=True)
-        time.sleep(60)
+        os.write(begun, b'x')
+        time.sleep(600)
     os._exit(0)
-time.sleep(0.2)
+os.read(ready, 1)
 """
     assert unsandboxed.run(unsandboxed.script("task", source)).state is TaskState.EXITED
     assert not Path(f"/proc/{int(unsandboxed.log('task'))}").exists()

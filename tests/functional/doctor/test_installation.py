@@ -18,13 +18,11 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from trainworks.cli.doctor_installation import diagnose_this_installation
 from trainworks.cli.doctor_view import diagnosis_record
 from trainworks.testing import TestTwin
 from trainworks.twin.home import Home
-
-SECONDS = 30.0
-
 
 Doctor = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -106,7 +104,7 @@ def test_a_twin_whose_processes_were_killed(own_twin: TestTwin, doctor: Doctor) 
     record = json.loads(own_twin.home.server_file.read_text())
     processes = [psutil.Process(record[role]["pid"]) for role in ("supervisor", "server")]
     processes[1].send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     found: dict[str, Any] = {}
     while "server-died" not in found and time.monotonic() < deadline:
         found = doctor(own_twin.home.root)[1]
@@ -114,14 +112,14 @@ def test_a_twin_whose_processes_were_killed(own_twin: TestTwin, doctor: Doctor) 
     record = json.loads(own_twin.home.server_file.read_text())
     for role in ("supervisor", "server"):
         psutil.Process(record[role]["pid"]).kill()
-    psutil.wait_procs(processes, timeout=SECONDS)
+    psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)
     until_dead(record["server"]["pid"])
     code, found = doctor(own_twin.home.root)
     assert (code, found["stale-record"]["outcome"]) == (1, "problem")
 
 
 def until_dead(pid: int) -> None:
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -14,11 +14,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
 from tests.functional.twin.test_events import eventually, queue
+from tests.patience import PATIENCE_SECONDS
 from trainworks.testing import TestTwin
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 RETRY = {"attempts": 2, "evaluateOnExit": [{"onStatusReason": "Host EC2*", "action": "RETRY"}]}
-SECONDS = 30.0
 
 
 class Inbox:
@@ -45,7 +45,7 @@ class Inbox:
     def about(self, name: str) -> list[str]:
         """The lines of the first message that names a job."""
         found: list[str] = eventually(
-            lambda: next((lines for lines in self.words() if name in lines[0]), None), SECONDS
+            lambda: next((lines for lines in self.words() if name in lines[0]), None), PATIENCE_SECONDS
         )
         return found
 
@@ -117,7 +117,7 @@ def jobs(twin: TestTwin, outputs: dict[str, str]) -> Jobs:
 
 
 def ends(look: Callable[[], str], *states: str) -> None:
-    eventually(lambda: look() in states, SECONDS)
+    eventually(lambda: look() in states, PATIENCE_SECONDS)
 
 
 def test_a_failed_training_job_is_told_by_name_reason_and_place(inbox: Inbox, jobs: Jobs) -> None:
@@ -144,7 +144,7 @@ def test_the_alarm_on_failures_goes_off(jobs: Jobs, twin: TestTwin) -> None:
             None,
         )
 
-    assert eventually(lambda: (a := alarm()) and a["StateValue"] == "ALARM", SECONDS)
+    assert eventually(lambda: (a := alarm()) and a["StateValue"] == "ALARM", PATIENCE_SECONDS)
 
 
 def test_a_training_job_that_loses_its_spot_instances_is_told(inbox: Inbox, jobs: Jobs) -> None:

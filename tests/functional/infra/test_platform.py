@@ -12,13 +12,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tests.patience import PATIENCE_SECONDS
 from trainworks.testing import TestTwin
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 
 
-def eventually(look: Callable[[], Any], seconds: float = 20) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """The first truthy answer of `look`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

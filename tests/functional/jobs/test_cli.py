@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from trainworks.jobs import Platform
 from trainworks.spec.framework_images import framework_of, parse_ecr_uri, resolve_image
 from trainworks.testing import TestTwin
@@ -39,7 +40,9 @@ def environment(twin: TestTwin, platform: Platform) -> dict[str, str]:
 def run(environment: dict[str, str]) -> Run:
     def trainworks(*arguments: str) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "trainworks.cli.main", *arguments]
-        return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(
+            argv, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+        )
 
     return trainworks
 
@@ -126,7 +129,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
             assert following.poll() is None, following.stderr.read()
         os.killpg(following.pid, signal.SIGINT)
         said = following.stderr.read()
-        assert following.wait(timeout=10) == 130
+        assert following.wait(timeout=PATIENCE_SECONDS) == 130
     assert f"trainworks logs -f {name}" in said
     assert "Traceback" not in said
     back = run("logs", "-f", name)
@@ -177,7 +180,7 @@ def test_a_job_that_fits_no_host_is_said_to_wait_with_the_reason_and_stays(
             assert said[-1], "".join(said)
         os.killpg(following.pid, signal.SIGINT)
         last = following.stderr.read()
-        assert following.wait(timeout=10) == 130
+        assert following.wait(timeout=PATIENCE_SECONDS) == 130
     assert any("RUNNABLE" in line and "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT" in line for line in said)
     assert f"trainworks logs -f {name}" in last
     assert json.loads(run("describe", name, "--output", "json").stdout)["status"] == "RUNNABLE"
@@ -194,7 +197,7 @@ def test_what_to_do_names_the_environment(environment: dict[str, str], tmp_path:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert "fix: trainworks up --env one\n" in done.stdout, done.stderr
 

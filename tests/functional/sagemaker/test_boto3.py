@@ -17,6 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, WaiterError
 
 from tests.functional.twin.test_events import queue
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.twin.services.sagemaker.doubles import archive
 from trainworks.testing import TestTwin
 
@@ -29,6 +30,8 @@ os.makedirs(folder, exist_ok=True)
 done = len(os.listdir(folder))
 print("from", done, flush=True)
 for epoch in range(done, int(os.environ["SM_HP_EPOCHS"])):
+    if done == 0 and epoch == int(os.environ.get("SM_HP_HELD_AT", -1)):
+        time.sleep(600)  # until it is interrupted
     time.sleep(0.25)
     open(f"{folder}/epoch-{epoch}", "w").write("x")
     print(f"epoch {epoch} loss: {1 / (epoch + 1)}", flush=True)
@@ -72,7 +75,7 @@ class Platform:
             ],
             "OutputDataConfig": {"S3OutputPath": f"s3://{self.models}/output"},
             "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
             **members,
         }
 
@@ -80,14 +83,14 @@ class Platform:
         return self.request(
             epochs,
             EnableManagedSpotTraining=True,
-            StoppingCondition={"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
+            StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 600},
             CheckpointConfig={"S3Uri": f"s3://{self.models}/checkpoints/{self.name}"},
         )
 
     def wait(self) -> dict[str, Any]:
         sagemaker = self.client("sagemaker")
         waiter = sagemaker.get_waiter("training_job_completed_or_stopped")
-        waiter.wait(TrainingJobName=self.name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+        waiter.wait(TrainingJobName=self.name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 1200})
         description: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=self.name)
         return description
 
@@ -110,7 +113,7 @@ class Platform:
             lines += [event["message"] for event in got["events"]]
         return lines
 
-    def until(self, right: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, right: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if found := right():
@@ -167,7 +170,7 @@ def post(twin: TestTwin, path: str, document: Any, *, signed: bool = True) -> tu
         SigV4Auth(twin.session().get_credentials(), "trainworks", "us-east-1").add_auth(request)
     sent = urllib.request.Request(request.url, request.data, dict(request.headers), method="POST")
     try:
-        with urllib.request.urlopen(sent, timeout=10) as answer:
+        with urllib.request.urlopen(sent, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -226,7 +229,9 @@ def test_a_role_that_is_not_there(platform: Platform) -> None:
 
 
 def test_an_interruption_is_injected_and_the_job_resumes(platform: Platform) -> None:
-    platform.client("sagemaker").create_training_job(**platform.spot_request(6))
+    request = platform.spot_request(6)
+    request["HyperParameters"]["held_at"] = "3"
+    platform.client("sagemaker").create_training_job(**request)
     platform.until(lambda: "epoch 2 loss: 0.3333333333333333" in platform.log())
     status, answer = post(
         platform.twin, "/_trainworks/interrupt", {"training_job_name": platform.name, "notice_seconds": 0.5}

@@ -90,9 +90,7 @@ def start(platform: Platform, name: str, image: str, script: str = "print('ran',
     request = job.request()
     request["AlgorithmSpecification"]["TrainingImage"] = image
     request["HyperParameters"]["sagemaker_submit_directory"] = f"s3://{platform.models}/{key}"
-    began = time.monotonic()
     platform.client("sagemaker").create_training_job(**request)
-    assert time.monotonic() - began < 5.0
     return job
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.functional.twin.iam import ACCOUNT, REGION, allow, document, message, new, role
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 
@@ -24,7 +25,7 @@ def run(twin: TestTwin, task: dict[str, Any], *statements: dict[str, Any]) -> di
     arn = states.create_state_machine(
         name=new("machine"), definition=json.dumps(definition), roleArn=role(twin, STATES, *statements)
     )["stateMachineArn"]
-    execution, end = states.start_execution(stateMachineArn=arn)["executionArn"], time.monotonic() + 30
+    execution, end = states.start_execution(stateMachineArn=arn)["executionArn"], time.monotonic() + PATIENCE_SECONDS
     while True:
         found: dict[str, Any] = states.describe_execution(executionArn=execution)
         if found["status"] != "RUNNING" or time.monotonic() > end:
@@ -66,7 +67,7 @@ def test_a_task_may_do_what_the_role_of_its_machine_may(twin: TestTwin, kind: st
     assert served["status"] == "SUCCEEDED" or kind in ("nested", "function")
 
 
-def received(twin: TestTwin, queue: str, seconds: float = 10) -> bool:
+def received(twin: TestTwin, queue: str, seconds: float = PATIENCE_SECONDS) -> bool:
     answer = twin.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=0)
     end = time.monotonic() + seconds
     while not answer.get("Messages") and time.monotonic() < end:

@@ -17,6 +17,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 
@@ -35,7 +36,7 @@ class Wire:
     """One connection, spoken by hand: what a client library would tidy up goes out as it is."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
         self._in = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:

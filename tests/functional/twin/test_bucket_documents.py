@@ -12,6 +12,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 
@@ -211,7 +212,7 @@ def test_a_document_outside_of_the_schema_is_malformed(twin: TestTwin, bucket: s
     url = f"http://127.0.0.1:{twin.server.port}/{bucket}?versioning"
     request = AWSRequest("PUT", url, data=document, headers={"Host": f"127.0.0.1:{twin.server.port}"})
     S3SigV4Auth(Credentials(root.access_key_id, root.secret_access_key), "s3", "us-east-1").add_auth(request)
-    connection = http.client.HTTPConnection("127.0.0.1", twin.server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", twin.server.port, timeout=PATIENCE_SECONDS)
     connection.request("PUT", f"/{bucket}?versioning", document, dict(request.headers.items()))
     response = connection.getresponse()
     text = response.read()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 
@@ -187,7 +188,7 @@ def start(twin: TestTwin, arn: str, url: str) -> tuple[str, str]:
 
 
 def ended(twin: TestTwin, execution: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         found: dict[str, Any] = twin.client("stepfunctions").describe_execution(executionArn=execution)
         if found["status"] != "RUNNING":

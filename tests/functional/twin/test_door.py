@@ -16,6 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from tests.patience import PATIENCE_SECONDS
 
 import trainworks
 from trainworks.testing import TestTwin
@@ -28,7 +29,7 @@ SESSIONS = {
 
 
 def send(twin: TestTwin, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", twin.server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", twin.server.port, timeout=PATIENCE_SECONDS)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -183,7 +184,7 @@ def test_garbage_on_the_wire_does_not_hurt(twin: TestTwin) -> None:
         b"\x00\xff\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: AWS4-HMAC-SHA256 x\r\n\r\n",
     ):
-        with socket.create_connection(("127.0.0.1", twin.server.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", twin.server.port), timeout=PATIENCE_SECONDS) as connection:
             connection.sendall(garbage)
             assert connection.recv(4096).startswith(b"HTTP/1.1 4")
     assert twin.client("sts").get_caller_identity()["Account"] == "000000000000"

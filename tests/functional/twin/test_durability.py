@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from tests.patience import PATIENCE_SECONDS, until
 
 from trainworks.testing import TestTwin
 
 ROUNDS = 3
-ROUND_SECONDS = 0.7
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -49,8 +49,8 @@ class Writer:
         self._client = twin.client(service[kind])
         self._number = 0
 
-    def run(self, until: threading.Event) -> None:
-        while not until.is_set():
+    def run(self, over: threading.Event) -> None:
+        while not over.is_set():
             self._number += 1
             name = f"{self.kind}-{self._number}"
             with suppress(BotoCoreError, ClientError):
@@ -129,13 +129,14 @@ def test_nothing_acknowledged_is_lost_by_kills_at_random(own_twin: TestTwin) -> 
     chance = random.Random(7)
     writers = [Writer(own_twin, kind) for kind in ("log", "role", "message", "object", "parameter", "item")]
     for _ in range(ROUNDS):
-        until = threading.Event()
-        threads = [threading.Thread(target=writer.run, args=(until,)) for writer in writers]
+        over = threading.Event()
+        threads = [threading.Thread(target=writer.run, args=(over,)) for writer in writers]
         for thread in threads:
             thread.start()
-        time.sleep(chance.uniform(0.2, ROUND_SECONDS))
+        wanted = [(writer, len(writer.acknowledged) + chance.randrange(1, 6)) for writer in writers]
+        until(lambda wanted=wanted: all(len(writer.acknowledged) >= count for writer, count in wanted), "answers")
         own_twin.kill()
-        until.set()
+        over.set()
         for thread in threads:
             thread.join()
         own_twin.start()
@@ -147,7 +148,7 @@ def test_nothing_acknowledged_is_lost_by_kills_at_random(own_twin: TestTwin) -> 
 def wait_for_rest(twin: TestTwin, stack_name: str) -> str:
     """The status in which a stack comes to rest; "" when it does not exist."""
     cloudformation = twin.client("cloudformation")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
             status = str(cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]["StackStatus"])

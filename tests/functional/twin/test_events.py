@@ -13,6 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 from trainworks.twin.wire.protocols.cbor import decode, encode
@@ -25,7 +26,7 @@ def name() -> str:
     return f"n-{uuid.uuid4().hex[:8]}"
 
 
-def eventually(probe: Callable[[], Any], seconds: float = 10) -> Any:
+def eventually(probe: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         assert time.monotonic() < deadline, "it never came"

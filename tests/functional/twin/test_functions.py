@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.patience import PATIENCE_SECONDS
 
 import trainworks
 from trainworks.testing import TestTwin, temporary_twin
@@ -263,7 +264,7 @@ def test_an_asynchronous_failure_is_its_own(twin: TestTwin, make: Make) -> None:
     answer = twin.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
     assert answer["StatusCode"] == 202
     queues = twin.client("sqs")
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE_SECONDS
     tried: list[str] = []
     while time.monotonic() < deadline and not any("ValueError" in line for line in tried):
         queues.create_queue(QueueName=f"{name}-queue")
@@ -320,7 +321,7 @@ def test_a_state_machine_gets_the_value_or_the_type_of_the_error(twin: TestTwin,
 
     def output(fail: bool) -> Any:
         execution = client.start_execution(stateMachineArn=machine, input=json.dumps({"fail": fail}))["executionArn"]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (found := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -400,7 +401,7 @@ def test_code_that_is_not_there_fails_the_call_and_the_stack(twin: TestTwin, rol
 
 
 def settled(twin: TestTwin, stack: str) -> str:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         status = str(twin.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
         if not status.endswith("IN_PROGRESS"):
@@ -504,7 +505,7 @@ def test_functions_end_with_the_server_and_run_again_after_it(own_twin: TestTwin
     assert settled(twin, "complete") == "CREATE_COMPLETE"
     resources = stack_resources(twin)
     twin.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and namespace in pid_namespaces():
         time.sleep(0.05)
     assert namespace not in pid_namespaces()
@@ -561,7 +562,7 @@ def test_a_subscription_filter_calls_the_function_that_lets_it(twin: TestTwin, m
             return []
         return [each["message"] for each in found]
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not delivered() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [line.strip() for line in delivered()] == [f"got {group} s ['ERROR one', 'ERROR two']"]

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from tests.functional.batch.test_jobs import Platform
 from tests.functional.twin.test_events import queue
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 from trainworks.twin.home import ACCOUNT_ID
 
 SIZE = 50
 COMMAND = ["/bin/sh", "-c", "echo first; sleep 0.$((AWS_BATCH_JOB_ARRAY_INDEX % 5)); printf 'last line'"]
-SECONDS = 60.0
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def lines(twin: TestTwin, group: str, stream: str) -> list[str]:
 def test_fifty_jobs_at_once_have_their_last_lines_when_they_are_listed_as_ended(platform: Platform) -> None:
     parent = platform.submit(COMMAND, arrayProperties={"size": SIZE})
     seen: set[str] = set()
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len(seen) < SIZE and time.monotonic() < deadline:
         listed = platform.batch.list_jobs(arrayJobId=parent, jobStatus="SUCCEEDED")["jobSummaryList"]
         for job_id in {job["jobId"] for job in listed} - seen:
@@ -54,7 +54,7 @@ def test_an_event_of_a_jobs_end_comes_after_its_last_lines(platform: Platform) -
     script = "import sys, time; time.sleep(0.3); print('x' * 5000); sys.exit({})"
     wanted = {platform.submit(["python3", "-c", script.format(code)]) for code in (0, 3)}
     try:
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while wanted and time.monotonic() < deadline:
             answer = twin.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in answer.get("Messages", []):
@@ -73,7 +73,7 @@ def test_training_jobs_have_their_last_lines_and_metrics_when_they_are_completed
     for name in names:
         train(twin, name)
     sagemaker, cloudwatch = twin.client("sagemaker"), twin.client("cloudwatch")
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while names and time.monotonic() < deadline:
         for name in list(names):
             job = sagemaker.describe_training_job(TrainingJobName=name)

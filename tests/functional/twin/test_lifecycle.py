@@ -17,6 +17,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.errors import HomeVersionError, PortInUseError, TwinError
 from trainworks.testing import TestTwin
@@ -54,7 +55,7 @@ def test_a_record_left_by_a_crash_is_no_running_twin(own_twin: TestTwin) -> None
 
 @pytest.mark.parametrize("crashed", [("server",), ("supervisor", "server")])
 def test_a_stop_leaves_no_instance_of_a_server_that_was_killed(own_twin: TestTwin, crashed: tuple[str, ...]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not lifecycle.instances(own_twin.home):  # the spare
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -83,7 +84,7 @@ def test_a_server_that_cannot_start_is_not_started_for_ever(own_twin: TestTwin) 
     with pytest.raises(HomeVersionError, match="format '0'"):
         lifecycle.start(own_twin.home)
     own_twin.kill()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while lifecycle.find(own_twin.home) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
     assert lifecycle.find(own_twin.home) is None
@@ -106,7 +107,7 @@ def test_whoever_starts_it_at_the_same_time_has_the_same_twin() -> None:
             subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             for _ in range(6)
         ]
-        answers = [starter.communicate(timeout=60) for starter in starters]
+        answers = [starter.communicate(timeout=PATIENCE_SECONDS) for starter in starters]
         assert [starter.returncode for starter in starters] == [0] * 6, answers
         running = lifecycle.find(Home(home))
         assert running is not None

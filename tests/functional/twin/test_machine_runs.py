@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.functional.twin.test_events import eventually, queue
 from tests.functional.twin.test_last_lines import training_role
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 from trainworks.twin.emulator.machine_runs import pause_before
@@ -41,7 +42,7 @@ class Machines:
         )["stateMachineArn"]
         return str(self.states.start_execution(stateMachineArn=machine, input=json.dumps(given or {}))["executionArn"])
 
-    def ended(self, arn: str, seconds: float = 30) -> Any:
+    def ended(self, arn: str, seconds: float = PATIENCE_SECONDS) -> Any:
         def probe() -> Any:
             found = self.states.describe_execution(executionArn=arn)
             return None if found["status"] == "RUNNING" else found
@@ -107,7 +108,7 @@ def test_data_and_events_have_their_limits(machines: Machines) -> None:
     assert "'Double' returned a result with a size exceeding the maximum number of bytes" in failed["cause"]
     loop = {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}
     arn = machines.start(loop)
-    assert "maximum number of history events (25000)" in machines.ended(arn, 120)["cause"]
+    assert "maximum number of history events (25000)" in machines.ended(arn)["cause"]
     last = machines.states.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=1)["events"][0]
     assert (last["id"], last["type"]) == (25_000, "ExecutionFailed")
 
@@ -131,7 +132,7 @@ def test_a_token_is_waited_for_while_heartbeats_come(machines: Machines) -> None
     message = {"QueueUrl": url, "MessageBody": {"token.$": "$$.Task.Token"}}
     task = {
         "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "Parameters": message,
-        "HeartbeatSeconds": 2, "End": True,
+        "HeartbeatSeconds": 3, "End": True,
     }  # fmt: skip
 
     def token() -> str:
@@ -144,8 +145,9 @@ def test_a_token_is_waited_for_while_heartbeats_come(machines: Machines) -> None
     assert machines.ended(silent)["error"] == "States.HeartbeatTimeout"
     arn = machines.start({"T": task}, {}, "sqs:SendMessage")
     beating = token()
-    for _ in range(4):
-        time.sleep(0.8)
+    began = time.monotonic()
+    while time.monotonic() - began < 4:
+        time.sleep(0.1)
         machines.states.send_task_heartbeat(taskToken=beating)
     machines.states.send_task_success(taskToken=beating, output='{"done": true}')
     assert json.loads(machines.ended(arn)["output"]) == {"done": True}

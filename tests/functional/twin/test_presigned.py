@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 
@@ -28,7 +29,7 @@ def bucket(twin: TestTwin) -> str:
 def request(method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, str]:
     """Status and text, with no header that was not asked for."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection("127.0.0.1", parts.port or 0, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", parts.port or 0, timeout=PATIENCE_SECONDS)
     try:
         connection.request(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body, headers or {})
         response = connection.getresponse()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.functional.batch.test_jobs import Platform
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.errors import TwinError
 from trainworks.testing import TestTwin
@@ -72,7 +73,7 @@ def test_an_age_that_is_set_is_kept_in_the_background_and_over_a_restart(own_twi
     platform.until(ended, lambda job: job["status"] == "SUCCEEDED")
     age(own_twin, 86_400)
     assert answer(own_twin, "retention", "12h") == {"older_than_seconds": 43_200.0}
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while platform.batch.describe_jobs(jobs=[ended])["jobs"]:
         assert time.monotonic() < deadline
         time.sleep(0.1)

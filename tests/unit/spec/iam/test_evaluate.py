@@ -121,7 +121,7 @@ def test_patterns_fit_as_the_naive_ones(pattern: str, text: str) -> None:
 
 
 def test_hostile_patterns_take_no_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     for pattern in ("*a" * 2000 + "b", "a*" * 3000 + "?" * 200 + "*b", "*" + "?" * 3000 + "b*"):
         assert not matches(pattern, "a" * 6000 + "c")
-    assert time.perf_counter() - started < 1.0
+    assert time.thread_time() - started < 1.0

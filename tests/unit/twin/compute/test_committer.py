@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.patience import PATIENCE_SECONDS
 from trainworks.twin.compute.agent.committer import Committer
 from trainworks.twin.compute.journal import Entry, JournalReader, JournalWriter
 
@@ -17,7 +18,7 @@ class SlowDisk(JournalWriter):
         self.goes = threading.Event()
 
     def append(self, entries: Sequence[Entry]) -> int:
-        assert self.goes.wait(10)
+        assert self.goes.wait(PATIENCE_SECONDS)
         return super().append(entries)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from trainworks.jobs.source import package_folder
 from trainworks.spec.framework_images import resolve_image
 from trainworks.spec.runtime_image import CONFIG, Blob, write_manifest
@@ -48,7 +49,7 @@ def resolver(folder: Path, registry: Registry | None = None, frameworks: str = "
     return Images(control_plane, folder / "images", Builder(folder), frameworks=frameworks)
 
 
-def made(images: Images, uri: str, waiter: str = "job", seconds: float = 60.0) -> Runtime:
+def made(images: Images, uri: str, waiter: str = "job", seconds: float = PATIENCE_SECONDS) -> Runtime:
     """What runs for an image, once its environment is made."""
     deadline = time.monotonic() + seconds
     while True:

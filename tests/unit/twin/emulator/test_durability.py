@@ -254,11 +254,11 @@ def test_a_row_with_an_archive_is_compared_without_copying_it(home: Home, persis
     functions._functions["f"] = {"code_zip": b"x" * 50_000_000, "n": 1}
     settle(persistence)
     settle(persistence)
-    started = time.perf_counter()
+    started = time.thread_time()
     for _ in range(100):
         functions._functions.get("f")
         assert persistence._enqueue() is None
-    assert time.perf_counter() - started < 1.0
+    assert time.thread_time() - started < 1.0
     functions._functions["f"]["n"] = 2
     settle(persistence)
     functions._functions["f"]["code_zip"] = b"x" * 49_999_999 + b"y"

@@ -26,7 +26,7 @@ def test_a_backslash_makes_a_star_itself(pattern: str, value: str, expected: boo
 
 
 def test_a_near_miss_takes_no_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     for match in (matches, matches_escaped):
         assert not match("a" * 5000, "a*" * 40 + "b")
-    assert time.perf_counter() - started < 2.0
+    assert time.thread_time() - started < 2.0

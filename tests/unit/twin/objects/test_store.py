@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.twin.objects.fakes import CALLER, FakeEmulator
 from trainworks.twin.objects.blobs import SMALL_BYTES
 from trainworks.twin.objects.errors import S3Error, disk_errors
@@ -125,7 +126,7 @@ def test_house_keeping_delivers_and_ends(tmp_path: Path, emulator: FakeEmulator)
     store = TwinObjectStore(tmp_path, emulator, emulator)
     store.start()
     put(store, "notifying", "a")
-    assert told.wait(10)
+    assert told.wait(PATIENCE_SECONDS)
     store.close()
 
 

@@ -27,6 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.patience import PATIENCE_SECONDS, until
 from tests.unit.twin.objects.conftest import Served, code_of, serving
 from tests.unit.twin.objects.fakes import CALLER
 from tests.unit.twin.objects.serving import SECRET
@@ -220,7 +221,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(served: Served, s3: A
         connection.sendall(head.encode() + b"x" * 3 * MIB)
     with pytest.raises(ClientError):
         s3.head_object(Bucket="plain", Key="half")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while _unnamed(served) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert _unnamed(served) == []
@@ -273,7 +274,8 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
             writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
             for writer in writers:
                 writer.start()
-            time.sleep(0.6)
+            wanted = len(acknowledged) + 40
+            until(lambda wanted=wanted: len(acknowledged) >= wanted, "an acknowledgement")
             served.process.send_signal(signal.SIGKILL)
             for writer in writers:
                 writer.join()
@@ -286,7 +288,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         listed = [item["Key"] for page in pages for item in page["Contents"]]
         for key in set(listed) - set(acknowledged):
             s3.get_object(Bucket="plain", Key=key)["Body"].read()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while _unnamed(served) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert _unnamed(served) == []

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from trainworks.twin.services.background import Background
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -54,7 +55,7 @@ def test_a_pass_that_raises_is_recorded_and_tried_again(caplog: pytest.LogCaptur
 
     background = Background("test", work, retry_seconds=0.001)
     background.start()
-    assert done.wait(10)
+    assert done.wait(PATIENCE_SECONDS)
     background.stop()
     assert "disk full" in caplog.text
 

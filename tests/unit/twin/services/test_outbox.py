@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.twin.services.fakes import FakeControlPlane
 from trainworks.twin.services import outbox as module
 from trainworks.twin.services.outbox import Event, Outbox
@@ -46,7 +47,7 @@ def test_events_that_an_earlier_run_left_are_published_at_start(database: Databa
     box = Outbox(database, plane)
     box.start()
     put(database, box, "new")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len(plane.events) < 2 and time.monotonic() < deadline:
         time.sleep(0.005)
     box.stop()

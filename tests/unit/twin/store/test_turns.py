@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import threading
-import time
 
+from tests.patience import until
 from trainworks.twin.store.turns import Turns
 
 
 def test_a_busy_thread_lets_others_have_their_turn() -> None:
-    turns, stop, taken = Turns(), threading.Event(), [0]
+    turns, taken = Turns(), list[int]()
 
-    def hog() -> None:
-        while not stop.is_set():
-            with turns:
-                taken[0] += 1
-                time.sleep(0.001)
-
-    threads = [threading.Thread(target=hog) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        longest = 0
+    def hog(number: int) -> None:
         for _ in range(30):
-            before = taken[0]
             with turns:
-                longest = max(longest, taken[0] - before)
-    finally:
-        stop.set()
+                taken.append(number)
+
+    threads = [threading.Thread(target=hog, args=(number,)) for number in range(5)]
+    with turns:
         for thread in threads:
-            thread.join()
-    # Those that waited before us, and one more that took its turn while we came to wait.
-    assert longest <= len(threads) + 1
+            thread.start()
+        until(lambda: len(turns._waiting) == len(threads), "all of them at the lock")
+    for thread in threads:
+        thread.join()
+    # All waited: nobody has a second turn before everybody has had the first.
+    assert sorted(taken[: len(threads)]) == list(range(len(threads)))
 
 
 def test_it_is_reentrant_and_excludes_others() -> None:

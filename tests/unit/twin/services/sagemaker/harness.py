@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.twin.services.sagemaker.doubles import (
     ADA,
     CommandedCompute,
@@ -42,7 +43,7 @@ class Harness:
     def describe(self, name: str = "job-1") -> dict[str, Any]:
         return self.call("DescribeTrainingJob", TrainingJobName=name)
 
-    def wait(self, status: str, name: str = "job-1", seconds: float = 20.0) -> dict[str, Any]:
+    def wait(self, status: str, name: str = "job-1", seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The description once the job is in a primary or secondary status; fails when it has ended in another."""
 
         def is_right(job: dict[str, Any]) -> bool:
@@ -54,7 +55,7 @@ class Harness:
 
         return self.until(lambda: self.describe(name), is_right, seconds)
 
-    def until(self, get: Callable[[], Any], right: Callable[[Any], bool], seconds: float = 20.0) -> Any:
+    def until(self, get: Callable[[], Any], right: Callable[[Any], bool], seconds: float = PATIENCE_SECONDS) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             value = get()

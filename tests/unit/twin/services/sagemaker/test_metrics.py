@@ -19,9 +19,9 @@ def test_what_is_no_finite_number_is_no_value_and_harms_no_other() -> None:
 @pytest.mark.parametrize("regex", ["((a|aa)+)$", "(a+)+!$", "(a*)*b", "(x+x+)+y", r"(\w+\s?)+z", "(.*a){30}"])
 def test_no_expression_takes_long(regex: str) -> None:
     line = b"a" * 60_000 + b"!"
-    started = time.perf_counter()
+    started = time.thread_time()
     values_in([line] * 3, (("m", compile_linear(regex)),))
-    assert time.perf_counter() - started < 5.0
+    assert time.thread_time() - started < 5.0
 
 
 @pytest.mark.parametrize("regex", ["(?=x)(y)", "(?<!x)(y)", r"(a)\1", "(a)++", "(?P<a>x)(?P=a)"])
