@@ -1,4 +1,4 @@
-"""Stacks with a function as custom resource: what was described as complete has all its resources, later too."""
+"""Stacks with a function as custom resource: what was described at rest has all its resources, later too."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ def handler(event, context):
 
 
 class Stacks(Customer):
-    """`complete` maps a stack's name to the number that its last completed operation was given."""
+    """`complete` maps a stack's name to the number that it has, and the status in which its last operation ended.
+
+    An update that a kill interrupts is rolled back, and the stack has the number from before: that is right, and so is
+    its status from then on.
+    """
 
     def prepare(self) -> None:
         self.cloudformation, self.ssm = self.twin.client("cloudformation"), self.twin.client("ssm")
         self.sqs = self.twin.client("sqs")
         self.made = 0
-        self.complete: dict[str, int] = {}
+        self.complete: dict[str, tuple[int, str]] = {}
 
     def step(self) -> None:
         if len(self.complete) < MOST:
@@ -38,13 +42,13 @@ class Stacks(Customer):
             self._delete(name)
 
     def audit(self) -> None:
-        for name, number in self.complete.items():
+        for name, (number, ended) in self.complete.items():
             found = {part: self._parameter(f"/{name}/{part}") for part in ("number", "doubled")}
             wanted = {"number": str(number), "doubled": str(2 * number)}
             status = self._status(name)
-            holds = found == wanted and status.endswith("_COMPLETE") and "ROLLBACK" not in status
+            holds = found == wanted and status == ended
             self.ledger.check(
-                self.name, holds, "lost", f"stack {name} was complete with {wanted}; it is {status} with {found}"
+                self.name, holds, "lost", f"stack {name} was {ended} with {wanted}; it is {status} with {found}"
             )
 
     def _operate(self, name: str, call: object, wanted: str) -> None:
@@ -59,9 +63,9 @@ class Stacks(Customer):
         )  # fmt: skip
         status = self._end(name)
         if status == wanted:
-            self.complete[name] = number
+            self.complete[name] = (number, status)
         elif status == "UPDATE_ROLLBACK_COMPLETE" and before is not None:
-            self.complete[name] = before
+            self.complete[name] = (before[0], status)
         if status != wanted:
             self._explain(name, status, started)
 

@@ -65,6 +65,50 @@ def test_what_is_taken_away_is_found(twin: TestTwin, customer: str) -> None:
     assert any(line.startswith("LOST") for line in said), said
 
 
+# A stack whose update does not succeed and is rolled back, while something was killed.
+ROLLED_BACK = """
+import json, random, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from customer import Twin
+from customers.stacks import Stacks, template
+from ledger import Ledger
+from trainworks.twin import lifecycle
+from trainworks.twin.home import Home
+
+said = []
+home = Home(Path(sys.argv[2]))
+stacks = Stacks(Twin(home, lifecycle.find(home)), Ledger(said.append), random.Random(1))
+stacks.prepare()
+stacks.step()
+(name,) = stacks.complete
+broken = json.loads(template())
+broken["Resources"]["Function"]["Properties"]["Code"] = {"S3Bucket": "nobodys-bucket", "S3Key": "code.zip"}
+
+def update(**asked):
+    return stacks.cloudformation.update_stack(**{**asked, "TemplateBody": json.dumps(broken)})
+
+stacks.ledger.killed("server")
+stacks._operate(name, update, "UPDATE_COMPLETE")
+stacks.audit()
+right = list(said)
+stacks.ssm.put_parameter(Name=f"/{name}/number", Value="0", Type="String", Overwrite=True)
+stacks.audit()
+print(json.dumps([stacks.complete[name][1], right, said]))
+"""
+
+
+def test_a_stack_that_was_rolled_back_is_right_as_it_was_before(twin: TestTwin) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ROLLED_BACK, str(DRILL), str(twin.home.root)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    status, right, said = json.loads(done.stdout)
+    assert (status, right) == ("UPDATE_ROLLBACK_COMPLETE", [])
+    assert [line.startswith("LOST") for line in said] == [True], said
+
+
 @pytest.mark.slow
 def test_a_short_drill_loses_nothing() -> None:
     done = subprocess.run(
