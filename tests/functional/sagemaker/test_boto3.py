@@ -278,6 +278,15 @@ def test_a_killed_server_comes_back_and_the_job_completes_once(own_platform: Pla
     assert [each["Key"] for each in listed] == [f"output/{own_platform.name}/output/model.tar.gz"]
 
 
+def test_a_job_that_is_made_again_at_once_has_a_log_of_its_own(platform: Platform) -> None:
+    for _ in range(2):
+        platform.client("sagemaker").create_training_job(**platform.request(epochs=0))
+        platform.wait()
+        log = platform.log()
+        platform.client("sagemaker").delete_training_job(TrainingJobName=platform.name)
+    assert log.count("from 0") == 2
+
+
 def test_listing_pages_filters_and_sorts(own_platform: Platform) -> None:
     sagemaker = own_platform.client("sagemaker")
     names = [f"{prefix}-{number}" for prefix in ("alpha", "beta") for number in range(3)]

@@ -28,6 +28,9 @@ TRUST = {
 def nested_template(queues: int) -> str:
     resources = {f"Queue{number}": {"Type": "AWS::SQS::Queue"} for number in range(queues)}
     resources["Role"] = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}}
+    # In a database of its own.
+    group = {"LogGroupName": {"Fn::Sub": "${AWS::StackName}"}}
+    resources["Group"] = {"Type": "AWS::Logs::LogGroup", "Properties": group}
     return json.dumps({"Resources": resources, "Outputs": {"Queue": {"Value": {"Ref": "Queue0"}}}})
 
 
@@ -192,6 +195,116 @@ def test_an_interrupted_stack_comes_to_rest_and_leaves_nothing_behind(own_twin: 
         assert wait_for_rest(own_twin, name) == ""
         assert own_twin.client("sqs").list_queues().get("QueueUrls", []) == []
         assert own_twin.client("iam").list_roles()["Roles"] == []
+        assert own_twin.client("logs").describe_log_groups()["logGroups"] == []
+
+
+def queues_of(twin: TestTwin, stack_name: str) -> list[str]:
+    """The queues that a stack says it has, each of which is there."""
+    found = twin.client("cloudformation").describe_stack_resources(StackName=stack_name)["StackResources"]
+    queues = [each["PhysicalResourceId"] for each in found if each["ResourceType"] == "AWS::SQS::Queue"]
+    for url in queues:
+        twin.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return sorted(queues)
+
+
+@pytest.mark.slow
+def test_what_is_killed_as_soon_as_it_was_acknowledged_is_known_for_what_it_was(own_twin: TestTwin) -> None:
+    """An update is no creation that has to be taken back, and a deletion is carried out."""
+    cloudformation = own_twin.client("cloudformation")
+    template, larger = json.loads(nested_template(2)), json.loads(nested_template(12))
+    asked: dict[str, Any] = {"StackName": "kept", "Capabilities": ["CAPABILITY_IAM"]}
+    cloudformation.create_stack(**asked, TemplateBody=json.dumps(template))
+    assert wait_for_rest(own_twin, "kept") == "CREATE_COMPLETE"
+    before = queues_of(own_twin, "kept")
+    for _ in range(3):
+        cloudformation.update_stack(**asked, TemplateBody=json.dumps(larger))
+        own_twin.kill()
+        own_twin.start()
+        status = wait_for_rest(own_twin, "kept")
+        assert status in {"UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+        assert len(queues_of(own_twin, "kept")) == (12 if status == "UPDATE_COMPLETE" else 2)
+        if status == "UPDATE_COMPLETE":
+            cloudformation.update_stack(**asked, TemplateBody=json.dumps(template))
+            wait_for_rest(own_twin, "kept")
+        assert queues_of(own_twin, "kept") == before
+
+    # An update that failed and was left as it is, and is taken back by request.
+    larger["Resources"]["Bad"] = {
+        "Type": "AWS::Lambda::Function",
+        "DependsOn": ["Queue11"],
+        "Properties": {
+            "Runtime": "python3.11", "Handler": "index.handler", "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            "Code": {"S3Bucket": "nobodys-bucket", "S3Key": "code.zip"},
+        },
+    }  # fmt: skip
+    cloudformation.update_stack(**asked, TemplateBody=json.dumps(larger), DisableRollback=True)
+    assert wait_for_rest(own_twin, "kept") == "UPDATE_FAILED"
+    cloudformation.rollback_stack(StackName="kept")
+    own_twin.kill()
+    own_twin.start()
+    assert wait_for_rest(own_twin, "kept") == "UPDATE_ROLLBACK_COMPLETE"
+    assert queues_of(own_twin, "kept") == before
+
+    cloudformation.delete_stack(StackName="kept")
+    own_twin.kill()
+    own_twin.start()
+    assert wait_for_rest(own_twin, "kept") == ""
+    assert own_twin.client("sqs").list_queues().get("QueueUrls", []) == []
+
+
+# Tells of its first deletion and waits then, so that the server can be killed in the middle of it.
+TELLING = """import boto3, cfnresponse, time
+def handler(event, context):
+    number = event["ResourceProperties"].get("Number", "")
+    if event["RequestType"] == "Delete":
+        ssm = boto3.client("ssm")
+        try:
+            ssm.put_parameter(Name="/deleting", Value=event["PhysicalResourceId"], Type="String")
+        except ssm.exceptions.ParameterAlreadyExists:
+            pass
+        else:
+            time.sleep(600)
+    cfnresponse.send(event, context, cfnresponse.SUCCESS, {}, "thing-" + number)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_an_update_that_has_begun_to_clean_up_goes_on_with_it(own_twin: TestTwin, how: str) -> None:
+    allowed = {"Statement": [{"Effect": "Allow", "Action": ["ssm:*", "logs:*"], "Resource": "*"}]}
+    policy = {"PolicyName": "p", "PolicyDocument": {"Version": "2012-10-17", **allowed}}
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = {"Version": "2012-10-17", "Statement": [trust]}
+    role = {"AssumeRolePolicyDocument": document, "Policies": [policy]}
+    code = {
+        "Runtime": "python3.11", "Handler": "index.handler", "Code": {"ZipFile": TELLING}, "Timeout": 900,
+        "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+    }  # fmt: skip
+    thing = {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}, "Number": "1"}
+    resources: dict[str, Any] = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": code},
+        "Thing": {"Type": "Custom::Thing", "Properties": thing},
+        "Topic": {"Type": "AWS::SNS::Topic"},
+    }
+    cloudformation, ssm = own_twin.client("cloudformation"), own_twin.client("ssm")
+    asked: dict[str, Any] = {"StackName": "s", "Capabilities": ["CAPABILITY_IAM"]}
+    cloudformation.create_stack(**asked, TemplateBody=json.dumps({"Resources": resources}))
+    assert wait_for_rest(own_twin, "s") == "CREATE_COMPLETE"
+    if how == "removed":
+        del resources["Thing"], resources["Topic"]
+    else:
+        thing["Number"] = "2"
+    cloudformation.update_stack(**asked, TemplateBody=json.dumps({"Resources": resources}))
+    told = until(lambda: ssm.get_parameters(Names=["/deleting"])["Parameters"], "the deletion")
+    assert told[0]["Value"] == "thing-1"
+    own_twin.kill()
+    own_twin.start()
+    assert wait_for_rest(own_twin, "s") == "UPDATE_COMPLETE"
+    left = cloudformation.describe_stack_resources(StackName="s")["StackResources"]
+    found = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in left}
+    assert set(found) == set(resources)
+    assert how == "removed" or found["Thing"] == "thing-2"
 
 
 def test_role_sessions_and_the_port_stay_over_a_restart(own_twin: TestTwin) -> None:

@@ -167,6 +167,15 @@ class Persistence:
             self._loop.run(lambda: self._check(write))
         return result
 
+    def flush(self) -> None:
+        """Write what is due and wait for the disk, on the thread that owns the state. Raises `ApiError`.
+
+        For what another database is changed for: a crash finds here how far it had come.
+        """
+        write = self._enqueue()
+        if write is not None:
+            write.done.result()
+
     def commit(self) -> None:
         """Write what is due and wait for the disk, from a thread that does not own the state."""
         self.change(lambda: None)

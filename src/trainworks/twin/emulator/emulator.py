@@ -73,7 +73,8 @@ from trainworks.twin.emulator.role_calls import RoleCalls
 from trainworks.twin.emulator.sdk_tasks import SdkTasks
 from trainworks.twin.emulator.services import OWN_SERVICES, SERVICES
 from trainworks.twin.emulator.stack_permissions import StackPermissions
-from trainworks.twin.emulator.stacks import Stacks, is_interrupted
+from trainworks.twin.emulator.stack_recovery import is_interrupted
+from trainworks.twin.emulator.stacks import Stacks
 from trainworks.twin.emulator.task_permissions import TaskPermissions
 from trainworks.twin.home import Home, RootCredentials
 from trainworks.twin.ports import ApiError, Functions
@@ -118,12 +119,12 @@ class Emulator:
             "sts": sessions.install,
             "tagging": tag_filters.install,
         }
-        self._resources = ResourceTypes(root)
+        self._resources = ResourceTypes(root, self._persistence.flush)
         self._hook = LoadHook(self._loaded)
         self._hook.install()
         gates.install(self._app.SERVICE_HANDLERS)
         self._authorization = Authorization(root)
-        self._stacks = Stacks(self._persistence.journal)
+        self._stacks = Stacks(self._persistence.journal, self._persistence.flush)
         self._stack_permissions = StackPermissions(self._authorization)
         self._reading = Reading(self._authorization, self._stack_permissions)
         self.buckets = EmulatorBuckets(self._persistence.commit)

@@ -157,6 +157,15 @@ SERVICE_SIGNATURES["cloudformation"] = {
     ),
     (f"{_CFN}.stacks", "_delete_stack_async"): "stack_name stack_id retain_resources force",
     (f"{_CFN}.stacks", "_roll_back_operation"): "stack_name stack_id stack operation reason_override",
+    (f"{_CFN}.stacks", "_continue_update_rollback_async"): "stack_name stack_id resources_to_skip",
+    (f"{_CFN}.stacks", "_resolve_stack_outputs"): (
+        "outputs_defs conditions resources param_values mappings stack_name stack_id"
+    ),
+    (f"{_CFN}.stacks", "_resource_policy"): (
+        "res_def attribute resources params conditions mappings stack_name stack_id"
+    ),
+    (f"{_CFN}.stacks", "_topological_sort"): "resources conditions",
+    (f"{_CFN}.changesets", "_import_resources_async"): "cs stack new_stack",
     (f"{_CFN}.stacks", "_create_stack_task_in_region"): "coro stack stack_id",
     (f"{_CFN}.stacks", "_runs_on_worker_thread"): "resource_type",
     (f"{_CFN}.stacks", "_failed_operation"): (

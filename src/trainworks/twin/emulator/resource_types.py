@@ -7,16 +7,22 @@ from typing import Any
 
 from trainworks.twin.emulator import drift, engine, update_rules
 from trainworks.twin.emulator.authorization import root_caller
+from trainworks.twin.emulator.stack_recovery import note_made
 from trainworks.twin.home import RootCredentials
 from trainworks.twin.ports import ApiError, Caller
 from trainworks.twin.resource_types import Readable, Resource, ResourceError, ResourceRequest, ResourceType
 
 
 class ResourceTypes:
-    """Holds our types until CloudFormation is loaded, then adds them to its table."""
+    """Holds our types until CloudFormation is loaded, then adds them to its table.
 
-    def __init__(self, root: RootCredentials) -> None:
+    Their resources are in databases of their own, where they are durable at once. So the stack's row is brought to the
+    disk, by `flush`, before the first and after each: a roll-back after a crash knows what was made.
+    """
+
+    def __init__(self, root: RootCredentials, flush: Callable[[], None]) -> None:
         self._root = root
+        self._flush = flush
         self._types: dict[str, ResourceType] = {}
         self._later: list[Callable[[], Mapping[str, ResourceType]]] = []
         self._table: dict[str, Any] | None = None
@@ -46,7 +52,7 @@ class ResourceTypes:
 
     def _add(self, type_name: str, resource_type: ResourceType) -> None:
         if self._table is not None:
-            self._table[type_name] = self._handler(resource_type)
+            self._table[type_name] = self._handler(type_name, resource_type)
         if isinstance(resource_type, Readable) and resource_type.compared is None:
             update_rules.BY_SCHEMA.add(type_name)
         if isinstance(resource_type, Readable):
@@ -58,12 +64,12 @@ class ResourceTypes:
 
         return read
 
-    def _handler(self, resource_type: ResourceType) -> dict[str, Any]:
+    def _handler(self, type_name: str, resource_type: ResourceType) -> dict[str, Any]:
         """The table's entry: functions with the parameters that ministack calls them with."""
 
         def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, Any]]:
             request = ResourceRequest(self._caller(), stack_name, logical_id, properties)
-            return _answer(lambda: resource_type.create(request))
+            return self._answer(type_name, request, resource_type.create)
 
         def update(
             physical_id: str,
@@ -75,7 +81,7 @@ class ResourceTypes:
             request = ResourceRequest(
                 self._caller(), stack_name, logical_id or "", new_properties, physical_id, old_properties
             )
-            return _answer(lambda: resource_type.update(request))
+            return self._answer(type_name, request, resource_type.update)
 
         def delete(physical_id: str, properties: dict[str, Any], logical_id: str | None = None) -> None:
             request = ResourceRequest(self._caller(), "", logical_id or "", properties or {}, physical_id)
@@ -92,16 +98,23 @@ class ResourceTypes:
             "delete_with_logical_id": True,
         }
 
+    def _answer(
+        self, type_name: str, request: ResourceRequest, operation: Callable[[ResourceRequest], Resource]
+    ) -> tuple[str, dict[str, Any]]:
+        stack = engine.service("cloudformation")._stacks.get(request.stack_name)
+        try:
+            if stack is not None and "_made" not in stack:
+                self._flush()
+            resource = operation(request)
+        except (ApiError, ResourceError) as error:
+            raise ValueError(_reason(error)) from error
+        if stack is not None:
+            note_made(stack, request.logical_id, type_name, resource.physical_id, request.properties)
+            self._flush()
+        return resource.physical_id, dict(resource.attributes)
+
     def _caller(self) -> Caller:
         return root_caller(self._root.access_key_id, engine.module("core.responses").get_region())
-
-
-def _answer(operation: Any) -> tuple[str, dict[str, Any]]:
-    try:
-        resource: Resource = operation()
-    except (ApiError, ResourceError) as error:
-        raise ValueError(_reason(error)) from error
-    return resource.physical_id, dict(resource.attributes)
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,7 @@ a crash interrupted goes on as the same one. Nested stacks act as their root doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -64,12 +64,16 @@ class StackPermissions:
     def _note_deployments(self) -> None:
         stock = engine.module(f"{_CFN}.stacks")._deploy_stack_async
 
-        async def deploy_stack_async(stack_name: str, *arguments: Any, **keywords: Any) -> None:
+        async def deploying(stack_name: str, work: Coroutine[Any, Any, None]) -> None:
             token = self._deploying.set(stack_name)
             try:
-                await stock(stack_name, *arguments, **keywords)
+                await work
             finally:
                 self._deploying.reset(token)
+
+        def deploy_stack_async(stack_name: str, *arguments: Any, **keywords: Any) -> Coroutine[Any, Any, None]:
+            # What is called here notes what it starts from before the request is answered.
+            return deploying(stack_name, stock(stack_name, *arguments, **keywords))
 
         for name in ("stacks", "handlers", "changesets"):
             module = engine.module(f"{_CFN}.{name}")

@@ -1,4 +1,4 @@
-"""CloudFormation put right: nested stacks, operations under watch, and what a crash interrupted.
+"""CloudFormation put right: nested stacks, and operations under watch that a crash leaves able to end.
 
 Stock deploys a nested stack by a second, simpler engine: updates lose attributes, a failed create leaves the child and
 its resources behind, a delete swallows errors. Here a nested stack goes through the same `_deploy_stack_async` and
@@ -18,6 +18,7 @@ from typing import Any
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.journal import Journal
+from trainworks.twin.emulator.stack_recovery import OPERATION, Recovery, forget_operation
 from trainworks.twin.emulator.type_changes import updating
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -29,10 +30,11 @@ _MAX_CAUSE = 1000
 
 
 class Stacks:
-    """Installs the corrections when CloudFormation is loaded and recovers interrupted operations at start."""
+    """Installs the corrections when CloudFormation is loaded, and has interrupted operations ended at start."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, flush: Callable[[], None]) -> None:
         self._journal = journal
+        self._flush = flush
         self._cfn: Any = None
         self._checks: Any = None
         self._read_template: Any = None
@@ -52,7 +54,8 @@ class Stacks:
         self._stacks = engine.module("services.cloudformation.stacks")
         self._provisioners = engine.module("services.cloudformation.provisioners")
         self._watch_operations()
-        self._keep_previous_stacks()
+        self._keep_what_an_update_starts_from()
+        self._keep_what_is_asked_of_others()
         self._say_why_it_rolls_back()
         self._provisioners._RESOURCE_HANDLERS[STACK_TYPE] = {
             "create": self._create_nested,
@@ -76,15 +79,26 @@ class Stacks:
         with self._journal.operation():
             await operation
 
-    def _keep_previous_stacks(self) -> None:
-        """An update keeps what it started from in the stack's row until it ends, for a roll-back after a crash."""
-        stock = self._stacks._deploy_stack_async
+    def _replace(self, name: str, function: Callable[..., Any]) -> None:
+        """Put a function in place of stock's wherever it was imported."""
+        for module_name in ("stacks", "handlers", "changesets"):
+            module = engine.module(f"services.cloudformation.{module_name}")
+            if hasattr(module, name):
+                setattr(module, name, function)
 
-        async def deploy_stack_async(stack_name: str, *arguments: Any, **keywords: Any) -> None:
+    def _keep_what_an_update_starts_from(self) -> None:
+        """It is in the stack's row before the update is acknowledged, until it ends: for a roll-back after a crash."""
+        stock, resolve = self._stacks._deploy_stack_async, self._stacks._resolve_stack_outputs
+
+        def deploy_stack_async(stack_name: str, *arguments: Any, **keywords: Any) -> Coroutine[Any, Any, None]:
             stack = self._cfn._stacks[stack_name]
-            previous = keywords.get("previous_stack")
-            if previous is not None:
+            forget_operation(stack)
+            if (previous := keywords.get("previous_stack")) is not None:
                 stack["_previous_stack"] = previous
+            return deploy(stack_name, *arguments, **keywords)
+
+        async def deploy(stack_name: str, *arguments: Any, **keywords: Any) -> None:
+            stack = self._cfn._stacks[stack_name]
             token = self._checks.deployed.set(arguments[1])
             try:
                 await stock(stack_name, *arguments, **keywords)
@@ -92,21 +106,72 @@ class Stacks:
                 self._checks.deployed.reset(token)
             if stack["StackStatus"] in _SUCCESS:
                 self._checks.forget_exports(stack)
-            # A nested stack keeps its own until its parent has taken note of the result.
+            stack.pop("_update", None)
+            # A nested stack keeps what it started from until its parent has taken note of the result.
             for ended in [*self._children(stack), *([] if "ParentId" in stack else [stack])]:
-                ended.pop("_previous_stack", None)
+                forget_operation(ended)
 
-        for name in ("stacks", "handlers", "changesets"):
-            module = engine.module(f"services.cloudformation.{name}")
-            if hasattr(module, "_deploy_stack_async"):
-                module._deploy_stack_async = deploy_stack_async
+        def resolve_stack_outputs(*arguments: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+            # The last that can fail an update: what follows deletes what it replaced or removed.
+            outputs, exports = resolve(*arguments)
+            resources, parameters, stack_name = arguments[2], arguments[3], arguments[5]
+            stack = self._cfn._stacks[stack_name]
+            before = stack.get("_previous_stack", {}).get("_resources", {})
+            if _physical_ids(before) - _physical_ids(resources):
+                made = {"template": self._checks.deployed.get(), "parameters": parameters}
+                stack["_update"] = {**made, "outputs": outputs, "exports": exports}
+                self._flush()
+            return outputs, exports
+
+        self._replace("_deploy_stack_async", deploy_stack_async)
+        self._replace("_resolve_stack_outputs", resolve_stack_outputs)
+
+    def _keep_what_is_asked_of_others(self) -> None:
+        """A deletion, a continued roll-back and an import are in the stack's row before they are acknowledged."""
+        delete, go_on = self._stacks._delete_stack_async, self._stacks._continue_update_rollback_async
+        changesets = engine.module("services.cloudformation.changesets")
+        adopt = changesets._import_resources_async
+
+        def delete_stack_async(
+            stack_name: str, stack_id: str, retain_resources: frozenset[str] = frozenset(), force: bool = False
+        ) -> Coroutine[Any, Any, None]:
+            stack = self._cfn._stacks.get(stack_name) or {}
+            stack["_deletion"], stack["StackStatus"] = (sorted(retain_resources), force), "DELETE_IN_PROGRESS"
+            return _then_forget(stack, delete(stack_name, stack_id, retain_resources, force=force))
+
+        def continue_update_rollback_async(
+            stack_name: str, stack_id: str, resources_to_skip: frozenset[str]
+        ) -> Coroutine[Any, Any, None]:
+            stack = self._cfn._stacks[stack_name]
+            stack["_skipped"], stack["StackStatus"] = sorted(resources_to_skip), "UPDATE_ROLLBACK_IN_PROGRESS"
+            return _then_forget(stack, go_on(stack_name, stack_id, resources_to_skip))
+
+        def import_resources_async(
+            change_set: dict[str, Any], stack: dict[str, Any], new_stack: bool
+        ) -> Coroutine[Any, Any, None]:
+            stack["_importing"] = {"before": list(stack.get("_resources", {})), "new": new_stack}
+            return _then_forget(stack, adopt(change_set, stack, new_stack))
+
+        self._replace("_delete_stack_async", delete_stack_async)
+        self._replace("_continue_update_rollback_async", continue_update_rollback_async)
+        changesets._import_resources_async = import_resources_async
 
     def _say_why_it_rolls_back(self) -> None:
-        """A roll-back's event and the stack's reason name what failed; stock's `Rollback requested` names nothing."""
+        """A roll-back's event and the stack's reason name what failed; stock's `Rollback requested` names nothing.
+
+        What the roll-back of an update goes back to is in the row before it is acknowledged, as for the update.
+        """
         stock = self._stacks._roll_back_operation
 
-        async def roll_back_operation(
+        def roll_back_operation(
             stack_name: str, stack_id: str, stack: dict[str, Any], operation: dict[str, Any], reason_override: str = ""
+        ) -> Coroutine[Any, Any, None]:
+            if operation.get("is_update") and operation.get("previous_stack"):
+                stack["_previous_stack"] = operation["previous_stack"]
+            return roll_back(stack_name, stack_id, stack, operation, reason_override)
+
+        async def roll_back(
+            stack_name: str, stack_id: str, stack: dict[str, Any], operation: dict[str, Any], reason_override: str
         ) -> None:
             failed, cause = operation.get("failed_logical_id"), self._last_failure(stack_id)
             reason = f"The following resource(s) failed to create: [{failed}]." if failed else cause
@@ -115,17 +180,24 @@ class Stacks:
             await stock(stack_name, stack_id, stack, operation, reason_override)
             if stack["StackStatus"].endswith("ROLLBACK_COMPLETE") and cause:
                 stack["StackStatusReason"] = f"Resource {failed}: {cause}" if failed else cause
+            if "ParentId" not in stack:
+                forget_operation(stack)
 
-        for name in ("stacks", "handlers", "changesets"):
-            module = engine.module(f"services.cloudformation.{name}")
-            if hasattr(module, "_roll_back_operation"):
-                module._roll_back_operation = roll_back_operation
+        self._replace("_roll_back_operation", roll_back_operation)
 
     def _last_failure(self, stack_id: str) -> str:
         """The reason of the event that ended the operation."""
         events = self._cfn._stack_events.get(stack_id, [])
         found = (event["ResourceStatusReason"] for event in reversed(events) if event["ResourceStatus"] in _FAILED)
         return str(next(found, ""))
+
+    async def recover(self) -> None:
+        """Bring every stack whose operation was interrupted to a state that can be worked with."""
+        await Recovery(self._cfn, self._stacks, self._checks, self._children, self._watched).run()
+
+    def _children(self, stack: Mapping[str, Any]) -> list[dict[str, Any]]:
+        everything = dict.values(self._cfn._stacks._data)
+        return [each for each in list(everything) if each.get("ParentId") == stack["StackId"]]
 
     # -- nested stacks ----------------------------------------------------------------------------------------
 
@@ -176,7 +248,7 @@ class Stacks:
         name = self._provisioners._nested_stack_lookup_name(physical_id)
         child = self._cfn._stacks[name]
         template, body, parameters = await self._prepare(props, parent_name, child)
-        previous = copy.deepcopy({key: value for key, value in child.items() if key != "_previous_stack"})
+        previous = copy.deepcopy({key: value for key, value in child.items() if key not in OPERATION})
         parent = self._cfn._stacks[parent_name]
         if template == previous["_template"] and parameters == previous["_resolved_params"]:
             return child["StackId"], _outputs(child)
@@ -275,82 +347,14 @@ class Stacks:
             stack["StackId"], stack["StackName"], logical_id, STACK_TYPE, status, reason, physical_id
         )
 
-    # -- after a crash ----------------------------------------------------------------------------------------
 
-    async def recover(self) -> None:
-        """Bring every stack whose operation was interrupted to a state that can be worked with.
-
-        A create or update is rolled back, a delete is finished. Children first: their parents find them at rest.
-        """
-        interrupted = [
-            (scoped, stack) for scoped, stack in list(dict.items(self._cfn._stacks._data)) if is_interrupted(stack)
-        ]
-        interrupted.sort(key=lambda entry: -_depth(entry[1], self._cfn))
-        scope = engine.module("core.responses").request_scope
-        for (account, region, name), stack in interrupted:
-            _LOG.warning("stack %s was interrupted in %s", name, stack["StackStatus"])
-            with scope(account, region):
-                await self._watched(self._recover_one(name, stack))
-
-    def _children(self, stack: Mapping[str, Any]) -> list[dict[str, Any]]:
-        everything = dict.values(self._cfn._stacks._data)
-        return [each for each in list(everything) if each.get("ParentId") == stack["StackId"]]
-
-    async def _recover_unnoted(self, stack: dict[str, Any]) -> None:
-        """Undo what nested stacks had completed when the server ended before their parent took note of it."""
-        noted = {resource["PhysicalResourceId"]: resource for resource in stack.get("_resources", {}).values()}
-        previous = (stack.get("_previous_stack") or {}).get("_resources", {})
-        before = {resource["PhysicalResourceId"]: resource for resource in previous.values()}
-        for child in self._children(stack):
-            child_id = child["StackId"]
-            if child["StackStatus"] == "DELETE_COMPLETE":
-                continue
-            if child_id not in noted and child_id not in before:
-                await self._stacks._delete_stack_async(child["StackName"], child_id)
-            elif "_previous_stack" in child and noted.get(child_id) == before.get(child_id):
-                await self._roll_back(child["StackName"], child)
-
-    async def _recover_one(self, name: str, stack: dict[str, Any]) -> None:
-        status, stack_id = stack["StackStatus"], stack["StackId"]
-        await self._recover_unnoted(stack)
-        nested_create = "ParentId" in stack and status in ("CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
-        if status == "DELETE_IN_PROGRESS" or nested_create:
-            await self._stacks._delete_stack_async(name, stack_id)
-            return
-        await self._roll_back(name, stack)
-
-    async def _roll_back(self, name: str, stack: dict[str, Any]) -> None:
-        stack_id = stack["StackId"]
-        previous = stack.pop("_previous_stack", None)
-        is_update = previous is not None
-        before = previous.get("_resources", {}) if previous else {}
-        touched = [
-            logical_id
-            for logical_id, resource in stack.get("_resources", {}).items()
-            if before.get(logical_id) != resource
-        ]
-        operation = self._stacks._failed_operation(
-            is_update,
-            previous,
-            touched,
-            None,
-            None,
-            [],
-            False,
-            stack.get("_template") or {},
-            stack.get("_resolved_params") or {},
-            False,
-            stack.get("Tags") or [],
-            (previous or {}).get("Tags") or [],
-        )
-        reason = "The operation was interrupted by the end of the server."
-        await self._stacks._roll_back_operation(name, stack_id, stack, operation, reason_override=reason)
+def _physical_ids(resources: Mapping[str, Any]) -> set[str]:
+    return {resource["PhysicalResourceId"] for resource in resources.values()}
 
 
-def is_interrupted(stack: Mapping[str, Any]) -> bool:
-    """Whether a stack's row was written in the middle of an operation. A change set under review is none."""
-    status = str(stack["StackStatus"])
-    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
+async def _then_forget(stack: dict[str, Any], operation: Coroutine[Any, Any, None]) -> None:
+    await operation
+    forget_operation(stack)
 
 
 def _first_failure(child: Mapping[str, Any], cfn: Any) -> str:
@@ -381,11 +385,3 @@ def _failed_resource(logical_id: str, stack_id: str, props: dict[str, Any], reas
 
 def _outputs(child: Mapping[str, Any]) -> dict[str, Any]:
     return {f"Outputs.{output['OutputKey']}": output["OutputValue"] for output in child["Outputs"]}
-
-
-def _depth(stack: Mapping[str, Any], cfn: Any) -> int:
-    depth, parent = 0, stack.get("ParentId")
-    while parent:
-        depth += 1
-        parent = next((s.get("ParentId") for s in dict.values(cfn._stacks._data) if s["StackId"] == parent), None)
-    return depth

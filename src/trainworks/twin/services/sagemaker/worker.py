@@ -200,7 +200,7 @@ class Worker:
         """The log of the first instance, which tells of its image before there are tasks."""
         host = job.hosts[0]
         log = job_folder(self._jobs_dir, job).log(job.attempt, host)
-        return _log_source(job, task_id_of(job, host), log, host, self._clock())
+        return self._log_source(job, task_id_of(job, host), log, host, self._clock())
 
     def _do(self, action: steps.Action, job: TrainingJob, tasks: Sequence[Task]) -> None:
         if isinstance(action, steps.Prepare):
@@ -233,13 +233,24 @@ class Worker:
             self._compute.create_pool(tx, attempt.pool)
             self._jobs.insert_tasks(tx, current, [(task.task_id, task.hostname) for task in attempt.tasks])
             self._shipper.follow(
-                tx, [_log_source(job, task.task_id, task.log_path, task.hostname, now) for task in attempt.tasks]
+                tx, [self._log_source(job, task.task_id, task.log_path, task.hostname, now) for task in attempt.tasks]
             )
             self._jobs.update(tx, current, submitted_at=now, stop_sent=False)
             self._compute.submit(tx, attempt.tasks)
         if attempt.sync is not None:
             attempt.sync.cancelled = self._cancelled_of(job.job_id)
             self._syncs.add(job.job_id, attempt.sync)
+
+    def _log_source(self, job: TrainingJob, task_id: str, log: Path, host: str, now: float) -> LogSource:
+        """The stream of one instance's attempt: `<job>/algo-1-<seconds since the epoch>`.
+
+        Logs takes each byte of a stream's file once. So no two attempts have one stream: one that begins within the
+        second of the attempt before, or of an earlier job of this name, is given a later second.
+        """
+        second = int(now) + job.attempt
+        while self._shipper.logs.output_offset(job.role, LOG_GROUP, f"{job.name}/{host}-{second}"):
+            second += 1
+        return LogSource(task_id, log, LOG_GROUP, f"{job.name}/{host}-{second}", job.role)
 
     def _move(self, job: TrainingJob, move: steps.Move) -> None:
         with self._jobs.database.transaction() as tx:
@@ -375,8 +386,3 @@ class Worker:
             current = self._jobs.by_id(tx, job.job_id)
             if current is not None:
                 self._jobs.update(tx, current, **changes)
-
-
-def _log_source(job: TrainingJob, task_id: str, log: Path, host: str, now: float) -> LogSource:
-    """The stream of one instance's attempt: `<job>/algo-1-<seconds since the epoch>`."""
-    return LogSource(task_id, log, LOG_GROUP, f"{job.name}/{host}-{int(now)}", job.role)
