@@ -10,6 +10,9 @@ from customer import Customer, code_of
 
 MOST = 6
 ENDS = ("_COMPLETE", "_FAILED")
+CREATED = {"CREATE_COMPLETE", "ROLLBACK_COMPLETE"}
+UPDATED = {"UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"}
+DELETED = {"", "DELETE_COMPLETE", "DELETE_FAILED"}
 CODE = """import cfnresponse
 def handler(event, context):
     number = event["ResourceProperties"]["Number"]
@@ -21,7 +24,8 @@ class Stacks(Customer):
     """`complete` maps a stack's name to the number that it has, and the status in which its last operation ended.
 
     An update that a kill interrupts is rolled back, and the stack has the number from before: that is right, and so is
-    its status from then on.
+    its status from then on. `doubtful` has the statuses in which an operation may end whose end was not seen: whatever
+    is killed, an update leaves a stack, and none that says that it was never made.
     """
 
     def prepare(self) -> None:
@@ -29,6 +33,7 @@ class Stacks(Customer):
         self.sqs = self.twin.client("sqs")
         self.made = 0
         self.complete: dict[str, tuple[int, str]] = {}
+        self.doubtful: dict[str, set[str]] = {}
 
     def step(self) -> None:
         if len(self.complete) < MOST:
@@ -42,6 +47,10 @@ class Stacks(Customer):
             self._delete(name)
 
     def audit(self) -> None:
+        for name, possible in self.doubtful.items():
+            status = self._end(name)
+            self.ledger.check(self.name, status in possible, "lost", f"stack {name} is {status}, not one of {possible}")
+        self.doubtful.clear()
         for name, (number, ended) in self.complete.items():
             found = {part: self._parameter(f"/{name}/{part}") for part in ("number", "doubled")}
             wanted = {"number": str(number), "doubled": str(2 * number)}
@@ -53,7 +62,9 @@ class Stacks(Customer):
 
     def _operate(self, name: str, call: object, wanted: str) -> None:
         number = self.chance.randrange(1, 10_000)
-        before = self.complete.pop(name, None)  # in between, nothing is known
+        before = self.complete.pop(name, None)
+        ends = UPDATED if before else CREATED
+        self.doubtful[name] = {*ends, before[1] if before else ""}
         started = time.time()
         self.ack(
             call(  # type: ignore[operator]
@@ -62,6 +73,8 @@ class Stacks(Customer):
             )
         )  # fmt: skip
         status = self._end(name)
+        del self.doubtful[name]
+        self.ledger.check(self.name, status in ends, "lost", f"stack {name} ended as {status}, not as one of {ends}")
         if status == wanted:
             self.complete[name] = (number, status)
         elif status == "UPDATE_ROLLBACK_COMPLETE" and before is not None:
@@ -70,10 +83,13 @@ class Stacks(Customer):
             self._explain(name, status, started)
 
     def _delete(self, name: str) -> None:
-        del self.complete[name]
+        _, before = self.complete.pop(name)
+        self.doubtful[name] = {*DELETED, before}
         started = time.time()
         self.ack(self.cloudformation.delete_stack(StackName=name))
         status = self._end(name)
+        del self.doubtful[name]
+        self.ledger.check(self.name, status in DELETED, "lost", f"the deletion of {name} was accepted; it is {status}")
         if status not in ("", "DELETE_COMPLETE"):
             self._explain(name, status, started)
             return
