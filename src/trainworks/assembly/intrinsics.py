@@ -24,6 +24,19 @@ class IntrinsicError(ValueError):
     """A function was given what it cannot work on."""
 
 
+MAX_TEXT = 1_000_000
+"""Characters that a function may make: no property takes as many, and functions inside functions multiply them."""
+
+_MAX_BLOCKS = 256
+_SHOWN = 40
+
+
+def shortened(value: Any) -> str:
+    """A value for a message."""
+    text = str(value) if not isinstance(value, int) or abs(value) < 10**_SHOWN else "a number of many digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def text_of(value: Any) -> str:
     """A scalar as the text that CloudFormation makes of it."""
     if isinstance(value, bool):
@@ -36,6 +49,8 @@ def text_of(value: Any) -> str:
 def concatenated(parts: Sequence[Any], delimiter: str = "") -> str:
     """The parts as one text, Unknown if one of them is."""
     texts = [text_of(part) for part in parts]
+    if sum(map(len, texts)) + len(delimiter) * len(texts) > MAX_TEXT:
+        raise IntrinsicError(f"the text would have more than {MAX_TEXT:,} characters")
     joined = delimiter.join(texts)
     return Unknown(joined) if any(isinstance(text, Unknown) for text in texts) else joined
 
@@ -78,6 +93,8 @@ def cidr(argument: Any) -> Any:
     given = [block, count, *bits]
     if any(isinstance(each, Unknown) for each in given):
         return Unknown("{{Fn::Cidr}}")
+    if not str(count).isdigit() or len(str(count)) > 3 or not 1 <= int(str(count)) <= _MAX_BLOCKS:
+        raise IntrinsicError(f"Fn::Cidr gives 1 to {_MAX_BLOCKS} blocks, not {shortened(count)}")
     try:
         network = ipaddress.ip_network(str(block))
         size = int(bits[0]) if bits else 8

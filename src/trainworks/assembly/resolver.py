@@ -305,10 +305,13 @@ class Scope:
         if not isinstance(text, str):
             raise IntrinsicError("Fn::Sub takes a text, or a text and an object")
         parts: list[Any] = []
+        known: dict[str, Any] = {}  # a name that occurs often is resolved once, or names inside names multiply
         position = 0
         for match in _SUB.finditer(text):
             parts.append(text[position : match.start()])
-            parts.append(self._substituted(match, given))
+            if match[0] not in known:
+                known[match[0]] = self._substituted(match, given)
+            parts.append(known[match[0]])
             position = match.end()
         parts.append(text[position:])
         joined = concatenated(["" if part is NO_VALUE else part for part in parts])

@@ -13,6 +13,7 @@ from trainworks.preflight.rules import RULES
 from trainworks.preflight.settings import Settings
 
 _MAX_VALUE_CHARACTERS = 300
+_MAX_MESSAGE_CHARACTERS = 4000
 
 
 def check(graph: Graph, settings: Settings, rules: Sequence[Rule] = RULES) -> Report:
@@ -53,9 +54,11 @@ def _finding(rule: Rule, fault: Fault, graph: Graph) -> Finding:
         place=resource.place if resource else str(fault.at),
         resource_type=resource.type if resource else "",
         logical_id=resource.logical_id if resource else "",
-        message=graph.shown(fault.message),
-        value=_shortened(_text(graph.shown(fault.value))) if fault.value not in (None, "") else "",
-        fix=graph.shown(fault.fix),
+        message=_shortened(graph.shown(fault.message), _MAX_MESSAGE_CHARACTERS),
+        value=_shortened(_text(graph.shown(fault.value)), _MAX_VALUE_CHARACTERS)
+        if fault.value not in (None, "")
+        else "",
+        fix=_shortened(graph.shown(fault.fix), _MAX_MESSAGE_CHARACTERS),
         template=_template(graph, resource),
         source=resource.created_at if resource else "",
     )
@@ -70,5 +73,5 @@ def _text(shown: object) -> str:
     return shown if isinstance(shown, str) else str(shown)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_VALUE_CHARACTERS else f"{text[: _MAX_VALUE_CHARACTERS - 3]}..."
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -17,7 +17,7 @@ from trainworks.preflight.checker import check
 from trainworks.preflight.settings import Settings
 
 HERE = Path(__file__).parent
-SOURCES = [load_sources(path) for path in sorted((HERE / "third_party").iterdir())] + [
+SOURCES = [load_sources(path) for name in ("platforms", "third_party") for path in sorted((HERE / name).iterdir())] + [
     load_sources(HERE.parents[1] / "reference" / "cdk.out")
 ]
 WRONG: list[Any] = [
