@@ -37,6 +37,13 @@ def install(eventbridge: Any) -> None:
     eventbridge._put_permission = put_permission
 
 
+def with_statement(policy: Mapping[str, Any] | None, statement: Mapping[str, Any]) -> dict[str, Any]:
+    """The policy with a statement, in the place of the one that has its id."""
+    kept = (policy or {}).get("Statement", [])
+    others = [each for each in (kept if isinstance(kept, list) else [kept]) if each.get("Sid") != statement["Sid"]]
+    return {"Version": VARIABLES_VERSION, **(policy or {}), "Statement": [*others, statement]}
+
+
 def _with(policy: Mapping[str, Any] | None, data: Mapping[str, Any], arn: str) -> dict[str, Any]:
     """The policy after the request."""
     if data.get("Policy"):
@@ -48,8 +55,6 @@ def _with(policy: Mapping[str, Any] | None, data: Mapping[str, Any], arn: str) -
     missing = [name for name in _OF_A_STATEMENT if not data.get(name)]
     if missing:
         raise ApiError("ValidationException", f"Without Policy, {', '.join(missing)} must be given.")
-    kept = (policy or {}).get("Statement", [])
-    others = [each for each in (kept if isinstance(kept, list) else [kept]) if each.get("Sid") != data["StatementId"]]
     principal = str(data["Principal"])
     statement: dict[str, Any] = {
         "Sid": data["StatementId"],
@@ -61,4 +66,4 @@ def _with(policy: Mapping[str, Any] | None, data: Mapping[str, Any], arn: str) -
     condition = data.get("Condition")
     if condition:
         statement["Condition"] = {condition["Type"]: {condition["Key"]: condition["Value"]}}
-    return {"Version": VARIABLES_VERSION, **(policy or {}), "Statement": [*others, statement]}
+    return with_statement(policy, statement)

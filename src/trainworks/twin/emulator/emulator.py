@@ -314,7 +314,7 @@ class Emulator:
 
     def _install_stacks(self, module: ModuleType) -> None:
         # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
-        from trainworks.twin.emulator import deploy_checks, stack_targets, template_gate, type_changes  # noqa: PLC0415
+        from trainworks.twin.emulator import deploy_checks, stack_policies, stack_targets, template_gate, type_changes  # noqa: PLC0415
 
         template_gate.install(module)
         type_changes.install(module._ACTION_HANDLERS)
@@ -328,7 +328,9 @@ class Emulator:
         corrections.install(self.buckets)
         drift.install()
         self._lambda.install_types()
-        stack_targets.install(engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS)
+        table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+        stack_targets.install(table)
+        stack_policies.install(table)
         self._resources.install()
         self._stack_permissions.install(module)
 

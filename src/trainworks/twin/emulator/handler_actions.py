@@ -179,6 +179,12 @@ HANDLERS: dict[str, Handler] = {
     "AWS::Events::EventBus": _named(
         "events", "EventBus", f"{_EVENTS}:event-bus/{{Name}}", Policy="events:PutPermission"
     ),
+    "AWS::Events::EventBusPolicy": Handler(
+        "events:PutPermission",
+        "events:PutPermission",
+        "events:RemovePermission",
+        f"{_EVENTS}:event-bus/{{EventBusName}}",
+    ),
     "AWS::Events::Rule": Handler(
         "events:PutRule",
         "events:PutRule",
