@@ -57,7 +57,10 @@ def first(facts: BatchFacts) -> str:
         (batch_facts(hosts=(HostFacts("ce", refused(), None, seen(0)),)), "no-instance-registered"),
         (batch_facts(image=ImageFacts(IMAGE, absent(), absent())), "image-repository-missing"),
         (batch_facts(image=ImageFacts(IMAGE, seen("x"), absent())), "image-missing"),
-        (batch_facts(job_status_reason="The image is being made: x is made once", job_gpus=1), "image-being-made"),
+        (
+            batch_facts(job_status_reason="The image is being made: x, once for all jobs", job_gpus=1),
+            "image-being-made",
+        ),
     ],
 )
 def test_the_first_cause_of_waiting(facts: BatchFacts, code: str) -> None:

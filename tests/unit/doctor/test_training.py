@@ -46,6 +46,7 @@ from trainworks.spec.training_job import SecondaryStatus, status_of
         ),
         ("ClientError: Failed to download data. Access Denied", "access-denied"),
         ("ClientError: Cannot pull the training image x: not found", "image-pull-failed"),
+        ("ClientError: Cannot pull the training image x: E: The image cannot be prepared: y", "image-not-made"),
         ("ClientError: Artifact upload failed: No space left on device", "disk-full"),
         ("AlgorithmError: OSError: [Errno 28] disk, exit code: 1", "disk-full"),
         ("ClientError: Please use an instance type with more memory, or reduce ...", "out-of-memory"),

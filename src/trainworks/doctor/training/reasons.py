@@ -49,6 +49,12 @@ _REASONS: tuple[Reason, ...] = (
         "allow what the reason names in a policy of the training role",
     ),
     Reason(
+        "image-not-made",
+        r"The image cannot be prepared: (?P<why>[^\n]{1,160})",
+        "the twin could not make the environment of its image: {why}",
+        "the reason names the file with all that pip said; mend its cause, then: trainworks image make IMAGE",
+    ),
+    Reason(
         "image-pull-failed",
         r"Cannot pull the training image|pulling image|image.*(does not exist|not found|is not in)|InvalidImage",
         "its image could not be pulled",

@@ -263,7 +263,7 @@ class Dispatcher:
 
     def _wait_for_image(self, jobs: Sequence[Job], spec: JobSpec, making: ImageBeingMadeError) -> None:
         """The jobs stay RUNNABLE until their image is made, and hold up no others."""
-        reason = f"{IMAGE_BEING_MADE}: {spec.container['image']} is made once, and used offline afterwards"
+        reason = f"{IMAGE_BEING_MADE}: {spec.container['image']}, once for all jobs"
         self._block([(jobs, reason)], announce=False)
         if making.has_ended():  # it may have ended before they were blocked, and then nobody tells of it again
             self.on_image_made(())
