@@ -5,7 +5,7 @@ Which members these are the models say (`wire.roles`), and to whom the role goes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -14,18 +14,12 @@ from botocore.model import ServiceModel
 
 from trainworks.spec.iam.role_members import has_recipient_of_its_own, recipient
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.declared import named_texts
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.roles import PassedRole, holds_role, passed_roles, role_paths
 
 # A launch template passes its role when instances are launched with it; a nested stack acts as its root.
 _PASSED_LATER = frozenset({"AWS::EC2::LaunchTemplate", "AWS::CloudFormation::Stack"})
-# Properties whose contents are users' own: a role that a rule's pattern looks for is handed to nobody.
-_FREE_FORM = frozenset(
-    {
-        "EventPattern", "Definition", "DefinitionSubstitutions", "FilterPolicy", "Input", "Metadata", "Parameters",
-        "PolicyDocument", "Variables",
-    }
-)  # fmt: skip
 _RENAMED = {("s3", "PutReplicationConfiguration"): ("s3", "PutBucketReplication")}
 _ATTRIBUTE_OPERATIONS = frozenset({"CreateTopic", "SetTopicAttributes", "Subscribe", "SetSubscriptionAttributes"})
 _INSTANCE_PROFILES = frozenset({"instanceRole", "ec2InstanceProfileArn"})
@@ -71,21 +65,9 @@ def resource_roles(type_name: str, properties: Mapping[str, Any], account: str) 
         return []
     if type_name in _PASSED_LATER or not type_name.startswith("AWS::"):
         return []
-    found = [PassedRole((_member(name),), value) for name, value in _named_roles(properties)]
+    named = named_texts(type_name, properties)
+    found = [PassedRole((_member(name),), value) for name, value in named if holds_role(name)]
     return list(dict.fromkeys((role.path[-1], arn) for role in found for arn in _arns(role, account)))
-
-
-def _named_roles(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            if key in _FREE_FORM:
-                continue
-            yield from _named_roles(value, str(key))
-    elif isinstance(node, list):
-        for item in node:
-            yield from _named_roles(item, name)
-    elif isinstance(node, str) and holds_role(name):
-        yield name, node
 
 
 def _member(name: str) -> str:
