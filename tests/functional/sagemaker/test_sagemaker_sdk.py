@@ -8,6 +8,7 @@ The start script of the `sm_drivers` channel is ours: it asks of the container w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.functional.sagemaker.test_boto3 import Platform, make_platform
+from tests.functional.sagemaker.test_boto3 import Platform, allow, make_platform
 from tests.functional.twin.test_installed_packages import wheel
 from trainworks.testing import TestTwin
 
@@ -187,6 +188,11 @@ def test_a_model_trainer_job_trains_with_its_log_and_its_metrics(trainer: Traine
     sagemaker = trainer.platform.client("sagemaker")
     listed = sagemaker.list_training_jobs(NameContains=trainer.platform.name, SortBy="CreationTime")
     assert [each["TrainingJobName"] for each in listed["TrainingJobSummaries"]] == [trainer.platform.name]
+    # `attach` of version 2 reads these of every job.
+    assert job["OutputDataConfig"]["KmsKeyId"] == ""
+    assert {(each["CompressionType"], each["RecordWrapperType"]) for each in job["InputDataConfig"]} == {
+        ("None", "None")
+    }
 
 
 def test_requirements_of_the_source_code_are_installed_into_the_job(trainer: Trainer) -> None:
@@ -238,6 +244,33 @@ def test_the_bucket_is_looked_for_as_the_sdk_looks(trainer: Trainer) -> None:
     s3.head_bucket(Bucket=models, ExpectedBucketOwner=account)
     refused("403", lambda: s3.head_bucket(Bucket=models, ExpectedBucketOwner="999999999999"))
     refused("404", lambda: s3.head_bucket(Bucket=f"{models}-none", ExpectedBucketOwner=account))
+
+
+def test_the_sdks_check_of_a_role_asks_for_rights_on_every_resource(trainer: Trainer) -> None:
+    """Why `trainworks env` turns it off: a role with rights on its own resources alone does not pass it, as on AWS."""
+    iam = trainer.platform.client("iam")
+    name = f"sdk-{trainer.platform.name}"
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+    metrics = {"StringEquals": {"cloudwatch:namespace": GROUP}}
+    interfaces = allow(["ec2:CreateNetworkInterface"], ["arn:aws:ec2:us-east-1:000000000000:network-interface/*"])
+    least = policy(interfaces, {**allow(["cloudwatch:PutMetricData"], ["*"]), "Condition": metrics})
+    asked = ["ec2:CreateNetworkInterface", "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"]
+
+    def decisions() -> list[str]:
+        pages = iam.get_paginator("simulate_principal_policy").paginate(PolicySourceArn=role, ActionNames=asked)
+        return [each["EvalDecision"] for page in pages for each in page["EvaluationResults"]]
+
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=least)
+    assert decisions() == ["implicitDeny"] * 3
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(allow(asked, ["*"])))
+    assert decisions() == ["allowed"] * 3
+    stored = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    assert stored["Statement"][0]["Principal"]["Service"] == "sagemaker.amazonaws.com"
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 def refused(code: str, call: Callable[[], object]) -> None:

@@ -22,6 +22,7 @@ from trainworks.twin.wire import Call, Endpoint, executed, page
 SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
 _MAX_TAGS = 50
 _SESSION_MARGIN_SECONDS = 24 * 3600
+_CLEANED_WITHIN_SECONDS = 30.0
 
 
 class Advancer(Protocol):
@@ -35,6 +36,9 @@ class Advancer(Protocol):
 
     def cancel_upload(self, job_id: str) -> None:
         """Give up the upload of a job that has ended by now."""
+
+    def wait_until_cleaned(self, job: TrainingJob, seconds: float) -> None:
+        """Return when nothing is left to do for an ended job, or after so long."""
 
     def forget(self, job: TrainingJob) -> None:
         """Remove what is left of an ended job on disk."""
@@ -135,12 +139,16 @@ class SageMakerApi:
 
     def delete_training_job(self, call: Call) -> dict[str, Any]:
         found = self._authorized_job(call, "DeleteTrainingJob")
+        if found.is_terminal:
+            # Whoever saw the end may delete at once; what is left to do for the job takes a moment.
+            self._worker.wait_until_cleaned(found, _CLEANED_WITHIN_SECONDS)
         with self._jobs.database.transaction() as tx:
             job = self._jobs.by_arn(found.arn, tx)
             if job is None:
                 raise _not_found()
             if not job.cleaned:
-                raise ApiError("ResourceInUse", f"The training job {job.name} is in status {job.status.value}.")
+                left = " Its files are still being removed." if job.is_terminal else ""
+                raise ApiError("ResourceInUse", f"The training job {job.name} is in status {job.status.value}.{left}")
             self._jobs.delete(tx, job)
         self._worker.forget(job)
         return {}

@@ -11,8 +11,6 @@ _COPIED = (
     "HyperParameters",
     "AlgorithmSpecification",
     "RoleArn",
-    "InputDataConfig",
-    "OutputDataConfig",
     "ResourceConfig",
     "VpcConfig",
     "CheckpointConfig",
@@ -34,6 +32,8 @@ def description(job: TrainingJob, transitions: Sequence[Transition], metrics: Se
         "TrainingJobStatus": job.status.value,
         "SecondaryStatus": job.secondary_status.value,
         **{name: request[name] for name in _COPIED if name in request},
+        # With what AWS adds where the request is silent: the SageMaker SDK's `attach` takes it for given.
+        "OutputDataConfig": {"KmsKeyId": "", **request["OutputDataConfig"]},
         "StoppingCondition": {"MaxRuntimeInSeconds": job.max_runtime_seconds, **request["StoppingCondition"]},
         "CreationTime": job.creation_time,
         "LastModifiedTime": job.last_modified_time,
@@ -48,6 +48,11 @@ def description(job: TrainingJob, transitions: Sequence[Transition], metrics: Se
         "EnableManagedSpotTraining": job.is_spot,
         "ProfilingStatus": "Disabled",
     }
+    if "InputDataConfig" in request:
+        output["InputDataConfig"] = [
+            {"CompressionType": "None", "RecordWrapperType": "None", **channel}
+            for channel in request["InputDataConfig"]
+        ]
     if job.model_artifacts:
         output["ModelArtifacts"] = {"S3ModelArtifacts": job.model_artifacts}
     if metrics:

@@ -8,6 +8,7 @@ it was.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ class Worker:
         self._schedule = Schedule(self._carry_on, clock)
         self._faults: dict[str, int] = {}
         self._cancelled: set[str] = set()
+        self._cleaned = threading.Condition()
         compute.subscribe(TASK_PREFIX, self._on_events)
         shipper.on_arrival(TASK_PREFIX, self._on_arrival)
 
@@ -106,6 +108,16 @@ class Worker:
     def forget(self, job: TrainingJob) -> None:
         """Remove the folder of an ended job, its log files included."""
         remove_tree(job_folder(self._jobs_dir, job).path)
+
+    def wait_until_cleaned(self, job: TrainingJob, seconds: float) -> None:
+        """Return when nothing is left to do for an ended job, or after so long."""
+
+        def is_cleaned() -> bool:
+            now = self._jobs.by_arn(job.arn)
+            return now is None or now.cleaned
+
+        with self._cleaned:
+            self._cleaned.wait_for(is_cleaned, seconds)
 
     def cancel_upload(self, job_id: str) -> None:
         """Give up the upload of a job that has ended by now; what was sent of it is nowhere."""
@@ -386,3 +398,6 @@ class Worker:
             current = self._jobs.by_id(tx, job.job_id)
             if current is not None:
                 self._jobs.update(tx, current, **changes)
+        if "cleaned" in changes:
+            with self._cleaned:
+                self._cleaned.notify_all()
