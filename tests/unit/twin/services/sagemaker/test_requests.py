@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,40 @@ def test_a_running_job_cannot_be_deleted(harness: Harness) -> None:
     with pytest.raises(ApiError) as caught:
         harness.call("DeleteTrainingJob", TrainingJobName="job-1")
     assert caught.value.code == "ResourceInUse"
+
+
+def test_a_job_that_has_ended_is_deleted_when_its_clean_up_is_done(tmp_path: Path) -> None:
+    """Its end is seen before its files are gone: who then deletes it waits for that, and is not refused."""
+    harness = make(tmp_path)
+    harness.call("CreateTrainingJob", **request())
+    harness.call("StopTrainingJob", TrainingJobName="job-1")
+    answers: list[object] = []
+    deletes: list[threading.Thread] = []
+    delete_pool = harness.compute.delete_pool
+
+    def delete() -> None:
+        try:
+            answers.append(harness.call("DeleteTrainingJob", TrainingJobName="job-1"))
+        except ApiError as error:
+            answers.append(error)
+
+    def in_the_middle_of_the_clean_up(pool_id: str) -> None:
+        if not deletes:
+            assert harness.describe()["TrainingJobStatus"] == "Stopped"
+            deletes.append(threading.Thread(target=delete))
+            deletes[0].start()
+            deletes[0].join(0.2)
+        delete_pool(pool_id)
+
+    harness.compute.delete_pool = in_the_middle_of_the_clean_up
+    harness.start()
+    try:
+        harness.until(lambda: answers, bool)
+        assert answers == [{}]
+        with pytest.raises(ApiError, match=r"Requested resource not found\."):
+            harness.describe()
+    finally:
+        harness.stop()
 
 
 def test_a_stop_before_the_start(harness: Harness) -> None:
