@@ -50,7 +50,7 @@ def concatenated(parts: Sequence[Any], delimiter: str = "") -> str:
     """The parts as one text, Unknown if one of them is."""
     texts = [text_of(part) for part in parts]
     if sum(map(len, texts)) + len(delimiter) * len(texts) > MAX_TEXT:
-        raise IntrinsicError(f"the text would have more than {MAX_TEXT:,} characters")
+        return Unknown(f"a text of more than {MAX_TEXT:,} characters")  # which `expansion` has a flaw for
     joined = delimiter.join(texts)
     return Unknown(joined) if any(isinstance(text, Unknown) for text in texts) else joined
 

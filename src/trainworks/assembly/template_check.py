@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from trainworks.assembly.cycles import cycles
+from trainworks.assembly.expansion import expansion_flaws
 from trainworks.assembly.flaw import Flaw
 from trainworks.assembly.property_flaws import property_flaws
 from trainworks.assembly.schemas import is_aws_type, type_names
@@ -37,7 +38,7 @@ def template_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
     if found:
         return found
     macro = has_macro(template)
-    found = list(References(template, holds, macro).flaws())
+    found = [*expansion_flaws(template), *References(template, holds, macro).flaws()]
     for circle in cycles(template["Resources"]):
         if not macro or not any(_is_expanded(template["Resources"][name]) for name in circle):
             found.append(_circular(circle, "break the circle, for example by a resource of its own"))

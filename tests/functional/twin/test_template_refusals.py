@@ -474,3 +474,13 @@ def test_a_resource_keeps_its_type(stack: Deployer) -> None:
     described = stack.client.describe_change_set(StackName=stack.name, ChangeSetName="d")
     assert described["Status"] == "FAILED"
     assert changed.format("Leaf") in described["StatusReason"]
+
+
+def test_functions_inside_functions_make_no_text_without_end(stack: Deployer) -> None:
+    value: Any = "0123456789"
+    for _ in range(9):
+        value = {"Fn::Sub": ["${x}" * 100, {"x": value}]}
+    body = json.dumps({"Resources": {"A": {**TOPIC, "Properties": {"DisplayName": value}}}})
+    said = refused(stack.client.create_stack, StackName=stack.name, TemplateBody=body)
+    assert said == "Template error: a text of A would have more than 1,000,000 characters"
+    assert stack.create({"Resources": {"A": TOPIC}}) == "CREATE_COMPLETE"
