@@ -27,6 +27,7 @@ from typing import Any
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.role_calls import RoleCalls
+from trainworks.twin.emulator.target_permissions import policy_refusal
 from trainworks.twin.ports import ApiError
 from trainworks.twin.store.database import Database
 
@@ -51,7 +52,7 @@ _AGAIN = "UPDATE lambda_event SET due_at = ?, tries = ?, throttles = ? WHERE seq
 _DROP = "DELETE FROM lambda_event WHERE seq = ?"
 
 _MOST_AT_ONCE, _MOST_OF_A_FUNCTION = 100, 10
-_PRINCIPAL = "lambda.amazonaws.com"
+_PRINCIPAL, _INVOKE = "lambda.amazonaws.com", "lambda:InvokeFunction"
 _RETRIES, _MOST_AGE_SECONDS = 2, 21_600
 _FIRST_PAUSE, _MOST_PAUSE = 1.0, 30.0
 
@@ -104,14 +105,31 @@ class AsyncInvocations:
         lambda_svc._emit_lambda_metrics = emit
 
     def install_sns(self, sns: Any) -> None:
-        """SNS was loaded: what its topics send to functions is taken in as well."""
+        """SNS was loaded: what its topics send to functions is taken in as well, where those let them."""
 
         def deliver(endpoint: str, envelope: str, topic_arn: str, subscription_arn: str, *_: Any) -> None:
+            if (refusal := policy_refusal("sns.amazonaws.com", _INVOKE, endpoint, topic_arn)) is not None:
+                _LOG.warning("a message of %s is not delivered: %s", topic_arn, refusal)
+                return
             sns_part = json.loads(envelope)
             record = {"EventVersion": "1.0", "EventSubscriptionArn": subscription_arn, "EventSource": "aws:sns"}
             self.send(endpoint, {"Records": [{**record, "Sns": sns_part}]}, f"a message of {topic_arn}")
 
         sns._deliver_to_lambda = deliver
+
+    @staticmethod
+    def install_s3(s3: Any) -> None:
+        """S3 was loaded: what happens in a bucket goes to a function whose policy lets the bucket."""
+        stock = s3._deliver_event_to_lambda
+
+        def deliver(arn: str, payload: Mapping[str, Any], bucket_region: str) -> None:
+            bucket_arn = str(payload["Records"][0]["s3"]["bucket"]["arn"])
+            if (refusal := policy_refusal("s3.amazonaws.com", _INVOKE, arn, bucket_arn)) is not None:
+                _LOG.warning("an event of %s is not delivered: %s", bucket_arn, refusal)
+                return
+            stock(arn, payload, bucket_region)
+
+        s3._deliver_event_to_lambda = deliver
 
     def install_events(self, eventbridge: Any) -> None:
         """EventBridge was loaded: what its rules and schedules send to functions is taken in as well."""

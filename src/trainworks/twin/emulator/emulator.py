@@ -29,6 +29,7 @@ from trainworks.twin.emulator import (
     endpoint_policies,
     engine,
     executions,
+    function_permissions,
     gates,
     linear_patterns,
     log_groups,
@@ -273,6 +274,7 @@ class Emulator:
         self._lambda.install(module)
         self._invocations.install(module)
         source_permissions.install(module, self._authorization)
+        function_permissions.install(module)
 
     def _dress(self, name: str, module: ModuleType) -> None:
         """Put the corrections of one service in place."""
@@ -286,6 +288,7 @@ class Emulator:
         elif name == "s3":
             self.buckets.install(module)
             bucket_requests.install(module)
+            self._invocations.install_s3(module)
         elif name == "eventbridge":
             self._event_targets.install(module)
             bus_policies.install(module)

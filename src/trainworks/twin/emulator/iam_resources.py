@@ -1,6 +1,6 @@
 """Which resource a request is checked on, where ministack differs from AWS.
 
-Source: "Actions, resources, and condition keys for Amazon EC2" in the Service Authorization Reference.
+Source: "Actions, resources, and condition keys" of EC2, IAM and Lambda in the Service Authorization Reference.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from trainworks.twin.emulator import engine
 from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.protocols.cbor import decode
 
+_COLONS_OF_A_FUNCTION = 6
 _ABOUT_A_PRINCIPAL = frozenset({"SimulatePrincipalPolicy", "GetContextKeysForPrincipalPolicy"})
 
 
@@ -38,7 +39,10 @@ def install() -> None:
             return _first(params, "PolicySourceArn") or "*"
         if "cbor" in headers.get("content-type", ""):
             body = _as_json(body)
-        return str(stock_arn(service, method, path, headers, body, params, region, account))
+        arn = str(stock_arn(service, method, path, headers, body, params, region, account))
+        qualifier = _first(params, "Qualifier") if service == "lambda" and path.endswith("invocations") else ""
+        # A version or an alias is a resource of its own; `function:NAME` ends the ARN of the function itself.
+        return f"{arn}:{qualifier}" if qualifier and arn.count(":") == _COLONS_OF_A_FUNCTION else arn
 
     def more_resources(params: Mapping[str, Any], region: str, account: str) -> Sequence[str]:
         """Resources that an EC2 call is checked on besides the first."""

@@ -41,7 +41,7 @@ def target_refusal(authorization: Authorization, target: Mapping[str, Any], sour
         return f"the target {arn} has no role"
     if service == "sns":
         return refusal(arn, principal, {})
-    return _policy_refusal(principal, action, arn, source_arn)
+    return policy_refusal(principal, action, arn, source_arn)
 
 
 def _role_refusal(  # noqa: PLR0917 - who acts for whom on what
@@ -54,8 +54,11 @@ def _role_refusal(  # noqa: PLR0917 - who acts for whom on what
     return None
 
 
-def _policy_refusal(principal: str, action: str, arn: str, source_arn: str) -> str | None:
-    """A bus of the same account needs no policy; a function and a queue have to name the service."""
+def policy_refusal(principal: str, action: str, arn: str, source_arn: str) -> str | None:
+    """Why the policy of `arn` does not let a service use it for `source_arn`, or None.
+
+    A bus of the same account needs no policy; a function and a queue have to name the service.
+    """
     if action == "events:PutEvents":
         return None
     responses = engine.module("core.responses")
