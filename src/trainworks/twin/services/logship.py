@@ -140,18 +140,21 @@ class LogShipper:
             tx.executemany(_FOLLOW, [_parameters(source) for source in sources])
             self._background.wake()
 
-    def finish(self, tx: Connection, notes: Mapping[str, str]) -> Collection[str]:
-        """No more is written to the files of these tasks: ship what is left, give the notes to whom `on_arrival`
-        names, and forget them. Returns those that printed nothing or are not followed: nothing will be told of them."""
-        followed = tx.execute(_FOLLOWED, (json.dumps(list(notes)),)).fetchall()
+    def finish(
+        self, tx: Connection, tasks: Collection[str], note: Callable[[str], str] = lambda _: ""
+    ) -> Collection[str]:
+        """No more is written to the files of these tasks: ship what is left, give the `note` of each to whom
+        `on_arrival` names, and forget them. Returns those that printed nothing or are not followed: nothing will be
+        told of them."""
+        followed = tx.execute(_FOLLOWED, (json.dumps(list(tasks)),)).fetchall()
         # A crowd of tasks without a byte of output needs no rounds.
         unwritten = {row["task_id"] for row in followed if not row["offset"] and not _size(row["path"])}
         told = {row["task_id"] for row in followed} - unwritten
         tx.executemany(_FORGET, [(task,) for task in unwritten])
-        tx.executemany(_FINISH, [(notes[task], task) for task in told])
+        tx.executemany(_FINISH, [(note(task), task) for task in told])
         if told:
             self._background.wake()
-        return [task for task in notes if task not in told]
+        return [task for task in tasks if task not in told]
 
     def is_shipped(self, task_id: str) -> bool:
         """Whether all output of a finished task is in Logs, or has been waited for long enough (true too for a task

@@ -106,7 +106,7 @@ def test_the_owner_gets_its_note_when_the_last_line_is_in_logs(shipping: Shippin
     shipping.shipper.ship()
     assert not owner.told
     with shipping.database.transaction() as tx:
-        assert shipping.shipper.finish(tx, {"t": "exit code 3", "silent": "exit code 0"}) == ["silent"]
+        assert shipping.shipper.finish(tx, ["t", "silent"], {"t": "exit code 3"}.__getitem__) == ["silent"]
     assert not shipping.shipper.is_shipped("t")
     shipping.shipper.ship()
     assert owner.told == [({"t": "exit code 3"}, ["one", "last"])]

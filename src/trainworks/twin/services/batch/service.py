@@ -157,7 +157,7 @@ class BatchService:
         }
         ends = {event.task_id: event for event in events if event.state in _ENDS}
         self._follow(progress, started, ends.keys())
-        silent = self._log_shipper.finish(tx, {task: json.dumps(asdict(event)) for task, event in ends.items()})
+        silent = self._log_shipper.finish(tx, ends, note=lambda task: json.dumps(asdict(ends[task])))
         at_once = {task: ends[task] for task in silent}
         self._apply(
             progress, [event for event in events if ends.get(event.task_id) is not event or event.task_id in at_once]

@@ -64,12 +64,14 @@ class Submission:
             self._control_plane.authorize(call.caller, "batch:TagResource", job_arn(queue_arn, job_id))
         size = _array_size(params)
         spec = _merged_spec(call, name, definition, definition_tags)
-        with self._database.transaction() as tx:
-            queue = queue_row(tx, queue_arn)
-            _check_queue(queue, spec)
+
+        def insert(tx: Connection) -> None:
+            _check_queue(queue_row(tx, queue_arn), spec)
             tx.execute(SQL["spec_insert"], (job_id, spec.to_json()))
             put_tags(tx, job_arn(queue_arn, job_id), params.get("tags", {}))
             self._insert(tx, job_id, queue_arn, spec, size)
+
+        self._database.together(insert)  # clients that submit many jobs at a time share commits
         return {"jobArn": job_arn(queue_arn, job_id), "jobName": name, "jobId": job_id}
 
     def _insert(self, tx: Connection, job_id: str, queue_arn: str, spec: JobSpec, size: int | None) -> None:

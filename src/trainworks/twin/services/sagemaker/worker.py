@@ -205,7 +205,7 @@ class Worker:
         """Whether all that was said of the image of a job without tasks is in Logs; nothing more is said of it."""
         task_id = task_id_of(job, job.hosts[0])
         with self._jobs.database.transaction() as tx:
-            self._shipper.finish(tx, {task_id: ""})
+            self._shipper.finish(tx, [task_id])
         return self._shipper.is_shipped(task_id)
 
     def _image_log(self, job: TrainingJob) -> LogSource:
@@ -385,7 +385,7 @@ class Worker:
 
     def _on_events(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
         changed = self._jobs.apply_events(tx, events)
-        self._shipper.finish(tx, {event.task_id: "" for event in events if event.state in ENDED})
+        self._shipper.finish(tx, [event.task_id for event in events if event.state in ENDED])
         for job_id in changed:
             self.wake(job_id)
 
