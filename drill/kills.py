@@ -94,7 +94,7 @@ class Killer:
     def _parts(self) -> dict[str, list[int]]:
         parts: dict[str, list[int]] = {"agent": [], "instance": [], "slot": [], "task": [], "function": []}
         for agent in (each for each in self._processes() if is_agent(each)):
-            if is_agent(agent.parent()):
+            if is_agent(_parent(agent)):
                 continue
             parts["agent"].append(agent.pid)
             for instance in _children(agent):
@@ -132,6 +132,12 @@ def is_agent(process: psutil.Process | None) -> bool:
     with suppress(psutil.Error):
         return any(AGENT_MARK in part for part in process.cmdline())
     return False
+
+
+def _parent(process: psutil.Process) -> psutil.Process | None:
+    with suppress(psutil.Error):  # it has gone since it was found
+        return process.parent()
+    return None
 
 
 def _children(process: psutil.Process, *, recursive: bool = False) -> list[psutil.Process]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -115,6 +116,17 @@ def platform(twin: TestTwin) -> Iterator[Platform]:
 
 def script(*lines: str) -> list[str]:
     return ["python", "-c", "\n".join(lines)]
+
+
+def test_each_of_many_jobs_that_start_alike_says_in_its_log_what_stands_for_its_image(platform: Platform) -> None:
+    ids = [platform.submit(["true"]) for _ in range(5)]
+    jobs = [platform.ended(job_id) for job_id in ids]
+    assert {job["status"] for job in jobs} == {"SUCCEEDED"}
+    logs = platform.twin.client("logs")
+    for job in jobs:
+        stream = job["container"]["logStreamName"]
+        events = logs.get_log_events(logGroupName="/aws/batch/job", logStreamName=stream)["events"]
+        assert [bool(re.match(r"trainworks: \S+ stands for ", event["message"])) for event in events] == [True]
 
 
 def test_a_container_has_its_own_folder_and_knows_its_job(platform: Platform) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,18 @@ def test_output_exit_code_and_states_in_order(bench: Bench) -> None:
     assert bench.states("task") == [TaskState.PLACED, TaskState.RUNNING, TaskState.EXITED]
     assert sorted(bench.log("task").split()) == ["err", "out"]
     assert ended.instance_type == "ml.m5.large"
+
+
+def test_the_head_of_a_log_is_there_before_the_first_line_and_without_any(bench: Bench) -> None:
+    bench.pool()
+    loud = bench.script("loud", "print('out')", log_head="one\ntwo\n")
+    loud = replace(loud, log_path=loud.log_path.parent / "absent" / "folder" / "loud.log")
+    silent = bench.spec("silent", "/bin/true", log_head="a silent one\n")
+    for task in (loud, silent):
+        assert bench.run(task).exit_code == 0
+    assert loud.log_path.read_text() == "one\ntwo\nout\n"
+    assert silent.log_path.read_text() == "a silent one\n"
+    assert loud.log_path.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_environment_is_the_tasks_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
