@@ -17,6 +17,8 @@ JSON_DEPTH = 200
 XML_DEPTH = 32
 XML_ELEMENTS = 100_000
 
+# How a document in UTF-16 begins; readers of XML take it as they take one in UTF-8.
+_WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00<")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -41,7 +43,7 @@ def check_xml(body: bytes) -> None:
 
     What is no XML at all passes: the policy documents of buckets are JSON, and who parses the rest says so.
     """
-    if body.lstrip()[:1] != b"<":
+    if body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"<" and not body.startswith(_WIDE):
         return
     depth = elements = 0
 

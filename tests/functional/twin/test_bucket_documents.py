@@ -16,6 +16,8 @@ from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
 
+DTD = '<!DOCTYPE l [<!ENTITY a "Enabled">]><VersioningConfiguration><Status>&a;</Status></VersioningConfiguration>'
+
 
 @pytest.fixture
 def bucket(twin: TestTwin) -> str:
@@ -203,6 +205,11 @@ def test_buckets_are_found_by_their_tags(twin: TestTwin, s3: Any, bucket: str) -
         b"<VersioningConfiguration><Colour>red</Colour></VersioningConfiguration>",
         b"<Tagging/>",
         b"<VersioningConfiguration><Status>" + b"<a>" * 1000,
+        b"<VersioningConfiguration>text<Status>Enabled</Status></VersioningConfiguration>",
+        b"<VersioningConfiguration><Status>Enabled</Status>text</VersioningConfiguration>",
+        DTD.encode("utf-16"),
+        DTD.encode("utf-16-be"),
+        b"\xef\xbb\xbf" + DTD.encode(),
         b"no XML",
         b"",
     ],

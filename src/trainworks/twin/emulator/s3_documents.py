@@ -51,6 +51,7 @@ def _payload(operation: str) -> tuple[StructureShape, str]:
 
 
 def _structure(shape: StructureShape, element: ET.Element) -> dict[str, Any]:
+    _no_text(element)
     members = {_wire_name(name, member): (name, member) for name, member in shape.members.items()}
     values: dict[str, Any] = {}
     for child in element:
@@ -69,10 +70,17 @@ def _structure(shape: StructureShape, element: ET.Element) -> dict[str, Any]:
     return values
 
 
+def _no_text(element: ET.Element) -> None:
+    """Raise `MalformedXML` where text lies between the members of a structure or a list."""
+    if any(text and not text.isspace() for text in (element.text, *(child.tail for child in element))):
+        raise malformed()
+
+
 def _value(shape: Shape, element: ET.Element) -> Any:
     if isinstance(shape, StructureShape):
         return _structure(shape, element)
     if isinstance(shape, ListShape):
+        _no_text(element)
         name = shape.member.serialization.get("name", "member")
         if any(_local(child) != name for child in element):
             raise malformed()
