@@ -59,6 +59,7 @@ _WITH_BLOBS = frozenset({"lambda_svc._functions", "lambda_svc._layers"})
 # them costs nothing afterwards. A test reads every walk of the pinned version.
 _WALKS_READ = frozenset(
     {
+        "cloudformation._stacks",
         "dynamodb._tables",
         "dynamodb._ttl_settings",
         "eventbridge._rules",

@@ -106,6 +106,7 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
     "eventbridge": {
         ("services.eventbridge", "_put_events"): "data allow_aws_source",
         ("services.eventbridge", "_invoke_target"): "target event rule view",
+        ("services.eventbridge", "_events_log_list"): "",
         ("services.eventbridge", "_event_bus_name_from_ref"): "name",
         ("services.eventbridge", "_rule_key"): "rule_name bus_name",
         ("services.eventbridge", "_opaque_offset_encode"): "offset",

@@ -54,6 +54,7 @@ class Stacks:
         self._stacks = engine.module("services.cloudformation.stacks")
         self._provisioners = engine.module("services.cloudformation.provisioners")
         self._watch_operations()
+        self._note_what_is_found_by_id()
         self._keep_what_an_update_starts_from()
         self._keep_what_is_asked_of_others()
         self._say_why_it_rolls_back()
@@ -85,6 +86,17 @@ class Stacks:
             module = engine.module(f"services.cloudformation.{module_name}")
             if hasattr(module, name):
                 setattr(module, name, function)
+
+    def _note_what_is_found_by_id(self) -> None:
+        """A walk finds a stack by its ARN, and the request may change it."""
+        handlers = engine.module("services.cloudformation.handlers")
+        stock = handlers._resolve_stack
+
+        def resolve_stack(name: str) -> dict[str, Any] | None:
+            found: dict[str, Any] | None = stock(name)
+            return None if found is None else self._cfn._stacks.get(found["StackName"])
+
+        handlers._resolve_stack = resolve_stack
 
     def _keep_what_an_update_starts_from(self) -> None:
         """It is in the stack's row before the update is acknowledged, until it ends: for a roll-back after a crash."""
@@ -196,8 +208,9 @@ class Stacks:
         await Recovery(self._cfn, self._stacks, self._checks, self._children, self._watched).run()
 
     def _children(self, stack: Mapping[str, Any]) -> list[dict[str, Any]]:
-        everything = dict.values(self._cfn._stacks._data)
-        return [each for each in list(everything) if each.get("ParentId") == stack["StackId"]]
+        everything = list(dict.values(self._cfn._stacks._data))
+        names = [each["StackName"] for each in everything if each.get("ParentId") == stack["StackId"]]
+        return [self._cfn._stacks[name] for name in names]  # by the table, so that what is changed is written
 
     # -- nested stacks ----------------------------------------------------------------------------------------
 
