@@ -201,3 +201,38 @@ def test_the_policy_of_an_endpoint_is_described_as_it_was_given(twin: TestTwin) 
     assert described(plain) == json.loads(policy)
     ec2.modify_vpc_endpoint(VpcEndpointId=plain, ResetPolicy=True)
     assert described(plain)["Statement"][0]["Action"] == "*"
+
+
+def test_the_quotas_of_iam_hold_in_stacks_as_in_requests(twin: TestTwin) -> None:
+    cloudformation, iam = twin.client("cloudformation"), twin.client("iam")
+    trust = json.loads(make.trusting({"Service": "lambda.amazonaws.com"}))
+
+    def policy(size: int) -> dict[str, Any]:
+        return {**json.loads(make.document({**make.allow("s3:GetObject"), "Sid": "x" * size}))}
+
+    def inline(*sizes: int) -> list[dict[str, Any]]:
+        return [{"PolicyName": f"p{number}", "PolicyDocument": policy(size)} for number, size in enumerate(sizes)]
+
+    def why(kind: str, properties: dict[str, Any]) -> str:
+        name = make.new("quota")
+        body = json.dumps({"Resources": {"It": {"Type": kind, "Properties": properties}}})
+        cloudformation.create_stack(StackName=name, TemplateBody=body, Capabilities=["CAPABILITY_NAMED_IAM"])
+        try:
+            waiter = cloudformation.get_waiter("stack_create_complete")
+            waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        except WaiterError:
+            events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+            return str([each["ResourceStatusReason"] for each in events if each["ResourceStatus"] == "CREATE_FAILED"])
+        return ""
+
+    role = {"AssumeRolePolicyDocument": trust}
+    assert why("AWS::IAM::Role", {**role, "Policies": inline(4_000, 4_000)}) == ""
+    assert "10240 bytes exceeded for role" in why("AWS::IAM::Role", {**role, "Policies": inline(6_000, 6_000)})
+    assert "quota for PolicySize: 6144" in why("AWS::IAM::ManagedPolicy", {"PolicyDocument": policy(6_200)})
+    name = make.new("role")
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="first", PolicyDocument=json.dumps(policy(6_000)))
+    more = {"PolicyName": "more", "PolicyDocument": policy(6_000), "Roles": [name]}
+    assert "10240 bytes exceeded for role" in why("AWS::IAM::Policy", more)
+    given = {"RoleName": name, "PolicyName": "more", "PolicyDocument": json.dumps(policy(6_000))}
+    assert make.code(iam.put_role_policy, **given) == "LimitExceeded"
