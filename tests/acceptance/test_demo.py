@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,18 @@ class DemoHome:
         return finished(self.start())
 
 
-def finished(demo: subprocess.Popen[str], seen: str = "") -> dict[str, Any]:
-    """The summary of a demo that ended with exit code 0."""
-    out, err = demo.communicate(timeout=180)
-    assert demo.returncode == 0, seen + err
-    summary: dict[str, Any] = json.loads(out)
-    return summary
+def finished(demo: subprocess.Popen[str], on_line: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+    """The summary of a demo that ended with exit code 0; `on_line` gets what it says meanwhile."""
+    assert demo.stderr is not None
+    assert demo.stdout is not None
+    said = ""
+    for line in demo.stderr:
+        said += line
+        on_line(line)
+    summary = demo.stdout.read()
+    assert demo.wait() == 0, said
+    found: dict[str, Any] = json.loads(summary)
+    return found
 
 
 @pytest.fixture
@@ -84,17 +90,17 @@ def test_demo_twice_in_a_row(demo_home: DemoHome) -> None:
 
 
 def test_demo_survives_the_death_of_the_server_during_training(demo_home: DemoHome) -> None:
-    demo = demo_home.start()
-    assert demo.stderr is not None
-    seen = ""
-    for line in demo.stderr:
-        seen += line
-        if "epoch=2 " in line:
-            break
-    before = lifecycle.find(demo_home.home)
-    assert before is not None, seen
-    os.kill(before.pid, signal.SIGKILL)
-    summary = finished(demo, seen)
+    before = None
+
+    def kill_once(line: str) -> None:
+        nonlocal before
+        if before is None and "epoch=1 " in line:
+            before = lifecycle.find(demo_home.home)
+            assert before is not None
+            os.kill(before.pid, signal.SIGKILL)
+
+    summary = finished(demo_home.start(), kill_once)
+    assert before is not None
     check(summary)
     after = lifecycle.find(demo_home.home)
     assert after is not None

@@ -55,19 +55,25 @@ class LogReader:
     _quiet_reads: dict[LogStream, int] = field(default_factory=dict)
 
     def new_lines(self, streams: Sequence[LogStream]) -> list[LogLine]:
-        """What the streams have got since the last call, in order of time."""
+        """What the streams have got since the last call that returned, in order of time: a call that failed can be
+        made again, and gives what that one had found."""
         lines: list[LogLine] = []
+        tokens: dict[LogStream, str] = {}
+        quiet_reads: dict[LogStream, int] = {}
         for stream in streams:
             if self._quiet_reads.get(stream, 0) >= _QUIET_READS:
                 continue
-            found = list(self._read(stream))
-            self._quiet_reads[stream] = self._quiet_reads.get(stream, 0) + 1 if stream.is_ended and not found else 0
+            found = list(self._read(stream, tokens))
+            quiet_reads[stream] = self._quiet_reads.get(stream, 0) + 1 if stream.is_ended and not found else 0
             lines += found
+        self._tokens |= tokens
+        self._quiet_reads |= quiet_reads
         return sorted(lines, key=lambda line: line.timestamp)
 
-    def _read(self, stream: LogStream) -> Iterator[LogLine]:
+    def _read(self, stream: LogStream, tokens: dict[LogStream, str]) -> Iterator[LogLine]:
+        """The lines behind those that were read; how far that is goes into `tokens`."""
         for _ in range(_PAGES_A_READ):
-            token = self._tokens.get(stream)
+            token = tokens.get(stream) or self._tokens.get(stream)
             try:
                 page = (
                     self.client.get_log_events(
@@ -87,7 +93,7 @@ class LogReader:
             following = page.get("nextForwardToken")
             if not following or following == token:
                 return
-            self._tokens[stream] = following
+            tokens[stream] = following
 
 
 def streams_with_prefix(client: CloudWatchLogsClient, group: str, prefix: str) -> list[LogStream]:

@@ -76,6 +76,20 @@ def test_another_error_is_not_swallowed() -> None:
         reader.new_lines([STREAM])
 
 
+def test_what_a_failed_call_had_found_comes_with_the_next() -> None:
+    reader, stub = stubbed()
+    page(stub, None, [(1000, "a")], "f/1")
+    stub.add_client_error("get_log_events", "ServiceUnavailableException")
+    page(stub, None, [(1000, "a")], "f/1")
+    page(stub, "f/1", [(2000, "b")], "f/2")
+    page(stub, "f/2", [], "f/2")
+    with stub:
+        with pytest.raises(ClientError, match="ServiceUnavailable"):
+            reader.new_lines([STREAM])
+        assert [line.message for line in reader.new_lines([STREAM])] == ["a", "b"]
+        stub.assert_no_pending_responses()
+
+
 def test_the_label_of_a_stream_is_its_instance() -> None:
     reader, stub = stubbed()
     streams = [{"logStreamName": "job/algo-2-1700000000"}, {"logStreamName": "job/algo-1-1700000000"}]
