@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from trainworks.twin.emulator.stack_recovery import note_made
 from trainworks.twin.home import RootCredentials
 from trainworks.twin.ports import ApiError, Caller
 from trainworks.twin.resource_types import Readable, Resource, ResourceError, ResourceRequest, ResourceType
+
+_LOG = logging.getLogger(__name__)
 
 
 class ResourceTypes:
@@ -110,7 +113,10 @@ class ResourceTypes:
             raise ValueError(_reason(error)) from error
         if stack is not None:
             note_made(stack, request.logical_id, type_name, resource.physical_id, request.properties)
-            self._flush()
+            try:
+                self._flush()
+            except ApiError as error:  # it is made: the stack has to know it, and is written when the disk can be
+                _LOG.warning("%s of stack %s is not on disk yet: %s", request.logical_id, request.stack_name, error)
         return resource.physical_id, dict(resource.attributes)
 
     def _caller(self) -> Caller:
