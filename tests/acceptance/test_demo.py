@@ -43,14 +43,15 @@ class DemoHome:
 
 def finished(demo: subprocess.Popen[str], on_line: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     """The summary of a demo that ended with exit code 0; `on_line` gets what it says meanwhile."""
-    assert demo.stderr is not None
-    assert demo.stdout is not None
     said = ""
-    for line in demo.stderr:
-        said += line
-        on_line(line)
-    summary = demo.stdout.read()
-    assert demo.wait() == 0, said
+    with demo:
+        assert demo.stderr is not None
+        assert demo.stdout is not None
+        for line in demo.stderr:
+            said += line
+            on_line(line)
+        summary = demo.stdout.read()
+    assert demo.returncode == 0, said
     found: dict[str, Any] = json.loads(summary)
     return found
 
