@@ -47,8 +47,7 @@ class Host:
 
     def has_room_for(self, request: Request) -> bool:
         return (
-            self.backlog == 0
-            and self.vcpus + request.vcpus <= self.kind.vcpus
+            self.vcpus + request.vcpus <= self.kind.vcpus
             and self.memory_mib + request.memory_mib <= self.kind.memory_mib
             and self.gpus + request.gpus <= self.kind.gpus
         )

@@ -77,6 +77,13 @@ def test_backlog_fills_up_behind_busy_instances() -> None:
     assert [placement.backlog for placement in plan.placements] == [True] * 4
 
 
+def test_an_instance_with_room_takes_a_task_though_its_agent_has_not_begun_the_one_before() -> None:
+    begun = Host("begun", LARGE, vcpus=1, memory_mib=512, tasks=1, backlog=1)
+    plan = place(_pool(begun, backlog_limit=4), [_request()], Machine(1, 4096), _ids())
+    assert [(each.instance_id, each.backlog) for each in plan.placements] == [("begun", False)]
+    assert not plan.launches, "an instance that nothing needs costs a start"
+
+
 def test_a_backlog_counts_as_far_as_its_instance_can_start_it() -> None:
     """Else an array of short tasks would launch instance after instance that this machine cannot carry."""
     row = InstanceRow("i", "pool", "m5.large", "EC2", 0.0, 1, 1)
