@@ -32,9 +32,7 @@ def main(bucket: str, key: str, digest: str, script: str, *arguments: str) -> No
         pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
         done = subprocess.run([*pip, "--requirement", "requirements.txt"], check=False)
         if done.returncode != 0:
-            sys.exit(
-                f"InstallRequirementsError: pip install of requirements.txt ended with exit code {done.returncode}"
-            )
+            sys.exit("InstallRequirementsError: pip could not install requirements.txt")
     os.execv(sys.executable, [sys.executable, "-u", script, *arguments])  # noqa: S606
 
 

@@ -32,7 +32,7 @@ DEFAULT_REGION = "us-east-1"
 _OWN_NAMES = (
     "version", "credentials.json", "server.", "lock", "keep-instances", "retention.json",
     "twin.db", "emulator.db", "logs.db", "metrics.db", "objects", "instances", "jobs", "images", "functions", "in-hand",
-    "builds",
+    "builds", "requirements",
 )  # fmt: skip
 _KEY_ALPHABET = string.ascii_uppercase + "234567"
 
@@ -112,6 +112,11 @@ class Home:
     @property
     def images_dir(self) -> Path:
         return self.root / "images"
+
+    @property
+    def requirements_dir(self) -> Path:
+        """What the requirements.txt of jobs names, installed on top of their images."""
+        return self.root / "requirements"
 
     @property
     def functions_dir(self) -> Path:

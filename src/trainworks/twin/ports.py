@@ -411,7 +411,7 @@ class Runtime:
     `root` is the folder of a runtime image; its `train`, where there is one, is found by the `PATH` in `env`.
     `folders` are what a task of it has to see, read-only, at the path that they have here.
     `note` says in one line what stands for the image; it belongs at the head of the job's log. `made` is what the
-    making of it said, for who waited for that.
+    making of it said, for who waited for that. `has_requirements`: what the job's requirements.txt names is in it.
     """
 
     image_uri: str
@@ -424,6 +424,7 @@ class Runtime:
     folders: tuple[Path, ...] = ()
     note: str = ""
     made: tuple[str, ...] = ()
+    has_requirements: bool = False
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
@@ -439,7 +440,7 @@ class ImageBeingMadeError(Exception):
     """The environment of an image is being made; whoever waits is told when that has ended, and asks again.
 
     `lines` are what its making has said so far, `state` is what it does now; `has_ended` says whether it has ended by
-    now.
+    now. `what` begins the status message of who waits: an image is made, or requirements are installed on top of it.
     """
 
     def __init__(self, lines: Sequence[str], state: str, has_ended: Callable[[], bool]) -> None:
@@ -447,6 +448,7 @@ class ImageBeingMadeError(Exception):
         self.lines = lines
         self.state = state
         self.has_ended = has_ended
+        self.what = IMAGE_BEING_MADE
 
 
 class ImageResolver(Protocol):
@@ -464,6 +466,20 @@ class ImageResolver(Protocol):
 
     def on_made(self, told: Callable[[Collection[str]], None]) -> None:
         """Call `told` with the waiters when an environment is whole or could not be made."""
+
+
+class PackageResolver(Protocol):
+    """The packages that a job's requirements.txt adds to its image. No call waits for an installation."""
+
+    def installed(self, runtime: Runtime, source: Path, variables: Mapping[str, str], waiter: str) -> Runtime | None:
+        """`runtime` with what requirements.txt in the folder `source` names on top; `variables` are the job's own.
+
+        None where only the job itself can install it. Raises `ImageBeingMadeError` while it is installed, and
+        `ApiError('InstallRequirementsError')` with pip's last lines where that failed.
+        """
+
+    def on_made(self, told: Callable[[Collection[str]], None]) -> None:
+        """Call `told` with the waiters when an installation has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from trainworks.spec.variables import framework_images_wish, sandbox_wish
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.gpus import find_gpus
 from trainworks.twin.compute.images import Images
+from trainworks.twin.compute.requirements import Requirements
 from trainworks.twin.compute.scheduler import LocalCompute
 from trainworks.twin.control import Control
 from trainworks.twin.emulator.budgets_api import EmulatorBudgets
@@ -44,7 +45,7 @@ from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.process import end_processes, running_processes, start_time
 from trainworks.twin.resources.registry import recorded, resource_types
-from trainworks.twin.retention import Retention
+from trainworks.twin.retention import Kind, Retention
 from trainworks.twin.services.batch.service import BatchService
 from trainworks.twin.services.cost_anomalies import CostAnomalies
 from trainworks.twin.services.logs.service import LogsService
@@ -158,6 +159,7 @@ def build(home: Home, port: int) -> Twin:
         has_gpus=bool(len(find_gpus())),
         is_in_use=compute.uses_folder,
     )
+    requirements = Requirements(home.requirements_dir, Path(sys.executable), builder, compute.uses_folder)
     logs = LogsService(Database(home.logs_db), control_plane)
     emulator.attach_logs(logs)
     logs.take_over(emulator.old_logs())
@@ -167,7 +169,7 @@ def build(home: Home, port: int) -> Twin:
     emulator.attach_functions(functions)
     shipper = LogShipper(database, logs, in_hand=InHand(home.in_hand_dir / "log-lines"))
     outbox = Outbox(database, control_plane)
-    parts = Parts(database, control_plane, objects, compute, images, shipper, outbox)
+    parts = Parts(database, control_plane, objects, compute, images, requirements, shipper, outbox)
     sagemaker = SageMakerService(
         parts,
         home.jobs_dir,
@@ -193,7 +195,8 @@ def build(home: Home, port: int) -> Twin:
     for name, resource_type in types.items():
         emulator.register_resource_type(name, resource_type)
     emulator.register_resource_types_later(lambda: recorded(database, types))
-    retention = Retention(home.retention_file, {"training_jobs": sagemaker, "batch_jobs": batch, "images": images})
+    kinds: dict[str, Kind] = {"training_jobs": sagemaker, "batch_jobs": batch, "images": images}
+    retention = Retention(home.retention_file, {**kinds, "requirements": requirements})
     locators = {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}
     control = Control(control_plane, compute, locators, retention, make_image=images.make, made_images=images.made)
     return Twin(

@@ -94,7 +94,8 @@ def test_a_training_job_has_its_requirements_and_installs_more(twin: TestTwin) -
     twin.client("s3").put_object(Bucket=platform.models, Key="code/sourcedir.tar.gz", Body=archive(files))
     twin.client("sagemaker").create_training_job(**platform.request())
     assert platform.wait()["TrainingJobStatus"] == "Completed"
-    assert {"tool 99.0", "version 99.0 True"} <= set(platform.log())
+    # What requirements.txt names is shared and read-only, and lies before the image's.
+    assert {"tool 99.0", "version 99.0 False"} <= set(platform.log())
 
 
 def test_the_reason_of_a_failed_installation_is_what_pip_said(twin: TestTwin) -> None:
@@ -103,6 +104,6 @@ def test_the_reason_of_a_failed_installation_is_what_pip_said(twin: TestTwin) ->
     twin.client("s3").put_object(Bucket=platform.models, Key="code/sourcedir.tar.gz", Body=archive(files))
     twin.client("sagemaker").create_training_job(**platform.request())
     reason = platform.failure()
-    assert "requirements.txt ended with exit code 1" in reason
+    assert "pip could not install requirements.txt:" in reason and reason.count("exit code") == 1
     assert "No matching distribution found for no-such-package-anywhere" in reason
     assert "never" not in platform.log()

@@ -134,8 +134,8 @@ def test_why_it_failed(members: dict[str, Any], code: str) -> None:
 
 
 def test_a_failed_installation_is_no_fault_of_the_program() -> None:
-    said = ("ERROR: No matching distribution found for x", "InstallRequirementsError: pip install of requirements.txt "
-            "ended with exit code 1")  # fmt: skip
+    said = ("ERROR: No matching distribution found for x", "InstallRequirementsError: pip could not install "
+            "requirements.txt")  # fmt: skip
     log = LogFacts("g", "s", seen("g"), seen(said, "logs:GetLogEvents"))
     found = diagnose_batch_job(batch_facts(job_status="FAILED", job_exit_code=1, log=log), "name")
     assert codes(found) == ["packages-not-installed"]

@@ -139,7 +139,7 @@ def test_the_bootstrap_installs_the_requirements_first(tmp_path: Path) -> None:
     done = run_bootstrap(tmp_path, source, source.data)
     assert done.returncode == 1
     assert "No matching distribution found for no-such-package-anywhere" in done.stderr
-    assert "InstallRequirementsError: pip install of requirements.txt ended with exit code 1" in done.stderr
+    assert "InstallRequirementsError: pip could not install requirements.txt" in done.stderr
     assert "ran" not in done.stdout
 
 

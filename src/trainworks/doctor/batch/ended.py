@@ -27,7 +27,7 @@ class Pattern:
 
 _BUS_ERROR = 135
 """SIGBUS: a page of a file in memory for which there was no room."""
-_INSTALLING = re.compile(r"pip install of \S+ ended with exit code \d+")
+_INSTALLING = re.compile(r"pip could not install \S+")
 """What the bootstrap of `trainworks batch submit` says last."""
 _NO_SHARED_MEMORY = re.compile(
     r"out of shared memory|unable to write to file </torch_|/dev/shm.{0,80}No space left", re.S

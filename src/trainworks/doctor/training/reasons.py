@@ -113,7 +113,7 @@ _REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         "packages-not-installed",
-        r"InstallRequirementsError|pip install of \S+ ended|No matching distribution found",
+        r"InstallRequirementsError|pip could not install|No matching distribution found",
         "the packages of its requirements.txt could not be installed; what pip said is below",
         "correct requirements.txt, or let the job's subnets reach a package index; packages that are in the image need "
         "neither: trainworks image build",

@@ -17,6 +17,7 @@ import fcntl
 import hashlib
 import io
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,8 +28,10 @@ from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar
 from trainworks.twin.compute.builder import Builder, PipSettings, Result, pip_settings
 from trainworks.twin.compute.story import PIP_LOG, PipOutput, Story
 from trainworks.twin.job_files import remove_tree
-from trainworks.twin.ports import ApiError
+from trainworks.twin.ports import ApiError, Ended
 
+YOUNGEST_SECONDS = 60.0
+"""What was used within the last minute stays: the task that wants it may not be queued yet."""
 _LIMITS = Limits(total_bytes=20 * 1024**3, seconds=1800, links=Links.NONE)
 _PIP = ("install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off")
 _FIX = (
@@ -52,8 +55,9 @@ class Environments:
     since it failed or the server was killed, is made anew by the next who wants it.
     """
 
-    def __init__(self, folder: Path, python: Path, builder: Builder) -> None:
+    def __init__(self, folder: Path, python: Path, builder: Builder, *, what: str = "The image") -> None:
         self.folder = folder
+        self.what = what
         self._python = python
         self._builder = builder
 
@@ -116,7 +120,7 @@ class Environments:
             log.replace(kept)
             raise ApiError(error.code, f"{error.message}\nAll that pip said: {kept}") from error
         except OSError as error:
-            raise ApiError("ValidationException", f"The image cannot be prepared: {_words(error)}") from error
+            raise ApiError("ValidationException", f"{self.what} cannot be prepared: {_words(error)}") from error
         finally:
             if not self.is_ready(place.name):
                 remove_tree(place)
@@ -197,6 +201,28 @@ class Environments:
         with place.with_name(place.name + ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+class Unused:
+    """For `Retention`: the environments that nobody uses, and their removal."""
+
+    def __init__(self, environments: Environments, is_in_use: Callable[[Path], bool]) -> None:
+        self._environments = environments
+        self._is_in_use = is_in_use
+
+    def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
+        """Environments that nobody has used since a moment, the longest unused first."""
+        unused = []
+        for place in self._environments.made():
+            used = self._environments.last_use(place)
+            if used < moment and not self._is_in_use(place):
+                unused.append((used, place))
+        return [Ended(place.name, (place,)) for _, place in sorted(unused)[after : after + limit]]
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Remove these environments; the next job that wants one has it made anew."""
+        for name in names:
+            self._environments.remove(self._environments.folder / name, time.time() - YOUNGEST_SECONDS)
 
 
 def name_of(digest: str) -> str:

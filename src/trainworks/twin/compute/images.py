@@ -27,7 +27,7 @@ from trainworks.spec.framework_images import EcrUri, Framework, framework_of, fr
 from trainworks.spec.runtime_image import layer_of_manifest
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.differences import differences
-from trainworks.twin.compute.environments import Environments, environment_in, name_of
+from trainworks.twin.compute.environments import Environments, Unused, environment_in, name_of
 from trainworks.twin.compute.frameworks import Recipe, make, recipe_of
 from trainworks.twin.compute.made import made_at, read_made, record_made
 from trainworks.twin.compute.making import BEGINNING, Makings, OnEnd
@@ -42,8 +42,6 @@ _IN_USE = (
     "To have the twin's own Python stand for framework images instead, with the versions that it has: "
     "TRAINWORKS_FRAMEWORK_IMAGES=in-use trainworks twin start"
 )
-YOUNGEST_SECONDS = 60.0
-"""What was used within the last minute stays: the task that wants it may not be queued yet."""
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -64,13 +62,13 @@ class Images:
         has_gpus: bool = False,
         is_in_use: Callable[[Path], bool] = lambda _: False,
     ) -> None:
-        self._is_in_use = is_in_use
         self._control_plane = control_plane
         self._python = python or Path(sys.executable)
         self._frameworks = frameworks
         self._has_gpus = has_gpus
         self.environments = Environments(images_dir, self._python, builder)
         self._makings = Makings(self.environments)
+        self._unused = Unused(self.environments, is_in_use)
 
     def on_made(self, told: OnEnd) -> None:
         """See `ports.ImageResolver`."""
@@ -78,18 +76,11 @@ class Images:
 
     def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
         """For `Retention`: environments that nobody has used since a moment, the longest unused first."""
-        unused = []
-        for place in self.environments.made():
-            used = self.environments.last_use(place)
-            if used < moment and not self._is_in_use(place):
-                unused.append((used, place))
-        return [Ended(place.name, (place,)) for _, place in sorted(unused)[after : after + limit]]
+        return self._unused.ended_before(moment, after, limit)
 
     def forget(self, names: Sequence[str]) -> None:
         """For `Retention`: remove these environments; the next job that wants one has it made anew."""
-        for name in names:
-            place = self.environments.folder / name
-            self.environments.remove(place, time.time() - YOUNGEST_SECONDS)
+        self._unused.forget(names)
 
     def check(self, image_uri: str, caller: Caller) -> None:
         """See `ports.ImageResolver`: all but making the environment."""

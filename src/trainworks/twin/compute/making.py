@@ -105,7 +105,9 @@ class Makings:
             error = refused
         except Exception as fault:  # noqa: BLE001 - recorded with its traceback, and fails those who wait
             _log.exception("the environment %s could not be made", name)
-            error = ApiError("ValidationException", f"The image cannot be prepared: {type(fault).__name__}: {fault}")
+            error = ApiError(
+                "ValidationException", f"{self._environments.what} cannot be prepared: {type(fault).__name__}: {fault}"
+            )
         with self._lock:
             making.error = error
             making.has_ended.set()

@@ -20,6 +20,7 @@ from trainworks.twin.job_files import remove_tree
 FOLDER = ".python"
 """Of the private /tmp of a task."""
 
+_RUNNER_NAME = ".image-script"
 _PTH = "import site; site.addsitedir({!r})\n"
 _RUNNER = """#!{python}
 import os, runpy, sys
@@ -51,7 +52,7 @@ class Packages:
         os.symlink(self._python, programs / "python")  # noqa: PTH211 - half the time of pathlib, for each task
         for name in ("python3", base.version):
             os.link(programs / "python", programs / name, follow_symlinks=False)
-        runner = programs / ".image-script"
+        runner = programs / _RUNNER_NAME
         runner.write_text(_RUNNER.format(python=self._place / "bin" / "python", image=str(self._python.parent)))
         runner.chmod(0o755)
         for name in base.scripts:
@@ -62,7 +63,7 @@ class Packages:
         version = _image_of(self._python).version
         site_packages = folder / "lib" / version / "site-packages"
         folders = [folder, folder / "bin", folder / "lib", folder / "lib" / version, site_packages]
-        return [*folders, folder / "pyvenv.cfg", site_packages / "image.pth", folder / "bin" / ".image-script"]
+        return [*folders, folder / "pyvenv.cfg", site_packages / "image.pth", folder / "bin" / _RUNNER_NAME]
 
     def argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """`argv` with the interpreter and the scripts of this environment in place of the image's."""
@@ -152,6 +153,12 @@ class _Image:
         self.scripts: frozenset[str] = frozenset(_scripts_of(python.parent) if self.site_packages else ())
 
 
+def site_packages_of(python: Path) -> Path:
+    """Where the packages of an interpreter are, an environment's own or its installation's."""
+    found = _Image(python)
+    return found.site_packages or python.resolve().parents[1] / "lib" / found.version / "site-packages"
+
+
 @lru_cache(maxsize=16)
 def _image_of(python: Path) -> _Image:
     return _Image(python)
@@ -161,7 +168,7 @@ def _scripts_of(folder: Path) -> list[str]:
     """The scripts in the `bin` of a virtual environment that its interpreter runs."""
     found = []
     for entry in os.scandir(folder):
-        if entry.is_file() and not entry.is_symlink():
+        if entry.name != _RUNNER_NAME and entry.is_file() and not entry.is_symlink():
             with open(entry.path, "rb") as file:  # noqa: PTH123
                 first = file.readline(_LONGEST_SHEBANG)
             if first.startswith(b"#!" + os.fsencode(folder) + b"/python"):

@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from trainworks.spec.runtime_image import REQUIREMENTS
 from trainworks.twin.ports import Runtime
 from trainworks.twin.services.sagemaker.environment import ScriptMode, input_data_config, resource_config
 from trainworks.twin.services.sagemaker.failures import client_error
@@ -77,6 +78,13 @@ def command(job: TrainingJob, runtime: Runtime, mode: ScriptMode, ml_root: Path)
     )
 
 
+def installs_requirements(job: TrainingJob, mode: ScriptMode, code: Path) -> bool:
+    """Whether the job's requirements.txt is installed before its script: of a Python script in script mode."""
+    is_script = bool(mode.program) and not mode.program.endswith(".sh")
+    has_entrypoint = "ContainerEntrypoint" in job.request["AlgorithmSpecification"]
+    return is_script and not has_entrypoint and (code / REQUIREMENTS).is_file()
+
+
 def _script_command(runtime: Runtime, mode: ScriptMode, ml_root: Path) -> tuple[str, ...]:
     script = local_path(ml_root, f"{CODE_DIR}/{mode.program}")
     if ".." in Path(mode.program).parts or not script.is_file():
@@ -87,11 +95,11 @@ def _script_command(runtime: Runtime, mode: ScriptMode, ml_root: Path) -> tuple[
     path = f"{CODE_DIR}/{mode.program}"
     if mode.program.endswith(".sh"):
         return ("/bin/sh", path, *mode.arguments)
-    if (ml_root / "code" / "requirements.txt").is_file():
+    if not runtime.has_requirements and (ml_root / "code" / REQUIREMENTS).is_file():
         launcher = local_path(ml_root, LAUNCHER)
         launcher.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(__file__).with_name("launch.py"), launcher)
-        return (str(runtime.python), LAUNCHER, f"{CODE_DIR}/requirements.txt", path, *mode.arguments)
+        return (str(runtime.python), LAUNCHER, f"{CODE_DIR}/{REQUIREMENTS}", path, *mode.arguments)
     return (str(runtime.python), path, *mode.arguments)
 
 

@@ -44,6 +44,12 @@ def disk_failure(doing: str, error: OSError) -> JobFailedError:
     return client_error(f"{doing}: {error.strerror or error}: {error.filename or ''}")
 
 
+def requirements_failure(error: ApiError) -> JobFailedError:
+    """As the launcher of a script in the job reports it (`launch.py`), whose exit code is 1."""
+    beginning, end = "AlgorithmError: InstallRequirementsError: ", ", exit code: 1"
+    return JobFailedError(beginning + error.message[: MAX_REASON - len(beginning) - len(end)] + end)
+
+
 def task_failure(job: TrainingJob, task: Task, ml_root: Path, log: Path) -> str:
     """The FailureReason for a task that ended badly."""
     if task.reason.startswith("cannot start"):

@@ -23,7 +23,7 @@ def main() -> None:
     exit_code, last = install(requirements)
     if exit_code != 0:
         said = "\n".join(last)
-        fail(f"InstallRequirementsError: pip install of {requirements} ended with exit code {exit_code}\n{said}")
+        fail(f"InstallRequirementsError: pip could not install {requirements}:\n{said}")
     os.execv(sys.executable, [sys.executable, *script])  # noqa: S606 - no shell
 
 

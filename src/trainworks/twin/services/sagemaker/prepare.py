@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.spec.instance_types import instance_type
+from trainworks.spec.runtime_image import REQUIREMENTS
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import (
     ApiError,
@@ -19,14 +20,20 @@ from trainworks.twin.ports import (
     Market,
     Mount,
     ObjectStore,
+    PackageResolver,
     PoolSpec,
     Runtime,
     TaskSpec,
 )
 from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync
-from trainworks.twin.services.sagemaker.container import command, write_contract
+from trainworks.twin.services.sagemaker.container import command, installs_requirements, write_contract
 from trainworks.twin.services.sagemaker.environment import ScriptMode, container_environment, script_mode
-from trainworks.twin.services.sagemaker.failures import client_error, disk_failure, keep_own_bytes
+from trainworks.twin.services.sagemaker.failures import (
+    client_error,
+    disk_failure,
+    keep_own_bytes,
+    requirements_failure,
+)
 from trainworks.twin.services.sagemaker.folders import JobFolder, job_folder
 from trainworks.twin.services.sagemaker.inputs import stage_inputs
 from trainworks.twin.services.sagemaker.records import TrainingJob
@@ -64,6 +71,7 @@ class Preparer:
 
     objects: ObjectStore
     images: ImageResolver
+    packages: PackageResolver
     compute: Compute
     jobs_dir: Path
     endpoint_url: str
@@ -83,6 +91,8 @@ class Preparer:
             folder.logs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise disk_failure("The job's folder cannot be made", error) from error
+        self._unpack(job, folder, mode)
+        runtime = self._with_requirements(job, folder, runtime, mode)
         mounts = stage_inputs(job, folder, self.objects)
         sync = self._restored(job, folder)
         container = _Container(
@@ -110,6 +120,35 @@ class Preparer:
             _add_lines(log, error.message.splitlines())
             raise client_error(f"Cannot pull the training image {image}: {error.code}: {error.message}") from error
 
+    def _unpack(self, job: TrainingJob, folder: JobFolder, mode: ScriptMode) -> None:
+        for host in job.hosts if mode.submit_directory else ():
+            code = folder.ml_root(job.attempt, host) / "code"
+            unpack_source(job, mode.submit_directory, code, folder, self.objects)
+
+    def _with_requirements(self, job: TrainingJob, folder: JobFolder, runtime: Runtime, mode: ScriptMode) -> Runtime:
+        """The image with the job's requirements.txt on top, where it is one that can be kept for other jobs.
+
+        A job without a way to an index has what it names installed by itself, from what lies beside it, or not at all.
+        """
+        code = folder.ml_root(job.attempt, job.hosts[0]) / "code"
+        if not installs_requirements(job, mode, code) or job.request.get("EnableNetworkIsolation"):
+            return runtime
+        log = folder.log(job.attempt, job.hosts[0])
+        try:
+            found = self.packages.installed(runtime, code, job.request.get("Environment", {}), job.job_id)
+            if found is None:
+                return runtime
+            _add_lines(log, found.made)
+            return found
+        except ImageBeingMadeError as error:
+            _add_lines(log, error.lines)
+            raise
+        except ApiError as error:
+            _add_lines(log, error.message.splitlines())
+            raise requirements_failure(error) from error
+        except OSError as error:
+            raise disk_failure(f"{REQUIREMENTS} cannot be read", error) from error
+
     def _restored(self, job: TrainingJob, folder: JobFolder) -> CheckpointSync | None:
         if "CheckpointConfig" not in job.request:
             return None
@@ -120,8 +159,6 @@ class Preparer:
     def _task(self, container: _Container, host: str, mounts: Sequence[Mount]) -> TaskSpec:
         job, folder, runtime, mode = container.job, container.folder, container.runtime, container.mode
         ml_root = folder.ml_root(job.attempt, host)
-        if mode.submit_directory:
-            unpack_source(job, mode.submit_directory, ml_root / "code", folder, self.objects)
         argv, cwd = command(job, runtime, mode, ml_root)
         log = folder.log(job.attempt, host)
         size = instance_type(job.instance_type)

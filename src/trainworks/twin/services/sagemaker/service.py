@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.twin.in_hand import InHand
-from trainworks.twin.ports import Caller, Compute, ControlPlane, Ended, ImageResolver, ObjectStore, TaskState
+from trainworks.twin.ports import (
+    Caller,
+    Compute,
+    ControlPlane,
+    Ended,
+    ImageResolver,
+    ObjectStore,
+    PackageResolver,
+    TaskState,
+)
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.sagemaker.api import SageMakerApi, training_job_arn
@@ -29,6 +38,7 @@ class Parts:
     objects: ObjectStore
     compute: Compute
     images: ImageResolver
+    packages: PackageResolver
     shipper: LogShipper
     outbox: Outbox
 
@@ -45,7 +55,7 @@ class SageMakerService:
         metrics_interval_seconds: float = 60.0,
         in_hand: InHand | None = None,
     ) -> None:
-        preparer = Preparer(parts.objects, parts.images, parts.compute, jobs_dir, endpoint_url)
+        preparer = Preparer(parts.objects, parts.images, parts.packages, parts.compute, jobs_dir, endpoint_url)
         self._jobs_dir = jobs_dir
         self._jobs = TrainingJobs(parts.database, parts.outbox)
         self._metrics = JobMetrics(parts.database, parts.control_plane, parts.compute, metrics_interval_seconds)
@@ -61,6 +71,7 @@ class SageMakerService:
         )
         parts.shipper.observe(TASK_PREFIX, self._metrics.on_lines)
         parts.images.on_made(self._worker.on_image_made)
+        parts.packages.on_made(self._worker.on_image_made)
         api = SageMakerApi(self._jobs, self._worker, parts.control_plane, parts.images, objects=parts.objects)
         self.endpoint: Endpoint = api.endpoint()
         self.endpoint.operations.update(Notebooks(parts.database, parts.control_plane).operations())

@@ -18,7 +18,7 @@ from sqlite3 import Connection
 from trainworks.spec.training_job import SecondaryStatus
 from trainworks.twin.in_hand import InHand
 from trainworks.twin.job_files import remove_tree
-from trainworks.twin.ports import IMAGE_BEING_MADE, Compute, ImageBeingMadeError, ObjectStore, TaskEvent
+from trainworks.twin.ports import Compute, ImageBeingMadeError, ObjectStore, TaskEvent
 from trainworks.twin.services.logship import LogShipper, LogSource
 from trainworks.twin.services.sagemaker import decide as steps
 from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync, CheckpointSyncs
@@ -183,7 +183,7 @@ class Worker:
 
     def _tell_of_image(self, job: TrainingJob, making: ImageBeingMadeError) -> None:
         """What the making of its image does now, in the job's status; what it has said is in its log."""
-        message = f"{IMAGE_BEING_MADE}, once: {making.state}"
+        message = f"{making.what}, once: {making.state}"
         if len(message) > _LONGEST_MESSAGE:
             message = f"{message[: _LONGEST_MESSAGE - 3]}..."
         with self._jobs.database.transaction() as tx:

@@ -277,6 +277,16 @@ class OneRuntime:
         return self.runtime
 
 
+class NoPackages:
+    """Every job installs its requirements itself."""
+
+    def on_made(self, told: Callable[[Collection[str]], None]) -> None:
+        """Nothing is ever installed."""
+
+    def installed(self, runtime: Runtime, source: Path, variables: Mapping[str, str], waiter: str) -> Runtime | None:
+        return None
+
+
 def archive(files: Mapping[str, str | bytes]) -> bytes:
     """A tar.gz of files."""
     packed = io.BytesIO()

@@ -14,6 +14,7 @@ from tests.unit.twin.services.sagemaker.doubles import (
     ADA,
     CommandedCompute,
     FolderObjects,
+    NoPackages,
     OneRuntime,
     RecordingControlPlane,
 )
@@ -113,6 +114,7 @@ def make(
         objects=objects,
         compute=compute,
         images=OneRuntime(python or Path(sys.executable), root),
+        packages=NoPackages(),
         shipper=shipper,
         outbox=outbox,
     )
