@@ -14,6 +14,8 @@
     [environments.dev.batch]         # any value of the profile: network, storage, monitoring, cost, training, ...
     max_vcpus = 32                   # false: without this value, where it may be absent
 
+The table `[twin]` beside them is of the twin itself (`twin_settings.py`).
+
 `local` always exists: the twin with the `dev` profile. The variable `ENVIRONMENT_SUFFIX` replaces the suffix.
 """
 
@@ -32,6 +34,7 @@ from trainworks.spec.aws_names import check_region
 from trainworks.spec.constraints import Flag, Matching, Passing, Record
 from trainworks.spec.profile import PROFILES, EnvironmentProfile, ProfileName
 from trainworks.spec.toml_lines import line_of
+from trainworks.spec.twin_settings import TABLE, check_table
 
 FILE_NAME = "trainworks.toml"
 LOCAL = "local"
@@ -158,9 +161,11 @@ def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}", fix="check the file's mode") from error
     for key in document:
-        if key != "environments":
+        if key == TABLE:
+            check_table(path, text, document[key])
+        elif key != "environments":
             raise ConfigurationError(
-                f"{path}:{line_of(text, (key,)) or 1}: {key}: unknown key; allowed: environments",
+                f"{path}:{line_of(text, (key,)) or 1}: {key}: unknown key; allowed: environments, {TABLE}",
                 fix="environments are tables such as [environments.dev]",
             )
     tables = document.get("environments", {})

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from trainworks.errors import ConfigurationError
+from trainworks.spec.twin_settings import NETWORK, refused_network
 
 PREFIX = "TRAINWORKS_"
 SANDBOX = "TRAINWORKS_SANDBOX"
@@ -67,6 +68,12 @@ VARIABLES: Mapping[str, Variable] = {
             "made: AWS's framework images are environments of their own, made on first use; in-use: the Python that "
             "the twin runs with stands for those that it can import",
             _refused_framework_images,
+        ),
+        Variable(
+            NETWORK,
+            "host: jobs use this machine's network; declared: those in subnets of a VPC reach what its routes lead to; "
+            "goes before [twin] network of trainworks.toml",
+            refused_network,
         ),
         Variable("TRAINWORKS_ENV", "the environment that commands mean without --env"),
         Variable("TRAINWORKS_DEBUG", "set to anything: errors come with their traceback"),

@@ -29,7 +29,9 @@ from typing import Any
 import psutil
 
 from trainworks.errors import PortInUseError, TwinError
+from trainworks.spec.environment import find_file
 from trainworks.spec.extras import require_local
+from trainworks.spec.twin_settings import NETWORK, network_wish
 from trainworks.spec.variables import framework_images_wish, sandbox_wish
 from trainworks.twin.home import DEFAULT_PORT, Home, RootCredentials
 from trainworks.twin.job_files import remove_tree
@@ -81,6 +83,7 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
     """
     require_local()
     framework_images_wish()
+    network = network_wish(find_file(Path.cwd()))
     sandbox_wish()  # a mistyped wish is refused here, and not in the log of a server that ends
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
@@ -93,7 +96,7 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
                     port = int((read_record(home) or {}).get("port", DEFAULT_PORT))
                 if port:
                     _check_port(port)
-                return _wait_for_start(home, _spawn(home, port), deadline)
+                return _wait_for_start(home, _spawn(home, port, network), deadline)
         # What was killed a moment ago seems to run; it ends while it is waited for, and is started then.
         if (running := _wait_for_answer(home, deadline)) is not None:
             return running
@@ -259,7 +262,7 @@ def reset(home: Home) -> None:
     home.version_file.unlink()
 
 
-def _spawn(home: Home, port: int) -> int:
+def _spawn(home: Home, port: int, network: str) -> int:
     """Start the detached supervisor, which starts the server; its pid."""
     log = os.open(home.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
@@ -269,7 +272,7 @@ def _spawn(home: Home, port: int) -> int:
             stdout=subprocess.PIPE,
             stderr=log,
             cwd="/",
-            env=_environment(),
+            env={**_environment(), NETWORK: network},
             start_new_session=True,
             check=True,
         )

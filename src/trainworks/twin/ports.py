@@ -109,6 +109,10 @@ class ControlPlane(Protocol):
 
     def subnet_exists(self, subnet_id: str) -> bool: ...
 
+    def leads_to_internet(self, subnet_id: str, public_ip: bool | None) -> bool:
+        """Whether the route table of a subnet leads to the internet: through a NAT gateway, or, for interfaces with a
+        public address (None: what the subnet gives), an internet gateway. True for a subnet that is gone."""
+
     def security_group_exists(self, group_id: str) -> bool: ...
 
     def instance_profile_exists(self, profile: str) -> bool:
@@ -269,6 +273,7 @@ class TaskSpec:
     an instance of its own, or not at all. `hostname` is its name in the instance's own UTS namespace; the names of its
     gang resolve to loopback addresses. `python` is the interpreter of its image, on top of which it gets an environment
     of its own to install into. `shared_memory_mib` is the size of /dev/shm, None for half of its memory.
+    `endpoint_port` is what a task without `network` still reaches of this machine, None for nothing.
     """
 
     task_id: str
@@ -288,6 +293,7 @@ class TaskSpec:
     memory_mib: int = 512
     gpus: int = 0
     network: bool = True
+    endpoint_port: int | None = None
     timeout_seconds: float | None = None
     stop_grace_seconds: float = 120.0
     gang_id: str | None = None
@@ -391,6 +397,9 @@ class Compute(Protocol):
 
     def fits(self, pool: PoolSpec, vcpus: float, memory_mib: int, gpus: int) -> bool:
         """Whether any allowed instance type could ever hold such a task."""
+
+    def sandbox_mode(self) -> str:
+        """The namespaces that tasks get on this machine, `off` for none; waits until an instance has found out."""
 
     def gpus_for(self, asked: int, instances: int = 1) -> int:
         """How many GPUs each of so many tasks, started together, really gets here of those that it asks for."""

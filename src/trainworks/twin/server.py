@@ -26,6 +26,7 @@ from pathlib import Path
 import uvicorn
 
 from trainworks.errors import PortInUseError, TrainworksError, TwinError
+from trainworks.spec.twin_settings import network_wish
 from trainworks.spec.variables import framework_images_wish, sandbox_wish
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.gpus import find_gpus
@@ -175,12 +176,14 @@ def build(home: Home, port: int) -> Twin:
         home.jobs_dir,
         endpoint_url,
         in_hand=InHand(home.in_hand_dir / "training-steps", MOST_DEATHS_OF_A_STEP),
+        network=network_wish(None),
     )
     batch = BatchService(
         database,
         control_plane,
         compute,
         images,
+        network=network_wish(None),
         outbox=outbox,
         log_shipper=shipper,
         in_hand=InHand(home.in_hand_dir / "batch-launches", MOST_DEATHS_OF_A_STEP),
@@ -264,7 +267,11 @@ async def serve(home: Home, listener: socket.socket, supervisor_pid: int | None 
             timeout_graceful_shutdown=5,
         )
     )
-    record: dict[str, object] = {"port": port, "server": process_record(os.getpid())}
+    record: dict[str, object] = {
+        "port": port,
+        "server": process_record(os.getpid()),
+        "network": network_wish(None),
+    }
     if supervisor_pid is not None:
         record["supervisor"] = process_record(supervisor_pid)
     write_private(home.server_file, json.dumps(record) + "\n")

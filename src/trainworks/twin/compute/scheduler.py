@@ -278,6 +278,7 @@ def _row(task: TaskSpec, hosts: tuple[tuple[str, str], ...]) -> dict[str, Any]:
         memory_bytes=task.memory_mib << 20,
         gpus=task.gpus,
         network=task.network,
+        endpoint_port=task.endpoint_port,
         timeout_seconds=task.timeout_seconds,
         stop_grace_seconds=task.stop_grace_seconds,
         hostname=task.hostname,

@@ -87,6 +87,9 @@ class FakeControlPlane:
     def subnet_exists(self, subnet_id: str) -> bool:
         return subnet_id != "subnet-missing"
 
+    def leads_to_internet(self, subnet_id: str, public_ip: bool | None) -> bool:
+        return True
+
     def security_group_exists(self, group_id: str) -> bool:
         return group_id != "sg-missing"
 
@@ -180,6 +183,9 @@ class FakeCompute:
 
     def gpus_for(self, asked: int, instances: int = 1) -> int:
         return asked
+
+    def sandbox_mode(self) -> str:
+        return "user-namespace"
 
     def gpu_note(self, what: str, asked: int, instances: int = 1) -> str:
         return ""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainworks.twin.compute.agent.committer import Committer
-from trainworks.twin.compute.agent.slots import SlotFactory, SlotProcess
+from trainworks.twin.compute.agent.slots import Doors, SlotFactory, SlotProcess, doors_of
 from trainworks.twin.compute.agent.task import Task
 from trainworks.twin.compute.channel import Channel, ChannelClosed
 from trainworks.twin.compute.journal import Entry, JournalWriter
@@ -63,7 +63,7 @@ class Instance:
         self._claimed = False
         self._lease = 0
         self._waiting: deque[Task] = deque()
-        self._slots: list[SlotProcess] = [slots.start(network=True)]
+        self._slots: list[SlotProcess] = [slots.start(Doors())]
         self._entries: list[Entry] = []
         self._end_at: float | None = None
         self._publish_after = 0.0
@@ -209,9 +209,9 @@ class Instance:
 
     def _slot_for(self, task: Task) -> SlotProcess:
         for slot in self._slots:
-            if slot.task is None and slot.network == task.network and not (slot.devices or task.devices):
+            if slot.task is None and slot.doors == doors_of(task) and not (slot.devices or task.devices):
                 return slot
-        slot = self._factory.start(network=task.network, devices=task.devices)
+        slot = self._factory.start(doors_of(task), devices=task.devices)
         self._slots.append(slot)
         return slot
 

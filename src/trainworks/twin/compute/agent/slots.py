@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,33 @@ from trainworks.twin.compute.agent.task import Task
 from trainworks.twin.compute.channel import Channel, ChannelClosed, pair
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.namespaces import SandboxMode, enter_slot
+from trainworks.twin.compute.sandbox.relay import Relay
 from trainworks.twin.compute.sandbox.task_view import NamespaceView, PlainView, TaskView
 from trainworks.twin.compute.sandbox.view import View, ViewSpec
 
 Devices = tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What a slot reaches: the machine's network, or nothing but, with a port, the AWS endpoint."""
+
+    network: bool = True
+    endpoint_port: int | None = None
+
+
+def doors_of(task: Task) -> Doors:
+    """What a task needs its slot to reach."""
+    return Doors(task.network, None if task.network else task.endpoint_port)
+
+
 class SlotProcess:
     """A slot as the agent sees it; `task` is what it runs now. One with devices is made for one task alone."""
 
-    def __init__(self, pid: int, channel: Channel, *, network: bool, devices: Devices = ()) -> None:
+    def __init__(self, pid: int, channel: Channel, doors: Doors, *, devices: Devices = ()) -> None:
         self._pid = pid
         self._channel = channel
-        self.network = network
+        self.doors = doors
         self.devices = devices
         self.task: Task | None = None
 
@@ -75,7 +90,7 @@ class SlotFactory:
             self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
             self._host_view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
-    def start(self, *, network: bool, devices: Devices = ()) -> SlotProcess:
+    def start(self, doors: Doors, *, devices: Devices = ()) -> SlotProcess:
         self._started += 1
         scratch = self._folder / f"slot-{self._started}"
         tmp = scratch / "tmp"
@@ -85,12 +100,12 @@ class SlotFactory:
         pid = self._fork()
         if pid:
             theirs.close()
-            return SlotProcess(pid, ours, network=network, devices=devices)
+            return SlotProcess(pid, ours, doors, devices=devices)
         ours.close()
         linux.die_with_parent(signal.SIGKILL)
         serve(
             theirs,
-            self._view_maker(scratch, tmp, network=network, devices=devices),
+            self._view_maker(scratch, tmp, doors, devices=devices),
             self._processes(),
             self.memory_bytes,
         )
@@ -109,7 +124,7 @@ class SlotFactory:
     def _processes(self) -> Processes:
         return DescendantProcesses() if self._mode is SandboxMode.OFF else NamespaceProcesses()
 
-    def _view_maker(self, scratch: Path, tmp: Path, *, network: bool, devices: Devices) -> Callable[[], TaskView]:
+    def _view_maker(self, scratch: Path, tmp: Path, doors: Doors, *, devices: Devices) -> Callable[[], TaskView]:
         if self._mode is SandboxMode.OFF:
 
             def plain() -> TaskView:
@@ -120,7 +135,8 @@ class SlotFactory:
 
         def namespaces() -> TaskView:
             view = View(ViewSpec(self._hidden, self._visible, str(tmp), devices))
-            enter_slot(view, network=network)
+            relay = None if doors.endpoint_port is None else Relay(doors.endpoint_port)
+            enter_slot(view, network=doors.network, relay=relay)
             return NamespaceView(view, self._host_view, tmp, scratch)
 
         return namespaces

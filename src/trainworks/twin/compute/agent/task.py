@@ -46,6 +46,7 @@ class Task:
 
     `devices` are `(path here, path in the task)` of files and folders in /dev that this task alone has.
     `shared_memory_bytes` is the size of its /dev/shm, None for half of its memory.
+    `endpoint_port` is what it reaches of this machine without `network`, None for nothing.
     `ulimits` are `(name, soft, hard)`, -1 for unlimited.
     """
 
@@ -66,6 +67,7 @@ class Task:
     gpus: int = 0
     devices: tuple[tuple[str, str], ...] = ()
     network: bool = True
+    endpoint_port: int | None = None
     timeout_seconds: float | None = None
     stop_grace_seconds: float = 120.0
     hostname: str = "localhost"

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from trainworks.twin.compute.sandbox import linux, seccomp
 from trainworks.twin.compute.sandbox.process_limit import limit_slot
+from trainworks.twin.compute.sandbox.relay import Relay
 from trainworks.twin.compute.sandbox.view import View, ViewSpec
 
 _SIOCSIFFLAGS = 0x8914
@@ -47,12 +48,17 @@ def enter_instance(mode: SandboxMode) -> None:
     linux.mount("", "/", "", linux.MS_REC | linux.MS_SLAVE)
 
 
-def enter_slot(view: View, *, network: bool) -> None:
-    """Give this process, PID 1 of a slot, its own view of the file system, and no way to more privileges."""
+def enter_slot(view: View, *, network: bool, relay: Relay | None = None) -> None:
+    """Give this process, PID 1 of a slot, its own view of the file system, and no way to more privileges.
+
+    Without `network` it has `relay` alone, which was started before.
+    """
     limit_slot()
     linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | (0 if network else linux.CLONE_NEWNET))
     if not network:
         _bring_loopback_up()
+        if relay is not None:
+            relay.open()
     view.build()
     linux.keep_only_capabilities(_KEPT_CAPABILITIES)
     linux.forbid_new_privileges()

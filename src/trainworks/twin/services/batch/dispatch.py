@@ -257,7 +257,11 @@ class Dispatcher:
         except ImageBeingMadeError as making:
             self._wait_for_image(group.jobs, group.spec, making)
             return None
-        notes = [launches[key].note, self._ports.compute.gpu_note("the job asks for", group.spec.gpus)]
+        notes = [
+            launches[key].network.note,
+            launches[key].note,
+            self._ports.compute.gpu_note("the job asks for", group.spec.gpus),
+        ]
         head = "".join(f"trainworks: {note}\n" for note in notes if note)
         return Ready(group.jobs, launches[key], environment_arn, head)
 

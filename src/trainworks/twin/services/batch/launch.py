@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlite3 import Row
 from typing import Any
 
-from trainworks.spec.batch_constraints import MAX_OVERRIDES_CHARS
+from trainworks.spec.batch_constraints import FARGATE_TYPES, MAX_OVERRIDES_CHARS
 from trainworks.twin.in_hand import InHand
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Logs, Mount, Runtime, TaskSpec
 from trainworks.twin.services.batch.arns import account_of, ecs_task_id, name_of, region_of, task_id
@@ -27,6 +27,7 @@ from trainworks.twin.services.batch.mounts import (
     volumes_of,
 )
 from trainworks.twin.services.batch.records import Job, JobSpec
+from trainworks.twin.services.networks import JobNetwork, Networks
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
 WORKING_FOLDER = "/tmp"  # noqa: S108 - the sandbox's own: private to the task and emptied after it
@@ -54,6 +55,7 @@ class LaunchPorts:
     control_plane: ControlPlane
     images: ImageResolver
     logs: Logs
+    networks: Networks
     endpoint_url: str
     in_hand: InHand
 
@@ -71,6 +73,7 @@ class Launch:
     log_caller: Caller | None
     mounts: tuple[Mount, ...]
     python: Path
+    network: JobNetwork
     note: str
 
 
@@ -122,8 +125,17 @@ def _make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts
         log_caller=execution_caller,
         mounts=runtime.mounts,
         python=runtime.python,
+        network=_network(spec, environment, ports.networks),
         note="" if runtime.root is not None else runtime.note,
     )
+
+
+def _network(spec: JobSpec, environment: Row, networks: Networks) -> JobNetwork:
+    """Where its interface is: on Fargate the job says whether it has a public address, on EC2 the subnet does."""
+    resources = json.loads(environment["spec"])["computeResources"]
+    assign = spec.container.get("networkConfiguration", {}).get("assignPublicIp", "DISABLED")
+    public_ip = assign == "ENABLED" if resources["type"] in FARGATE_TYPES else None
+    return networks.of(resources.get("subnets", []), public_ip=public_ip)
 
 
 def _argv(container: Mapping[str, Any], runtime: Runtime, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -168,6 +180,8 @@ def task_of(launch: Launch, job: Job, *, log_path: Path, log_head: str, array_si
         vcpus=launch.spec.vcpus,
         memory_mib=launch.spec.memory_mib,
         gpus=launch.spec.gpus,
+        network=launch.network.network,
+        endpoint_port=launch.network.endpoint_port,
         timeout_seconds=launch.spec.timeout_seconds,
         stop_grace_seconds=STOP_GRACE_SECONDS,
         priority=launch.priority,

@@ -43,6 +43,7 @@ from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_job, 
 from trainworks.twin.services.batch.submission import Submission
 from trainworks.twin.services.batch.tags import Tags
 from trainworks.twin.services.logship import LogShipper, LogSource
+from trainworks.twin.services.networks import Networks
 from trainworks.twin.services.outbox import Event, Outbox
 from trainworks.twin.store import Database
 from trainworks.twin.store.queries import load_sql
@@ -75,6 +76,7 @@ class BatchService:
         jobs_dir: Path,
         endpoint_url: str,
         in_hand: InHand | None = None,
+        network: str = "host",
         clock: Callable[[], float] = time.time,
     ) -> None:
         database.apply(load_sql(__package__ or "", "schema.sql"))
@@ -90,7 +92,12 @@ class BatchService:
         self._closing = threading.Event()
         self._janitor = threading.Thread(target=self.purge, name="batch-janitor", daemon=True)
         launch_ports = LaunchPorts(
-            control_plane, images, log_shipper.logs, endpoint_url, in_hand or InHand.of_nothing()
+            control_plane,
+            images,
+            log_shipper.logs,
+            Networks(control_plane, compute, endpoint_url, network),
+            endpoint_url,
+            in_hand or InHand.of_nothing(),
         )
         self.dispatcher = Dispatcher(
             database,

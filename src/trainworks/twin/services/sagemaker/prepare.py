@@ -25,6 +25,7 @@ from trainworks.twin.ports import (
     Runtime,
     TaskSpec,
 )
+from trainworks.twin.services.networks import JobNetwork, Networks
 from trainworks.twin.services.sagemaker.checkpoints import CheckpointSync
 from trainworks.twin.services.sagemaker.container import command, installs_requirements, write_contract
 from trainworks.twin.services.sagemaker.environment import ScriptMode, container_environment, script_mode
@@ -63,6 +64,7 @@ class _Container:
     mode: ScriptMode
     timeout_seconds: float
     note: str
+    network: JobNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Preparer:
     objects: ObjectStore
     images: ImageResolver
     packages: PackageResolver
+    networks: Networks
     compute: Compute
     jobs_dir: Path
     endpoint_url: str
@@ -92,7 +95,9 @@ class Preparer:
         except OSError as error:
             raise disk_failure("The job's folder cannot be made", error) from error
         self._unpack(job, folder, mode)
-        runtime = self._with_requirements(job, folder, runtime, mode)
+        network = self._network(job)
+        if network.network:
+            runtime = self._with_requirements(job, folder, runtime, mode)
         mounts = stage_inputs(job, folder, self.objects)
         sync = self._restored(job, folder)
         container = _Container(
@@ -102,6 +107,7 @@ class Preparer:
             mode,
             max(1.0, job.max_runtime_seconds - job.seconds_on_instances(now)),
             sync.note if sync else "",
+            network,
         )
         tasks = [self._task(container, host, mounts[host]) for host in job.hosts]
         return Attempt(_pool(job), tuple(tasks), sync)
@@ -120,6 +126,13 @@ class Preparer:
             _add_lines(log, error.message.splitlines())
             raise client_error(f"Cannot pull the training image {image}: {error.code}: {error.message}") from error
 
+    def _network(self, job: TrainingJob) -> JobNetwork:
+        if job.request.get("EnableNetworkIsolation"):
+            return JobNetwork(network=False)
+        subnets = job.request.get("VpcConfig", {}).get("Subnets", [])
+        # Interfaces of training jobs have no public addresses, so that only a NAT gateway leads them out.
+        return self.networks.of(subnets, public_ip=False, instances=job.instance_count)
+
     def _unpack(self, job: TrainingJob, folder: JobFolder, mode: ScriptMode) -> None:
         for host in job.hosts if mode.submit_directory else ():
             code = folder.ml_root(job.attempt, host) / "code"
@@ -131,7 +144,7 @@ class Preparer:
         A job without a way to an index has what it names installed by itself, from what lies beside it, or not at all.
         """
         code = folder.ml_root(job.attempt, job.hosts[0]) / "code"
-        if not installs_requirements(job, mode, code) or job.request.get("EnableNetworkIsolation"):
+        if not installs_requirements(job, mode, code):
             return runtime
         log = folder.log(job.attempt, job.hosts[0])
         try:
@@ -162,7 +175,8 @@ class Preparer:
         argv, cwd = command(job, runtime, mode, ml_root)
         log = folder.log(job.attempt, host)
         size = instance_type(job.instance_type)
-        notes = [each for each in (runtime.note, gpu_note(job, self.compute), container.note) if each]
+        said = (container.network.note, runtime.note, gpu_note(job, self.compute), container.note)
+        notes = [each for each in said if each]
         _add_lines(log, [line for note in notes for line in note.splitlines()])
         gpus = self.compute.gpus_for(size.gpus, job.instance_count)
         return TaskSpec(
@@ -177,7 +191,8 @@ class Preparer:
             vcpus=size.vcpus,
             memory_mib=size.memory_mib,
             gpus=size.gpus,
-            network=not job.request.get("EnableNetworkIsolation", False),
+            network=container.network.network,
+            endpoint_port=container.network.endpoint_port,
             timeout_seconds=container.timeout_seconds,
             gang_id=f"{TASK_PREFIX}{job.job_id}-{job.attempt}",
             gang_size=job.instance_count,

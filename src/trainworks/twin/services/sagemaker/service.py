@@ -18,6 +18,7 @@ from trainworks.twin.ports import (
     TaskState,
 )
 from trainworks.twin.services.logship import LogShipper
+from trainworks.twin.services.networks import Networks
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.sagemaker.api import SageMakerApi, training_job_arn
 from trainworks.twin.services.sagemaker.metrics import JobMetrics
@@ -54,8 +55,12 @@ class SageMakerService:
         *,
         metrics_interval_seconds: float = 60.0,
         in_hand: InHand | None = None,
+        network: str = "host",
     ) -> None:
-        preparer = Preparer(parts.objects, parts.images, parts.packages, parts.compute, jobs_dir, endpoint_url)
+        networks = Networks(parts.control_plane, parts.compute, endpoint_url, network)
+        preparer = Preparer(
+            parts.objects, parts.images, parts.packages, networks, parts.compute, jobs_dir, endpoint_url
+        )
         self._jobs_dir = jobs_dir
         self._jobs = TrainingJobs(parts.database, parts.outbox)
         self._metrics = JobMetrics(parts.database, parts.control_plane, parts.compute, metrics_interval_seconds)

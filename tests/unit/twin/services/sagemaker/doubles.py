@@ -110,6 +110,9 @@ class RecordingControlPlane:
     def subnet_exists(self, subnet_id: str) -> bool:
         return subnet_id in self.subnets
 
+    def leads_to_internet(self, subnet_id: str, public_ip: bool | None) -> bool:
+        return True
+
     def security_group_exists(self, group_id: str) -> bool:
         return group_id in self.groups
 
@@ -235,6 +238,9 @@ class CommandedCompute:
 
     def gpus_for(self, asked: int, instances: int = 1) -> int:
         return asked
+
+    def sandbox_mode(self) -> str:
+        return "user-namespace"
 
     def gpu_note(self, what: str, asked: int, instances: int = 1) -> str:
         return ""

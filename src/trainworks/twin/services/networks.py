@@ -1,0 +1,67 @@
+"""What a job's network is here, and what its log says of that: the setting `twin.network` for jobs in subnets of a VPC.
+
+    host       the machine's network; the log says what the subnets would let through on AWS
+    declared   subnets with a way to the internet: the machine's network
+               subnets without: none, but for the AWS endpoint, which the twin answers
+
+The route is what a package index is reached by, so it is what is looked at; security groups and ACLs are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from trainworks.twin.ports import Compute, ControlPlane
+
+_FIX = "pip finds no index; use an image with the packages (trainworks image build)"
+
+
+@dataclass(frozen=True, slots=True)
+class JobNetwork:
+    """For `TaskSpec`: `network`, and the port of the endpoint that is reachable without. `note` is for the log."""
+
+    network: bool = True
+    endpoint_port: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """`wish` is `host` or `declared`; `endpoint_url` is the twin's."""
+
+    control_plane: ControlPlane
+    compute: Compute
+    endpoint_url: str
+    wish: str = "host"
+
+    def of(self, subnet_ids: Sequence[str], *, public_ip: bool | None, instances: int = 1) -> JobNetwork:
+        """The network of a job whose interfaces are in these subnets; `public_ip` None leaves that to the subnet.
+
+        Without subnets it is AWS's own network, which leads everywhere.
+        """
+        if not subnet_ids:
+            return JobNetwork()
+        closed = [each for each in subnet_ids if not self.control_plane.leads_to_internet(each, public_ip)]
+        if not closed:
+            return JobNetwork(note=f"network ({self.wish}): {_named(subnet_ids)} lead{_s(subnet_ids)} to the internet")
+        without = f"{_named(closed)} ha{'s' if len(closed) == 1 else 've'} no route to the internet"
+        if self.wish == "host":
+            return JobNetwork(note=f"network (host): this machine's; on AWS {without}: {_FIX}")
+        if instances > 1:
+            why = "the instances of a job reach one another by it here"
+            return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {_FIX}")
+        if self.compute.sandbox_mode() == "off":
+            why = "there is no sandbox on this machine"
+            return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {_FIX}")
+        port = urlsplit(self.endpoint_url).port
+        return JobNetwork(False, port, f"network (declared): {without}: {_FIX}")
+
+
+def _named(subnet_ids: Sequence[str]) -> str:
+    return f"subnet{'' if len(subnet_ids) == 1 else 's'} {', '.join(subnet_ids)}"
+
+
+def _s(subnet_ids: Sequence[str]) -> str:
+    return "s" if len(subnet_ids) == 1 else ""
