@@ -15,6 +15,7 @@ from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
     from trainworks.jobs.job import Job
+    from trainworks.jobs.platform import Platform
     from trainworks.spec.job import BatchJobSpec, TrainingJobSpec
 
 app = typer.Typer(no_args_is_help=True)
@@ -77,7 +78,9 @@ def train(  # noqa: PLR0917
     from trainworks.jobs import open_platform
 
     _tell_of_code(spec)
-    _started(open_platform(environment).train(spec, name), detach, output)
+    platform = open_platform(environment)
+    _tell_of_requirements(spec, platform)
+    _started(platform.train(spec, name), detach, output)
 
 
 @batch_app.command("submit", no_args_is_help=True)
@@ -125,7 +128,27 @@ def _tell_of_code(spec: TrainingJobSpec | BatchJobSpec) -> None:
     from trainworks.jobs.code_notes import code_notes
 
     for note in code_notes(spec):
-        stderr().print(f"warning: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        _warn(note)
+
+
+def _tell_of_requirements(spec: TrainingJobSpec, platform: Platform) -> None:
+    """Whether the deployed subnets lead to an index is looked at for those alone who need one."""
+    from trainworks.jobs.code_notes import names_requirements, requirements_note
+
+    if not names_requirements(spec):
+        return
+    from trainworks.doctor.looking import Looker
+    from trainworks.doctor.network import look_at_network
+    from trainworks.doctor.reachability import without_internet
+
+    subnets = platform.outputs.training_job_config["VpcConfig"]["Subnets"]
+    looker = Looker(platform.session.client)  # type: ignore[arg-type]  # the stubs know each service by name
+    if note := requirements_note(spec, without_internet(look_at_network(looker, subnets, ()))):
+        _warn(note)
+
+
+def _warn(note: str) -> None:
+    stderr().print(f"warning: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _given(**options: object) -> dict[str, object]:

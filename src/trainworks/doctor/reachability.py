@@ -34,6 +34,14 @@ def network_findings(
     yield from _closed_ports(network, services, used_by)
 
 
+def without_internet(network: Network, *, public_ip: bool | None = False) -> tuple[str, ...] | None:
+    """The subnets from which nothing outside AWS is reached; None where nobody could look."""
+    if network.subnets.value is None or network.route_tables.value is None:
+        return None
+    subnets = network.subnets.value
+    return tuple(each.subnet_id for each in subnets if not _reaches(network, each, INTERNET, public_ip))
+
+
 def _full_subnets(network: Network, subnets: Collection[Subnet], used_by: str, addresses: int) -> Iterator[Finding]:
     """A workload is put into one of its subnets: it is stuck when none has addresses enough."""
     if subnets and all(subnet.available_ips < addresses for subnet in subnets):

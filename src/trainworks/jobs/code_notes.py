@@ -1,9 +1,9 @@
-"""What to know of a job's code before it starts: what stays behind, and what cannot be installed on AWS."""
+"""What to know of a job's code before it starts: what stays behind, and what cannot be installed where it runs."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trainworks.spec.job import BatchJobSpec, TrainingJobSpec
@@ -17,13 +17,28 @@ def code_notes(spec: TrainingJobSpec | BatchJobSpec) -> list[str]:
         return []
     if spec.source_path is None:
         return list(_left_behind(script))
-    if isinstance(spec, TrainingJobSpec) and _has_requirements(spec.source_path):
-        return [
-            f"{REQUIREMENTS} is installed when the job starts, which needs a package index: the subnets of training "
-            "jobs have no way to one on AWS. Build an image with the packages, and name it by --image: "
-            f"trainworks image build {spec.source_path}"
-        ]
     return []
+
+
+def names_requirements(spec: TrainingJobSpec | BatchJobSpec) -> bool:
+    """Whether the job's code comes with a requirements.txt that says something."""
+    return spec.script_path is not None and spec.source_path is not None and _has_requirements(spec.source_path)
+
+
+def requirements_note(spec: TrainingJobSpec, closed: Sequence[str] | None) -> str:
+    """What to know of a training job with a requirements.txt; "" where its subnets lead to an index.
+
+    `closed` are the subnets of the deployed platform without a way to the internet, None where nobody could look.
+    """
+    if closed is not None and not closed:
+        return ""
+    needs = f"{REQUIREMENTS} is installed before the script, which needs a package index"
+    image = f"Build an image with the packages, and name it by --image: trainworks image build {spec.source_path}"
+    if closed is None:
+        return f"{needs}, and whether the job's subnets have a way to one could not be looked up. Without one: {image}"
+    subnets = f"subnet{'' if len(closed) == 1 else 's'} {', '.join(closed)}"
+    has = "has" if len(closed) == 1 else "have"
+    return f"{needs}, and the job's {subnets} {has} no route to the internet. {image}"
 
 
 def _left_behind(script: Path) -> Iterator[str]:

@@ -6,6 +6,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainworks.errors import ConfigurationError
+from trainworks.spec.environment import find_file
+from trainworks.spec.twin_settings import network_wish
 from trainworks.twin.home import DEFAULT_PORT, HOME_VERSION, Home
 from trainworks.twin.lifecycle import bind_error, is_alive, port_holder, read_record
 from trainworks.twin.supervisor import DIED, NOT_AGAIN, STARTED
@@ -15,7 +18,8 @@ _TAIL_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Modes are permission bits, None where there is no such file. `port` is the one that a start would take."""
+    """Modes are permission bits, None where there is no such file. `port` and `wished_network` are those that a start
+    would take; `network` is that of the running twin, "" where it does not say."""
 
     exists: bool
     is_home: bool
@@ -31,6 +35,8 @@ class Inspection:
     port_holder: str
     server_deaths: int
     gave_up: bool
+    network: str
+    wished_network: str
 
 
 def inspect(home: Home) -> Inspection:
@@ -57,7 +63,17 @@ def inspect(home: Home) -> Inspection:
         port_holder=port_holder(port) if taken else "",
         server_deaths=deaths,
         gave_up=gave_up,
+        network=str((record or {}).get("network", "")),
+        wished_network=_wished_network(),
     )
+
+
+def _wished_network() -> str:
+    """What a start in this folder would take; "" for a setting that it refuses, which others tell of."""
+    try:
+        return network_wish(find_file(Path.cwd()))
+    except ConfigurationError:
+        return ""
 
 
 def _mode(path: Path) -> int | None:

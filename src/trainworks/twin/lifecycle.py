@@ -192,6 +192,11 @@ def sandbox_warning(home: Home, *, timeout_seconds: float = _SANDBOX_SECONDS) ->
     return f"the twin has not found out whether jobs run in the sandbox; see {home.log_file}"
 
 
+def network_of(home: Home) -> str:
+    """`host` or `declared`: the setting `twin.network` with which the twin was started."""
+    return str((read_record(home) or {}).get("network", ""))
+
+
 def stop(home: Home, *, keep_jobs: bool = False) -> bool:
     """Stop the twin; False when none was running. See the module's text for what happens to jobs.
 

@@ -188,6 +188,29 @@ def test_a_job_that_fits_no_host_is_said_to_wait_with_the_reason_and_stays(
     assert run("stop", name).returncode == 0
 
 
+def test_requirements_without_a_way_to_an_index_are_told_of_by_the_deployed_subnets(
+    run: Run, twin: TestTwin, platform: Platform, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text("print(1)\n")
+    (tmp_path / "requirements.txt").write_text("--no-index\n--find-links .\n")
+    argv = ("train", str(tmp_path / "train.py"), "--source-dir", str(tmp_path), "--detach")
+    [subnet] = platform.outputs.training_job_config["VpcConfig"]["Subnets"]
+    told = run(*argv)
+    assert told.returncode == 0, told.stderr
+    assert f"the job's subnet {subnet} has no route to the internet" in told.stderr
+    ec2 = twin.client("ec2")
+    [described] = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
+    nat = ec2.create_nat_gateway(SubnetId=subnet)["NatGateway"]["NatGatewayId"]
+    table = ec2.create_route_table(VpcId=described["VpcId"])["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    link = ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)["AssociationId"]
+    try:
+        told = run(*argv)
+    finally:
+        ec2.disassociate_route_table(AssociationId=link)
+    assert told.returncode == 0 and "route to the internet" not in told.stderr, told.stderr
+
+
 def test_what_to_do_names_the_environment(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "trainworks.toml").write_text("[environments.one]\ntwin = true\n")
     done = subprocess.run(

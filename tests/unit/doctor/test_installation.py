@@ -82,6 +82,20 @@ def test_how_many_gpus_there_are_is_said(gpus: MachineGpus, code: str, said: str
     assert said in next(finding.what for finding in found.findings if finding.code == code)
 
 
+@pytest.mark.parametrize(
+    ("network", "wished", "code", "said"),
+    [
+        ("host", "host", "network", "use this machine's network (twin.network = host)"),
+        ("declared", "", "network", "are held to the routes of their subnets (twin.network = declared)"),
+        ("host", "declared", "network-differs", "started with twin.network = host, and here it is to be declared"),
+    ],
+)
+def test_which_network_jobs_have_is_said(network: str, wished: str, code: str, said: str) -> None:
+    home = replace(RUNNING, network=network, wished_network=wished)
+    found = diagnose_installation(replace(GOOD, home=seen(home)), environment="local", is_twin=True)
+    assert said in next(finding.what for finding in found.findings if finding.code == code)
+
+
 def test_a_good_installation_has_nothing_but_good_checks() -> None:
     found = diagnose_installation(replace(GOOD, account=ACCOUNT), environment="dev", is_twin=False)
     assert (found.exit_code, found.state) == (0, "usable")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainworks.jobs.code_notes import code_notes
+from trainworks.jobs.code_notes import code_notes, names_requirements, requirements_note
 from trainworks.spec.job import batch_job_spec, training_job_spec
 
 SCRIPT = "import os, helper, json\nfrom package.part import thing\nfrom absent import other\n"
@@ -25,11 +25,15 @@ def test_a_script_alone_says_what_it_leaves_behind(tmp_path: Path) -> None:
     assert "without helper.py, package/, requirements.txt beside it: --source-dir" in note
 
 
-def test_a_folder_with_requirements_says_that_training_on_aws_has_no_index(tmp_path: Path) -> None:
+def test_requirements_are_told_of_where_subnets_lead_to_no_index(tmp_path: Path) -> None:
     values = {"script": "train.py", "source_dir": "."}
-    (note,) = code_notes(training_job_spec(values, project(tmp_path)))
-    assert "no way to one on AWS" in note and "trainworks image build" in note
-    assert code_notes(batch_job_spec(values, tmp_path)) == [], "Batch's subnets may have a way out"
+    spec = training_job_spec(values, project(tmp_path))
+    assert code_notes(spec) == [] and names_requirements(spec) and names_requirements(batch_job_spec(values, tmp_path))
+    assert not names_requirements(training_job_spec({"script": "train.py"}, tmp_path)), "it stays behind"
+    note = requirements_note(spec, ("subnet-1", "subnet-2"))
+    assert "subnets subnet-1, subnet-2 have no route to the internet" in note and "trainworks image build" in note
+    assert "could not be looked up" in requirements_note(spec, None)
+    assert requirements_note(spec, ()) == ""
 
 
 def test_nothing_is_said_where_nothing_is_missed(tmp_path: Path) -> None:

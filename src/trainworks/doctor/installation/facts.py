@@ -99,7 +99,8 @@ class TwinHome:
 
     `recorded_port` is None where no twin is recorded as running. `port_holder` is " by NAME (pid N)" of whoever listens
     on `port`, the one that a start would take. `server_deaths` are those of the last start; `gave_up`: it was not
-    started again after them.
+    started again after them. `network` is the setting `twin.network` that it was started with, `wished_network` the one
+    that a start would take.
     """
 
     root: Path
@@ -117,6 +118,8 @@ class TwinHome:
     port_holder: str = ""
     server_deaths: int = 0
     gave_up: bool = False
+    network: str = ""
+    wished_network: str = ""
 
 
 @dataclass(frozen=True, slots=True)

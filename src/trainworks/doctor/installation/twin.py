@@ -58,6 +58,23 @@ def _folder(look: Look[TwinHome], home: TwinHome) -> Iterator[Finding]:
         )
 
 
+def _network(look: Look[TwinHome], home: TwinHome) -> Iterator[Finding]:
+    if not home.network:
+        return
+    seen = (look.evidence(f"server.json: network={home.network}"),)
+    if home.wished_network not in ("", home.network):
+        yield Finding(
+            "network-differs",
+            Outcome.WARNING,
+            f"the twin was started with twin.network = {home.network}, and here it is to be {home.wished_network}",
+            seen,
+            "trainworks twin stop, then trainworks twin start",
+        )
+        return
+    held = "use this machine's network" if home.network == "host" else "are held to the routes of their subnets"
+    yield Finding("network", Outcome.OK, f"jobs in subnets of a VPC {held} (twin.network = {home.network})", seen)
+
+
 def _processes(look: Look[TwinHome], home: TwinHome, is_needed: bool) -> Iterator[Finding]:
     start = "trainworks twin start"
     deaths = f"the server died {home.server_deaths} times since its last start"
@@ -66,6 +83,7 @@ def _processes(look: Look[TwinHome], home: TwinHome, is_needed: bool) -> Iterato
         yield Finding(
             "twin", Outcome.OK, f"the twin runs on port {home.recorded_port}", (look.evidence("server.json: alive"),)
         )
+        yield from _network(look, home)
         if home.server_deaths:
             yield Finding("server-died", Outcome.WARNING, f"{deaths}", (look.evidence(f"{log}"),), f"read why: {log}")
         if not home.supervisor_alive:

@@ -96,6 +96,8 @@ class Preparer:
             raise disk_failure("The job's folder cannot be made", error) from error
         self._unpack(job, folder, mode)
         network = self._network(job)
+        for host in job.hosts if network.note else ():
+            _add_lines(folder.log(job.attempt, host), [network.note])
         if network.network:
             runtime = self._with_requirements(job, folder, runtime, mode)
         mounts = stage_inputs(job, folder, self.objects)
@@ -175,8 +177,7 @@ class Preparer:
         argv, cwd = command(job, runtime, mode, ml_root)
         log = folder.log(job.attempt, host)
         size = instance_type(job.instance_type)
-        said = (container.network.note, runtime.note, gpu_note(job, self.compute), container.note)
-        notes = [each for each in said if each]
+        notes = [each for each in (runtime.note, gpu_note(job, self.compute), container.note) if each]
         _add_lines(log, [line for note in notes for line in note.splitlines()])
         gpus = self.compute.gpus_for(size.gpus, job.instance_count)
         return TaskSpec(
