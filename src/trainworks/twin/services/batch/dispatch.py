@@ -257,13 +257,11 @@ class Dispatcher:
         except ImageBeingMadeError as making:
             self._wait_for_image(group.jobs, group.spec, making)
             return None
-        notes = [
-            launches[key].network.note,
-            launches[key].note,
-            self._ports.compute.gpu_note("the job asks for", group.spec.gpus),
-        ]
+        launch = launches[key]
+        gpu_note = self._ports.compute.gpu_note("the job asks for", group.spec.gpus)
+        notes = [launch.network.note, launch.note, gpu_note]
         head = "".join(f"trainworks: {note}\n" for note in notes if note)
-        return Ready(group.jobs, launches[key], environment_arn, head)
+        return Ready(group.jobs, launch, environment_arn, head)
 
     def _wait_for_image(self, jobs: Sequence[Job], spec: JobSpec, making: ImageBeingMadeError) -> None:
         """The jobs stay RUNNABLE until their image is made, and hold up no others."""
