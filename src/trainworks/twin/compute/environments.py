@@ -55,9 +55,12 @@ class Environments:
     since it failed or the server was killed, is made anew by the next who wants it.
     """
 
-    def __init__(self, folder: Path, python: Path, builder: Builder, *, what: str = "The image") -> None:
+    def __init__(
+        self, folder: Path, python: Path, builder: Builder, *, what: str = "The image", env: str = "env"
+    ) -> None:
         self.folder = folder
         self.what = what
+        self._env = env
         self._python = python
         self._builder = builder
 
@@ -86,7 +89,7 @@ class Environments:
     def is_ready(self, name: str) -> bool:
         """Whether the environment `name` is whole: it has its mark, and its Python is still on this machine."""
         place = self.folder / name
-        return (place / "ready").exists() and (place / "env" / "bin" / "python").exists()
+        return (place / "ready").exists() and (place / self._env / "bin" / "python").exists()
 
     def use(self, name: str) -> Path:
         """The folder of the whole environment `name`, which somebody uses now."""

@@ -60,7 +60,9 @@ class Requirements:
     ) -> None:
         self._python = python
         self._builder = builder
-        self.environments = Environments(folder, python, builder, what=f"The environment of {REQUIREMENTS}")
+        self.environments = Environments(
+            folder, python, builder, what=f"The environment of {REQUIREMENTS}", env="layer/env"
+        )
         self._makings = Makings(self.environments)
         self._unused = Unused(self.environments, is_in_use)
 

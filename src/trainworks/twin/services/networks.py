@@ -45,6 +45,8 @@ class Networks:
             return JobNetwork()
         closed = [each for each in subnet_ids if not self.control_plane.leads_to_internet(each, public_ip)]
         if not closed:
+            if self.wish == "host":
+                return JobNetwork()  # here as there
             return JobNetwork(note=f"network ({self.wish}): {_named(subnet_ids)} lead{_s(subnet_ids)} to the internet")
         without = f"{_named(closed)} ha{'s' if len(closed) == 1 else 've'} no route to the internet"
         if self.wish == "host":
