@@ -44,10 +44,9 @@ class Networks:
         if not subnet_ids:
             return JobNetwork()
         closed = [each for each in subnet_ids if not self.control_plane.leads_to_internet(each, public_ip)]
-        if not closed:
-            if self.wish == "host":
-                return JobNetwork()  # here as there
-            return JobNetwork(note=f"network ({self.wish}): {_named(subnet_ids)} lead{_s(subnet_ids)} to the internet")
+        if not closed:  # the machine's network is the same here and there, which nobody has to be told
+            leads = f"network (declared): {_named(subnet_ids)} lead{_s(subnet_ids)} to the internet"
+            return JobNetwork(note=leads if self.wish == "declared" else "")
         without = f"{_named(closed)} ha{'s' if len(closed) == 1 else 've'} no route to the internet"
         if self.wish == "host":
             return JobNetwork(note=f"network (host): this machine's; on AWS {without}: {_FIX}")
