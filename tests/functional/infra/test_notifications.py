@@ -134,7 +134,8 @@ def test_the_alarm_on_failures_goes_off(jobs: Jobs, twin: TestTwin) -> None:
     alarms = twin.client("cloudwatch")
 
     def alarm() -> dict[str, Any] | None:
-        found = alarms.describe_alarms()["MetricAlarms"]
+        pages = alarms.get_paginator("describe_alarms").paginate()
+        found = [each for page in pages for each in page["MetricAlarms"]]
         return next(
             (
                 a

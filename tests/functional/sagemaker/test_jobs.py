@@ -330,7 +330,7 @@ def test_it_goes_on_after_a_restart_of_the_server(service: Service) -> None:
 def test_a_requirements_file_that_cannot_be_installed(train: Train, harness: Harness) -> None:
     train("print('not reached')", files={"requirements.txt": "--no-index\nno-such-package-anywhere\n"})
     reason = harness.wait("Failed")["FailureReason"]
-    assert reason.startswith("AlgorithmError: InstallRequirementsError: pip install of ")
+    assert reason.startswith("AlgorithmError: InstallRequirementsError: pip could not install ")
     assert "not reached" not in harness.log()
 
 

@@ -157,7 +157,8 @@ def test_a_stack_is_described_with_its_role_and_with_what_it_is_nested_in(twin: 
     )["StackId"]
     cloudformation.get_waiter("stack_create_complete").wait(StackName=root, WaiterConfig={"Delay": 1})
     child = cloudformation.describe_stack_resources(StackName=root)["StackResources"][0]["PhysicalResourceId"]
-    stacks = {each["StackId"]: each for each in cloudformation.describe_stacks()["Stacks"]}
+    pages = cloudformation.get_paginator("describe_stacks").paginate()
+    stacks = {each["StackId"]: each for page in pages for each in page["Stacks"]}
     assert (stacks[root]["RoleARN"], stacks[root].get("ParentId")) == (arn, None)
     assert (stacks[child]["RoleARN"], stacks[child]["ParentId"], stacks[child]["RootId"]) == (arn, root, root)
     without = cloudformation.create_stack(StackName=new("stack"), TemplateBody=template("AWS::SNS::Topic", {}))

@@ -17,7 +17,8 @@ DENIED = {"AccessDenied", "AccessDeniedException"}
 def deploy(twin: TestTwin, name: str, resources: dict[str, Any]) -> None:
     cloudformation = twin.client("cloudformation")
     body = json.dumps({"Resources": resources})
-    known = [each["StackName"] for each in cloudformation.list_stacks()["StackSummaries"]]
+    pages = cloudformation.get_paginator("list_stacks").paginate()
+    known = [each["StackName"] for page in pages for each in page["StackSummaries"]]
     call, waiter = (
         (cloudformation.update_stack, "stack_update_complete")
         if name in known

@@ -258,7 +258,8 @@ def test_a_nested_create_that_fails_leaves_nothing_behind(stack: Deployer) -> No
     assert stack.create(parent(stack.upload(child(Bad=BAD_BUCKET)))) == "ROLLBACK_COMPLETE"
     assert "The following resource(s) failed to create: [Bad]" in stack.failure()
     assert {vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]} == vpcs
-    alive = {each["StackName"] for each in stack.client.describe_stacks()["Stacks"]}
+    pages = stack.client.get_paginator("describe_stacks").paginate()
+    alive = {each["StackName"] for page in pages for each in page["Stacks"]}
     assert not [name for name in alive if name.startswith(f"{stack.name}-Nested")]
 
 
