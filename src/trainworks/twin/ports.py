@@ -480,6 +480,9 @@ class ImageResolver(Protocol):
 class PackageResolver(Protocol):
     """The packages that a job's requirements.txt adds to its image. No call waits for an installation."""
 
+    def check(self, waiter: str) -> None:
+        """Raise `ImageBeingMadeError` while that is installed for which `waiter` waits: nothing else is to be done."""
+
     def installed(self, runtime: Runtime, source: Path, variables: Mapping[str, str], waiter: str) -> Runtime | None:
         """`runtime` with what requirements.txt in the folder `source` names on top; `variables` are the job's own.
 

@@ -198,8 +198,9 @@ def build(home: Home, port: int) -> Twin:
     for name, resource_type in types.items():
         emulator.register_resource_type(name, resource_type)
     emulator.register_resource_types_later(lambda: recorded(database, types))
-    kinds: dict[str, Kind] = {"training_jobs": sagemaker, "batch_jobs": batch, "images": images}
-    retention = Retention(home.retention_file, {**kinds, "requirements": requirements})
+    kinds: dict[str, Kind] = {"training_jobs": sagemaker, "batch_jobs": batch}
+    kinds |= {"images": images.unused, "requirements": requirements.unused}
+    retention = Retention(home.retention_file, kinds)
     locators = {"training_job_name": sagemaker.instance_ids, "job_id": batch.instance_ids}
     control = Control(control_plane, compute, locators, retention, make_image=images.make, made_images=images.made)
     return Twin(

@@ -32,7 +32,7 @@ from trainworks.twin.compute.frameworks import Recipe, make, recipe_of
 from trainworks.twin.compute.made import made_at, read_made, record_made
 from trainworks.twin.compute.making import BEGINNING, Makings, OnEnd
 from trainworks.twin.compute.story import Story
-from trainworks.twin.ports import ApiError, Caller, ControlPlane, Ended, ImageBeingMadeError, Runtime
+from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageBeingMadeError, Runtime
 
 _PYTHON_IMAGE = re.compile(
     r"^(?:(?:docker\.io|index\.docker\.io|public\.ecr\.aws/docker)/)?(?:library/)?python:(?P<version>\d+(?:\.\d+){0,2})"
@@ -68,19 +68,11 @@ class Images:
         self._has_gpus = has_gpus
         self.environments = Environments(images_dir, self._python, builder)
         self._makings = Makings(self.environments)
-        self._unused = Unused(self.environments, is_in_use)
+        self.unused = Unused(self.environments, is_in_use)
 
     def on_made(self, told: OnEnd) -> None:
         """See `ports.ImageResolver`."""
         self._makings.on_end(told)
-
-    def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
-        """For `Retention`: environments that nobody has used since a moment, the longest unused first."""
-        return self._unused.ended_before(moment, after, limit)
-
-    def forget(self, names: Sequence[str]) -> None:
-        """For `Retention`: remove these environments; the next job that wants one has it made anew."""
-        self._unused.forget(names)
 
     def check(self, image_uri: str, caller: Caller) -> None:
         """See `ports.ImageResolver`: all but making the environment."""

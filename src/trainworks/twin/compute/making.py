@@ -38,6 +38,11 @@ class _Making:
         self.error: ApiError | None = None
 
 
+def _being_made(making: _Making) -> ImageBeingMadeError:
+    state = making.story.state or BEGINNING
+    return ImageBeingMadeError(tuple(making.story.lines), state, making.has_ended.is_set)
+
+
 class Makings:
     """Makes the environments of `environments`, each in a thread of its own."""
 
@@ -69,8 +74,14 @@ class Makings:
                 making.waiters.discard(waiter)
                 raise making.error
             making.waiters.add(waiter)
-        state = making.story.state or BEGINNING
-        raise ImageBeingMadeError(tuple(making.story.lines), state, making.has_ended.is_set)
+        raise _being_made(making)
+
+    def check(self, waiter: str) -> None:
+        """Raise `ImageBeingMadeError` where that for which `waiter` waits is being made still."""
+        with self._lock:
+            for making in self._makings.values():
+                if waiter in making.waiters and not making.has_ended.is_set():
+                    raise _being_made(making)
 
     def going(self) -> Mapping[str, str]:
         """What is being made now, with what its making does."""

@@ -18,7 +18,8 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from trainworks.twin.compute.environments import Environments, Unused
 from trainworks.twin.compute.making import Makings, OnEnd
 from trainworks.twin.compute.sandbox.packages import Packages, site_packages_of
 from trainworks.twin.compute.story import PipOutput, Story
-from trainworks.twin.ports import ApiError, Ended, ImageBeingMadeError, Runtime
+from trainworks.twin.ports import ApiError, ImageBeingMadeError, Runtime
 
 BEING_INSTALLED = "The requirements are being installed"
 _PIP = ("install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off")
@@ -53,7 +54,7 @@ _PIP_OF_ITS_OWN = re.compile(r"PIP_(?:TARGET|PREFIX|ROOT|USER|SRC|LOG|CONFIG_FIL
 
 
 class Requirements:
-    """See `ports.PackageResolver`. `folder` holds the environments, `python` runs pip."""
+    """See `ports.PackageResolver`. `folder` holds the environments, `python` runs pip; `unused` is for `Retention`."""
 
     def __init__(
         self, folder: Path, python: Path, builder: Builder, is_in_use: Callable[[Path], bool] = lambda _: False
@@ -64,19 +65,16 @@ class Requirements:
             folder, python, builder, what=f"The environment of {REQUIREMENTS}", env="layer/env"
         )
         self._makings = Makings(self.environments)
-        self._unused = Unused(self.environments, is_in_use)
+        self.unused = Unused(self.environments, is_in_use)
 
     def on_made(self, told: OnEnd) -> None:
         """See `ports.PackageResolver`."""
         self._makings.on_end(told)
 
-    def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
-        """For `Retention`: what no job has used since a moment."""
-        return self._unused.ended_before(moment, after, limit)
-
-    def forget(self, names: Sequence[str]) -> None:
-        """For `Retention`: remove these; the next job that wants one has it installed anew."""
-        self._unused.forget(names)
+    def check(self, waiter: str) -> None:
+        """See `ports.PackageResolver`."""
+        with _of_requirements():
+            self._makings.check(waiter)
 
     def installed(self, runtime: Runtime, source: Path, variables: Mapping[str, str], waiter: str) -> Runtime | None:
         """See `ports.PackageResolver`."""
@@ -89,11 +87,8 @@ class Requirements:
             story.say(f"installing {REQUIREMENTS}: it is done once for these requirements and this image")
             self._install(runtime, source, wanted, place, story)
 
-        try:
+        with _of_requirements():
             place = self._makings.ready(key, build, waiter)
-        except ImageBeingMadeError as making:
-            making.what = BEING_INSTALLED
-            raise
         told = self._makings.told(waiter)
         note = f"{REQUIREMENTS} is installed and kept for other jobs" if told else _taken(place)
         env = place / "layer" / "env"
@@ -136,6 +131,16 @@ class Requirements:
             raise ApiError("InstallRequirementsError", f"pip could not install {REQUIREMENTS}{took}:\n{said}")
         made = {"at": time.time(), "packages": sorted(_distributions(site_packages_of(env / "bin" / "python")))}
         (place / _MADE).write_text(json.dumps(made))
+
+
+@contextmanager
+def _of_requirements() -> Iterator[None]:
+    """Who waits is told for what."""
+    try:
+        yield
+    except ImageBeingMadeError as making:
+        making.what = BEING_INSTALLED
+        raise
 
 
 class _Wanted:

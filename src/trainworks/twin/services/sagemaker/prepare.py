@@ -5,7 +5,8 @@ Done anew from nothing whenever it did not come to the end, so that a server tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,8 @@ class Preparer:
         Raises `JobFailedError` with the job's FailureReason, and `ImageBeingMadeError` while its image is made.
         """
         folder = job_folder(self.jobs_dir, job)
+        with _telling(folder.log(job.attempt, job.hosts[0])):
+            self.packages.check(job.job_id)
         remove_tree(folder.attempt(job.attempt))
         runtime = self._runtime(job, folder)
         mode = script_mode(job)
@@ -118,14 +121,11 @@ class Preparer:
         image = job.request["AlgorithmSpecification"]["TrainingImage"]
         log = folder.log(job.attempt, job.hosts[0])
         try:
-            runtime = self.images.resolve(image, job.role, job.job_id)
+            with _telling(log):
+                runtime = self.images.resolve(image, job.role, job.job_id)
             _add_lines(log, runtime.made)
             return runtime
-        except ImageBeingMadeError as error:
-            _add_lines(log, error.lines)
-            raise
         except ApiError as error:
-            _add_lines(log, error.message.splitlines())
             raise client_error(f"Cannot pull the training image {image}: {error.code}: {error.message}") from error
 
     def _network(self, job: TrainingJob) -> JobNetwork:
@@ -150,16 +150,13 @@ class Preparer:
             return runtime
         log = folder.log(job.attempt, job.hosts[0])
         try:
-            found = self.packages.installed(runtime, code, job.request.get("Environment", {}), job.job_id)
+            with _telling(log):
+                found = self.packages.installed(runtime, code, job.request.get("Environment", {}), job.job_id)
             if found is None:
                 return runtime
             _add_lines(log, found.made)
             return found
-        except ImageBeingMadeError as error:
-            _add_lines(log, error.lines)
-            raise
         except ApiError as error:
-            _add_lines(log, error.message.splitlines())
             raise requirements_failure(error) from error
         except OSError as error:
             raise disk_failure(f"{REQUIREMENTS} cannot be read", error) from error
@@ -206,6 +203,19 @@ class Preparer:
 def task_id_of(job: TrainingJob, host: str) -> str:
     """The task of one instance in the current attempt."""
     return f"{TASK_PREFIX}{job.job_id}-{job.attempt}-{host}"
+
+
+@contextmanager
+def _telling(log: Path) -> Iterator[None]:
+    """What the making of an environment has said goes to the job's log, as does why it failed."""
+    try:
+        yield
+    except ImageBeingMadeError as error:
+        _add_lines(log, error.lines)
+        raise
+    except ApiError as error:
+        _add_lines(log, error.message.splitlines())
+        raise
 
 
 def _add_lines(log: Path, lines: Sequence[str]) -> None:

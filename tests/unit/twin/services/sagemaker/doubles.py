@@ -289,6 +289,9 @@ class NoPackages:
     def on_made(self, told: Callable[[Collection[str]], None]) -> None:
         """Nothing is ever installed."""
 
+    def check(self, waiter: str) -> None:
+        """Nothing is being installed."""
+
     def installed(self, runtime: Runtime, source: Path, variables: Mapping[str, str], waiter: str) -> Runtime | None:
         return None
 
