@@ -18,6 +18,7 @@ from pathlib import Path
 from trainworks.assembly.cloud_assembly import CloudAssembly
 from trainworks.assembly.request import SynthRequest
 from trainworks.errors import SynthesisError
+from trainworks.spec.variables import cache_folder
 
 _MAX_ENTRIES = 64
 
@@ -25,8 +26,8 @@ Synthesize = Callable[[SynthRequest, Path], None]
 
 
 def user_cache_dir() -> Path:
-    """Where the assemblies of this user are: `$XDG_CACHE_HOME/trainworks/assemblies`, by default below `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainworks" / "assemblies"
+    """Where the assemblies of this user are."""
+    return cache_folder() / "assemblies"
 
 
 def synthesize(request: SynthRequest, cache_dir: Path, run: Synthesize | None = None) -> CloudAssembly:

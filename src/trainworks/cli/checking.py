@@ -56,10 +56,10 @@ def completed(
     """With what the scanners find, if they are asked, and less what is accepted. `tell` hears what takes its time."""
     looked_for = [RULE_CODES]
     if scope.scanners:
-        from trainworks.assembly import user_cache_dir
         from trainworks.preflight.scanners import scan, without_repeats
+        from trainworks.spec.variables import cache_folder
 
-        found = scan(graph, scope.request, user_cache_dir().parent / "scans", tell)
+        found = scan(graph, scope.request, cache_folder() / "scans", tell)
         findings = [*report.findings, *without_repeats(report.findings, found.findings)]
         report = replace(Report.of(findings), notes=report.notes + found.notes)
         looked_for += found.prefixes

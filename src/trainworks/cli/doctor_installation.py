@@ -23,7 +23,7 @@ from trainworks.doctor.installation.look_machine import (
 from trainworks.doctor.looking import Look, Looker
 from trainworks.errors import TrainworksError
 from trainworks.spec.environment import Environment, load_environment
-from trainworks.spec.variables import SANDBOX, home_folder, variable_problems
+from trainworks.spec.variables import SANDBOX, cache_folder, home_folder, variable_problems
 
 
 def diagnose_this_installation(environment_name: str) -> Diagnosis:
@@ -38,7 +38,7 @@ def diagnose_this_installation(environment_name: str) -> Diagnosis:
         sandbox=_sandbox(now),
         disks=(
             look_at_disk(now, "the twin's home", home_folder()),
-            look_at_disk(now, "the cache of templates", _cache_folder()),
+            look_at_disk(now, "the cache of templates", cache_folder()),
         ),
         limits=look_at_limits(now),
         home=_home(now),
@@ -125,10 +125,6 @@ def _gpus(now: datetime) -> Look[MachineGpus]:
         return MachineGpus(tuple(gpu.model for gpu in found.devices.values()), found.why_no_metrics if found else "")
 
     return looked("the GPUs in /dev", now, read)
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainworks"
 
 
 def _lock_file() -> Path | None:

@@ -222,12 +222,12 @@ def gate_for(environment: Environment, clients: Clients) -> Callable[[], None]:
 
 def turn_of(environment: Environment, clients: Clients, report: Report) -> AbstractContextManager[None]:
     """This command's turn to change the platform; of each twin and each account and region there is another."""
-    from trainworks.assembly import user_cache_dir
     from trainworks.deploy.turns import take_turns
+    from trainworks.spec.variables import cache_folder
 
     address = hashlib.sha256(clients.cloudformation.meta.endpoint_url.encode()).hexdigest()[:12]
     name = f"{environment.stack_name}-{clients.account_id}-{environment.region}-{address}"
-    return take_turns(user_cache_dir().parent / "turns", name, report)
+    return take_turns(cache_folder() / "turns", name, report)
 
 
 def watch_for(environment: Environment, report: Report) -> Watch:

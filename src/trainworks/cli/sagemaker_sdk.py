@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from trainworks.spec.variables import cache_folder
 
 if TYPE_CHECKING:
     from trainworks.spec.environment import Environment
@@ -43,4 +44,4 @@ def left_over(environ: Mapping[str, str]) -> list[str]:
 
 
 def _folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainworks" / "sagemaker-sdk"
+    return cache_folder() / "sagemaker-sdk"

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from trainworks.errors import SynthesisError
+from trainworks.spec.variables import cache_folder
 
 
 def use_bundled_node() -> None:
@@ -27,5 +28,4 @@ def use_bundled_node() -> None:
             fix="unset JSII_NODE to use the Node.js that comes with trainworks[infra]",
         )
     # The CDK is 5 MB of JavaScript: compiled once, kept beside jsii's own package cache.
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    os.environ.setdefault("NODE_COMPILE_CACHE", str(cache / "trainworks" / "node"))
+    os.environ.setdefault("NODE_COMPILE_CACHE", str(cache_folder() / "node"))

@@ -89,7 +89,7 @@ def retry_strategy_problems(strategy: Mapping[str, Any]) -> Iterator[Problem]:
     if attempts is not None and not 1 <= attempts <= MAX_ATTEMPTS:
         yield Problem("attempts", f"RetryStrategy attempts must be between 1 and {MAX_ATTEMPTS}, not {attempts:g}")
     rules = strategy.get("evaluateOnExit") or ()
-    if not _is_list(rules):
+    if not is_list(rules):
         return
     if rules and "attempts" not in strategy:
         yield Problem("attempts", "RetryStrategy attempts must be specified if evaluateOnExit is specified")
@@ -159,7 +159,7 @@ def _ec2_problems(resources: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _instance_type_problems(names: Any) -> Iterator[Problem]:
-    if not _is_list(names) or not all(isinstance(name, str) for name in names):
+    if not is_list(names) or not all(isinstance(name, str) for name in names):
         return
     if any(name.split(".")[0] == FARGATE_FAMILY for name in names):
         yield Problem("instanceTypes", "Fargate is a type of compute resources, not an instance type")
@@ -211,5 +211,5 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
     return isinstance(value, list | tuple)

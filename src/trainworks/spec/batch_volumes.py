@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import normpath
 from typing import Any
 
-from trainworks.spec.batch_constraints import Problem
+from trainworks.spec.batch_constraints import Problem, is_list
 
 ULIMITS = (
     "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
@@ -56,7 +56,7 @@ def container_problems(container: Mapping[str, Any], *, is_fargate: bool) -> Ite
     volumes = container.get("volumes")
     yield from _volume_problems([_table(each) for each in _list(volumes)], is_fargate=is_fargate)
     names = [_table(each).get("name") for each in _list(volumes)]
-    is_known = (volumes is None or _is_list(volumes)) and all(each is None or isinstance(each, str) for each in names)
+    is_known = (volumes is None or is_list(volumes)) and all(each is None or isinstance(each, str) for each in names)
     for mount in map(_table, _list(container.get("mountPoints"))):
         volume = mount.get("sourceVolume")
         if is_known and (volume is None or isinstance(volume, str)) and volume not in names:
@@ -183,8 +183,4 @@ def _table(value: Any) -> Mapping[str, Any]:
 
 
 def _list(value: Any) -> Sequence[Any]:
-    return value if _is_list(value) else ()
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple)
+    return value if is_list(value) else ()

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -33,7 +32,7 @@ from trainworks.errors import ConfigurationError
 from trainworks.spec.aws_names import check_region
 from trainworks.spec.constraints import Flag, Matching, Passing, Record
 from trainworks.spec.profile import PROFILES, EnvironmentProfile, ProfileName
-from trainworks.spec.toml_lines import line_of
+from trainworks.spec.toml_lines import line_of, read_toml
 from trainworks.spec.twin_settings import TABLE, check_table
 
 FILE_NAME = "trainworks.toml"
@@ -153,13 +152,7 @@ class _Source:
 
 
 def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}", fix="correct the line that is named") from error
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}", fix="check the file's mode") from error
+    text, document = read_toml(path)
     for key in document:
         if key == TABLE:
             check_table(path, text, document[key])

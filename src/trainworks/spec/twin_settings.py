@@ -9,12 +9,11 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from trainworks.errors import ConfigurationError
-from trainworks.spec.toml_lines import line_of
+from trainworks.spec.toml_lines import line_of, read_toml
 
 NETWORK = "TRAINWORKS_NETWORK"
 NETWORK_WISHES = ("host", "declared")
@@ -56,13 +55,7 @@ def check_table(path: Path, text: str, table: object) -> str:
 
 
 def _of_file(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}", fix="correct the line that is named") from error
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}", fix="check the file's mode") from error
+    text, document = read_toml(path)
     return check_table(path, text, document.get(TABLE, {}))
 
 

@@ -94,6 +94,11 @@ def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return (Path(configured).expanduser() if configured else Path.home() / ".trainworks").absolute()
 
 
+def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where this user's files are that can be made again: `$XDG_CACHE_HOME/trainworks`, or `~/.cache/trainworks`."""
+    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainworks"
+
+
 def sandbox_wish(environ: Mapping[str, str] = os.environ) -> str:
     """`auto` or `off`, from `TRAINWORKS_SANDBOX`. Raises `ConfigurationError` for any other value.
 

@@ -18,7 +18,7 @@ PATH = Path(__file__).parent / "role_members.json"
 REQUIRED = "!"
 """Before a member that every valid request has."""
 
-# By service, by operation, by member; the most special that fits. An empty one: AWS sets no key.
+# By service, or by service and member, which goes before.
 _RECIPIENTS: dict[tuple[str, ...], str] = {
     ("batch",): "batch.amazonaws.com",
     ("batch", "jobRoleArn"): "ecs-tasks.amazonaws.com",
@@ -64,9 +64,11 @@ class RoleMember:
     @property
     def recipient(self) -> str:
         """The service that gets the role, where that is certain, else nothing."""
-        member = self.path[-1]
-        known = _RECIPIENTS.get((self.service, member)) or _RECIPIENTS.get((self.service,))
-        return known or (recipient(self.service, member) if self.service in _NAMED_LIKE_ITS_PRINCIPAL else "")
+        service, member = self.service, self.path[-1]
+        is_certain = service in _NAMED_LIKE_ITS_PRINCIPAL or not _RECIPIENTS.keys().isdisjoint(
+            {(service, member), (service,)}
+        )
+        return recipient(service, member) if is_certain else ""
 
     def values(self, request: object) -> Iterator[object]:
         """What a request has there. Names are compared without case, as they are written otherwise by other callers."""

@@ -1,7 +1,7 @@
 """The policy of a VPC endpoint, stored and described; stock forgets it at creation and never shows one.
 
-No request is held to it: nothing tells through which endpoint a request came, as jobs reach the twin without a network
-of their own. After CreateVpcEndpoint and ModifyVpcEndpoint in the API reference of EC2.
+No request is held to it: nothing tells through which endpoint a request came. After CreateVpcEndpoint and
+ModifyVpcEndpoint in the API reference of EC2.
 """
 
 from __future__ import annotations

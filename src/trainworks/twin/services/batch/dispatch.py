@@ -44,7 +44,6 @@ TOO_BIG = (
     "can be met by the CE(s) attached to the job queue."
 )
 ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
-"""Of the twin alone: AWS pulls images, and says nothing of that before a job is STARTING."""
 _BLOCKED_EVENT = ("aws.batch", "Batch Job Queue Blocked")
 _CHUNK = 1_000
 _FIRST_PART, _PART = 32, 128
