@@ -13,10 +13,10 @@ from figures import Figure, Skipped, alternating
 from trainworks.assembly import SynthRequest, synthesize, user_cache_dir
 from trainworks.assembly.graph import load_graph
 from trainworks.assembly.template_files import load_sources
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.preflight.checker import check
 from trainworks.preflight.rules import OWN_RULES
 from trainworks.preflight.settings import Settings
-from trainworks.spec.profile import PROFILES, ProfileName
 
 RESOURCES = 1000
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from platforms import REGION, graphs
 
+from trainworks.aws.instance_types import instance_type
 from trainworks.cli.cost_view import price_by_use, quantity_and_price
 from trainworks.cost.idle import IdleCost, idle_cost
 from trainworks.cost.metering import Assumptions
 from trainworks.cost.money import ZERO, Money, total, unit_price
 from trainworks.cost.price_files import shipped_prices
 from trainworks.cost.prices import Price, PriceTable, Source
-from trainworks.spec.instance_types import instance_type
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 _BLOCK = re.compile(r"(?<=<!-- cost: begin -->\n).*?(?=<!-- cost: end -->)", re.DOTALL)

@@ -13,12 +13,12 @@ from trainworks.assembly.places import Places
 from trainworks.assembly.synthesizer import Synthesizer
 from trainworks.cli.cost_view import change_label, changes_sentence
 from trainworks.cli.platform_view import change_lines, summary
+from trainworks.config.profile import PROFILES
 from trainworks.cost.changes import CostChanges, compare
 from trainworks.cost.idle import idle_cost
 from trainworks.cost.price_files import shipped_prices
 from trainworks.deploy.changes import StackChanges, changes_of_creation
 from trainworks.deploy.template_changes import changes_between
-from trainworks.spec.profile import PROFILES
 
 SUFFIX = "ml"
 STEPS = (("dev", "staging"), ("staging", "prod"))

@@ -1,10 +1,10 @@
 """Write the generated pages of `docs/` from the code that they describe; `--check` fails when one is stale.
 
-states.md    from the transition tables in `trainworks.spec`
+states.md    from the transition tables in `trainworks.states`
 fidelity.md  from the operations that the twin's services declare
 check.md     from the rules, and what they find on the platforms' templates
 diff.md      from the platforms' templates, and those of one environment under each profile
-roles.md     from the documented set of roles, `trainworks.spec.platform_roles`
+roles.md     from the documented set of roles, `trainworks.infra.platform_roles`
 reference-parity.md  from `parity.py`, whose names are checked against templates and tests
 platform.md  from the platforms' templates and profiles: networks drawn, settings listed
 framework-images.md  from the packages that AWS documents for its images, as the twin makes them
@@ -29,7 +29,7 @@ import parity_page
 import platform_page
 import roles_page
 
-from trainworks.spec import batch_job, training_job
+from trainworks.states import batch_job, training_job
 from trainworks.twin import fidelity
 
 DOCS = Path(__file__).resolve().parent
@@ -42,7 +42,7 @@ def states() -> str:
         [
             "# States",
             "",
-            "Generated from `src/trainworks/spec/` by `python3 dev.py docs`. A change that is not an arrow here is",
+            "Generated from `src/trainworks/states/` by `python3 dev.py docs`. A change that is not an arrow here is",
             "refused by the one owner of the state, in the code as on this page.",
             "",
             "## Training job: `SecondaryStatus`",

@@ -1,16 +1,16 @@
-"""`docs/framework-images.md`: what stands for each of AWS's framework images, from `spec/framework_images.json`."""
+"""`docs/framework-images.md`: what stands for each of AWS's framework images, from `aws/framework_images.json`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from trainworks.spec.framework_contents import Contents, contents
-from trainworks.spec.framework_images import Framework, frameworks
+from trainworks.aws.framework_contents import Contents, contents
+from trainworks.aws.framework_images import Framework, frameworks
 
 HEAD = """\
 # Framework images
 
-Generated from `src/trainworks/spec/framework_images.json` by `python3 dev.py docs`.
+Generated from `src/trainworks/aws/framework_images.json` by `python3 dev.py docs`.
 
 On the twin each of AWS's framework images is a Python environment of its own in the twin's folder: made on first use by
 pip, in the sandbox, with what AWS documents for that image, and used offline afterwards. It never changes the

@@ -412,7 +412,7 @@ CLAIMS: tuple[Claim, ...] = (
         "endpoints",
         "half: four, of which none suffices for what runs",
         "those that the workloads need, from one table",
-        ("tests/unit/spec/test_service_needs.py",),
+        ("tests/unit/aws/test_service_needs.py",),
     ),
     Claim(
         "least-privilege",

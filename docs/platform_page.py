@@ -11,10 +11,10 @@ from typing import Any
 from platforms import graphs
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.aws.service_needs import WorkloadKind
+from trainworks.config.profile import PROFILES
 from trainworks.preflight.network import Network, Reach, Subnet, network_of
 from trainworks.preflight.workloads import Workload, workloads_of
-from trainworks.spec.profile import PROFILES
-from trainworks.spec.service_needs import WorkloadKind
 
 _GROUP = re.compile(r".*/(\w+?)Subnet\d+")
 _SERVICES = ("s3", "dynamodb", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "logs", "monitoring",

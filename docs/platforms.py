@@ -8,7 +8,7 @@ from pathlib import Path
 from trainworks.assembly import CloudAssembly, SynthRequest, synthesize, user_cache_dir
 from trainworks.assembly.graph import Graph, load_graph
 from trainworks.assembly.synthesizer import Synthesizer
-from trainworks.spec.profile import PROFILES, ProfileName
+from trainworks.config.profile import PROFILES, ProfileName
 
 ACCOUNT, REGION = "111111111111", "us-east-1"
 REFERENCE = Path(__file__).resolve().parent.parent / "tests" / "reference" / "cdk.out"

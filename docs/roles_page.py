@@ -1,15 +1,15 @@
-"""`docs/roles.md`: every role of the platform from `spec.platform_roles`, which a test holds the templates to."""
+"""`docs/roles.md`: every role of the platform from `infra.platform_roles`, which a test holds the templates to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainworks.spec.platform_roles import ROLES, Condition, Grant, PlatformRole
+from trainworks.infra.platform_roles import ROLES, Condition, Grant, PlatformRole
 
 HEAD = """\
 # Roles
 
-Generated from `src/trainworks/spec/platform_roles.py` by `python3 dev.py docs`.
+Generated from `src/trainworks/infra/platform_roles.py` by `python3 dev.py docs`.
 
 Every role of the platform with every statement. `tests/snapshot/test_roles.py` compares this set with the templates of
 the three profiles and of profiles with overrides: a permission more, one less or one otherwise fails. What it means in

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from trainworks.assembly import CloudAssembly, SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer
-from trainworks.spec.profile import PROFILES, ProfileName
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.testing import TestTwin
 from trainworks.twin.supervisor import DIED
 

@@ -22,7 +22,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from trainworks.spec.profile import PROFILES, EnvironmentProfile, ProfileName
+from trainworks.config.profile import PROFILES, EnvironmentProfile, ProfileName
 
 
 def profile() -> EnvironmentProfile:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainworks.config.environment import load_environment
 from trainworks.jobs import BatchJobSpec, Platform, TrainingJobSpec, load_spec, wait
-from trainworks.spec.environment import load_environment
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "digits"
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.snapshot.platform import Platform, Reference
 from trainworks.assembly import CloudAssembly
-from trainworks.spec.profile import PROFILES, ProfileName
+from trainworks.config.profile import PROFILES, ProfileName
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainworks.assembly import CloudAssembly
-from trainworks.spec.profile import EnvironmentProfile
+from trainworks.config.profile import EnvironmentProfile
 
 STACK = "AWS::CloudFormation::Stack"
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"

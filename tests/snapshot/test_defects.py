@@ -16,8 +16,8 @@ import pytest
 
 from tests.snapshot.defects import compute, monitoring, network, operations, permissions, storage
 from tests.snapshot.platform import Platform, Reference, Stacks
+from trainworks.config.profile import Egress, ProfileName
 from trainworks.infra.app import cli_target
-from trainworks.spec.profile import Egress, ProfileName
 
 Finder = Callable[[Stacks], Iterator[str]]
 ALL = tuple(ProfileName)

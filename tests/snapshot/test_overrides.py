@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import ACCOUNT, REGION
-from tests.unit.spec.leaves import leaves, toml
+from tests.unit.config.leaves import leaves, toml
 from trainworks.assembly import CloudAssembly, SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer
-from trainworks.spec.environment import FILE_NAME, load_environment
+from trainworks.config.environment import FILE_NAME, load_environment
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 
 from trainworks.assembly import CloudAssembly
 from trainworks.assembly.graph import Graph, load_graph
-from trainworks.spec.profile import ProfileName
+from trainworks.config.profile import ProfileName
 
 ROOT = Path(__file__).resolve().parents[2]
 

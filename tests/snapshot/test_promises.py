@@ -12,7 +12,7 @@ from tests.conftest import REGION
 from tests.snapshot.defects.operations import TAGLESS, tags_of
 from tests.snapshot.defects.storage import CREATE_ONLY_NAMES
 from tests.snapshot.platform import Platform, Resource
-from trainworks.spec.profile import Egress, ProfileName
+from trainworks.config.profile import Egress, ProfileName
 
 INTERFACE_ACTIONS = {
     "ec2:CreateNetworkInterface",

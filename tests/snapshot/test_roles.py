@@ -15,9 +15,9 @@ from tests.conftest import ACCOUNT, REGION
 from trainworks.assembly import CloudAssembly, SynthRequest, synthesize
 from trainworks.assembly.graph import Graph, Resource, load_graph
 from trainworks.assembly.synthesizer import Synthesizer
-from trainworks.spec.framework_images import frameworks
-from trainworks.spec.platform_roles import ROLES, Grant, PlatformRole, documented_roles
-from trainworks.spec.profile import PROFILES, EnvironmentProfile, ProfileName
+from trainworks.aws.framework_images import frameworks
+from trainworks.config.profile import PROFILES, EnvironmentProfile, ProfileName
+from trainworks.infra.platform_roles import ROLES, Grant, PlatformRole, documented_roles
 
 DEV, STAGING, PROD = (PROFILES[name] for name in ProfileName)
 Names = Mapping[str, tuple[str, ...]]

@@ -15,13 +15,13 @@ import pytest
 from tests.conftest import ACCOUNT, REGION
 from trainworks.assembly import CloudAssembly, SynthRequest
 from trainworks.assembly.graph import load_graph
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.infra.app import Target, create_app
 from trainworks.infra.node import use_bundled_node
 from trainworks.preflight.baseline import platform_baseline
 from trainworks.preflight.finding import Finding
 from trainworks.preflight.report import Report
 from trainworks.preflight.scanners import CDK_NAG, CFN_LINT, scan
-from trainworks.spec.profile import PROFILES, ProfileName
 
 
 @pytest.fixture(scope="module")

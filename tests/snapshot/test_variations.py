@@ -12,8 +12,7 @@ from tests.conftest import ACCOUNT, REGION
 from tests.snapshot.platform import Platform, Resource
 from trainworks.assembly import SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer
-from trainworks.errors import SynthesisError
-from trainworks.spec.profile import (
+from trainworks.config.profile import (
     PROFILES,
     CostProfile,
     EnvironmentProfile,
@@ -21,6 +20,7 @@ from trainworks.spec.profile import (
     NotebookProfile,
     ProfileName,
 )
+from trainworks.errors import SynthesisError
 
 DEV, STAGING = PROFILES[ProfileName.DEV], PROFILES[ProfileName.STAGING]
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from trainworks.assembly.cloud_assembly import CloudAssembly
 from trainworks.assembly.request import SynthRequest
+from trainworks.config.variables import cache_folder
 from trainworks.errors import SynthesisError
-from trainworks.spec.variables import cache_folder
 
 _MAX_ENTRIES = 64
 

@@ -24,7 +24,7 @@ from trainworks.assembly.resolver import Exports, Problem, Scope, StackFacts
 from trainworks.assembly.serverless_globals import with_globals
 from trainworks.assembly.template_check import resource_flaws, template_flaws
 from trainworks.assembly.template_files import Sources, StackSource, load_sources
-from trainworks.spec.partition import partition_of
+from trainworks.aws.partition import partition_of
 
 __all__ = [
     "Document",

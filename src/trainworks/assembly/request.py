@@ -10,7 +10,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from trainworks.spec.profile import EnvironmentProfile
+from trainworks.config.profile import EnvironmentProfile
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CODE = ("infra", "spec")

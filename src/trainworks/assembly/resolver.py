@@ -17,7 +17,7 @@ from trainworks.assembly.intrinsics import PURE, IntrinsicError, Unknown, both, 
 from trainworks.assembly.physical_ids import Identity, identity, stack_id
 from trainworks.assembly.places import Places, Way
 from trainworks.assembly.schemas import schema
-from trainworks.spec.partition import url_suffix_of
+from trainworks.aws.partition import url_suffix_of
 
 NO_VALUE = object()
 """What `AWS::NoValue` resolves to: the property, or the member of the list, is absent."""

@@ -123,7 +123,7 @@ def _environment(name: str) -> tuple[str, Graph, Scope]:
     from trainworks.assembly.graph import ANY_ACCOUNT, load_graph
     from trainworks.cli.checking import Scope, settings_of
     from trainworks.cli.platform import assembly_of
-    from trainworks.spec.environment import load_environment
+    from trainworks.config.environment import load_environment
 
     environment = load_environment(name)
     account = environment.account or ANY_ACCOUNT  # nobody is asked: a check needs no credentials
@@ -157,8 +157,8 @@ def _template(path: Path, parameters: list[str], region: str | None) -> tuple[st
 
 def refuse_unknown_region(region: str) -> None:
     """Raises `RequestError` for a `--region` that is none of AWS."""
-    from trainworks.spec.aws_names import check_region
-    from trainworks.spec.constraints import NotAllowedError
+    from trainworks.config.aws_names import check_region
+    from trainworks.config.constraints import NotAllowedError
 
     try:
         check_region(region)
@@ -207,7 +207,7 @@ def _updated(path: Path | None, report: Report, reason: str) -> Baseline | None:
         parse_baseline,
         with_reason,
     )
-    from trainworks.spec.whole_file import write_whole
+    from trainworks.whole_file import write_whole
 
     target, reason = path or Path(FILE_NAME), reason.strip()
     entries = entries_for(report.findings, datetime.now(UTC).date(), reason)

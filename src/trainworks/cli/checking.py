@@ -12,19 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainworks.config.environment import find_file
 from trainworks.errors import CheckError
 from trainworks.preflight.baseline import FILE_NAME, Baseline, load_baseline, platform_baseline
 from trainworks.preflight.checker import check
 from trainworks.preflight.report import Report
 from trainworks.preflight.rules import RULES
 from trainworks.preflight.settings import Settings
-from trainworks.spec.environment import find_file
 
 if TYPE_CHECKING:
     from trainworks.assembly import CloudAssembly, SynthRequest
     from trainworks.assembly.graph import Graph
+    from trainworks.config.environment import Environment
     from trainworks.preflight.finding import Finding
-    from trainworks.spec.environment import Environment
 
 RULE_CODES = "TW"
 _MAX_FINDINGS_IN_REFUSAL = 10
@@ -56,8 +56,8 @@ def completed(
     """With what the scanners find, if they are asked, and less what is accepted. `tell` hears what takes its time."""
     looked_for = [RULE_CODES]
     if scope.scanners:
+        from trainworks.config.variables import cache_folder
         from trainworks.preflight.scanners import scan, without_repeats
-        from trainworks.spec.variables import cache_folder
 
         found = scan(graph, scope.request, cache_folder() / "scans", tell)
         findings = [*report.findings, *without_repeats(report.findings, found.findings)]

@@ -22,10 +22,10 @@ from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
     from trainworks.assembly.graph import Graph
+    from trainworks.config.environment import Environment
     from trainworks.cost.bill import JobBill
     from trainworks.cost.idle import IdleCost
     from trainworks.cost.prices import PriceTable
-    from trainworks.spec.environment import Environment
 
 app = typer.Typer()
 cost_app = typer.Typer()
@@ -98,7 +98,7 @@ def job(
 ) -> None:
     """The most that a job of this spec can cost; or what a job that ran did cost, and what spot saved."""
     from trainworks.cli import job_cost_view as view
-    from trainworks.spec.environment import load_environment
+    from trainworks.config.environment import load_environment
 
     environment = load_environment(environment_name)
     table = _prices(region or environment.region, prices)
@@ -106,8 +106,8 @@ def job(
         bill = _bill_of_job(environment, target, table)
         emit(output, view.bill_record(bill), lambda: view.bill_text(bill, environment.is_twin))
         return
+    from trainworks.config.job import TrainingJobSpec, load_spec
     from trainworks.cost.job import batch_estimate, training_estimate
-    from trainworks.spec.job import TrainingJobSpec, load_spec
 
     spec = load_spec(Path(target))
     if isinstance(spec, TrainingJobSpec):
@@ -131,12 +131,12 @@ def refresh(
     Any account's credentials do, with the permission pricing:GetProducts; the twin has no prices.
     """
     from trainworks.cli import cost_view as view
+    from trainworks.config.environment import load_environment
     from trainworks.cost.price_files import refreshed_file
     from trainworks.cost.price_writing import price_file
     from trainworks.cost.refresh import API_REGION, refresh
     from trainworks.jobs.session import session_for
-    from trainworks.spec.environment import load_environment
-    from trainworks.spec.whole_file import write_whole
+    from trainworks.whole_file import write_whole
 
     environment = load_environment(environment_name)
     account = replace(environment, is_twin=False, aws_profile=aws_profile or environment.aws_profile, region=API_REGION)
@@ -174,7 +174,7 @@ def _graph(
     from trainworks.assembly.template_files import load_sources, merged
     from trainworks.assembly.template_parameters import refuse_wrong_parameters
     from trainworks.cli.platform import assembly_of
-    from trainworks.spec.environment import load_environment
+    from trainworks.config.environment import load_environment
 
     if templates:
         sources = merged([load_sources(path) for path in templates])

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trainworks.assembly import CloudAssembly
     from trainworks.assembly.graph import Graph
+    from trainworks.config.environment import Environment
     from trainworks.cost.changes import CostChanges
     from trainworks.deploy.clients import Clients
-    from trainworks.spec.environment import Environment
 
 
 def monthly_changes(environment: Environment, clients: Clients) -> CostChanges:

@@ -37,9 +37,9 @@ def doctor(
 
 
 def _diagnosis(subject: str | None, environment_name: str) -> Diagnosis:
+    from trainworks.config.environment import environment_names, load_environment
     from trainworks.doctor.looking import Looker
     from trainworks.jobs.session import session_for
-    from trainworks.spec.environment import environment_names, load_environment
 
     if subject is None:
         from trainworks.cli.doctor_installation import diagnose_this_installation

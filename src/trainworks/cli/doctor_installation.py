@@ -9,6 +9,8 @@ from pathlib import Path
 
 import trainworks
 from trainworks.cli.doctor_subject import look_at_stack
+from trainworks.config.environment import Environment, load_environment
+from trainworks.config.variables import SANDBOX, cache_folder, home_folder, variable_problems
 from trainworks.doctor.finding import Diagnosis
 from trainworks.doctor.installation.causes import diagnose_installation
 from trainworks.doctor.installation.facts import Account, InstallationFacts, MachineGpus, Sandbox, TwinHome
@@ -22,8 +24,6 @@ from trainworks.doctor.installation.look_machine import (
 )
 from trainworks.doctor.looking import Look, Looker
 from trainworks.errors import TrainworksError
-from trainworks.spec.environment import Environment, load_environment
-from trainworks.spec.variables import SANDBOX, cache_folder, home_folder, variable_problems
 
 
 def diagnose_this_installation(environment_name: str) -> Diagnosis:
@@ -75,7 +75,7 @@ def _account(environment: Environment) -> tuple[Account | None, str]:
 
 def _usual_types() -> tuple[str, ...]:
     """The instance type that jobs get which name none."""
-    from trainworks.spec.job import TrainingJobSpec
+    from trainworks.config.job import TrainingJobSpec
 
     return (str(TrainingJobSpec.model_fields["instance_type"].default),)
 

@@ -19,8 +19,8 @@ from trainworks.doctor.training.look import find_training_job, look_at_training_
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
+    from trainworks.config.environment import Environment
     from trainworks.deploy.events import StackEvent
-    from trainworks.spec.environment import Environment
 
 _NO_SUCH_STACK = ("does not exist",)
 

@@ -31,9 +31,9 @@ def build(
     train, if there is one, as its entry point. On AWS it is a container image and needs docker; a Dockerfile in the
     folder is used, else one that does the same.
     """
+    from trainworks.config.environment import load_environment
     from trainworks.jobs.image import build_image
     from trainworks.jobs.platform import Platform
-    from trainworks.spec.environment import load_environment
 
     built = build_image(Platform(load_environment(environment)), folder, tag)
     emit(output, built, lambda: built.image_uri if built.is_new else f"{built.image_uri}  (was there already)")
@@ -51,9 +51,9 @@ def make(
     import time
     import uuid
 
+    from trainworks.aws.framework_images import resolve_image
     from trainworks.cli.output import stderr
     from trainworks.errors import TwinError
-    from trainworks.spec.framework_images import resolve_image
     from trainworks.twin import lifecycle
     from trainworks.twin.control_client import ask
     from trainworks.twin.home import default_home
@@ -97,10 +97,10 @@ def list_(environment: EnvironmentOption = "local", output: OutputOption = Outpu
     """
     from trainworks.cli.image_view import Pushed, image_lists, image_records
     from trainworks.cli.made_images import made_images, offered_images
+    from trainworks.config.environment import load_environment
     from trainworks.errors import NotDeployedError
     from trainworks.jobs.image import list_images
     from trainworks.jobs.platform import Platform
-    from trainworks.spec.environment import load_environment
 
     chosen = load_environment(environment)
     made = made_images() if chosen.is_twin else []

@@ -73,7 +73,7 @@ def made_images(image_uri: str = "") -> list[MadeImage] | None:
 
 def offered_images(made: Sequence[MadeImage]) -> Iterator[OfferedImage]:
     """All framework images by framework and version, each with what of `made` stands for it."""
-    from trainworks.spec.framework_images import frameworks
+    from trainworks.aws.framework_images import frameworks
 
     for framework in frameworks().values():
         for version in framework.tags:

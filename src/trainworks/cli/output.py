@@ -20,7 +20,7 @@ import typer
 
 from trainworks.cli.addressed import addressed, use
 from trainworks.errors import CheckError, TrainworksError
-from trainworks.spec.extras import explain_missing
+from trainworks.extras import explain_missing
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -40,7 +40,7 @@ OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text for p
 
 def _environment_names(incomplete: str) -> list[str]:
     """Names for shell completion."""
-    from trainworks.spec.environment import environment_names
+    from trainworks.config.environment import environment_names
 
     return [name for name in environment_names() if name.startswith(incomplete)]
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from trainworks.assembly import CloudAssembly
+    from trainworks.config.environment import Environment
     from trainworks.deploy.changes import StackChanges
     from trainworks.deploy.clients import Clients
     from trainworks.deploy.deployment import Deployment
     from trainworks.deploy.follow import Watch
     from trainworks.deploy.progress import Report
-    from trainworks.spec.environment import Environment
 
 app = typer.Typer(help="The platform: synthesize, compare, deploy, delete, describe.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 @app.command()
 def synth(environment_name: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
     """Synthesize the CloudFormation templates and print where they are."""
-    from trainworks.spec.environment import load_environment
+    from trainworks.config.environment import load_environment
 
     environment = load_environment(environment_name)
     assembly = assembly_of(environment, environment.account or connect(environment_name)[1].account_id)
@@ -183,9 +183,9 @@ def status(environment_name: EnvironmentOption = "local", output: OutputOption =
 
 def connect(environment_name: str) -> tuple[Environment, Clients]:
     """The environment and its clients; `TwinError` where the environment is the twin and it does not run."""
+    from trainworks.config.environment import load_environment
     from trainworks.deploy.clients import Clients
     from trainworks.jobs.session import session_for
-    from trainworks.spec.environment import load_environment
 
     environment = load_environment(environment_name)
     session = session_for(environment)
@@ -222,8 +222,8 @@ def gate_for(environment: Environment, clients: Clients) -> Callable[[], None]:
 
 def turn_of(environment: Environment, clients: Clients, report: Report) -> AbstractContextManager[None]:
     """This command's turn to change the platform; of each twin and each account and region there is another."""
+    from trainworks.config.variables import cache_folder
     from trainworks.deploy.turns import take_turns
-    from trainworks.spec.variables import cache_folder
 
     address = hashlib.sha256(clients.cloudformation.meta.endpoint_url.encode()).hexdigest()[:12]
     name = f"{environment.stack_name}-{clients.account_id}-{environment.region}-{address}"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainworks.spec.variables import cache_folder
+from trainworks.config.variables import cache_folder
 
 if TYPE_CHECKING:
-    from trainworks.spec.environment import Environment
+    from trainworks.config.environment import Environment
 
 DEFAULTS = "SAGEMAKER_USER_CONFIG_OVERRIDE"
 ALWAYS = {"SAGEMAKER_VALIDATE_ROLE": "false"}

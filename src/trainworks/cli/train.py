@@ -14,9 +14,9 @@ from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
+    from trainworks.config.job import BatchJobSpec, TrainingJobSpec
     from trainworks.jobs.job import Job
     from trainworks.jobs.platform import Platform
-    from trainworks.spec.job import BatchJobSpec, TrainingJobSpec
 
 app = typer.Typer(no_args_is_help=True)
 batch_app = typer.Typer(no_args_is_help=True, help="Run a command as a batch job.")
@@ -166,7 +166,7 @@ def _scalar(text: str) -> object:
 
 
 def _training_spec(target: Path, values: dict[str, object]) -> TrainingJobSpec:
-    from trainworks.spec.job import TrainingJobSpec, load_spec, training_job_spec
+    from trainworks.config.job import TrainingJobSpec, load_spec, training_job_spec
 
     if target.suffix != ".toml":
         return training_job_spec(_of_script(target, values), _base_dir())
@@ -177,7 +177,7 @@ def _training_spec(target: Path, values: dict[str, object]) -> TrainingJobSpec:
 
 
 def _batch_spec(target: str, arguments: list[str], command: bool, values: dict[str, object]) -> BatchJobSpec:
-    from trainworks.spec.job import BatchJobSpec, batch_job_spec, load_spec
+    from trainworks.config.job import BatchJobSpec, batch_job_spec, load_spec
 
     if command:
         return batch_job_spec({**values, "command": (target, *arguments)}, _base_dir())

@@ -16,7 +16,7 @@ from trainworks.errors import TwinError
 from trainworks.twin.home import Home, default_home
 
 if TYPE_CHECKING:
-    from trainworks.spec.environment import Environment
+    from trainworks.config.environment import Environment
     from trainworks.twin.lifecycle import RunningServer
 
 app = typer.Typer(no_args_is_help=True)
@@ -114,7 +114,7 @@ def prune(
 
     What jobs put to S3 and into Logs stays; an environment that is wanted again is made again.
     """
-    from trainworks.spec.age import parse_age
+    from trainworks.config.age import parse_age
     from trainworks.twin.control_client import ask
 
     age, server = parse_age(older_than), _running(home)
@@ -142,7 +142,7 @@ def retention(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Say or set how long ended jobs are kept; older ones are then removed in the background."""
-    from trainworks.spec.age import parse_age, shown_age
+    from trainworks.config.age import parse_age, shown_age
     from trainworks.twin.control_client import ask
 
     request = {} if age is None else {"older_than_seconds": None if age == "forever" else parse_age(age)}
@@ -161,7 +161,7 @@ def env(
 ) -> None:
     """Print export lines that point any AWS client at an environment: eval "$(trainworks env)"."""
     from trainworks.cli.sagemaker_sdk import ALWAYS, left_over, write_defaults
-    from trainworks.spec.environment import load_environment
+    from trainworks.config.environment import load_environment
 
     environment = load_environment(environment_name)
     values, unset = _of_twin() if environment.is_twin else _of_account(environment)

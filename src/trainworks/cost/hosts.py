@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from trainworks.aws.instance_types import InstanceType, expand_instance_types, instance_type, schedulable_memory_mib
 from trainworks.cost.money import Money
 from trainworks.cost.prices import PriceTable
-from trainworks.spec.instance_types import InstanceType, expand_instance_types, instance_type, schedulable_memory_mib
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient

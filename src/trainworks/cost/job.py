@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from trainworks.config.job import BatchJobSpec, TrainingJobSpec
+from trainworks.config.profile import BatchProfile, TrainingProfile
 from trainworks.cost.hosts import Hosts, Size
 from trainworks.cost.money import HOURS_PER_MONTH, SECONDS_PER_HOUR, ZERO, Money
 from trainworks.cost.prices import PriceTable
 from trainworks.errors import RequestError
-from trainworks.spec.job import BatchJobSpec, TrainingJobSpec
-from trainworks.spec.profile import BatchProfile, TrainingProfile
 
 ON_DEMAND, SPOT, VOLUMES = "on demand", "spot", "volumes"
 _NO_SPOT_PRICE = (

@@ -38,12 +38,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from trainworks.aws.partition import partition_of
+from trainworks.config.toml_lines import line_of
 from trainworks.cost.keys import Unit, similar, unit_of
 from trainworks.cost.money import Money
 from trainworks.cost.prices import Disagreement, Price, PriceTable, Source
 from trainworks.errors import ConfigurationError
-from trainworks.spec.partition import partition_of
-from trainworks.spec.toml_lines import line_of
 
 CURRENCY = "USD"
 _GLOBAL = "global"

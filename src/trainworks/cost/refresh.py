@@ -18,12 +18,12 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
+from trainworks.aws.instance_types import UnknownInstanceTypeError, instance_type
 from trainworks.cost.keys import unit_of
 from trainworks.cost.money import Money
 from trainworks.cost.price_list import QUERIES, TYPED_UNITS, Query, Wanted
 from trainworks.cost.prices import Price, PriceTable, Source
 from trainworks.errors import RequestError, TrainworksError
-from trainworks.spec.instance_types import UnknownInstanceTypeError, instance_type
 
 TITLE = "AWS Price List API"
 API_REGION = "us-east-1"

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from trainworks.aws.partition import url_suffix_of
 from trainworks.deploy.assets import AssetUpload
 from trainworks.deploy.causes import hint_for
 from trainworks.deploy.clients import Clients
@@ -15,7 +16,6 @@ from trainworks.deploy.deployment import MAX_TEMPLATE_BODY_BYTES, Deployment
 from trainworks.deploy.faults import error_code
 from trainworks.deploy.follow import Watch
 from trainworks.errors import DeployError
-from trainworks.spec.partition import url_suffix_of
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.literals import CapabilityType, ChangeSetTypeType

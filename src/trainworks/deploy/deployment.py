@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainworks.assembly.places import Places, Way, places_of
+from trainworks.aws.partition import partition_of
 from trainworks.deploy.assets import AssetUpload
-from trainworks.spec.partition import partition_of
 
 if TYPE_CHECKING:
     from trainworks.assembly import CloudAssembly, FileAsset

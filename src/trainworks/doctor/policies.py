@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from trainworks.spec.wildcards import matches
+from trainworks.aws.wildcards import matches
 
 
 class Verdict(StrEnum):

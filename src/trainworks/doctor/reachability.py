@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from trainworks.aws.service_needs import INTERNET
 from trainworks.doctor.finding import Finding, Likelihood, Outcome
 from trainworks.doctor.network import ANY_ADDRESS, Network, SecurityGroup, Subnet, VpcEndpoint
-from trainworks.spec.service_needs import INTERNET
 
 HTTPS = 443
 

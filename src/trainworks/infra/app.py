@@ -19,11 +19,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from trainworks.config.environment import LOCAL, checked_suffix, load_environment
+from trainworks.config.profile import EnvironmentProfile
+from trainworks.config.validation import checked
 from trainworks.errors import TrainworksError
 from trainworks.infra.node import use_bundled_node
-from trainworks.spec.environment import LOCAL, checked_suffix, load_environment
-from trainworks.spec.profile import EnvironmentProfile
-from trainworks.spec.validation import checked
 
 if TYPE_CHECKING:
     from aws_cdk import App

@@ -11,12 +11,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from trainworks.config.environment import checked_suffix
+from trainworks.config.profile import EnvironmentProfile
+from trainworks.config.validation import checked
 from trainworks.errors import TrainworksError
 from trainworks.infra.app import Target, create_app
 from trainworks.infra.node import use_bundled_node
-from trainworks.spec.environment import checked_suffix
-from trainworks.spec.profile import EnvironmentProfile
-from trainworks.spec.validation import checked
 
 _REPORT = "validation-report.json"
 

@@ -7,8 +7,8 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from trainworks.config.variables import cache_folder
 from trainworks.errors import SynthesisError
-from trainworks.spec.variables import cache_folder
 
 
 def use_bundled_node() -> None:

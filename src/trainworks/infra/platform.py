@@ -10,6 +10,8 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from trainworks.config.environment import checked_suffix
+from trainworks.config.profile import EnvironmentProfile, ProfileName, TrainingProfile, profile_of
 from trainworks.errors import ConfigurationError
 from trainworks.infra.constructs.job_notifications import BatchNotifications
 from trainworks.infra.feature_flags import pin_feature_flags
@@ -19,8 +21,6 @@ from trainworks.infra.parts.monitoring import Monitoring, Watched
 from trainworks.infra.parts.network import Network
 from trainworks.infra.parts.storage import Storage
 from trainworks.infra.parts.training import Training
-from trainworks.spec.environment import checked_suffix
-from trainworks.spec.profile import EnvironmentProfile, ProfileName, TrainingProfile, profile_of
 
 
 class TrainingPlatform(Construct):

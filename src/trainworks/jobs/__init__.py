@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from trainworks.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from trainworks.config.job import BatchJobSpec, TrainingJobSpec, load_spec
     from trainworks.jobs.batch import BatchJob
     from trainworks.jobs.job import Follow, JobSummary, Snapshot, Transition, Waiting, wait
     from trainworks.jobs.logs import LogLine
     from trainworks.jobs.metrics import MetricSeries, Point
     from trainworks.jobs.platform import Platform
     from trainworks.jobs.training import TrainingJob
-    from trainworks.spec.job import BatchJobSpec, TrainingJobSpec, load_spec
 
 _HOMES = {
     "trainworks.jobs.batch": ("BatchJob",),
@@ -31,7 +31,7 @@ _HOMES = {
     "trainworks.jobs.metrics": ("MetricSeries", "Point"),
     "trainworks.jobs.platform": ("Platform",),
     "trainworks.jobs.training": ("TrainingJob",),
-    "trainworks.spec.job": ("BatchJobSpec", "TrainingJobSpec", "load_spec"),
+    "trainworks.config.job": ("BatchJobSpec", "TrainingJobSpec", "load_spec"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -66,8 +66,8 @@ def __getattr__(name: str) -> Any:
 
 def open_platform(environment: str = "local", start_dir: Path | None = None) -> Platform:
     """The platform of an environment of `trainworks.toml`; `local` is the twin."""
+    from trainworks.config.environment import load_environment
     from trainworks.jobs.platform import Platform
-    from trainworks.spec.environment import load_environment
 
     return Platform(load_environment(environment, start_dir))
 
@@ -80,7 +80,7 @@ def train(
     overrides: Mapping[str, object] | None = None,
 ) -> TrainingJob:
     """Start a training job from a spec or the TOML file of one; `overrides` replace keys of the file."""
-    from trainworks.spec.job import TrainingJobSpec, load_spec
+    from trainworks.config.job import TrainingJobSpec, load_spec
 
     if not isinstance(spec, TrainingJobSpec):
         loaded = load_spec(Path(spec), overrides)
@@ -100,7 +100,7 @@ def submit_batch(
     overrides: Mapping[str, object] | None = None,
 ) -> BatchJob:
     """Submit a batch job from a spec or the TOML file of one; `overrides` replace keys of the file."""
-    from trainworks.spec.job import BatchJobSpec, load_spec
+    from trainworks.config.job import BatchJobSpec, load_spec
 
     if not isinstance(spec, BatchJobSpec):
         loaded = load_spec(Path(spec), overrides)

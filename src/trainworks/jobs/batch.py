@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from trainworks.aws.framework_images import resolve_image
+from trainworks.config.job import BatchJobSpec
 from trainworks.errors import RequestError
 from trainworks.jobs.faults import code_of, message_of
 from trainworks.jobs.job import Snapshot, Transition
 from trainworks.jobs.logs import LogReader, LogStream
 from trainworks.jobs.source import SourceBundle
-from trainworks.spec.batch_job import TERMINAL, JobStatus
-from trainworks.spec.framework_images import resolve_image
-from trainworks.spec.job import BatchJobSpec
+from trainworks.states.batch_job import TERMINAL, JobStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from trainworks.spec.job import BatchJobSpec, TrainingJobSpec
-from trainworks.spec.runtime_image import REQUIREMENTS
+from trainworks.config.job import BatchJobSpec, TrainingJobSpec
+from trainworks.config.runtime_image import REQUIREMENTS
 
 
 def code_notes(spec: TrainingJobSpec | BatchJobSpec) -> list[str]:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from trainworks.config.runtime_image import CONFIG, MANIFEST_MEDIA_TYPE, REQUIREMENTS, Blob, write_manifest
 from trainworks.errors import RequestError, TrainworksError
 from trainworks.jobs.faults import code_of, message_of
 from trainworks.jobs.source import package_folder
-from trainworks.spec.runtime_image import CONFIG, MANIFEST_MEDIA_TYPE, REQUIREMENTS, Blob, write_manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient

@@ -15,7 +15,7 @@ from trainworks.jobs.faults import message_of
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-    from trainworks.spec.environment import Environment
+    from trainworks.config.environment import Environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
+from trainworks.config.environment import Environment
+from trainworks.config.job import BatchJobSpec, TrainingJobSpec
 from trainworks.errors import RequestError
 from trainworks.jobs import batch, training
 from trainworks.jobs.batch import BatchJob, find_batch_job
@@ -33,8 +35,6 @@ from trainworks.jobs.outputs import PlatformOutputs, discover
 from trainworks.jobs.session import session_for
 from trainworks.jobs.source import SourceBundle, package_source, upload_source
 from trainworks.jobs.training import TrainingJob
-from trainworks.spec.environment import Environment
-from trainworks.spec.job import BatchJobSpec, TrainingJobSpec
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient

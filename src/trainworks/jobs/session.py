@@ -19,11 +19,11 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ProfileNotFound
 
+from trainworks.config.variables import home_folder
 from trainworks.errors import ConfigurationError, TwinError
-from trainworks.spec.variables import home_folder
 
 if TYPE_CHECKING:
-    from trainworks.spec.environment import Environment
+    from trainworks.config.environment import Environment
 
 START_TWIN = "trainworks twin start"
 _CONNECT_SECONDS = 2.0

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from trainworks.aws.framework_images import resolve_image
+from trainworks.config.job import TrainingJobSpec
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs.faults import code_of, message_of
 from trainworks.jobs.job import Snapshot, Transition
 from trainworks.jobs.logs import LogReader, streams_with_prefix
 from trainworks.jobs.outputs import PlatformOutputs
-from trainworks.spec.framework_images import resolve_image
-from trainworks.spec.job import TrainingJobSpec
-from trainworks.spec.training_job import TERMINAL, SecondaryStatus, TrainingJobStatus, status_of
+from trainworks.states.training_job import TERMINAL, SecondaryStatus, TrainingJobStatus, status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient

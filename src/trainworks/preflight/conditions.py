@@ -1,6 +1,6 @@
 """Condition blocks of policies, decided as far as the request is known.
 
-What is known is decided by the twin's own operators (`spec.iam.conditions`). A key that the caller does not state may
+What is known is decided by the twin's own operators (`aws.iam.conditions`). A key that the caller does not state may
 be there or not, so what depends on it is undecided; so is what depends on a value that the deploy alone knows.
 """
 
@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from trainworks.assembly.graph import Unknown
-from trainworks.spec.iam.conditions import Condition, parse_conditions
-from trainworks.spec.iam.variables import variable_keys
+from trainworks.aws.iam.conditions import Condition, parse_conditions
+from trainworks.aws.iam.variables import variable_keys
 
 Context = Mapping[str, str | tuple[str, ...]]
 """Condition keys of a request, lower case, with the value or values that are known; `()`: surely not in the request."""
@@ -64,7 +64,7 @@ def decide(condition: Any, context: Context, variables: bool = True) -> Verdict:
 
 
 def stated(context: Context) -> Mapping[str, str | tuple[str, ...]]:
-    """The keys of a context whose values are known, for `spec.iam`."""
+    """The keys of a context whose values are known, for `aws.iam`."""
     return {key: value for key, value in context.items() if not _is_unknown(value)}
 
 

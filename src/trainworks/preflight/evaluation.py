@@ -1,4 +1,4 @@
-"""The twin's decision (`spec.iam.evaluate`) on policies of which not everything is known before the deploy.
+"""The twin's decision (`aws.iam.evaluate`) on policies of which not everything is known before the deploy.
 
 Each statement applies to a request surely, under a condition on what is not known, perhaps, or not at all. The decision
 is asked for each degree of certainty in turn, from the strictest on: what is allowed when a statement counts only if it
@@ -13,10 +13,10 @@ from enum import IntEnum
 from functools import lru_cache
 
 from trainworks.assembly.graph import Unknown
+from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
+from trainworks.aws.iam.principals import Kind, Naming, Principal, Principals, parse_principals
 from trainworks.preflight.conditions import Context, Verdict, values_of
 from trainworks.preflight.policy import Statement
-from trainworks.spec.iam.evaluate import Grants, Request, ResourcePolicy, decide
-from trainworks.spec.iam.principals import Kind, Naming, Principal, Principals, parse_principals
 
 
 class Answer(IntEnum):
@@ -65,7 +65,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class OwnPolicy:
-    """The judged policy of the resource itself; see `spec.iam.evaluate.ResourcePolicy`."""
+    """The judged policy of the resource itself; see `aws.iam.evaluate.ResourcePolicy`."""
 
     judgement: Judgement
     account: str

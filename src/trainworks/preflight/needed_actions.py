@@ -9,17 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.preflight.aws_registries import is_of_aws
-from trainworks.preflight.conditions import Context
-from trainworks.preflight.permissions import Answer, Permissions
-from trainworks.preflight.role_uses import RoleUse, Tasks, event_targets
-from trainworks.preflight.secrets import secret_needs
-from trainworks.preflight.workloads import Model, SageMakerJob
-from trainworks.preflight.workloads.jobs import settled
-from trainworks.preflight.workloads.values import table, text
-from trainworks.spec.iam.role_members import RoleMember, members_of_sdk
-from trainworks.spec.role_actions import PULL, ROLE_NEEDS, Need, When, Workload
-from trainworks.spec.task_actions import (
+from trainworks.aws.iam.role_members import RoleMember, members_of_sdk
+from trainworks.aws.role_actions import PULL, ROLE_NEEDS, Need, When, Workload
+from trainworks.aws.task_actions import (
     MANAGED_RULE_ACTIONS,
     SDK_ACTIONS,
     SDK_SERVICES,
@@ -28,6 +20,14 @@ from trainworks.spec.task_actions import (
     TASKS,
     TaskActions,
 )
+from trainworks.preflight.aws_registries import is_of_aws
+from trainworks.preflight.conditions import Context
+from trainworks.preflight.permissions import Answer, Permissions
+from trainworks.preflight.role_uses import RoleUse, Tasks, event_targets
+from trainworks.preflight.secrets import secret_needs
+from trainworks.preflight.workloads import Model, SageMakerJob
+from trainworks.preflight.workloads.jobs import settled
+from trainworks.preflight.workloads.values import table, text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What one workload has to reach: `spec.service_needs` for its kind, narrowed by its images, logs and scripts."""
+"""What one workload has to reach: `aws.service_needs` for its kind, narrowed by its images, logs and scripts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph, Unknown
-from trainworks.preflight.network import Subnet
-from trainworks.preflight.permissions import permissions_of
-from trainworks.preflight.workloads import BatchEnvironment, Container, EcsTasks, Notebook, Workload
-from trainworks.preflight.workloads.values import flag, tables
-from trainworks.spec.service_needs import (
+from trainworks.aws.service_needs import (
     INTERNET,
     SERVICE_NEEDS,
     SERVICES_OF_ACTIONS,
@@ -19,6 +15,10 @@ from trainworks.spec.service_needs import (
     ServiceNeed,
     WorkloadKind,
 )
+from trainworks.preflight.network import Subnet
+from trainworks.preflight.permissions import permissions_of
+from trainworks.preflight.workloads import BatchEnvironment, Container, EcsTasks, Notebook, Workload
+from trainworks.preflight.workloads.values import flag, tables
 
 _PRIVATE_IMAGE = re.compile(r"\d{12}\.dkr[.-]ecr\.")
 _CALL = re.compile(r"""\baws["',\s]+([a-z0-9-]+)["',\s]+[a-z]|boto3\.(?:client|resource)\(\s*["']([a-z0-9-]+)""")

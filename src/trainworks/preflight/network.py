@@ -19,8 +19,8 @@ from functools import lru_cache
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.service_needs import INTERNET
 from trainworks.preflight.workloads.values import flag, table, text, texts
-from trainworks.spec.service_needs import INTERNET
 
 _ANYWHERE = "0.0.0.0/0"
 _SERVICE_NAME = re.compile(r"(?:[a-z]+\.)?com\.amazonaws\.[a-z0-9-]+\.(.+)")

@@ -1,6 +1,6 @@
 """Calls that hand on a role, made by code whose own role may not hand on any.
 
-Source: the members of each request that hold a role (`spec.iam.role_members`); the Service Authorization Reference has
+Source: the members of each request that hold a role (`aws.iam.role_members`); the Service Authorization Reference has
 `iam:PassRole` as a dependent action of each.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Unknown
+from trainworks.aws.iam.role_members import action_name, requires_role
+from trainworks.aws.role_actions import Workload
 from trainworks.preflight.permissions import Answer, Permissions, permissions_of
 from trainworks.preflight.role_uses import RoleUse
-from trainworks.spec.iam.role_members import action_name, requires_role
-from trainworks.spec.role_actions import Workload
 
 _RUNS_CODE = frozenset({Workload.FUNCTION, Workload.CONTAINER_TASK, Workload.BUILD})
 _RUNS_TASKS = frozenset({"ecs:runtask", "ecs:starttask"})

@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.iam.principals import Principal
 from trainworks.preflight.conditions import Context, Verdict
 from trainworks.preflight.evaluation import Answer, Judgement, OwnPolicy, evaluate, judge
 from trainworks.preflight.managed_policies import managed_policy, managed_policy_name
 from trainworks.preflight.policy import Statement, anything, statements_of
-from trainworks.spec.iam.principals import Principal
 
 __all__ = ["Answer", "Permissions", "RolePermissions", "permissions_of"]
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from trainworks.assembly.graph import Resource, Unknown
+from trainworks.aws.iam.documents import VARIABLES_VERSION
+from trainworks.aws.iam.variables import widest
 from trainworks.preflight.conditions import Context, Verdict, decide, stated, values_of
 from trainworks.preflight.wildcards import covers, covers_action
-from trainworks.spec.iam.documents import VARIABLES_VERSION
-from trainworks.spec.iam.variables import widest
 
 UNKNOWN = Unknown("known at deployment only")
 

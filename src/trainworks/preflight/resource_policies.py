@@ -10,11 +10,11 @@ from collections import defaultdict
 from functools import lru_cache
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.iam.principals import Kind, Principal
 from trainworks.preflight.conditions import Context
 from trainworks.preflight.evaluation import OwnPolicy, judge_own
 from trainworks.preflight.permissions import Answer, permissions_of
 from trainworks.preflight.policy import Statement, statements_of
-from trainworks.spec.iam.principals import Kind, Principal
 
 _POLICIES = (
     ("AWS::S3::BucketPolicy", "Bucket"),

@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.aws.role_actions import ROLE_NEEDS, Workload
+from trainworks.aws.service_needs import WorkloadKind
 from trainworks.preflight.permissions import RolePermissions, permissions_of
 from trainworks.preflight.workloads import JobDefinition, TaskDefinition, workloads_of
 from trainworks.preflight.workloads import Workload as Placed
-from trainworks.spec.role_actions import ROLE_NEEDS, Workload
-from trainworks.spec.service_needs import WorkloadKind
 
 Tasks = JobDefinition | TaskDefinition
 

@@ -6,7 +6,7 @@ only a `*` of the policy covers a `*` of the need.
 
 from __future__ import annotations
 
-from trainworks.spec.wildcards import covers
+from trainworks.aws.wildcards import covers
 
 __all__ = ["covers", "covers_action"]
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from trainworks.twin import s3_headers
 from trainworks.twin import services as twin_services
-from trainworks.twin.emulator import bucket_requests
 from trainworks.twin.emulator.engine import MINISTACK_VERSION
 from trainworks.twin.emulator.gates import UNGATED
 from trainworks.twin.emulator.members import ledger, notes, reading
+from trainworks.twin.emulator.s3 import bucket_requests
 from trainworks.twin.emulator.services import SERVICES
 from trainworks.twin.home import Home
 from trainworks.twin.objects import handler as object_handler

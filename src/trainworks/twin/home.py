@@ -20,9 +20,9 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainworks.config.variables import home_folder
 from trainworks.errors import HomeVersionError, TwinError
-from trainworks.spec.variables import home_folder
-from trainworks.spec.whole_file import write_whole
+from trainworks.whole_file import write_whole
 
 HOME_VERSION = "1"
 DEFAULT_PORT = 4577

@@ -6,9 +6,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainworks.config.environment import find_file
+from trainworks.config.twin_settings import network_wish
 from trainworks.errors import ConfigurationError
-from trainworks.spec.environment import find_file
-from trainworks.spec.twin_settings import network_wish
 from trainworks.twin.home import DEFAULT_PORT, HOME_VERSION, Home
 from trainworks.twin.lifecycle import bind_error, is_alive, port_holder, read_record
 from trainworks.twin.supervisor import DIED, NOT_AGAIN, STARTED

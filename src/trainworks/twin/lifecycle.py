@@ -28,11 +28,11 @@ from typing import Any
 
 import psutil
 
+from trainworks.config.environment import find_file
+from trainworks.config.twin_settings import NETWORK, network_wish
+from trainworks.config.variables import framework_images_wish, sandbox_wish
 from trainworks.errors import PortInUseError, TwinError
-from trainworks.spec.environment import find_file
-from trainworks.spec.extras import require_local
-from trainworks.spec.twin_settings import NETWORK, network_wish
-from trainworks.spec.variables import framework_images_wish, sandbox_wish
+from trainworks.extras import require_local
 from trainworks.twin.home import DEFAULT_PORT, Home, RootCredentials
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.process import end_processes, is_same, start_time

@@ -25,9 +25,9 @@ from pathlib import Path
 
 import uvicorn
 
+from trainworks.config.twin_settings import network_wish
+from trainworks.config.variables import framework_images_wish, sandbox_wish
 from trainworks.errors import PortInUseError, TrainworksError, TwinError
-from trainworks.spec.twin_settings import network_wish
-from trainworks.spec.variables import framework_images_wish, sandbox_wish
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.gpus import find_gpus
 from trainworks.twin.compute.images import Images
@@ -35,7 +35,7 @@ from trainworks.twin.compute.requirements import Requirements
 from trainworks.twin.compute.scheduler import LocalCompute
 from trainworks.twin.control import Control
 from trainworks.twin.emulator.budgets_api import EmulatorBudgets
-from trainworks.twin.emulator.ec2_api import EmulatorEc2
+from trainworks.twin.emulator.ec2.ec2_api import EmulatorEc2
 from trainworks.twin.emulator.emulator import Emulator
 from trainworks.twin.front import Front, Routes
 from trainworks.twin.functions.runner import LocalFunctions
@@ -52,8 +52,8 @@ from trainworks.twin.services.cost_anomalies import CostAnomalies
 from trainworks.twin.services.logs.service import LogsService
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
-from trainworks.twin.services.sagemaker.service import Parts, SageMakerService
-from trainworks.twin.services.sagemaker.worker import MOST_DEATHS_OF_A_STEP
+from trainworks.twin.services.sagemaker.training.service import Parts, SageMakerService
+from trainworks.twin.services.sagemaker.training.worker import MOST_DEATHS_OF_A_STEP
 from trainworks.twin.store.database import Database
 from trainworks.twin.supervisor import REFUSED, listen
 from trainworks.twin.wire import Endpoint

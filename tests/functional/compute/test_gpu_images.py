@@ -10,8 +10,8 @@ import pytest
 
 from tests.functional.sagemaker.test_image_making import wheel
 from tests.unit.twin.compute.nvml_double import Device, Nvml
-from trainworks.spec.framework_contents import contents
-from trainworks.spec.framework_images import resolve_image
+from trainworks.aws.framework_contents import contents
+from trainworks.aws.framework_images import resolve_image
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.gpus import find_gpus
 from trainworks.twin.compute.images import Images

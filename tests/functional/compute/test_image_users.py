@@ -14,7 +14,7 @@ import pytest
 
 from tests.functional.compute.users import NOBODY, ROOT, interpreter_of
 from tests.functional.sagemaker.test_image_making import wheel
-from trainworks.spec.framework_contents import contents
+from trainworks.aws.framework_contents import contents
 
 USER = NOBODY if os.geteuid() == 0 else None
 

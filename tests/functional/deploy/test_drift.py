@@ -12,11 +12,11 @@ import pytest
 from tests.functional.deploy.platforms import ALLOWED, Recorder, clients_of
 from trainworks.assembly import SynthRequest, synthesize
 from trainworks.cli.drift_view import drift_text
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.deploy.deployer import up
 from trainworks.deploy.deployment import Deployment, deployment_of
 from trainworks.deploy.drift import DriftReport, detect_drift
 from trainworks.deploy.inventory import DeployedResource, take_inventory
-from trainworks.spec.profile import PROFILES, ProfileName
 from trainworks.testing import TestTwin
 
 ACCOUNT, REGION = "000000000000", "us-east-1"

@@ -13,9 +13,9 @@ import pytest
 
 from tests.patience import PATIENCE_SECONDS
 from trainworks.cli.doctor_subject import diagnose
+from trainworks.config.environment import Environment, load_environment
 from trainworks.doctor.finding import Diagnosis, Finding
 from trainworks.doctor.looking import Looker
-from trainworks.spec.environment import Environment, load_environment
 from trainworks.testing import TestTwin
 
 

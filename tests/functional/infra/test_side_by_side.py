@@ -15,12 +15,12 @@ from botocore.exceptions import ClientError
 from tests.functional.deploy.platforms import ALLOWED, Recorder
 from trainworks.assembly import SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.deploy import teardown
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployer import up
 from trainworks.deploy.deployment import deployment_of
 from trainworks.deploy.status import status
-from trainworks.spec.profile import PROFILES, ProfileName
 from trainworks.testing import TestTwin
 
 ACCOUNT = "000000000000"

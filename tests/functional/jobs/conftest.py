@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from trainworks.config.environment import load_environment
 from trainworks.jobs.platform import Platform
 from trainworks.jobs.session import TwinConnection, session_of_twin
-from trainworks.spec.environment import load_environment
 from trainworks.testing import TestTwin
 
 ACCOUNT = "000000000000"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from trainworks.config.job import batch_job_spec
 from trainworks.errors import JobError
 from trainworks.jobs import Follow, LogLine, Platform, wait
 from trainworks.jobs.job import Transition
-from trainworks.spec.job import batch_job_spec
 
 SHARD = """\
 import os, boto3

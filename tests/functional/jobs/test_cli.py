@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from tests.patience import PATIENCE_SECONDS
+from trainworks.aws.framework_images import framework_of, parse_ecr_uri, resolve_image
 from trainworks.jobs import Platform
-from trainworks.spec.framework_images import framework_of, parse_ecr_uri, resolve_image
 from trainworks.testing import TestTwin
 from trainworks.twin.compute.frameworks import recipe_of
 from trainworks.twin.compute.made import Made

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from trainworks.config.job import batch_job_spec, training_job_spec
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs import Follow, LogLine, Platform, wait
 from trainworks.jobs.image import build_image, list_images
-from trainworks.spec.job import batch_job_spec, training_job_spec
 from trainworks.testing import TestTwin
 
 TRAIN = """\

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from trainworks.config.job import training_job_spec
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs import Follow, LogLine, Platform, Transition, wait
-from trainworks.spec.job import training_job_spec
 
 QUICK = """\
 import os, sys

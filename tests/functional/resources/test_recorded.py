@@ -13,7 +13,7 @@ import pytest
 from tests.functional.twin.test_stacks import Deployer
 from trainworks.assembly.schemas import Schema, schema
 from trainworks.testing import TestTwin
-from trainworks.twin.emulator.handler_actions import handler_of
+from trainworks.twin.emulator.cloudformation.handler_actions import handler_of
 from trainworks.twin.resources.recorded_types import recorded_types
 
 

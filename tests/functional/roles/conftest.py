@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 from tests.functional.deploy.platforms import ALLOWED, Recorder, clients_of
 from trainworks.assembly import SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.deploy.deployer import up
 from trainworks.deploy.deployment import deployment_of
-from trainworks.spec.profile import PROFILES, ProfileName
 from trainworks.testing import TestTwin
 
 ACCOUNT, REGION = "000000000000", "us-east-1"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.twin.services.sagemaker.doubles import RecordingControlPlane, archive, request
-from tests.unit.twin.services.sagemaker.harness import Harness, make
+from tests.unit.twin.services.sagemaker.training.doubles import RecordingControlPlane, archive, request
+from tests.unit.twin.services.sagemaker.training.harness import Harness, make
 from trainworks.twin.compute.gpus import Gpus
 from trainworks.twin.compute.scheduler import ComputeSettings, LocalCompute
 

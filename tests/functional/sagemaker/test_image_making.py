@@ -19,10 +19,10 @@ import psutil
 import pytest
 
 from tests.functional.sagemaker.test_boto3 import Platform, make_platform
-from tests.unit.twin.services.sagemaker.doubles import archive
+from tests.unit.twin.services.sagemaker.training.doubles import archive
+from trainworks.aws.framework_contents import contents
 from trainworks.errors import TwinError
 from trainworks.jobs.image import build_image
-from trainworks.spec.framework_contents import contents
 from trainworks.testing import TestTwin
 from trainworks.twin.control_client import ask
 

@@ -14,7 +14,7 @@ from tests.functional.twin.test_last_lines import training_role
 from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
-from trainworks.twin.emulator.machine_runs import pause_before
+from trainworks.twin.emulator.step_functions.machine_runs import pause_before
 
 PASS: dict[str, Any] = {"Type": "Pass", "End": True}
 LONG = {"Type": "Wait", "Seconds": 3600, "End": True}

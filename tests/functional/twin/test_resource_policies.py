@@ -12,7 +12,7 @@ from tests.functional.twin.iam import ACCOUNT, REGION, allow, code, document, me
 
 from trainworks.testing import TestTwin
 from trainworks.twin import fidelity
-from trainworks.twin.emulator.policy_documents import OPERATIONS
+from trainworks.twin.emulator.iam.policy_documents import OPERATIONS
 
 DENIALS = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException")
 

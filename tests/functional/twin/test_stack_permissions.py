@@ -12,7 +12,7 @@ from tests.functional.twin.iam import ACCOUNT, allow, code, deny, document, mess
 from tests.patience import PATIENCE_SECONDS
 
 from trainworks.testing import TestTwin
-from trainworks.twin.emulator.handler_actions import HANDLERS, handler_of
+from trainworks.twin.emulator.cloudformation.handler_actions import HANDLERS, handler_of
 from trainworks.twin.wire.models import service_model
 
 STACKS = allow("cloudformation:*")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from tests.snapshot.defects.permissions import training_role
 from tests.snapshot.platform import Stacks
-from trainworks.spec import instance_types
+from trainworks.aws import instance_types
 
 NOTEBOOK = {
     "DirectInternetAccess": "Disabled",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.snapshot.platform import Role, Stacks
-from trainworks.spec.role_actions import SAGEMAKER_INTERFACE
+from trainworks.aws.role_actions import SAGEMAKER_INTERFACE
 
 ANY = "*"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from trainworks.assembly import SynthRequest, cache, synthesize
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.errors import SynthesisError
-from trainworks.spec.profile import PROFILES, ProfileName
 
 REQUEST = SynthRequest("dev", PROFILES[ProfileName.DEV], "111111111111", "eu-west-1")
 
@@ -158,7 +158,7 @@ def test_the_cached_path_imports_neither_the_cdk_nor_pydantic(tmp_path: Path) ->
 import sys
 from pathlib import Path
 from trainworks.assembly import SynthRequest, synthesize
-from trainworks.spec.environment import load_environment
+from trainworks.config.environment import load_environment
 e = load_environment("local", environ={{}})
 a = synthesize(SynthRequest(e.environment_suffix, e.profile, e.account, e.region), Path({str(tmp_path)!r}))
 assert a.template == {{"Resources": {{}}}}

@@ -7,8 +7,8 @@ import pytest
 
 from trainworks.assembly import SynthRequest
 from trainworks.assembly.synthesizer import Synthesizer
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.errors import SynthesisError
-from trainworks.spec.profile import PROFILES, ProfileName
 
 REQUEST = SynthRequest("dev", PROFILES[ProfileName.DEV], "111111111111", "eu-west-1")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trainworks.spec.extras import explain_missing
+from trainworks.extras import explain_missing
 
 BLOCKING = """
 import sys

@@ -10,9 +10,9 @@ import pytest
 
 from trainworks.assembly import CloudAssembly
 from trainworks.cli.checking import refuse_errors_of
+from trainworks.config.environment import Environment
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.errors import CheckError
-from trainworks.spec.environment import Environment
-from trainworks.spec.profile import PROFILES, ProfileName
 
 ACCOUNT = "111111111111"
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from trainworks.aws.framework_images import frameworks
 from trainworks.cli.image_view import Pushed, image_lists, image_records
 from trainworks.cli.made_images import MadeImage, OfferedImage, offered_images
 from trainworks.jobs.image import ImageSummary
-from trainworks.spec.framework_images import frameworks
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/trainworks-dev-a-rather-long-repository-name:content-{}"

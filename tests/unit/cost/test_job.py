@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tests.unit.cost.counted import SHIPPED, prices_of
+from trainworks.config.job import BatchJobSpec, TrainingJobSpec
+from trainworks.config.profile import PROFILES, BatchProfile, ProfileName, TrainingProfile
 from trainworks.cost.bill import batch_bill, training_bill
 from trainworks.cost.hosts import Hosts, Size
 from trainworks.cost.job import batch_estimate, training_estimate
 from trainworks.cost.money import Money
 from trainworks.errors import RequestError
-from trainworks.spec.job import BatchJobSpec, TrainingJobSpec
-from trainworks.spec.profile import PROFILES, BatchProfile, ProfileName, TrainingProfile
 
 TRAINING = {"script": Path("train.py"), "max_runtime_seconds": 7200, "instance_count": 2}
 

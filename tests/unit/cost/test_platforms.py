@@ -12,9 +12,9 @@ import pytest
 from tests.unit.cost.counted import REGION, SHIPPED
 from trainworks.assembly import CloudAssembly
 from trainworks.assembly.graph import load_graph
+from trainworks.config.profile import ProfileName
 from trainworks.cost.idle import IdleCost, idle_cost
 from trainworks.cost.metering import Assumptions
-from trainworks.spec.profile import ProfileName
 
 ROOT = Path(__file__).resolve().parents[3]
 DEV_GOAL = Decimal("2.00")

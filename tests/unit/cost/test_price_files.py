@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.cost.counted import REGION, SHIPPED, SOURCE
+from trainworks.aws.instance_types import expand_instance_types
+from trainworks.config.profile import PROFILES
 from trainworks.cost.keys import UNITS, unit_of
 from trainworks.cost.money import Money
 from trainworks.cost.price_files import (
@@ -23,8 +25,6 @@ from trainworks.cost.price_files import (
 from trainworks.cost.price_writing import price_file
 from trainworks.cost.prices import Price, PriceTable
 from trainworks.errors import ConfigurationError
-from trainworks.spec.instance_types import expand_instance_types
-from trainworks.spec.profile import PROFILES
 
 GOOD = """\
 region = "us-east-1"

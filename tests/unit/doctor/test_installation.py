@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.doctor.facts import NOW, absent, codes, refused, seen
+from trainworks.config.variables import VariableProblem
 from trainworks.doctor.finding import Outcome
 from trainworks.doctor.installation.causes import diagnose_installation
 from trainworks.doctor.installation.facts import (
@@ -31,7 +32,6 @@ from trainworks.doctor.installation.look_machine import look_at_disk
 from trainworks.doctor.installation.machine import disk_findings, size
 from trainworks.doctor.installation.versions import release_of, satisfies
 from trainworks.doctor.quotas import Quota
-from trainworks.spec.variables import VariableProblem
 
 GIB = 1 << 30
 PACKAGES = (

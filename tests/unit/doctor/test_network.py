@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.doctor.facts import absent, network, seen
+from trainworks.aws.service_needs import INTERNET
 from trainworks.doctor.network import Network, Rule, SecurityGroup, Subnet, VpcEndpoint, service_of
 from trainworks.doctor.reachability import network_findings
-from trainworks.spec.service_needs import INTERNET
 
 GATEWAY = VpcEndpoint("vpce-1", "s3", "Gateway", route_table_ids=("rtb-1",))
 INTERFACE = VpcEndpoint("vpce-2", "logs", "Interface", group_ids=("sg-2",))

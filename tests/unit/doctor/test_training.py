@@ -17,7 +17,7 @@ from trainworks.doctor.roles import Question, Role, RoleFacts, Simulated
 from trainworks.doctor.training.causes import diagnose_training_job
 from trainworks.doctor.training.facts import TrainingFacts, Transition
 from trainworks.doctor.training.reasons import meaning_of
-from trainworks.spec.training_job import SecondaryStatus, status_of
+from trainworks.states.training_job import SecondaryStatus, status_of
 
 
 @pytest.mark.parametrize(

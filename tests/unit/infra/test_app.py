@@ -12,9 +12,9 @@ import pytest
 
 from trainworks.assembly import SynthRequest
 from trainworks.assembly.synthesizer import Synthesizer
+from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.errors import ConfigurationError, SynthesisError
 from trainworks.infra.app import Target, cli_target, serve
-from trainworks.spec.profile import PROFILES, ProfileName
 
 DEV = PROFILES[ProfileName.DEV]
 

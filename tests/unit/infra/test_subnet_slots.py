@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainworks.aws.cidr import CidrBlock
+from trainworks.config.profile import PROFILES, SUBNET_KINDS, Egress, NetworkProfile, ProfileName
 from trainworks.infra.node import use_bundled_node
-from trainworks.spec.cidr import CidrBlock
-from trainworks.spec.profile import PROFILES, SUBNET_KINDS, Egress, NetworkProfile, ProfileName
 
 use_bundled_node()  # before anything of the CDK is imported
 

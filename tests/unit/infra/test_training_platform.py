@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from trainworks.aws.cidr import derived_cidr_block
+from trainworks.config.profile import PROFILES, Egress, EnvironmentProfile, ProfileName
 from trainworks.errors import ConfigurationError
 from trainworks.infra.node import use_bundled_node
-from trainworks.spec.cidr import derived_cidr_block
-from trainworks.spec.profile import PROFILES, Egress, EnvironmentProfile, ProfileName
 
 use_bundled_node()  # before anything of the CDK is imported
 

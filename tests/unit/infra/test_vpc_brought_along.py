@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from trainworks.assembly.graph import Graph, load_graph
+from trainworks.config.profile import PROFILES, Egress, InterfaceEndpoint, ProfileName
 from trainworks.errors import ConfigurationError
 from trainworks.infra.node import use_bundled_node
-from trainworks.spec.profile import PROFILES, Egress, InterfaceEndpoint, ProfileName
 
 use_bundled_node()  # before anything of the CDK is imported
 

@@ -11,9 +11,9 @@ import pytest
 from botocore.validate import ParamValidator
 
 from tests.unit.jobs.test_training_request import OUTPUTS
+from trainworks.config.job import batch_job_spec
 from trainworks.jobs.batch import bootstrap_command, job_definition_for, submit_job_request
 from trainworks.jobs.source import SourceBundle, package_source
-from trainworks.spec.job import batch_job_spec
 
 MOST_OVERRIDES_BYTES = 8192
 PLATFORM_DEFINITION = {

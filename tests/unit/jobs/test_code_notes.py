@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from trainworks.config.job import batch_job_spec, training_job_spec
 from trainworks.jobs.code_notes import code_notes, names_requirements, requirements_note
-from trainworks.spec.job import batch_job_spec, training_job_spec
 
 SCRIPT = "import os, helper, json\nfrom package.part import thing\nfrom absent import other\n"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from trainworks.config.environment import load_environment
 from trainworks.errors import ConfigurationError, TwinError
 from trainworks.jobs.session import session_for, twin_connection
-from trainworks.spec.environment import load_environment
 
 
 def make_home(folder: Path, port: int) -> Path:

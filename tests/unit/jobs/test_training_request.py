@@ -8,10 +8,10 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from trainworks.config.job import training_job_spec
 from trainworks.errors import RequestError
 from trainworks.jobs.outputs import PlatformOutputs
 from trainworks.jobs.training import spot_savings_percent, training_job_request
-from trainworks.spec.job import training_job_spec
 
 CONFIG = {
     "RoleArn": "arn:aws:iam::000000000000:role/training",

@@ -15,8 +15,8 @@ import pytest
 from tests.unit.preflight.draft import Clean, Draft
 from trainworks.assembly import CloudAssembly
 from trainworks.assembly.template_files import load_sources
+from trainworks.config.profile import ProfileName
 from trainworks.preflight.settings import Settings
-from trainworks.spec.profile import ProfileName
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.spec.iam.policies import ACCOUNT, ARNS, ROLE, SESSION, contexts, documents
+from tests.unit.aws.iam.policies import ACCOUNT, ARNS, ROLE, SESSION, contexts, documents
 from trainworks.assembly.graph import Unknown
+from trainworks.aws.iam.documents import parse
+from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
+from trainworks.aws.iam.principals import Kind, Principal
 from trainworks.preflight.evaluation import Answer, OwnPolicy, judge_own
 from trainworks.preflight.permissions import Permissions
 from trainworks.preflight.policy import statements_of
-from trainworks.spec.iam.documents import parse
-from trainworks.spec.iam.evaluate import Grants, Request, ResourcePolicy, decide
-from trainworks.spec.iam.principals import Kind, Principal
 
 WHO = Principal(SESSION, ACCOUNT, Kind.SESSION, ROLE)
 UNSAID = "x:missing"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import trainworks.twin
-from trainworks.twin.services.sagemaker import listing
+from trainworks.twin.services.sagemaker.training import listing
 from trainworks.twin.store.queries import Queries
 
 SOURCE = Path(trainworks.twin.__file__).parent

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.aws.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
 from trainworks.cost.metering import (
     BY_USE,
     Assumptions,
@@ -18,7 +19,6 @@ from trainworks.cost.metering import (
     whole_number,
 )
 from trainworks.cost.money import HOURS_PER_MONTH
-from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
 
 _DEFAULT_NOTEBOOK_VOLUME_GB = 5
 _HOSTS_SHOWN = "EC2 hosts while jobs run"

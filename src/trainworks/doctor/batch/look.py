@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from trainworks.aws.instance_types import UnknownInstanceTypeError, expand_instance_types
+from trainworks.aws.role_actions import PULL, ROLE_NEEDS, When, Workload
 from trainworks.doctor.batch.facts import (
     FARGATE_TYPES,
     SPOT_TYPES,
@@ -25,8 +27,6 @@ from trainworks.doctor.looking import Look, Looker, not_asked
 from trainworks.doctor.network import look_at_network
 from trainworks.doctor.quotas import FARGATE_CODES, Quota, ec2_quota_code, look_at_quota
 from trainworks.doctor.roles import Question, RoleFacts, look_at_role
-from trainworks.spec.instance_types import UnknownInstanceTypeError, expand_instance_types
-from trainworks.spec.role_actions import PULL, ROLE_NEEDS, When, Workload
 
 _MOST_JOBS = 500
 _DESCRIBED_AT_ONCE = 100

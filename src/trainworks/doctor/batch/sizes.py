@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from trainworks.doctor.batch.facts import FARGATE_TYPES, BatchFacts, BatchJob, ComputeEnvironment
-from trainworks.doctor.finding import Evidence, Finding, Likelihood, Outcome
-from trainworks.spec.instance_types import (
+from trainworks.aws.instance_types import (
     InstanceType,
     UnknownInstanceTypeError,
     expand_instance_types,
     instance_type,
     schedulable_memory_mib,
 )
+from trainworks.doctor.batch.facts import FARGATE_TYPES, BatchFacts, BatchJob, ComputeEnvironment
+from trainworks.doctor.finding import Evidence, Finding, Likelihood, Outcome
 
 
 def size_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:

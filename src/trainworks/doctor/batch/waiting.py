@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from trainworks.aws.service_needs import Necessity, WorkloadKind, services_of
 from trainworks.doctor.batch.facts import FARGATE_TYPES, BatchFacts, BatchJob, HostFacts
 from trainworks.doctor.batch.sizes import size_findings
 from trainworks.doctor.finding import Finding, Likelihood, Outcome
@@ -12,7 +13,6 @@ from trainworks.doctor.images import IMAGE_BEING_MADE, being_made, ecr_image, im
 from trainworks.doctor.quotas import quota_findings
 from trainworks.doctor.reachability import network_findings
 from trainworks.doctor.roles import role_findings
-from trainworks.spec.service_needs import Necessity, WorkloadKind, services_of
 
 _PATIENCE_SECONDS = 300
 

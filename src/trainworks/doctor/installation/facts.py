@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from trainworks.config.variables import VariableProblem
 from trainworks.doctor.installation.versions import satisfies
 from trainworks.doctor.looking import Look
 from trainworks.doctor.quotas import Quota
 from trainworks.doctor.stack.facts import StackFacts
-from trainworks.spec.variables import VariableProblem
 
 
 @dataclass(frozen=True, slots=True)

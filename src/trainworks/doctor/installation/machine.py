@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trainworks.config.variables import VariableProblem
 from trainworks.doctor.finding import Finding, Outcome
 from trainworks.doctor.installation.facts import Disk, Limits, MachineGpus, Package, Python, Sandbox
 from trainworks.doctor.looking import Look
-from trainworks.spec.variables import VariableProblem
 
 MINIMUM_PYTHON = (3, 11)
 _GIB = 1 << 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from trainworks.aws.service_needs import WorkloadKind, services_of
 from trainworks.doctor.finding import Diagnosis, Evidence, Finding, Likelihood, Outcome, diagnosis
 from trainworks.doctor.images import IMAGE_BEING_MADE, being_made, image_findings
 from trainworks.doctor.logs import missing_log_findings, shown_tail
@@ -15,7 +16,6 @@ from trainworks.doctor.roles import role_findings
 from trainworks.doctor.training.checkpoints import checkpoint_findings
 from trainworks.doctor.training.facts import TrainingFacts, TrainingJob
 from trainworks.doctor.training.reasons import meaning_of
-from trainworks.spec.service_needs import WorkloadKind, services_of
 
 _PATIENCE_SECONDS = 600
 _ROOTS = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainworks.aws.role_actions import KEY_USE, PULL, SAGEMAKER_INTERFACE
 from trainworks.doctor.images import ecr_image, look_at_image
 from trainworks.doctor.logs import look_at_log
 from trainworks.doctor.looking import Look, Looker
@@ -11,7 +12,6 @@ from trainworks.doctor.network import look_at_network
 from trainworks.doctor.quotas import look_at_training_quota
 from trainworks.doctor.roles import Question, RoleFacts, look_at_role
 from trainworks.doctor.training.facts import LOG_GROUP, TrainingFacts, TrainingJob, Transition
-from trainworks.spec.role_actions import KEY_USE, PULL, SAGEMAKER_INTERFACE
 
 _MISSING = ("Requested resource not found", "ValidationException: 1 validation", "RecordNotFound")
 

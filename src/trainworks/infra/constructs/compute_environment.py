@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from aws_cdk import aws_batch as batch
 from constructs import Construct
 
+from trainworks.aws.instance_types import has_nvidia_gpus
+from trainworks.config.profile import BatchProfile
 from trainworks.errors import ConfigurationError
-from trainworks.spec.instance_types import has_nvidia_gpus
-from trainworks.spec.profile import BatchProfile
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from trainworks.spec.profile import StorageProfile
+from trainworks.config.profile import StorageProfile
 
 
 class DataBucket(s3.Bucket):

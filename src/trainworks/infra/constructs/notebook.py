@@ -9,9 +9,9 @@ from aws_cdk import Fn, Stack
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from trainworks.config.profile import NotebookProfile
 from trainworks.infra.constructs.policy import allow
 from trainworks.infra.constructs.triggered_state_machine import TriggeredStateMachine
-from trainworks.spec.profile import NotebookProfile
 
 IDLE_PREFIX = "notebook-idle/"
 _IDLE_KEY = f"{IDLE_PREFIX}stop"

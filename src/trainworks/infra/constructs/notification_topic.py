@@ -10,8 +10,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from trainworks.config.profile import EnvironmentProfile
 from trainworks.infra.constructs.policy import Statement, document
-from trainworks.spec.profile import EnvironmentProfile
 
 
 class Publisher(StrEnum):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.spec.framework_images import frameworks
+from trainworks.aws.framework_images import frameworks
 
 Statement = dict[str, Any]
 

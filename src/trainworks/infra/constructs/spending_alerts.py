@@ -1,6 +1,6 @@
 """A budget and an anomaly monitor for what carries one tag; both tell a topic, and neither costs anything.
 
-Budgets and Cost Explorer are global, their CloudFormation types are not: `spec.cost_regions` knows where they are
+Budgets and Cost Explorer are global, their CloudFormation types are not: `aws.cost_regions` knows where they are
 missing. The tag has to be activated as a cost allocation tag, once, in the account that pays; until then both see no
 cost.
 """
@@ -15,10 +15,10 @@ from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_ce as ce
 from constructs import Construct
 
+from trainworks.aws.cost_regions import missing_types
+from trainworks.config.profile import CostProfile
 from trainworks.errors import ConfigurationError
 from trainworks.infra.constructs.notification_topic import NotificationTopic
-from trainworks.spec.cost_regions import missing_types
-from trainworks.spec.profile import CostProfile
 
 
 class SpendingAlerts(Construct):

@@ -12,8 +12,8 @@ from aws_cdk import CfnElement, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Node
 
-from trainworks.spec.cidr import CidrBlock
-from trainworks.spec.profile import NetworkProfile
+from trainworks.aws.cidr import CidrBlock
+from trainworks.config.profile import NetworkProfile
 
 
 @jsii.implements(ec2.IIpAddresses)

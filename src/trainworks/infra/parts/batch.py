@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from trainworks.config.profile import BatchProfile, EnvironmentProfile, profile_of
 from trainworks.errors import ConfigurationError
 from trainworks.infra.constructs.compute_environment import ComputeEnvironment, ComputePlacement
 from trainworks.infra.constructs.execution_role import ExecutionRole
@@ -27,7 +28,6 @@ from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.infra.grants import grant
 from trainworks.infra.parts.network import Network
 from trainworks.infra.parts.storage import Storage
-from trainworks.spec.profile import BatchProfile, EnvironmentProfile, profile_of
 
 STUCK_REASONS = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",

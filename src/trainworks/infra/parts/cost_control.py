@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from constructs import Construct
 
+from trainworks.config.profile import EnvironmentProfile, profile_of
 from trainworks.errors import ConfigurationError
 from trainworks.infra.constructs.notification_topic import NotificationTopic
 from trainworks.infra.constructs.spending_alerts import SpendingAlerts
 from trainworks.infra.feature_flags import pin_feature_flags
-from trainworks.spec.profile import EnvironmentProfile, profile_of
 
 COST_TAG = "Platform"
 """The tag by which cost is counted; its value names one platform of an account, so that nobody else's is counted."""

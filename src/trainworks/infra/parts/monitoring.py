@@ -10,6 +10,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from trainworks.config.profile import EnvironmentProfile, profile_of
 from trainworks.infra.constructs.job_notifications import BatchNotifications, TrainingNotifications
 from trainworks.infra.constructs.notification_topic import NotificationTopic, publishers_of
 from trainworks.infra.constructs.platform_dashboard import DashboardContent, PlatformDashboard
@@ -19,7 +20,6 @@ from trainworks.infra.constructs.training_log_retention import (
     TrainingLogRetention,
 )
 from trainworks.infra.feature_flags import pin_feature_flags
-from trainworks.spec.profile import EnvironmentProfile, profile_of
 
 
 @dataclass(frozen=True, slots=True)

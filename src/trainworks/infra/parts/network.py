@@ -8,6 +8,8 @@ from aws_cdk import Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from trainworks.aws.cidr import derived_cidr_block
+from trainworks.config.profile import PROFILES, Egress, EnvironmentProfile, NetworkProfile, profile_of
 from trainworks.errors import ConfigurationError
 from trainworks.infra.constructs.closed_default_security_group import ClosedDefaultSecurityGroup
 from trainworks.infra.constructs.endpoint_policy import POLICY_SERVICES, gateway_statements, interface_statements
@@ -15,8 +17,6 @@ from trainworks.infra.constructs.flow_log import FlowLog
 from trainworks.infra.constructs.subnet_slots import SubnetSlots, number_by_letter
 from trainworks.infra.constructs.workload_security_group import Destinations
 from trainworks.infra.feature_flags import pin_feature_flags
-from trainworks.spec.cidr import derived_cidr_block
-from trainworks.spec.profile import PROFILES, Egress, EnvironmentProfile, NetworkProfile, profile_of
 
 
 class Network(Construct):

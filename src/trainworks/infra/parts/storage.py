@@ -11,13 +11,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from trainworks.config.profile import EnvironmentProfile, profile_of
 from trainworks.infra.constructs.data_bucket import DataBucket, keep_policy_with
 from trainworks.infra.constructs.notification_topic import Publisher, publisher_key_statements, publishers_of
 from trainworks.infra.constructs.policy import Prefixes, key_use
 from trainworks.infra.constructs.training_role import DataStores
 from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.infra.grants import grant
-from trainworks.spec.profile import EnvironmentProfile, profile_of
 
 
 class Storage(Construct):

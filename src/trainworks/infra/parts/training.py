@@ -6,6 +6,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from trainworks.config.profile import EnvironmentProfile, NotebookProfile, profile_of
 from trainworks.infra.constructs.notebook import Notebook, NotebookPlacement
 from trainworks.infra.constructs.notebook_role import NotebookRole
 from trainworks.infra.constructs.training_access import TrainingAccess
@@ -15,7 +16,6 @@ from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.infra.grants import grant
 from trainworks.infra.parts.network import Network
 from trainworks.infra.parts.storage import Storage
-from trainworks.spec.profile import EnvironmentProfile, NotebookProfile, profile_of
 
 
 class Training(Construct):

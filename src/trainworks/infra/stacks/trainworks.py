@@ -5,8 +5,8 @@ from __future__ import annotations
 from aws_cdk import DefaultStackSynthesizer, Environment, Stack
 from constructs import Construct
 
+from trainworks.config.profile import EnvironmentProfile
 from trainworks.infra.platform import TrainingPlatform
-from trainworks.spec.profile import EnvironmentProfile
 
 
 class TrainworksStack(Stack):

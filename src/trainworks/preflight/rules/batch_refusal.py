@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.preflight.finding import Severity
-from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
-from trainworks.spec.batch_constraints import (
+from trainworks.aws.batch_constraints import (
     Problem,
     compute_resources_problems,
     environment_problems,
@@ -18,7 +15,10 @@ from trainworks.spec.batch_constraints import (
     retry_strategy_problems,
     timeout_problems,
 )
-from trainworks.spec.batch_volumes import definition_problems
+from trainworks.aws.batch_volumes import definition_problems
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
 
 _OTHER_RULES = {"subnets": "TW01", "minvCpus": "TW28"}
 """Members that a rule of their own looks at."""
@@ -27,7 +27,7 @@ _FIX = "change it: CloudFormation passes it on, and Batch fails the resource"
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
-    """The same constraints that the twin's Batch has (`spec.batch_constraints`)."""
+    """The same constraints that the twin's Batch has (`aws.batch_constraints`)."""
     for environment in graph.of_type("AWS::Batch::ComputeEnvironment"):
         if str(environment.get("Type", default="")).upper() != "UNMANAGED":
             yield from _of_environment(graph, environment)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Unknown
+from trainworks.aws.service_needs import WorkloadKind
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import BatchEnvironment, Workload, workloads_of
-from trainworks.spec.service_needs import WorkloadKind
 
 _GROUPS_OPTIONAL = (WorkloadKind.ECS_EC2, WorkloadKind.ECS_FARGATE, WorkloadKind.NOTEBOOK_INSTANCE)
 """Without groups of their own they get the VPC's default one."""

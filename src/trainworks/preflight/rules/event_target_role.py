@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph
+from trainworks.aws.task_actions import TARGETS
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.role_uses import event_targets
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
-from trainworks.spec.task_actions import TARGETS
 
 _WITHOUT = frozenset({"AWS::Events::EventBus"})
 """Another bus of the same account may let the rule in by its own policy."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.aws.instance_types import FARGATE_MEMORY_MIB
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.needs import has_private_image
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import JobDefinition, TaskDefinition, workloads_of
 from trainworks.preflight.workloads.values import Number
-from trainworks.spec.instance_types import FARGATE_MEMORY_MIB
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:

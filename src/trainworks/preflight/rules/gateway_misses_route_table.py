@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.aws.service_needs import SERVICE_NEEDS
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.needs import has_public_ip
 from trainworks.preflight.network import Endpoint, Network, Reach, Subnet, network_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import Workload, workloads_of
-from trainworks.spec.service_needs import SERVICE_NEEDS
 
 _SERVICE = "s3"
 

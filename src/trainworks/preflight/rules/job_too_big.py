@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from trainworks.assembly.graph import Graph, Unknown
-from trainworks.preflight.finding import Severity
-from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
-from trainworks.preflight.workloads import BatchEnvironment, JobDefinition, workloads_of
-from trainworks.spec.instance_types import (
+from trainworks.aws.instance_types import (
     DEFAULT_FAMILIES,
     InstanceType,
     UnknownInstanceTypeError,
@@ -19,6 +15,10 @@ from trainworks.spec.instance_types import (
     instance_type,
     schedulable_memory_mib,
 )
+from trainworks.preflight.finding import Severity
+from trainworks.preflight.rule import Fault, Rule
+from trainworks.preflight.settings import Settings
+from trainworks.preflight.workloads import BatchEnvironment, JobDefinition, workloads_of
 
 
 @dataclass(frozen=True, slots=True)

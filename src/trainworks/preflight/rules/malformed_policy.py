@@ -7,11 +7,11 @@ from itertools import zip_longest
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Unknown
+from trainworks.aws.iam.policy_places import TYPES, documents_at
+from trainworks.aws.iam.validation import problem
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
-from trainworks.spec.iam.policy_places import TYPES, documents_at
-from trainworks.spec.iam.validation import problem
 
 # What stands for a value that only the deployment knows, so that it is no fault.
 _STAND_INS = {"Sid": "", "Effect": "Allow", "Version": "2012-10-17", "Condition": "true", "Service": "s.amazonaws.com"}

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.role_actions import ROLE_NEEDS, Workload
 from trainworks.preflight.delivered_data import uncallable
 from trainworks.preflight.event_sources import unreadable_sources
 from trainworks.preflight.finding import Severity
@@ -21,7 +22,6 @@ from trainworks.preflight.settings import Settings
 from trainworks.preflight.stored_data import unreachable_places
 from trainworks.preflight.wildcards import covers_action
 from trainworks.preflight.workloads import SageMakerJob
-from trainworks.spec.role_actions import ROLE_NEEDS, Workload
 
 _SLIGHT = ("*:Describe*", "*:List*", "ssm:GetParameter*")
 """Actions that nobody misses in a role or minds in one: they tell of a resource, or read what its sibling reads; the

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Unknown
+from trainworks.aws.instance_types import DEFAULT_FAMILIES
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import workloads_of
-from trainworks.spec.instance_types import DEFAULT_FAMILIES
 
 
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph
+from trainworks.aws.service_needs import INTERNET
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.image_layers import layer_bucket_arn, refuses_layers
 from trainworks.preflight.needs import (
@@ -20,7 +21,6 @@ from trainworks.preflight.network import Reach, Subnet, network_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import Workload, workloads_of
-from trainworks.spec.service_needs import INTERNET
 
 
 @dataclass(frozen=True, slots=True)

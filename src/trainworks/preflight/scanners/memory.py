@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainworks.assembly.cache import locked
-from trainworks.spec.whole_file import write_whole
+from trainworks.whole_file import write_whole
 
 _MAX_ENTRIES = 128
 

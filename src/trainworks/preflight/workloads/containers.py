@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.service_needs import WorkloadKind
 from trainworks.preflight.workloads.records import BatchEnvironment, Container, EcsTasks, JobDefinition, TaskDefinition
 from trainworks.preflight.workloads.values import Number, known, number, table, tables, text, texts
-from trainworks.spec.service_needs import WorkloadKind
 
 
 def job_definitions_of(graph: Graph) -> Iterator[JobDefinition]:

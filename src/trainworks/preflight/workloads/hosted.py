@@ -7,9 +7,9 @@ import binascii
 from collections.abc import Iterator, Mapping
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.service_needs import WorkloadKind
 from trainworks.preflight.workloads.records import EndpointConfig, Model, Notebook, Variant, Workload
 from trainworks.preflight.workloads.values import known, number, table, tables, text, texts, values_at
-from trainworks.spec.service_needs import WorkloadKind
 
 
 def notebooks_of(graph: Graph) -> Iterator[Notebook]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainworks.assembly.graph import Document, Graph, Resource, Unknown
+from trainworks.aws.service_needs import WorkloadKind
 from trainworks.preflight.workloads.records import SageMakerJob, TrainingJob
 from trainworks.preflight.workloads.values import flag, number, table, tables, text, texts, values_at
-from trainworks.spec.service_needs import WorkloadKind
 
 STATE_MACHINES = ("AWS::StepFunctions::StateMachine", "AWS::Serverless::StateMachine")
 _PIPELINE = "AWS::SageMaker::Pipeline"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainworks.assembly.graph import Resource, Unknown
+from trainworks.aws.service_needs import WorkloadKind
 from trainworks.preflight.workloads.values import Number
-from trainworks.spec.service_needs import WorkloadKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

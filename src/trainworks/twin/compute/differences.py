@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 
-from trainworks.spec.framework_contents import Contents
+from trainworks.aws.framework_contents import Contents
 from trainworks.twin.compute.frameworks import Recipe, numbers_of
 
 _SEPARATORS = re.compile(r"[-_.]+")

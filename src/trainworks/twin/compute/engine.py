@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import islice
 from sqlite3 import Connection
 
-from trainworks.spec.instance_types import instance_type
+from trainworks.aws.instance_types import instance_type
 from trainworks.twin.compute.channel import ChannelClosed, Message
 from trainworks.twin.compute.fleet import Agent, Fleet
 from trainworks.twin.compute.gpus import Gpus

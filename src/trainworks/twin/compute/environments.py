@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainworks.spec.runtime_image import REQUIREMENTS
+from trainworks.config.runtime_image import REQUIREMENTS
 from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar
 from trainworks.twin.compute.builder import Builder, PipSettings, Result, pip_settings
 from trainworks.twin.compute.story import PIP_LOG, PipOutput, Story

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainworks.spec.framework_contents import Contents, contents, is_gpu, python_of, versions_of
-from trainworks.spec.framework_images import EcrUri, Framework
+from trainworks.aws.framework_contents import Contents, contents, is_gpu, python_of, versions_of
+from trainworks.aws.framework_images import EcrUri, Framework
 from trainworks.twin.compute.environments import Environments
 from trainworks.twin.compute.made import record_made
 from trainworks.twin.compute.story import Story

@@ -22,9 +22,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from trainworks.spec.framework_contents import contents
-from trainworks.spec.framework_images import EcrUri, Framework, framework_of, frameworks, parse_ecr_uri
-from trainworks.spec.runtime_image import layer_of_manifest
+from trainworks.aws.framework_contents import contents
+from trainworks.aws.framework_images import EcrUri, Framework, framework_of, frameworks, parse_ecr_uri
+from trainworks.config.runtime_image import layer_of_manifest
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.differences import differences
 from trainworks.twin.compute.environments import Environments, Unused, environment_in, name_of

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainworks.spec.instance_types import instance_type
+from trainworks.aws.instance_types import instance_type
 from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.fleet import Agent
 from trainworks.twin.compute.gpus import Gpus, environment_of

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trainworks.spec.instance_types import InstanceType
+from trainworks.aws.instance_types import InstanceType
 from trainworks.twin.compute.gpus import devices_needed
 
 

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from trainworks.spec.runtime_image import REQUIREMENTS
+from trainworks.config.runtime_image import REQUIREMENTS
 from trainworks.twin.compute.builder import Builder, pip_settings
 from trainworks.twin.compute.environments import Environments, Unused
 from trainworks.twin.compute.making import Makings, OnEnd

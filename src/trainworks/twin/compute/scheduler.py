@@ -14,8 +14,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from trainworks.spec.instance_types import instance_type
-from trainworks.spec.variables import sandbox_wish
+from trainworks.aws.instance_types import instance_type
+from trainworks.config.variables import sandbox_wish
 from trainworks.twin.compute.agent.task import Task, TaskMount, TaskTmpfs, TaskVolume
 from trainworks.twin.compute.agent.watch import MOST_PROCESSES
 from trainworks.twin.compute.channel import Message

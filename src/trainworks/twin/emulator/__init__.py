@@ -1,9 +1,10 @@
 """The control plane of the twin: ministack, closed, made durable and extended. Nothing else imports it.
 
-engine         loads the pinned version, refuses another, checks every signature that is touched
-authorization  who may do what: the root key, role sessions, AccessDenied messages with the resource
-durability     touched rows into emulator.db before an answer leaves
-stacks         nested stacks by the ordinary path, resource types of ours, interrupted operations
-control_plane  `ports.ControlPlane` for our own services
-emulator       all of it as one object, with an ASGI entry
+engine.py         loads the pinned version, refuses another, checks every signature that is touched (loading.py)
+emulator.py       all of it as one object, with an ASGI entry; loop.py: the one thread that owns its state
+gates.py          what a request passes before ministack sees it: its model, members/ that are read, what is offered
+control_plane.py  `ports.ControlPlane` for our own services
+durable/          touched rows into emulator.db before an answer leaves
+iam/              who may do what: keys, role sessions, policies, roles that are handed over
+cloudformation/, s3/, cloudwatch/, functions/, events/, step_functions/, ec2/, logs/: a service each, where it differs
 """

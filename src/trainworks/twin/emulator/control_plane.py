@@ -10,9 +10,9 @@ from functools import cache
 from typing import Any
 
 from trainworks.twin.emulator import engine
-from trainworks.twin.emulator.authorization import Authorization
-from trainworks.twin.emulator.decisions import resource_policy, service_allowed
-from trainworks.twin.emulator.durability import Persistence
+from trainworks.twin.emulator.durable.durability import Persistence
+from trainworks.twin.emulator.iam.authorization import Authorization
+from trainworks.twin.emulator.iam.decisions import resource_policy, service_allowed
 from trainworks.twin.emulator.registry import Registry, repository_arn
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
 from trainworks.twin.ports import ApiError, Caller, Credentials, MetricDatum

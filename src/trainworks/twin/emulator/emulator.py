@@ -19,64 +19,50 @@ from types import ModuleType
 from typing import Any
 
 from trainworks.twin import answers
-from trainworks.twin.emulator import (
-    bucket_requests,
-    bus_policies,
+from trainworks.twin.emulator import engine, gates, linear_patterns, public_parameters, tag_filters
+from trainworks.twin.emulator.cloudformation import (
     corrections,
-    default_groups,
     drift,
-    ec2_filters,
-    endpoint_policies,
-    engine,
-    executions,
-    function_permissions,
-    gates,
-    linear_patterns,
-    log_groups,
-    machine_requests,
-    machine_runs,
-    metric_checks,
-    metric_listing,
-    metric_queries,
-    old_logs,
-    public_parameters,
-    sessions,
-    simulating,
-    source_permissions,
     stack_descriptions,
     stack_events,
     stack_rows,
-    subnet_addresses,
-    tag_filters,
     update_rules,
 )
-from trainworks.twin.emulator.alarms import Alarms
-from trainworks.twin.emulator.async_invocations import AsyncInvocations
-from trainworks.twin.emulator.authorization import Authorization
-from trainworks.twin.emulator.buckets import EmulatorBuckets, ObjectData
+from trainworks.twin.emulator.cloudformation.nested_change_sets import NestedChangeSets
+from trainworks.twin.emulator.cloudformation.resource_types import ResourceTypes
+from trainworks.twin.emulator.cloudformation.stack_permissions import StackPermissions
+from trainworks.twin.emulator.cloudformation.stack_recovery import is_interrupted
+from trainworks.twin.emulator.cloudformation.stacks import Stacks
+from trainworks.twin.emulator.cloudwatch import metric_checks, metric_listing, metric_queries
+from trainworks.twin.emulator.cloudwatch.alarms import Alarms
+from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
-from trainworks.twin.emulator.durability import Persistence
-from trainworks.twin.emulator.event_targets import EventTargets
-from trainworks.twin.emulator.item_rows import TableItems
-from trainworks.twin.emulator.job_tasks import JobTasks
-from trainworks.twin.emulator.lambda_functions import LambdaFunctions
+from trainworks.twin.emulator.durable.durability import Persistence
+from trainworks.twin.emulator.durable.item_rows import TableItems
+from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, endpoint_policies, subnet_addresses
+from trainworks.twin.emulator.events import bus_policies
+from trainworks.twin.emulator.events.event_targets import EventTargets
+from trainworks.twin.emulator.events.role_calls import RoleCalls
+from trainworks.twin.emulator.functions import function_permissions, source_permissions
+from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
+from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
+from trainworks.twin.emulator.iam import sessions, simulating
+from trainworks.twin.emulator.iam.authorization import Authorization
+from trainworks.twin.emulator.iam.reading import READ_BY_OTHERS, Reading
 from trainworks.twin.emulator.loading import LoadHook
-from trainworks.twin.emulator.log_groups import AttachedLogs, LogStreams
+from trainworks.twin.emulator.logs import log_groups, old_logs
+from trainworks.twin.emulator.logs.log_groups import AttachedLogs, LogStreams
+from trainworks.twin.emulator.logs.old_logs import OldGroup
 from trainworks.twin.emulator.loop import StateLoop
-from trainworks.twin.emulator.metric_data import MetricData
-from trainworks.twin.emulator.nested_change_sets import NestedChangeSets
-from trainworks.twin.emulator.old_logs import OldGroup
-from trainworks.twin.emulator.reading import READ_BY_OTHERS, Reading
 from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.request_members import request_members
-from trainworks.twin.emulator.resource_types import ResourceTypes
-from trainworks.twin.emulator.role_calls import RoleCalls
-from trainworks.twin.emulator.sdk_tasks import SdkTasks
+from trainworks.twin.emulator.s3 import bucket_requests
+from trainworks.twin.emulator.s3.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.services import OWN_SERVICES, SERVICES
-from trainworks.twin.emulator.stack_permissions import StackPermissions
-from trainworks.twin.emulator.stack_recovery import is_interrupted
-from trainworks.twin.emulator.stacks import Stacks
-from trainworks.twin.emulator.task_permissions import TaskPermissions
+from trainworks.twin.emulator.step_functions import executions, machine_requests, machine_runs
+from trainworks.twin.emulator.step_functions.job_tasks import JobTasks
+from trainworks.twin.emulator.step_functions.sdk_tasks import SdkTasks
+from trainworks.twin.emulator.step_functions.task_permissions import TaskPermissions
 from trainworks.twin.home import Home, RootCredentials
 from trainworks.twin.ports import ApiError, Functions
 from trainworks.twin.resource_types import ResourceType
@@ -317,7 +303,13 @@ class Emulator:
 
     def _install_stacks(self, module: ModuleType) -> None:
         # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
-        from trainworks.twin.emulator import deploy_checks, stack_policies, stack_targets, template_gate, type_changes  # noqa: PLC0415
+        from trainworks.twin.emulator.cloudformation import (  # noqa: PLC0415
+            deploy_checks,
+            stack_policies,
+            stack_targets,
+            template_gate,
+            type_changes,
+        )
 
         template_gate.install(module)
         type_changes.install(module._ACTION_HANDLERS)

@@ -11,7 +11,7 @@ import re
 from types import ModuleType
 from typing import Any
 
-from trainworks.spec.wildcards import ANY, Pattern, with_stars
+from trainworks.aws.wildcards import ANY, Pattern, with_stars
 
 _PIECES = re.compile(r"(\*|\\.)", re.DOTALL)
 _UNESCAPED = re.compile(r"^\\(.)$", re.DOTALL)

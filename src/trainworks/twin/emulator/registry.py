@@ -14,7 +14,7 @@ import uuid
 from types import ModuleType
 from typing import Any
 
-from trainworks.spec.framework_images import EcrUri, parse_ecr_uri
+from trainworks.aws.framework_images import EcrUri, parse_ecr_uri
 from trainworks.twin.emulator import engine
 from trainworks.twin.ports import ApiError
 from trainworks.twin.store.database import Database

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trainworks.twin.emulator import engine
-from trainworks.twin.emulator.decisions import service_allowed
+from trainworks.twin.emulator.iam.decisions import service_allowed
 
 _ENCRYPTION = ("kms:GenerateDataKey", "kms:Decrypt")
 

@@ -6,7 +6,7 @@ CloudFormation type of such a service. What is served of a service's operations 
 
 from __future__ import annotations
 
-from trainworks.twin.emulator.machine_definitions import INTEGRATIONS
+from trainworks.twin.emulator.step_functions.machine_definitions import INTEGRATIONS
 
 SERVICES: dict[str, str] = {
     "account": "recorded",

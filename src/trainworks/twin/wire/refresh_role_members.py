@@ -1,4 +1,4 @@
-"""Writes `spec/iam/role_members.json` anew: which members of which requests hand a role to a service.
+"""Writes `aws/iam/role_members.json` anew: which members of which requests hand a role to a service.
 
     python -m trainworks.twin.wire.refresh_role_members
 
@@ -15,7 +15,7 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import Shape, StructureShape
 
-from trainworks.spec.iam.role_members import PATH, REQUIRED
+from trainworks.aws.iam.role_members import PATH, REQUIRED
 from trainworks.twin.wire.models import MODEL_VERSION, service_model
 from trainworks.twin.wire.roles import Path, role_paths
 

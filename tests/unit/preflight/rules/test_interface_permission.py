@@ -6,8 +6,8 @@ import pytest
 
 from tests.unit.preflight.draft import Draft, draft_of, nothing, only
 from tests.unit.preflight.rules.role_bodies import add, statements, without
+from trainworks.aws.role_actions import SAGEMAKER_INTERFACE
 from trainworks.preflight.rules.interface_permission import RULE
-from trainworks.spec.role_actions import SAGEMAKER_INTERFACE
 
 Platform = Callable[[str], Draft]
 TRAINING = "Training/TrainingRole"

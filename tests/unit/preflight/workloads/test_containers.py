@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.preflight.small_vpc import batch, group, ref, resource, vpc
 from trainworks.assembly.graph import Unknown, graph_of_template
+from trainworks.aws.service_needs import WorkloadKind
 from trainworks.preflight.workloads import Workloads, workloads_of
-from trainworks.spec.service_needs import WorkloadKind
 
 
 def _found(resources: dict[str, Any]) -> Workloads:

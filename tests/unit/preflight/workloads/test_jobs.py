@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from trainworks.assembly.graph import Unknown, graph_of_template, load_graph
+from trainworks.aws.service_needs import WorkloadKind
 from trainworks.preflight.workloads import TrainingJob, Workloads, workloads_of
-from trainworks.spec.service_needs import WorkloadKind
 
 REFERENCE = Path(__file__).parents[3] / "reference" / "cdk.out"
 REQUEST = {

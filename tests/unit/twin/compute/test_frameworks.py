@@ -2,8 +2,8 @@
 
 import pytest
 
-from trainworks.spec.framework_contents import contents, is_gpu, python_of, versions_of
-from trainworks.spec.framework_images import frameworks
+from trainworks.aws.framework_contents import contents, is_gpu, python_of, versions_of
+from trainworks.aws.framework_images import frameworks
 from trainworks.twin.compute.frameworks import nearest
 
 

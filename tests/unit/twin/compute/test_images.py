@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.patience import PATIENCE_SECONDS
+from trainworks.aws.framework_images import resolve_image
+from trainworks.config.runtime_image import CONFIG, Blob, write_manifest
 from trainworks.jobs.source import package_folder
-from trainworks.spec.framework_images import resolve_image
-from trainworks.spec.runtime_image import CONFIG, Blob, write_manifest
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.images import Images
 from trainworks.twin.ports import ApiError, Caller, ImageBeingMadeError, Runtime

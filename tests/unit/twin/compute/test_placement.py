@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from trainworks.spec.instance_types import InstanceType, instance_type
+from trainworks.aws.instance_types import InstanceType, instance_type
 from trainworks.twin.compute.engine import host_of
 from trainworks.twin.compute.placement import Host, Machine, Plan, PoolView, Request, place
 from trainworks.twin.compute.tables import InstanceRow, Load

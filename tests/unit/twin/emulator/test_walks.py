@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from trainworks.twin.emulator.durability import _WALKS_READ
+from trainworks.twin.emulator.durable.durability import _WALKS_READ
 
 _WALKS = {"items", "values", "all_items", "all_values", "items_scoped", "values_scoped"}
 _CHANGES = {"append", "pop", "update", "setdefault", "remove", "extend", "clear", "add", "discard", "insert", "popitem"}

@@ -5,7 +5,7 @@ Keys are paths of members (`Targets.BatchParameters`), or `Operation.path` where
 
 from __future__ import annotations
 
-from trainworks.twin.emulator.ec2_filters import FILTERED
+from trainworks.twin.emulator.ec2.ec2_filters import FILTERED
 
 RECORDED_EVERYWHERE = frozenset(
     {

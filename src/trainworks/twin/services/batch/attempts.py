@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from trainworks.spec.batch_job import JobStatus
+from trainworks.states.batch_job import JobStatus
 from trainworks.twin.ports import TaskEvent, TaskState
 from trainworks.twin.services.batch.records import Job
 from trainworks.twin.services.batch.retry import AttemptEnd, should_retry

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.spec.batch_constraints import environment_problems
-from trainworks.spec.instance_types import FARGATE_MEMORY_MIB
+from trainworks.aws.batch_constraints import environment_problems
+from trainworks.aws.instance_types import FARGATE_MEMORY_MIB
 from trainworks.twin.ports import ApiError
 from trainworks.twin.services.batch.mounts import check_mounts
 from trainworks.twin.services.batch.refusals import refuse

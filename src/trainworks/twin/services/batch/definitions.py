@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from sqlite3 import Connection, Row
 from typing import Any
 
-from trainworks.spec.batch_constraints import retry_strategy_problems, timeout_problems
+from trainworks.aws.batch_constraints import retry_strategy_problems, timeout_problems
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
 from trainworks.twin.services.batch.arns import check_name, scope_of
 from trainworks.twin.services.batch.container import check_container

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlite3 import Connection
 from typing import Any
 
-from trainworks.spec.batch_job import JobStatus
+from trainworks.states.batch_job import JobStatus
 from trainworks.twin.services.batch.arns import job_arn
 from trainworks.twin.services.batch.attempts import attempt_record
 from trainworks.twin.services.batch.environments import cluster_arn

@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any
 
-from trainworks.spec.batch_job import JobStatus
+from trainworks.states.batch_job import JobStatus
 from trainworks.twin.ports import IMAGE_BEING_MADE, Caller, Compute, ImageBeingMadeError, TaskSpec
 from trainworks.twin.services.background import Background
 from trainworks.twin.services.batch.arns import job_arn

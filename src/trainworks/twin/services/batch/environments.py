@@ -13,7 +13,7 @@ from functools import lru_cache
 from sqlite3 import Connection, Row
 from typing import Any
 
-from trainworks.spec.batch_constraints import (
+from trainworks.aws.batch_constraints import (
     EC2_TYPES,
     FARGATE_TYPES,
     compute_resources_problems,
@@ -21,7 +21,7 @@ from trainworks.spec.batch_constraints import (
     launch_template_problems,
     lower_camel,
 )
-from trainworks.spec.instance_types import (
+from trainworks.aws.instance_types import (
     FARGATE_FAMILY,
     UnknownInstanceTypeError,
     expand_instance_types,

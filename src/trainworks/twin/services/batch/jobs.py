@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
 
-from trainworks.spec.batch_job import JobStatus
+from trainworks.states.batch_job import JobStatus
 from trainworks.twin.ports import ApiError, Compute, ControlPlane
 from trainworks.twin.services.batch.arns import name_of, scope_of, task_id
 from trainworks.twin.services.batch.describe import job_detail, job_summary

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlite3 import Row
 from typing import Any
 
-from trainworks.spec.batch_constraints import FARGATE_TYPES, MAX_OVERRIDES_CHARS
+from trainworks.aws.batch_constraints import FARGATE_TYPES, MAX_OVERRIDES_CHARS
 from trainworks.twin.in_hand import InHand
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Logs, Mount, Runtime, TaskSpec
 from trainworks.twin.services.batch.arns import account_of, ecs_task_id, name_of, region_of, task_id

@@ -10,7 +10,7 @@ from itertools import islice
 from sqlite3 import Connection
 from typing import Any
 
-from trainworks.spec.batch_job import JobStatus
+from trainworks.states.batch_job import JobStatus
 from trainworks.twin.ports import ApiError
 from trainworks.twin.services.batch.arns import arn_of, scope_of
 from trainworks.twin.services.batch.definitions import definition_bounds

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainworks.spec.batch_volumes import container_problems, plain_path
+from trainworks.aws.batch_volumes import container_problems, plain_path
 from trainworks.twin.ports import ApiError, Tmpfs, Ulimit, Volume
 from trainworks.twin.services.batch.refusals import refuse
 

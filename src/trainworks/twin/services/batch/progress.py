@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
-from trainworks.spec.batch_job import JobStatus
+from trainworks.states.batch_job import JobStatus
 from trainworks.twin.services.batch.attempts import ARRAY_REASON, DEPENDENCY_REASON
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of, load_jobs, save_jobs
 

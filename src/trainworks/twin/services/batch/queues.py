@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Connection, Row
 from typing import Any
 
-from trainworks.spec.batch_constraints import FARGATE_TYPES
+from trainworks.aws.batch_constraints import FARGATE_TYPES
 from trainworks.twin.ports import ApiError, ControlPlane
 from trainworks.twin.services.batch.arns import arn_of, check_name, scope_of
 from trainworks.twin.services.batch.environments import environment_row

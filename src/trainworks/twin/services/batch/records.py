@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Any, NamedTuple
 
-from trainworks.spec.batch_job import NEXT, TERMINAL
+from trainworks.states.batch_job import NEXT, TERMINAL
 from trainworks.twin.store.queries import load_queries
 
 SQL = load_queries("trainworks.twin.services.batch")

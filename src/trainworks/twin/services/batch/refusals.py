@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trainworks.spec.batch_constraints import Problem
+from trainworks.aws.batch_constraints import Problem
 from trainworks.twin.ports import ApiError
 
 

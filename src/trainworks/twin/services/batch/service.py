@@ -12,8 +12,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from trainworks.spec.batch_job import JobStatus
-from trainworks.spec.instance_types import FARGATE_FAMILY
+from trainworks.aws.instance_types import FARGATE_FAMILY
+from trainworks.states.batch_job import JobStatus
 from trainworks.twin.in_hand import InHand
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import (

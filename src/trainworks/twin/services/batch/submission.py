@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Connection, Row
 from typing import Any
 
-from trainworks.spec.batch_constraints import retry_strategy_problems, timeout_problems
-from trainworks.spec.batch_job import JobStatus
+from trainworks.aws.batch_constraints import retry_strategy_problems, timeout_problems
+from trainworks.states.batch_job import JobStatus
 from trainworks.twin.ports import ApiError, ControlPlane
 from trainworks.twin.services.batch.arns import arn_of, check_name, job_arn
 from trainworks.twin.services.batch.attempts import DEPENDENCY_REASON

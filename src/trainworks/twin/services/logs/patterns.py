@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.spec.wildcards import with_stars
+from trainworks.aws.wildcards import with_stars
 from trainworks.twin.lexing import UnreadableError, pieces
 from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear, encodable
 from trainworks.twin.ports import ApiError

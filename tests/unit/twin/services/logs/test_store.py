@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.twin.services.fakes import CALLER, FakeControlPlane
-from trainworks.twin.emulator import old_logs
+from trainworks.twin.emulator.logs import old_logs
 from trainworks.twin.ports import OutputLines
 from trainworks.twin.services.logs.reading import END_OF_TIME, Position
 from trainworks.twin.services.logs.service import LogsService

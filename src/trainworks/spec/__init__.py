@@ -1,1 +1,0 @@
-"""Frozen records and legal state transitions that every layer shares; imports nothing but `errors`."""

@@ -1,0 +1,1 @@
+"""The states of each kind of job, and which may follow which."""

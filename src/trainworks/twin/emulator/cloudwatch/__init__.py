@@ -1,0 +1,1 @@
+"""CloudWatch: metric data on disk, metric math, alarms."""

@@ -1,0 +1,1 @@
+"""EC2: security groups, filters, endpoint policies and addresses, where stock differs."""

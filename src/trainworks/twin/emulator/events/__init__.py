@@ -1,0 +1,1 @@
+"""EventBridge and Scheduler: rules, targets, their inputs and permissions."""

@@ -1,0 +1,1 @@
+"""Lambda: functions and event sources are ministack's, `twin.functions` runs them; events for later are rows."""

@@ -1,0 +1,121 @@
+"""The container of one instance: the files below /opt/ml, and the command that it runs.
+
+/opt/ml/input/config/   hyperparameters.json inputdataconfig.json resourceconfig.json checkpointconfig.json
+                        metric-definition-regex.json trainingjobconfig.json
+/opt/ml/input/data/     a folder for each channel
+/opt/ml/code  /opt/ml/model  /opt/ml/output/data  /opt/ml/checkpoints
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from trainworks.config.runtime_image import REQUIREMENTS
+from trainworks.twin.ports import Runtime
+from trainworks.twin.services.sagemaker.training.environment import ScriptMode, input_data_config, resource_config
+from trainworks.twin.services.sagemaker.training.failures import client_error
+from trainworks.twin.services.sagemaker.training.folders import local_path
+from trainworks.twin.services.sagemaker.training.inputs import channels_of
+from trainworks.twin.services.sagemaker.training.records import TrainingJob
+from trainworks.twin.services.sagemaker.training.requests import checkpoints_path
+
+CODE_DIR = "/opt/ml/code"
+LAUNCHER = "/opt/ml/.launch/launch.py"
+_PYTHONS = ("python", "python3")
+
+
+def write_contract(job: TrainingJob, host: str, ml_root: Path) -> None:
+    """Make the folders and configuration files of /opt/ml."""
+    config = ml_root / "input" / "config"
+    for folder in (config, ml_root / "code", ml_root / "model", ml_root / "output" / "data"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for channel in channels_of(job):
+        local_path(ml_root, channel.target).mkdir(parents=True, exist_ok=True)
+    if "CheckpointConfig" in job.request:
+        path = checkpoints_path(job.request)
+        local_path(ml_root, path).mkdir(parents=True, exist_ok=True)
+    for name, content in _config_files(job, host).items():
+        (config / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _config_files(job: TrainingJob, host: str) -> dict[str, Any]:
+    files: dict[str, Any] = {
+        "hyperparameters.json": job.request.get("HyperParameters", {}),
+        "inputdataconfig.json": input_data_config(job),
+        "resourceconfig.json": resource_config(job, host),
+        "metric-definition-regex.json": job.request["AlgorithmSpecification"].get("MetricDefinitions", []),
+        "trainingjobconfig.json": {"TrainingJobName": job.name, "TrainingJobArn": job.arn, **job.request},
+    }
+    if "CheckpointConfig" in job.request:
+        files["checkpointconfig.json"] = job.request["CheckpointConfig"]
+    return files
+
+
+def command(job: TrainingJob, runtime: Runtime, mode: ScriptMode, ml_root: Path) -> tuple[tuple[str, ...], str]:
+    """The command and its working folder: ContainerEntrypoint, the image's entry point, the script, or `train`.
+
+    Raises `JobFailedError` where there is nothing to run.
+    """
+    algorithm = job.request["AlgorithmSpecification"]
+    if "ContainerEntrypoint" in algorithm:
+        given = [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]
+        return tuple(_on_host(given, runtime)), runtime.working_dir
+    if mode.program:
+        return _script_command(runtime, mode, ml_root), CODE_DIR
+    if runtime.entrypoint:
+        return tuple(_on_host([*runtime.entrypoint, "train"], runtime)), runtime.working_dir
+    if runtime.root is not None and (runtime.root / "train").is_file():
+        return tuple(_on_host([str(runtime.root / "train"), "train"], runtime)), runtime.working_dir
+    if _which("train", runtime) is not None:
+        return tuple(_on_host(["train"], runtime)), runtime.working_dir
+    raise client_error(
+        f"The image {runtime.image_uri} has nothing to run: give the hyperparameters sagemaker_program and "
+        "sagemaker_submit_directory, a ContainerEntrypoint, or an image with an executable 'train'"
+    )
+
+
+def installs_requirements(job: TrainingJob, mode: ScriptMode, code: Path) -> bool:
+    """Whether the job's requirements.txt is installed before its script: of a Python script in script mode."""
+    is_script = bool(mode.program) and not mode.program.endswith(".sh")
+    has_entrypoint = "ContainerEntrypoint" in job.request["AlgorithmSpecification"]
+    return is_script and not has_entrypoint and (code / REQUIREMENTS).is_file()
+
+
+def _script_command(runtime: Runtime, mode: ScriptMode, ml_root: Path) -> tuple[str, ...]:
+    script = local_path(ml_root, f"{CODE_DIR}/{mode.program}")
+    if ".." in Path(mode.program).parts or not script.is_file():
+        raise client_error(
+            f"The script {mode.program} (sagemaker_program) is not in the source directory "
+            f"{mode.submit_directory or '(sagemaker_submit_directory is not given)'}"
+        )
+    path = f"{CODE_DIR}/{mode.program}"
+    if mode.program.endswith(".sh"):
+        return ("/bin/sh", path, *mode.arguments)
+    if not runtime.has_requirements and (ml_root / "code" / REQUIREMENTS).is_file():
+        launcher = local_path(ml_root, LAUNCHER)
+        launcher.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(__file__).with_name("launch.py"), launcher)
+        return (str(runtime.python), LAUNCHER, f"{CODE_DIR}/{REQUIREMENTS}", path, *mode.arguments)
+    return (str(runtime.python), path, *mode.arguments)
+
+
+def _on_host(argv: list[str], runtime: Runtime) -> list[str]:
+    """`argv` with an executable of this machine; what lies below /opt/ml is found by `env` in the sandbox."""
+    program = argv[0]
+    if program in _PYTHONS:
+        return [str(runtime.python), *argv[1:]]
+    if program.startswith("/opt/ml/"):
+        return ["/usr/bin/env", *argv]
+    found = program if os.path.isabs(program) else _which(program, runtime)  # noqa: PTH117 - a string, not a path yet
+    if found is None or not Path(found).exists():
+        raise client_error(f"The executable '{program}' of the training container was not found")
+    return [found, *argv[1:]]
+
+
+def _which(program: str, runtime: Runtime) -> str | None:
+    default = f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin"
+    return shutil.which(program, path=runtime.env.get("PATH", default))
