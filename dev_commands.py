@@ -137,6 +137,7 @@ def lock(arguments: list[str]) -> int:
     return tool(
         "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
         "--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header",
-        *arguments, "--extra", "infra", "--extra", "local", "--extra", "dev", "pyproject.toml",
+        *arguments, "--extra", "infra", "--extra", "local", "--extra", "docs", "--extra", "dev",
+        "pyproject.toml",
         "--output-file", "requirements.lock",
     )  # fmt: skip
