@@ -1,4 +1,4 @@
-"""`docs/cost.md` and the README's table of costs: the three profiles and the reference, as `trainworks cost` counts."""
+"""`cost.md` and the README's table of costs: the three profiles and the reference, as `trainworks cost` counts."""
 
 from __future__ import annotations
 

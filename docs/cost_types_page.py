@@ -1,4 +1,4 @@
-"""`docs/cost-types.md`: how each resource type is counted, down to its members, from the tables that count it."""
+"""`cost-types.md`: how each resource type is counted, down to its members, from the tables that count it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the generated pages of `docs/` from the code that they describe; `--check` fails when one is stale.
+"""Write the generated pages of `docs/reference/` from the code that they describe; `--check` fails when one is stale.
 
 states.md    from the transition tables in `trainworks.states`
 fidelity.md  from the operations that the twin's services declare
@@ -72,16 +72,16 @@ def diagram(following: Mapping[State, frozenset[State]], first: State, terminal:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "states.md": states,
-    "fidelity.md": fidelity.page,
-    "platform.md": platform_page.page,
-    "check.md": check_page.page,
-    "cost.md": cost_page.page,
-    "cost-types.md": cost_types_page.page,
-    "diff.md": diff_page.page,
-    "roles.md": roles_page.page,
-    "framework-images.md": images_page.page,
-    "reference-parity.md": parity_page.page,
+    "reference/states.md": states,
+    "reference/fidelity.md": fidelity.page,
+    "reference/platform.md": platform_page.page,
+    "reference/check.md": check_page.page,
+    "reference/cost.md": cost_page.page,
+    "reference/cost-types.md": cost_types_page.page,
+    "reference/diff.md": diff_page.page,
+    "reference/roles.md": roles_page.page,
+    "reference/framework-images.md": images_page.page,
+    "reference/reference-parity.md": parity_page.page,
     "../README.md": cost_page.readme,
 }
 

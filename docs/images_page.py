@@ -1,4 +1,4 @@
-"""`docs/framework-images.md`: what stands for each of AWS's framework images, from `aws/framework_images.json`."""
+"""`framework-images.md`: what stands for each of AWS's framework images, from `aws/framework_images.json`."""
 
 from __future__ import annotations
 

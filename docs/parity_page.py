@@ -1,4 +1,4 @@
-"""`docs/reference-parity.md`: the reference platform beside this one, from `parity.py`; every name in it is checked."""
+"""`reference-parity.md`: the reference platform beside this one, from `parity.py`; every name in it is checked."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _resource(row: Row, resources: Mapping[str, Resource]) -> str:
     there = f"{row.what}<br><sub>{' '.join(row.there)}</sub>"
     types = sorted({resources[name].type.removeprefix("AWS::") for name in row.there})
     here = "<br>".join(f"`{place}` {type_.removeprefix('AWS::')}" for type_, place in row.here) or "none"
-    file = f"[{Path(row.file).name}](../{row.file})"
+    file = f"[{Path(row.file).name}](../../{row.file})"
     return f"| {there} | {', '.join(types)} | {here} | {file} | {row.difference} | {_tests(row.tests)} |"
 
 
@@ -154,7 +154,8 @@ def _defects() -> str:
     lines = [
         "## Faults",
         "",
-        f"Each test is in [{Path(DEFECT_TESTS).name}](../{DEFECT_TESTS}); the codes are those of `trainworks check`.",
+        f"Each test is in [{Path(DEFECT_TESTS).name}](../../{DEFECT_TESTS}); "
+        "the codes are those of `trainworks check`.",
         "",
         "| | there | here | test | found by |",
         "|---|---|---|---|---|",
@@ -177,5 +178,5 @@ def _tests(tests: tuple[str, ...]) -> str:
     shown = []
     for test in tests:
         path, _, function = test.partition("::")
-        shown.append(f"[{function or Path(path).stem}](../{path})")
+        shown.append(f"[{function or Path(path).stem}](../../{path})")
     return "<br>".join(shown)

@@ -1,4 +1,4 @@
-"""`docs/roles.md`: every role of the platform from `infra.platform_roles`, which a test holds the templates to."""
+"""`roles.md`: every role of the platform from `infra.platform_roles`, which a test holds the templates to."""
 
 from __future__ import annotations
 

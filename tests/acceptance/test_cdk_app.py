@@ -170,7 +170,7 @@ def test_the_default_security_group_is_closed_here_too(twin: TestTwin, outputs: 
 
 
 def test_the_page_about_reuse_runs_as_it_is_written(tmp_path: Path) -> None:
-    page = (APP.parents[1] / "docs" / "infra.md").read_text(encoding="utf-8")
+    page = (APP.parents[1] / "docs" / "how-to" / "own-cdk-app.md").read_text(encoding="utf-8")
     whole, with_vpc = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     brought = re.sub(
         r"platform = TrainingPlatform\(.*\)\n", lambda _: f"from aws_cdk import aws_ec2 as ec2\n{with_vpc}", whole

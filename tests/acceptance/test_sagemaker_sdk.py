@@ -23,7 +23,7 @@ from trainworks.twin.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-PAGE = ROOT / "docs" / "sagemaker-sdk.md"
+PAGE = ROOT / "docs" / "how-to" / "sagemaker-sdk.md"
 SCRIPTS = re.compile(r"<!-- tested: ([a-z.]+) -->\n```python\n(.*?)```", re.DOTALL)
 SDK = os.environ.get("TRAINWORKS_TEST_SAGEMAKER_SDK", "")
 needs_sdk = pytest.mark.skipif(

@@ -1,7 +1,8 @@
 """Every role of the platform: who assumes it, what it may do, and why. The documented set, written by hand.
 
-`docs/roles.md` is this table as a page; a test compares it with every role of every profile's templates, statement by
-statement, so that neither a permission nor a word here can come or go alone. `${Names}` stand for what a deploy makes.
+`docs/reference/roles.md` is this table as a page; a test compares it with every role of every profile's templates,
+statement by statement, so that neither a permission nor a word here can come or go alone. `${Names}` stand for what a
+deploy makes.
 
 Source of what is needed: `aws.role_actions`. Which action knows which resource and condition: the Service
 Authorization Reference.

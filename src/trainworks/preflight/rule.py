@@ -30,7 +30,7 @@ Find = Callable[[Graph, Settings], Iterator[Fault]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`title` says what it finds, `origin` which fault that people meet it comes from; both stand in docs/check.md."""
+    """`title` says what it finds, `origin` which fault that people meet it comes from; both stand in check.md."""
 
     code: str
     severity: Severity

@@ -1,7 +1,7 @@
 """How far each operation of the twin goes: executed, recorded or refused, read from the code that serves it.
 
-`table()` is the data, `page()` the text of `docs/fidelity.md`. Nothing is started: the parts are built over an empty
-folder and asked what they serve.
+`table()` is the data, `page()` the text of `docs/reference/fidelity.md`. Nothing is started: the parts are built
+over an empty folder and asked what they serve.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What each role of the platform can do and what it cannot, as calls made with its credentials.
 
 Names in braces are those of the environment: `{datasets}` its dataset bucket, and with `other_` in front those of
-another environment in the same account and region. `docs/roles.md` has the statements behind these tables.
+another environment in the same account and region. `docs/reference/roles.md` has the statements behind these tables.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def test_dev_without_a_notebook_running_costs_two_dollars_at_most(folders: Mappi
     assert _cost(folders["dev"]).total.high <= DEV_GOAL
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/cost.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/reference/cost.md"])
 def test_the_documents_say_what_is_counted_now(document: str, folders: Mapping[str, Path]) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     said = {found["state"]: found["figures"].replace("*", "").split(" | ") for found in _TOTALS.finditer(text)}

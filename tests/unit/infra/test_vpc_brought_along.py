@@ -78,7 +78,7 @@ def test_a_platform_with_a_vpc_of_its_own_has_a_stack_for_it(tmp_path: Path) -> 
 
 
 def test_the_profile_for_a_vpc_as_the_cdk_makes_it(tmp_path: Path) -> None:
-    """What docs/infra.md shows."""
+    """What docs/how-to/own-cdk-app.md shows."""
     app = app_in(tmp_path)
     stack = cdk.Stack(app, "theirs", env=HERE)
     vpc = ec2.Vpc(stack, "Vpc", max_azs=2, nat_gateways=1, restrict_default_security_group=False)

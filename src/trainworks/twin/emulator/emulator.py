@@ -354,6 +354,8 @@ def served_service(scope: Scope, operation: str) -> str:
     )
     if service not in SERVICES:
         raise ApiError(
-            "NotImplemented", f"trainworks does not implement the service {service}; see docs/fidelity.md", 501
+            "NotImplemented",
+            f"trainworks does not implement the service {service}; see docs/reference/fidelity.md",
+            501,
         )
     return service

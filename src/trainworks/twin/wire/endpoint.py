@@ -44,7 +44,7 @@ class Endpoint:
         service_model(self.service_name)
 
     def fidelity(self) -> dict[str, tuple[Fidelity, str]]:
-        """What each operation does, with its note: the source of `docs/fidelity.md`."""
+        """What each operation does, with its note: the source of `docs/reference/fidelity.md`."""
         return {name: (entry.fidelity, entry.note) for name, entry in sorted(self.operations.items())}
 
     def handle(  # noqa: PLR0917 - what an HTTP request consists of

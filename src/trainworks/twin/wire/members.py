@@ -62,7 +62,9 @@ def first_refused(tree: Tree, value: Any, allowed: Allowed, path: str = "") -> s
 def refused_operation(service_name: str, operation: str) -> ApiError:
     """The error that answers an operation which AWS has and the twin does not."""
     return ApiError(
-        "NotImplemented", f"trainworks does not implement {service_name}:{operation}; see docs/fidelity.md", 501
+        "NotImplemented",
+        f"trainworks does not implement {service_name}:{operation}; see docs/reference/fidelity.md",
+        501,
     )
 
 
@@ -71,6 +73,6 @@ def refused_member(service_name: str, operation: str, member: str) -> ApiError:
     return ApiError(
         "NotImplemented",
         f"trainworks does not implement the member '{member}' of {service_name}:{operation}; leave it out, or see "
-        "docs/fidelity.md",
+        "docs/reference/fidelity.md",
         501,
     )

@@ -174,4 +174,4 @@ def _refuse(response: tuple[int, Any, bytes] | None) -> None:
 
 
 def _not_implemented(what: str) -> ApiError:
-    return ApiError("NotImplemented", f"trainworks does not implement {what}; see docs/fidelity.md", 501)
+    return ApiError("NotImplemented", f"trainworks does not implement {what}; see docs/reference/fidelity.md", 501)

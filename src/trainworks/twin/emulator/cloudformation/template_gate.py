@@ -281,5 +281,6 @@ def _refuse_types(template: Mapping[str, Any], conditions: Mapping[str, bool]) -
         raise TemplateError(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
     if lacking:
         raise TemplateError(
-            f"Resource types that AWS has and trainworks does not offer: [{', '.join(lacking)}]; see docs/fidelity.md"
+            f"Resource types that AWS has and trainworks does not offer: [{', '.join(lacking)}]; "
+            "see docs/reference/fidelity.md"
         )

@@ -102,7 +102,7 @@ def _tokens(expression: str) -> list[tuple[str, str]]:
     if not found:
         raise MathError("The expression is empty")
     if found[0] == ("name", "SELECT"):
-        raise MathError("trainworks does not compute SELECT; see docs/fidelity.md")
+        raise MathError("trainworks does not compute SELECT; see docs/reference/fidelity.md")
     return [*found, ("end", "")]
 
 
@@ -195,7 +195,7 @@ class _Parser:
 
 def _called(name: str, arguments: list[Value], frame: Frame) -> Value:  # noqa: PLR0911 - a line for each function
     if name in REFUSED:
-        raise MathError(f"trainworks does not compute {name}; see docs/fidelity.md")
+        raise MathError(f"trainworks does not compute {name}; see docs/reference/fidelity.md")
     if name == "METRICS":
         part = str(arguments[0]) if arguments else ""
         chosen = {each: frame.values[each] for each in frame.metrics if part in each}

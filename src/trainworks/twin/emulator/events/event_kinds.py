@@ -66,7 +66,9 @@ def _check_kind(service: str, arn: str, operation: str) -> None:
 
 def _not_delivered(arn: str, operation: str) -> ApiError:
     return ApiError(
-        "NotImplemented", f"trainworks does not deliver events to {arn} ({operation}); see docs/fidelity.md", 501
+        "NotImplemented",
+        f"trainworks does not deliver events to {arn} ({operation}); see docs/reference/fidelity.md",
+        501,
     )
 
 

@@ -108,7 +108,9 @@ def install(s3: Any) -> None:
                 stock: Answer = stock_dispatch(method, bucket, "", headers, body, query)
                 return stock
             name = operation or f"{method} ?{unknown}"
-            raise ApiError("NotImplemented", f"trainworks does not implement s3:{name}; see docs/fidelity.md", 501)
+            raise ApiError(
+                "NotImplemented", f"trainworks does not implement s3:{name}; see docs/reference/fidelity.md", 501
+            )
         if operation == "GetBucketRequestPayment":  # stock looks for it under another name
             query = {**query, "request-payment": [""]}
         served: Answer = stock_dispatch(method, bucket, "", headers, body, query)

@@ -177,4 +177,4 @@ def _missing_target(target: object, member: str, where: str) -> Diagnostic:
 
 
 def _not_run(resource: str, where: str) -> Diagnostic:
-    return Diagnostic("NOT_IMPLEMENTED", f"trainworks does not run {resource}; see docs/fidelity.md", where)
+    return Diagnostic("NOT_IMPLEMENTED", f"trainworks does not run {resource}; see docs/reference/fidelity.md", where)

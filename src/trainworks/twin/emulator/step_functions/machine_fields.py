@@ -63,16 +63,20 @@ def field_problems(state: Mapping[str, Any], language: str) -> Iterator[Found]:
         if name not in _FIELDS[kind] and name not in _EVERY:
             yield INVALID, f"The field '{name}' is not supported by a {kind} state", name
         elif name in _NOT_RUN:
-            yield NOT_RUN, f"trainworks does not run the field {name} of a {kind} state; see docs/fidelity.md", name
+            yield (
+                NOT_RUN,
+                f"trainworks does not run the field {name} of a {kind} state; see docs/reference/fidelity.md",
+                name,
+            )
         elif name in _JSONATA_ONLY and language != "JSONata":
             if name == "Assign":
-                yield NOT_RUN, "trainworks runs Assign with JSONata alone; see docs/fidelity.md", name
+                yield NOT_RUN, "trainworks runs Assign with JSONata alone; see docs/reference/fidelity.md", name
             else:
                 yield INVALID, f"The field '{name}' is supported by the QueryLanguage JSONata alone", name
     if "HeartbeatSeconds" in state and ":activity:" in str(state.get("Resource")):
         yield (
             NOT_RUN,
-            "trainworks does not run HeartbeatSeconds of an activity; see docs/fidelity.md",
+            "trainworks does not run HeartbeatSeconds of an activity; see docs/reference/fidelity.md",
             "HeartbeatSeconds",
         )
     if language != "JSONata":

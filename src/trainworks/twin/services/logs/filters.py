@@ -109,7 +109,8 @@ class Filters:
         parts = destination.split(":")
         if len(parts) < 7 or parts[2] != "lambda" or parts[5] != "function":
             raise invalid(
-                f"trainworks delivers log events to Lambda functions only, not to {destination}; see docs/fidelity.md"
+                f"trainworks delivers log events to Lambda functions only, not to {destination}; "
+                "see docs/reference/fidelity.md"
             )
         source = f"{group_arn(call.caller, group['name'])}:*"
         if refusal := self._control_plane.function_refusal(destination, PRINCIPAL, source):

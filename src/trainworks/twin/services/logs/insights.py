@@ -37,7 +37,9 @@ Test = Callable[[Record], bool]
 
 
 def malformed(reason: str) -> ApiError:
-    return ApiError("MalformedQueryException", f"{reason}. See docs/fidelity.md for what of Logs Insights is executed.")
+    return ApiError(
+        "MalformedQueryException", f"{reason}. See docs/reference/fidelity.md for what of Logs Insights is executed."
+    )
 
 
 @dataclass(frozen=True, slots=True)
