@@ -6,7 +6,7 @@
     python3 dev.py check     formatting, lint, types, import rules
     python3 dev.py bench     what is measured, beside what bounds it
     python3 dev.py drill     kill a twin's processes for minutes and look for what was lost
-    python3 dev.py docs      write the generated pages again
+    python3 dev.py docs      write the generated pages again, and the site of all pages
     python3 dev.py lock      bring requirements.lock to pyproject.toml; --upgrade: newest versions
     python3 dev.py run ...   any trainworks command
 

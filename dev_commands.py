@@ -125,7 +125,18 @@ def drill(arguments: list[str]) -> int:
 
 
 def docs(_: list[str]) -> int:
-    return tool("python", ROOT / "docs" / "generate.py")
+    """The generated pages, then the site; a warning of Sphinx, such as a link that leads nowhere, is an error."""
+    failed = tool("python", ROOT / "docs" / "generate.py")
+    if failed:
+        return failed
+    site, doctrees = ROOT / "site", ROOT / "site" / ".doctrees"
+    failed = tool(
+        "python", "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "--jobs", "2",
+        "-b", "html", "-d", doctrees, ROOT / "docs", site,
+    )  # fmt: skip
+    if not failed:
+        print(f"dev.py: the site is in {site / 'index.html'}")
+    return failed
 
 
 def lock(arguments: list[str]) -> int:

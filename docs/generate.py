@@ -15,10 +15,9 @@ cost-types.md  from the tables that say what each resource type costs by
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import check_page
 import cost_page
@@ -28,53 +27,20 @@ import images_page
 import parity_page
 import platform_page
 import roles_page
+import states_page
 
-from trainworks.states import batch_job, training_job
+from trainworks.config.profile import PROFILES
 from trainworks.twin import fidelity
 
 DOCS = Path(__file__).resolve().parent
-State = TypeVar("State", bound=StrEnum)
-
-
-def states() -> str:
-    """The page of legal state changes, a diagram for each kind of job."""
-    return "\n".join(
-        [
-            "# States",
-            "",
-            "Generated from `src/trainworks/states/` by `python3 dev.py docs`. A change that is not an arrow here is",
-            "refused by the one owner of the state, in the code as on this page.",
-            "",
-            "## Training job: `SecondaryStatus`",
-            "",
-            *diagram(training_job.NEXT, training_job.SecondaryStatus.STARTING, training_job.TERMINAL),
-            "",
-            "| SecondaryStatus | TrainingJobStatus | ends the job |",
-            "|---|---|---|",
-            *(
-                f"| {state} | {training_job.status_of(state)} | {'yes' if state in training_job.TERMINAL else ''} |"
-                for state in training_job.SecondaryStatus
-            ),
-            "",
-            "## Batch job: `status`",
-            "",
-            *diagram(batch_job.NEXT, batch_job.JobStatus.SUBMITTED, batch_job.TERMINAL),
-            "",
-        ]
-    )
-
-
-def diagram(following: Mapping[State, frozenset[State]], first: State, terminal: frozenset[State]) -> list[str]:
-    """A Mermaid state diagram of a transition table."""
-    arrows = [f"    {state} --> {after}" for state in following for after in sorted(following[state])]
-    ends = [f"    {state} --> [*]" for state in sorted(terminal)]
-    return ["```mermaid", "stateDiagram-v2", f"    [*] --> {first}", *arrows, *ends, "```"]
-
 
 PAGES: dict[str, Callable[[], str]] = {
-    "reference/states.md": states,
+    "reference/states.md": states_page.page,
+    "images/states-training-job.svg": states_page.training_picture,
+    "images/states-batch-job.svg": states_page.batch_picture,
     "reference/fidelity.md": fidelity.page,
     "reference/platform.md": platform_page.page,
+    **{f"images/platform-{name}.svg": partial(platform_page.picture, name) for name in PROFILES},
     "reference/check.md": check_page.page,
     "reference/cost.md": cost_page.page,
     "reference/cost-types.md": cost_types_page.page,

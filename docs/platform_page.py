@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from pictures import Picture
 from platforms import graphs
 
 from trainworks.assembly.graph import Graph, Resource
@@ -33,41 +34,47 @@ def page() -> str:
         "",
     ]
     for name, graph in ours.items():
-        lines += [f"## {name}", "", *_picture(graph), "", *_reachability(graph), ""]
+        drawn = f"![The subnets of {name}, what runs in them and their ways out](../images/platform-{name}.svg)"
+        lines += [f"## {name}", "", drawn, "", *_reachability(graph), ""]
     lines += ["## Resources", "", *_resources(ours), "", "## Settings", "", *_settings(), ""]
     return "\n".join(lines)
 
 
-def _picture(graph: Graph) -> list[str]:
-    """A Mermaid flow chart: subnets by kind, what runs in them, and the ways out."""
+def picture(name: str) -> str:
+    """The network of a profile: subnets by kind, what runs in them, and the ways out."""
+    graph = graphs()[name]
     groups: dict[str, list[Resource]] = {}
     for resource in graph.of_type("AWS::EC2::Subnet"):
         groups.setdefault(_group(resource), []).append(resource)
-    lines = [
-        "```mermaid",
-        "flowchart LR",
-        f'  subgraph vpc["VPC {graph.of_type("AWS::EC2::VPC")[0].get("CidrBlock")}"]',
-    ]
-    for group, members in groups.items():
-        zones = ", ".join(str(each.get("AvailabilityZone"))[-1] for each in members)
-        lines.append(f'    subgraph {group}["{group} subnets, zones {zones}"]')
-        lines += [f'      {_node(each.place)}["{_title(each)}"]' for each in _inside(graph, members)]
-        gateways = [each for each in graph.of_type("AWS::EC2::NatGateway") if _is_in((each.get("SubnetId"),), members)]
-        lines += [f'      {_node(each.place)}(["NAT gateway"])' for each in gateways]
-        lines.append("    end")
-    interfaces = [each for each in graph.of_type("AWS::EC2::VPCEndpoint") if each.get("VpcEndpointType") == "Interface"]
-    if interfaces:
-        lines.append(f'    endpoints["{len(interfaces)} interface endpoints"]')
-    lines.append("  end")
-    lines.append('  gateways(["S3, DynamoDB"])')
-    for group, members in groups.items():
-        lines += [f"  {group} --> {target}" for target in _ways_out(graph, members, bool(interfaces))]
-    return [*lines, "```"]
+    inside = {group: _residents(graph, members) for group, members in groups.items()}
+    ways = {group: list(_ways_out(graph, members)) for group, members in groups.items()}
+    targets = list(dict.fromkeys(way for each in ways.values() for way in each))
+    heights = {group: 38 + 34 * len(each) for group, each in inside.items()}
+    height = max(60 + sum(heights.values()) + 16 * len(heights), 60 + 60 * len(targets))
+    drawn = Picture(f"The network of the profile {name}", 760, height)
+    drawn.box((10, 10), (400, height - 20))
+    drawn.words(f"VPC {graph.of_type('AWS::EC2::VPC')[0].get('CidrBlock')}", (24, 32), middle=False)
+    top = 44
+    for group, residents in inside.items():
+        drawn.box((24, top), (372, heights[group]), "group")
+        zones = ", ".join(str(each.get("AvailabilityZone"))[-1] for each in groups[group])
+        drawn.words(f"{group} subnets, zones {zones}", (36, top + 22), middle=False)
+        for row, resident in enumerate(residents):
+            drawn.box((36, top + 32 + 34 * row), (348, 28))
+            drawn.words(resident, (210, top + 51 + 34 * row))
+        for way in ways[group]:
+            drawn.arrow((396, top + heights[group] / 2), (500, 68 + 60 * targets.index(way)))
+        top += heights[group] + 16
+    for row, target in enumerate(targets):
+        drawn.box((500, 50 + 60 * row), (250, 36), "out")
+        drawn.words(target, (625, 73 + 60 * row))
+    return drawn.svg()
 
 
-def _node(place: str) -> str:
-    """A name that Mermaid takes."""
-    return "n" + re.sub(r"\W", "", place)
+def _residents(graph: Graph, members: list[Resource]) -> list[str]:
+    """What is in the subnets: workloads, and NAT gateways."""
+    gateways = [each for each in graph.of_type("AWS::EC2::NatGateway") if _is_in((each.get("SubnetId"),), members)]
+    return [*map(_title, _inside(graph, members)), *("NAT gateway" for _ in gateways)]
 
 
 def _title(workload: Workload) -> str:
@@ -92,19 +99,19 @@ def _group(subnet: Resource) -> str:
     return named[1] if named else subnet.place
 
 
-def _ways_out(graph: Graph, members: list[Resource], has_interfaces: bool) -> Iterator[str]:
+def _ways_out(graph: Graph, members: list[Resource]) -> Iterator[str]:
     network = network_of(graph)
     subnets = [found for each in members if (found := network.subnet(each.physical_id))]
     if any(network.reach(each, "s3", False).endpoint for each in subnets):
-        yield "gateways"
-    if has_interfaces:
-        yield "endpoints"
+        yield "S3 and DynamoDB, by gateways"
+    interfaces = [each for each in graph.of_type("AWS::EC2::VPCEndpoint") if each.get("VpcEndpointType") == "Interface"]
+    if interfaces:
+        yield f"{len(interfaces)} interface endpoints"
     routes = [route for each in subnets for route in each.table.routes]
     if any("NatGatewayId" in route for route in routes):
-        gateways = [graph.owner(route.get("NatGatewayId")) for route in routes]
-        yield from dict.fromkeys(_node(each.place) for each in gateways if each)
+        yield "internet, by the NAT gateway"
     if any("GatewayId" in route for route in routes):
-        yield 'igw(["internet gateway, outbound only"])'
+        yield "internet gateway, outbound only"
 
 
 def _reachability(graph: Graph) -> list[str]:

@@ -8,10 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.core import TyperGroup as Group
 
+from trainworks.cli.root import load
 from trainworks.cli.verbs import BY_NAME
 from trainworks.twin import lifecycle
 from trainworks.twin.home import Home
@@ -26,7 +30,9 @@ PAGES = [
 ]
 TESTED = re.compile(r"<!-- tested -->\n```sh\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
-VERB = re.compile(r"^\s*trainworks ([a-z-]+)", re.MULTILINE)
+CODE = re.compile(r"```.*?```|^ {4}.*$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"(?:^|[`|(=]|dev\.py run)[ \t]*trainworks[ \t]+([a-z][a-z-]*)([^\n`|)#]*)", re.MULTILINE)
+OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 
 
 @pytest.fixture
@@ -57,4 +63,32 @@ def test_links_lead_somewhere_and_verbs_exist(page: Path) -> None:
     text = page.read_text()
     missing = [target for target in LINK.findall(text) if not (page.parent / target).exists()]
     assert not missing
-    assert not {verb for verb in VERB.findall(text) if verb not in BY_NAME}
+    unknown = [f"trainworks {verb}{rest}" for verb, rest in commands(text) if not exists(verb, rest)]
+    assert not unknown
+
+
+def commands(text: str) -> list[tuple[str, str]]:
+    """The commands of a page: a verb and what follows it, on one line or on several that end in a backslash."""
+    code = "\n".join(found.group().strip("`") for found in CODE.finditer(text))
+    return COMMAND.findall(code.replace("\\\n", " "))
+
+
+def exists(verb: str, rest: str) -> bool:
+    """Whether the command line has the verb, the word after it where it is a group, and all options that are named."""
+    if verb not in BY_NAME:
+        return False
+    command, words = _loaded(verb), rest.partition(" -- ")[0].split()
+    for word in words:
+        if not isinstance(command, Group) or not word.isalpha() or not word.islower():
+            break
+        if word in command.commands:
+            command = command.commands[word]
+        elif not command.invoke_without_command:
+            return False
+    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    return set(OPTION.findall(" ".join(words))) <= options | {"--help"}
+
+
+@cache
+def _loaded(verb: str) -> Any:
+    return load(BY_NAME[verb])
