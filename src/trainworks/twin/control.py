@@ -32,6 +32,7 @@ from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, Compute, ControlPlane
 from trainworks.twin.retention import Retention
+from trainworks.twin.service import Locator
 from trainworks.twin.wire.call import Response
 from trainworks.twin.wire.endpoint import new_request_id
 
@@ -45,10 +46,6 @@ _IMAGE_ACTION = "trainworks:MakeImage"
 _PRUNE_ACTION = "trainworks:Prune"
 _LONGEST_AGE_SECONDS = 1e10
 _ACTION = "ec2:SendSpotInstanceInterruptions"
-
-Locator = Callable[[str, Caller], Sequence[str]]
-"""The ids of the instances on which a named job runs now."""
-
 
 MakeImage = Callable[[str, Caller, str], dict[str, Any]]
 """Makes the environment of an image for a caller and a waiter: `ready`, and the `lines` so far."""

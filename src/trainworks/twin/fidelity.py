@@ -157,13 +157,13 @@ def _endpoint_entries() -> list[Entry]:
 @cache
 def _built() -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """What a twin over an empty folder serves, and its recorded types. One process can build one twin."""
-    from trainworks.twin import server  # noqa: PLC0415 - the whole twin, needed here alone
+    from trainworks.twin import building  # noqa: PLC0415 - the whole twin, needed here alone
     from trainworks.twin.resources.recorded import RecordedType  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home")
         home.prepare()
-        twin = server.build(home, 0)
+        twin = building.build(home, 0)
         try:
             types = twin.emulator.resource_types.items()
             return (

@@ -1,6 +1,6 @@
 """What the parts of the twin ask of one another.
 
-`server.py` builds the parts and hands each the ports it needs; no part imports another part's inside. All calls are
+`building.py` builds the parts and hands each the ports it needs; no part imports another part's inside. All calls are
 synchronous and may be made from any thread. Errors that an API caller is to see are `ApiError`.
 
     services, resources --> ControlPlane   permissions, role credentials, metrics, events         (twin.emulator)

@@ -12,13 +12,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from trainworks.twin.home import write_private
-from trainworks.twin.ports import Ended
+from trainworks.twin.service import Kept
 from trainworks.twin.services.background import Background
 
 _log = logging.getLogger(__name__)
@@ -29,17 +28,6 @@ _AT_ONCE = 100
 _STEP = 10
 _PAUSE_SECONDS = 0.5
 _PASS_SECONDS = 600.0
-
-
-class Kind(Protocol):
-    """Training jobs, batch jobs, ..."""
-
-    def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
-        """At most `limit` that ended before `moment` (seconds since the epoch), oldest first, without the first
-        `after`."""
-
-    def forget(self, names: Sequence[str]) -> None:
-        """Remove files and rows of what `ended_before` has named."""
 
 
 @dataclass(slots=True)
@@ -54,7 +42,7 @@ class Pruned:
 class Retention:
     """`kinds` by the name that users see. `start` begins the background's passes, gently: a few things, and a pause."""
 
-    def __init__(self, path: Path, kinds: Mapping[str, Kind], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, kinds: Mapping[str, Kept], clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._kinds = kinds
         self._clock = clock

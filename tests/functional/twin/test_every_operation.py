@@ -13,7 +13,8 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from tests.functional.twin.iam import ACCOUNT, allow, new, user
 
 from trainworks.testing import TestTwin
-from trainworks.twin.emulator.services import OWN_SERVICES, SERVICES
+from trainworks.twin.building import OWN_SERVICES
+from trainworks.twin.emulator.services import SERVICES
 
 CLIENTS = {"monitoring": "cloudwatch", "states": "stepfunctions", "tagging": "resourcegroupstaggingapi"}
 PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}

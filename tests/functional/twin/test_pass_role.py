@@ -13,9 +13,10 @@ from tests.functional.twin.test_every_operation import CLIENTS, sample
 
 from trainworks.testing import TestTwin
 from trainworks.twin import fidelity
+from trainworks.twin.building import OWN_SERVICES
 from trainworks.twin.emulator.gates import UNGATED
 from trainworks.twin.emulator.members.ledger import served_operations
-from trainworks.twin.emulator.services import OWN_SERVICES, SERVICES
+from trainworks.twin.emulator.services import SERVICES
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.roles import NOT_PASSED, role_paths
 

@@ -14,7 +14,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, MutableMapping
 from types import ModuleType
 from typing import Any
 
@@ -58,7 +58,7 @@ from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.request_members import request_members
 from trainworks.twin.emulator.s3 import bucket_requests
 from trainworks.twin.emulator.s3.buckets import EmulatorBuckets, ObjectData
-from trainworks.twin.emulator.services import OWN_SERVICES, SERVICES
+from trainworks.twin.emulator.services import SERVICES
 from trainworks.twin.emulator.step_functions import executions, machine_requests, machine_runs
 from trainworks.twin.emulator.step_functions.job_tasks import JobTasks
 from trainworks.twin.emulator.step_functions.sdk_tasks import SdkTasks
@@ -84,9 +84,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class Emulator:
-    """ministack behind our authorization and durability."""
+    """ministack behind our authorization and durability. `own_services` are those that the twin serves without it."""
 
-    def __init__(self, home: Home, root: RootCredentials, port: int) -> None:
+    def __init__(self, home: Home, root: RootCredentials, port: int, own_services: Collection[str] = ()) -> None:
         self._app: Any = engine.load(port)
         self._loop = StateLoop()
         self._persistence = Persistence(home, self._loop)
@@ -119,7 +119,7 @@ class Emulator:
         self._preload: asyncio.TimerHandle | None = None
         self._flusher: asyncio.Task[None] | None = None
         self.control_plane = EmulatorControlPlane(self._authorization, self._registry, self._persistence)
-        called = (self.control_plane.assume_for_service, f"http://127.0.0.1:{port}", {*SERVICES, *OWN_SERVICES})
+        called = (self.control_plane.assume_for_service, f"http://127.0.0.1:{port}", {*SERVICES, *own_services})
         self._sdk_tasks = SdkTasks(*called)
         calls = RoleCalls(*called)
         self._event_targets = EventTargets(self._authorization, self._logs, calls, self._persistence.database)

@@ -59,9 +59,6 @@ SERVICES: dict[str, str] = {
     "tagging": "executed",
 }
 
-OWN_SERVICES = ("sagemaker", "batch", "ce", "logs")
-"""What the front serves without ministack."""
-
 BOTOCORE_NAMES = {"monitoring": "cloudwatch", "states": "stepfunctions", "tagging": "resourcegroupstaggingapi"}
 """What botocore calls a service, where it is not its scope."""
 

@@ -1,8 +1,8 @@
-"""Which CloudFormation types are ours: what `server.py` registers with the emulator."""
+"""Which CloudFormation types are ours: what `building.py` registers with the emulator."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from trainworks.twin.resource_types import ResourceType
 from trainworks.twin.resources.batch import ComputeEnvironment, JobDefinition, JobQueue
@@ -22,33 +22,48 @@ from trainworks.twin.resources.notebooks import LifecycleConfig, NotebookInstanc
 from trainworks.twin.store.database import Database
 from trainworks.twin.wire import Endpoint
 
+OF_SERVICES: Mapping[str, Mapping[str, Callable[[Endpoint], ResourceType]]] = {
+    "batch": {
+        "AWS::Batch::ComputeEnvironment": ComputeEnvironment,
+        "AWS::Batch::JobDefinition": JobDefinition,
+        "AWS::Batch::JobQueue": JobQueue,
+    },
+    "ce": {
+        "AWS::CE::AnomalyMonitor": AnomalyMonitor,
+        "AWS::CE::AnomalySubscription": AnomalySubscription,
+    },
+    "logs": {
+        "AWS::Logs::Destination": Destination,
+        "AWS::Logs::LogGroup": LogGroup,
+        "AWS::Logs::LogStream": LogStream,
+        "AWS::Logs::MetricFilter": MetricFilter,
+        "AWS::Logs::QueryDefinition": QueryDefinition,
+        "AWS::Logs::ResourcePolicy": ResourcePolicy,
+        "AWS::Logs::SubscriptionFilter": SubscriptionFilter,
+        "Custom::LogRetention": LogRetention,
+    },
+    "sagemaker": {
+        "AWS::SageMaker::NotebookInstance": NotebookInstance,
+        "AWS::SageMaker::NotebookInstanceLifecycleConfig": LifecycleConfig,
+    },
+}
+"""How CloudFormation makes what our services hold, by botocore's name of the service."""
 
-def resource_types(  # noqa: PLR0917 - the services whose resources there are
-    batch: Endpoint, sagemaker: Endpoint, cost_explorer: Endpoint, logs: Endpoint, ec2: Ec2Api, budgets: BudgetsApi
-) -> Mapping[str, ResourceType]:
+
+def resource_types(services: Iterable[Endpoint], ec2: Ec2Api, budgets: BudgetsApi) -> Mapping[str, ResourceType]:
     """Our types by name, over the endpoints of our services and the emulator's EC2 and Budgets."""
-    return {
-        "AWS::Batch::ComputeEnvironment": ComputeEnvironment(batch),
-        "AWS::Batch::JobDefinition": JobDefinition(batch),
-        "AWS::Batch::JobQueue": JobQueue(batch),
+    ours = {
+        name: make(endpoint)
+        for endpoint in services
+        for name, make in OF_SERVICES.get(endpoint.service_name, {}).items()
+    }
+    return ours | {
         "AWS::Budgets::Budget": Budget(budgets),
-        "AWS::CE::AnomalyMonitor": AnomalyMonitor(cost_explorer),
-        "AWS::CE::AnomalySubscription": AnomalySubscription(cost_explorer),
         "AWS::EC2::EIP": ElasticIp(ec2),
         "AWS::EC2::FlowLog": FlowLog(ec2),
         "AWS::EC2::NatGateway": NatGateway(ec2),
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(ec2, is_egress=True),
         "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(ec2, is_egress=False),
-        "AWS::Logs::Destination": Destination(logs),
-        "AWS::Logs::LogGroup": LogGroup(logs),
-        "AWS::Logs::LogStream": LogStream(logs),
-        "AWS::Logs::MetricFilter": MetricFilter(logs),
-        "AWS::Logs::QueryDefinition": QueryDefinition(logs),
-        "AWS::Logs::ResourcePolicy": ResourcePolicy(logs),
-        "AWS::Logs::SubscriptionFilter": SubscriptionFilter(logs),
-        "AWS::SageMaker::NotebookInstance": NotebookInstance(sagemaker),
-        "AWS::SageMaker::NotebookInstanceLifecycleConfig": LifecycleConfig(sagemaker),
-        "Custom::LogRetention": LogRetention(logs),
     }
 
 

@@ -14,6 +14,7 @@ from sqlite3 import Row
 from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.service import Service
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, Endpoint, Operation, page, recorded
 
@@ -39,7 +40,7 @@ _PAGE_SIZE = 100
 _NOTE = "Stored and described; no cost is incurred, so nothing is detected."
 
 
-class CostAnomalies:
+class CostAnomalies(Service):
     """The operations, in `endpoint`."""
 
     def __init__(self, database: Database, control_plane: ControlPlane, clock: Callable[[], float] = time.time) -> None:

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from trainworks.twin.emulator.services import BOTOCORE_NAMES, OWN_SERVICES, SERVICES
+from trainworks.twin.building import OWN_SERVICES
+from trainworks.twin.emulator.services import BOTOCORE_NAMES, SERVICES
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.patterns import matcher
 

@@ -27,6 +27,7 @@ from trainworks.twin.ports import (
     TaskEvent,
     TaskState,
 )
+from trainworks.twin.service import Kept, Locator, Service
 from trainworks.twin.services.batch.arns import TASK_PREFIX, job_arn, job_of_task, scope_of, task_id
 from trainworks.twin.services.batch.attempts import apply_event
 from trainworks.twin.services.batch.container import REFUSED_MEMBERS
@@ -61,7 +62,7 @@ _DISPATCHABLE = (JobStatus.SUBMITTED, JobStatus.RUNNABLE)
 _ENDS = (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED)
 
 
-class BatchService:
+class BatchService(Service):
     """Built before `Compute.start`; `start` and `stop` frame its threads. `endpoint` answers the API."""
 
     def __init__(
@@ -138,6 +139,12 @@ class BatchService:
         self.dispatcher.stop()
         if self._janitor.is_alive():
             self._janitor.join()
+
+    def locators(self) -> Mapping[str, Locator]:
+        return {"job_id": self.instance_ids}
+
+    def kept(self) -> Mapping[str, Kept]:
+        return {"batch_jobs": self}
 
     def instance_ids(self, job_id: str, caller: Caller) -> Sequence[str]:
         """The instances on which a job, or the children of an array, run now; empty where it runs on none."""

@@ -17,7 +17,7 @@ from trainworks.twin.services.sagemaker.training.inputs import channels_of
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
 from trainworks.twin.services.sagemaker.training.requests import REFUSED_MEMBERS, check_create, invalid, split_s3_uri
 from trainworks.twin.services.sagemaker.training.store import TrainingJobs
-from trainworks.twin.wire import Call, Endpoint, executed, page
+from trainworks.twin.wire import Call, Operation, executed, page
 
 SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
 _MAX_TAGS = 50
@@ -44,8 +44,8 @@ class Advancer(Protocol):
         """Remove what is left of an ended job on disk."""
 
 
-class SageMakerApi:
-    """The operations; `endpoint` serves them."""
+class TrainingJobApi:
+    """The operations."""
 
     def __init__(
         self,
@@ -64,29 +64,26 @@ class SageMakerApi:
         self._objects = objects
         self._clock = clock
 
-    def endpoint(self) -> Endpoint:
-        return Endpoint(
-            "sagemaker",
-            {
-                "CreateTrainingJob": executed(
-                    self.create_training_job,
-                    "Pipe input, instance groups, warm pools, debugger rules and profiler rules are refused by name; "
-                    "ProfilerConfig, DebugHookConfig, volume and traffic encryption are recorded. Metric regexes are "
-                    "matched in linear time: look-around and backreferences are refused; searched are the first 64 KiB "
-                    "of a line, for 16 values of each metric.",
-                    refused_members=REFUSED_MEMBERS,
-                ),
-                "DescribeTrainingJob": executed(self.describe_training_job),
-                "ListTrainingJobs": executed(
-                    self.list_training_jobs, refused_members=("WarmPoolStatusEquals", "TrainingPlanArnEquals")
-                ),
-                "StopTrainingJob": executed(self.stop_training_job),
-                "DeleteTrainingJob": executed(self.delete_training_job),
-                "AddTags": executed(self.add_tags, "For training jobs."),
-                "ListTags": executed(self.list_tags, "For training jobs."),
-                "DeleteTags": executed(self.delete_tags, "For training jobs."),
-            },
-        )
+    def operations(self) -> Mapping[str, Operation]:
+        return {
+            "CreateTrainingJob": executed(
+                self.create_training_job,
+                "Pipe input, instance groups, warm pools, debugger rules and profiler rules are refused by name; "
+                "ProfilerConfig, DebugHookConfig, volume and traffic encryption are recorded. Metric regexes are "
+                "matched in linear time: look-around and backreferences are refused; searched are the first 64 KiB "
+                "of a line, for 16 values of each metric.",
+                refused_members=REFUSED_MEMBERS,
+            ),
+            "DescribeTrainingJob": executed(self.describe_training_job),
+            "ListTrainingJobs": executed(
+                self.list_training_jobs, refused_members=("WarmPoolStatusEquals", "TrainingPlanArnEquals")
+            ),
+            "StopTrainingJob": executed(self.stop_training_job),
+            "DeleteTrainingJob": executed(self.delete_training_job),
+            "AddTags": executed(self.add_tags, "For training jobs."),
+            "ListTags": executed(self.list_tags, "For training jobs."),
+            "DeleteTags": executed(self.delete_tags, "For training jobs."),
+        }
 
     def create_training_job(self, call: Call) -> dict[str, Any]:
         params, caller = call.params, call.caller

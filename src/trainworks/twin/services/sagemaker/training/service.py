@@ -1,67 +1,29 @@
-"""The SageMaker service of a twin, put together: what `server.py` builds, starts and stops."""
+"""Training jobs, put together: their API, what carries them on, and what the twin asks of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from trainworks.twin.in_hand import InHand
-from trainworks.twin.ports import (
-    Caller,
-    Compute,
-    ControlPlane,
-    Ended,
-    ImageResolver,
-    ObjectStore,
-    PackageResolver,
-    TaskState,
-)
-from trainworks.twin.services.logship import LogShipper
+from trainworks.twin.ports import Caller, Ended, TaskState
 from trainworks.twin.services.networks import Networks
-from trainworks.twin.services.outbox import Outbox
-from trainworks.twin.services.sagemaker.notebooks import Notebooks
-from trainworks.twin.services.sagemaker.training.api import SageMakerApi, training_job_arn
+from trainworks.twin.services.parts import Parts
+from trainworks.twin.services.sagemaker.training.api import TrainingJobApi, training_job_arn
 from trainworks.twin.services.sagemaker.training.metrics import JobMetrics
 from trainworks.twin.services.sagemaker.training.prepare import TASK_PREFIX, Preparer
 from trainworks.twin.services.sagemaker.training.store import TrainingJobs
-from trainworks.twin.services.sagemaker.training.worker import Settings, Worker
-from trainworks.twin.store.database import Database
-from trainworks.twin.wire import Endpoint
+from trainworks.twin.services.sagemaker.training.worker import MOST_DEATHS_OF_A_STEP, Settings, Worker
+from trainworks.twin.wire import Operation
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the service needs of the twin's other parts; `shipper` and `outbox` are shared with Batch."""
+class TrainingService:
+    """`start` after the compute plane's tables exist and before its events flow."""
 
-    database: Database
-    control_plane: ControlPlane
-    objects: ObjectStore
-    compute: Compute
-    images: ImageResolver
-    packages: PackageResolver
-    shipper: LogShipper
-    outbox: Outbox
-
-
-class SageMakerService:
-    """`endpoint` answers the API; `start` after the compute plane's tables exist and before its events flow."""
-
-    def __init__(
-        self,
-        parts: Parts,
-        jobs_dir: Path,
-        endpoint_url: str,
-        *,
-        metrics_interval_seconds: float = 60.0,
-        in_hand: InHand | None = None,
-        network: str = "host",
-    ) -> None:
-        networks = Networks(parts.control_plane, parts.compute, endpoint_url, network)
+    def __init__(self, parts: Parts, metrics_interval_seconds: float = 60.0) -> None:
+        networks = Networks(parts.control_plane, parts.compute, parts.endpoint_url, parts.network)
         preparer = Preparer(
-            parts.objects, parts.images, parts.packages, networks, parts.compute, jobs_dir, endpoint_url
+            parts.objects, parts.images, parts.packages, networks, parts.compute, parts.jobs_dir, parts.endpoint_url
         )
-        self._jobs_dir = jobs_dir
+        self._jobs_dir = parts.jobs_dir
         self._jobs = TrainingJobs(parts.database, parts.outbox)
         self._metrics = JobMetrics(parts.database, parts.control_plane, parts.compute, metrics_interval_seconds)
         self._worker = Worker(
@@ -71,19 +33,21 @@ class SageMakerService:
             preparer=preparer,
             shipper=parts.shipper,
             settings=Settings(
-                jobs_dir, is_published=self._metrics.is_published, in_hand=in_hand or InHand.of_nothing()
+                parts.jobs_dir,
+                is_published=self._metrics.is_published,
+                in_hand=parts.in_hand("training-steps", MOST_DEATHS_OF_A_STEP),
             ),
         )
         parts.shipper.observe(TASK_PREFIX, self._metrics.on_lines)
         parts.images.on_made(self._worker.on_image_made)
         parts.packages.on_made(self._worker.on_image_made)
-        api = SageMakerApi(self._jobs, self._worker, parts.control_plane, parts.images, objects=parts.objects)
-        self.endpoint: Endpoint = api.endpoint()
-        self.endpoint.operations.update(Notebooks(parts.database, parts.control_plane).operations())
+        self._api = TrainingJobApi(self._jobs, self._worker, parts.control_plane, parts.images, objects=parts.objects)
+
+    def operations(self) -> Mapping[str, Operation]:
+        return self._api.operations()
 
     def start(self) -> None:
         """Take up open jobs, and publish what is left of metrics."""
-        self.endpoint.warm()
         self._metrics.start()
         self._worker.start()
 

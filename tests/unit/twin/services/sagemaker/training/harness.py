@@ -21,7 +21,8 @@ from tests.unit.twin.services.sagemaker.training.doubles import (
 from trainworks.twin.ports import Caller, Compute
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
-from trainworks.twin.services.sagemaker.training.service import Parts, SageMakerService
+from trainworks.twin.services.parts import Parts
+from trainworks.twin.services.sagemaker.service import SageMakerService
 from trainworks.twin.store.database import Database
 
 
@@ -117,6 +118,8 @@ def make(
         packages=NoPackages(),
         shipper=shipper,
         outbox=outbox,
+        jobs_dir=home / "jobs",
+        endpoint_url="http://127.0.0.1:4577",
     )
-    service = SageMakerService(parts, home / "jobs", "http://127.0.0.1:4577", metrics_interval_seconds=1.0)
+    service = SageMakerService(parts, metrics_interval_seconds=1.0)
     return Harness(home, control_plane, objects, database, compute, service, shipper, outbox)
