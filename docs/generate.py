@@ -9,6 +9,7 @@ reference-parity.md  from `parity.py`, whose names are checked against templates
 platform.md  from the platforms' templates and profiles: networks drawn, settings listed
 framework-images.md  from the packages that AWS documents for its images, as the twin makes them
 cost.md      from the platforms' templates and the price file; the table in README.md too
+schemas/     of `config/`: for editors, from the records of settings and specs
 cost-types.md  from the tables that say what each resource type costs by
 """
 
@@ -29,6 +30,7 @@ import platform_page
 import roles_page
 import states_page
 
+from trainworks.config import schema
 from trainworks.config.profile import PROFILES
 from trainworks.twin import fidelity
 
@@ -49,6 +51,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/framework-images.md": images_page.page,
     "reference/reference-parity.md": parity_page.page,
     "../README.md": cost_page.readme,
+    "../src/trainworks/config/schemas/trainworks.schema.json": lambda: schema.text_of(schema.settings_schema()),
+    "../src/trainworks/config/schemas/job.schema.json": lambda: schema.text_of(schema.job_schema()),
 }
 
 

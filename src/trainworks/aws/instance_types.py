@@ -146,6 +146,11 @@ def instance_type(name: str) -> InstanceType:
     return found
 
 
+def ec2_instance_types() -> tuple[str, ...]:
+    """The names of all EC2 types in the table."""
+    return tuple(name for name, kind in _catalogue().items() if kind.family != FARGATE_FAMILY)
+
+
 def has_nvidia_gpus(name: str) -> bool:
     """Whether hosts of the EC2 type have NVIDIA GPUs; of a type that is not in the table by its family's letter.
 

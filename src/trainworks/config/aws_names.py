@@ -12,7 +12,12 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from trainworks.aws.instance_types import FARGATE_FAMILY, UnknownInstanceTypeError, instance_type
+from trainworks.aws.instance_types import (
+    FARGATE_FAMILY,
+    UnknownInstanceTypeError,
+    ec2_instance_types,
+    instance_type,
+)
 from trainworks.config.constraints import NotAllowedError
 
 _SHIPPED_NOTEBOOK_TYPE = "ml.t3.medium"
@@ -41,6 +46,16 @@ def check_notebook_instance_type(name: str) -> None:
     known = _enumeration("sagemaker", "InstanceType")
     if name not in known:
         raise _not_known(name, "instance type of SageMaker notebooks", known)
+
+
+def batch_instance_types() -> tuple[str, ...]:
+    """All that `check_batch_instance_type` lets pass."""
+    return tuple(sorted({*ec2_instance_types(), *_enumeration("ec2", "InstanceType")}))
+
+
+def notebook_instance_types() -> tuple[str, ...]:
+    """All that `check_notebook_instance_type` lets pass."""
+    return tuple(sorted({_SHIPPED_NOTEBOOK_TYPE, *_enumeration("sagemaker", "InstanceType")}))
 
 
 def _is_in_table(name: str) -> bool:

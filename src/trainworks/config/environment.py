@@ -44,7 +44,7 @@ TWIN_ACCOUNT = "000000000000"
 
 T = TypeVar("T")
 
-_PROFILE_TABLES = ("network", "storage", "monitoring", "cost", "training", "notebook", "batch")
+PROFILE_TABLES = ("network", "storage", "monitoring", "cost", "training", "notebook", "batch")
 _FIXED = {
     "name": "it is what the profile is called, and what `profile` chooses; environment_suffix names the platform",
     "stack_name": "commands find a platform by it; it is trainworks- and the environment_suffix",
@@ -72,16 +72,22 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Settings(Record):
+class EnvironmentSettings(Record):
     """One `[environments.NAME]` table, its profile tables aside."""
 
     profile: ProfileName = ProfileName.DEV
+    """How big, how safe and how long-lived the platform is; the other tables replace single values of it."""
     region: Annotated[str, Passing(check_region)] = DEFAULT_REGION
     account: Annotated[str, Matching(r"^\d{12}$", "text of 12 digits")] | None = None
+    """The account's id, as text; compared with the credentials before anything is changed."""
     aws_profile: Annotated[str, Matching(r".")] | None = None
+    """A profile of the AWS configuration (`~/.aws/config`) that has the credentials."""
     environment_suffix: Annotated[str, Matching(SUFFIX_PATTERN)] | None = None
+    """Tells platforms of one account apart; the environment's name where absent. `ENVIRONMENT_SUFFIX` replaces it."""
     twin: Flag = False
+    """true: the twin on this machine instead of AWS."""
     termination_protection: Flag | None = None
+    """Whether CloudFormation refuses to delete the root stack."""
 
 
 def load_environment(
@@ -102,7 +108,7 @@ def load_environment(
     table = tables.get(name, {})
     source = _Source(path or Path(FILE_NAME), text, name)
     _refuse_what_cannot_be_set(source, table)
-    overrides = {key: table[key] for key in _PROFILE_TABLES if key in table}
+    overrides = {key: table[key] for key in PROFILE_TABLES if key in table}
     settings = _settings(source, {key: value for key, value in table.items() if key not in overrides})
     if settings.termination_protection is not None:
         overrides["termination_protection"] = settings.termination_protection
@@ -178,7 +184,7 @@ def _not_a_table(path: Path, text: str, keys: tuple[str, ...], value: object) ->
 
 
 def _refuse_what_cannot_be_set(source: _Source, table: Mapping[str, object]) -> None:
-    allowed = {*(each.name for each in fields(_Settings)), *_PROFILE_TABLES}
+    allowed = {*(each.name for each in fields(EnvironmentSettings)), *PROFILE_TABLES}
     for key in table:
         if key in _FIXED:
             raise source.error((key,), f"cannot be set: {_FIXED[key]}", "remove the key")
@@ -190,8 +196,8 @@ def _refuse_what_cannot_be_set(source: _Source, table: Mapping[str, object]) -> 
             raise source.error((key,), f"unknown key; allowed: {', '.join(sorted(allowed))}", fix)
 
 
-def _settings(source: _Source, values: Mapping[str, object]) -> _Settings:
-    return _checked(source, _Settings, values) if values else _Settings()
+def _settings(source: _Source, values: Mapping[str, object]) -> EnvironmentSettings:
+    return _checked(source, EnvironmentSettings, values) if values else EnvironmentSettings()
 
 
 def _checked(source: _Source, record: type[T], values: Mapping[str, object]) -> T:
@@ -204,7 +210,7 @@ def _checked(source: _Source, record: type[T], values: Mapping[str, object]) -> 
         raise source.error(error.keys, error.message, error.fix) from None
 
 
-def _suffix(name: str, settings: _Settings, environ: Mapping[str, str]) -> str:
+def _suffix(name: str, settings: EnvironmentSettings, environ: Mapping[str, str]) -> str:
     chosen = environ.get("ENVIRONMENT_SUFFIX") or settings.environment_suffix or ("dev" if name == LOCAL else name)
     return checked_suffix(chosen)
 

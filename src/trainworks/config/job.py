@@ -56,13 +56,19 @@ class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: _Name | None = None
+    """The first part of the job's name; the script's name where absent."""
     script: Path | None = None
+    """A Python file, relative to the spec; inside `source_dir` where that is given."""
     source_dir: Path | None = None
+    """A folder that goes to the job whole: modules, data, `requirements.txt`."""
     inputs: dict[_Channel, _Location] = Field(
         default={}, examples=["a local path", "s3://BUCKET/PREFIX", "dataset:NAME", "model:JOB"]
     )
+    """A name for each: a local path, `s3://BUCKET/PREFIX`, `dataset:NAME`, `model:JOB`."""
     environment: dict[_Variable, str] = {}
+    """Environment variables of the job."""
     tags: dict[Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(max_length=256)]] = {}
+    """Tags of the job beside those of the platform."""
     base_dir: Path = Field(default=Path(), exclude=True)
 
     @field_validator("environment", "tags", mode="before")
@@ -106,20 +112,31 @@ class TrainingJobSpec(_Spec):
     """
 
     image: Annotated[str, Field(min_length=1, max_length=255)] = "scikit-learn"
+    """A framework (`scikit-learn`, `pytorch:2.6.0`), a repository of `trainworks image build`, or an image URI."""
     instance_type: Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$", examples=["ml.m5.large"])] = (
         "ml.m5.large"
     )
+    """A type of SageMaker."""
     instance_count: Annotated[int, Field(ge=1, le=100)] = 1
+    """Above one, instances are called `algo-1`, `algo-2`, ... and reach one another."""
     volume_size_in_gb: Annotated[int, Field(ge=1, le=16384)] = 30
+    """The volume for input, checkpoints and the model."""
     hyperparameters: dict[Annotated[str, Field(min_length=1, max_length=256)], JsonValue] = {}
+    """Arguments of the script: `epochs = 10` becomes `--epochs 10`."""
     metrics: dict[Annotated[str, Field(min_length=1, max_length=255)], str] = Field(
         default={}, examples=["loss=([0-9.]+)"]
     )
+    """Names, each with a regular expression of one group, looked for in the log."""
     spot: bool = True
+    """Managed spot training."""
     checkpoints: bool | Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$")] = True
+    """Whether `/opt/ml/checkpoints` is kept in S3; or where, to go on from another job's."""
     max_runtime_seconds: Annotated[int, Field(ge=1, le=28 * DAY_SECONDS)] | None = None
+    """The job is stopped after so long; the platform's default where absent."""
     max_wait_seconds: Annotated[int, Field(ge=1, le=28 * DAY_SECONDS)] | None = None
+    """Run time and waiting for spot capacity together."""
     enable_network_isolation: bool = False
+    """The job has no network at all."""
 
     @field_validator("hyperparameters")
     @classmethod
@@ -170,13 +187,21 @@ class BatchJobSpec(_Spec):
     """
 
     image: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """As for a training job; the image of the platform's job definition where absent."""
     command: tuple[str, ...] = ()
+    """What is run, instead of a script."""
     arguments: tuple[str, ...] = ()
+    """Arguments of the script."""
     array_size: Annotated[int, Field(ge=2, le=10_000)] | None = None
+    """Makes it an array job of so many children, each with its `AWS_BATCH_JOB_ARRAY_INDEX`."""
     vcpus: Annotated[float, Field(ge=0.25, le=192)] | None = None
+    """vCPUs of each child."""
     memory_mib: Annotated[int, Field(ge=4)] | None = None
+    """Memory of each child."""
     retries: Annotated[int, Field(ge=0, le=9)] | None = None
+    """Further attempts after the first."""
     timeout_seconds: Annotated[int, Field(ge=60)] | None = None
+    """An attempt is ended after so long."""
 
     @field_validator("arguments", mode="before")
     @classmethod
