@@ -9,6 +9,6 @@
 Buckets and their configuration belong to the emulator; `buckets.BucketConfig` is what is asked of it.
 """
 
-from trainworks.twin.objects.buckets import Bucket, BucketConfig, Encryption, ObjectEvent
+from trainworks.twin.bucket_config import Bucket, BucketConfig, Encryption, ObjectEvent
 
 __all__ = ["Bucket", "BucketConfig", "Encryption", "ObjectEvent"]

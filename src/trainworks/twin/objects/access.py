@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from trainworks.twin.objects.buckets import Bucket, BucketConfig, Encryption
+from trainworks.twin.bucket_config import Bucket, BucketConfig, Encryption
 from trainworks.twin.objects.errors import S3Error, access_denied, no_such_bucket, no_such_key
 from trainworks.twin.ports import ApiError, Caller
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import TypeVar
 
-from trainworks.twin.objects.buckets import Bucket, ObjectEvent
+from trainworks.twin.bucket_config import Bucket, ObjectEvent
 from trainworks.twin.objects.errors import S3Error, disk_errors, no_such_upload
 from trainworks.twin.objects.records import NULL_VERSION, NewVersion, ObjectVersion, Part, Upload
 from trainworks.twin.store import Database

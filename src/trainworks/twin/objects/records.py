@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from sqlite3 import Row
 
-from trainworks.twin.objects.buckets import Encryption
+from trainworks.twin.bucket_config import Encryption
 
 NULL_VERSION = "null"
 

@@ -18,7 +18,7 @@ import uvicorn
 
 from tests.unit.twin.objects.fakes import CALLER, FakeEmulator
 from trainworks.twin.listener import Server
-from trainworks.twin.objects.buckets import Bucket, Encryption, ObjectEvent
+from trainworks.twin.bucket_config import Bucket, Encryption, ObjectEvent
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.payload import BodyDisconnectedError

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.home import DEFAULT_REGION
-from trainworks.twin.objects.buckets import Bucket, Encryption, ObjectEvent
+from trainworks.twin.bucket_config import Bucket, Encryption, ObjectEvent
 from trainworks.twin.ports import ApiError, Caller, ObjectInfo
 
 _MANAGED_KEY_ALIAS = "alias/aws/s3"

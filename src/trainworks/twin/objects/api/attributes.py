@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from trainworks.twin.objects import checksums
 from trainworks.twin.objects.api.answer import http_date
-from trainworks.twin.objects.buckets import Bucket, Encryption
+from trainworks.twin.bucket_config import Bucket, Encryption
 from trainworks.twin.objects.errors import S3Error, invalid_argument
 from trainworks.twin.objects.records import Attributes, ObjectVersion
 

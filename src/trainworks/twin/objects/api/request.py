@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from trainworks.twin.objects.buckets import Bucket
+from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects.errors import S3Error, access_denied, invalid_argument
 from trainworks.twin.ports import Caller
 

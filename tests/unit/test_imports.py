@@ -1,0 +1,85 @@
+"""What `lint-imports` cannot say of imports: no module imports itself by way of others, no name of ministack elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+
+import grimp
+
+import trainworks
+
+SOURCE = Path(trainworks.__file__).parent
+MODULE_OF_MINISTACK = re.compile(r"ministack(\.\w+)*")
+TANGLED = frozenset(
+    f"trainworks.{name}"
+    for name in (
+        *("jobs.batch", "jobs.platform", "jobs.training"),
+        *("cli.check", "cli.cost_changes", "cli.differences", "cli.platform"),
+    )
+)
+"""Modules that import one another by functions' own imports; what is taken out of a circle is taken out of here."""
+
+NAMES_IT = {
+    "extras.py": "finds out whether the extra that brings it is installed",
+    "twin/emulator/": "is where it is loaded",
+}
+
+
+def circles(imports: Mapping[str, Set[str]]) -> Iterator[set[str]]:
+    """Sets of modules each of which imports, directly or not, all others of its set. After Tarjan, without recursion."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    path: list[str] = []
+    on_path: set[str] = set()
+    for root in imports:
+        work = [(root, iter(sorted(imports[root])))] if root not in index else []
+        while work:
+            module, rest = work[-1]
+            if module not in index:
+                index[module] = low[module] = len(index)
+                path.append(module)
+                on_path.add(module)
+            for imported in rest:
+                if imported not in index:
+                    work.append((imported, iter(sorted(imports[imported]))))
+                    break
+                if imported in on_path:
+                    low[module] = min(low[module], index[imported])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[module])
+                if low[module] == index[module]:
+                    found: set[str] = set()
+                    while module not in found:
+                        found.add(path.pop())
+                    on_path -= found
+                    if len(found) > 1:
+                        yield found
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = grimp.build_graph("trainworks", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert [sorted(each) for each in circles(imports) if not each <= TANGLED] == []
+
+
+def test_circles_are_found() -> None:
+    imports = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"e"}, "e": {"d"}, "f": {"a"}}
+    assert sorted(map(sorted, circles(imports))) == [["a", "b", "c"], ["d", "e"]]
+    assert list(circles({"a": {"b"}, "b": {"c"}, "c": set()})) == []
+
+
+def test_ministack_is_loaded_in_one_place() -> None:
+    """By an import of a name that is a text, which no contract sees."""
+    found = set()
+    for path in sorted(SOURCE.rglob("*.py")):
+        place = path.relative_to(SOURCE).as_posix()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        texts = (each.value for each in ast.walk(tree) if isinstance(each, ast.Constant))
+        if any(isinstance(each, str) and MODULE_OF_MINISTACK.fullmatch(each) for each in texts):
+            found.add(next((known for known in NAMES_IT if place.startswith(known)), place))
+    assert found == set(NAMES_IT)
