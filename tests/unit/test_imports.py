@@ -1,4 +1,4 @@
-"""What `lint-imports` cannot say of imports: no module imports itself by way of others, no name of ministack elsewhere."""
+"""What `lint-imports` cannot say: no module imports itself by way of others, ministack is named in one place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES_IT = {
 
 
 def circles(imports: Mapping[str, Set[str]]) -> Iterator[set[str]]:
-    """Sets of modules each of which imports, directly or not, all others of its set. After Tarjan, without recursion."""
+    """Sets of modules each of which imports, by way of others too, all of its set. After Tarjan, no recursion."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     path: list[str] = []

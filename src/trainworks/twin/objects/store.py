@@ -13,9 +13,9 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import BinaryIO
 
+from trainworks.twin.bucket_config import BucketConfig, Encryption
 from trainworks.twin.objects.access import Access, Authorizer
 from trainworks.twin.objects.blobs import Blobs, BlobWriter
-from trainworks.twin.bucket_config import BucketConfig, Encryption
 from trainworks.twin.objects.errors import no_such_key, no_such_version
 from trainworks.twin.objects.index import Index, Precondition
 from trainworks.twin.objects.records import Attributes, NewVersion, ObjectVersion

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs
 import uvicorn
 
 from tests.unit.twin.objects.fakes import CALLER, FakeEmulator
-from trainworks.twin.listener import Server
 from trainworks.twin.bucket_config import Bucket, Encryption, ObjectEvent
+from trainworks.twin.listener import Server
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.payload import BodyDisconnectedError

@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainworks.twin.objects.api.listing import Page
 from trainworks.twin.bucket_config import Bucket
+from trainworks.twin.objects.api.listing import Page
 from trainworks.twin.objects.index import Index, after_prefix
 from trainworks.twin.objects.records import NewVersion
 

@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, Protocol
 
+from trainworks.twin.bucket_config import Bucket, Encryption, ObjectEvent
 from trainworks.twin.emulator import engine
 from trainworks.twin.home import DEFAULT_REGION
-from trainworks.twin.bucket_config import Bucket, Encryption, ObjectEvent
 from trainworks.twin.ports import ApiError, Caller, ObjectInfo
 
 _MANAGED_KEY_ALIAS = "alias/aws/s3"

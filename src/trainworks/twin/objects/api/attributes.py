@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+from trainworks.twin.bucket_config import Bucket, Encryption
 from trainworks.twin.objects import checksums
 from trainworks.twin.objects.api.answer import http_date
-from trainworks.twin.bucket_config import Bucket, Encryption
 from trainworks.twin.objects.errors import S3Error, invalid_argument
 from trainworks.twin.objects.records import Attributes, ObjectVersion
 

@@ -7,10 +7,10 @@ import binascii
 import hashlib
 from collections.abc import Iterator
 
+from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects.api import xml
 from trainworks.twin.objects.api.answer import Answer, xml_answer
 from trainworks.twin.objects.api.request import S3Request
-from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects.errors import invalid_argument
 from trainworks.twin.objects.index import Index, after_prefix
 from trainworks.twin.objects.records import ObjectVersion

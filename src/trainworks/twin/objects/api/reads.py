@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects.api import attributes, xml
 from trainworks.twin.objects.api.answer import BLOCK_BYTES, Answer, FileBody, http_date, xml_answer
 from trainworks.twin.objects.api.request import S3Request
-from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects.conditions import check_read
 from trainworks.twin.objects.errors import S3Error, invalid_argument, no_such_key, no_such_version
 from trainworks.twin.objects.ranges import byte_range

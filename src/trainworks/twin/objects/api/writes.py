@@ -7,13 +7,13 @@ import os
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects import checksums
 from trainworks.twin.objects.api import attributes, xml
 from trainworks.twin.objects.api.answer import BLOCK_BYTES, Answer, xml_answer
 from trainworks.twin.objects.api.reads import find
 from trainworks.twin.objects.api.request import S3Request
 from trainworks.twin.objects.api.sink import MAX_BODY_BYTES, Body, BodySink, entity_too_large
-from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects.conditions import check_copy_source, write_precondition
 from trainworks.twin.objects.errors import (
     invalid_argument,
