@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trainworks.archives import ArchiveError, Limits, Links, unpack_tar
 from trainworks.config.runtime_image import REQUIREMENTS
-from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar
 from trainworks.twin.compute.builder import Builder, PipSettings, Result, pip_settings
 from trainworks.twin.compute.story import PIP_LOG, PipOutput, Story
 from trainworks.twin.job_files import remove_tree

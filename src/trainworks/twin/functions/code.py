@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_zips
+from trainworks.archives import ArchiveError, Limits, Links, unpack_zips
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainworks.twin.archives import ArchiveError, Limits, unpack_tar
+from trainworks.archives import ArchiveError, Limits, unpack_tar
 from trainworks.twin.ports import ApiError, ObjectStore
 from trainworks.twin.services.sagemaker.training.failures import client_error, disk_failure, s3_failure
 from trainworks.twin.services.sagemaker.training.folders import JobFolder

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.twin.archives import ArchiveError, Limits, Links, unpack_tar, unpack_zips
+from trainworks.archives import ArchiveError, Limits, Links, unpack_tar, unpack_zips
 
 Member = tuple[str, bytes, str]  # name, type, target of a link
 FILE, FOLDER, LINK, HARD_LINK = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
