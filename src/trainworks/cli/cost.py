@@ -157,10 +157,11 @@ def refresh(
 
 def _bill_of_job(environment: Environment, name: str, table: PriceTable) -> JobBill:
     from trainworks.cli.job_cost import bill_of
-    from trainworks.jobs.platform import Platform
+    from trainworks.jobs.connection import Connection
+    from trainworks.jobs.kinds import find_job
 
-    platform = Platform(environment)
-    bill = bill_of(platform.job(name), platform, table)
+    connection = Connection(environment)
+    bill = bill_of(find_job(connection, name), connection, table)
     if bill is None:
         raise RequestError(f"{name} has not run yet", fix=f"trainworks logs -f {name}")
     return bill

@@ -33,9 +33,9 @@ def build(
     """
     from trainworks.config.environment import load_environment
     from trainworks.jobs.image import build_image
-    from trainworks.jobs.platform import Platform
+    from trainworks.jobs.connection import Connection
 
-    built = build_image(Platform(load_environment(environment)), folder, tag)
+    built = build_image(Connection(load_environment(environment)), folder, tag)
     emit(output, built, lambda: built.image_uri if built.is_new else f"{built.image_uri}  (was there already)")
 
 
@@ -100,7 +100,7 @@ def list_(environment: EnvironmentOption = "local", output: OutputOption = Outpu
     from trainworks.config.environment import load_environment
     from trainworks.errors import NotDeployedError
     from trainworks.jobs.image import list_images
-    from trainworks.jobs.platform import Platform
+    from trainworks.jobs.connection import Connection
 
     chosen = load_environment(environment)
     made = made_images() if chosen.is_twin else []
@@ -108,7 +108,7 @@ def list_(environment: EnvironmentOption = "local", output: OutputOption = Outpu
         pushed = Pushed((), "the twin is not running, so what is made and pushed is not known: trainworks twin start")
     else:
         try:
-            pushed = Pushed(tuple(list_images(Platform(chosen))), "no own images: trainworks image build FOLDER")
+            pushed = Pushed(tuple(list_images(Connection(chosen))), "no own images: trainworks image build FOLDER")
         except NotDeployedError as error:
             pushed = Pushed((), f"no own images: {error.message}: {error.fix}")
     offered = list(offered_images(made or []))

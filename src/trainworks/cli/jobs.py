@@ -32,16 +32,20 @@ def jobs(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """List training and batch jobs, newest first."""
-    from trainworks.jobs import open_platform
+    from trainworks.jobs.connection import open_connection
+    from trainworks.jobs.job import Wanted
+    from trainworks.jobs.kinds import find_job, newest_jobs
 
-    platform = open_platform(environment)
-    found = platform.jobs(limit)
+    connection = open_connection(environment)
+    found = newest_jobs(connection, limit, Wanted())
     if not cost:
         emit(output, [asdict(each) for each in found], lambda: _list_of(found))
         return
     from trainworks.cli.job_cost import cost_facts
 
-    costs = [cost_facts(platform.job(each.job_id or each.name), platform, output).get("cost") for each in found]
+    costs = [
+        cost_facts(find_job(connection, each.job_id or each.name), connection, output).get("cost") for each in found
+    ]
     records = [asdict(each) | {"cost": paid} for each, paid in zip(found, costs, strict=True)]
     emit(output, records, lambda: _list_of(found, [str(paid or "").partition(" (")[0] for paid in costs]))
 
@@ -51,15 +55,16 @@ def describe(name: _Name, environment: EnvironmentOption = "local", output: Outp
     """Show one job: status, times, what spot saved, artefacts, metrics, its way through the statuses."""
     from trainworks.cli.job_cost import cost_facts
     from trainworks.cli.made_images import made_images
-    from trainworks.jobs import open_platform
+    from trainworks.jobs.connection import open_connection
+    from trainworks.jobs.kinds import find_job
 
-    platform = open_platform(environment)
-    job = platform.job(name)
+    connection = open_connection(environment)
+    job = find_job(connection, name)
     described = job.facts()
-    if platform.environment.is_twin and (image_uri := described.get("image")):
+    if connection.environment.is_twin and (image_uri := described.get("image")):
         for made in made_images(str(image_uri)) or []:
             described |= {"image_environment": made.line if output is Output.TEXT else asdict(made)}
-    described |= cost_facts(job, platform, output)
+    described |= cost_facts(job, connection, output)
     emit(output, described, lambda: _facts_of(described))
 
 
@@ -74,9 +79,10 @@ def logs(
 ) -> None:
     """Print a job's log: what is there, or with -f until the job's end. Ctrl-C leaves the job running."""
     from trainworks.cli.follow import has_several_logs, log_line, show
-    from trainworks.jobs import open_platform
+    from trainworks.jobs.connection import open_connection
+    from trainworks.jobs.kinds import find_job
 
-    job = open_platform(environment).job(name)
+    job = find_job(open_connection(environment), name)
     if follow:
         show(job, output)
         return
@@ -100,9 +106,11 @@ def stop(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Stop a job: SIGTERM, then after AWS's grace SIGKILL. What a training job has in /opt/ml/model is kept."""
-    from trainworks.jobs import Follow, open_platform
+    from trainworks.jobs.connection import open_connection
+    from trainworks.jobs.job import Follow
+    from trainworks.jobs.kinds import find_job
 
-    job = open_platform(environment).job(name)
+    job = find_job(open_connection(environment), name)
     job.stop()
     if wait:
         for _ in Follow(job):
@@ -114,9 +122,10 @@ def stop(
 @app.command("metrics", no_args_is_help=True)
 def metrics(name: _Name, environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
     """Show the metrics of a training job: its own, and those of its hosts."""
-    from trainworks.jobs import open_platform
+    from trainworks.jobs.connection import open_connection
+    from trainworks.jobs.kinds import find_job
 
-    found = open_platform(environment).metrics(name)
+    found = find_job(open_connection(environment), name).metrics()
     if not found and output is Output.TEXT:
         stderr().print(f"{name} has no metrics yet; CloudWatch shows them about a minute after they were logged")
         return

@@ -17,16 +17,18 @@ from trainworks.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from trainworks.config.job import BatchJobSpec, TrainingJobSpec, load_spec
+    from trainworks.jobs.artifacts import Downloaded
     from trainworks.jobs.batch import BatchJob
-    from trainworks.jobs.job import Follow, JobSummary, Snapshot, Transition, Waiting, wait
+    from trainworks.jobs.job import Follow, Job, JobSummary, Snapshot, Transition, Waiting, Wanted, wait
     from trainworks.jobs.logs import LogLine
     from trainworks.jobs.metrics import MetricSeries, Point
     from trainworks.jobs.platform import Platform
     from trainworks.jobs.training import TrainingJob
 
 _HOMES = {
+    "trainworks.jobs.artifacts": ("Downloaded",),
     "trainworks.jobs.batch": ("BatchJob",),
-    "trainworks.jobs.job": ("Follow", "JobSummary", "Snapshot", "Transition", "Waiting", "wait"),
+    "trainworks.jobs.job": ("Follow", "Job", "JobSummary", "Snapshot", "Transition", "Waiting", "Wanted", "wait"),
     "trainworks.jobs.logs": ("LogLine",),
     "trainworks.jobs.metrics": ("MetricSeries", "Point"),
     "trainworks.jobs.platform": ("Platform",),
@@ -38,7 +40,9 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "BatchJob",
     "BatchJobSpec",
+    "Downloaded",
     "Follow",
+    "Job",
     "JobSummary",
     "LogLine",
     "MetricSeries",
@@ -49,6 +53,7 @@ __all__ = [
     "TrainingJobSpec",
     "Transition",
     "Waiting",
+    "Wanted",
     "load_spec",
     "open_platform",
     "submit_batch",

@@ -14,24 +14,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
 from trainworks.aws.framework_images import resolve_image
-from trainworks.config.job import BatchJobSpec
 from trainworks.errors import RequestError
+from trainworks.jobs.artifacts import Artifact, present
 from trainworks.jobs.faults import code_of, message_of
-from trainworks.jobs.job import Snapshot, Transition
-from trainworks.jobs.logs import LogReader, LogStream
-from trainworks.jobs.source import SourceBundle
+from trainworks.jobs.job import Job, JobSummary, Snapshot, Transition, Wanted
+from trainworks.jobs.logs import LogStream
+from trainworks.jobs.metrics import MetricSeries
 from trainworks.states.batch_job import TERMINAL, JobStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
+    from trainworks.config.job import BatchJobSpec
+    from trainworks.jobs.connection import Connection
     from trainworks.jobs.outputs import PlatformOutputs
-    from trainworks.jobs.platform import Platform
+    from trainworks.jobs.source import SourceBundle
 
 MOST_FOLLOWED_CHILDREN = 100
 _DESCRIBED_AT_ONCE = 100
@@ -113,11 +115,11 @@ def job_definition_for(batch: BatchClient, platform_arn: str, image_uri: str) ->
     return registered["jobDefinitionArn"]
 
 
-def submit(platform: Platform, spec: BatchJobSpec, name: str, inputs: Mapping[str, str]) -> BatchJob:
+def submit(connection: Connection, spec: BatchJobSpec, name: str, inputs: Mapping[str, str]) -> BatchJob:
     """Upload the code, find the definition, submit. Raises `RequestError` with what Batch refuses."""
-    outputs, batch = platform.outputs, platform.client("batch")
+    outputs, batch = connection.outputs, connection.client("batch")
     outputs.require_batch()
-    source = platform.upload_source(spec)
+    source = connection.upload_source(spec)
     image_uri = resolve_image(spec.image, outputs.region, "") if spec.image else None
     try:
         definition = outputs.job_definition_arn
@@ -132,28 +134,24 @@ def submit(platform: Platform, spec: BatchJobSpec, name: str, inputs: Mapping[st
         if code_of(error) == "ClientException":
             raise RequestError(message_of(error)) from error
         raise
-    return BatchJob(response["jobId"], name, platform)
+    return BatchJob(response["jobId"], name, connection)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchJob:
+@dataclass(frozen=True, slots=True, repr=False)
+class BatchJob(Job):
     """A batch job by its id; an array job's children have the ids `<job_id>:<index>`."""
 
+    kind: ClassVar[str] = "batch"
     job_id: str
     name: str
-    platform: Platform
+    connection: Connection
 
-    @property
-    def kind(self) -> str:
-        return "batch"
-
-    @property
-    def log_lag_seconds(self) -> float:
-        return self.platform.log_lag_seconds
+    def __repr__(self) -> str:
+        return f"BatchJob({self.name!r}, {self.job_id!r})"
 
     def describe(self) -> dict[str, Any]:
         """`DescribeJobs` of this one as it is. Raises `RequestError` where there is no such job."""
-        found = self.platform.client("batch").describe_jobs(jobs=[self.job_id])["jobs"]
+        found = self.connection.client("batch").describe_jobs(jobs=[self.job_id])["jobs"]
         if not found:
             raise RequestError(f"there is no batch job {self.job_id!r}", fix="trainworks jobs")
         return dict(found[0])
@@ -161,7 +159,7 @@ class BatchJob:
     def children(self, size: int) -> list[dict[str, Any]]:
         """`DescribeJobs` of the children of an array job of `size`, by index; at most the first hundred."""
         identifiers = [f"{self.job_id}:{index}" for index in range(min(size, MOST_FOLLOWED_CHILDREN))]
-        return list(_described(self.platform.client("batch"), identifiers))
+        return list(_described(self.connection.client("batch"), identifiers))
 
     def snapshot(self) -> Snapshot:
         described = self.describe()
@@ -169,7 +167,7 @@ class BatchJob:
         size = described.get("arrayProperties", {}).get("size")
         parts = self.children(size) if size else [described]
         blocked = blocked_reason(described, parts if size else [])
-        streams = [stream for part in parts for stream in _streams(part, self.platform.outputs.batch_log_group)]
+        streams = [stream for part in parts for stream in _streams(part, self.connection.outputs.batch_log_group)]
         return Snapshot(
             status=status,
             is_terminal=status in TERMINAL,
@@ -182,32 +180,69 @@ class BatchJob:
             is_blocked=bool(blocked),
         )
 
-    def log_reader(self) -> LogReader:
-        return LogReader(self.platform.client("logs"))
+    def metrics(self) -> list[MetricSeries]:
+        """Raises `RequestError`: AWS Batch publishes no metrics of a job."""
+        raise RequestError(
+            f"{self.name} is a batch job; AWS Batch publishes no metrics of a job",
+            fix=f"trainworks describe {self.name}",
+        )
+
+    def artifacts(self) -> list[Artifact]:
+        """What is below `predictions/<job>/` of the model bucket, where the platform's job role may write."""
+        written = Artifact("predictions", f"s3://{self.connection.outputs.model_bucket}/predictions/{self.name}/")
+        return [written] if present(self.connection.client("s3"), written) else []
 
     def facts(self) -> dict[str, object]:
         return batch_facts(self.describe())
 
     def stop(self) -> None:
         """`TerminateJob`: a queued job is cancelled, a running one gets SIGTERM and 30 s later SIGKILL."""
-        self.platform.client("batch").terminate_job(jobId=self.job_id, reason="stopped by trainworks stop")
+        self.connection.client("batch").terminate_job(jobId=self.job_id, reason="stopped by trainworks stop")
+
+    def interrupt(self, notice_seconds: float = 120.0) -> list[str]:
+        return self.connection.interrupt("job_id", self.job_id, notice_seconds)
 
 
-def find_batch_job(platform: Platform, name: str) -> BatchJob | None:
+def find_batch_job(connection: Connection, name: str) -> BatchJob | None:
     """The batch job with this id, or the newest on the platform's queue with this name; None where there is none."""
-    if not platform.outputs.has_batch:
+    if not connection.outputs.has_batch:
         return None
-    batch = platform.client("batch")
+    batch = connection.client("batch")
     if re.match(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(:\d+)?$", name):
         found = batch.describe_jobs(jobs=[name])["jobs"]
-        return BatchJob(name, found[0]["jobName"], platform) if found else None
+        return BatchJob(name, found[0]["jobName"], connection) if found else None
     pages = batch.get_paginator("list_jobs").paginate(
-        jobQueue=platform.outputs.job_queue_arn, filters=[{"name": "JOB_NAME", "values": [name]}]
+        jobQueue=connection.outputs.job_queue_arn, filters=[{"name": "JOB_NAME", "values": [name]}]
     )
     # Newest first; the filter does not mind the case of letters.
     named = (each for page in pages for each in page["jobSummaryList"] if each["jobName"] == name)
     newest = next(named, None)
-    return None if newest is None else BatchJob(newest["jobId"], name, platform)
+    return None if newest is None else BatchJob(newest["jobId"], name, connection)
+
+
+def newest_batch_jobs(connection: Connection, wanted: Wanted, page_size: int) -> Iterator[JobSummary]:
+    """The wanted jobs of the platform's queue, newest first, a page at a time.
+
+    `ListJobs` takes one filter, which is the time; without any it would list jobs of one status.
+    """
+    if not connection.outputs.has_batch or not wanted.status_among(JobStatus):
+        return
+    after = 0 if wanted.since is None else int(wanted.since.timestamp() * 1000)
+    pages = connection.client("batch").get_paginator("list_jobs")
+    for page in pages.paginate(
+        jobQueue=connection.outputs.job_queue_arn,
+        filters=[{"name": "AFTER_CREATED_AT", "values": [str(after)]}],
+        PaginationConfig={"PageSize": page_size},
+    ):
+        for each in page["jobSummaryList"]:
+            yield JobSummary(
+                each["jobName"],
+                BatchJob.kind,
+                each["status"],
+                _moment(each["createdAt"]),
+                _moment(each.get("stoppedAt")),
+                each["jobId"],
+            )
 
 
 def batch_facts(described: Mapping[str, Any]) -> dict[str, object]:

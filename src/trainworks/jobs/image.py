@@ -26,7 +26,7 @@ from trainworks.jobs.source import package_folder
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
-    from trainworks.jobs.platform import Platform
+    from trainworks.jobs.connection import Connection
 
 PART_BYTES = 10 * 1024**2
 DOCKERFILE = """\
@@ -58,7 +58,7 @@ class ImageSummary:
     size_bytes: int | None
 
 
-def build_image(platform: Platform, folder: Path, tag: str | None = None) -> BuiltImage:
+def build_image(connection: Connection, folder: Path, tag: str | None = None) -> BuiltImage:
     """Build the folder and push it; without `tag` it is tagged by its content.
 
     Raises `RequestError` for a folder that cannot be an image, a tag in use, or, on AWS, a missing docker;
@@ -73,15 +73,15 @@ def build_image(platform: Platform, folder: Path, tag: str | None = None) -> Bui
         )
     layer = package_folder(folder)
     chosen = tag or f"content-{hashlib.sha256(layer).hexdigest()[:16]}"
-    if platform.environment.is_twin:
-        return _push_runtime(platform.client("ecr"), platform.outputs.ecr_repository_uri, chosen, layer)
-    return _push_container(platform, folder, f"{platform.outputs.ecr_repository_uri}:{chosen}")
+    if connection.environment.is_twin:
+        return _push_runtime(connection.client("ecr"), connection.outputs.ecr_repository_uri, chosen, layer)
+    return _push_container(connection, folder, f"{connection.outputs.ecr_repository_uri}:{chosen}")
 
 
-def list_images(platform: Platform) -> list[ImageSummary]:
+def list_images(connection: Connection) -> list[ImageSummary]:
     """The images of the platform's repository, newest first; an image with two tags is listed twice."""
-    outputs = platform.outputs
-    pages = platform.client("ecr").get_paginator("describe_images").paginate(repositoryName=outputs.ecr_repository)
+    outputs = connection.outputs
+    pages = connection.client("ecr").get_paginator("describe_images").paginate(repositoryName=outputs.ecr_repository)
     found = [
         ImageSummary(
             f"{outputs.ecr_repository_uri}:{tag}" if tag else f"{outputs.ecr_repository_uri}@{each['imageDigest']}",
@@ -151,15 +151,15 @@ def _push_blob(ecr: ECRClient, repository: str, data: bytes) -> Blob:
     return blob
 
 
-def _push_container(platform: Platform, folder: Path, image_uri: str) -> BuiltImage:
+def _push_container(connection: Connection, folder: Path, image_uri: str) -> BuiltImage:
     """`docker build` and `docker push` with a password that ECR gives for twelve hours."""
     docker = shutil.which("docker")
     if docker is None:
         raise RequestError(
-            f"environment {platform.environment.name!r} is AWS, which runs containers, and docker is not installed",
+            f"environment {connection.environment.name!r} is AWS, which runs containers, and docker is not installed",
             fix="install docker, or push an image by other means and give its URI as image",
         )
-    authorization = platform.client("ecr").get_authorization_token()["authorizationData"][0]
+    authorization = connection.client("ecr").get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(authorization["authorizationToken"]).decode().partition(":")
     registry = image_uri.partition("/")[0]
     _docker([docker, "login", "--username", user, "--password-stdin", registry], password)
@@ -172,7 +172,7 @@ def _push_container(platform: Platform, folder: Path, image_uri: str) -> BuiltIm
     _docker([docker, "push", image_uri])
     tag = image_uri.rpartition(":")[2]
     try:
-        digest = _digest_of_tag(platform.client("ecr"), platform.outputs.ecr_repository, tag)
+        digest = _digest_of_tag(connection.client("ecr"), connection.outputs.ecr_repository, tag)
     except ClientError as error:
         raise TrainworksError(f"{image_uri} was pushed but is not there: {message_of(error)}") from error
     return BuiltImage(image_uri, digest or "", True)

@@ -1,4 +1,4 @@
-"""What training and batch jobs have in common, and how one is followed to its end.
+"""What jobs of all kinds have in common, and how one is followed to its end.
 
 `follow` polls: a state, then the log. It polls quickly while there is news and slowly while there is none, ends with
 the job's terminal state, and reads the log once more after it. It holds nothing: leaving it leaves the job running.
@@ -6,15 +6,23 @@ the job's terminal state, and reads the log once more after it. It holds nothing
 
 from __future__ import annotations
 
+import time
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeGuard
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard
 
 from trainworks.errors import JobError
+from trainworks.jobs.artifacts import Artifact, Downloaded, Tell, download, silent
 from trainworks.jobs.clock import Clock
 from trainworks.jobs.logs import LogLine, LogReader, LogStream
+
+if TYPE_CHECKING:
+    from trainworks.jobs.connection import Connection
+    from trainworks.jobs.metrics import MetricSeries
 
 FASTEST_POLL_SECONDS = 0.2
 SLOWEST_POLL_SECONDS = 2.0
@@ -61,7 +69,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
-    """One line of a list of jobs. `kind` is `training` or `batch`; `job_id` is what `SubmitJob` gave, if anything."""
+    """One line of a list of jobs. `kind` is a name of the table of kinds; `job_id` is AWS's id beside the name."""
 
     name: str
     kind: str
@@ -71,8 +79,8 @@ class JobSummary:
     job_id: str | None = None
 
 
-class Job(Protocol):
-    """A training job or a batch job."""
+class Followed(Protocol):
+    """What following a job asks of it."""
 
     @property
     def name(self) -> str: ...
@@ -90,11 +98,104 @@ class Job(Protocol):
     def log_lag_seconds(self) -> float:
         """How long after a job's end its last lines may still arrive in Logs."""
 
+
+class Job(ABC):
+    """A job of any kind. Every method asks the API; nothing is kept."""
+
+    __slots__ = ()
+    kind: ClassVar[str]
+    """What the table of kinds calls it."""
+    name: str
+    connection: Connection
+
+    @property
+    def log_lag_seconds(self) -> float:
+        """How long after a job's end its last lines may still arrive in Logs."""
+        return self.connection.log_lag_seconds
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """AWS's description as it is. Raises `RequestError` where there is no such job."""
+
+    @abstractmethod
     def facts(self) -> dict[str, object]:
         """What there is to say about it, by name, for people and as JSON."""
 
+    @abstractmethod
+    def snapshot(self) -> Snapshot:
+        """Its state and its log streams now."""
+
+    @abstractmethod
+    def metrics(self) -> list[MetricSeries]:
+        """Its metrics over time. Raises `RequestError` where AWS has none for this kind."""
+
+    @abstractmethod
+    def artifacts(self) -> list[Artifact]:
+        """What it has left in S3 so far, as `download` fetches it."""
+
+    @abstractmethod
     def stop(self) -> None:
-        """End it."""
+        """End it as AWS does: SIGTERM, a grace, SIGKILL."""
+
+    @abstractmethod
+    def interrupt(self, notice_seconds: float = 120.0) -> list[str]:
+        """A spot interruption, on the twin only: SIGTERM now, the end of its instances after the notice.
+
+        Returns the ids of the instances. Raises `RequestError` on AWS, and for a job that runs on none.
+        """
+
+    def log_reader(self, tail: int | None = None, since: datetime | None = None) -> LogReader:
+        """A reader of its log: from the beginning, from `since` on, or from its last `tail` lines on."""
+        return LogReader(self.connection.client("logs"), tail=tail, since=since)
+
+    def read_log(self, tail: int | None = None, since: datetime | None = None) -> Iterator[LogLine]:
+        """The lines that its log has now; of them the last `tail`, or those from `since` on. What is written while it
+        is read is not waited for. Lines of several instances are in order of time a part at a time.
+        """
+        asked = time.time()
+        reader, streams = self.log_reader(tail, since), self.snapshot().streams
+        while (lines := reader.new_lines(streams)) and lines[0].timestamp <= asked:
+            yield from lines
+
+    def logs(self, tail: int | None = None, since: datetime | None = None) -> list[LogLine]:
+        """The lines that its log has now, in order of time; of them the last `tail`, or those from `since` on."""
+        return sorted(self.read_log(tail, since), key=lambda line: line.timestamp)
+
+    def download(self, folder: Path | str, tell: Tell = silent) -> list[Downloaded]:
+        """Fetch what it has left in S3 to a folder: `model/`, `output/`, `predictions/`, archives unpacked.
+
+        Raises `JobError` where it has left nothing, `RequestError` where the folder is in use.
+        """
+        found = self.artifacts()
+        if not found:
+            raise JobError(
+                f"{self.kind} job {self.name} has left nothing in S3 to fetch; it is {self.snapshot().status}",
+                fix=f"trainworks logs {self.name}",
+            )
+        return download(self.connection.client("s3"), found, Path(folder), tell)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs of a list are wanted. Empty means all; `statuses` are AWS's words, in any case of letters."""
+
+    kinds: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
+    name_contains: str = ""
+    since: datetime | None = None
+
+    def status_among(self, known: Iterable[str]) -> list[str]:
+        """Those of a kind's statuses that are wanted."""
+        asked = {each.lower() for each in self.statuses}
+        return [each for each in known if not asked or each.lower() in asked]
+
+    def takes(self, job: JobSummary) -> bool:
+        """Whether a job of a wanted kind is one of them."""
+        return (
+            bool(self.status_among([job.status]))
+            and self.name_contains.lower() in job.name.lower()
+            and (self.since is None or job.created_at is None or job.created_at >= self.since)
+        )
 
 
 Progress = LogLine | Transition | Waiting
@@ -104,17 +205,19 @@ Progress = LogLine | Transition | Waiting
 class Follow:
     """Iterating yields log lines, transitions and long waits until the job's end; then `outcome` is its last snapshot.
 
-    A status is yielded again when what AWS says of it changes.
+    `reader` reads the log from elsewhere than its beginning. A status is yielded again when what AWS says of it
+    changes.
     """
 
-    job: Job
+    job: Followed
     clock: Clock = field(default_factory=Clock)
+    reader: LogReader | None = None
     outcome: Snapshot | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     _shown: Transition | None = None
 
     def __iter__(self) -> Iterator[Progress]:
-        reader = self.job.log_reader()
+        reader = self.reader or self.job.log_reader()
         seen = 0
         pause = FASTEST_POLL_SECONDS
         silent_since, next_word = self.clock.now(), FIRST_WAITING_SECONDS
@@ -179,7 +282,7 @@ class Follow:
         return line
 
 
-def wait(job: Job, clock: Clock | None = None) -> Snapshot:
+def wait(job: Followed, clock: Clock | None = None) -> Snapshot:
     """Follow a job without showing anything. Raises `JobError` with its reason and last log lines if it failed."""
     follow = Follow(job, clock or Clock())
     for _ in follow:
@@ -187,7 +290,7 @@ def wait(job: Job, clock: Clock | None = None) -> Snapshot:
     return follow.result()
 
 
-def checked(job: Job, outcome: Snapshot, last_lines: list[str]) -> Snapshot:
+def checked(job: Followed, outcome: Snapshot, last_lines: list[str]) -> Snapshot:
     """`outcome` of a job that succeeded; else `JobError` with the reason and the last lines of the log."""
     if outcome.succeeded:
         return outcome

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -16,9 +17,12 @@ from trainworks.jobs.faults import code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_logs.type_defs import GetLogEventsResponseTypeDef
 
 _PAGES_A_READ = 20
 _QUIET_READS = 3
+_MOST_EVENTS = 10_000
+"""That GetLogEvents answers at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,17 @@ class LogLine:
 class LogReader:
     """Reads streams onward from where it was. One reader belongs to one follow of one job.
 
-    A stream that has ended and had nothing new three times is left alone: an array job has many of them.
+    It begins at the first line; with `since` at that time; with `tail` with the last so many lines that the streams of
+    its first call have together. A stream that has ended and had nothing new three times is left alone: an array job
+    has many of them.
     """
 
     client: CloudWatchLogsClient
+    tail: int | None = None
+    since: datetime | None = None
     _tokens: dict[LogStream, str] = field(default_factory=dict)
     _quiet_reads: dict[LogStream, int] = field(default_factory=dict)
+    _is_at_tail: bool = False
 
     def new_lines(self, streams: Sequence[LogStream]) -> list[LogLine]:
         """What the streams have got since the last call that returned, in order of time: a call that failed can be
@@ -60,40 +69,65 @@ class LogReader:
         lines: list[LogLine] = []
         tokens: dict[LogStream, str] = {}
         quiet_reads: dict[LogStream, int] = {}
+        from_the_end = self.tail is not None and not self._is_at_tail
         for stream in streams:
             if self._quiet_reads.get(stream, 0) >= _QUIET_READS:
                 continue
-            found = list(self._read(stream, tokens))
+            found = list(self._last(stream, tokens) if from_the_end else self._read(stream, tokens))
             quiet_reads[stream] = self._quiet_reads.get(stream, 0) + 1 if stream.is_ended and not found else 0
             lines += found
         self._tokens |= tokens
         self._quiet_reads |= quiet_reads
-        return sorted(lines, key=lambda line: line.timestamp)
+        self._is_at_tail = True
+        lines.sort(key=lambda line: line.timestamp)
+        return lines[-self.tail :] if from_the_end and self.tail else lines
 
     def _read(self, stream: LogStream, tokens: dict[LogStream, str]) -> Iterator[LogLine]:
         """The lines behind those that were read; how far that is goes into `tokens`."""
         for _ in range(_PAGES_A_READ):
             token = tokens.get(stream) or self._tokens.get(stream)
-            try:
-                page = (
-                    self.client.get_log_events(
-                        logGroupName=stream.group, logStreamName=stream.name, startFromHead=True, nextToken=token
-                    )
-                    if token
-                    else self.client.get_log_events(
-                        logGroupName=stream.group, logStreamName=stream.name, startFromHead=True
-                    )
-                )
-            except ClientError as error:
-                if code_of(error) == "ResourceNotFoundException":
-                    return
-                raise
-            for event in page["events"]:
-                yield LogLine(event["timestamp"] / 1000, event["message"].rstrip("\n"), stream.label)
+            page = self._page(stream, {"startFromHead": True} | ({"nextToken": token} if token else {}))
+            if page is None:
+                return
+            yield from _lines(stream, page)
             following = page.get("nextForwardToken")
             if not following or following == token:
                 return
             tokens[stream] = following
+
+    def _last(self, stream: LogStream, tokens: dict[LogStream, str]) -> Iterator[LogLine]:
+        """The last `tail` lines of one stream, read backwards; what comes behind them is read from `tokens` on."""
+        wanted, pages = self.tail or 0, list[list[LogLine]]()
+        query: dict[str, Any] = {"startFromHead": False}
+        while wanted > 0:
+            page = self._page(stream, query | {"limit": min(wanted, _MOST_EVENTS)})
+            if page is None:
+                return
+            tokens.setdefault(stream, page["nextForwardToken"])
+            pages.append(list(_lines(stream, page)))
+            wanted -= len(pages[-1])
+            # AWS gives the same token again at the beginning, and may give an empty page before it.
+            if page["nextBackwardToken"] == query.get("nextToken"):
+                break
+            query["nextToken"] = page["nextBackwardToken"]
+        for lines in reversed(pages):
+            yield from lines
+
+    def _page(self, stream: LogStream, query: dict[str, Any]) -> GetLogEventsResponseTypeDef | None:
+        """One answer of `GetLogEvents`; None for a stream that is not there yet."""
+        if self.since is not None:
+            query = query | {"startTime": int(self.since.timestamp() * 1000)}
+        try:
+            return self.client.get_log_events(logGroupName=stream.group, logStreamName=stream.name, **query)
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":
+                return None
+            raise
+
+
+def _lines(stream: LogStream, page: GetLogEventsResponseTypeDef) -> Iterator[LogLine]:
+    for event in page["events"]:
+        yield LogLine(event["timestamp"] / 1000, event["message"].rstrip("\n"), stream.label)
 
 
 def streams_with_prefix(client: CloudWatchLogsClient, group: str, prefix: str) -> list[LogStream]:

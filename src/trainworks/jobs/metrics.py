@@ -28,13 +28,17 @@ class Point:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MetricSeries:
     """One metric over time, oldest point first. `host` is `algo-<n>` for a host's, else None."""
 
     name: str
     host: str | None
     points: tuple[Point, ...]
+
+    def __repr__(self) -> str:
+        last = f", last {self.points[-1].value:.6g}" if self.points else ""
+        return f"MetricSeries({self.name!r}, host={self.host!r}, {len(self.points)} points{last})"
 
 
 def training_job_metrics(

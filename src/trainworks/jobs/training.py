@@ -8,26 +8,28 @@ mode"): `sagemaker_program` and `sagemaker_submit_directory` among the hyperpara
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
 from trainworks.aws.framework_images import resolve_image
-from trainworks.config.job import TrainingJobSpec
 from trainworks.errors import JobError, RequestError
+from trainworks.jobs.artifacts import Artifact, present
 from trainworks.jobs.faults import code_of, message_of
-from trainworks.jobs.job import Snapshot, Transition
-from trainworks.jobs.logs import LogReader, streams_with_prefix
-from trainworks.jobs.outputs import PlatformOutputs
+from trainworks.jobs.job import Job, JobSummary, Snapshot, Transition, Wanted
+from trainworks.jobs.logs import streams_with_prefix
+from trainworks.jobs.metrics import MetricSeries, training_job_metrics
 from trainworks.states.training_job import TERMINAL, SecondaryStatus, TrainingJobStatus, status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
-    from trainworks.jobs.platform import Platform
+    from trainworks.config.job import TrainingJobSpec
+    from trainworks.jobs.connection import Connection
+    from trainworks.jobs.outputs import PlatformOutputs
 
 _ENDED = frozenset(status_of(each) for each in TERMINAL)
 _WITHOUT_HOST = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING, SecondaryStatus.RESTARTING})
@@ -134,25 +136,21 @@ def _explained(sagemaker: SageMakerClient, spec: TrainingJobSpec, name: str, err
     return error
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingJob:
-    """A training job by its name. Every method asks the API; nothing is kept."""
+@dataclass(frozen=True, slots=True, repr=False)
+class TrainingJob(Job):
+    """A training job by its name."""
 
+    kind: ClassVar[str] = "training"
     name: str
-    platform: Platform
+    connection: Connection
 
-    @property
-    def kind(self) -> str:
-        return "training"
-
-    @property
-    def log_lag_seconds(self) -> float:
-        return self.platform.log_lag_seconds
+    def __repr__(self) -> str:
+        return f"TrainingJob({self.name!r})"
 
     def describe(self) -> dict[str, Any]:
         """`DescribeTrainingJob` as it is. Raises `RequestError` where there is no such job."""
         try:
-            return dict(self.platform.client("sagemaker").describe_training_job(TrainingJobName=self.name))
+            return dict(self.connection.client("sagemaker").describe_training_job(TrainingJobName=self.name))
         except ClientError as error:
             if code_of(error) == "ValidationException":
                 raise RequestError(f"there is no training job {self.name!r}", fix="trainworks jobs") from error
@@ -161,7 +159,7 @@ class TrainingJob:
     def snapshot(self) -> Snapshot:
         described = self.describe()
         status = TrainingJobStatus(described["TrainingJobStatus"])
-        group = self.platform.outputs.training_log_group
+        group = self.connection.outputs.training_log_group
         way = transitions_of(described)
         return Snapshot(
             status=status,
@@ -171,11 +169,22 @@ class TrainingJob:
             transitions=way,
             current=way[-1] if way else None,
             waits=described["SecondaryStatus"] in _WITHOUT_HOST,
-            streams=tuple(streams_with_prefix(self.platform.client("logs"), group, f"{self.name}/")),
+            streams=tuple(streams_with_prefix(self.connection.client("logs"), group, f"{self.name}/")),
         )
 
-    def log_reader(self) -> LogReader:
-        return LogReader(self.platform.client("logs"))
+    def metrics(self) -> list[MetricSeries]:
+        """Its own metrics and those of its hosts that have values."""
+        return training_job_metrics(self.connection.client("cloudwatch"), self.describe())
+
+    def artifacts(self) -> list[Artifact]:
+        described = self.describe()
+        path = described["OutputDataConfig"]
+        base = f"{path['S3OutputPath'].rstrip('/')}/{self.name}/output"
+        model = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+        is_packed = path.get("CompressionType") != "NONE"
+        output = Artifact("output", f"{base}/output.tar.gz" if is_packed else f"{base}/data/")
+        has_output = present(self.connection.client("s3"), output)
+        return [*([Artifact("model", str(model))] if model else []), *([output] if has_output else [])]
 
     def model_artifact_uri(self) -> str:
         """The S3 URI of its model.tar.gz. Raises `JobError` where it has none."""
@@ -194,15 +203,49 @@ class TrainingJob:
     def stop(self) -> None:
         """`StopTrainingJob`: SIGTERM, then 120 s, then the end; what is in `/opt/ml/model` is still uploaded."""
         try:
-            self.platform.client("sagemaker").stop_training_job(TrainingJobName=self.name)
+            self.connection.client("sagemaker").stop_training_job(TrainingJobName=self.name)
         except ClientError as error:
             if code_of(error) == "ValidationException":
                 raise RequestError(message_of(error), fix=f"trainworks describe {self.name}") from error
             raise
 
-    def interrupt(self, notice_seconds: float = 120.0) -> None:
-        """A spot interruption, on the twin only: SIGTERM now, the instance's end after the notice."""
-        self.platform.interrupt_training_job(self.name, notice_seconds)
+    def interrupt(self, notice_seconds: float = 120.0) -> list[str]:
+        return self.connection.interrupt("training_job_name", self.name, notice_seconds)
+
+
+def find_training_job(connection: Connection, name: str) -> TrainingJob | None:
+    """The training job with this name; None where there is none."""
+    try:
+        connection.client("sagemaker").describe_training_job(TrainingJobName=name)
+    except ClientError as error:
+        if code_of(error) != "ValidationException":
+            raise
+        return None
+    return TrainingJob(name, connection)
+
+
+def newest_training_jobs(connection: Connection, wanted: Wanted, page_size: int) -> Iterator[JobSummary]:
+    """The wanted training jobs of the account, newest first, a page at a time."""
+    statuses = wanted.status_among(TrainingJobStatus)
+    query: dict[str, Any] = {"SortBy": "CreationTime", "SortOrder": "Descending"}
+    if not statuses:
+        return
+    if len(statuses) == 1:
+        query["StatusEquals"] = statuses[0]
+    if wanted.name_contains:
+        query["NameContains"] = wanted.name_contains
+    if wanted.since is not None:
+        query["CreationTimeAfter"] = wanted.since
+    pages = connection.client("sagemaker").get_paginator("list_training_jobs")
+    for page in pages.paginate(**query, PaginationConfig={"PageSize": page_size}):
+        for each in page["TrainingJobSummaries"]:
+            yield JobSummary(
+                each["TrainingJobName"],
+                TrainingJob.kind,
+                each["TrainingJobStatus"],
+                each["CreationTime"],
+                each.get("TrainingEndTime"),
+            )
 
 
 def transitions_of(described: Mapping[str, Any]) -> tuple[Transition, ...]:
@@ -238,11 +281,25 @@ def training_facts(described: Mapping[str, Any]) -> dict[str, object]:
         "spot_savings_percent": spot_savings_percent(training, billable) if spot else None,
         "model_artifact_uri": described.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
         "checkpoint_s3_uri": described.get("CheckpointConfig", {}).get("S3Uri"),
+        "hyperparameters": _given_hyperparameters(described),
         "metrics": {each["MetricName"]: each["Value"] for each in described.get("FinalMetricDataList", [])},
         "transitions": [
             {"status": each.status, "at": each.at, "message": each.message} for each in transitions_of(described)
         ],
     }
+
+
+def _given_hyperparameters(described: Mapping[str, Any]) -> dict[str, object]:
+    """What the script was given: without what tells the toolkit where the script is, decoded where it is JSON."""
+    given = described.get("HyperParameters", {})
+    return {name: _decoded(text) for name, text in given.items() if not name.startswith("sagemaker_")}
+
+
+def _decoded(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def spot_savings_percent(training_seconds: int | None, billable_seconds: int | None) -> float | None:

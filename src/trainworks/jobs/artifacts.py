@@ -1,0 +1,163 @@
+"""What jobs leave in S3, fetched to a folder of this machine.
+
+model/         model.tar.gz unpacked, or the objects below the model's prefix
+output/        output.tar.gz unpacked, or the objects below that prefix
+predictions/   the objects that a batch job wrote below predictions/<job>/
+
+What a job leaves is anybody's: an archive is unpacked by the rules of `trainworks.archives`, an object's key is no path
+until it was looked at, and a folder appears under its name when all of it is there.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from trainworks.archives import ArchiveError, Limits, unpack_tar
+from trainworks.errors import RequestError
+from trainworks.jobs.faults import is_absent_object
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_LIMITS = Limits(total_bytes=sys.maxsize, members=1_000_000, seconds=24 * 3600)
+"""The disk bounds what is unpacked: who asks for a model wants all of it."""
+
+Tell = Callable[[str, int, int], None]
+"""Hears of a transfer: what, bytes so far, bytes in all."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Tells nobody."""
+    del what, done, total
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One thing that a job has left: an archive, or with a URI that ends in `/` all objects below it."""
+
+    name: str
+    """The folder that it is fetched to: `model`, `output`, `predictions`."""
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """An artefact in its folder."""
+
+    folder: Path
+    uri: str
+    files: int
+    bytes: int
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """(bucket, key) of an `s3://` URI."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def present(s3: S3Client, artifact: Artifact) -> bool:
+    """Whether there is anything at the artefact's URI."""
+    bucket, key = split_uri(artifact.uri)
+    if key.endswith("/"):
+        return bool(s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0))
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if not is_absent_object(error):
+            raise
+        return False
+    return True
+
+
+def download(s3: S3Client, artifacts: Sequence[Artifact], folder: Path, tell: Tell = silent) -> list[Downloaded]:
+    """Fetch each to a folder of its name. Raises `RequestError` where one is in use, or what is fetched is unsafe."""
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"{folder} is a file", fix="name a folder")
+    for artifact in artifacts:
+        target = folder / artifact.name
+        if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
+            raise RequestError(f"{target} exists, and nothing is overwritten", fix="name another folder, or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_fetched(s3, artifact, folder, tell) for artifact in artifacts]
+
+
+def _fetched(s3: S3Client, artifact: Artifact, folder: Path, tell: Tell) -> Downloaded:
+    with tempfile.TemporaryDirectory(prefix=f".{artifact.name}-", dir=folder) as scratch:
+        whole = Path(scratch) / "whole"
+        whole.mkdir()
+        if artifact.uri.endswith("/"):
+            _fetch_all(s3, artifact, whole, tell)
+        else:
+            _fetch_archive(s3, artifact, Path(scratch) / "archive", whole, tell)
+        target = folder / artifact.name
+        if target.exists():
+            target.rmdir()
+        whole.rename(target)
+    sizes = [path.stat().st_size for path in target.rglob("*") if path.is_file() and not path.is_symlink()]
+    return Downloaded(target, artifact.uri, len(sizes), sum(sizes))
+
+
+def _fetch_archive(s3: S3Client, artifact: Artifact, archive: Path, target: Path, tell: Tell) -> None:
+    bucket, key = split_uri(artifact.uri)
+    total = s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+    s3.download_file(bucket, key, str(archive), Callback=_counted(artifact.uri, total, tell))
+    try:
+        with archive.open("rb") as packed:
+            unpack_tar(packed, target, _LIMITS)
+    except ArchiveError as error:
+        raise RequestError(
+            f"{artifact.uri} is not unpacked: {error}", fix=f"look into it yourself: aws s3 cp {artifact.uri} ."
+        ) from error
+
+
+def _fetch_all(s3: S3Client, artifact: Artifact, target: Path, tell: Tell) -> None:
+    bucket, prefix = split_uri(artifact.uri)
+    found = list(_objects(s3, bucket, prefix))
+    count = _counted(artifact.uri, sum(size for _, size in found), tell)
+    for key, _ in found:
+        path = target.joinpath(*_parts(key.removeprefix(prefix), f"s3://{bucket}/{key}"))
+        if path.is_dir():
+            raise RequestError(f"s3://{bucket}/{key} is an object and a folder", fix="fetch it by other means")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise RequestError(
+                f"s3://{bucket}/{key} lies below another object's name", fix="fetch it by other means"
+            ) from error
+        s3.download_file(bucket, key, str(path), Callback=count)
+
+
+def _objects(s3: S3Client, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
+    """(key, size) of all objects below a prefix but the empty ones that stand for folders."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for each in page.get("Contents", []):
+            if not each["Key"].endswith("/"):
+                yield each["Key"], each["Size"]
+
+
+def _parts(relative: str, uri: str) -> list[str]:
+    """A key as a path. Raises `RequestError` for one that leads elsewhere."""
+    parts = relative.split("/")
+    if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
+        raise RequestError(f"{uri}: its key is no path of a file", fix="fetch it by other means")
+    return parts
+
+
+def _counted(what: str, total: int, tell: Tell) -> Callable[[int], None]:
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        tell(what, done, total)
+
+    tell(what, 0, total)
+    return count

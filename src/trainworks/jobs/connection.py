@@ -1,0 +1,131 @@
+"""An environment as jobs of all kinds reach it: its session and clients, its platform's outputs, code on its way.
+
+Nothing here knows a kind of job: `training` and `batch` are made of this, `kinds` lists them, `platform` is on top.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from trainworks.config.environment import Environment, load_environment
+from trainworks.errors import RequestError
+from trainworks.jobs.outputs import PlatformOutputs, discover
+from trainworks.jobs.session import session_for
+from trainworks.jobs.source import SourceBundle, package_source, upload_source
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+    from trainworks.config.job import JobSpec
+
+AWS_LOG_LAG_SECONDS = 5.0
+"""How long CloudWatch Logs may take to show what was written; the twin shows it before a job's end is told."""
+
+
+def open_connection(environment: str = "local", start_dir: Path | None = None) -> Connection:
+    """The way to an environment of `trainworks.toml`; `local` is the twin."""
+    return Connection(load_environment(environment, start_dir))
+
+
+class Connection:
+    """The way to an environment. Raises `TwinError` or `ConfigurationError` where it cannot be reached."""
+
+    def __init__(self, environment: Environment, session: boto3.Session | None = None) -> None:
+        self.environment = environment
+        self.session = session or session_for(environment)
+        self.log_lag_seconds = 0.0 if environment.is_twin else AWS_LOG_LAG_SECONDS
+        self._clients: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.environment.name!r})"
+
+    @overload
+    def client(self, name: Literal["batch"]) -> BatchClient: ...
+    @overload
+    def client(self, name: Literal["cloudformation"]) -> CloudFormationClient: ...
+    @overload
+    def client(self, name: Literal["cloudwatch"]) -> CloudWatchClient: ...
+    @overload
+    def client(self, name: Literal["ecr"]) -> ECRClient: ...
+    @overload
+    def client(self, name: Literal["logs"]) -> CloudWatchLogsClient: ...
+    @overload
+    def client(self, name: Literal["s3"]) -> S3Client: ...
+    @overload
+    def client(self, name: Literal["sagemaker"]) -> SageMakerClient: ...
+    def client(self, name: str) -> Any:
+        """A boto3 client of this environment, made once."""
+        if name not in self._clients:
+            self._clients[name] = self.session.client(name)  # type: ignore[call-overload]
+        return self._clients[name]
+
+    @cached_property
+    def outputs(self) -> PlatformOutputs:
+        """Outputs of the root stack. Raises `NotDeployedError`."""
+        return discover(self.client("cloudformation"), self.environment)
+
+    def upload_source(self, spec: JobSpec) -> SourceBundle | None:
+        """Package a spec's code and put it into the model bucket, unless it is there; None where it has no script."""
+        if spec.script_path is None:
+            return None
+        bundle = package_source(spec.script_path, spec.source_path)
+        upload_source(self.client("s3"), self.outputs.model_bucket, bundle)
+        return bundle
+
+    def interrupt(self, member: str, name: str, notice_seconds: float) -> list[str]:
+        """Have the twin interrupt the spot instances of a job: `member` is `training_job_name` or `job_id`.
+
+        Returns the instances' ids. Raises `RequestError` on AWS, where only AWS interrupts, and with what the twin
+        refuses: a job that runs on no instance, a notice of more than 120 s.
+        """
+        if not self.environment.is_twin:
+            raise RequestError(
+                f"environment {self.environment.name!r} is AWS: only AWS interrupts spot instances there",
+                fix="try it on the twin: --env local",
+            )
+        answer = self._ask_twin("interrupt", {member: name, "notice_seconds": notice_seconds})
+        return [str(each) for each in answer["instance_ids"]]
+
+    def _ask_twin(self, action: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+        """A signed request to the twin itself; its path is no part of any AWS service."""
+        endpoint = self.client("sagemaker").meta.endpoint_url
+        request = AWSRequest("POST", f"{endpoint}/_trainworks/{action}", data=json.dumps(body).encode())
+        request.headers["Content-Type"] = "application/json"
+        credentials = self.session.get_credentials()
+        if credentials is None:
+            raise RequestError("the session has no credentials to sign with")
+        SigV4Auth(credentials, "trainworks", self.environment.region).add_auth(request)
+        prepared = urllib.request.Request(  # noqa: S310 - the twin's own loopback address
+            str(request.url), data=request.data, headers=dict(request.headers.items()), method="POST"
+        )
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(prepared, timeout=30) as answer:
+                document: Mapping[str, Any] = json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                raise RequestError(_message_of(error.read())) from error
+        return document
+
+
+def _message_of(body: bytes) -> str:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+    return str(document.get("message") or document.get("Message") or document)
