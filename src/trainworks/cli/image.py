@@ -32,8 +32,8 @@ def build(
     folder is used, else one that does the same.
     """
     from trainworks.config.environment import load_environment
-    from trainworks.jobs.image import build_image
     from trainworks.jobs.connection import Connection
+    from trainworks.jobs.image import build_image
 
     built = build_image(Connection(load_environment(environment)), folder, tag)
     emit(output, built, lambda: built.image_uri if built.is_new else f"{built.image_uri}  (was there already)")
@@ -99,8 +99,8 @@ def list_(environment: EnvironmentOption = "local", output: OutputOption = Outpu
     from trainworks.cli.made_images import made_images, offered_images
     from trainworks.config.environment import load_environment
     from trainworks.errors import NotDeployedError
-    from trainworks.jobs.image import list_images
     from trainworks.jobs.connection import Connection
+    from trainworks.jobs.image import list_images
 
     chosen = load_environment(environment)
     made = made_images() if chosen.is_twin else []
