@@ -12,12 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from trainworks.cli.output import facts, table
+from trainworks.cli.output import facts, records
+from trainworks.cli.records import Records
 from trainworks.cost.idle import Charge, IdleCost, ResourceCost
 from trainworks.cost.money import Money, total, unit_price
 from trainworks.cost.prices import PriceTable
@@ -56,19 +55,18 @@ def idle_text(name: str, cost: IdleCost, running: IdleCost, prices: PriceTable, 
 
 
 def _table(title: str, stacks: Mapping[str, Sequence[ResourceCost]]) -> RenderableType:
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title)
-    drawn.title_justify = "left"
-    drawn.add_column("resource", overflow="fold")
-    drawn.add_column("metered", overflow="fold")
-    drawn.add_column("a month", justify="right", no_wrap=True)
+    rows: list[tuple[str, str, str]] = []
+    headings: set[int] = set()
     for stack, resources in stacks.items():
-        drawn.add_row(Text(stack, style="bold"), "", Text(_total(resources), style="bold"))
+        headings.add(len(rows))
+        rows.append((stack, "", _total(resources)))
         for resource in resources:
             place = "  " + resource.place.removeprefix(f"{stack}/")
             for metered, amount_of_it in _rows(resource):
-                drawn.add_row(Text(place), Text(metered), Text(amount_of_it))
+                rows.append((place, metered, amount_of_it))
                 place = ""
-    return drawn
+    drawn = Records(("resource", "metered", "a month"), rows, prose=("metered",), right=("a month",), bold=headings)
+    return Group(Text(title, style="italic"), "", drawn, "")
 
 
 def _lines(title: str, stacks: Mapping[str, Sequence[ResourceCost]]) -> RenderableType:
@@ -232,7 +230,7 @@ def comparison_text(pair: Comparison) -> RenderableType:
     ]
     difference = signed(pair.other.total - pair.cost.total)
     rows.append(("total", _total(pair.cost.resources), _total(pair.other.resources), difference))
-    parts: list[RenderableType] = [table(("stack", pair.name, pair.other_name, "difference"), rows)]
+    parts: list[RenderableType] = [records(("stack", pair.name, pair.other_name, "difference"), rows), ""]
     for name, cost in ((pair.name, pair.cost), (pair.other_name, pair.other)):
         if cost.unknown:
             parts.append(Text(f"{name}: {unknown_sentence(cost.unknown)}", style="yellow"))

@@ -70,9 +70,8 @@ def demo(
         for name, value in readable(summary).items():
             stdout().print(Text.assemble((f"{name:<20}", "dim"), value), soft_wrap=True)
         command = f"{command_prefix()} describe {trained.job.name}"
-        stdout().print(
-            f"\nlook further:  [bold]{command}[/]\nend the twin:  {command_prefix()} twin stop", soft_wrap=True
-        )
+        rest = f"\nend the twin:  {command_prefix()} twin stop"
+        stdout().print(Text.assemble("\nlook further:  ", (command, "bold"), rest), soft_wrap=True)
     if accuracy.share <= REQUIRED_ACCURACY:
         raise JobError(f"accuracy {accuracy.share:.3f} is not above {REQUIRED_ACCURACY}", fix="see the log above")
 

@@ -35,7 +35,8 @@ def show(job: Job, output: Output = Output.TEXT) -> Snapshot:
                 log.write(log_line(each, labelled))
                 log.flush()
     except KeyboardInterrupt:
-        notes.print(f"\n{how_to_come_back(job)}   end it: [bold]{addressed(f'trainworks stop {job.name}')}[/]")
+        end = (addressed(f"trainworks stop {job.name}"), "bold")
+        notes.print(Text.assemble("\n", how_to_come_back(job), "   end it: ", end))
         raise typer.Exit(INTERRUPTED) from None
     except BotoCoreError:
         # Nobody answers: that ends the following, and nothing else.
@@ -46,9 +47,10 @@ def show(job: Job, output: Output = Output.TEXT) -> Snapshot:
     return checked(job, follow.outcome, [])
 
 
-def how_to_come_back(job: Job) -> str:
+def how_to_come_back(job: Job) -> Text:
     """A job does not depend on who follows it."""
-    return f"{job.name} goes on. Come back: [bold]{addressed(f'trainworks logs -f {job.name}')}[/]"
+    command = addressed(f"trainworks logs -f {job.name}")
+    return Text.assemble(f"{job.name} goes on. Come back: ", (command, "bold"))
 
 
 def has_several_logs(job: Job) -> bool:

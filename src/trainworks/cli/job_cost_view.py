@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from trainworks.cli.cost_view import UNKNOWN, amount, or_unknown, plain, price_range
-from trainworks.cli.output import table
+from trainworks.cli.output import records
 from trainworks.cost.bill import JobBill
 from trainworks.cost.job import JobEstimate
 from trainworks.cost.money import Money
@@ -21,7 +21,11 @@ def estimate_text(estimate: JobEstimate) -> RenderableType:
     """A job before it runs: by the hour, and at most."""
     rows = [(line.market, line.what, _rate(line.per_hour), or_unknown(line.at_most)) for line in estimate.lines]
     limits = f"{estimate.name}: at most {plain(estimate.hours)} hours of {_HOURS_OF[estimate.kind]}, {estimate.region}"
-    parts: list[RenderableType] = [table(("", "what", "an hour", "at most"), rows, title=limits)]
+    parts: list[RenderableType] = [
+        Text(limits, style="bold"),
+        records(("", "what", "an hour", "at most"), rows, prose=("what",), right=("an hour", "at most")),
+        "",
+    ]
     for market in ("on demand", "spot"):
         if any(line.market == market for line in estimate.lines):
             parts.append(Text(f"{market}: at most {or_unknown(estimate.at_most(market))}", style="bold"))
@@ -58,7 +62,8 @@ def bill_text(bill: JobBill, is_twin: bool) -> RenderableType:
     ]
     verb = "on AWS this would have cost" if is_twin else "cost"
     parts: list[RenderableType] = [
-        table(("what", "amount"), rows),
+        records(("what", "amount"), rows, prose=("what",)),
+        "",
         Text(f"{bill.name}: {verb} {or_unknown(bill.total)} ({bill.region})", style="bold"),
     ]
     if bill.saved_percent:

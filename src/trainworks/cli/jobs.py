@@ -12,7 +12,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from trainworks.cli.addressed import addressed
-from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, print_json, stderr, table
+from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, print_json, records, stderr
 
 if TYPE_CHECKING:
     from trainworks.jobs.job import JobSummary
@@ -140,8 +140,8 @@ def _list_of(found: list[JobSummary], costs: list[str] | None = None) -> Rendera
     ]
     columns = ("job", "kind", "status", "age", "took")
     if costs is not None and rows:
-        return table((*columns, "cost"), [(*row, cost) for row, cost in zip(rows, costs, strict=True)])
-    return table(columns, rows) if rows else addressed("no jobs yet: trainworks train SCRIPT")
+        return records((*columns, "cost"), [(*row, cost) for row, cost in zip(rows, costs, strict=True)])
+    return records(columns, rows) if rows else addressed("no jobs yet: trainworks train SCRIPT")
 
 
 def _facts_of(described: dict[str, object]) -> RenderableType:
@@ -153,11 +153,11 @@ def _facts_of(described: dict[str, object]) -> RenderableType:
     parts: list[RenderableType] = [facts(plain)]
     measured = described.get("metrics")
     if isinstance(measured, dict) and measured:
-        parts.append(table(("metric", "final value"), [(name, f"{value:.6g}") for name, value in measured.items()]))
+        parts += ["", records(("metric", "final value"), [(name, f"{value:.6g}") for name, value in measured.items()])]
     way = described.get("transitions")
     if isinstance(way, list) and way:
         rows = [(str(each["status"]), _clock_time(each["at"]), str(each["message"])) for each in way]
-        parts.append(table(("secondary status", "since", "message"), rows))
+        parts += ["", records(("secondary status", "since", "message"), rows, prose=("message",))]
     return Group(*parts)
 
 
@@ -167,7 +167,7 @@ def _metrics_table(found: list[MetricSeries]) -> RenderableType:
         values = [point.value for point in series.points]
         figures = [f"{value:.4g}" for value in (values[-1], min(values), max(values))]
         rows.append((series.name, series.host or "", str(len(values)), *figures, sparkline(values)))
-    return table(("metric", "host", "points", "last", "min", "max", ""), rows)
+    return records(("metric", "host", "points", "last", "min", "max", ""), rows)
 
 
 def sparkline(values: list[float], width: int = 24) -> str:

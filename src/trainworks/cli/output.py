@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -24,8 +24,9 @@ from trainworks.extras import explain_missing
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
     from rich.text import Text
+
+    from trainworks.cli.records import Records
 
 
 class Output(StrEnum):
@@ -60,16 +61,20 @@ EnvironmentOption = Annotated[
 
 def stdout() -> Console:
     """The console for data."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _console(sys.stdout)
 
 
 def stderr() -> Console:
     """The console for progress, notes and errors."""
-    from rich.console import Console
+    return _console(sys.stderr)
 
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+def _console(stream: TextIO) -> Console:
+    """Nothing that it prints is cut, no word is broken, what jobs say is no markup; NO_COLOR takes all styles."""
+    from trainworks.cli.console import WholeConsole
+
+    is_plain = bool(os.environ.get("NO_COLOR"))
+    return WholeConsole(file=stream, is_plain=is_plain)
 
 
 def emit(output: Output, data: object, render: Callable[[], RenderableType]) -> None:
@@ -77,7 +82,7 @@ def emit(output: Output, data: object, render: Callable[[], RenderableType]) -> 
     if output is Output.JSON:
         print_json(data)
     else:
-        stdout().print(render(), crop=False)
+        stdout().print(render())
 
 
 def print_json(data: object) -> None:
@@ -86,40 +91,25 @@ def print_json(data: object) -> None:
     sys.stdout.flush()
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
-    """A table of plain text cells; the first column, the names, is never broken."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for number, column in enumerate(columns):
-        drawn.add_column(column, overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    return drawn
-
-
 def facts(pairs: Mapping[str, object]) -> Text:
     """Named facts, one a line; what is None is left out. A line is never broken: a URI is there to be copied."""
     from rich.text import Text
 
-    shown = {name: str(value) for name, value in pairs.items() if value is not None}
+    from trainworks.cli.records import one_line
+
+    shown = {name: one_line(str(value)) for name, value in pairs.items() if value is not None}
     width = max((len(name) for name in shown), default=0) + 2
     lines = [Text.assemble((name.ljust(width), "dim"), value) for name, value in shown.items()]
     return Text("\n", no_wrap=True, overflow="ignore").join(lines)
 
 
-def records(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Text:
-    """A record a line under aligned headings: no line is broken or cut, however narrow the terminal is."""
-    from rich.text import Text
+def records(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, prose: Collection[str] = (), right: Collection[str] = ()
+) -> Records:
+    """A record a line under aligned headings; only cells of the columns in `prose` may be folded on a terminal."""
+    from trainworks.cli.records import Records
 
-    widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(len(columns))]
-    lines = [
-        Text("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), style=style)
-        for row, style in [(columns, "bold"), *((row, "") for row in rows)]
-    ]
-    return Text("\n", no_wrap=True, overflow="ignore").join(lines)
+    return Records(columns, rows, prose=prose, right=right)
 
 
 def report_error(error: BaseException, *, as_json: bool = False) -> int:

@@ -18,7 +18,7 @@ from rich.status import Status
 from rich.text import Text
 
 from trainworks.cli.addressed import addressed
-from trainworks.cli.output import Output, facts, stderr, table
+from trainworks.cli.output import Output, facts, records, stderr
 from trainworks.cost.retained import cost_while_retained
 from trainworks.deploy.changes import Replacement, ResourceChange, StackChanges
 from trainworks.deploy.deployer import UpResult
@@ -236,7 +236,8 @@ def up_text(result: UpResult) -> RenderableType:
 def _outputs(outputs: Mapping[str, str]) -> RenderableType:
     """One output a line, never folded: people copy them."""
     width = max((len(key) for key in outputs), default=0)
-    return Text("\n".join(f"{key:<{width}}  {value}" for key, value in sorted(outputs.items())), overflow="ignore")
+    lines = "\n".join(f"{key:<{width}}  {value}" for key, value in sorted(outputs.items()))
+    return Text(lines, no_wrap=True, overflow="ignore")
 
 
 def inventory_text(stack_name: str, inventory: Inventory, lost: Sequence[Content] = ()) -> RenderableType:
@@ -245,7 +246,8 @@ def inventory_text(stack_name: str, inventory: Inventory, lost: Sequence[Content
     return Group(
         *(Text(f"{each.place}: {each.count} {each.kind} in {each.physical_id} are deleted") for each in lost),
         Text(f"{stack_name}: {len(going)} resources are deleted, {len(inventory.retained)} stay"),
-        table(("deleted", "type"), [(resource.place, resource.resource_type) for resource in going]),
+        "",
+        records(("deleted", "type"), [(resource.place, resource.resource_type) for resource in going]),
     )
 
 
@@ -271,9 +273,11 @@ def down_text(result: DownResult, prices: PriceTable) -> RenderableType:
     rows = [
         (r.place, r.resource_type, r.physical_id, cost_while_retained(r.resource_type, prices)) for r in result.retained
     ]
+    costing = f"goes on costing ({prices.region})"
     return Group(
         gone,
-        table(("kept by its removal policy", "type", "physical id", f"goes on costing ({prices.region})"), rows),
+        "",
+        records(("kept by its removal policy", "type", "physical id", costing), rows, prose=(costing,)),
     )
 
 
@@ -318,9 +322,10 @@ def status_text(report: StatusReport) -> RenderableType:
         if report.cause.hint:
             parts.append(Text(f"  fix: {addressed(report.cause.hint)}"))
     if report.nested:
-        parts.append(table(("nested stack", "status"), [(nested.name, nested.status) for nested in report.nested]))
+        nested = [(each.name, each.status) for each in report.nested]
+        parts += ["", records(("nested stack", "status"), nested)]
     if report.outputs:
-        parts.append(_outputs(report.outputs))
+        parts += ["", _outputs(report.outputs)]
     rows = [(f"{e.timestamp:%Y-%m-%d %H:%M:%S}", e.status, e.logical_id, e.reason) for e in report.last_events]
-    parts.append(table(("last events", "status", "resource", "reason"), rows))
+    parts += ["", records(("last events", "status", "resource", "reason"), rows, prose=("reason",))]
     return Group(*parts)

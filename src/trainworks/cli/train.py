@@ -225,7 +225,9 @@ def _started(job: Job, detach: bool, output: Output) -> None:
     if detach:
         emit(output, job.facts(), lambda: job.name)
         return
-    stderr().print(f"{job.kind} job [bold]{job.name}[/]")
+    from rich.text import Text
+
+    stderr().print(Text.assemble(f"{job.kind} job ", (job.name, "bold")))
     show(job, output)
     emit(output, job.facts(), lambda: facts(_summary(job.facts())))
     if output is Output.TEXT:
