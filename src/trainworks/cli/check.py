@@ -18,8 +18,8 @@ from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
+    from trainworks.application.checking import Scope
     from trainworks.assembly.graph import Graph
-    from trainworks.cli.checking import Scope
     from trainworks.preflight.baseline import Baseline
     from trainworks.preflight.report import Report
     from trainworks.preflight.settings import Settings
@@ -78,7 +78,7 @@ def check(  # noqa: PLR0917 - one parameter an option
     ] = CheckOutput.TEXT,
 ) -> None:
     """Check the templates for what fails after the deploy. Exit code 1 if there are errors (see --fail-on)."""
-    from trainworks.cli import checking
+    from trainworks.application import checking
 
     _refuse_reason(reason, update_baseline)
     _refuse_unknown([*(only or ()), *(ignore or ())], checking.known_codes())
@@ -119,10 +119,10 @@ def _refuse_reason(reason: str | None, update_baseline: bool) -> None:
 
 def _environment(name: str) -> tuple[str, Graph, Scope]:
     """The environment's own templates, as `up` would deploy them."""
+    from trainworks.application.checking import Scope, settings_of
+    from trainworks.application.templates import assembly_of
     from trainworks.assembly import SynthRequest
     from trainworks.assembly.graph import ANY_ACCOUNT, load_graph
-    from trainworks.cli.checking import Scope, settings_of
-    from trainworks.cli.platform import assembly_of
     from trainworks.config.environment import load_environment
 
     environment = load_environment(name)
@@ -140,10 +140,10 @@ def was_typed(context: typer.Context, parameter: str) -> bool:
 
 
 def _template(path: Path, parameters: list[str], region: str | None) -> tuple[str, Graph, Scope]:
+    from trainworks.application.checking import Scope
     from trainworks.assembly.graph import build
     from trainworks.assembly.template_files import load_sources
     from trainworks.assembly.template_parameters import refuse_wrong_parameters
-    from trainworks.cli.checking import Scope
     from trainworks.preflight.settings import Settings
 
     if region is not None:

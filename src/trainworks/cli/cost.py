@@ -171,10 +171,10 @@ def _graph(
     environment_name: str, templates: list[Path] | None, region: str | None, parameters: Mapping[str, str] = _NONE
 ) -> tuple[str, Graph]:
     """What is counted, and how it is called: templates as they lie there, or those of an environment."""
+    from trainworks.application.templates import assembly_of
     from trainworks.assembly.graph import ANY_ACCOUNT, build, load_graph
     from trainworks.assembly.template_files import load_sources, merged
     from trainworks.assembly.template_parameters import refuse_wrong_parameters
-    from trainworks.cli.platform import assembly_of
     from trainworks.config.environment import load_environment
 
     if templates:

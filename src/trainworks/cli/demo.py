@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from trainworks.cli import demo_steps as steps
+from trainworks.application import demo_steps as steps
 from trainworks.cli.follow import still, transition_line
 from trainworks.cli.output import Output, OutputOption, print_json, stderr, stdout
 from trainworks.errors import JobError

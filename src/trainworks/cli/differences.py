@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from trainworks.application.cost_changes import monthly_changes
+from trainworks.application.environments import connect
+from trainworks.application.platform import deployment_for, watch_for
 from trainworks.cli import cost_view, drift_view
 from trainworks.cli import platform_view as view
-from trainworks.cli.cost_changes import monthly_changes
 from trainworks.cli.output import Output, print_json, report_error, stdout
-from trainworks.cli.platform import connect, deployment_for, watch_for
 
 if TYPE_CHECKING:
     from trainworks.cost.changes import CostChanges

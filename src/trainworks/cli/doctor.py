@@ -42,10 +42,10 @@ def _diagnosis(subject: str | None, environment_name: str) -> Diagnosis:
     from trainworks.jobs.session import session_for
 
     if subject is None:
-        from trainworks.cli.doctor_installation import diagnose_this_installation
+        from trainworks.application.doctor_installation import diagnose_this_installation
 
         return diagnose_this_installation(environment_name)
-    from trainworks.cli.doctor_subject import diagnose, diagnose_stack_of
+    from trainworks.application.doctor_subject import diagnose, diagnose_stack_of
 
     is_environment = subject in environment_names()
     environment = load_environment(use(subject) if is_environment else environment_name)

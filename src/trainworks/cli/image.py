@@ -95,8 +95,8 @@ def list_(environment: EnvironmentOption = "local", output: OutputOption = Outpu
 
     On the twin: whether the environment of each is made, with its size, its versions, when it was made and last used.
     """
+    from trainworks.application.made_images import made_images, offered_images
     from trainworks.cli.image_view import Pushed, image_lists, image_records
-    from trainworks.cli.made_images import made_images, offered_images
     from trainworks.config.environment import load_environment
     from trainworks.errors import NotDeployedError
     from trainworks.jobs.connection import Connection

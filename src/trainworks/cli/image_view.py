@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from trainworks.application.made_images import NOT_MADE, MadeImage, OfferedImage, shown
 from trainworks.cli.addressed import addressed
-from trainworks.cli.made_images import NOT_MADE, MadeImage, OfferedImage, shown
 from trainworks.cli.output import records
 from trainworks.jobs.image import ImageSummary
 

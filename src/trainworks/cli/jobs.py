@@ -53,8 +53,8 @@ def jobs(
 @app.command("describe", no_args_is_help=True)
 def describe(name: _Name, environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
     """Show one job: status, times, what spot saved, artefacts, metrics, its way through the statuses."""
+    from trainworks.application.made_images import made_images
     from trainworks.cli.job_cost import cost_facts
-    from trainworks.cli.made_images import made_images
     from trainworks.jobs.connection import open_connection
     from trainworks.jobs.kinds import find_job
 

@@ -1,11 +1,7 @@
-"""synth, diff, up, down, status: the platform of one environment, from its templates to what runs.
-
-connect --> assembly_of (cached) --> deployment_for --> deploy.deployer | deploy.teardown | deploy.status
-"""
+"""synth, diff, up, down, status: the verbs of `application.platform`, with the questions that only people answer."""
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,16 +12,8 @@ from trainworks.cli.output import EnvironmentOption, Output, OutputOption, print
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from trainworks.assembly import CloudAssembly
     from trainworks.config.environment import Environment
     from trainworks.deploy.changes import StackChanges
-    from trainworks.deploy.clients import Clients
-    from trainworks.deploy.deployment import Deployment
-    from trainworks.deploy.follow import Watch
-    from trainworks.deploy.progress import Report
 
 app = typer.Typer(help="The platform: synthesize, compare, deploy, delete, describe.", no_args_is_help=True)
 
@@ -35,10 +23,9 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 @app.command()
 def synth(environment_name: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
     """Synthesize the CloudFormation templates and print where they are."""
-    from trainworks.config.environment import load_environment
+    from trainworks.application.templates import synthesized
 
-    environment = load_environment(environment_name)
-    assembly = assembly_of(environment, environment.account or connect(environment_name)[1].account_id)
+    assembly = synthesized(environment_name)
     if output is Output.JSON:
         print_json(
             {
@@ -108,28 +95,16 @@ def up(  # noqa: PLR0917 - one parameter an option
     ] = True,
 ) -> None:
     """Deploy the platform; without changes nothing is done. A running operation is followed."""
+    from trainworks.application import platform
+    from trainworks.application.environments import connect
     from trainworks.cli import platform_view as view
-    from trainworks.deploy import deployer
     from trainworks.deploy.plan import Permissions
 
     environment, clients = connect(environment_name)
-    deployer.refuse_wrong_account(clients, None if environment.is_twin else environment.account)
-    deployment = deployment_for(environment, clients)
-    allowed = Permissions(
-        recreate=recreate,
-        continue_rollback=continue_rollback,
-        skip_resources=tuple(skip or ()),
-        # The twin is nobody's account: its bootstrap is part of deploying to it.
-        bootstrap=bootstrap or environment.is_twin,
-    )
-    with view.live(output) as report, turn_of(environment, clients, report):
-        result = deployer.up(
-            deployment,
-            clients,
-            watch_for(environment, report),
-            allowed,
-            approve=lambda changes: _approved(environment, changes, yes),
-            gate=gate_for(environment, clients) if check else lambda: None,
+    allowed = Permissions(recreate, continue_rollback, tuple(skip or ()), bootstrap)
+    with view.live(output) as report:
+        result = platform.up(
+            environment, clients, report, allowed, lambda changes: _approved(environment, changes, yes), check
         )
     if output is Output.JSON:
         print_json(view.up_record(result))
@@ -145,22 +120,20 @@ def down(
 
     Asks before data, models or images are deleted, on the twin too; --yes answers.
     """
+    from trainworks.application import platform
+    from trainworks.application.environments import connect
     from trainworks.cli import platform_view as view
     from trainworks.cost.price_files import load_prices
-    from trainworks.deploy import deployer, teardown
 
     environment, clients = connect(environment_name)
-    deployer.refuse_wrong_account(clients, None if environment.is_twin else environment.account)
     prices = load_prices(environment.region)
-    if not yes:
-        inventory = teardown.survey(environment.stack_name, clients)
-        lost = () if inventory is None else teardown.contents(inventory, clients)
-        if inventory is not None and (lost or _is_precious(environment)):
-            stderr().print(view.inventory_text(environment.stack_name, inventory, lost))
-            what = " with all that is in it" if lost else ""
-            _ask(f"Delete {environment.stack_name} (profile {environment.profile.name.value}){what}?")
-    with view.live(output) as report, turn_of(environment, clients, report):
-        result = teardown.down(environment.stack_name, clients, watch_for(environment, report))
+    farewell = None if yes else platform.farewell(environment, clients)
+    if farewell is not None and farewell.needs_consent:
+        stderr().print(view.inventory_text(environment.stack_name, farewell.inventory, farewell.lost))
+        what = " with all that is in it" if farewell.lost else ""
+        _ask(f"Delete {environment.stack_name} (profile {environment.profile.name.value}){what}?")
+    with view.live(output) as report:
+        result = platform.down(environment, clients, report)
     if output is Output.JSON:
         print_json(view.down_record(result, prices))
     else:
@@ -170,6 +143,7 @@ def down(
 @app.command()
 def status(environment_name: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
     """Show the state of the platform: stacks, outputs, last events, why the last operation failed."""
+    from trainworks.application.environments import connect
     from trainworks.cli import platform_view as view
     from trainworks.deploy.status import status as describe
 
@@ -181,73 +155,11 @@ def status(environment_name: EnvironmentOption = "local", output: OutputOption =
         stdout().print(view.status_text(report))
 
 
-def connect(environment_name: str) -> tuple[Environment, Clients]:
-    """The environment and its clients; `TwinError` where the environment is the twin and it does not run."""
-    from trainworks.config.environment import load_environment
-    from trainworks.deploy.clients import Clients
-    from trainworks.jobs.session import session_for
-
-    environment = load_environment(environment_name)
-    session = session_for(environment)
-    return environment, Clients(session.client)  # type: ignore[arg-type]  # the stubs know each service by name
-
-
-def assembly_of(environment: Environment, account_id: str) -> CloudAssembly:
-    """The assembly of an environment, from the user's cache where nothing that goes in has changed."""
-    from trainworks.assembly import SynthRequest, synthesize, user_cache_dir
-
-    request = SynthRequest(environment.environment_suffix, environment.profile, account_id, environment.region)
-    return synthesize(request, user_cache_dir())
-
-
-def deployment_for(environment: Environment, clients: Clients) -> Deployment:
-    """What `up` would deploy: the assembly of the environment, resolved for its account."""
-    from trainworks.deploy.deployment import deployment_of
-
-    account_id = environment.account or clients.account_id
-    return deployment_of(assembly_of(environment, account_id), account_id=account_id, region=environment.region)
-
-
-def gate_for(environment: Environment, clients: Clients) -> Callable[[], None]:
-    """The check of the templates, for `deployer.up` to call where it would change something."""
-
-    def refuse_errors() -> None:
-        from trainworks.cli.checking import refuse_errors_of
-
-        account_id = environment.account or clients.account_id
-        refuse_errors_of(environment, assembly_of(environment, account_id), account_id)
-
-    return refuse_errors
-
-
-def turn_of(environment: Environment, clients: Clients, report: Report) -> AbstractContextManager[None]:
-    """This command's turn to change the platform; of each twin and each account and region there is another."""
-    from trainworks.config.variables import cache_folder
-    from trainworks.deploy.turns import take_turns
-
-    address = hashlib.sha256(clients.cloudformation.meta.endpoint_url.encode()).hexdigest()[:12]
-    name = f"{environment.stack_name}-{clients.account_id}-{environment.region}-{address}"
-    return take_turns(cache_folder() / "turns", name, report)
-
-
-def watch_for(environment: Environment, report: Report) -> Watch:
-    """How often to look: the twin is done in moments, AWS in minutes."""
-    from trainworks.deploy.follow import LOCAL_PACING, REMOTE_PACING, Watch
-
-    return Watch(report, LOCAL_PACING if environment.is_twin else REMOTE_PACING)
-
-
-def _is_precious(environment: Environment) -> bool:
-    """Whether people depend on the platform: everything but the twin and the dev profile."""
-    return not environment.is_twin and environment.profile.name.value != "dev"
-
-
 def _approved(environment: Environment, changes: StackChanges, yes: bool) -> bool:
-    """Replacing or removing what people depend on is asked for; all else is not."""
-    endangered = len(changes.replaced) + len(changes.removed)
-    if yes or not endangered or not _is_precious(environment):
-        return True
-    _ask(f"{endangered} resources of {environment.stack_name} are replaced or removed. Go on?")
+    """Replacing or removing what people depend on is asked for."""
+    if not yes:
+        endangered = len(changes.replaced) + len(changes.removed)
+        _ask(f"{endangered} resources of {environment.stack_name} are replaced or removed. Go on?")
     return True
 
 

@@ -160,7 +160,7 @@ def env(
     ] = False,
 ) -> None:
     """Print export lines that point any AWS client at an environment: eval "$(trainworks env)"."""
-    from trainworks.cli.sagemaker_sdk import ALWAYS, left_over, write_defaults
+    from trainworks.application.sagemaker_sdk import ALWAYS, left_over, write_defaults
     from trainworks.config.environment import load_environment
 
     environment = load_environment(environment_name)

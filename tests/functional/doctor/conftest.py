@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.patience import PATIENCE_SECONDS
-from trainworks.cli.doctor_subject import diagnose
+from trainworks.application.doctor_subject import diagnose
 from trainworks.config.environment import Environment, load_environment
 from trainworks.doctor.finding import Diagnosis, Finding
 from trainworks.doctor.looking import Looker

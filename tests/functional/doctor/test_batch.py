@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from tests.functional.doctor.conftest import Bench, allow, document
-from trainworks.cli.doctor_subject import diagnose
+from trainworks.application.doctor_subject import diagnose
 from trainworks.doctor.finding import Outcome
 from trainworks.doctor.looking import Looker
 from trainworks.errors import RequestError

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests.patience import PATIENCE_SECONDS
-from trainworks.cli.doctor_installation import diagnose_this_installation
+from trainworks.application.doctor_installation import diagnose_this_installation
 from trainworks.cli.doctor_view import diagnosis_record
 from trainworks.testing import TestTwin
 from trainworks.twin.home import Home

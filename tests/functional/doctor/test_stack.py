@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.functional.doctor.conftest import Bench, until
-from trainworks.cli.doctor_subject import diagnose_stack_of
+from trainworks.application.doctor_subject import diagnose_stack_of
 from trainworks.doctor.finding import Diagnosis, Outcome
 from trainworks.doctor.looking import Looker
 

@@ -151,7 +151,7 @@ def test_a_check_that_fails_leaves_the_baseline_as_it_is(monkeypatch: pytest.Mon
         raise RuntimeError("the check broke off")
 
     with monkeypatch.context() as patched:
-        patched.setattr("trainworks.cli.checking.by_rules", broken)
+        patched.setattr("trainworks.application.checking.by_rules", broken)
         assert check(*arguments) == 1
         assert Path("b.toml").read_bytes() == text.encode()
     assert check(*arguments) == 0

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from trainworks.application.made_images import MadeImage, OfferedImage, offered_images
 from trainworks.aws.framework_images import frameworks
 from trainworks.cli.image_view import Pushed, image_lists, image_records
-from trainworks.cli.made_images import MadeImage, OfferedImage, offered_images
 from trainworks.jobs.image import ImageSummary
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

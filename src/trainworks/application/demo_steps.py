@@ -18,7 +18,12 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from trainworks.application.environments import connect
+from trainworks.application.platform import deployment_for, gate_for, watch_for
+from trainworks.deploy import deployer
+from trainworks.deploy.plan import Permissions
 from trainworks.errors import JobError, RequestError
+from trainworks.jobs import BatchJobSpec, Follow, LogLine, TrainingJobSpec, load_spec
 
 if TYPE_CHECKING:
     from trainworks.deploy.deployer import UpResult
@@ -88,17 +93,11 @@ def example_folder() -> Path:
 
 def synthesize() -> Deployment:
     """The templates of the environment `local`, with their assets, from the cache where nothing has changed."""
-    from trainworks.cli.platform import connect, deployment_for
-
     return deployment_for(*connect("local"))
 
 
 def deploy(deployment: Deployment, report: Report) -> UpResult:
     """Deploy the environment `local`; where it is as it should be, nothing is done."""
-    from trainworks.cli.platform import connect, gate_for, watch_for
-    from trainworks.deploy import deployer
-    from trainworks.deploy.plan import Permissions
-
     environment, clients = connect("local")
     return deployer.up(
         deployment,
@@ -140,8 +139,6 @@ def train(platform: Platform, example: Path, show: Show) -> Trained:
 
     Raises `JobError` unless it completed after having been interrupted.
     """
-    from trainworks.jobs import Follow, LogLine, TrainingJobSpec, load_spec
-
     spec = load_spec(example / "train.toml", {**here(), "hyperparameters": {"epochs": 10, "min-epoch-seconds": 0.75}})
     if not isinstance(spec, TrainingJobSpec):
         raise RequestError(f"{example / 'train.toml'} is no spec of a training job")
@@ -167,8 +164,6 @@ def train(platform: Platform, example: Path, show: Show) -> Trained:
 
 def predict(platform: Platform, example: Path, model: TrainingJob, show: Show) -> BatchJob:
     """Predict the held-out images with the trained model, as an array job of 8 on the platform's queue."""
-    from trainworks.jobs import BatchJobSpec, Follow, load_spec
-
     spec = load_spec(example / "predict.toml", {**here(), "inputs": {"model": f"model:{model.name}"}})
     if not isinstance(spec, BatchJobSpec):
         raise RequestError(f"{example / 'predict.toml'} is no spec of a batch job")
@@ -182,7 +177,7 @@ def predict(platform: Platform, example: Path, model: TrainingJob, show: Show) -
 
 def evaluate(platform: Platform, job: BatchJob, labels: Path) -> Accuracy:
     """Compare what the batch job wrote to S3 with the labels. Raises `JobError` unless each image has a prediction."""
-    import numpy as np
+    import numpy as np  # noqa: PLC0415 - in a clone alone, as the demo is
 
     expected = np.load(labels / "digits.npz")["labels"]
     bucket, prefix = platform.outputs.model_bucket, f"predictions/{job.name}/"

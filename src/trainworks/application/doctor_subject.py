@@ -8,6 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from trainworks.assembly.places import Places
+from trainworks.deploy.bootstrap import QUALIFIER, has_bucket
+from trainworks.deploy.causes import failures, first_cause
+from trainworks.deploy.events import EventStream
+from trainworks.deploy.follow import Outcome
+from trainworks.deploy.stacks import describe_stack
+from trainworks.deploy.ways import Ways
 from trainworks.doctor.batch.causes import diagnose_batch_job
 from trainworks.doctor.batch.look import find_batch_job, look_at_batch_job
 from trainworks.doctor.finding import Diagnosis
@@ -49,8 +56,6 @@ def diagnose_stack_of(environment: Environment, stack_name: str, looker: Looker)
 
 def look_at_stack(environment: Environment, stack_name: str, looker: Looker) -> StackFacts:
     """Facts about a stack of an environment's account: its state, failures of its last operation, bootstrap bucket."""
-    from trainworks.deploy.bootstrap import QUALIFIER, has_bucket
-
     stack = looker.ask(
         "cloudformation:DescribeStacks",
         lambda client: _stack(client, stack_name),
@@ -119,8 +124,6 @@ def _try(kind: str, name: str, environment: Environment, looker: Looker) -> tupl
 
 
 def _stack(client: Any, stack_name: str) -> Stack | None:
-    from trainworks.deploy.stacks import describe_stack
-
     state = describe_stack(client, stack_name)
     if state is None:
         return None
@@ -135,20 +138,12 @@ def _stack(client: Any, stack_name: str) -> Stack | None:
 
 
 def _events(client: Any, stack_name: str) -> tuple[StackEvent, ...]:
-    from trainworks.deploy.events import EventStream
-    from trainworks.deploy.stacks import describe_stack
-
     state = describe_stack(client, stack_name)
     return () if state is None else tuple(EventStream.of_running_operation(client, state.stack_id).poll())
 
 
 def _failures(events: Look[tuple[StackEvent, ...]], stack_name: str) -> Look[tuple[Failure, ...]]:
     """The first cause, then what else failed for a reason of its own, with construct paths and hints."""
-    from trainworks.assembly.places import Places
-    from trainworks.deploy.causes import failures, first_cause
-    from trainworks.deploy.follow import Outcome
-    from trainworks.deploy.ways import Ways
-
     found = events.value or ()
     first = first_cause(found)
     ways = Ways(found[0].stack_id if found else "")

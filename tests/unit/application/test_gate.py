@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from trainworks.application.checking import refuse_errors_of
 from trainworks.assembly import CloudAssembly
-from trainworks.cli.checking import refuse_errors_of
 from trainworks.config.environment import Environment
 from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.errors import CheckError

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from trainworks.aws.framework_images import frameworks
+from trainworks.twin import lifecycle
+from trainworks.twin.control_client import ask
+from trainworks.twin.home import default_home
+
 NOT_MADE = "not made"
 
 
@@ -61,10 +66,6 @@ def made_images(image_uri: str = "") -> list[MadeImage] | None:
 
     None where no twin runs.
     """
-    from trainworks.twin import lifecycle
-    from trainworks.twin.control_client import ask
-    from trainworks.twin.home import default_home
-
     server = lifecycle.find(default_home())
     if server is None:
         return None
@@ -73,8 +74,6 @@ def made_images(image_uri: str = "") -> list[MadeImage] | None:
 
 def offered_images(made: Sequence[MadeImage]) -> Iterator[OfferedImage]:
     """All framework images by framework and version, each with what of `made` stands for it."""
-    from trainworks.aws.framework_images import frameworks
-
     for framework in frameworks().values():
         for version in framework.tags:
             image = f"{framework.name}:{version}"

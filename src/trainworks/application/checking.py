@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainworks.assembly.graph import load_graph
 from trainworks.config.environment import find_file
+from trainworks.config.variables import cache_folder
 from trainworks.errors import CheckError
 from trainworks.preflight.baseline import FILE_NAME, Baseline, load_baseline, platform_baseline
 from trainworks.preflight.checker import check
 from trainworks.preflight.report import Report
 from trainworks.preflight.rules import RULES
+from trainworks.preflight.scanners import scan, without_repeats
 from trainworks.preflight.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,9 +59,6 @@ def completed(
     """With what the scanners find, if they are asked, and less what is accepted. `tell` hears what takes its time."""
     looked_for = [RULE_CODES]
     if scope.scanners:
-        from trainworks.config.variables import cache_folder
-        from trainworks.preflight.scanners import scan, without_repeats
-
         found = scan(graph, scope.request, cache_folder() / "scans", tell)
         findings = [*report.findings, *without_repeats(report.findings, found.findings)]
         report = replace(Report.of(findings), notes=report.notes + found.notes)
@@ -97,8 +97,6 @@ def known_codes() -> tuple[str, ...]:
 
 def refuse_errors_of(environment: Environment, assembly: CloudAssembly, account_id: str) -> None:
     """What `up` does before it uploads anything. Raises `CheckError` where the templates have errors."""
-    from trainworks.assembly.graph import load_graph
-
     graph = load_graph(assembly.directory, account=account_id, region=environment.region)
     path = baseline_path(None)
     scope = Scope(settings_of(environment), environment.name)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 import trainworks
-from trainworks.cli.doctor_subject import look_at_stack
+from trainworks.application.doctor_subject import look_at_stack
 from trainworks.config.environment import Environment, load_environment
+from trainworks.config.job import TrainingJobSpec
 from trainworks.config.variables import SANDBOX, cache_folder, home_folder, variable_problems
 from trainworks.doctor.finding import Diagnosis
 from trainworks.doctor.installation.causes import diagnose_installation
@@ -24,6 +26,7 @@ from trainworks.doctor.installation.look_machine import (
 )
 from trainworks.doctor.looking import Look, Looker
 from trainworks.errors import TrainworksError
+from trainworks.jobs.session import session_for
 
 
 def diagnose_this_installation(environment_name: str) -> Diagnosis:
@@ -52,8 +55,6 @@ def diagnose_this_installation(environment_name: str) -> Diagnosis:
 
 def _account(environment: Environment) -> tuple[Account | None, str]:
     """The account's facts, or why there is no session to ask with. A twin that does not run is no account's matter."""
-    from trainworks.jobs.session import session_for
-
     try:
         session = session_for(environment)
     except TrainworksError as error:
@@ -75,8 +76,6 @@ def _account(environment: Environment) -> tuple[Account | None, str]:
 
 def _usual_types() -> tuple[str, ...]:
     """The instance type that jobs get which name none."""
-    from trainworks.config.job import TrainingJobSpec
-
     return (str(TrainingJobSpec.model_fields["instance_type"].default),)
 
 
@@ -84,8 +83,8 @@ def _home(now: datetime) -> Look[TwinHome]:
     """The twin's home; where the twin's extra is not installed there is no twin to look at."""
     root = home_folder()
     try:
-        from trainworks.twin.home import Home
-        from trainworks.twin.inspection import inspect
+        from trainworks.twin.home import Home  # noqa: PLC0415
+        from trainworks.twin.inspection import inspect  # noqa: PLC0415
     except ModuleNotFoundError as error:
         return Look(f"home {root}", now, why_not=f"the twin is not installed ({error.name})")
 
@@ -100,10 +99,8 @@ def _home(now: datetime) -> Look[TwinHome]:
 
 
 def _sandbox(now: datetime) -> Look[Sandbox]:
-    import subprocess
-
-    from trainworks.twin.compute.sandbox.process_limit import fence
-    from trainworks.twin.compute.sandbox.trial import try_sandbox
+    from trainworks.twin.compute.sandbox.process_limit import fence  # noqa: PLC0415
+    from trainworks.twin.compute.sandbox.trial import try_sandbox  # noqa: PLC0415
 
     wish = os.environ.get(SANDBOX, "auto").lower()
 
@@ -118,7 +115,7 @@ def _sandbox(now: datetime) -> Look[Sandbox]:
 
 
 def _gpus(now: datetime) -> Look[MachineGpus]:
-    from trainworks.twin.compute.gpus import find_gpus
+    from trainworks.twin.compute.gpus import find_gpus  # noqa: PLC0415
 
     def read() -> MachineGpus:
         found = find_gpus()

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trainworks.application.templates import assembly_of
+from trainworks.assembly.graph import build, load_graph
+from trainworks.assembly.template_files import Sources, StackSource
+from trainworks.cost.changes import compare
+from trainworks.cost.idle import idle_cost
+from trainworks.cost.price_files import load_prices
+from trainworks.deploy.deployed import read_deployed
+
 if TYPE_CHECKING:
     from trainworks.assembly import CloudAssembly
     from trainworks.assembly.graph import Graph
@@ -14,12 +22,6 @@ if TYPE_CHECKING:
 
 def monthly_changes(environment: Environment, clients: Clients) -> CostChanges:
     """The change of the idle cost from what is deployed to what `up` would deploy, at list prices."""
-    from trainworks.assembly.graph import load_graph
-    from trainworks.cli.platform import assembly_of
-    from trainworks.cost.changes import compare
-    from trainworks.cost.idle import idle_cost
-    from trainworks.cost.price_files import load_prices
-
     account = environment.account or clients.account_id
     assembly = assembly_of(environment, account)
     prices = load_prices(environment.region)
@@ -30,10 +32,6 @@ def monthly_changes(environment: Environment, clients: Clients) -> CostChanges:
 
 def _deployed_graph(environment: Environment, clients: Clients, assembly: CloudAssembly, account: str) -> Graph | None:
     """What is deployed, as a graph; resources have the construct paths of `assembly` where they are in it too."""
-    from trainworks.assembly.graph import build
-    from trainworks.assembly.template_files import Sources, StackSource
-    from trainworks.deploy.deployed import read_deployed
-
     deployed = read_deployed(clients.cloudformation, environment.stack_name)
     if deployed is None:
         return None

@@ -1,0 +1,32 @@
+"""The templates of an environment, synthesized, or from the cache where nothing that goes in has changed.
+
+What is here is imported by commands that call no AWS: it is light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainworks.assembly import CloudAssembly, SynthRequest, synthesize, user_cache_dir
+from trainworks.config.environment import load_environment
+
+if TYPE_CHECKING:
+    from trainworks.config.environment import Environment
+
+
+def synthesized(environment_name: str) -> CloudAssembly:
+    """The assembly that `up` would deploy. Where the environment names no account, its credentials are asked for it."""
+    environment = load_environment(environment_name)
+    return assembly_of(environment, environment.account or _account_of(environment))
+
+
+def assembly_of(environment: Environment, account_id: str) -> CloudAssembly:
+    """The assembly of an environment, from the user's cache where nothing that goes in has changed."""
+    request = SynthRequest(environment.environment_suffix, environment.profile, account_id, environment.region)
+    return synthesize(request, user_cache_dir())
+
+
+def _account_of(environment: Environment) -> str:
+    from trainworks.application.environments import connect  # noqa: PLC0415 - the SDK is imported where AWS is asked
+
+    return connect(environment.name)[1].account_id
