@@ -59,6 +59,7 @@ from trainworks.twin.emulator.request_members import request_members
 from trainworks.twin.emulator.s3 import bucket_requests
 from trainworks.twin.emulator.s3.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.services import SERVICES
+from trainworks.twin.emulator.sqs.queues import QueueParts
 from trainworks.twin.emulator.step_functions import executions, machine_requests, machine_runs
 from trainworks.twin.emulator.step_functions.job_tasks import JobTasks
 from trainworks.twin.emulator.step_functions.sdk_tasks import SdkTasks
@@ -95,13 +96,14 @@ class Emulator:
         self._metric_data = MetricData(Database(home.metrics_db, synchronous="NORMAL"))
         self._alarms = Alarms(self._metric_data)
         self._logs = AttachedLogs()
-        self._items = TableItems(self._persistence.journal, self._persistence.rows_of)
+        kept = (self._persistence.journal, self._persistence.rows_of)
         # Services with one correction.
         self._installs: dict[str, Callable[[ModuleType], None]] = {
-            "dynamodb": self._items.install,
+            "dynamodb": TableItems(*kept).install,
             "ecr": self._registry.install,
             "iam": simulating.install,
             "lambda_svc": self._install_lambda,
+            "sqs": QueueParts(*kept).install,
             "ssm": public_parameters.install,
             "sts": sessions.install,
             "tagging": tag_filters.install,

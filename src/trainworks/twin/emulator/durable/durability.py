@@ -17,6 +17,7 @@ Pickles belong to one version of ministack: another version's database is refuse
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -83,6 +84,9 @@ _WALKS_READ = frozenset(
         "sts._sessions",
     }
 )
+
+# In place of a row's hash when a write of it failed: what is on disk of it may be anything. No hash is -1.
+_UNKNOWN = -1
 
 _LOG = logging.getLogger(__name__)
 
@@ -207,22 +211,32 @@ class Persistence:
         shared = set(_expand(self.journal.due(again=watch is None)))
         own = set(_expand(watch.take())) - shared if watch is not None else set()
         with self._lock:
-            self._send(self._snapshot(shared, None), own=False)
             failures: dict[Row, str] = {}
             keep_out = watch is None or watch.reading
-            snapshot = self._snapshot(own, None if keep_out else failures)
+            background, request = self._snapshot(shared, None), self._snapshot(own, None if keep_out else failures)
+            if failures:
+                request = Snapshot()
+            write = self._send(background, request, answering=not keep_out)
             if failures:
                 self._undo(own)
                 raise _unstorable(failures)
-            return self._send(snapshot, own=not keep_out) or self._pending()
+            return write or self._pending()
 
-    def _send(self, snapshot: Snapshot, *, own: bool) -> _Write | None:
-        if not snapshot:
-            return None
-        for row in snapshot.digests:
-            row[0].under_way[row[1]] = snapshot
-        write = _Write(self._writer.write(snapshot), snapshot if own else None)
-        write.done.add_done_callback(lambda done: self._written(done, snapshot, own=own))
+    def _send(self, background: Snapshot, request: Snapshot, *, answering: bool) -> _Write | None:
+        """Write both in one transaction: what moved from one row to another is in one of them whenever one is killed.
+
+        Returns the write of `request`, or None where it has nothing.
+        """
+        due = [snapshot for snapshot in (background, request) if snapshot]
+        for snapshot in due:
+            for row in snapshot.digests:
+                row[0].under_way[row[1]] = snapshot
+        write = None
+        for snapshot, done in zip(due, self._writer.write(due) if due else (), strict=True):
+            own = answering and snapshot is request
+            done.add_done_callback(functools.partial(self._written, snapshot=snapshot, own=own))
+            if snapshot is request:
+                write = _Write(done, snapshot if own else None)
         return write
 
     def _pending(self) -> _Write | None:
@@ -244,7 +258,9 @@ class Persistence:
                 store, key = row
                 if store.under_way.get(key) is snapshot:
                     del store.under_way[key]
-                if failed or row in snapshot.refused or digest is None:
+                if failed or row in snapshot.refused:
+                    store.written[key] = _UNKNOWN
+                elif digest is None:
                     store.written.pop(key, None)
                 else:
                     store.written[key] = digest
@@ -285,8 +301,12 @@ class Persistence:
         """Give rows back the value that is on disk, after a request that failed; what is not there is gone again."""
         for row in rows:
             store, key = row
-            # Of a row with a shape, what is on disk is not all of it.
-            if store.name is None or store.shape or key in store.under_way or self.journal.in_use(row):
+            if store.name is None or store.gone or key in store.under_way or self.journal.in_use(row):
+                continue
+            if key is EVERY_ROW:
+                for each, value, _ in self.rows_of(store.name):
+                    if not store.holds(each):
+                        store.restore(each, (value,))
                 continue
             found = self.database.read_one(
                 "SELECT value FROM emulator_rows WHERE store = ? AND key = ?", (store.name, repr(key))
@@ -341,11 +361,13 @@ class Persistence:
 
 def _row(row: Row, snapshot: Snapshot) -> None:
     store, key = row
-    if not store.holds(key):
+    if key is EVERY_ROW:
+        if known := {*store.written, *store.under_way}:
+            snapshot.drop_all(row, known)
+        return
+    if store.gone or not store.holds(key):
         if key in store.written or key in store.under_way:
             snapshot.drop(row, repr(key))
-            if store.dropped is not None and (gone := store.dropped(key)) is not None:
-                snapshot.drop_store(row, gone)
         return
     value = (key, store.stored(key))
     if store.blobs:
@@ -373,7 +395,9 @@ def _unstorable(failures: Mapping[Row, str]) -> ApiError:
 
 def _expand(due: Iterable[Row]) -> Iterable[Row]:
     for store, key in due:
-        if key is EVERY_ROW:
+        if key is EVERY_ROW and (store.gone or store.is_empty()):
+            yield store, EVERY_ROW  # one statement for all
+        elif key is EVERY_ROW:
             # A row that is gone is one that was written, or is being written, and is no longer there.
             known = {*store.held(), *list(store.written), *list(store.under_way)}
             yield from ((store, each) for each in known)

@@ -1,19 +1,12 @@
-"""DynamoDB on disk: a row per item, so that a change costs what changed, however large its table is.
-
-Stock keeps a table with all its items as one value. Here a table's row is written without them, and each item is a row
-of a store of its table's own, named by the table's id: a table that is made again under the same name is another one.
-"""
+"""DynamoDB on disk: a row per item (`parts`), in a store of its table's own, named by the table's id."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, TouchedDict
-
-Read = Callable[[str], Iterator[tuple[Any, Any, int]]]
-"""(key, value, digest) of the rows of a store on disk."""
+from trainworks.twin.emulator.durable.parts import Read, RecordParts
 
 
 class ItemRows(TouchedDict):
@@ -22,7 +15,7 @@ class ItemRows(TouchedDict):
     __slots__ = ("table",)
 
     def __init__(self, journal: Journal, table: dict[str, Any]) -> None:
-        super().__init__(journal, store_name(table))
+        super().__init__(journal, f"dynamodb.items/{table['TableId']}")
         self.table = table
 
     def holds(self, key: Any) -> bool:
@@ -43,94 +36,65 @@ class ItemRows(TouchedDict):
     def held(self) -> list[Any]:
         return [(partition, sort) for partition, items in list(self.table["items"].items()) for sort in list(items)]
 
+    def is_empty(self) -> bool:
+        return not any(self.table["items"].values())
 
-class TableItems:
+
+class TableItems(RecordParts):
     """Put in place when DynamoDB is loaded."""
 
+    members: ClassVar = {"items": dict}
+
     def __init__(self, journal: Journal, read: Read) -> None:
-        self._journal = journal
-        self._read = read
+        super().__init__(journal, read)
         self._rows: dict[str, ItemRows] = {}
-        self._ids: dict[Any, str] = {}
-        self._members = ""
+        self._members_of_indexes = ""
 
     def install(self, dynamodb: Any) -> None:
         """DynamoDB was loaded, and its tables are back from disk, without their items."""
-        self._members = dynamodb._INDEX_MEMBERS
-        tables: TouchedDict = dynamodb._tables._data
-        for key, table in dict.items(tables):
-            self._restore(key, table)
-        tables.shape = self._table_row
-        tables.dropped = self._dropped_rows
+        self._members_of_indexes = dynamodb._INDEX_MEMBERS
+        self.keep(dynamodb._tables._data)
         self._note_changes(dynamodb)
 
-    def _restore(self, key: Any, table: dict[str, Any]) -> None:
-        items: defaultdict[Any, dict[Any, Any]] = defaultdict(dict, table["items"])
-        table["items"] = items
-        rows = self._rows_of(table)
-        self._ids[key] = table["TableId"]
-        if items:
-            rows._touch(EVERY_ROW)  # written before items had rows of their own
-        for (partition, sort), item, digest in self._read(str(rows.name)):
-            items[partition][sort] = item
-            rows.written[partition, sort] = digest
+    def stores_of(self, record: dict[str, Any]) -> tuple[TouchedDict, ...]:
+        if not isinstance(record["items"], defaultdict):
+            record["items"] = defaultdict(dict, record["items"])
+        rows = self._rows.get(record["TableId"])
+        if rows is None:
+            rows = self._rows[record["TableId"]] = ItemRows(self.journal, record)
+        rows.table = record  # another object, where a request that failed has brought the row back
+        return (rows,)
+
+    def row(self, record: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in super().row(record).items() if name != self._members_of_indexes}
+
+    def left(self, key: Any) -> None:
+        for rows in self._stores.get(key, ()):
+            if isinstance(rows, ItemRows):
+                self._rows.pop(rows.table["TableId"], None)
+        super().left(key)
 
     def _note_changes(self, dynamodb: Any) -> None:
-        stock_set, stock_remove = dynamodb._set_item, dynamodb._remove_item
-        stock_replaced, stock_replica = dynamodb._items_replaced, dynamodb._create_replica
+        stock_set, stock_remove, stock_replaced = dynamodb._set_item, dynamodb._remove_item, dynamodb._items_replaced
+
+        def touch(table: dict[str, Any], key: Any) -> None:
+            rows = self._rows.get(table["TableId"])
+            if rows is not None:  # else the table is gone, and somebody still has it in hand
+                rows._touch(key)
 
         def set_item(table: dict[str, Any], partition: Any, sort: Any, item: Any) -> Any:
             answer = stock_set(table, partition, sort, item)
-            self._rows_of(table)._touch((partition, sort))
+            touch(table, (partition, sort))
             return answer
 
         def remove_item(table: dict[str, Any], partition: Any, sort: Any) -> Any:
             answer = stock_remove(table, partition, sort)
-            self._rows_of(table)._touch((partition, sort))
+            touch(table, (partition, sort))
             return answer
 
         def items_replaced(table: dict[str, Any]) -> None:
             stock_replaced(table)
-            self._rows_of(table)._touch(EVERY_ROW)
+            touch(table, EVERY_ROW)
 
-        def create_replica(name: str, table: dict[str, Any], region: str) -> Any:
-            answer = stock_replica(name, table, region)
-            account = table["TableArn"].split(":")[4]
-            replica = dynamodb._tables.get_scoped(account, region, name)
-            if replica is not None:
-                self._rows_of(replica)._touch(EVERY_ROW)
-            return answer
-
-        dynamodb._create_replica = create_replica
         dynamodb._set_item, dynamodb._remove_item = set_item, remove_item
         dynamodb._items_replaced = items_replaced
-
-    def _rows_of(self, table: dict[str, Any]) -> ItemRows:
-        rows = self._rows.get(table["TableId"])
-        if rows is None or rows.table is not table:
-            # A request that failed may have brought the table's row back from disk as another object.
-            written = {} if rows is None else rows.written
-            rows = self._rows[table["TableId"]] = ItemRows(self._journal, table)
-            rows.written = written
-        return rows
-
-    def _table_row(self, key: Any, table: dict[str, Any]) -> Any:
-        """A table as its row is written."""
-        self._ids[key] = table["TableId"]
-        return {name: value for name, value in table.items() if name != self._members} | {"items": {}}
-
-    def _dropped_rows(self, key: Any) -> str | None:
-        """The store that goes with a table."""
-        table_id = self._ids.pop(key, None)
-        if table_id is None:
-            return None
-        self._rows.pop(table_id, None)
-        return f"{_PREFIX}{table_id}"
-
-
-_PREFIX = "dynamodb.items/"
-
-
-def store_name(table: dict[str, Any]) -> str:
-    """The name of the store that has a table's items."""
-    return f"{_PREFIX}{table['TableId']}"

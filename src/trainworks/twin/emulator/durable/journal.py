@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 EVERY_ROW: Final = object()
 
@@ -50,8 +50,14 @@ class Journal:
         watch = self._current.get()
         if watch is None or not watch.open:
             self.put_back({(store, key)})
-        elif not (key is EVERY_ROW and watch.reading):
+        else:
             watch.rows.add((store, key))
+
+    def walk(self, store: TouchedDict) -> None:
+        """Note a walk over a store, which may change any row of it; not of one who only reads."""
+        watch = self._current.get()
+        if watch is None or not (watch.open and watch.reading):
+            self.touch(store, EVERY_ROW)
 
     @contextmanager
     def request(self, *, reading: bool = False) -> Iterator[Watch]:
@@ -106,15 +112,31 @@ class Journal:
         return any(row in watch.rows or (row[0], EVERY_ROW) in watch.rows for watch in watches)
 
 
+class Parts(Protocol):
+    """What is said to who keeps parts of a store's records in stores of their own: `parts.RecordParts`."""
+
+    def row(self, record: Any) -> Any:
+        """A record as its row is written."""
+
+    def entered(self, key: Any, record: Any) -> None:
+        """A record was put into the store."""
+
+    def left(self, key: Any) -> None:
+        """A record is in the store no more."""
+
+    def returned(self, key: Any, row: Any, current: Any) -> None:
+        """A record is to be what its row on disk says; `current` is what it was until now, or None."""
+
+
 class TouchedDict(dict[Any, Any]):
     """A dictionary that notes its rows in the journal once it has a name.
 
     `written` has a hash of each row on disk, `under_way` the last write that has the row and is not done yet. Walks
-    touch every row, as they may change any, unless `walks_read` says that none does. `shape` makes of a row what is
-    written of it; `dropped` names the store that goes with a row; rows with `blobs` hold archives.
+    touch every row, as they may change any, unless `walks_read` says that none does. Rows with `blobs` hold archives;
+    of rows with `parts` a part is kept in stores of its own. A store that is `gone` has no rows any more.
     """
 
-    __slots__ = ("blobs", "dropped", "journal", "name", "shape", "under_way", "walks_read", "written")
+    __slots__ = ("blobs", "gone", "journal", "name", "parts", "under_way", "walks_read", "written")
     __hash__ = object.__hash__  # type: ignore[assignment]  # stores are told apart by identity
 
     def __init__(self, journal: Journal, name: str | None = None) -> None:
@@ -125,8 +147,8 @@ class TouchedDict(dict[Any, Any]):
         self.under_way: dict[Any, object] = {}
         self.walks_read = False
         self.blobs = False
-        self.shape: Callable[[Any, Any], Any] | None = None
-        self.dropped: Callable[[Any], str | None] | None = None
+        self.gone = False
+        self.parts: Parts | None = None
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -152,22 +174,42 @@ class TouchedDict(dict[Any, Any]):
     def stored(self, key: Any) -> Any:
         """The row as it is written, without touching it."""
         value = dict.__getitem__(self, key)
-        return value if self.shape is None else self.shape(key, value)
+        return value if self.parts is None else self.parts.row(value)
 
     def restore(self, key: Any, row: tuple[Any] | None) -> None:
         """Give a row the value that it had (`row` has it alone), or take it out, without touching it."""
         if row is None:
             dict.pop(self, key, None)
+            self._left(key)
         else:
+            if self.parts is not None:
+                self.parts.returned(key, row[0], dict.get(self, key))
             dict.__setitem__(self, key, row[0])
 
     def held(self) -> list[Any]:
         """The keys of all rows."""
         return list(dict.keys(self))
 
+    def is_empty(self) -> bool:
+        """Whether there is no row, without looking at all of them."""
+        return not dict.__len__(self)
+
+    def close(self) -> None:
+        """Have all rows go from the disk, and note nothing of this store from then on."""
+        self._touch(EVERY_ROW)
+        self.gone = True
+
     def _touch(self, key: Any) -> None:
-        if self.name is not None:
+        if self.name is not None and not self.gone:
             self.journal.touch(self, key)
+
+    def _entered(self, key: Any, value: Any) -> None:
+        if self.parts is not None:
+            self.parts.entered(key, value)
+
+    def _left(self, key: Any) -> None:
+        if self.parts is not None:
+            self.parts.left(key)
 
     def __getitem__(self, key: Any) -> Any:
         value = super().__getitem__(key)
@@ -180,34 +222,46 @@ class TouchedDict(dict[Any, Any]):
         return self[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        self._entered(key, value)
         super().__setitem__(key, value)
         self._touch(key)
 
     def __delitem__(self, key: Any) -> None:
         super().__delitem__(key)
+        self._left(key)
         self._touch(key)
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self._entered(key, default)
         value = super().setdefault(key, default)
         self._touch(key)
         return value
 
     def pop(self, key: Any, *default: Any) -> Any:
         value = super().pop(key, *default)
+        self._left(key)
         self._touch(key)
         return value
 
     def popitem(self) -> tuple[Any, Any]:
         key, value = super().popitem()
+        self._left(key)
         self._touch(key)
         return key, value
 
     def update(self, *arguments: Any, **keywords: Any) -> None:
-        super().update(*arguments, **keywords)
+        given = dict(*arguments, **keywords)
+        for key, value in given.items():
+            self._entered(key, value)
+        super().update(given)
         self._touch(EVERY_ROW)
 
     def clear(self) -> None:
+        keys = self.held()
         super().clear()
+        for key in keys:
+            self._left(key)
         self._touch(EVERY_ROW)
 
     def items(self) -> Any:
@@ -219,5 +273,5 @@ class TouchedDict(dict[Any, Any]):
         return super().values()
 
     def _walk(self) -> None:
-        if not self.walks_read:
-            self._touch(EVERY_ROW)
+        if not self.walks_read and self.name is not None and not self.gone:
+            self.journal.walk(self)

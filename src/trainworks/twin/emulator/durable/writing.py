@@ -13,6 +13,7 @@ import pickle
 import queue
 import sqlite3
 import threading
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,9 +75,11 @@ class Snapshot:
         self.statements.append((row, (_DROP, (row[0].name, key))))
         self.digests[row] = None
 
-    def drop_store(self, row: Row, name: str) -> None:
-        """Delete all rows of a store, together with `row`."""
-        self.statements.append((row, (_DROP_STORE, (name,))))
+    def drop_all(self, row: Row, keys: Iterable[Any]) -> None:
+        """Delete all rows of a named store, which are those with these keys; `row` stands for them."""
+        store = row[0]
+        self.statements.append((row, (_DROP_STORE, (store.name,))))
+        self.digests.update(dict.fromkeys(((store, key) for key in keys), None))
 
 
 class Writer:
@@ -85,17 +88,20 @@ class Writer:
     def __init__(self, database: Database, home: Home) -> None:
         self._database = database
         self._home = home
-        self._queue: queue.SimpleQueue[tuple[Snapshot, Future[None]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[tuple[Snapshot, Future[None]]] | None] = queue.SimpleQueue()
         self._last: Future[None] | None = None
         self._thread = threading.Thread(target=self._run, name="emulator-writer", daemon=True)
         self._thread.start()
 
-    def write(self, snapshot: Snapshot) -> Future[None]:
-        """Queue a snapshot. The future ends when it is on disk, or with `ApiError` when nothing of it is."""
-        future: Future[None] = Future()
-        self._last = future
-        self._queue.put((snapshot, future))
-        return future
+    def write(self, snapshots: Sequence[Snapshot]) -> list[Future[None]]:
+        """Queue snapshots that are on disk together or not at all.
+
+        Their futures end when they are on disk, or with `ApiError` when nothing of them is.
+        """
+        futures: list[Future[None]] = [Future() for _ in snapshots]
+        self._last = futures[-1]
+        self._queue.put(list(zip(snapshots, futures, strict=True)))
+        return futures
 
     def pending(self) -> Future[None] | None:
         """The last write that is not on disk yet: an answer that shows its effect has to wait for it."""
@@ -108,14 +114,14 @@ class Writer:
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
-            batch = [first]
+            batch = list(first)
             last = False
             while not self._queue.empty() and len(batch) < 256:
                 following = self._queue.get()
                 if following is None:
                     last = True
                     break
-                batch.append(following)
+                batch += following
             self._write_all(batch)
             if last:
                 return

@@ -1,0 +1,150 @@
+"""SQS on disk and in memory: a queue's messages and deduplication ids are parts with rows of their own (`parts`), and
+what stock does by a look at every message is asked of `Messages`."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
+from trainworks.twin.emulator.durable.parts import Read, RecordParts
+from trainworks.twin.emulator.sqs.messages import Messages
+from trainworks.twin.emulator.sqs.recent_sends import RecentSends
+
+Queue = dict[str, Any]
+
+_COUNTED = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+_INVALID = "The input receipt handle is invalid."
+_SECONDS = 30
+
+
+class QueueParts(RecordParts):
+    """Put in place when SQS is loaded."""
+
+    members: ClassVar = {"messages": list, "dedup_cache": dict}
+
+    def __init__(self, journal: Journal, read: Read) -> None:
+        super().__init__(journal, read)
+        self._sqs: Any = None
+
+    def install(self, sqs: Any) -> None:
+        """SQS was loaded, and its queues are back from disk, without their messages."""
+        self._sqs = sqs
+        self.keep(sqs._queues._data)
+        sqs._expire_retained = lambda queue: queue["messages"].expire()
+        sqs._collect_msgs = lambda queue, most, seconds: queue["messages"].receive(most, seconds)
+        sqs._prune_dedup = lambda queue: queue["dedup_cache"].forget()
+        sqs._refresh_counts = _count
+        sqs._dlq_sweep = self._move_worn
+        sqs._delete_messages_for_esm = self._delete_all
+        sqs._HANDLERS |= {
+            "DeleteMessage": self._delete_message,
+            "DeleteMessageBatch": self._delete_message_batch,
+            "ChangeMessageVisibility": self._change_message_visibility,
+            "ChangeMessageVisibilityBatch": self._change_message_visibility_batch,
+        }
+
+    def row(self, record: Queue) -> Queue:
+        # How many messages there are is counted whenever it is asked.
+        attributes = {name: value for name, value in record["attributes"].items() if name not in _COUNTED}
+        return super().row(record) | {"attributes": attributes}
+
+    def stores_of(self, record: Queue) -> tuple[TouchedDict, ...]:
+        if not isinstance(record["messages"], Messages):
+            name = record.setdefault("id", uuid.uuid4().hex)
+            messages = Messages(self.journal, f"sqs.messages/{name}", record, self._sqs._ensure_msg_fields)
+            for number, message in enumerate(record["messages"]):
+                messages.restore(number, (message,))
+            recent = RecentSends(self.journal, f"sqs.recent/{name}")
+            for key, sent in record["dedup_cache"].items():
+                recent.restore(key, (sent,))
+            record |= {"messages": messages, "dedup_cache": recent}
+        record["messages"].queue = record  # another object, where a request that failed has brought the row back
+        return record["messages"].rows, record["dedup_cache"]
+
+    def _move_worn(self, queue: Queue) -> None:
+        """Move what was received too often to the dead-letter queue."""
+        policy = json.loads(queue["attributes"].get("RedrivePolicy") or "{}")
+        dead_letters = self._sqs._queue_by_arn(policy.get("deadLetterTargetArn", ""))
+        if dead_letters is None:
+            return
+        now = time.time()
+        for message in queue["messages"].take_worn(int(policy["maxReceiveCount"])):
+            source = {"DeadLetterQueueSourceArn": queue["attributes"]["QueueArn"]} | message["sys"]
+            moved = message | {"receipt_handle": None, "visible_at": now, "sys": source}
+            # "For FIFO queues, the enqueue timestamp resets when the message is moved to a dead-letter queue."
+            dead_letters["messages"].append(moved | ({"enqueued_at": now} if dead_letters["is_fifo"] else {}))
+            self._sqs.esm_wake.set()
+
+    def _delete_all(self, queue_url: str, receipt_handles: set[str]) -> None:
+        if receipt_handles:
+            messages = self._sqs._get_q(queue_url)["messages"]
+            for handle in receipt_handles:
+                messages.delete(handle)
+
+    def _delete_message(self, data: dict[str, Any], url: str) -> dict[str, Any]:
+        messages = self._messages(data, url, "sqs:DeleteMessage")
+        handle = data.get("ReceiptHandle")
+        if not handle:
+            raise self._sqs._Err("MissingParameter", "The request must contain the parameter ReceiptHandle.")
+        self._require(messages.delete(handle))
+        return {}
+
+    def _change_message_visibility(self, data: dict[str, Any], url: str) -> dict[str, Any]:
+        messages = self._messages(data, url, "sqs:ChangeMessageVisibility")
+        self._require(self._hide(messages, data))
+        return {}
+
+    def _delete_message_batch(self, data: dict[str, Any], url: str) -> dict[str, Any]:
+        messages = self._messages(data, url, "sqs:DeleteMessage")
+        return self._each(data, "DeleteMessage", lambda entry: messages.delete(entry.get("ReceiptHandle", "")))
+
+    def _change_message_visibility_batch(self, data: dict[str, Any], url: str) -> dict[str, Any]:
+        messages = self._messages(data, url, "sqs:ChangeMessageVisibility")
+        return self._each(data, "ChangeMessageVisibility", lambda entry: self._hide(messages, entry))
+
+    def _hide(self, messages: Messages, asked: dict[str, Any]) -> bool:
+        given = asked.get("VisibilityTimeout")
+        seconds = _SECONDS if given in (None, "") else int(given)
+        found = messages.hide(asked.get("ReceiptHandle", ""), seconds)
+        if found and not seconds:
+            self._sqs.esm_wake.set()
+        return found
+
+    def _messages(self, data: dict[str, Any], url: str, action: str) -> Messages:
+        messages: Messages = self._sqs._get_q(data.get("QueueUrl", url), action)["messages"]
+        return messages
+
+    def _require(self, found: bool) -> None:
+        if not found:
+            raise self._sqs._Err("ReceiptHandleIsInvalid", _INVALID)
+
+    def _each(
+        self, data: dict[str, Any], operation: str, act: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """What a batch did: each of its entries succeeded, or has no message of its handle."""
+        entries = data.get("Entries", [])
+        self._sqs._validate_batch_entries(entries, f"{operation}BatchRequestEntry")
+        succeeded, failed = [], []
+        for entry in entries:
+            if act(entry):
+                succeeded.append({"Id": entry["Id"]})
+            else:
+                error = {"Code": "ReceiptHandleIsInvalid", "Message": _INVALID, "SenderFault": True}
+                failed.append({"Id": entry["Id"], **error})
+        return {"Successful": succeeded, "Failed": failed}
+
+
+def _count(queue: Queue) -> None:
+    messages: Messages = queue["messages"]
+    messages.expire()
+    counts = messages.counts()
+    numbers = (counts.visible, counts.in_flight, counts.delayed)
+    queue["attributes"] |= {name: str(number) for name, number in zip(_COUNTED, numbers, strict=True)}

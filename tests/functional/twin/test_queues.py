@@ -1,0 +1,295 @@
+"""Queues hold what they were told: over a kill, over versions, and whoever sends to them and reads from them."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import sqlite3
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.functional.twin.iam import allow, document, new, role
+from tests.patience import until
+
+from trainworks.testing import TestTwin, temporary_twin
+from trainworks.twin import lifecycle
+
+HOUR = 3600
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[TestTwin]:
+    """A twin that the tests of this module kill; they use names of their own in it."""
+    with temporary_twin() as running:
+        yield running
+
+
+def make(twin: TestTwin, name: str, **attributes: str) -> tuple[str, str]:
+    """(URL, ARN) of a new queue."""
+    sqs = twin.client("sqs")
+    fifo = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+    url = sqs.create_queue(QueueName=name, Attributes={**fifo, **attributes})["QueueUrl"]
+    return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def redriven(arn: str, receives: int) -> str:
+    return json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": receives})
+
+
+def send(twin: TestTwin, url: str, *bodies: str, group: str = "", **more: Any) -> None:
+    for first in range(0, len(bodies), 10):
+        entries = [
+            {"Id": str(number), "MessageBody": body, **more}
+            | ({"MessageGroupId": group, "MessageDeduplicationId": body} if group else {})
+            for number, body in enumerate(bodies[first : first + 10])
+        ]
+        assert not twin.client("sqs").send_message_batch(QueueUrl=url, Entries=entries).get("Failed")
+
+
+def receive(twin: TestTwin, url: str, most: int = 10, seconds: int = HOUR) -> list[dict[str, Any]]:
+    answer = twin.client("sqs").receive_message(
+        QueueUrl=url, MaxNumberOfMessages=most, VisibilityTimeout=seconds, MessageSystemAttributeNames=["All"]
+    )
+    found: list[dict[str, Any]] = answer.get("Messages", [])
+    return found
+
+
+def bodies(messages: list[dict[str, Any]]) -> list[str]:
+    return [each["Body"] for each in messages]
+
+
+def all_of(twin: TestTwin, url: str) -> Iterator[dict[str, Any]]:
+    while found := receive(twin, url):
+        yield from found
+
+
+def counts(twin: TestTwin, url: str) -> tuple[int, int, int]:
+    """How many messages are visible, in flight, delayed."""
+    names = ["", "NotVisible", "Delayed"]
+    found = twin.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    visible, in_flight, delayed = (int(found[f"ApproximateNumberOfMessages{name}"]) for name in names)
+    return visible, in_flight, delayed
+
+
+def delete(twin: TestTwin, url: str, *messages: dict[str, Any]) -> None:
+    for message in messages:
+        twin.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def handles(*messages: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    return [{"Id": str(n), "ReceiptHandle": each["ReceiptHandle"], **more} for n, each in enumerate(messages)]
+
+
+def stored(twin: TestTwin, prefix: str) -> int:
+    with sqlite3.connect(twin.home.emulator_db) as connection:
+        statement = "SELECT COUNT(*) FROM emulator_rows WHERE store LIKE ?"
+        return int(connection.execute(statement, (f"{prefix}%",)).fetchone()[0])
+
+
+def test_what_a_queue_was_told_survives_a_kill(mortal: TestTwin) -> None:
+    twin, sqs, rows = mortal, mortal.client("sqs"), stored(mortal, "sqs.messages/")
+    url, _ = make(twin, new("standard"))
+    send(twin, url, *(f"m{number}" for number in range(30)))
+    send(twin, url, "later", DelaySeconds=900)
+    first = receive(twin, url)
+    assert bodies(first) == [f"m{number}" for number in range(10)]
+    delete(twin, url, first[0])
+    assert len(sqs.delete_message_batch(QueueUrl=url, Entries=handles(*first[1:3]))["Successful"]) == 2
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=first[3]["ReceiptHandle"], VisibilityTimeout=0)
+    back = handles(*first[4:6], VisibilityTimeout=0)
+    assert len(sqs.change_message_visibility_batch(QueueUrl=url, Entries=back)["Successful"]) == 2
+    purged, _ = make(twin, new("purged"))
+    send(twin, purged, *(f"p{number}" for number in range(20)))
+    sqs.purge_queue(QueueUrl=purged)
+    send(twin, purged, "after the purge")
+    name = new("gone")
+    gone, _ = make(twin, name)
+    send(twin, gone, "with its queue")
+    sqs.delete_queue(QueueUrl=gone)
+    make(twin, name)
+    twin.kill()
+    twin.start()
+    assert counts(twin, url) == (23, 4, 1)
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=first[6]["ReceiptHandle"], VisibilityTimeout=0)
+    delete(twin, url, *first[7:])
+    found = list(all_of(twin, url))
+    assert bodies(found) == [f"m{number}" for number in range(3, 7)] + [f"m{number}" for number in range(10, 30)]
+    received = [each["Attributes"]["ApproximateReceiveCount"] for each in found]
+    assert received == ["2"] * 4 + ["1"] * 20
+    assert bodies(list(all_of(twin, purged))) == ["after the purge"]
+    assert receive(twin, gone) == []
+    assert stored(twin, "sqs.messages/") - rows == 24 + 1 + 1  # one is delayed, one came after the purge
+
+
+def test_a_fifo_queue_keeps_order_groups_and_ids_over_a_kill(mortal: TestTwin) -> None:
+    twin = mortal
+    url, _ = make(twin, new("ordered") + ".fifo")
+    send(twin, url, *(f"a{number}" for number in range(12)), group="a")
+    send(twin, url, "b0", "b1", group="b")
+    (one, two) = receive(twin, url, 2)
+    delete(twin, url, one)
+    twin.kill()
+    twin.start()
+    send(twin, url, "a0", "a5", "b0", group="a")  # their ids were seen
+    assert bodies(receive(twin, url)) == ["b0", "b1"]  # a1 is in flight, and closes its group
+    delete(twin, url, two)
+    found = list(all_of(twin, url))
+    assert bodies(found) == [f"a{number}" for number in range(2, 12)]
+    numbers = [int(each["Attributes"]["SequenceNumber"]) for each in found]
+    assert numbers == sorted(numbers)
+    send(twin, url, "c0", group="c")
+    (last,) = receive(twin, url)
+    assert int(last["Attributes"]["SequenceNumber"]) > numbers[-1] + 1
+
+
+@pytest.mark.parametrize("suffix", ["", ".fifo"])
+def test_what_is_received_too_often_moves_to_the_dead_letters(mortal: TestTwin, suffix: str) -> None:
+    twin, group, rows = mortal, "g" if suffix else "", stored(mortal, "sqs.messages/")
+    letters, arn = make(twin, new("letters") + suffix)
+    url, source = make(twin, new("worked") + suffix, RedrivePolicy=redriven(arn, 2))
+    send(twin, url, "bad0", "bad1", "bad2", group=group)
+    for _ in range(2):
+        assert bodies(receive(twin, url, seconds=0)) == ["bad0", "bad1", "bad2"]
+    send(twin, url, "good", group=group)
+    assert bodies(receive(twin, url)) == ["good"]
+    twin.kill()
+    twin.start()
+    assert (counts(twin, url), counts(twin, letters)) == ((0, 1, 0), (3, 0, 0))
+    found = receive(twin, letters)
+    assert bodies(found) == ["bad0", "bad1", "bad2"]
+    assert {each["Attributes"]["DeadLetterQueueSourceArn"] for each in found} == {source}
+    assert stored(twin, "sqs.messages/") - rows == 4
+
+
+def test_a_handle_is_good_until_the_message_is_received_again(twin: TestTwin) -> None:
+    url, _ = make(twin, new("queue"))
+    sqs = twin.client("sqs")
+    send(twin, url, "m")
+    (old,), (current,) = receive(twin, url, seconds=0), receive(twin, url, seconds=0)
+    with pytest.raises(sqs.exceptions.ReceiptHandleIsInvalid):
+        delete(twin, url, old)
+    with pytest.raises(sqs.exceptions.ReceiptHandleIsInvalid):
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle="none", VisibilityTimeout=5)
+    answer = sqs.delete_message_batch(QueueUrl=url, Entries=handles(old, current))
+    assert [each["Id"] for each in answer["Successful"]] == ["1"]
+    assert [(each["Id"], each["Code"]) for each in answer["Failed"]] == [("0", "ReceiptHandleIsInvalid")]
+    assert counts(twin, url) == (0, 0, 0)
+
+
+def test_a_message_comes_when_its_time_has_come(twin: TestTwin) -> None:
+    url, _ = make(twin, new("queue"))
+    sqs = twin.client("sqs")
+    send(twin, url, "delayed", DelaySeconds=1)
+    assert bodies(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20, VisibilityTimeout=1)["Messages"]) == ["delayed"]
+    (again,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20, AttributeNames=["All"])["Messages"]
+    assert again["Attributes"]["ApproximateReceiveCount"] == "2"
+
+
+def test_what_a_mapping_filters_out_leaves_its_queue(twin: TestTwin) -> None:
+    url, arn = make(twin, new("queue"), VisibilityTimeout="900")
+    reads = allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], arn)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("main.py", "def run(event, context):\n    pass\n")
+    name = new("function")
+    functions = twin.client("lambda")
+    functions.create_function(
+        FunctionName=name, Role=role(twin, {"Service": "lambda.amazonaws.com"}, reads), Runtime="python3.11",
+        Handler="main.run", Timeout=30, Code={"ZipFile": archive.getvalue()},
+    )  # fmt: skip
+    pattern = {"Filters": [{"Pattern": json.dumps({"body": {"kind": ["wanted"]}})}]}
+    functions.create_event_source_mapping(EventSourceArn=arn, FunctionName=name, FilterCriteria=pattern)
+    send(twin, url, *(json.dumps({"kind": kind}) for kind in ["other"] * 15))
+    until(lambda: counts(twin, url) == (0, 0, 0), "an empty queue of what is filtered out")
+    send(twin, url, json.dumps({"kind": "wanted"}))
+    until(lambda: counts(twin, url) == (0, 0, 0), "an empty queue of what the function took")
+
+
+def test_topics_rules_and_buckets_send_to_queues_that_survive(mortal: TestTwin) -> None:
+    twin, rows = mortal, stored(mortal, "sqs.messages/")
+    url, arn = make(twin, new("told"))
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    twin.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(everybody)})
+    topic = twin.client("sns").create_topic(Name=new("topic"))["TopicArn"]
+    twin.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    rule, bucket = new("rule"), new("told")
+    twin.client("events").put_rule(Name=rule, EventPattern=json.dumps({"source": [rule]}))
+    twin.client("events").put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": arn}])
+    twin.client("s3").create_bucket(Bucket=bucket)
+    told = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    twin.client("s3").put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+    twin.client("sqs").purge_queue(QueueUrl=url)  # of the test that S3 sends
+    twin.client("sns").publish(TopicArn=topic, Message="by the topic")
+    entry = {"Source": rule, "DetailType": "by the rule", "Detail": "{}"}
+    twin.client("events").put_events(Entries=[entry])
+    twin.client("s3").put_object(Bucket=bucket, Key="by-the-bucket", Body=b"")
+    until(lambda: counts(twin, url) == (3, 0, 0), "three messages")
+    until(lambda: stored(twin, "sqs.messages/") - rows == 3, "three rows")
+    twin.kill()
+    twin.start()
+    text = "".join(bodies(receive(twin, url)))
+    assert all(word in text for word in ("by the topic", "by the rule", "by-the-bucket"))
+
+
+def as_an_earlier_version(twin: TestTwin) -> None:
+    """Write queues and tables of a stopped twin as they were before messages and items had rows: all in one."""
+    with sqlite3.connect(twin.home.emulator_db) as connection:
+
+        def rows(store: str) -> dict[Any, Any]:
+            found = connection.execute("SELECT value FROM emulator_rows WHERE store = ?", (store,))
+            pairs = dict(pickle.loads(value) for (value,) in found)
+            return {key: pairs[key] for key in sorted(pairs, key=lambda each: (isinstance(each, str), each))}
+
+        def write(store: str, key: Any, record: dict[str, Any]) -> None:
+            value = pickle.dumps((key, record), protocol=5)
+            statement = "UPDATE emulator_rows SET value = ? WHERE store = ? AND key = ?"
+            connection.execute(statement, (value, store, repr(key)))
+
+        for key, queue in rows("sqs._queues").items():
+            name = queue.pop("id")
+            queue |= {
+                "messages": list(rows(f"sqs.messages/{name}").values()),
+                "dedup_cache": rows(f"sqs.recent/{name}"),
+            }
+            write("sqs._queues", key, queue)
+        for key, table in rows("dynamodb._tables").items():
+            for (partition, sort), item in rows(f"dynamodb.items/{table['TableId']}").items():
+                table["items"].setdefault(partition, {})[sort] = item
+            write("dynamodb._tables", key, table)
+        connection.execute("DELETE FROM emulator_rows WHERE store LIKE 'sqs.%/%' OR store LIKE 'dynamodb.items/%'")
+    connection.close()
+
+
+def test_the_home_of_an_earlier_version_is_read_and_written_anew(own_twin: TestTwin) -> None:
+    twin, sqs, tables = own_twin, own_twin.client("sqs"), own_twin.client("dynamodb")
+    url, _ = make(twin, "old")
+    send(twin, url, *(f"m{number}" for number in range(12)))
+    taken = receive(twin, url, 2)
+    ordered, _ = make(twin, "old.fifo")
+    send(twin, ordered, "f0", "f1", "f2", group="g")
+    tables.create_table(
+        TableName="old", BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )  # fmt: skip
+    for number in range(3):
+        tables.put_item(TableName="old", Item={"id": {"S": str(number)}})
+    lifecycle.stop(twin.home)
+    as_an_earlier_version(twin)
+    assert stored(twin, "sqs.messages/") == 0
+    twin.start()
+    # The first to come only reads.
+    assert len(sqs.list_queues()["QueueUrls"]) == 2
+    assert tables.describe_table(TableName="old")["Table"]["ItemCount"] == 3
+    assert (stored(twin, "sqs.messages/"), stored(twin, "sqs.recent/"), stored(twin, "dynamodb.items/")) == (15, 3, 3)
+    twin.kill()
+    twin.start()
+    assert counts(twin, url) == (10, 2, 0)
+    delete(twin, url, *taken)
+    assert bodies(list(all_of(twin, url))) == [f"m{number}" for number in range(2, 12)]
+    send(twin, ordered, "f1", "f3", group="g")  # f1 was seen
+    assert bodies(receive(twin, ordered)) == ["f0", "f1", "f2", "f3"]
+    assert len(tables.scan(TableName="old")["Items"]) == 3
