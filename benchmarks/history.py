@@ -1,4 +1,5 @@
-"""Costs that must not grow with history: arrays in a row, single jobs, many training jobs, and 100,000 ended jobs.
+"""Costs that must not grow with history: arrays in a row, single jobs, many training jobs, long queues, and 100,000
+ended jobs.
 
 Ended jobs are copies of rows that real jobs left, put into the database of a stopped twin: it reads them as its own.
 """
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import arrays
+import psutil
 from figures import Figure, timed
 from jobs import Scripted
 from twins import ScratchTwin, restart, scratch_twin, training_role
@@ -25,6 +27,8 @@ ARRAYS, ARRAY_SIZE = 5, 10_000
 SINGLE_JOBS = 5_000
 TRAINING_JOBS = 300
 ENDED_JOBS = 100_000
+SHORT_QUEUE, LONG_QUEUE = 100, 6_000
+_QUEUE_ROUNDS = 100
 _CLIENTS = 4
 Row = dict[str, Any]
 _DEADLINE_SECONDS = 600.0
@@ -49,6 +53,8 @@ def measure() -> list[Figure]:
         scripted.upload("print('done')\n")
         definition = arrays.prepare(twin, arrays.image())
         found += beside_ended_jobs(scripted, definition)
+    with scratch_twin() as twin:
+        found += [long_queue(twin, "bench"), long_queue(twin, "bench.fifo")]
     return found
 
 
@@ -164,6 +170,36 @@ def beside_ended_jobs(scripted: Scripted, definition: str) -> list[Figure]:
     os.kill(twin.server.pid, signal.SIGKILL)
     figures.append(_beside("restart after kill -9", timed(lambda: batch.list_jobs(jobQueue="bench")), 2.0))
     return figures
+
+
+def long_queue(twin: ScratchTwin, name: str) -> Figure:
+    """A message sent, received, looked for and deleted: the server's processor time with few and with many others."""
+    sqs, server = twin.client("sqs"), psutil.Process(twin.server.pid)
+    fifo = name.endswith(".fifo")
+
+    def sent(body: str) -> dict[str, str]:
+        ordered = {"MessageGroupId": body[-1], "MessageDeduplicationId": body} if fifo else {}
+        return {"MessageBody": body, **ordered}
+
+    def cost(length: int) -> float:
+        attributes = {"FifoQueue": "true"} if fifo else {}
+        url = sqs.create_queue(QueueName=f"of-{length}-{name}", Attributes=attributes)["QueueUrl"]
+        for start in range(0, length, 10):
+            entries = [{"Id": str(number), **sent(f"{'x' * 200}{start + number}")} for number in range(10)]
+            sqs.send_message_batch(QueueUrl=url, Entries=entries)
+        before = sum(server.cpu_times()[:2])
+        for number in range(_QUEUE_ROUNDS):
+            sqs.send_message(QueueUrl=url, **sent(f"more-{number}"))
+            (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+            sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return float(sum(server.cpu_times()[:2]) - before) / _QUEUE_ROUNDS
+
+    cost(SHORT_QUEUE - 10)  # until all that is needed is loaded
+    short, long = cost(SHORT_QUEUE), cost(LONG_QUEUE)
+    kind = "FIFO queue" if fifo else "queue"
+    return Figure(f"a message through a {kind} of {LONG_QUEUE:,}, processor time", long, f"of {SHORT_QUEUE}", short,
+                  "1.5 times that of a short one", long <= 1.5 * short)  # fmt: skip
 
 
 def multiply(database: sqlite3.Connection, job_id: str) -> None:

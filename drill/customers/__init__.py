@@ -12,6 +12,7 @@ from customers.logs import Logs
 from customers.machines import Machines
 from customers.metrics import Metrics
 from customers.objects import Objects
+from customers.ordered import Ordered
 from customers.parameters import Parameters
 from customers.queues import Queues
 from customers.stacks import Stacks
@@ -20,6 +21,6 @@ from customers.training import Training
 from customers.uploads import Uploads
 
 CUSTOMERS: tuple[type[Customer], ...] = (
-    Objects, Uploads, Tables, Queues, Events, Parameters, Logs, Metrics, Stacks, Functions, Machines, Jobs, Arrays,
-    Training,
+    Objects, Uploads, Tables, Queues, Ordered, Events, Parameters, Logs, Metrics, Stacks, Functions, Machines, Jobs,
+    Arrays, Training,
 )  # fmt: skip

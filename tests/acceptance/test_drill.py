@@ -46,6 +46,7 @@ LOSSES = {
     "tables": "key = next(k for k, r in customer.items.items() if r.possible != {0}); "
     "customer.dynamodb.delete_item(TableName='drill-table', Key={'id': {'S': key}})",
     "queues": "customer._send(); customer.sqs.purge_queue(QueueUrl=customer.url)",
+    "ordered": "customer._send(); customer.sqs.purge_queue(QueueUrl=customer.url)",
     "parameters": "customer.ssm.put_parameter(Name='/drill/value', Value='foreign', Type='String', Overwrite=True)",
     "metrics": "customer.known['m0'] += 1",
     "uploads": "key = next(iter(customer.whole)); customer.s3.delete_object(Bucket='drill-uploads', Key=key)",

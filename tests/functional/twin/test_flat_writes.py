@@ -57,13 +57,26 @@ def seconds(twin: TestTwin, call: Callable[[], object], times: int = 80) -> floa
     return float(sum(server.cpu_times()[:2]) - before)
 
 
+def written(twin: TestTwin, call: Callable[[], object], times: int = 80) -> int:
+    """How many bytes some calls have the server write, to its databases and to its clients."""
+    server = psutil.Process(twin.server.pid)
+    before = server.io_counters().write_chars
+    for _ in range(times):
+        call()
+    return int(server.io_counters().write_chars - before)
+
+
+# What a database writes now and then whatever was changed, when it takes its log into its file.
+NOW_AND_THEN = 10_000_000
+
+
 def test_items_are_rows_and_a_change_costs_the_same_in_a_large_table(own_twin: TestTwin) -> None:
     client = make_table(own_twin, "large")
     make_table(own_twin, "small")
     put_many(client, "large", MANY)
-    large = seconds(own_twin, lambda: client.put_item(TableName="large", Item=item("p1", 1, "new")))
-    small = seconds(own_twin, lambda: client.put_item(TableName="small", Item=item("p1", 1, "new")))
-    assert large < 3 * small
+    small = written(own_twin, lambda: client.put_item(TableName="small", Item=item("p1", 1, "new")))
+    large = written(own_twin, lambda: client.put_item(TableName="large", Item=item("p1", 1, "new")))
+    assert large < 3 * small + NOW_AND_THEN
     client.delete_item(TableName="large", Key={"id": {"S": "p2"}, "n": {"N": "2"}})
     client.update_item(
         TableName="large",
@@ -100,6 +113,33 @@ def stored_items(twin: TestTwin) -> int:
     with sqlite3.connect(twin.home.emulator_db) as connection:
         found = connection.execute("SELECT COUNT(*) FROM emulator_rows WHERE store LIKE 'dynamodb.items/%'").fetchone()
     return int(found[0])
+
+
+def test_a_message_costs_the_same_in_a_long_queue(own_twin: TestTwin) -> None:
+    client = own_twin.client("sqs")
+
+    def through(url: str) -> None:
+        client.send_message(
+            QueueUrl=url, MessageBody="m", MessageGroupId="g", MessageDeduplicationId=secrets.token_hex()
+        )
+        (message,) = client.receive_message(QueueUrl=url, VisibilityTimeout=900)["Messages"]
+        client.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=60)
+        client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    short = client.create_queue(QueueName="short.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    long = client.create_queue(QueueName="long.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    for start in range(0, MANY, 10):
+        entries = [
+            {"Id": str(n), "MessageBody": "x" * 200, "MessageGroupId": str(n), "MessageDeduplicationId": f"{start + n}"}
+            for n in range(10)
+        ]
+        client.send_message_batch(QueueUrl=long, Entries=entries)
+    few = written(own_twin, lambda: through(short), 20)
+    many = written(own_twin, lambda: through(long), 20)
+    assert many < 3 * few + NOW_AND_THEN
+    with sqlite3.connect(own_twin.home.emulator_db) as connection:
+        statement = "SELECT COUNT(*) FROM emulator_rows WHERE store LIKE 'sqs.messages/%'"
+        assert connection.execute(statement).fetchone() == (MANY,)
 
 
 def test_events_leave_nothing_that_is_written_again(twin: TestTwin) -> None:

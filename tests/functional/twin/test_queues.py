@@ -179,6 +179,21 @@ def test_a_handle_is_good_until_the_message_is_received_again(twin: TestTwin) ->
     assert counts(twin, url) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("member", ["AttributeNames", "MessageSystemAttributeNames"])
+def test_attributes_of_messages_are_asked_by_either_member(twin: TestTwin, member: str) -> None:
+    """The first is of queues in the published model, and documented for messages."""
+    url, _ = make(twin, new("queue"))
+    sqs = twin.client("sqs")
+    send(twin, url, "m")
+    names = ["ApproximateReceiveCount", "SentTimestamp"]
+    (found,) = sqs.receive_message(QueueUrl=url, **{member: names})["Messages"]
+    assert sorted(found["Attributes"]) == names
+    with pytest.raises(sqs.exceptions.ClientError, match="InvalidParameterValue"):
+        sqs.receive_message(QueueUrl=url, **{member: ["NoSuchAttribute"]})
+    with pytest.raises(sqs.exceptions.ClientError, match="InvalidParameterValue"):
+        sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["SentTimestamp"])
+
+
 def test_a_message_comes_when_its_time_has_come(twin: TestTwin) -> None:
     url, _ = make(twin, new("queue"))
     sqs = twin.client("sqs")

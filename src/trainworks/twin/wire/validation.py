@@ -60,6 +60,7 @@ class Problem:
     kind: Broken
     path: str
     words: str
+    value: object = None
 
 
 def validate(shape: Shape | None, value: Mapping[str, Any], error_code: str) -> None:
@@ -97,7 +98,8 @@ def _problems(shape: Shape, value: object, path: str) -> Iterator[Problem]:
 
 def _problem(kind: Broken, value: object, path: str, constraint: str) -> Problem:
     shown = "null" if value is None else f"'{_shown(value)}'"
-    return Problem(kind, path, f"Value {shown} at '{_spelled(path)}' failed to satisfy constraint: {constraint}")
+    words = f"Value {shown} at '{_spelled(path)}' failed to satisfy constraint: {constraint}"
+    return Problem(kind, path, words, value)
 
 
 def _has_type(shape: Shape, value: object) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from botocore.model import StringShape
+
+from trainworks.twin.emulator.services import BOTOCORE_NAMES
+from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.validation import Broken, Problem
 
 # (scope, operation or "", kind, path or "": any): why.
@@ -10,8 +14,18 @@ _TOLERATED: dict[tuple[str, str, Broken, str], str] = {
 }
 
 
+# (scope, operation, member): the shape that has the values which are documented for the member, beside its own.
+_DOCUMENTED_VALUES: dict[tuple[str, str, str], str] = {
+    ("sqs", "ReceiveMessage", "AttributeNames"): "MessageSystemAttributeName",
+}
+
+
 def tolerated(scope: str, operation: str, problem: Problem) -> bool:
     """Whether a problem is none for the service itself."""
-    return any(
-        (scope, name, problem.kind, path) in _TOLERATED for name in (operation, "") for path in (problem.path, "")
-    )
+    if any((scope, name, problem.kind, path) in _TOLERATED for name in (operation, "") for path in (problem.path, "")):
+        return True
+    documented = _DOCUMENTED_VALUES.get((scope, operation, problem.path.partition(".")[0]))
+    if documented is None or not isinstance(problem.value, str):
+        return False
+    shape = service_model(BOTOCORE_NAMES.get(scope, scope)).shape_for(documented)
+    return isinstance(shape, StringShape) and problem.value in shape.enum
