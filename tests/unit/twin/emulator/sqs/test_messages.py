@@ -137,7 +137,7 @@ class Queue(RuleBasedStateMachine):
         rows = self.copies()
         for message in self.messages.receive(most, seconds)[::2]:
             self.messages.delete(message["receipt_handle"])
-        self.messages.append(copy.deepcopy(next(iter(rows.values()), None)) or lone(self.now))
+        self.messages.append(lone(self.now))
         for number in {*rows, *self.messages.rows.held()}:
             self.messages.rows.restore(number, (rows[number],) if number in rows else None)
 
