@@ -226,7 +226,7 @@ time.sleep(600)
 def test_a_spot_job_resumes_from_its_checkpoint(train: Train, harness: Harness) -> None:
     train(RESUMING, CheckpointConfig={"S3Uri": "s3://models/checkpoints/job-1"}, **SPOT)
     harness.until(harness.log, lambda log: "epoch 2" in log)
-    instances = harness.service.instance_ids("job-1", ADA)
+    instances = harness.service.locators()["training_job_name"]("job-1", ADA)
     harness.compute.interrupt(instances[0], 0.2)
     job = harness.wait("Completed")
     assert statuses(job) == [
@@ -246,7 +246,7 @@ def test_a_spot_job_resumes_from_its_checkpoint(train: Train, harness: Harness) 
 def test_without_checkpoints_a_spot_job_begins_again(train: Train, harness: Harness) -> None:
     train(BEGINNING, **SPOT)
     harness.until(harness.log, lambda log: "saved" in log)
-    harness.compute.interrupt(harness.service.instance_ids("job-1", ADA)[0], 0.1)
+    harness.compute.interrupt(harness.service.locators()["training_job_name"]("job-1", ADA)[0], 0.1)
     harness.until(harness.log, lambda log: log.count("saved") == 2)
     assert harness.log().count("starting from 0") == 2
     harness.call("StopTrainingJob", TrainingJobName="job-1")
