@@ -33,6 +33,7 @@ from trainworks.twin.in_hand import InHand
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.process import end_processes, running_processes
+from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.resources.registry import recorded, resource_types
 from trainworks.twin.retention import Retention
 from trainworks.twin.service import Kept, Locator, Service
@@ -70,7 +71,7 @@ def _batch(parts: Parts) -> BatchService:
 SERVICES: Mapping[str, Callable[[Parts], Service]] = {
     "sagemaker": SageMakerService,
     "batch": _batch,
-    "ce": lambda parts: CostAnomalies(parts.database, parts.control_plane),
+    "ce": lambda parts: CostAnomalies(parts.recorded, parts.control_plane),
 }
 """Our services by botocore's name, in the order in which they start; they stop all at once.
 
@@ -192,6 +193,7 @@ def build(home: Home, port: int) -> Twin:
         requirements,
         shipper,
         outbox,
+        RecordedStore(database),
         jobs_dir=home.jobs_dir,
         endpoint_url=endpoint_url,
         network=network_wish(None),
@@ -225,7 +227,7 @@ def build(home: Home, port: int) -> Twin:
     types = resource_types(twin.endpoints(), EmulatorEc2(), EmulatorBudgets())
     for name, resource_type in types.items():
         emulator.register_resource_type(name, resource_type)
-    emulator.register_resource_types_later(lambda: recorded(database, types))
+    emulator.register_resource_types_later(lambda: recorded(parts.recorded, types))
     return twin
 
 

@@ -48,6 +48,7 @@ class Writer:
             "object": "s3",
             "parameter": "ssm",
             "item": "dynamodb",
+            "config": "sagemaker",
         }
         self._client = twin.client(service[kind])
         self._number = 0
@@ -79,16 +80,18 @@ class Writer:
     def _put_item(self, name: str) -> None:
         self._client.put_item(TableName="table", Item={"id": {"S": name}})
 
+    def _put_config(self, name: str) -> None:
+        tags = [{"Key": "name", "Value": name}]
+        self._client.create_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name, Tags=tags)
+
 
 def found(twin: TestTwin, kind: str) -> set[str]:
     """Everything of one kind that the twin has."""
-    if kind == "log":
-        return {event["message"] for event in log_events(twin)}
+    if kind in NAMES_OF:
+        return set(NAMES_OF[kind](twin))
     if kind == "role":
         pages = twin.client("iam").get_paginator("list_roles").paginate()
         return {role["RoleName"] for page in pages for role in page["Roles"]}
-    if kind == "message":
-        return set(messages(twin))
     if kind == "object":
         pages = twin.client("s3").get_paginator("list_objects_v2").paginate(Bucket="bucket")
         return {each["Key"] for page in pages for each in page.get("Contents", [])}
@@ -99,10 +102,19 @@ def found(twin: TestTwin, kind: str) -> set[str]:
     return {item["id"]["S"] for page in pages for item in page["Items"]}
 
 
-def log_events(twin: TestTwin) -> Iterator[dict[str, Any]]:
+def tagged_configs(twin: TestTwin) -> Iterator[str]:
+    """The names of lifecycle configurations, by their tags."""
+    sagemaker = twin.client("sagemaker")
+    for page in sagemaker.get_paginator("list_notebook_instance_lifecycle_configs").paginate():
+        for each in page["NotebookInstanceLifecycleConfigs"]:
+            [tag] = sagemaker.list_tags(ResourceArn=each["NotebookInstanceLifecycleConfigArn"])["Tags"]
+            yield tag["Value"]
+
+
+def logged(twin: TestTwin) -> Iterator[str]:
     pages = twin.client("logs").get_paginator("filter_log_events").paginate(logGroupName="group")
     for page in pages:
-        yield from page["events"]
+        yield from (event["message"] for event in page["events"])
 
 
 def messages(twin: TestTwin) -> Iterator[str]:
@@ -110,6 +122,9 @@ def messages(twin: TestTwin) -> Iterator[str]:
     url = sqs.get_queue_url(QueueName="queue")["QueueUrl"]
     while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=300).get("Messages"):
         yield from (message["Body"] for message in batch)
+
+
+NAMES_OF = {"log": logged, "message": messages, "config": tagged_configs}
 
 
 def prepare(twin: TestTwin) -> None:
@@ -130,7 +145,7 @@ def prepare(twin: TestTwin) -> None:
 def test_nothing_acknowledged_is_lost_by_kills_at_random(own_twin: TestTwin) -> None:
     prepare(own_twin)
     chance = random.Random(7)
-    writers = [Writer(own_twin, kind) for kind in ("log", "role", "message", "object", "parameter", "item")]
+    writers = [Writer(own_twin, kind) for kind in ("log", "role", "message", "object", "parameter", "item", "config")]
     for _ in range(ROUNDS):
         over = threading.Event()
         threads = [threading.Thread(target=writer.run, args=(over,)) for writer in writers]

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 import trainworks.twin
+from tests.unit.twin.recorded.earlier_home import EARLIER_TABLES
+from trainworks.twin.recorded import listing as recorded_listing
 from trainworks.twin.services.sagemaker.training import listing
 from trainworks.twin.store.queries import Queries
 
@@ -34,8 +36,6 @@ BOUNDED_TABLES: Mapping[str, str] = {
     "training_metric_point": "emptied as it fills",
     "garbage": "emptied within a minute",
     "log_dead_stream": "emptied in the background",
-    "cost_anomaly": "as many as a user makes",
-    "sagemaker_notebook": "as many as a user makes",
     "emulator_meta": "one row for each service",
 }
 """Tables that may be read whole, and why they do not grow with history."""
@@ -56,11 +56,19 @@ BOUNDED_INDEXES: Mapping[str, str] = {
 WHOLE: Mapping[str, str] = {
     "uses_folder": "tasks that wait or run; asked by a prune of an image that nobody has used for long",
     "named_blobs": "the sweep for what a crash left, once in a server's life, in the background",
+    "earlier_notebooks": "once, for homes of earlier versions",
+    "earlier_anomalies": "once, for homes of earlier versions",
+    "earlier_stack_resources": "once, for homes of earlier versions",
+    "earlier_tags": "once, for homes of earlier versions",
+    "earlier_tables": "the schema, once in a server's life",
     "DELETE FROM compute_tasks WHERE state IN ('EXITED', 'LOST', 'CANCELLED')": "once, for homes of earlier versions",
 }
 """Statements that may read everything, and why."""
 
-COMPOSED = {f"list_training_jobs {key}": text for key, text in listing.STATEMENTS.items()}
+COMPOSED = {
+    **{f"list_training_jobs {key}": text for key, text in listing.STATEMENTS.items()},
+    **{f"list_recorded {key}": text for key, text in recorded_listing.STATEMENTS.items()},
+}
 
 _SQL = re.compile(r"\s*(SELECT\s|INSERT (OR \w+ )?INTO\s|UPDATE \w+\s+SET\s|DELETE FROM\s|WITH \w+)")
 _SCHEMA = re.compile(r"\s*(--[^\n]*\n\s*)*CREATE TABLE", re.IGNORECASE)
@@ -86,9 +94,11 @@ def statements() -> dict[str, str]:
 
 
 def schemas() -> list[str]:
-    return [path.read_text() for path in sorted(SOURCE.rglob("schema.sql"))] + [
-        text for _, text in texts() if _SCHEMA.match(text)
-    ]
+    return (
+        [EARLIER_TABLES]
+        + [path.read_text() for path in sorted(SOURCE.rglob("schema.sql"))]
+        + [text for _, text in texts() if _SCHEMA.match(text)]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +148,15 @@ def test_a_scan_is_found(database: sqlite3.Connection) -> None:
 def test_a_page_of_training_jobs_is_read_in_order_and_jobs_of_one_status_alone(database: sqlite3.Connection) -> None:
     for (sort_by, _, one_status), text in listing.STATEMENTS.items():
         [step] = plan(database, text)  # no step that sorts
+        assert ("status=?" in step) == one_status, (sort_by, step)
+
+
+def test_a_page_of_recorded_resources_is_read_in_order_and_those_of_one_status_alone(
+    database: sqlite3.Connection,
+) -> None:
+    for (sort_by, _, one_status), text in recorded_listing.STATEMENTS.items():
+        [step] = plan(database, text)
+        assert "kind=? AND scope=? AND parent=?" in step, (sort_by, step)
         assert ("status=?" in step) == one_status, (sort_by, step)
 
 

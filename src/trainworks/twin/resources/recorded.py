@@ -6,45 +6,22 @@ properties (made up by `plausible`), a change of a create-only property replaces
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from trainworks.assembly.physical_ids import NAMINGS
 from trainworks.assembly.schemas import Schema, schema
+from trainworks.twin.recorded import Record, RecordedStore, Rows
+from trainworks.twin.recorded.rows import scope_of, stack_resource_id
 from trainworks.twin.resource_types import Resource, ResourceError, ResourceRequest
 from trainworks.twin.resources.naming import physical_name
 from trainworks.twin.resources.plausible import Maker, made_up_id
-from trainworks.twin.store.database import Database
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS recorded_resources (
-    account TEXT NOT NULL, region TEXT NOT NULL, type TEXT NOT NULL, physical_id TEXT NOT NULL,
-    properties TEXT NOT NULL, attributes TEXT NOT NULL,
-    PRIMARY KEY (account, region, type, physical_id)
-) WITHOUT ROWID;
-"""
-_PUT = "INSERT INTO recorded_resources VALUES (?, ?, ?, ?, ?, ?)"
-_SET = (
-    "UPDATE recorded_resources SET properties = ?, attributes = ? "
-    "WHERE account = ? AND region = ? AND type = ? AND physical_id = ?"
-)
-_GET = "SELECT * FROM recorded_resources WHERE account = ? AND region = ? AND type = ? AND physical_id = ?"
-_DROP = "DELETE FROM recorded_resources WHERE account = ? AND region = ? AND type = ? AND physical_id = ?"
 
 _SHORT_NAMES = {"ElasticLoadBalancingV2": 32, "ElasticLoadBalancing": 32, "Kinesis": 64}
 _LOWER_CASE = frozenset(
     {"RDS", "DocDB", "Neptune", "ElastiCache", "MemoryDB", "Redshift", "RedshiftServerless", "OpenSearchServerless"}
     | {"OpenSearchService", "S3Tables", "S3Vectors", "CodeArtifact", "MWAA", "Glue", "Athena"}
 )
-
-
-class RecordedStore:
-    """The table that all recorded types share."""
-
-    def __init__(self, database: Database) -> None:
-        database.apply(_SCHEMA)
-        self.database = database
 
 
 class RecordedType:
@@ -55,16 +32,26 @@ class RecordedType:
 
     def __init__(self, type_name: str, store: RecordedStore) -> None:
         self._type = type_name
-        self._database = store.database
+        self._store = store
 
     def create(self, request: ResourceRequest) -> Resource:
         """Raises `ResourceError` where a resource of that name exists."""
         maker, identifier = self._made(request)
-        if self._row(request, identifier) is not None:
-            raise ResourceError(f"Resource of type '{self._type}' with identifier '{identifier}' already exists.")
         attributes = self._attributes(request.properties, maker, {})
-        with self._database.transaction() as tx:
-            tx.execute(_PUT, (*self._key(request, identifier), _text(request.properties), _text(attributes)))
+        record = Record(
+            self._id(request, identifier),
+            self._type,
+            scope_of(request.caller),
+            identifier,
+            {"properties": request.properties, "attributes": attributes},
+        )
+
+        def work(rows: Rows) -> None:
+            if rows.get(record.id) is not None:
+                raise ResourceError(f"Resource of type '{self._type}' with identifier '{identifier}' already exists.")
+            rows.insert(record)
+
+        self._store.change(work)
         return Resource(identifier, attributes)
 
     def update(self, request: ResourceRequest) -> Resource:
@@ -73,29 +60,38 @@ class RecordedType:
             _at(request.previous_properties, path) != _at(request.properties, path) for path in self._schema.create_only
         ):
             return self.create(request)
-        row = self._row(request, request.physical_id)
-        if row is None:
-            raise ResourceError(
-                f"Resource of type '{self._type}' with identifier '{request.physical_id}' was not found."
-            )
-        kept = json.loads(row["attributes"])
         maker, _ = self._made(request)
-        attributes = self._attributes(request.properties, maker, kept)
-        with self._database.transaction() as tx:
-            key = self._key(request, request.physical_id)
-            tx.execute(_SET, (_text(request.properties), _text(attributes), *key))
-        return Resource(request.physical_id, attributes)
+
+        def work(rows: Rows) -> dict[str, Any]:
+            record = rows.get(self._id(request, request.physical_id))
+            if record is None:
+                raise ResourceError(
+                    f"Resource of type '{self._type}' with identifier '{request.physical_id}' was not found."
+                )
+            attributes = self._attributes(request.properties, maker, record.spec["attributes"])
+            rows.update(record, spec={"properties": request.properties, "attributes": attributes})
+            return attributes
+
+        return Resource(request.physical_id, self._store.change(work))
 
     def delete(self, request: ResourceRequest) -> None:
-        with self._database.transaction() as tx:
-            tx.execute(_DROP, self._key(request, request.physical_id))
+        def work(rows: Rows) -> None:
+            record = rows.get(self._id(request, request.physical_id))
+            if record is not None:
+                rows.delete(record)
+
+        self._store.change(work)
 
     def read(self, request: ResourceRequest) -> Mapping[str, Any] | None:
-        row = self._row(request, request.physical_id)
-        if row is None:
+        with self._store.look() as rows:
+            record = rows.get(self._id(request, request.physical_id))
+        if record is None:
             return None
-        found: Mapping[str, Any] = json.loads(row["properties"])
+        found: Mapping[str, Any] = record.spec["properties"]
         return found
+
+    def _id(self, request: ResourceRequest, physical_id: str) -> str:
+        return stack_resource_id(self._type, scope_of(request.caller), physical_id)
 
     # -- what is made up --------------------------------------------------------------------------------------
 
@@ -148,14 +144,6 @@ class RecordedType:
                 found[attribute] = maker.value(path)
         return found
 
-    # -- rows -------------------------------------------------------------------------------------------------
-
-    def _row(self, request: ResourceRequest, physical_id: str) -> Any:
-        return self._database.read_one(_GET, self._key(request, physical_id))
-
-    def _key(self, request: ResourceRequest, physical_id: str) -> tuple[str, str, str, str]:
-        return request.caller.account_id, request.caller.region, self._type, physical_id
-
 
 def _reference(found: Schema, parts: Mapping[str, str]) -> str:
     """What `Ref` gives of a primary identifier: its only part; of several the service's own, or that named as the type.
@@ -179,7 +167,3 @@ def _at(properties: Mapping[str, Any], path: tuple[str, ...]) -> Any:
             return None
         value = value.get(step)
     return value
-
-
-def _text(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 
+from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.resource_types import ResourceType
 from trainworks.twin.resources.batch import ComputeEnvironment, JobDefinition, JobQueue
 from trainworks.twin.resources.cost import AnomalyMonitor, AnomalySubscription, Budget, BudgetsApi
@@ -19,7 +20,6 @@ from trainworks.twin.resources.logs import (
     SubscriptionFilter,
 )
 from trainworks.twin.resources.notebooks import LifecycleConfig, NotebookInstance
-from trainworks.twin.store.database import Database
 from trainworks.twin.wire import Endpoint
 
 OF_SERVICES: Mapping[str, Mapping[str, Callable[[Endpoint], ResourceType]]] = {
@@ -67,10 +67,9 @@ def resource_types(services: Iterable[Endpoint], ec2: Ec2Api, budgets: BudgetsAp
     }
 
 
-def recorded(database: Database, executed: Container[str]) -> Mapping[str, ResourceType]:
+def recorded(store: RecordedStore, executed: Container[str]) -> Mapping[str, ResourceType]:
     """The types without behaviour, by name; one that is executed is not recorded."""
-    from trainworks.twin.resources.recorded import RecordedStore, RecordedType  # noqa: PLC0415 - reads the schemas
+    from trainworks.twin.resources.recorded import RecordedType  # noqa: PLC0415 - reads the schemas
     from trainworks.twin.resources.recorded_types import recorded_types  # noqa: PLC0415
 
-    store = RecordedStore(database)
     return {name: RecordedType(name, store) for name in recorded_types() if name not in executed}

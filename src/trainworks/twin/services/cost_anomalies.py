@@ -5,49 +5,57 @@ Source: the anomaly operations of the Cost Explorer API reference. The service i
 
 from __future__ import annotations
 
-import json
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from sqlite3 import Row
 from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.recorded import Question, Record, RecordedStore, Rows, list_page
+from trainworks.twin.recorded.rows import global_scope_of
 from trainworks.twin.service import Service
-from trainworks.twin.store import Database
-from trainworks.twin.wire import Call, Endpoint, Operation, page, recorded
+from trainworks.twin.wire import Call, Endpoint, Operation, recorded
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS cost_anomaly (
-    arn TEXT PRIMARY KEY,
-    kind TEXT NOT NULL,
-    created_at REAL NOT NULL,
-    spec TEXT NOT NULL,
-    tags TEXT NOT NULL
-) WITHOUT ROWID;
-"""
-_INSERT = "INSERT INTO cost_anomaly (arn, kind, created_at, spec, tags) VALUES (?, ?, ?, ?, ?)"
-_UPDATE = "UPDATE cost_anomaly SET spec = ?, tags = ? WHERE arn = ?"
-_BY_ARN = "SELECT * FROM cost_anomaly WHERE arn = ?"
-_ALL = "SELECT * FROM cost_anomaly WHERE kind = ? ORDER BY created_at, arn"
-_DELETE = "DELETE FROM cost_anomaly WHERE arn = ?"
-
-_MONITOR = "anomalymonitor"
-_SUBSCRIPTION = "anomalysubscription"
-_UNKNOWN = {_MONITOR: "UnknownMonitorException", _SUBSCRIPTION: "UnknownSubscriptionException"}
 _PAGE_SIZE = 100
+_MAX_TAGS = 200
 _NOTE = "Stored and described; no cost is incurred, so nothing is detected."
+_BY_DIMENSION = "DIMENSIONAL"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """`status` of a monitor's row is its type, so that one by dimension is found at once."""
+
+    arn_type: str
+    noun: str
+    unknown_code: str
+
+    @property
+    def key(self) -> str:
+        return f"ce:{self.arn_type}"
+
+    @property
+    def arn_member(self) -> str:
+        return f"{self.noun.removeprefix('Anomaly')}Arn"
+
+    def found(self, rows: Rows, arn: str) -> Record:
+        record = rows.get(arn)
+        if record is None or record.kind != self.key:
+            raise ApiError(self.unknown_code, f"Cannot find {self.arn_type} {arn}")
+        return record
+
+
+_MONITOR = _Kind("anomalymonitor", "AnomalyMonitor", "UnknownMonitorException")
+_SUBSCRIPTION = _Kind("anomalysubscription", "AnomalySubscription", "UnknownSubscriptionException")
 
 
 class CostAnomalies(Service):
     """The operations, in `endpoint`."""
 
-    def __init__(self, database: Database, control_plane: ControlPlane, clock: Callable[[], float] = time.time) -> None:
-        self._database = database
+    def __init__(self, store: RecordedStore, control_plane: ControlPlane) -> None:
+        self._store = store
         self._control_plane = control_plane
-        self._clock = clock
-        database.apply(_SCHEMA)
         self.endpoint = Endpoint("ce", self._operations())
 
     def _operations(self) -> Mapping[str, Operation]:
@@ -68,151 +76,169 @@ class CostAnomalies(Service):
 
     def create_anomaly_monitor(self, call: Call) -> dict[str, Any]:
         """Raises `LimitExceededException` for a second monitor by dimension: an account has one."""
-        self._authorize(call, "CreateAnomalyMonitor", "*")
         monitor = call.params["AnomalyMonitor"]
-        by_dimension = monitor["MonitorType"] == "DIMENSIONAL"
-        if by_dimension and any(each["MonitorType"] == "DIMENSIONAL" for each in self._specs(_MONITOR)):
-            raise ApiError("LimitExceededException", "Limit exceeded on dimensional spend monitor creation")
-        if by_dimension == ("MonitorSpecification" in monitor):
-            wanted = "MonitorDimension" if by_dimension else "MonitorSpecification"
-            raise ApiError("ValidationException", f"A {monitor['MonitorType']} monitor takes a {wanted}")
-        today = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%d")
-        spec = {**monitor, "CreationDate": today, "LastUpdatedDate": today}
-        return {"MonitorArn": self._insert(call, _MONITOR, spec)}
+        kind = monitor["MonitorType"]
+        if (kind == _BY_DIMENSION) == ("MonitorSpecification" in monitor):
+            wanted = "MonitorDimension" if kind == _BY_DIMENSION else "MonitorSpecification"
+            raise ApiError("ValidationException", f"A {kind} monitor takes a {wanted}")
+
+        def made(rows: Rows) -> tuple[Mapping[str, Any], str]:
+            scope = global_scope_of(call.caller)
+            if kind == _BY_DIMENSION and rows.first(_MONITOR.key, scope, status=kind) is not None:
+                raise ApiError("LimitExceededException", "Limit exceeded on dimensional spend monitor creation")
+            today = datetime.fromtimestamp(rows.now, UTC).strftime("%Y-%m-%d")
+            return {**monitor, "CreationDate": today, "LastUpdatedDate": today}, kind
+
+        return self._create(call, _MONITOR, made)
 
     def update_anomaly_monitor(self, call: Call) -> dict[str, Any]:
-        arn = call.params["MonitorArn"]
-        self._change(call, "UpdateAnomalyMonitor", arn, _MONITOR, without="MonitorArn")
-        return {"MonitorArn": arn}
+        return self._update(call, _MONITOR)
 
     def get_anomaly_monitors(self, call: Call) -> dict[str, Any]:
-        self._authorize(call, "GetAnomalyMonitors", "*")
-        wanted = call.params.get("MonitorArnList")
-        found = self._chosen(_MONITOR, wanted)
-        return self._page(call, [{**json.loads(row["spec"]), "MonitorArn": row["arn"]} for row in found], _MONITOR)
+        return self._get(call, _MONITOR, lambda _: True)
 
     def delete_anomaly_monitor(self, call: Call) -> dict[str, Any]:
-        return self._delete(call, "DeleteAnomalyMonitor", call.params["MonitorArn"], _MONITOR)
+        return self._delete(call, _MONITOR)
 
     def create_anomaly_subscription(self, call: Call) -> dict[str, Any]:
-        self._authorize(call, "CreateAnomalySubscription", "*")
         subscription = call.params["AnomalySubscription"]
-        self._check(subscription)
-        spec = {**subscription, "AccountId": call.caller.account_id}
-        return {"SubscriptionArn": self._insert(call, _SUBSCRIPTION, spec)}
+
+        def made(rows: Rows) -> tuple[Mapping[str, Any], str]:
+            _check_subscription(rows, subscription)
+            return {**subscription, "AccountId": call.caller.account_id}, ""
+
+        return self._create(call, _SUBSCRIPTION, made)
 
     def update_anomaly_subscription(self, call: Call) -> dict[str, Any]:
-        arn = call.params["SubscriptionArn"]
-        self._change(call, "UpdateAnomalySubscription", arn, _SUBSCRIPTION, without="SubscriptionArn")
-        return {"SubscriptionArn": arn}
+        return self._update(call, _SUBSCRIPTION)
 
     def get_anomaly_subscriptions(self, call: Call) -> dict[str, Any]:
-        self._authorize(call, "GetAnomalySubscriptions", "*")
         monitor = call.params.get("MonitorArn")
-        found = [
-            {**json.loads(row["spec"]), "SubscriptionArn": row["arn"]}
-            for row in self._chosen(_SUBSCRIPTION, call.params.get("SubscriptionArnList"))
-        ]
-        return self._page(call, [each for each in found if monitor in (None, *each["MonitorArnList"])], _SUBSCRIPTION)
+        return self._get(call, _SUBSCRIPTION, lambda each: monitor in (None, *each.spec["MonitorArnList"]))
 
     def delete_anomaly_subscription(self, call: Call) -> dict[str, Any]:
-        return self._delete(call, "DeleteAnomalySubscription", call.params["SubscriptionArn"], _SUBSCRIPTION)
+        return self._delete(call, _SUBSCRIPTION)
 
     def tag_resource(self, call: Call) -> dict[str, Any]:
-        row = self._tagged(call, "TagResource")
-        tags = json.loads(row["tags"]) | {tag["Key"]: tag["Value"] for tag in call.params["ResourceTags"]}
-        self._store(row["arn"], json.loads(row["spec"]), tags)
-        return {}
+        added = _tags_given(call)
+
+        def work(rows: Rows, arn: str) -> None:
+            count = len({**rows.tags(arn), **added})
+            if count > _MAX_TAGS:
+                raise ApiError("TooManyTagsException", f"{arn} would have {count} tags, {_MAX_TAGS} are allowed")
+            rows.put_tags(arn, added)
+
+        return self._tagged(call, work)
 
     def untag_resource(self, call: Call) -> dict[str, Any]:
-        row = self._tagged(call, "UntagResource")
-        tags = {
-            key: value for key, value in json.loads(row["tags"]).items() if key not in call.params["ResourceTagKeys"]
-        }
-        self._store(row["arn"], json.loads(row["spec"]), tags)
-        return {}
+        return self._tagged(call, lambda rows, arn: rows.delete_tags(arn, call.params["ResourceTagKeys"]))
 
     def list_tags_for_resource(self, call: Call) -> dict[str, Any]:
-        tags = json.loads(self._tagged(call, "ListTagsForResource")["tags"])
-        return {"ResourceTags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+        arn = call.params["ResourceArn"]
+        self._authorize(call, arn)
+        with self._store.look() as rows:
+            _check_tagged(rows, arn)
+            return {"ResourceTags": [{"Key": key, "Value": value} for key, value in rows.tags(arn).items()]}
 
-    def _check(self, subscription: Mapping[str, Any]) -> None:
-        """Raise for monitors that are not there, and for a topic with a frequency other than IMMEDIATE."""
-        for arn in subscription["MonitorArnList"]:
-            self._existing(arn, _MONITOR)
-        has_topic = any(each.get("Type") == "SNS" for each in subscription["Subscribers"])
-        if has_topic != (subscription["Frequency"] == "IMMEDIATE"):
-            raise ApiError(
-                "ValidationException",
-                "IMMEDIATE frequency is for SNS subscribers only, DAILY and WEEKLY frequencies are for EMAIL ones only",
-            )
+    # -- what the kinds share ---------------------------------------------------------------------------------
 
-    def _authorize(self, call: Call, operation: str, arn: str) -> None:
-        self._control_plane.authorize(call.caller, f"ce:{operation}", arn)
-
-    def _insert(self, call: Call, kind: str, spec: Mapping[str, Any]) -> str:
+    def _create(self, call: Call, kind: _Kind, made: Callable[[Rows], tuple[Mapping[str, Any], str]]) -> dict[str, Any]:
+        """`made` gives spec and status, or raises for what other rows say."""
+        self._authorize(call, "*")
         arn = _new_arn(call.caller, kind)
-        tags = {tag["Key"]: tag["Value"] for tag in call.params.get("ResourceTags", [])}
-        with self._database.transaction() as tx:
-            tx.execute(_INSERT, (arn, kind, self._clock(), json.dumps(spec), json.dumps(tags)))
-        return arn
+        tags = _tags_given(call)
 
-    def _change(self, call: Call, operation: str, arn: str, kind: str, *, without: str) -> None:
-        self._authorize(call, operation, arn)
-        row = self._existing(arn, kind)
-        spec = json.loads(row["spec"]) | {name: value for name, value in call.params.items() if name != without}
-        if kind == _SUBSCRIPTION:
-            self._check(spec)
-        self._store(arn, spec, json.loads(row["tags"]))
+        def work(rows: Rows) -> None:
+            spec, status = made(rows)
+            rows.insert(Record(arn, kind.key, global_scope_of(call.caller), _name_in(arn), spec, status))
+            rows.put_tags(arn, tags)
 
-    def _delete(self, call: Call, operation: str, arn: str, kind: str) -> dict[str, Any]:
-        self._authorize(call, operation, arn)
-        self._existing(arn, kind)
-        with self._database.transaction() as tx:
-            tx.execute(_DELETE, (arn,))
+        self._store.change(work)
+        return {kind.arn_member: arn}
+
+    def _update(self, call: Call, kind: _Kind) -> dict[str, Any]:
+        arn = call.params[kind.arn_member]
+        self._authorize(call, arn)
+        given = {member: value for member, value in call.params.items() if member != kind.arn_member}
+
+        def work(rows: Rows) -> None:
+            record = kind.found(rows, arn)
+            spec = {**record.spec, **given}
+            if kind is _SUBSCRIPTION:
+                _check_subscription(rows, spec)
+            rows.update(record, spec=spec)
+
+        self._store.change(work)
+        return {kind.arn_member: arn}
+
+    def _get(self, call: Call, kind: _Kind, matches: Callable[[Record], bool]) -> dict[str, Any]:
+        """A page of all, or of those that are named."""
+        self._authorize(call, "*")
+        wanted: Sequence[str] = call.params.get(f"{kind.arn_member}List") or ()
+        with self._store.look() as rows:
+            for arn in wanted:
+                kind.found(rows, arn)
+            found, token = list_page(
+                rows,
+                Question(
+                    kind.key,
+                    global_scope_of(call.caller),
+                    matches=lambda each: (not wanted or each.id in wanted) and matches(each),
+                ),
+                limit=call.params.get("MaxResults", _PAGE_SIZE),
+                token=call.params.get("NextPageToken"),
+                request={name: value for name, value in call.params.items() if name != "NextPageToken"},
+                error_code="InvalidNextTokenException",
+            )
+        listed = [{**each.spec, kind.arn_member: each.id} for each in found]
+        return {f"{kind.noun}s": listed} | ({"NextPageToken": token} if token else {})
+
+    def _delete(self, call: Call, kind: _Kind) -> dict[str, Any]:
+        arn = call.params[kind.arn_member]
+        self._authorize(call, arn)
+        self._store.change(lambda rows: rows.delete(kind.found(rows, arn)))
         return {}
 
-    def _store(self, arn: str, spec: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        with self._database.transaction() as tx:
-            tx.execute(_UPDATE, (json.dumps(spec), json.dumps(tags), arn))
-
-    def _tagged(self, call: Call, operation: str) -> Row:
+    def _tagged(self, call: Call, work: Callable[[Rows, str], None]) -> dict[str, Any]:
         arn = call.params["ResourceArn"]
-        self._authorize(call, operation, arn)
-        row = self._database.read_one(_BY_ARN, (arn,))
-        if row is None:
-            raise ApiError("ResourceNotFoundException", f"Cannot find resource {arn}")
-        return row
+        self._authorize(call, arn)
 
-    def _existing(self, arn: str, kind: str) -> Row:
-        row = self._database.read_one(_BY_ARN, (arn,))
-        if row is None or row["kind"] != kind:
-            raise ApiError(_UNKNOWN[kind], f"Cannot find {kind} {arn}")
-        return row
+        def checked(rows: Rows) -> None:
+            _check_tagged(rows, arn)
+            work(rows, arn)
 
-    def _specs(self, kind: str) -> list[dict[str, Any]]:
-        return [json.loads(row["spec"]) for row in self._database.read(_ALL, (kind,))]
+        self._store.change(checked)
+        return {}
 
-    def _chosen(self, kind: str, arns: list[str] | None) -> list[Row]:
-        if arns:
-            return [self._existing(arn, kind) for arn in arns]
-        return list(self._database.read(_ALL, (kind,)))
+    def _authorize(self, call: Call, arn: str) -> None:
+        self._control_plane.authorize(call.caller, f"ce:{call.operation}", arn)
 
-    def _page(self, call: Call, items: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-        member, arn = (
-            ("AnomalyMonitors", "MonitorArn") if kind == _MONITOR else ("AnomalySubscriptions", "SubscriptionArn")
+
+def _check_subscription(rows: Rows, subscription: Mapping[str, Any]) -> None:
+    """Raise for monitors that are not there, and for a topic with a frequency other than IMMEDIATE."""
+    for arn in subscription["MonitorArnList"]:
+        _MONITOR.found(rows, arn)
+    has_topic = any(each.get("Type") == "SNS" for each in subscription["Subscribers"])
+    if has_topic != (subscription["Frequency"] == "IMMEDIATE"):
+        raise ApiError(
+            "ValidationException",
+            "IMMEDIATE frequency is for SNS subscribers only, DAILY and WEEKLY frequencies are for EMAIL ones only",
         )
-        request = {name: value for name, value in call.params.items() if name not in ("NextPageToken", "MaxResults")}
-        rows, token = page(
-            sorted(items, key=lambda item: str(item[arn])),
-            key=lambda item: [item[arn]],
-            limit=call.params.get("MaxResults", _PAGE_SIZE),
-            token=call.params.get("NextPageToken"),
-            request=request,
-            error_code="InvalidNextTokenException",
-        )
-        return {member: rows} | ({"NextPageToken": token} if token else {})
 
 
-def _new_arn(caller: Caller, kind: str) -> str:
-    return f"arn:aws:ce::{caller.account_id}:{kind}/{uuid.uuid4()}"
+def _check_tagged(rows: Rows, arn: str) -> None:
+    record = rows.get(arn)
+    if record is None or record.kind not in (_MONITOR.key, _SUBSCRIPTION.key):
+        raise ApiError("ResourceNotFoundException", f"Cannot find resource {arn}")
+
+
+def _tags_given(call: Call) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in call.params.get("ResourceTags", [])}
+
+
+def _new_arn(caller: Caller, kind: _Kind) -> str:
+    return f"arn:aws:ce::{caller.account_id}:{kind.arn_type}/{uuid.uuid4()}"
+
+
+def _name_in(arn: str) -> str:
+    return arn.rpartition("/")[2]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainworks.twin.in_hand import InHand
 from trainworks.twin.ports import Compute, ControlPlane, ImageResolver, ObjectStore, PackageResolver
+from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.store import Database
@@ -25,6 +26,7 @@ class Parts:
     packages: PackageResolver
     shipper: LogShipper
     outbox: Outbox
+    recorded: RecordedStore
     jobs_dir: Path
     endpoint_url: str
     network: str = "host"

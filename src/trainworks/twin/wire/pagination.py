@@ -52,12 +52,16 @@ def read_page(
     token: str | None,
     request: Mapping[str, Any],
     error_code: str = "ValidationException",
+    like: Key | None = None,
 ) -> tuple[list[Item], str | None]:
     """As `page`, of items that are in a database: `read(after, limit)` gives, in order, at most `limit` items behind
-    the key `after` (None: from the first on). So a page costs what is on it, however long the listing is.
+    the key `after` (None: from the first on). So a page costs what is on it, however long the listing is. `like` is a
+    key of the same columns: a token that somebody made up has none of another form.
     """
     question = _question(request)
     after = _decode(token, question, error_code) if token else None
+    if after is not None and like is not None and not _is_like(after, like):
+        raise ApiError(error_code, "The NextToken is invalid.")
     found = read(after, limit + 1)
     chosen = list(found[:limit])
     return chosen, _encode(key(chosen[-1]), question) if len(found) > limit and chosen else None
@@ -88,3 +92,20 @@ def _decode(token: str, question: str, error_code: str) -> Key:
     if asked != question or not isinstance(after, list):
         raise ApiError(error_code, "The NextToken is invalid for this request.")
     return after
+
+
+def _is_like(after: Key, like: Key) -> bool:
+    """Whether a database can compare the one where it compares the other."""
+    if len(after) != len(like):
+        return False
+    return all(
+        _is_text(value) if isinstance(of, str) else _is_number(value) for value, of in zip(after, like, strict=True)
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) or (type(value) is int and abs(value) < 1 << 63)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.twin.services.fakes import FakeControlPlane
 from trainworks.twin.ports import ApiError, Caller
+from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.services.cost_anomalies import CostAnomalies
 from trainworks.twin.store import Database
 
@@ -22,7 +23,7 @@ Invoke = Callable[..., Mapping[str, Any]]
 @pytest.fixture
 def invoke(tmp_path: Path) -> Iterator[Invoke]:
     database = Database(tmp_path / "twin.db")
-    endpoint = CostAnomalies(database, FakeControlPlane(), clock=lambda: 0.0).endpoint
+    endpoint = CostAnomalies(RecordedStore(database, clock=lambda: 0.0), FakeControlPlane()).endpoint
     yield lambda operation, **params: endpoint.invoke(operation, params, CALLER)
     database.close()
 

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 
 from trainworks.twin.service import Kept, Locator, Service
 from trainworks.twin.services.parts import Parts
-from trainworks.twin.services.sagemaker.notebooks import Notebooks
+from trainworks.twin.services.sagemaker import notebooks
+from trainworks.twin.services.sagemaker.kinds import RecordedKind
+from trainworks.twin.services.sagemaker.tagging import Exists, Tagging
 from trainworks.twin.services.sagemaker.training.service import TrainingService
-from trainworks.twin.wire import Endpoint
+from trainworks.twin.wire import Endpoint, Operation
+
+_RECORDED = (*notebooks.KINDS,)
+"""The kinds that are recorded."""
 
 
 class SageMakerService(Service):
@@ -16,8 +21,14 @@ class SageMakerService(Service):
 
     def __init__(self, parts: Parts, *, metrics_interval_seconds: float = 60.0) -> None:
         self._training = TrainingService(parts, metrics_interval_seconds)
-        notebooks = Notebooks(parts.database, parts.control_plane)
-        self.endpoint = Endpoint("sagemaker", {**self._training.operations(), **notebooks.operations()})
+        operations: dict[str, Operation] = {**self._training.operations()}
+        owners: dict[str, Exists] = {"training-job": self._training.exists}
+        for kind in _RECORDED:
+            recorded = RecordedKind(kind, parts.recorded, parts.control_plane)
+            operations |= recorded.operations()
+            owners[kind.arn_type] = recorded.exists
+        operations |= Tagging(parts.recorded, parts.control_plane, owners).operations()
+        self.endpoint = Endpoint("sagemaker", operations)
 
     def start(self) -> None:
         self.endpoint.warm()

@@ -12,15 +12,15 @@ from typing import Any, Protocol
 
 from trainworks.states.training_job import SecondaryStatus
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, Credentials, ImageResolver, ObjectStore
+from trainworks.twin.services.sagemaker.tagging import authorize_create, check_tag_count, tags_given
 from trainworks.twin.services.sagemaker.training import describe, listing
 from trainworks.twin.services.sagemaker.training.inputs import channels_of
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
 from trainworks.twin.services.sagemaker.training.requests import REFUSED_MEMBERS, check_create, invalid, split_s3_uri
 from trainworks.twin.services.sagemaker.training.store import TrainingJobs
-from trainworks.twin.wire import Call, Operation, executed, page
+from trainworks.twin.wire import Call, Operation, executed
 
 SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
-_MAX_TAGS = 50
 _SESSION_MARGIN_SECONDS = 24 * 3600
 _CLEANED_WITHIN_SECONDS = 30.0
 
@@ -80,20 +80,17 @@ class TrainingJobApi:
             ),
             "StopTrainingJob": executed(self.stop_training_job),
             "DeleteTrainingJob": executed(self.delete_training_job),
-            "AddTags": executed(self.add_tags, "For training jobs."),
-            "ListTags": executed(self.list_tags, "For training jobs."),
-            "DeleteTags": executed(self.delete_tags, "For training jobs."),
         }
 
     def create_training_job(self, call: Call) -> dict[str, Any]:
         params, caller = call.params, call.caller
         arn = training_job_arn(caller, params["TrainingJobName"])
-        tags = _tag_map(params.get("Tags", []))
-        self._authorize_create(caller, arn, params, tags)
+        tags = tags_given(call)
+        authorize_create(self._control_plane, caller, "CreateTrainingJob", arn, tags, _condition_keys(params))
         if self._jobs.by_arn(arn) is not None:
             raise _in_use(arn)
         check_create(params, self._control_plane)
-        _check_tag_count(tags)
+        check_tag_count(tags)
         self._control_plane.pass_role(caller, params["RoleArn"], SERVICE_PRINCIPAL)
         job = self._new_job(call, arn)
         self._check_image(job)
@@ -150,32 +147,6 @@ class TrainingJobApi:
         self._worker.forget(job)
         return {}
 
-    def add_tags(self, call: Call) -> dict[str, Any]:
-        arn = self._authorized_arn(call, "AddTags")
-        added = _tag_map(call.params["Tags"])
-        with self._jobs.database.transaction() as tx:
-            tags = {**self._jobs.tags(arn, tx), **added}
-            _check_tag_count(tags)
-            self._jobs.set_tags(tx, arn, added)
-        return {"Tags": _tag_list(tags)}
-
-    def list_tags(self, call: Call) -> dict[str, Any]:
-        arn = self._authorized_arn(call, "ListTags")
-        tags, token = page(
-            _tag_list(self._jobs.tags(arn)),
-            key=lambda tag: [tag["Key"]],
-            limit=call.params.get("MaxResults", _MAX_TAGS),
-            token=call.params.get("NextToken"),
-            request=call.params,
-        )
-        return {"Tags": tags, "NextToken": token}
-
-    def delete_tags(self, call: Call) -> dict[str, Any]:
-        arn = self._authorized_arn(call, "DeleteTags")
-        with self._jobs.database.transaction() as tx:
-            self._jobs.delete_tags(tx, arn, call.params["TagKeys"])
-        return {}
-
     # -- internals --------------------------------------------------------------------------------------------
 
     def _begin_stop(self, tx: Any, job: TrainingJob) -> None:
@@ -184,12 +155,6 @@ class TrainingJobApi:
         if job.secondary_status is SecondaryStatus.UPLOADING:
             # The tasks have ended, and what they left is not uploaded any more: the job has no artefacts.
             self._jobs.transition(tx, stopping, SecondaryStatus.STOPPED, now)
-
-    def _authorize_create(self, caller: Caller, arn: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        context = _condition_keys(params, tags)
-        self._control_plane.authorize(caller, "sagemaker:CreateTrainingJob", arn, context)
-        if tags:
-            self._control_plane.authorize(caller, "sagemaker:AddTags", arn, context)
 
     def _new_job(self, call: Call, arn: str) -> TrainingJob:
         now = self._clock()
@@ -252,22 +217,13 @@ class TrainingJobApi:
             raise _not_found()
         return job
 
-    def _authorized_arn(self, call: Call, operation: str) -> str:
-        arn = str(call.params["ResourceArn"])
-        self._control_plane.authorize(call.caller, f"sagemaker:{operation}", arn)
-        if ":training-job/" not in arn:
-            raise invalid(f"trainworks implements {operation} for training jobs only, not for {arn}")
-        if self._jobs.by_arn(arn) is None:
-            raise _not_found()
-        return arn
-
 
 def training_job_arn(caller: Caller, name: str) -> str:
     return f"arn:aws:sagemaker:{caller.region}:{caller.account_id}:training-job/{name}"
 
 
-def _condition_keys(params: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
-    """The condition keys of CreateTrainingJob (service authorization reference)."""
+def _condition_keys(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition keys of CreateTrainingJob (service authorization reference), but for those of its tags."""
     resources = params.get("ResourceConfig", {})
     condition = params.get("StoppingCondition", {})
     keys: dict[str, Any] = {
@@ -281,32 +237,12 @@ def _condition_keys(params: Mapping[str, Any], tags: Mapping[str, str]) -> dict[
             bool(params.get("EnableInterContainerTrafficEncryption", False))
         ).lower(),
         "sagemaker:MaxRuntimeInSeconds": _text(condition.get("MaxRuntimeInSeconds")),
-        "aws:TagKeys": list(tags) or None,
-        **{f"aws:RequestTag/{key}": value for key, value in tags.items()},
     }
     return {name: value for name, value in keys.items() if value is not None}
 
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _tag_map(tags: list[Mapping[str, str]]) -> dict[str, str]:
-    keys = [tag["Key"] for tag in tags]
-    if len(set(keys)) < len(keys):
-        raise invalid("Duplicate tag keys are not allowed.")
-    if any(key.lower().startswith("aws:") for key in keys):
-        raise invalid("Tag keys starting with 'aws:' are reserved.")
-    return {tag["Key"]: tag["Value"] for tag in tags}
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-
-
-def _check_tag_count(tags: Mapping[str, str]) -> None:
-    if len(tags) > _MAX_TAGS:
-        raise invalid(f"A resource can have at most {_MAX_TAGS} tags; this would make {len(tags)}.")
 
 
 def _not_found() -> ApiError:

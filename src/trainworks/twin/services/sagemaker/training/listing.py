@@ -90,6 +90,7 @@ def list_page(database: Database, region: str, params: Mapping[str, Any]) -> tup
         limit=params.get("MaxResults", _DEFAULT_PAGE),
         token=params.get("NextToken"),
         request=params,
+        like=start,
     )
 
 

@@ -87,16 +87,3 @@ SELECT 1 FROM training_metric_point WHERE region = ? AND training_job_name = ? L
 
 -- name: delete_metric_points
 DELETE FROM training_metric_point WHERE seq <= ?;
-
--- name: set_tag
-INSERT INTO sagemaker_tag (arn, key, value) VALUES (?, ?, ?)
-ON CONFLICT (arn, key) DO UPDATE SET value = excluded.value;
-
--- name: tags
-SELECT key, value FROM sagemaker_tag WHERE arn = ? ORDER BY key;
-
--- name: delete_tag
-DELETE FROM sagemaker_tag WHERE arn = ? AND key = ?;
-
--- name: delete_tags
-DELETE FROM sagemaker_tag WHERE arn = ?;

@@ -74,10 +74,3 @@ CREATE TABLE IF NOT EXISTS training_metric_point (
     value REAL NOT NULL,
     timestamp REAL NOT NULL
 );
-
-CREATE TABLE IF NOT EXISTS sagemaker_tag (
-    arn TEXT NOT NULL,
-    key TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (arn, key)
-) WITHOUT ROWID;

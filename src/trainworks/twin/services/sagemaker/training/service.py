@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trainworks.twin.ports import Caller, Ended, TaskState
+from trainworks.twin.recorded import Rows
 from trainworks.twin.services.networks import Networks
 from trainworks.twin.services.parts import Parts
 from trainworks.twin.services.sagemaker.training.api import TrainingJobApi, training_job_arn
@@ -45,6 +46,10 @@ class TrainingService:
 
     def operations(self) -> Mapping[str, Operation]:
         return self._api.operations()
+
+    def exists(self, rows: Rows, arn: str) -> bool:
+        """For `Tagging`."""
+        return self._jobs.by_arn(arn, rows.tx) is not None
 
     def start(self) -> None:
         """Take up open jobs, and publish what is left of metrics."""

@@ -12,6 +12,8 @@ from typing import Any
 
 from trainworks.states.training_job import SecondaryStatus, may_follow
 from trainworks.twin.ports import TaskEvent
+from trainworks.twin.recorded.statements import SCHEMA as RECORDED_SCHEMA
+from trainworks.twin.recorded.tags import forget_tags, put_tags, tags_of
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.sagemaker.training.events import DETAIL_TYPE, SOURCE, state_change_event
 from trainworks.twin.services.sagemaker.training.records import (
@@ -55,6 +57,7 @@ class TrainingJobs:
     def __init__(self, database: Database, outbox: Outbox) -> None:
         self.database = database
         self._outbox = outbox
+        database.apply(RECORDED_SCHEMA)  # tags are there
         database.apply(load_sql(_PACKAGE, "schema.sql"))
 
     # -- jobs -------------------------------------------------------------------------------------------------
@@ -62,7 +65,7 @@ class TrainingJobs:
     def insert(self, tx: Connection, job: TrainingJob, tags: Mapping[str, str]) -> None:
         """A new job in its first state."""
         tx.execute(SQL["insert_job"], job.row())
-        self.set_tags(tx, job.arn, tags)
+        put_tags(tx, job.arn, tags)
         self._enter(tx, job, job.creation_time, MESSAGES[job.secondary_status])
 
     def transition(
@@ -94,7 +97,7 @@ class TrainingJobs:
         return changed
 
     def delete(self, tx: Connection, job: TrainingJob) -> None:
-        tx.execute(SQL["delete_tags"], (job.arn,))
+        forget_tags(tx, job.arn)
         tx.execute(SQL["delete_job"], (job.job_id,))
 
     def by_arn(self, arn: str, tx: Connection | None = None) -> TrainingJob | None:
@@ -157,20 +160,10 @@ class TrainingJobs:
         rows = [tx.execute(SQL["job_of_task"], (task_id,)).fetchone() for task_id in task_ids]
         return {str(row["job_id"]) for row in rows if row is not None}
 
-    # -- metrics and tags -------------------------------------------------------------------------------------
+    # -- metrics ----------------------------------------------------------------------------------------------
 
     def final_metrics(self, job_id: str) -> list[Metric]:
         return [Metric(row["name"], row["value"], row["timestamp"]) for row in self._read("final_metrics", (job_id,))]
-
-    def set_tags(self, tx: Connection, arn: str, tags: Mapping[str, str]) -> None:
-        tx.executemany(SQL["set_tag"], [(arn, key, value) for key, value in tags.items()])
-
-    def delete_tags(self, tx: Connection, arn: str, keys: Sequence[str]) -> None:
-        tx.executemany(SQL["delete_tag"], [(arn, key) for key in keys])
-
-    def tags(self, arn: str, tx: Connection | None = None) -> dict[str, str]:
-        rows = tx.execute(SQL["tags"], (arn,)).fetchall() if tx else self._read("tags", (arn,))
-        return {row["key"]: row["value"] for row in rows}
 
     # -- internals --------------------------------------------------------------------------------------------
 
@@ -183,7 +176,7 @@ class TrainingJobs:
         }
         tx.execute(SQL["insert_transition"], parameters)
         if self._outbox.is_heard(SOURCE, DETAIL_TYPE):
-            event = state_change_event(job, self.transitions(job.job_id, tx), self.tags(job.arn, tx))
+            event = state_change_event(job, self.transitions(job.job_id, tx), tags_of(tx, job.arn))
             self._outbox.put(tx, [event])
 
     def _read(self, name: str, parameters: Sequence[object]) -> Any:

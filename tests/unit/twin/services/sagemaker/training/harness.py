@@ -19,6 +19,7 @@ from tests.unit.twin.services.sagemaker.training.doubles import (
     RecordingControlPlane,
 )
 from trainworks.twin.ports import Caller, Compute
+from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.parts import Parts
@@ -118,6 +119,7 @@ def make(
         packages=NoPackages(),
         shipper=shipper,
         outbox=outbox,
+        recorded=RecordedStore(database),
         jobs_dir=home / "jobs",
         endpoint_url="http://127.0.0.1:4577",
     )

@@ -164,7 +164,7 @@ def test_tags(harness: Harness) -> None:
     with pytest.raises(ApiError, match="at most 50 tags"):
         harness.call("AddTags", ResourceArn=arn, Tags=many)
     endpoint = arn.replace("training-job", "endpoint")
-    with pytest.raises(ApiError, match="for training jobs only"):
+    with pytest.raises(ApiError, match="only, not of arn:aws:sagemaker"):
         harness.call("ListTags", ResourceArn=endpoint)
 
 
