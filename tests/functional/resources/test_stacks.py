@@ -265,14 +265,15 @@ def test_a_notebook_is_recorded(twin: TestTwin, stack: Stack) -> None:
     }
     outputs = {"Name": {"Fn::GetAtt": ["Notebook", "NotebookInstanceName"]}, "Arn": {"Ref": "Notebook"}}
 
-    def resources(instance_type: str, script: str) -> dict[str, Any]:
+    def resources(instance_type: str, script: str, **tags: str) -> dict[str, Any]:
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
         content = base64.b64encode(script.encode()).decode()
         return {
             **NETWORK,
             "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}},
             "Config": {
                 "Type": "AWS::SageMaker::NotebookInstanceLifecycleConfig",
-                "Properties": {"OnStart": [{"Content": content}]},
+                "Properties": {"OnStart": [{"Content": content}], "Tags": listed},
             },
             "Notebook": {
                 "Type": "AWS::SageMaker::NotebookInstance",
@@ -282,20 +283,25 @@ def test_a_notebook_is_recorded(twin: TestTwin, stack: Stack) -> None:
                     "SubnetId": {"Ref": "Subnet"},
                     "DirectInternetAccess": "Disabled",
                     "LifecycleConfigName": {"Fn::GetAtt": ["Config", "NotebookInstanceLifecycleConfigName"]},
+                    "Tags": listed,
                 },
             },
         }
 
-    made = stack.put(resources("ml.t3.medium", "echo a"), outputs)
+    made = stack.put(resources("ml.t3.medium", "echo a", team="a", old="x"), outputs)
     shown = sagemaker.describe_notebook_instance(NotebookInstanceName=made["Name"])
     assert (shown["NotebookInstanceStatus"], shown["InstanceType"]) == ("Stopped", "ml.t3.medium")
-    assert stack.put(resources("ml.t3.large", "echo b"), outputs) == made
+    assert stack.put(resources("ml.t3.large", "echo b", team="b", new="y"), outputs) == made
     shown = sagemaker.describe_notebook_instance(NotebookInstanceName=made["Name"])
     assert shown["InstanceType"] == "ml.t3.large"
     config = sagemaker.describe_notebook_instance_lifecycle_config(
         NotebookInstanceLifecycleConfigName=shown["NotebookInstanceLifecycleConfigName"]
     )
     assert base64.b64decode(config["OnStart"][0]["Content"]) == b"echo b"
+    for arn in (made["Arn"], config["NotebookInstanceLifecycleConfigArn"]):
+        tags = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]}
+        assert {"team": "b", "new": "y"}.items() <= tags.items()
+        assert "old" not in tags
     sagemaker.start_notebook_instance(NotebookInstanceName=made["Name"])
     assert (
         sagemaker.describe_notebook_instance(NotebookInstanceName=made["Name"])["NotebookInstanceStatus"] == "InService"

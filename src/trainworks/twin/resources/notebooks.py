@@ -8,7 +8,7 @@ from typing import Any
 from trainworks.twin.ports import ApiError
 from trainworks.twin.resource_types import Resource, ResourceRequest
 from trainworks.twin.resources.naming import physical_name
-from trainworks.twin.resources.properties import changed, to_request
+from trainworks.twin.resources.properties import changed, tags_of, to_request
 from trainworks.twin.wire import Endpoint
 
 _MAX_NAME = 63
@@ -41,15 +41,12 @@ class NotebookInstance:
         differing = changed(request.previous_properties, request.properties)
         if differing & _INSTANCE_CREATE_ONLY:
             return self.create(request)
-        kept = {name: value for name, value in request.properties.items() if name in differing - {"Tags"}}
-        params = to_request("sagemaker", "UpdateNotebookInstance", kept)
-        params |= {switch: True for name, switch in _DISASSOCIATIONS.items() if name in differing - kept.keys()}
-        params["NotebookInstanceName"] = self._name(request)
-        was_running = self._stop(request)
-        self._sagemaker.invoke("UpdateNotebookInstance", params, request.caller)
-        if was_running:
-            self._to("StartNotebookInstance", request)
-        return _instance(request.physical_id, params["NotebookInstanceName"])
+        name = self._name(request)
+        if "Tags" in differing:
+            _retag(self._sagemaker, request)
+        if differing - {"Tags"}:
+            self._change(request, name, differing - {"Tags"})
+        return _instance(request.physical_id, name)
 
     def delete(self, request: ResourceRequest) -> None:
         if self.read(request) is not None:
@@ -68,6 +65,16 @@ class NotebookInstance:
             if "RecordNotFound" in error.message:
                 return None
             raise
+
+    def _change(self, request: ResourceRequest, name: str, differing: set[str]) -> None:
+        kept = {member: value for member, value in request.properties.items() if member in differing}
+        params = to_request("sagemaker", "UpdateNotebookInstance", kept)
+        params |= {switch: True for member, switch in _DISASSOCIATIONS.items() if member in differing - kept.keys()}
+        params["NotebookInstanceName"] = name
+        was_running = self._stop(request)
+        self._sagemaker.invoke("UpdateNotebookInstance", params, request.caller)
+        if was_running:
+            self._to("StartNotebookInstance", request)
 
     def _stop(self, request: ResourceRequest) -> bool:
         """CloudFormation stops an instance before it changes or deletes it; whether it was running."""
@@ -103,6 +110,8 @@ class LifecycleConfig:
     def update(self, request: ResourceRequest) -> Resource:
         if "NotebookInstanceLifecycleConfigName" in changed(request.previous_properties, request.properties):
             return self.create(request)
+        if "Tags" in changed(request.previous_properties, request.properties):
+            _retag(self._sagemaker, request)
         name = _last_part(request.physical_id)
         shown = self._sagemaker.invoke(
             "DescribeNotebookInstanceLifecycleConfig", {"NotebookInstanceLifecycleConfigName": name}, request.caller
@@ -129,6 +138,15 @@ def _config(arn: str, name: str) -> Resource:
 
 def _last_part(arn: str) -> str:
     return arn.rpartition("/")[2]
+
+
+def _retag(sagemaker: Endpoint, request: ResourceRequest) -> None:
+    """Give a resource the tags that its template and its stack have now."""
+    before, now = tags_of(request.previous_properties), tags_of(request.properties)
+    if gone := sorted(before.keys() - now.keys()):
+        sagemaker.invoke("DeleteTags", {"ResourceArn": request.physical_id, "TagKeys": gone}, request.caller)
+    if added := [{"Key": key, "Value": value} for key, value in now.items() if before.get(key) != value]:
+        sagemaker.invoke("AddTags", {"ResourceArn": request.physical_id, "Tags": added}, request.caller)
 
 
 def _delete(sagemaker: Endpoint, operation: str, params: dict[str, Any], request: ResourceRequest) -> None:

@@ -15,7 +15,7 @@ from trainworks.twin.ports import ApiError, Caller, ControlPlane
 from trainworks.twin.recorded import Question, Record, RecordedStore, Rows, list_page
 from trainworks.twin.recorded.rows import global_scope_of
 from trainworks.twin.service import Service
-from trainworks.twin.wire import Call, Endpoint, Operation, recorded
+from trainworks.twin.wire import Call, Endpoint, Operation, page, recorded
 
 _PAGE_SIZE = 100
 _MAX_TAGS = 200
@@ -86,8 +86,7 @@ class CostAnomalies(Service):
             scope = global_scope_of(call.caller)
             if kind == _BY_DIMENSION and rows.first(_MONITOR.key, scope, status=kind) is not None:
                 raise ApiError("LimitExceededException", "Limit exceeded on dimensional spend monitor creation")
-            today = datetime.fromtimestamp(rows.now, UTC).strftime("%Y-%m-%d")
-            return {**monitor, "CreationDate": today, "LastUpdatedDate": today}, kind
+            return {**monitor, "CreationDate": _today(rows), "LastUpdatedDate": _today(rows)}, kind
 
         return self._create(call, _MONITOR, made)
 
@@ -166,6 +165,8 @@ class CostAnomalies(Service):
             spec = {**record.spec, **given}
             if kind is _SUBSCRIPTION:
                 _check_subscription(rows, spec)
+            else:
+                spec["LastUpdatedDate"] = _today(rows)
             rows.update(record, spec=spec)
 
         self._store.change(work)
@@ -174,22 +175,20 @@ class CostAnomalies(Service):
     def _get(self, call: Call, kind: _Kind, matches: Callable[[Record], bool]) -> dict[str, Any]:
         """A page of all, or of those that are named."""
         self._authorize(call, "*")
-        wanted: Sequence[str] = call.params.get(f"{kind.arn_member}List") or ()
+        named: Sequence[str] = call.params.get(f"{kind.arn_member}List") or ()
+        asked = {
+            "limit": call.params.get("MaxResults", _PAGE_SIZE),
+            "token": call.params.get("NextPageToken"),
+            "request": {name: value for name, value in call.params.items() if name != "NextPageToken"},
+            "error_code": "InvalidNextTokenException",
+        }
         with self._store.look() as rows:
-            for arn in wanted:
-                kind.found(rows, arn)
-            found, token = list_page(
-                rows,
-                Question(
-                    kind.key,
-                    global_scope_of(call.caller),
-                    matches=lambda each: (not wanted or each.id in wanted) and matches(each),
-                ),
-                limit=call.params.get("MaxResults", _PAGE_SIZE),
-                token=call.params.get("NextPageToken"),
-                request={name: value for name, value in call.params.items() if name != "NextPageToken"},
-                error_code="InvalidNextTokenException",
-            )
+            if named:
+                chosen = filter(matches, {arn: kind.found(rows, arn) for arn in named}.values())
+                found, token = page(sorted(chosen, key=_name), key=lambda each: [each.name], **asked)
+            else:
+                question = Question(kind.key, global_scope_of(call.caller), matches=matches)
+                found, token = list_page(rows, question, **asked)
         listed = [{**each.spec, kind.arn_member: each.id} for each in found]
         return {f"{kind.noun}s": listed} | ({"NextPageToken": token} if token else {})
 
@@ -236,9 +235,17 @@ def _tags_given(call: Call) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in call.params.get("ResourceTags", [])}
 
 
+def _today(rows: Rows) -> str:
+    return datetime.fromtimestamp(rows.now, UTC).strftime("%Y-%m-%d")
+
+
 def _new_arn(caller: Caller, kind: _Kind) -> str:
     return f"arn:aws:ce::{caller.account_id}:{kind.arn_type}/{uuid.uuid4()}"
 
 
 def _name_in(arn: str) -> str:
     return arn.rpartition("/")[2]
+
+
+def _name(record: Record) -> str:
+    return record.name

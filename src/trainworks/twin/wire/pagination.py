@@ -37,7 +37,7 @@ def page(
     question = _question(request)
     start = 0
     if token:
-        after = _decode(token, question, error_code)
+        after = _decode(token, question, error_code, key(items[0]) if items else None)
         start = _position(items, key, after, descending)
     chosen = list(items[start : start + limit])
     more = start + limit < len(items)
@@ -59,9 +59,7 @@ def read_page(
     key of the same columns: a token that somebody made up has none of another form.
     """
     question = _question(request)
-    after = _decode(token, question, error_code) if token else None
-    if after is not None and like is not None and not _is_like(after, like):
-        raise ApiError(error_code, "The NextToken is invalid.")
+    after = _decode(token, question, error_code, like) if token else None
     found = read(after, limit + 1)
     chosen = list(found[:limit])
     return chosen, _encode(key(chosen[-1]), question) if len(found) > limit and chosen else None
@@ -84,18 +82,20 @@ def _encode(after: Key, question: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([question, after]).encode()).decode()
 
 
-def _decode(token: str, question: str, error_code: str) -> Key:
+def _decode(token: str, question: str, error_code: str, like: Key | None) -> Key:
     try:
         asked, after = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError, binascii.Error) as error:
         raise ApiError(error_code, "The NextToken is invalid.") from error
     if asked != question or not isinstance(after, list):
         raise ApiError(error_code, "The NextToken is invalid for this request.")
+    if like is not None and not _is_like(after, like):
+        raise ApiError(error_code, "The NextToken is invalid.")
     return after
 
 
 def _is_like(after: Key, like: Key) -> bool:
-    """Whether a database can compare the one where it compares the other."""
+    """Whether the one can be compared where the other is, by Python and by a database."""
     if len(after) != len(like):
         return False
     return all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,41 @@ def test_tags_are_added_and_taken_away(invoke: Invoke) -> None:
     invoke("TagResource", ResourceArn=arn, ResourceTags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
     invoke("UntagResource", ResourceArn=arn, ResourceTagKeys=["a"])
     assert invoke("ListTagsForResource", ResourceArn=arn) == {"ResourceTags": [{"Key": "b", "Value": "2"}]}
+
+
+def test_those_that_are_named_are_listed_once_each_page_by_page(invoke: Invoke) -> None:
+    arns = sorted(monitor(invoke, str(number)) for number in range(3))
+    named = [arns[2], arns[0], arns[0]]
+    first = invoke("GetAnomalyMonitors", MonitorArnList=named, MaxResults=1)
+    second = invoke("GetAnomalyMonitors", MonitorArnList=named, MaxResults=1, NextPageToken=first["NextPageToken"])
+    found = [*first["AnomalyMonitors"], *second["AnomalyMonitors"]]
+    assert [each["MonitorArn"] for each in found] == [arns[0], arns[2]]
+    assert "NextPageToken" not in second
+
+
+def test_of_many_by_dimension_at_once_one_is_made(invoke: Invoke) -> None:
+    outcomes: list[str] = []
+
+    def create() -> None:
+        try:
+            outcomes.append(monitor(invoke, **BY_SERVICE))
+        except ApiError as error:
+            outcomes.append(error.code)
+
+    threads = [threading.Thread(target=create) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count("LimitExceededException") == 11
+
+
+def test_a_resource_has_at_most_200_tags_and_its_tags_go_with_it(invoke: Invoke) -> None:
+    arn = monitor(invoke)
+    tags = [{"Key": f"k{number}", "Value": ""} for number in range(200)]
+    invoke("TagResource", ResourceArn=arn, ResourceTags=tags)
+    with pytest.raises(ApiError, match="TooManyTagsException"):
+        invoke("TagResource", ResourceArn=arn, ResourceTags=[{"Key": "more", "Value": ""}])
+    invoke("DeleteAnomalyMonitor", MonitorArn=arn)
+    with pytest.raises(ApiError, match="ResourceNotFoundException"):
+        invoke("ListTagsForResource", ResourceArn=arn)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,3 +47,13 @@ def test_a_token_belongs_to_its_question() -> None:
     _, token = page([1, 2], key=lambda n: [n], limit=1, token=None, request={"NameContains": "a"})
     with pytest.raises(ApiError, match="invalid for this request"):
         page([1, 2], key=lambda n: [n], limit=1, token=token, request={"NameContains": "b"})
+
+
+@pytest.mark.parametrize("after", [[], [1], ["a", "b"], [None], [["a"]], [{}], [True], ["\ud800"]])
+def test_a_token_of_another_form_is_refused(after: list[object]) -> None:
+    _, token = page(["a", "b"], key=lambda each: [each], limit=1, token=None, request={})
+    assert token is not None
+    question, _ = json.loads(base64.urlsafe_b64decode(token))
+    forged = base64.urlsafe_b64encode(json.dumps([question, after]).encode()).decode()
+    with pytest.raises(ApiError, match="NextToken is invalid"):
+        page(["a", "b"], key=lambda each: [each], limit=1, token=forged, request={})
