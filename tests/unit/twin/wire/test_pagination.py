@@ -13,7 +13,7 @@ from trainworks.twin.ports import ApiError
 from trainworks.twin.wire import page
 
 
-@given(st.lists(st.integers(), unique=True), st.integers(1, 5), st.booleans())
+@given(st.lists(st.integers(-(2**63) + 1, 2**63 - 1), unique=True), st.integers(1, 5), st.booleans())
 def test_pages_cover_everything_once(numbers: list[int], limit: int, descending: bool) -> None:
     ordered = sorted(numbers, reverse=descending)
     seen: list[int] = []
