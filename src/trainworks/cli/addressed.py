@@ -13,7 +13,12 @@ from trainworks.cli.verbs import VERBS
 
 LOCAL = "local"
 _WITHOUT_ENVIRONMENT = frozenset({"demo", "twin"})
-_PARTS = {"batch": ("submit",), "cost": ("job", "refresh"), "image": ("build", "list")}
+_PARTS = {
+    "batch": ("submit",),
+    "cost": ("job", "refresh"),
+    "data": ("put", "list", "remove"),
+    "image": ("build", "list"),
+}
 _in_use: ContextVar[str] = ContextVar("environment_in_use", default=LOCAL)
 
 

@@ -11,18 +11,20 @@ from rich.text import Text
 from trainworks.cli.addressed import addressed
 from trainworks.cli.output import Output, stderr
 from trainworks.jobs.job import Follow, Job, Snapshot, Transition, Waiting, checked
-from trainworks.jobs.logs import LogLine
+from trainworks.jobs.logs import LogLine, LogReader
 
 INTERRUPTED = 130
 
 
-def show(job: Job, output: Output = Output.TEXT) -> Snapshot:
+def show(job: Job, output: Output = Output.TEXT, reader: LogReader | None = None) -> Snapshot:
     """Follow `job` to its end and return its last snapshot. Raises `JobError` with the reason if it failed.
+
+    `reader` reads its log from elsewhere than the beginning.
 
     With JSON output the log goes to standard error too. Ctrl-C ends the command (exit code 130), not the job.
     """
     log = sys.stdout if output is Output.TEXT else sys.stderr
-    follow = Follow(job)
+    follow = Follow(job, reader=reader)
     notes = stderr()
     labelled = has_several_logs(job)
     try:

@@ -1,213 +1,221 @@
-"""`trainworks jobs | describe | logs | stop | metrics`: training and batch jobs by one space of names."""
+"""jobs, describe, logs, metrics, stop, interrupt, download: jobs of all kinds by one space of names."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group, RenderableType
 
-from trainworks.cli.addressed import addressed
-from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, print_json, records, stderr
+from trainworks.cli.completion import job_names
+from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, print_json, records, stderr
 
 if TYPE_CHECKING:
-    from trainworks.jobs.job import JobSummary
-    from trainworks.jobs.metrics import MetricSeries
+    from trainworks.jobs.connection import Connection
+    from trainworks.jobs.job import Job
 
 app = typer.Typer(no_args_is_help=True)
 
-_Name = Annotated[str, typer.Argument(metavar="JOB", help="the name of a job, or the id of a batch job")]
-_BARS = "▁▂▃▄▅▆▇█"
+JobArgument = Annotated[
+    str, typer.Argument(metavar="JOB", help="the name of a job, or the id of a batch job", autocompletion=job_names)
+]
+_Since = Annotated[str | None, typer.Option("--since", metavar="AGE", help="no older than 90s, 30m, 12h, 7d or 2w")]
 
 
 @app.command("jobs")
-def jobs(
+def jobs(  # noqa: PLR0917 - one parameter an option
     environment: EnvironmentOption = "local",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="how many, newest first")] = 20,
+    statuses: Annotated[
+        list[str] | None, typer.Option("--status", "-s", help="only with this status, as AWS calls it; more than once")
+    ] = None,
+    kinds: Annotated[list[str] | None, typer.Option("--kind", "-k", help="training or batch; more than once")] = None,
+    name: Annotated[str, typer.Option("--name", help="only jobs whose name has this in it")] = "",
+    since: _Since = None,
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="also this metric's last value; describes each job")
+    ] = None,
     cost: Annotated[bool, typer.Option("--cost", help="also what each cost; describes each job")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """List training and batch jobs, newest first."""
+    """List jobs, newest first.
+
+    trainworks jobs --status Failed --since 2d     trainworks jobs --name digits --metric test_accuracy
+    """
+    from trainworks.cli import jobs_view as view
     from trainworks.jobs.connection import open_connection
     from trainworks.jobs.job import Wanted
-    from trainworks.jobs.kinds import find_job, newest_jobs
+    from trainworks.jobs.kinds import newest_jobs
 
+    wanted = Wanted(frozenset(kinds or ()), frozenset(statuses or ()), name, _moment(since))
     connection = open_connection(environment)
-    found = newest_jobs(connection, limit, Wanted())
-    if not cost:
-        emit(output, [asdict(each) for each in found], lambda: _list_of(found))
+    found = newest_jobs(connection, limit, wanted)
+    more = [_more_of(connection, each.job_id or each.name, metrics, cost, output) for each in found]
+    if output is Output.JSON:
+        print_json([asdict(each) | further for each, further in zip(found, more, strict=True)])
         return
-    from trainworks.cli.job_cost import cost_facts
+    columns = {name: [view.figure(each["metrics"].get(name, "")) for each in more] for name in metrics or ()}
+    if cost:
+        columns["cost"] = [str(each["cost"] or "").partition(" (")[0] for each in more]
+    emit(output, found, lambda: view.list_of(found, columns, wanted != Wanted()))
 
-    costs = [
-        cost_facts(find_job(connection, each.job_id or each.name), connection, output).get("cost") for each in found
-    ]
-    records = [asdict(each) | {"cost": paid} for each, paid in zip(found, costs, strict=True)]
-    emit(output, records, lambda: _list_of(found, [str(paid or "").partition(" (")[0] for paid in costs]))
+
+def _more_of(
+    connection: Connection, name: str, metrics: list[str] | None, cost: bool, output: Output
+) -> dict[str, Any]:
+    """What only a job's description tells, if it is asked for."""
+    if not metrics and not cost:
+        return {}
+    from trainworks.cli.job_cost import cost_facts
+    from trainworks.jobs.kinds import find_job
+
+    job = find_job(connection, name)
+    measured = job.facts().get("metrics") if metrics else None
+    return {
+        **({"metrics": measured if isinstance(measured, dict) else {}} if metrics else {}),
+        **({"cost": cost_facts(job, connection, output).get("cost")} if cost else {}),
+    }
 
 
 @app.command("describe", no_args_is_help=True)
-def describe(name: _Name, environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
+def describe(name: JobArgument, environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
     """Show one job: status, times, what spot saved, artefacts, metrics, its way through the statuses."""
     from trainworks.application.made_images import made_images
+    from trainworks.cli import jobs_view as view
     from trainworks.cli.job_cost import cost_facts
-    from trainworks.jobs.connection import open_connection
-    from trainworks.jobs.kinds import find_job
 
-    connection = open_connection(environment)
-    job = find_job(connection, name)
+    connection, job = _found(environment, name)
     described = job.facts()
     if connection.environment.is_twin and (image_uri := described.get("image")):
         for made in made_images(str(image_uri)) or []:
             described |= {"image_environment": made.line if output is Output.TEXT else asdict(made)}
     described |= cost_facts(job, connection, output)
-    emit(output, described, lambda: _facts_of(described))
+    emit(output, described, lambda: view.facts_of(described))
 
 
 @app.command("logs", no_args_is_help=True)
-def logs(
-    name: _Name,
+def logs(  # noqa: PLR0917 - one parameter an option
+    name: JobArgument,
     environment: EnvironmentOption = "local",
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="go on until the job ends; its failure is exit code 1")
     ] = False,
+    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="only the last so many lines")] = None,
+    since: _Since = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Print a job's log: what is there, or with -f until the job's end. Ctrl-C leaves the job running."""
     from trainworks.cli.follow import has_several_logs, log_line, show
-    from trainworks.jobs.connection import open_connection
-    from trainworks.jobs.kinds import find_job
 
-    job = find_job(open_connection(environment), name)
+    _, job = _found(environment, name)
+    moment = _moment(since)
     if follow:
-        show(job, output)
+        show(job, output, job.log_reader(tail, moment))
         return
-    snapshot = job.snapshot()
-    lines = job.log_reader().new_lines(snapshot.streams)
     if output is Output.JSON:
-        print_json([asdict(line) for line in lines])
+        print_json([asdict(line) for line in job.logs(tail, moment)])
         return
     labelled = has_several_logs(job)
-    for line in lines:
+    empty = True
+    for line in job.read_log(tail, moment):
+        empty = False
         sys.stdout.write(log_line(line, labelled))
-    if not lines:
-        stderr().print(f"{name} is {snapshot.status} and has written nothing yet. {snapshot.reason}".strip())
+    if empty and tail != 0:
+        snapshot = job.snapshot()
+        written = f"nothing since {since} ago" if since else "nothing yet"
+        stderr().print(f"{name} is {snapshot.status} and has written {written}. {snapshot.reason}".strip())
+
+
+@app.command("metrics", no_args_is_help=True)
+def metrics(name: JobArgument, environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
+    """Show the metrics of a training job: its own, and those of its hosts."""
+    from trainworks.cli import jobs_view as view
+
+    found = _found(environment, name)[1].metrics()
+    if not found and output is Output.TEXT:
+        stderr().print(f"{name} has no metrics yet; CloudWatch shows them about a minute after they were logged")
+        return
+    emit(output, [asdict(each) for each in found], lambda: view.metrics_table(found))
 
 
 @app.command("stop", no_args_is_help=True)
 def stop(
-    name: _Name,
+    name: JobArgument,
     environment: EnvironmentOption = "local",
     wait: Annotated[bool, typer.Option("--wait", "-w", help="return when the job has ended")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Stop a job: SIGTERM, then after AWS's grace SIGKILL. What a training job has in /opt/ml/model is kept."""
-    from trainworks.jobs.connection import open_connection
     from trainworks.jobs.job import Follow
-    from trainworks.jobs.kinds import find_job
 
-    job = find_job(open_connection(environment), name)
+    _, job = _found(environment, name)
     job.stop()
     if wait:
-        for _ in Follow(job):
+        for _each in Follow(job):
             continue
     status = job.snapshot().status
     emit(output, {"name": job.name, "kind": job.kind, "status": status}, lambda: f"{job.name}: {status}")
 
 
-@app.command("metrics", no_args_is_help=True)
-def metrics(name: _Name, environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
-    """Show the metrics of a training job: its own, and those of its hosts."""
+@app.command("interrupt", no_args_is_help=True)
+def interrupt(
+    name: JobArgument,
+    environment: EnvironmentOption = "local",
+    notice: Annotated[
+        float, typer.Option("--notice", min=0, max=120, help="seconds from SIGTERM to the end of the instance")
+    ] = 120.0,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Take the spot instances of a job away, as AWS does when it needs them; on the twin only.
+
+    The job gets SIGTERM now, its instances end after the notice, and it goes on from its last checkpoint on new ones.
+    """
+    _, job = _found(environment, name)
+    instance_ids = job.interrupt(notice)
+    record = {"name": job.name, "kind": job.kind, "instance_ids": instance_ids, "notice_seconds": notice}
+    instances = f"instance{'s' if len(instance_ids) > 1 else ''} {', '.join(instance_ids)}"
+    text = f"{job.name} is interrupted: SIGTERM now, the end of {instances} in {notice:g} s"
+    emit(output, record, lambda: text)
+
+
+@app.command("download", no_args_is_help=True)
+def download(
+    name: JobArgument,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="where to; by default a folder of the job's name")
+    ] = None,
+    environment: EnvironmentOption = "local",
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Fetch what a job has left in S3: the model and output of a training job, unpacked; what a batch job wrote.
+
+    DIR/model/, DIR/output/ and DIR/predictions/ are made; nothing is overwritten.
+    """
+    from trainworks.cli.transfers import shown_bytes, transfer_bars
+
+    _, job = _found(environment, name)
+    with transfer_bars(output) as tell:
+        fetched = job.download(folder or Path(job.name), tell)
+    record = {"name": job.name, "kind": job.kind, "artifacts": [asdict(each) for each in fetched]}
+    rows = [(str(each.folder), str(each.files), shown_bytes(each.bytes), each.uri) for each in fetched]
+    emit(output, record, lambda: records(("folder", "files", "size", "from"), rows))
+
+
+def _found(environment: str, name: str) -> tuple[Connection, Job]:
     from trainworks.jobs.connection import open_connection
     from trainworks.jobs.kinds import find_job
 
-    found = find_job(open_connection(environment), name).metrics()
-    if not found and output is Output.TEXT:
-        stderr().print(f"{name} has no metrics yet; CloudWatch shows them about a minute after they were logged")
-        return
-    emit(output, [asdict(each) for each in found], lambda: _metrics_table(found))
+    connection = open_connection(environment)
+    return connection, find_job(connection, name)
 
 
-def _list_of(found: list[JobSummary], costs: list[str] | None = None) -> RenderableType:
-    now = datetime.now(UTC)
-    rows = [
-        (each.name, each.kind, each.status, age(each.created_at, now), _duration(each.created_at, each.ended_at))
-        for each in found
-    ]
-    columns = ("job", "kind", "status", "age", "took")
-    if costs is not None and rows:
-        return records((*columns, "cost"), [(*row, cost) for row, cost in zip(rows, costs, strict=True)])
-    return records(columns, rows) if rows else addressed("no jobs yet: trainworks train SCRIPT")
+def _moment(age: str | None) -> datetime | None:
+    """The time that was so long ago. Raises `ConfigurationError` for what is no age."""
+    if age is None:
+        return None
+    from trainworks.config.age import parse_age
 
-
-def _facts_of(described: dict[str, object]) -> RenderableType:
-    plain = {
-        name.replace("_", " "): _shown(value)
-        for name, value in described.items()
-        if name not in ("transitions", "metrics") and value is not None
-    }
-    parts: list[RenderableType] = [facts(plain)]
-    measured = described.get("metrics")
-    if isinstance(measured, dict) and measured:
-        parts += ["", records(("metric", "final value"), [(name, f"{value:.6g}") for name, value in measured.items()])]
-    way = described.get("transitions")
-    if isinstance(way, list) and way:
-        rows = [(str(each["status"]), _clock_time(each["at"]), str(each["message"])) for each in way]
-        parts += ["", records(("secondary status", "since", "message"), rows, prose=("message",))]
-    return Group(*parts)
-
-
-def _metrics_table(found: list[MetricSeries]) -> RenderableType:
-    rows = []
-    for series in found:
-        values = [point.value for point in series.points]
-        figures = [f"{value:.4g}" for value in (values[-1], min(values), max(values))]
-        rows.append((series.name, series.host or "", str(len(values)), *figures, sparkline(values)))
-    return records(("metric", "host", "points", "last", "min", "max", ""), rows)
-
-
-def sparkline(values: list[float], width: int = 24) -> str:
-    """Values over time as bars, averaged into at most `width` of them."""
-    if len(values) > width:
-        edges = [index * len(values) // width for index in range(width + 1)]
-        values = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
-    low, high = min(values), max(values)
-    span = high - low
-    return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1)) if span else 0] for value in values)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, datetime):
-        return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {count}" for key, count in value.items())
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
-
-
-def age(since: datetime | None, now: datetime) -> str:
-    """How long ago, in the largest unit of which there are two; `--output json` has the time itself."""
-    if since is None:
-        return ""
-    seconds = max(0, int((now - since).total_seconds()))
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
-
-
-def _clock_time(moment: object) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if isinstance(moment, datetime) else ""
-
-
-def _duration(start: datetime | None, end: datetime | None) -> str:
-    if start is None:
-        return ""
-    seconds = ((end or datetime.now(UTC)) - start).total_seconds()
-    text = f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
-    return text if end else f"{text}, so far"
+    return datetime.now(UTC) - timedelta(seconds=parse_age(age))

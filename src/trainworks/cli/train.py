@@ -11,7 +11,6 @@ import typer
 from trainworks.cli.addressed import addressed
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr, stdout
 from trainworks.cli.pairs import pairs
-from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
     from trainworks.config.job import BatchJobSpec, TrainingJobSpec
@@ -63,7 +62,7 @@ def train(  # noqa: PLR0917
     """
     values = _given(
         image=image,
-        source_dir=None if source_dir is None else str(source_dir.resolve()),
+        source_dir=source_dir,
         instance_type=instance_type,
         instance_count=instance_count,
         inputs=pairs(inputs, "--input"),
@@ -74,8 +73,10 @@ def train(  # noqa: PLR0917
         max_runtime_seconds=max_runtime_seconds,
         max_wait_seconds=max_wait_seconds,
     )
-    spec = _training_spec(target, values)
     from trainworks.jobs import open_platform
+    from trainworks.jobs.specs import training_spec
+
+    spec = training_spec(target, values)
 
     _tell_of_code(spec)
     platform = open_platform(environment)
@@ -108,7 +109,7 @@ def submit(  # noqa: PLR0917
     """
     values = _given(
         image=image,
-        source_dir=None if source_dir is None else str(source_dir.resolve()),
+        source_dir=source_dir,
         inputs=pairs(inputs, "--input"),
         environment=pairs(variables, "--variable"),
         array_size=array_size,
@@ -165,58 +166,13 @@ def _scalar(text: str) -> object:
     return value if isinstance(value, bool | int | float) else text
 
 
-def _training_spec(target: Path, values: dict[str, object]) -> TrainingJobSpec:
-    from trainworks.config.job import TrainingJobSpec, load_spec, training_job_spec
-
-    if target.suffix != ".toml":
-        return training_job_spec(_of_script(target, values), _base_dir())
-    spec = load_spec(target, _absolute_inputs(values))
-    if not isinstance(spec, TrainingJobSpec):
-        raise RequestError(f"{target} is the spec of a batch job", fix=f"trainworks batch submit {target}")
-    return spec
-
-
 def _batch_spec(target: str, arguments: list[str], command: bool, values: dict[str, object]) -> BatchJobSpec:
-    from trainworks.config.job import BatchJobSpec, batch_job_spec, load_spec
+    from trainworks.config.job import batch_job_spec
+    from trainworks.jobs.specs import batch_spec
 
     if command:
-        return batch_job_spec({**values, "command": (target, *arguments)}, _base_dir())
-    if arguments:
-        values = {**values, "arguments": tuple(arguments)}
-    path = Path(target)
-    if path.suffix != ".toml":
-        return batch_job_spec(_of_script(path, values), _base_dir())
-    spec = load_spec(path, _absolute_inputs(values))
-    if not isinstance(spec, BatchJobSpec):
-        raise RequestError(f"{path} is the spec of a training job", fix=f"trainworks train {path}")
-    return spec
-
-
-def _base_dir() -> Path:
-    return Path.cwd()
-
-
-def _of_script(script: Path, values: dict[str, object]) -> dict[str, object]:
-    """The script as the spec wants it: relative to `source_dir` where one is given."""
-    source_dir = values.get("source_dir")
-    if source_dir is None:
-        return {**values, "script": str(script)}
-    inside = script.resolve()
-    root = Path(str(source_dir))
-    relative = inside.relative_to(root) if inside.is_relative_to(root) else script
-    return {**values, "script": str(relative)}
-
-
-def _absolute_inputs(values: dict[str, object]) -> dict[str, object]:
-    """Local paths on the command line are relative to where it was typed, not to the spec file."""
-    inputs = values.get("inputs")
-    if not isinstance(inputs, dict):
-        return values
-    resolved = {
-        name: str(Path(where).resolve()) if ":" not in where or Path(where).exists() else where
-        for name, where in inputs.items()
-    }
-    return {**values, "inputs": resolved}
+        return batch_job_spec({**values, "command": (target, *arguments)}, Path.cwd())
+    return batch_spec(target, {**values, "arguments": tuple(arguments)} if arguments else values)
 
 
 def _started(job: Job, detach: bool, output: Output) -> None:

@@ -55,11 +55,15 @@ VERBS: tuple[Verb, ...] = (
     Verb("doctor", "trainworks.cli.doctor", _PLATFORM, "Say why a job, a stack or this machine is stuck."),
     Verb("train", "trainworks.cli.train", _JOBS, "Train a model: a script or a job spec."),
     Verb("batch", "trainworks.cli.train", _JOBS, "Run a command as a batch job: submit."),
-    Verb("jobs", "trainworks.cli.jobs", _JOBS, "List training and batch jobs."),
+    Verb("jobs", "trainworks.cli.jobs", _JOBS, "List jobs: by status, kind, name, age; with metrics and cost."),
     Verb("describe", "trainworks.cli.jobs", _JOBS, "Show one job: status, times, cost facts, artefacts."),
     Verb("logs", "trainworks.cli.jobs", _JOBS, "Print a job's log; -f follows it."),
-    Verb("stop", "trainworks.cli.jobs", _JOBS, "Stop a job."),
     Verb("metrics", "trainworks.cli.jobs", _JOBS, "Show the metrics of a job."),
+    Verb("compare", "trainworks.cli.compare", _JOBS, "Put jobs side by side: parameters, metrics, duration, cost."),
+    Verb("download", "trainworks.cli.jobs", _JOBS, "Fetch a job's model, output or predictions."),
+    Verb("stop", "trainworks.cli.jobs", _JOBS, "Stop a job."),
+    Verb("interrupt", "trainworks.cli.jobs", _JOBS, "Take a job's spot instances away, on the twin."),
+    Verb("data", "trainworks.cli.data", _JOBS, "Upload, list and remove the data of jobs: put | list | remove."),
     Verb("image", "trainworks.cli.image", _IMAGES, "Build and list images that jobs run in: build | list."),
 )
 
@@ -78,7 +82,7 @@ def overview() -> str:
         if verb.heading != heading:
             heading = verb.heading
             lines += ["", f"{heading}:"]
-        lines.append(f"  {verb.name:<10}{verb.help}")
+        lines.append(f"  {verb.name:<11}{verb.help}")
     lines += [
         "",
         "Every verb explains itself: trainworks VERB --help. --env NAME chooses an environment of trainworks.toml",

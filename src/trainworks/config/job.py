@@ -252,7 +252,7 @@ def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> JobS
     (kind, table), *_ = document.items()
     if not isinstance(table, dict):
         raise ConfigurationError(f"{path}: {kind}: is {table!r}; allowed: a table", fix=f"write [{kind}]")
-    values, place = _merged(table, overrides or {}), _Place(path, text, kind)
+    values, place = merged(table, overrides or {}), _Place(path, text, kind)
     if kind == "training_job":
         return _build(TrainingJobSpec, values, path.parent, place)
     return _build(BatchJobSpec, values, path.parent, place)
@@ -329,7 +329,8 @@ def _explained_one(
     return place.error(keys, f"is {details['input']!r}; allowed: {allowed_text}", fix)
 
 
-def _merged(table: Mapping[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
+def merged(table: Mapping[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
+    """`table` with the keys of `overrides` in place of its own; where both are tables they are merged."""
     merged = dict(table)
     for key, value in overrides.items():
         present = merged.get(key)

@@ -1,9 +1,10 @@
 """The SDK: train, batch, logs, metrics, by boto3 calls alone; the same for AWS and the twin.
 
-from trainworks.jobs import train, submit_batch
-job = train("train.toml")                      # environment local: the twin
-wait(job)
-submit_batch("predict.toml", overrides={"inputs": {"model": f"model:{job.name}"}})
+from trainworks.jobs import train, submit_batch, wait
+job = train("train.py", source_dir=".", inputs={"training": "data/"}, hyperparameters={"epochs": 10})
+wait(job)                                      # environment local: the twin
+job.metrics(), job.logs(tail=20), job.download("result")
+submit_batch("predict.toml", inputs={"model": f"model:{job.name}"})
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from trainworks.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from trainworks.config.job import BatchJobSpec, TrainingJobSpec, load_spec
@@ -83,18 +82,16 @@ def train(
     environment: str = "local",
     name: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    **values: object,
 ) -> TrainingJob:
-    """Start a training job from a spec or the TOML file of one; `overrides` replace keys of the file."""
-    from trainworks.config.job import TrainingJobSpec, load_spec
+    """Start a training job: of a script, the TOML file of a spec, or a spec.
 
-    if not isinstance(spec, TrainingJobSpec):
-        loaded = load_spec(Path(spec), overrides)
-        if not isinstance(loaded, TrainingJobSpec):
-            raise ConfigurationError(
-                f"{spec} is the spec of a batch job", fix="submit_batch, or trainworks batch submit"
-            )
-        spec = loaded
-    return open_platform(environment).train(spec, name)
+    `values` and `overrides` are keys of a spec (`inputs`, `hyperparameters`, `source_dir`, `spot` ...); they replace
+    those of a file or spec. Where one is called as a parameter of this function, it goes into `overrides`.
+    """
+    from trainworks.jobs.specs import training_spec
+
+    return open_platform(environment).train(training_spec(spec, {**(overrides or {}), **values}), name)
 
 
 def submit_batch(
@@ -103,13 +100,9 @@ def submit_batch(
     environment: str = "local",
     name: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    **values: object,
 ) -> BatchJob:
-    """Submit a batch job from a spec or the TOML file of one; `overrides` replace keys of the file."""
-    from trainworks.config.job import BatchJobSpec, load_spec
+    """Submit a batch job: of a script, the TOML file of a spec, or a spec; `values` and `overrides` as of `train`."""
+    from trainworks.jobs.specs import batch_spec
 
-    if not isinstance(spec, BatchJobSpec):
-        loaded = load_spec(Path(spec), overrides)
-        if not isinstance(loaded, BatchJobSpec):
-            raise ConfigurationError(f"{spec} is the spec of a training job", fix="train, or trainworks train")
-        spec = loaded
-    return open_platform(environment).submit_batch(spec, name)
+    return open_platform(environment).submit_batch(batch_spec(spec, {**(overrides or {}), **values}), name)

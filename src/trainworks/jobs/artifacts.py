@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -108,7 +109,7 @@ def _fetched(s3: S3Client, artifact: Artifact, folder: Path, tell: Tell) -> Down
 def _fetch_archive(s3: S3Client, artifact: Artifact, archive: Path, target: Path, tell: Tell) -> None:
     bucket, key = split_uri(artifact.uri)
     total = s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
-    s3.download_file(bucket, key, str(archive), Callback=_counted(artifact.uri, total, tell))
+    s3.download_file(bucket, key, str(archive), Callback=counted(artifact.uri, total, tell))
     try:
         with archive.open("rb") as packed:
             unpack_tar(packed, target, _LIMITS)
@@ -121,7 +122,7 @@ def _fetch_archive(s3: S3Client, artifact: Artifact, archive: Path, target: Path
 def _fetch_all(s3: S3Client, artifact: Artifact, target: Path, tell: Tell) -> None:
     bucket, prefix = split_uri(artifact.uri)
     found = list(_objects(s3, bucket, prefix))
-    count = _counted(artifact.uri, sum(size for _, size in found), tell)
+    count = counted(artifact.uri, sum(size for _, size in found), tell)
     for key, _ in found:
         path = target.joinpath(*_parts(key.removeprefix(prefix), f"s3://{bucket}/{key}"))
         if path.is_dir():
@@ -151,13 +152,15 @@ def _parts(relative: str, uri: str) -> list[str]:
     return parts
 
 
-def _counted(what: str, total: int, tell: Tell) -> Callable[[int], None]:
-    done = 0
+def counted(what: str, total: int, tell: Tell) -> Callable[[int], None]:
+    """The callback of a transfer, which S3's own threads call with the bytes of each part."""
+    done, lock = 0, Lock()
 
     def count(more: int) -> None:
         nonlocal done
-        done += more
-        tell(what, done, total)
+        with lock:
+            done += more
+            tell(what, done, total)
 
     tell(what, 0, total)
     return count

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 
 from trainworks.config.environment import Environment, load_environment
 from trainworks.errors import RequestError
@@ -44,10 +45,16 @@ def open_connection(environment: str = "local", start_dir: Path | None = None) -
 
 
 class Connection:
-    """The way to an environment. Raises `TwinError` or `ConfigurationError` where it cannot be reached."""
+    """The way to an environment. Raises `TwinError` or `ConfigurationError` where it cannot be reached.
 
-    def __init__(self, environment: Environment, session: boto3.Session | None = None) -> None:
+    `config` is for all its clients.
+    """
+
+    def __init__(
+        self, environment: Environment, session: boto3.Session | None = None, config: Config | None = None
+    ) -> None:
         self.environment = environment
+        self._config = config
         self.session = session or session_for(environment)
         self.log_lag_seconds = 0.0 if environment.is_twin else AWS_LOG_LAG_SECONDS
         self._clients: dict[str, Any] = {}
@@ -72,7 +79,7 @@ class Connection:
     def client(self, name: str) -> Any:
         """A boto3 client of this environment, made once."""
         if name not in self._clients:
-            self._clients[name] = self.session.client(name)  # type: ignore[call-overload]
+            self._clients[name] = self.session.client(name, config=self._config)  # type: ignore[call-overload]
         return self._clients[name]
 
     @cached_property

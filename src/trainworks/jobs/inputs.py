@@ -9,7 +9,7 @@ model:JOB                    --> the model.tar.gz of a training job
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError, ParamValidationError
 
 from trainworks.errors import RequestError
+from trainworks.jobs.artifacts import Tell, counted, silent
 from trainworks.jobs.faults import code_of, message_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DATASETS = "datasets/"
+UPLOADS = f"{DATASETS}uploads/"
+"""What was uploaded without a name."""
 _FIXES = {
     "AccessDenied": "allow s3:ListBucket on that bucket to whoever starts the job, or name another bucket",
     "PermanentRedirect": "the bucket is in another region: copy the data to a bucket of the environment's region",
@@ -36,6 +39,7 @@ class Inputs:
     s3: S3Client
     dataset_bucket: str
     model_of: Callable[[str], str]
+    tell: Tell = silent
 
     def resolve(self, name: str, location: str, base_dir: Path) -> str:
         """The S3 URI of the input `name`. Raises `RequestError` where there is nothing at its location."""
@@ -59,12 +63,11 @@ class Inputs:
 
         Without `key_prefix` the key is made of the content's digest, so nothing is uploaded twice.
         """
-        files = _files(path)
-        prefix = key_prefix or f"{DATASETS}uploads/{_digest(files)[:32]}/"
+        files = files_of(path)
+        prefix = key_prefix or content_prefix(files)
         present = self._present(prefix) if key_prefix is None else {}
-        for relative, file in files:
-            if present.get(prefix + relative) != file.stat().st_size:
-                self.s3.upload_file(str(file), self.dataset_bucket, prefix + relative)
+        missing = [each for each in files if present.get(prefix + each[0]) != each[1].stat().st_size]
+        upload_files(self.s3, self.dataset_bucket, prefix, missing, self.tell)
         return f"s3://{self.dataset_bucket}/{prefix}"
 
     def _present(self, prefix: str) -> dict[str, int]:
@@ -92,12 +95,29 @@ class Inputs:
         if not found:
             raise RequestError(
                 f"input {name!r}: there is nothing at {uri}",
-                fix=f"put the data there: aws s3 cp --recursive FOLDER {uri}, or give a local path, which is uploaded",
+                fix=f"put the data there: {self._way_to(prefix, uri)}, or give a local path, which is uploaded",
             )
         return uri
 
+    def _way_to(self, prefix: str, uri: str) -> str:
+        name = prefix.removeprefix(DATASETS).strip("/")
+        is_own = uri.startswith(f"s3://{self.dataset_bucket}/{DATASETS}") and name
+        return f"trainworks data put FOLDER {name}" if is_own else f"aws s3 cp --recursive FOLDER {uri}"
 
-def _files(path: Path) -> list[tuple[str, Path]]:
+
+def upload_files(s3: S3Client, bucket: str, prefix: str, files: Sequence[tuple[str, Path]], tell: Tell) -> None:
+    """Put files below a prefix; `tell` hears how far it is."""
+    count = counted(f"s3://{bucket}/{prefix}", sum(file.stat().st_size for _, file in files), tell)
+    for relative, file in files:
+        s3.upload_file(str(file), bucket, prefix + relative, Callback=count)
+
+
+def content_prefix(files: list[tuple[str, Path]]) -> str:
+    """Where files lie that have no name of their own: by what is in them."""
+    return f"{UPLOADS}{_digest(files)[:32]}/"
+
+
+def files_of(path: Path) -> list[tuple[str, Path]]:
     """(name below the folder, file). Links are followed; what cannot be uploaded is refused, and never left out."""
     if path.is_file():
         return [(path.name, path)]

@@ -210,6 +210,11 @@ class TrainingJob(Job):
             raise
 
     def interrupt(self, notice_seconds: float = 120.0) -> list[str]:
+        if not self.describe().get("EnableManagedSpotTraining"):
+            raise RequestError(
+                f"training job {self.name} runs on demand, and nobody takes such an instance away",
+                fix="start it with --spot, which is the default",
+            )
         return self.connection.interrupt("training_job_name", self.name, notice_seconds)
 
 

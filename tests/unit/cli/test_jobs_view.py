@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.cli.jobs import age, sparkline
+from trainworks.cli.jobs_view import age, sparkline
 
 
 def test_a_sparkline_rises_with_its_values() -> None:

@@ -25,7 +25,7 @@ class Bucket:
     def paginate(self, **request: str) -> list[dict[str, Any]]:
         return [{}]
 
-    def upload_file(self, path: str, bucket: str, key: str) -> None:
+    def upload_file(self, path: str, bucket: str, key: str, Callback: object = None) -> None:
         self.keys.append(key)
 
 

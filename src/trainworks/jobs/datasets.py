@@ -1,0 +1,165 @@
+"""The data that jobs are given: `datasets/` of the platform's dataset bucket, by name or by content.
+
+data put FOLDER digits     --> datasets/digits/...              an input as `dataset:digits`
+data put FOLDER            --> datasets/uploads/<digest>/...    an input by its URI; equal files are uploaded once
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainworks.errors import RequestError, TrainworksError
+from trainworks.jobs.artifacts import Tell, silent
+from trainworks.jobs.inputs import DATASETS, UPLOADS, Inputs, content_prefix, files_of, upload_files
+
+if TYPE_CHECKING:
+    from trainworks.jobs.connection import Connection
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+_LONGEST_NAME = 200
+_DELETED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What lies below one name. `name` is `uploads/<digest>` for what was uploaded by content."""
+
+    name: str
+    location: str
+    """As a job's input names it."""
+    uri: str
+    files: int
+    bytes: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One file of a dataset, by its path in it."""
+
+    path: str
+    uri: str
+    bytes: int
+    changed_at: datetime
+
+
+def put_dataset(
+    connection: Connection, path: Path, name: str | None = None, *, replace: bool = False, tell: Tell = silent
+) -> Dataset:
+    """Upload a file or folder. Raises `RequestError` where the name has data, unless that is to be replaced.
+
+    When it is, what was there and is not in the folder is removed once all else is uploaded.
+    """
+    bucket, s3 = connection.outputs.dataset_bucket, connection.client("s3")
+    if not path.exists():
+        raise RequestError(f"{path} does not exist", fix="give a file or a folder")
+    files = files_of(path)
+    if name is None:
+        Inputs(s3, bucket, str, tell).upload(path)
+        return _dataset(connection, content_prefix(files))
+    prefix = f"{DATASETS}{_checked(name)}/"
+    if prefix.startswith(UPLOADS):
+        raise RequestError(f"{name} is where data without a name goes", fix="choose another name, or leave it out")
+    there = {each.uri: each for each in dataset_files(connection, name)}
+    if there and not replace:
+        raise RequestError(
+            f"dataset {name} exists: {len(there)} files at s3://{bucket}/{prefix}",
+            fix="--replace, which also removes its files that are not in the new ones; or choose another name",
+        )
+    upload_files(s3, bucket, prefix, files, tell)
+    kept = {f"s3://{bucket}/{prefix}{relative}" for relative, _ in files}
+    _delete(connection, [uri for uri in there if uri not in kept])
+    return _dataset(connection, prefix)
+
+
+def list_datasets(connection: Connection) -> list[Dataset]:
+    """All that is uploaded, by name; what was uploaded by content last."""
+    found: dict[str, list[DataFile]] = {}
+    for each in _objects(connection, DATASETS):
+        parts = each.path.split("/")
+        depth = 2 if parts[0] == "uploads" else 1
+        found.setdefault("/".join(parts[:depth]), []).append(each)
+    datasets = [_summary(connection, name, files) for name, files in found.items()]
+    return sorted(datasets, key=lambda each: (each.name.startswith("uploads/"), each.name))
+
+
+def dataset_files(connection: Connection, name: str) -> list[DataFile]:
+    """The files of one dataset; none where there is no such dataset."""
+    return list(_objects(connection, f"{DATASETS}{_named(connection, name)}/"))
+
+
+def find_dataset(connection: Connection, name: str) -> Dataset:
+    """One dataset, by its name or URI. Raises `RequestError` where there is none."""
+    return _dataset(connection, f"{DATASETS}{_named(connection, name)}/")
+
+
+def remove_dataset(connection: Connection, dataset: Dataset) -> int:
+    """Remove all files of a dataset; how many. Versions that the bucket keeps stay for as long as it keeps them."""
+    files = dataset_files(connection, dataset.name)
+    _delete(connection, [each.uri for each in files])
+    return len(files)
+
+
+def _dataset(connection: Connection, prefix: str) -> Dataset:
+    name = prefix.removeprefix(DATASETS).strip("/")
+    files = list(_objects(connection, prefix))
+    if not files:
+        raise RequestError(
+            f"there is no dataset {name} in s3://{connection.outputs.dataset_bucket}/{DATASETS}",
+            fix="see what there is: trainworks data list",
+        )
+    return _summary(connection, name, files)
+
+
+def _summary(connection: Connection, name: str, files: list[DataFile]) -> Dataset:
+    uri = f"s3://{connection.outputs.dataset_bucket}/{DATASETS}{name}/"
+    location = uri if name.startswith("uploads/") else f"dataset:{name}"
+    size, changed = sum(each.bytes for each in files), max(each.changed_at for each in files)
+    return Dataset(name, location, uri, len(files), size, changed)
+
+
+def _objects(connection: Connection, prefix: str) -> Iterator[DataFile]:
+    bucket = connection.outputs.dataset_bucket
+    for page in connection.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for each in page.get("Contents", []):
+            key = each["Key"]
+            yield DataFile(key.removeprefix(prefix), f"s3://{bucket}/{key}", each["Size"], each["LastModified"])
+
+
+def _delete(connection: Connection, uris: list[str]) -> None:
+    bucket = connection.outputs.dataset_bucket
+    keys = [uri.removeprefix(f"s3://{bucket}/") for uri in uris]
+    for first in range(0, len(keys), _DELETED_AT_ONCE):
+        part = [{"Key": key} for key in keys[first : first + _DELETED_AT_ONCE]]
+        answer = connection.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": part, "Quiet": True})  # type: ignore[typeddict-item]
+        if errors := answer.get("Errors"):
+            first_error = errors[0]
+            raise TrainworksError(
+                f"{len(errors)} files were not removed; s3://{bucket}/{first_error.get('Key')}: "
+                f"{first_error.get('Code')}: {first_error.get('Message')}"
+            )
+
+
+def _named(connection: Connection, name: str) -> str:
+    """A dataset's name from its name, `dataset:NAME`, or the URI that `put` gave."""
+    root = f"s3://{connection.outputs.dataset_bucket}/{DATASETS}"
+    bare = name.removeprefix("dataset:").removeprefix(root).rstrip("/")
+    # What was put there by other means may be called as S3 allows; all of `datasets/` is no dataset.
+    if not all(bare.split("/")) or bare.startswith("s3:"):
+        raise RequestError(f"{name!r} is no dataset of {root}", fix="see what there is: trainworks data list")
+    return bare
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise RequestError(
+            f"{name!r} is no name of a dataset; allowed: letters, digits, dots, hyphens and underscores, in parts "
+            "between slashes, each beginning with a letter or digit",
+            fix="as digits, or digits/heldout",
+        )
+    return name
