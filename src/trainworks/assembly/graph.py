@@ -17,7 +17,6 @@ from typing import Any
 
 from trainworks.assembly.creation import nearest
 from trainworks.assembly.flaw import Flaw
-from trainworks.assembly.intrinsics import Unknown
 from trainworks.assembly.mentions import Mentions
 from trainworks.assembly.places import Way, places_of
 from trainworks.assembly.resolver import Exports, Problem, Scope, StackFacts
@@ -25,6 +24,7 @@ from trainworks.assembly.serverless_globals import with_globals
 from trainworks.assembly.template_check import resource_flaws, template_flaws
 from trainworks.assembly.template_files import Sources, StackSource, load_sources
 from trainworks.aws.partition import partition_of
+from trainworks.aws.unknown import Unknown
 
 __all__ = [
     "Document",

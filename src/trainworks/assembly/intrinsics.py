@@ -12,12 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainworks.assembly.physical_ids import TOKEN
-
-
-class Unknown(str):
-    """A value that only the deployment tells; the text says why. Part of a longer text, it makes that Unknown too."""
-
-    __slots__ = ()
+from trainworks.aws.unknown import Unknown
 
 
 class IntrinsicError(ValueError):

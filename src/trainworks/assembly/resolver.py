@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainworks.assembly.cloud_assembly import STACK_TYPE
-from trainworks.assembly.intrinsics import PURE, IntrinsicError, Unknown, both, concatenated, either, equal
+from trainworks.assembly.intrinsics import PURE, IntrinsicError, both, concatenated, either, equal
 from trainworks.assembly.physical_ids import Identity, identity, stack_id
 from trainworks.assembly.places import Places, Way
 from trainworks.assembly.schemas import schema
 from trainworks.aws.partition import url_suffix_of
+from trainworks.aws.unknown import Unknown
 
 NO_VALUE = object()
 """What `AWS::NoValue` resolves to: the property, or the member of the list, is absent."""

@@ -124,6 +124,11 @@ def covers(pattern: str, text: str) -> bool:
     return pattern in ("*", text) or _covering(pattern).matches(text)
 
 
+def covers_action(pattern: str, action: str) -> bool:
+    """As `covers`, for actions (`s3:Get*`), whose case does not matter."""
+    return covers(pattern.lower(), action.lower())
+
+
 @lru_cache(maxsize=8192)
 def _covering(pattern: str) -> Pattern:
     return Pattern(parts_of(pattern), COVERED)

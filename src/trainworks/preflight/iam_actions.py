@@ -9,7 +9,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from trainworks.preflight.wildcards import covers
+from trainworks.aws.wildcards import covers
 
 PATH = Path(__file__).parent / "data" / "iam_actions.json"
 

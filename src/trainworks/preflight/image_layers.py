@@ -6,8 +6,8 @@ Source: "Minimum Amazon S3 bucket permissions for Amazon ECR" (Amazon ECR interf
 from __future__ import annotations
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.preflight.conditions import Verdict
-from trainworks.preflight.policy import statements_of
+from trainworks.aws.iam.partial.conditions import Verdict
+from trainworks.aws.iam.partial.statements import statements_of
 
 _ACTION = "s3:GetObject"
 _CONTEXT = {"aws:resourceaccount": "another account"}
@@ -27,5 +27,5 @@ def refuses_layers(graph: Graph, endpoint: Resource) -> bool:
     return not any(
         statement.allows
         and Verdict.FALSE not in (statement.speaks_of(_ACTION), statement.reaches(layer), statement.holds(_CONTEXT))
-        for statement in statements_of(document, endpoint)
+        for statement in statements_of(document)
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.preflight.conditions import Verdict
+from trainworks.aws.iam.partial.conditions import Verdict
 from trainworks.preflight.permissions import Answer, permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.s3_uris import S3Location, location_of

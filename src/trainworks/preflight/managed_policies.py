@@ -8,8 +8,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from trainworks.preflight.policy import Statement, anything, statements_of
-from trainworks.preflight.wildcards import covers
+from trainworks.aws.iam.partial.statements import Statement, anything, statements_of
+from trainworks.aws.wildcards import covers
 
 _MARK = ":iam::aws:policy/"
 
@@ -42,7 +42,7 @@ def managed_policy(name: str) -> ManagedPolicy:
     body = _data()["policies"].get(name)
     if body is None:
         return ManagedPolicy(name, "", (anything(),))
-    statements = tuple(statements_of({"Statement": body["statements"]}, None))
+    statements = tuple(statements_of({"Statement": body["statements"]}, is_own=False))
     return ManagedPolicy(name, body["version"], statements if body["complete"] else (*statements, anything()))
 
 

@@ -10,10 +10,10 @@ from importlib.resources import files
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Unknown
-from trainworks.preflight.conditions import tests_of
+from trainworks.aws.iam.partial.conditions import tests_of
+from trainworks.aws.wildcards import covers
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
-from trainworks.preflight.wildcards import covers
 from trainworks.preflight.workloads import workloads_of
 from trainworks.preflight.workloads.values import tables, text
 

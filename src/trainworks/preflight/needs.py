@@ -132,7 +132,7 @@ def granted_needs(graph: Graph, workload: Workload) -> tuple[Need, ...]:
     for arn in _code_roles(workload):
         role = permissions.role(arn)
         for statement in permissions.of(role).statements if role is not None else ():
-            if statement.allows and statement.written_in is not None:
+            if statement.allows and statement.is_own:
                 services.update(dict.fromkeys(filter(None, map(_service_of, statement.actions))))
     return tuple(Need(service, False, "use what its role grants there") for service in services)
 

@@ -3,84 +3,24 @@
     inline policies, AWS::IAM::Policy, RolePolicy, ManagedPolicy, AWS's managed policies --> Statements --> allows()
 
 Identity policies only: a bucket's or key's own policy may add or take away, and is asked for separately. What they
-come to together is decided as the twin decides it (`evaluation.py`).
+come to together is decided as the twin decides it (`aws.iam.partial`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.aws.iam.principals import Principal
-from trainworks.preflight.conditions import Context, Verdict
-from trainworks.preflight.evaluation import Answer, Judgement, OwnPolicy, evaluate, judge
+from trainworks.aws.iam.partial.conditions import Context, Verdict
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.permissions import Permissions, role_context
+from trainworks.aws.iam.partial.statements import Statement, anything, statements_of
 from trainworks.preflight.managed_policies import managed_policy, managed_policy_name
-from trainworks.preflight.policy import Statement, anything, statements_of
 
 __all__ = ["Answer", "Permissions", "RolePermissions", "permissions_of"]
-
-
-class Permissions:
-    """Statements of one identity, with an optional boundary."""
-
-    def __init__(
-        self,
-        statements: Iterable[Statement],
-        boundary: Permissions | None = None,
-        context: Context | None = None,
-    ) -> None:
-        self.statements = tuple(statements)
-        self._boundary = boundary
-        self._context = dict(context or {})
-        self._named: dict[str, list[Statement]] = {}
-        self._patterned: list[Statement] = []
-        for statement in self.statements:
-            names = statement.exact_actions
-            for name in names:
-                self._named.setdefault(name, []).append(statement)
-            if not names:
-                self._patterned.append(statement)
-
-    def _about(self, action: str) -> Iterator[Statement]:
-        """Statements that may speak of an action."""
-        yield from self._named.get(action.lower(), ())
-        yield from self._patterned
-
-    def allows(self, action: str, resource: str, context: Context | None = None) -> Answer:
-        """Whether `action` on `resource` (an ARN; with `*` in it: on all of these) is allowed.
-
-        `context` states condition keys of the request, in lower case.
-        """
-        boundary = None if self._boundary is None else self._boundary.judged(action, resource, context)
-        return evaluate(self.judged(action, resource, context), boundary)
-
-    def allows_with(
-        self, own: OwnPolicy, principal: Principal, action: str, resource: str, context: Context | None = None
-    ) -> Answer:
-        """As `allows`, where the resource has a policy of its own that was judged for the same request."""
-        boundary = None if self._boundary is None else self._boundary.judged(action, resource, context)
-        return evaluate(self.judged(action, resource, context), boundary, own, principal)
-
-    def judged(self, action: str, resource: str, context: Context | None = None) -> Judgement:
-        """Its statements, as they apply to the request."""
-        return judge(self._about(action), action, resource, {**self._context, **(context or {})})
-
-    def allows_somewhere(self, action: str) -> Answer:
-        """Whether `action` is allowed on any resource at all, conditions left aside."""
-        best = Answer.NO
-        for statement in self._about(action):
-            spoken = statement.speaks_of(action)
-            if spoken is Verdict.FALSE:
-                continue
-            if statement.allows:
-                certain = spoken is Verdict.TRUE and not any(isinstance(each, Unknown) for each in statement.resources)
-                best = max(best, Answer.YES if certain else Answer.UNKNOWN)
-            elif not statement.condition and "*" in statement.resources and spoken is Verdict.TRUE:
-                return Answer.NO
-        return best
 
 
 class RolePermissions:
@@ -95,11 +35,7 @@ class RolePermissions:
                 role = self.role(name)
                 if role:
                     self._attached[role].append(policy)
-        self.context: Context = {
-            "aws:securetransport": "true",
-            "aws:principalaccount": graph.account,
-            "aws:requestedregion": graph.region,
-        }
+        self.context: Context = role_context(graph.account, graph.region)
         self._made: dict[Resource, Permissions] = {}
         self._inline: dict[Resource, tuple[Statement, ...]] = {}
         self._trust: dict[Resource, tuple[Statement, ...]] = {}
@@ -133,7 +69,7 @@ class RolePermissions:
         if role not in self._trust:
             self._trust[role] = tuple(
                 statement
-                for statement in statements_of(role.get("AssumeRolePolicyDocument"), role)
+                for statement in statements_of(role.get("AssumeRolePolicyDocument"))
                 if statement.allows and statement.speaks_of("sts:AssumeRole") is not Verdict.FALSE
             )
         return self._trust[role]
@@ -146,7 +82,7 @@ class RolePermissions:
     def _statements(self, role: Resource) -> Iterator[Statement]:
         yield from self.inline(role)
         for policy in self._attached[role]:
-            yield from statements_of(policy.get("PolicyDocument"), policy)
+            yield from statements_of(policy.get("PolicyDocument"))
         for arn in self.managed_policy_arns(role):
             policy_resource = self._graph.owner(arn)
             # A managed policy may name the role as well as be named by it.
@@ -159,7 +95,7 @@ class RolePermissions:
         if name:
             yield from managed_policy(name).statements
         elif owner is not None and owner.type == "AWS::IAM::ManagedPolicy":
-            yield from statements_of(owner.get("PolicyDocument"), owner)
+            yield from statements_of(owner.get("PolicyDocument"))
         else:
             yield anything()
 
@@ -168,7 +104,7 @@ def _inline(identity: Resource) -> Iterator[Statement]:
     policies = identity.get("Policies", default=[])
     for policy in policies if isinstance(policies, list) else []:
         document: Any = policy.get("PolicyDocument") if isinstance(policy, Mapping) else None
-        yield from statements_of(document, identity)
+        yield from statements_of(document)
 
 
 @lru_cache(maxsize=4)

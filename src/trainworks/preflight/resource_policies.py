@@ -10,11 +10,11 @@ from collections import defaultdict
 from functools import lru_cache
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.iam.partial.conditions import Context
+from trainworks.aws.iam.partial.evaluation import OwnPolicy, judge_own
+from trainworks.aws.iam.partial.statements import Statement, statements_of
 from trainworks.aws.iam.principals import Kind, Principal
-from trainworks.preflight.conditions import Context
-from trainworks.preflight.evaluation import OwnPolicy, judge_own
 from trainworks.preflight.permissions import Answer, permissions_of
-from trainworks.preflight.policy import Statement, statements_of
 
 _POLICIES = (
     ("AWS::S3::BucketPolicy", "Bucket"),
@@ -37,10 +37,10 @@ class ResourcePolicies:
                 for name in named if isinstance(named, list) else [named]:
                     owner = graph.owner(name)
                     if owner is not None:
-                        self._statements[owner] += statements_of(policy.get("PolicyDocument"), policy)
+                        self._statements[owner] += statements_of(policy.get("PolicyDocument"))
         for key in graph.of_type("AWS::KMS::Key"):
             if key.get("KeyPolicy") is not None:  # without one, KMS hands every decision to IAM
-                self._statements[key] += statements_of(key.get("KeyPolicy"), key)
+                self._statements[key] += statements_of(key.get("KeyPolicy"))
 
     def of(self, resource: Resource) -> tuple[Statement, ...]:
         """The statements of a resource's own policy; none where it has none."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from trainworks.aws.iam.partial.conditions import values_of
 from trainworks.aws.role_actions import ROLE_NEEDS, Workload
 from trainworks.aws.task_actions import MANAGED_RULE_ACTIONS, TARGETS, TASKS
-from trainworks.preflight.conditions import values_of
 from trainworks.preflight.iam_actions import PATH, may_need_any_resource
 from trainworks.preflight.managed_policies import managed_policy, managed_policy_name, too_broad
 from trainworks.preflight.refresh_iam_actions import page, reference, unscoped

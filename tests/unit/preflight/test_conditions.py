@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from trainworks.assembly.graph import Unknown
-from trainworks.preflight.conditions import Context, Verdict, decide
+from trainworks.aws.iam.partial.conditions import Context, Verdict, decide
 
 TRUE, FALSE, UNDECIDED = Verdict.TRUE, Verdict.FALSE, Verdict.UNDECIDED
 CONTEXT: Context = {

@@ -13,10 +13,10 @@ from tests.unit.aws.iam.policies import ACCOUNT, ARNS, ROLE, SESSION, contexts, 
 from trainworks.assembly.graph import Unknown
 from trainworks.aws.iam.documents import parse
 from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
+from trainworks.aws.iam.partial.evaluation import Answer, OwnPolicy, judge_own
+from trainworks.aws.iam.partial.statements import statements_of
 from trainworks.aws.iam.principals import Kind, Principal
-from trainworks.preflight.evaluation import Answer, OwnPolicy, judge_own
 from trainworks.preflight.permissions import Permissions
-from trainworks.preflight.policy import statements_of
 
 WHO = Principal(SESSION, ACCOUNT, Kind.SESSION, ROLE)
 UNSAID = "x:missing"
@@ -30,11 +30,11 @@ def checked(  # noqa: PLR0917 - a request and its policies
     action: str, resource: str, context: dict[str, Any], identity: Any, boundary: Any, own: Any, must_allow: bool
 ) -> Answer:
     """What check says, of documents in which values may be unknown; keys that `context` lacks are not known."""
-    limit = None if boundary is None else Permissions(statements_of(boundary, None))
-    permissions = Permissions([each for document in identity for each in statements_of(document, None)], limit)
+    limit = None if boundary is None else Permissions(statements_of(boundary))
+    permissions = Permissions([each for document in identity for each in statements_of(document)], limit)
     if own is None:
         return permissions.allows(action, resource, context)
-    judged = judge_own(tuple(statements_of(own, None)), action, resource, context, WHO)
+    judged = judge_own(tuple(statements_of(own)), action, resource, context, WHO)
     return permissions.allows_with(OwnPolicy(judged, ACCOUNT, must_allow), WHO, action, resource, context)
 
 

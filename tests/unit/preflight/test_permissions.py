@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.assembly.graph import Graph, Unknown, graph_of_template
+from trainworks.aws.iam.partial.statements import Statement, statements_of
 from trainworks.preflight.permissions import Answer, Permissions, permissions_of
-from trainworks.preflight.policy import Statement, statements_of
 from trainworks.preflight.resource_policies import resource_policies_of
 
 NAMES = ("s3:GetObject", "s3:PutObject", "ec2:DescribeVpcs")
@@ -57,7 +57,7 @@ def test_a_boundary_gives_nothing(statements: list[Statement], request: tuple[st
 
 def _answer(*statements: dict[str, Any], context: dict[str, str] | None = None) -> Answer:
     document = {"Version": "2012-10-17", "Statement": list(statements)}
-    permissions = Permissions(statements_of(document, None))
+    permissions = Permissions(statements_of(document))
     return permissions.allows("s3:GetObject", "arn:aws:s3:::a/x", context)
 
 

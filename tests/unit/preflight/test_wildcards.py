@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.preflight.wildcards import covers, covers_action
+from trainworks.aws.wildcards import covers, covers_action
 
 LETTERS = "ab:/.["
 TEXTS = st.text(alphabet=LETTERS, max_size=8)

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.preflight.conditions import tests_of
+from trainworks.aws.iam.partial.conditions import tests_of
+from trainworks.aws.iam.partial.statements import Statement, service_principals, statements_of
+from trainworks.aws.wildcards import covers_action
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.iam_actions import may_need_any_resource
 from trainworks.preflight.managed_policies import managed_policy_name, too_broad
 from trainworks.preflight.permissions import permissions_of
-from trainworks.preflight.policy import Statement, service_principals, statements_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
-from trainworks.preflight.wildcards import covers_action
 
 _PASSING = "iam:passrole"
 _POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
@@ -79,7 +79,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     for function in graph.of_type("AWS::Serverless::Function"):
         yield from _serverless(function)
     for policy in graph.of_type(*_POLICIES):
-        faults = _faults(policy, statements_of(policy.get("PolicyDocument"), policy))
+        faults = _faults(policy, statements_of(policy.get("PolicyDocument")))
         if any(mark in policy.place for mark in _OF_CDK):
             faults = (replace(each, severity=Severity.WARNING) for each in faults)
         yield from faults
@@ -122,7 +122,7 @@ def _serverless(function: Resource) -> Iterator[Fault]:
         if isinstance(policy, str) and not isinstance(policy, Unknown):
             yield from _by_aws(function, policy.rpartition("/")[2], policy)
         elif isinstance(policy, Mapping) and "Statement" in policy:
-            yield from _faults(function, statements_of(policy, function))
+            yield from _faults(function, statements_of(policy))
 
 
 def _faults(at: Resource, statements: Iterable[Statement]) -> Iterator[Fault]:

@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.iam.partial.statements import Statement
 from trainworks.aws.role_actions import ROLE_NEEDS, Workload
+from trainworks.aws.wildcards import covers_action
 from trainworks.preflight.delivered_data import uncallable
 from trainworks.preflight.event_sources import unreadable_sources
 from trainworks.preflight.finding import Severity
@@ -14,13 +16,11 @@ from trainworks.preflight.job_data import unreachable_data
 from trainworks.preflight.needed_actions import Needed, is_understood, needed_of
 from trainworks.preflight.passed_roles import unpassable
 from trainworks.preflight.permissions import Answer, permissions_of
-from trainworks.preflight.policy import Statement
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.rules.broad_permission import excesses, is_whole_service
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.stored_data import unreachable_places
-from trainworks.preflight.wildcards import covers_action
 from trainworks.preflight.workloads import SageMakerJob
 
 _SLIGHT = ("*:Describe*", "*:List*", "ssm:GetParameter*")
@@ -171,7 +171,7 @@ def _granted(graph: Graph, role: Resource) -> list[str]:
     along: nobody can take these out."""
     granted: dict[str, None] = {}
     for statement in permissions_of(graph).of(role).statements:
-        if statement.allows and statement.written_in is not None:
+        if statement.allows and statement.is_own:
             granted.update(dict.fromkeys(_known(statement)))
     return [action for action in granted if not any(covers_action(each, action) for each in _SLIGHT)]
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.preflight.conditions import tests_of
+from trainworks.aws.iam.partial.conditions import tests_of
+from trainworks.aws.iam.partial.statements import Statement, service_principals
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
-from trainworks.preflight.policy import Statement, service_principals
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings

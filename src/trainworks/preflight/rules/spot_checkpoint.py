@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.preflight.conditions import Context
+from trainworks.aws.iam.partial.conditions import Context
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import Answer, permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of

@@ -11,9 +11,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from trainworks.assembly.graph import Unknown
 from trainworks.aws.iam.conditions import Condition, parse_conditions
 from trainworks.aws.iam.variables import variable_keys
+from trainworks.aws.unknown import Unknown
 
 Context = Mapping[str, str | tuple[str, ...]]
 """Condition keys of a request, lower case, with the value or values that are known; `()`: surely not in the request."""

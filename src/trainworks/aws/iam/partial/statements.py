@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from trainworks.assembly.graph import Resource, Unknown
 from trainworks.aws.iam.documents import VARIABLES_VERSION
+from trainworks.aws.iam.partial.conditions import Context, Verdict, decide, stated, values_of
 from trainworks.aws.iam.variables import widest
-from trainworks.preflight.conditions import Context, Verdict, decide, stated, values_of
-from trainworks.preflight.wildcards import covers, covers_action
+from trainworks.aws.unknown import Unknown
+from trainworks.aws.wildcards import covers, covers_action
 
-UNKNOWN = Unknown("known at deployment only")
+UNKNOWN = Unknown("nobody knows")
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement; `written_in` is the resource whose property it is, None in a policy of AWS.
+    """One statement; `is_own` is False in a policy of AWS's, which its users cannot change.
 
     `variables`: whether `${...}` stands for a variable, as it does from version 2012-10-17 on.
     Exactly one of `actions` and `not_actions` is given, and of `resources` and `not_resources`, except in resource
@@ -33,7 +33,7 @@ class Statement:
     condition: Any = None
     principal: Any = None
     sid: str = ""
-    written_in: Resource | None = None
+    is_own: bool = True
     not_principal: Any = None
     variables: bool = True
 
@@ -100,22 +100,22 @@ def _verdict(holds: bool) -> Verdict:
     return Verdict.TRUE if holds else Verdict.FALSE
 
 
-def anything(allows: bool = True, written_in: Resource | None = None) -> Statement:
+def anything(allows: bool = True, is_own: bool = False) -> Statement:
     """What stands for a policy whose contents nobody here knows."""
-    return Statement(allows, actions=("*",), resources=(UNKNOWN,), written_in=written_in)
+    return Statement(allows, actions=("*",), resources=(UNKNOWN,), is_own=is_own)
 
 
-def statements_of(document: Any, written_in: Resource | None) -> Iterator[Statement]:
+def statements_of(document: Any, is_own: bool = True) -> Iterator[Statement]:
     """The statements of a policy document, resolved; a document that is none is unknown."""
     if not isinstance(document, Mapping):
-        yield anything(written_in=written_in)
+        yield anything(is_own=is_own)
         return
     version = document.get("Version")
     variables = isinstance(version, Unknown) or str(version) == VARIABLES_VERSION
     statements = document.get("Statement", [])
     for body in statements if isinstance(statements, list) else [statements]:
         if not isinstance(body, Mapping):
-            yield anything(written_in=written_in)
+            yield anything(is_own=is_own)
             continue
         yield Statement(
             allows=body.get("Effect") != "Deny",
@@ -126,7 +126,7 @@ def statements_of(document: Any, written_in: Resource | None) -> Iterator[Statem
             condition=body.get("Condition"),
             principal=body.get("Principal"),
             sid=str(body.get("Sid", "")),
-            written_in=written_in,
+            is_own=is_own,
             not_principal=body.get("NotPrincipal"),
             variables=variables,
         )

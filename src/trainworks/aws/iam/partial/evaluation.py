@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from trainworks.assembly.graph import Unknown
 from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
+from trainworks.aws.iam.partial.conditions import Context, Verdict, values_of
+from trainworks.aws.iam.partial.statements import Statement
 from trainworks.aws.iam.principals import Kind, Naming, Principal, Principals, parse_principals
-from trainworks.preflight.conditions import Context, Verdict, values_of
-from trainworks.preflight.policy import Statement
+from trainworks.aws.unknown import Unknown
 
 
 class Answer(IntEnum):
