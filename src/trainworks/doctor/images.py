@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.aws.partition import partition_of
 from trainworks.doctor.finding import Evidence, Finding, Outcome
 from trainworks.doctor.looking import Look, Looker
 
@@ -34,7 +35,7 @@ class ImageUri:
 
     @property
     def repository_arn(self) -> str:
-        return f"arn:aws:ecr:{self.region}:{self.account}:repository/{self.repository}"
+        return f"arn:{partition_of(self.region)}:ecr:{self.region}:{self.account}:repository/{self.repository}"
 
 
 def ecr_image(uri: str) -> ImageUri | None:

@@ -1,7 +1,7 @@
 """A role, what it may do, and findings about what it lacks.
 
 Asked of `iam:SimulatePrincipalPolicy` where that is permitted; where it is not, or where it refuses for want of a
-condition's value, the role's policies are read and decide as far as they can.
+condition's value, the role's policies are read and decide as far as they can, by the decision that `check` asks.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.permissions import Permissions, role_context
+from trainworks.aws.iam.partial.statements import Statement, anything, service_principals, statements_of
+from trainworks.aws.iam.partial.trust import may_assume
 from trainworks.doctor.finding import Evidence, Finding, Likelihood, Outcome
 from trainworks.doctor.looking import Look, Looker
-from trainworks.doctor.policies import Statement, Verdict, mentions, statements_of, verdict_of
 
 _NO_SUCH_ENTITY = ("NoSuchEntity",)
 
@@ -28,11 +31,19 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """`iam:GetRole`. `trusted_services` are the service principals that may assume it."""
+    """`iam:GetRole`. `trust` are the statements of its trust policy, `boundary_arn` the ARN of its boundary, if any."""
 
     role_name: str
-    trusted_services: tuple[str, ...] = ()
-    has_boundary: bool = False
+    trust: tuple[Statement, ...] = ()
+    boundary_arn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Statements of a role's inline and attached policies, and those of its boundary; None where it has none."""
+
+    statements: tuple[Statement, ...]
+    boundary: tuple[Statement, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +58,29 @@ class Simulated:
 
 @dataclass(frozen=True, slots=True)
 class RoleFacts:
-    """What was learned about a role, and the questions that were put."""
+    """What was learned about a role, and the questions that were put. `region`: where it is used, "" if unknown."""
 
     role_arn: str
     role: Look[Role]
     simulated: Look[tuple[Simulated, ...]]
-    statements: Look[tuple[Statement, ...]]
+    policies: Look[Policies]
     questions: tuple[Question, ...] = ()
+    region: str = ""
+
+    @property
+    def account(self) -> str:
+        """The account of the role."""
+        return (*self.role_arn.split(":"), "", "", "", "", "")[4]
+
+    def permissions(self, policies: Policies) -> Permissions:
+        """What the role may do by its policies."""
+        known = role_context(self.account, self.region)
+        boundary = None if policies.boundary is None else Permissions(policies.boundary, context=known)
+        return Permissions(policies.statements, boundary, known)
 
 
-def look_at_role(looker: Looker, role_arn: str, questions: Sequence[Question]) -> RoleFacts:
-    """Ask IAM about a role given by its ARN."""
+def look_at_role(looker: Looker, role_arn: str, questions: Sequence[Question], region: str = "") -> RoleFacts:
+    """Ask IAM about a role given by its ARN, which is used in `region`."""
     name = role_arn.rpartition("/")[2]
     role = looker.ask("iam:GetRole", lambda iam: _role(iam, name), absent=_NO_SUCH_ENTITY, subject=name)
     return RoleFacts(
@@ -69,8 +92,9 @@ def look_at_role(looker: Looker, role_arn: str, questions: Sequence[Question]) -
             absent=_NO_SUCH_ENTITY,
             subject=name,
         ),
-        looker.ask("iam:GetRolePolicy", lambda iam: _statements(iam, name), absent=_NO_SUCH_ENTITY, subject=name),
+        looker.ask("iam:GetRolePolicy", lambda iam: _policies(iam, name, role), absent=_NO_SUCH_ENTITY, subject=name),
         tuple(questions),
+        region,
     )
 
 
@@ -86,17 +110,17 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
         )
         return
     role = facts.role.value
-    if role is not None and service not in role.trusted_services:
+    if role is not None and may_assume(role.trust, service, facts.role_arn, facts.account, facts.region) is Answer.NO:
         yield Finding(
             "role-not-assumable",
             Outcome.PROBLEM,
             f"{service} may not assume the role of {used_by}: {facts.role_arn}",
-            (facts.role.evidence(f"trusts {', '.join(role.trusted_services) or 'no service'}"),),
+            (facts.role.evidence(f"trusts {', '.join(_trusted(role)) or 'no service'}"),),
             f'let the role\'s trust policy allow sts:AssumeRole to {{"Service": "{service}"}}',
         )
     for question in facts.questions:
         verdict, evidence = judged(facts, question)
-        if verdict is Verdict.DENIED:
+        if verdict is Answer.NO:
             yield Finding(
                 "role-lacks-permission",
                 Outcome.PROBLEM,
@@ -108,35 +132,34 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
             )
 
 
-def judged(facts: RoleFacts, question: Question) -> tuple[Verdict, tuple[Evidence, ...]]:
-    """May the role do it, and by what is that known? Both sources unseen is UNDECIDED, with no evidence."""
+def judged(facts: RoleFacts, question: Question) -> tuple[Answer, tuple[Evidence, ...]]:
+    """May the role do it, and by what is that known? Both sources unseen is UNKNOWN, with no evidence."""
     simulated = _result(facts, question)
     if simulated is not None:
         evidence = (facts.simulated.evidence(f"{question.action} on {question.resource}: {simulated.decision}"),)
         if simulated.decision == "allowed":
-            return Verdict.ALLOWED, evidence
+            return Answer.YES, evidence
         if simulated.decision == "explicitDeny":
-            return Verdict.DENIED, evidence
+            return Answer.NO, evidence
         if simulated.missing_context:
-            return Verdict.UNDECIDED, evidence
-        return _read_verdict(facts, question, default=Verdict.DENIED), evidence
-    verdict = _read_verdict(facts, question, default=Verdict.UNDECIDED)
-    decided = verdict is not Verdict.UNDECIDED
-    shown = f"the statements of its policies: {question.action} on {question.resource} {verdict}"
-    return verdict, (facts.statements.evidence(shown),) if decided else ()
+            return Answer.UNKNOWN, evidence
+        return _read(facts, question, unread=Answer.NO), evidence
+    verdict = _read(facts, question, unread=Answer.UNKNOWN)
+    word = {Answer.YES: "allowed", Answer.NO: "denied"}.get(verdict)
+    shown = f"the statements of its policies: {question.action} on {question.resource} {word}"
+    return verdict, (facts.policies.evidence(shown),) if word else ()
 
 
-def _read_verdict(facts: RoleFacts, question: Question, *, default: Verdict) -> Verdict:
-    """By the policies' text; where they could not be read, or a boundary may take away what they give, `default`."""
-    if facts.statements.value is None:
-        return default
-    verdict = verdict_of(facts.statements.value, question.action, question.resource)
-    if verdict is Verdict.ALLOWED and facts.role.value is not None and facts.role.value.has_boundary:
-        return default
+def _read(facts: RoleFacts, question: Question, *, unread: Answer) -> Answer:
+    """By the policies' text; `unread` where they could not be read."""
+    if facts.policies.value is None:
+        return unread
+    permissions = facts.permissions(facts.policies.value)
+    answer = permissions.allows(question.action, question.resource)
     # A policy that allows the action on narrower resources than the question's wildcard has thought of it.
-    if verdict is Verdict.DENIED and "*" in question.resource and mentions(facts.statements.value, question.action):
-        return Verdict.UNDECIDED
-    return verdict
+    if answer is Answer.NO and "*" in question.resource and permissions.allows_somewhere(question.action):
+        return Answer.UNKNOWN
+    return answer
 
 
 def _result(facts: RoleFacts, question: Question) -> Simulated | None:
@@ -146,12 +169,15 @@ def _result(facts: RoleFacts, question: Question) -> Simulated | None:
 
 def _role(iam: Any, name: str) -> Role:
     body = iam.get_role(RoleName=name)["Role"]
-    services: list[str] = []
-    for statement in _as_list(body["AssumeRolePolicyDocument"].get("Statement", [])):
-        principal = statement.get("Principal", {})
-        if statement.get("Effect") == "Allow" and isinstance(principal, dict):
-            services += _as_list(principal.get("Service", []))
-    return Role(name, tuple(dict.fromkeys(services)), "PermissionsBoundary" in body)
+    boundary = body.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
+    return Role(name, tuple(statements_of(body["AssumeRolePolicyDocument"])), boundary)
+
+
+def _trusted(role: Role) -> list[str]:
+    """The services that the trust policy names, whatever it says of them."""
+    return [
+        service for statement in role.trust if statement.allows for service in service_principals(statement.principal)
+    ]
 
 
 def _simulate(iam: Any, role_arn: str, questions: Sequence[Question]) -> tuple[Simulated, ...]:
@@ -180,20 +206,23 @@ def _missing(result: Any) -> list[str]:
     return [*result.get("MissingContextValues", []), *of_resources]
 
 
-def _statements(iam: Any, name: str) -> tuple[Statement, ...]:
-    """Those of inline and attached policies."""
+def _policies(iam: Any, name: str, role: Look[Role]) -> Policies:
+    """Those inline and attached. Of a role that nobody could look at, the boundary may be anything."""
     documents = [
         iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
         for page in iam.get_paginator("list_role_policies").paginate(RoleName=name)
         for policy in page["PolicyNames"]
     ]
     for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
-        for policy in page["AttachedPolicies"]:
-            version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
-            body = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]
-            documents.append(body["Document"])
-    return tuple(statement for document in documents for statement in statements_of(document))
+        documents += [_managed(iam, policy["PolicyArn"]) for policy in page["AttachedPolicies"]]
+    statements = tuple(statement for document in documents for statement in statements_of(document))
+    if role.value is None:
+        return Policies(statements, (anything(),))
+    boundary = role.value.boundary_arn
+    return Policies(statements, tuple(statements_of(_managed(iam, boundary))) if boundary else None)
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _managed(iam: Any, policy_arn: str) -> Any:
+    """The document of a managed policy's default version."""
+    version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
+    return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]

@@ -65,12 +65,12 @@ class RolePermissions:
         return self._inline[identity]
 
     def trust(self, role: Resource) -> tuple[Statement, ...]:
-        """Statements that let somebody assume the role."""
+        """Statements of the role's trust policy that say who may assume it, or may not."""
         if role not in self._trust:
             self._trust[role] = tuple(
                 statement
                 for statement in statements_of(role.get("AssumeRolePolicyDocument"))
-                if statement.allows and statement.speaks_of("sts:AssumeRole") is not Verdict.FALSE
+                if statement.speaks_of("sts:AssumeRole") is not Verdict.FALSE
             )
         return self._trust[role]
 

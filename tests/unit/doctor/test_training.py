@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.doctor.facts import NOW, absent, ago, codes, network, refused, seen, training_facts
+from trainworks.aws.iam.partial.statements import statements_of
 from trainworks.doctor.finding import Outcome
 from trainworks.doctor.images import ImageFacts
 from trainworks.doctor.logs import LogFacts
 from trainworks.doctor.quotas import Quota
-from trainworks.doctor.roles import Question, Role, RoleFacts, Simulated
+from trainworks.doctor.roles import Policies, Question, Role, RoleFacts, Simulated
 from trainworks.doctor.training.causes import diagnose_training_job
 from trainworks.doctor.training.facts import TrainingFacts, Transition
 from trainworks.doctor.training.reasons import meaning_of
@@ -90,7 +91,9 @@ CHECKPOINT = Question("s3:PutObject", "arn:aws:s3:::b/checkpoints/x/state", "sav
 
 def role(decision: str) -> RoleFacts:
     simulated = (Simulated(CHECKPOINT.action, CHECKPOINT.resource, decision),)
-    return RoleFacts("r", seen(Role("r", ("sagemaker.amazonaws.com",))), seen(simulated), seen(()), (CHECKPOINT,))
+    body = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = tuple(statements_of({"Statement": body}))
+    return RoleFacts("r", seen(Role("r", trust)), seen(simulated), seen(Policies(())), (CHECKPOINT,))
 
 
 def way(*statuses: str) -> tuple[Transition, ...]:

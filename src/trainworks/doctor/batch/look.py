@@ -224,7 +224,8 @@ def _host(looker: Looker, environment: ComputeEnvironment) -> HostFacts:
         needs = ROLE_NEEDS[Workload.CONTAINER_HOST]
         agent = [each for need in needs.needs if need.when is When.ALWAYS for each in need.actions]
         questions = [Question(action, "*", "register with ECS and get tasks") for action in agent]
-        role = look_at_role(looker, profile.value.role_arn, questions)
+        region = (*environment.ecs_cluster_arn.split(":"), "", "", "", "")[3]
+        role = look_at_role(looker, profile.value.role_arn, questions, region)
     return HostFacts(environment.name, profile, role, _registered(looker, environment))
 
 
@@ -267,10 +268,10 @@ def _execution_role(looker: Looker, job: BatchJob) -> RoleFacts | None:
     if image is not None:
         questions += [Question(action, image.repository_arn, "pull its image") for action in PULL]
         questions.append(Question("ecr:GetAuthorizationToken", "*", "log in to ECR"))
-    region, account = job.job_queue.split(":")[3:5]
-    group = f"arn:aws:logs:{region}:{account}:log-group:{job.log_group}:*"
+    partition, _, region, account = job.job_queue.split(":")[1:5]
+    group = f"arn:{partition}:logs:{region}:{account}:log-group:{job.log_group}:*"
     questions += [Question(each, group, "write its log") for each in ("logs:CreateLogStream", "logs:PutLogEvents")]
-    return look_at_role(looker, job.execution_role_arn, questions)
+    return look_at_role(looker, job.execution_role_arn, questions, region)
 
 
 def _child(looker: Looker, job: BatchJob) -> BatchFacts | None:

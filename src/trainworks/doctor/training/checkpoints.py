@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trainworks.aws.iam.partial.evaluation import Answer
 from trainworks.doctor.finding import Finding, Likelihood, Outcome
-from trainworks.doctor.policies import Verdict
 from trainworks.doctor.roles import judged
 from trainworks.doctor.training.facts import TrainingFacts, TrainingJob
 
@@ -75,7 +75,7 @@ def _unwritable(facts: TrainingFacts) -> Iterator[Finding]:
         if role is None or "checkpoint" not in question.purpose:
             continue
         verdict, evidence = judged(role, question)
-        if verdict is Verdict.DENIED:
+        if verdict is Answer.NO:
             yield Finding(
                 "checkpoints-denied",
                 Outcome.PROBLEM,

@@ -58,28 +58,29 @@ def s3_parts(uri: str) -> tuple[str, str]:
 
 
 def _role(looker: Looker, job: TrainingJob) -> RoleFacts:
-    return look_at_role(looker, job.role_arn, tuple(_questions(job)))
+    return look_at_role(looker, job.role_arn, tuple(_questions(job)), job.arn.split(":")[3])
 
 
 def _questions(job: TrainingJob) -> list[Question]:
     """What the role has to be able to do for this very request."""
     questions: list[Question] = []
+    s3 = f"arn:{job.arn.split(':')[1]}:s3:::"
     if job.checkpoint_s3_uri:
         bucket, prefix = s3_parts(job.checkpoint_s3_uri)
-        objects = f"arn:aws:s3:::{bucket}/{prefix.rstrip('/')}/state"
+        objects = f"{s3}{bucket}/{prefix.rstrip('/')}/state"
         questions += [
             Question("s3:PutObject", objects, "save its checkpoints"),
             Question("s3:GetObject", objects, "read its checkpoints when it starts again"),
-            Question("s3:ListBucket", f"arn:aws:s3:::{bucket}", "find its checkpoints when it starts again"),
+            Question("s3:ListBucket", f"{s3}{bucket}", "find its checkpoints when it starts again"),
         ]
     if job.output_s3_uri:
         bucket, prefix = s3_parts(job.output_s3_uri)
         key = f"{prefix.rstrip('/')}/{job.name}/output/model.tar.gz".lstrip("/")
-        questions.append(Question("s3:PutObject", f"arn:aws:s3:::{bucket}/{key}", "write its model"))
+        questions.append(Question("s3:PutObject", f"{s3}{bucket}/{key}", "write its model"))
     for uri in job.input_s3_uris:
         bucket, prefix = s3_parts(uri)
         shown = prefix if prefix and not prefix.endswith("/") else f"{prefix}data"
-        questions.append(Question("s3:GetObject", f"arn:aws:s3:::{bucket}/{shown}", "read its input"))
+        questions.append(Question("s3:GetObject", f"{s3}{bucket}/{shown}", "read its input"))
     image = ecr_image(job.image)
     if image is not None:
         questions += [Question(action, image.repository_arn, "pull its image") for action in PULL]

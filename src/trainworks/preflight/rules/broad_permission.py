@@ -90,6 +90,7 @@ def _sends_texts(graph: Graph, identity: Resource, statement: Statement) -> bool
     trusted = [
         service
         for each in (permissions_of(graph).trust(identity) if identity.type == "AWS::IAM::Role" else ())
+        if each.allows
         for service in service_principals(each.principal)
     ]
     return "cognito-idp.amazonaws.com" in trusted and {each.lower() for each in statement.actions} == {"sns:publish"}

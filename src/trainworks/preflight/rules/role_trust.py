@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import tests_of
 from trainworks.aws.iam.partial.statements import Statement, service_principals
+from trainworks.aws.iam.partial.trust import may_assume
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
@@ -44,7 +45,7 @@ _SERVICE = re.compile(
 def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     del settings
     for role in graph.of_type("AWS::IAM::Role"):
-        statements = permissions_of(graph).trust(role)
+        statements = [each for each in permissions_of(graph).trust(role) if each.allows]
         yield from _misspelt(role, statements)
         yield from _unbound(role, statements)
     yield from _wrong_principals(graph)
@@ -94,11 +95,12 @@ def _unbound(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault]
 def _wrong_principals(graph: Graph) -> Iterator[Fault]:
     told: set[tuple[Resource, str]] = set()
     for use in role_uses_of(graph):
-        trusted = [
-            service for each in permissions_of(graph).trust(use.role) for service in service_principals(each.principal)
-        ]
-        if (use.role, use.service) in told or any(_is(service, use.service) for service in trusted):
+        statements = permissions_of(graph).trust(use.role)
+        if (use.role, use.service) in told or may_assume(
+            statements, use.service, use.role.arn, graph.account, graph.region
+        ):
             continue
+        trusted = [service for each in statements if each.allows for service in service_principals(each.principal)]
         told.add((use.role, use.service))
         place = use.at if isinstance(use.at, str) else use.at.place
         yield Fault(
@@ -117,14 +119,6 @@ def _is_idle(graph: Graph, use: RoleUse) -> bool:
         and use.at.type == "AWS::IAM::InstanceProfile"
         and not any(reference.source is not None for reference in graph.users_of(use.at))
     )
-
-
-def _is(trusted: str, needed: str) -> bool:
-    """Whether `trusted` is the service, anybody, unknown, or the service's name in one region or partition."""
-    if isinstance(trusted, Unknown) or trusted in ("*", needed):
-        return True
-    name = needed.removesuffix(".amazonaws.com")
-    return trusted.startswith(f"{name}.") and ".amazonaws.com" in trusted
 
 
 RULE = Rule(

@@ -61,14 +61,15 @@ class Statement:
     def reaches(self, resource: str, context: Context | None = None) -> Verdict:
         """Whether `resource`, an ARN or a pattern of ARNs, falls under the statement.
 
-        `context` has what is known of the variables in its resources.
+        `context` has what is known of the variables in its resources. A statement without resources, as in a trust
+        policy, is about what it is attached to.
         """
         if self.not_resources:
             found = self._covered(self.not_resources, resource, context or {})
             if found is Verdict.FALSE and not all(self._is_settled(each, context or {}) for each in self.not_resources):
                 return Verdict.UNDECIDED  # a statement whose variable has no value applies to nothing
             return {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}.get(found, found)
-        return self._covered(self.resources, resource, context or {})
+        return self._covered(self.resources, resource, context or {}) if self.resources else Verdict.TRUE
 
     def holds(self, context: Context) -> Verdict:
         """Whether its condition holds."""

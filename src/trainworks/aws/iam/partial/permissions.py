@@ -1,0 +1,76 @@
+"""What one identity may do: all its policies together, within its boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from trainworks.aws.iam.partial.conditions import Context, Verdict
+from trainworks.aws.iam.partial.evaluation import Answer, Judgement, OwnPolicy, evaluate, judge
+from trainworks.aws.iam.partial.statements import Statement
+from trainworks.aws.iam.principals import Principal
+from trainworks.aws.unknown import Unknown
+
+
+def role_context(account: str, region: str) -> Context:
+    """The condition keys that are known of every request of a role's session, whatever it asks for."""
+    return {"aws:securetransport": "true", "aws:principalaccount": account, "aws:requestedregion": region}
+
+
+class Permissions:
+    """Statements of one identity, with an optional boundary."""
+
+    def __init__(
+        self,
+        statements: Iterable[Statement],
+        boundary: Permissions | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self.statements = tuple(statements)
+        self._boundary = boundary
+        self._context = dict(context or {})
+        self._named: dict[str, list[Statement]] = {}
+        self._patterned: list[Statement] = []
+        for statement in self.statements:
+            names = statement.exact_actions
+            for name in names:
+                self._named.setdefault(name, []).append(statement)
+            if not names:
+                self._patterned.append(statement)
+
+    def _about(self, action: str) -> Iterator[Statement]:
+        """Statements that may speak of an action."""
+        yield from self._named.get(action.lower(), ())
+        yield from self._patterned
+
+    def allows(self, action: str, resource: str, context: Context | None = None) -> Answer:
+        """Whether `action` on `resource` (an ARN; with `*` in it: on all of these) is allowed.
+
+        `context` states condition keys of the request, in lower case.
+        """
+        boundary = None if self._boundary is None else self._boundary.judged(action, resource, context)
+        return evaluate(self.judged(action, resource, context), boundary)
+
+    def allows_with(
+        self, own: OwnPolicy, principal: Principal, action: str, resource: str, context: Context | None = None
+    ) -> Answer:
+        """As `allows`, where the resource has a policy of its own that was judged for the same request."""
+        boundary = None if self._boundary is None else self._boundary.judged(action, resource, context)
+        return evaluate(self.judged(action, resource, context), boundary, own, principal)
+
+    def judged(self, action: str, resource: str, context: Context | None = None) -> Judgement:
+        """Its statements, as they apply to the request."""
+        return judge(self._about(action), action, resource, {**self._context, **(context or {})})
+
+    def allows_somewhere(self, action: str) -> Answer:
+        """Whether `action` is allowed on any resource at all, conditions left aside."""
+        best = Answer.NO
+        for statement in self._about(action):
+            spoken = statement.speaks_of(action)
+            if spoken is Verdict.FALSE:
+                continue
+            if statement.allows:
+                certain = spoken is Verdict.TRUE and not any(isinstance(each, Unknown) for each in statement.resources)
+                best = max(best, Answer.YES if certain else Answer.UNKNOWN)
+            elif not statement.condition and "*" in statement.resources and spoken is Verdict.TRUE:
+                return Answer.NO
+        return best

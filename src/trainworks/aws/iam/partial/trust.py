@@ -1,0 +1,43 @@
+"""Whether a service may assume a role, by the role's trust policy.
+
+A service is known by its name (`logs.amazonaws.com`), by its name in a region (`logs.us-east-1.amazonaws.com`) and, in
+China, by its name there. After "Principals for services" (IAM JSON policy elements: Principal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainworks.aws.iam.evaluate import Request, decide_by_resource
+from trainworks.aws.iam.partial.conditions import Context
+from trainworks.aws.iam.partial.evaluation import Answer, judge_own
+from trainworks.aws.iam.partial.statements import Statement
+from trainworks.aws.iam.principals import Kind, Principal
+
+_ASSUME = "sts:AssumeRole"
+_SUFFIX = ".amazonaws.com"
+
+
+def may_assume(statements: Sequence[Statement], service: str, role_arn: str, account: str, region: str = "") -> Answer:
+    """How surely the statements of a trust policy let `service` assume the role for something of the account.
+
+    A condition on what will use the role is not decided: nobody knows that yet.
+    """
+    context: Context = {"aws:sourceaccount": account}
+    return max(_one(statements, name, role_arn, context) for name in _names(service, region))
+
+
+def _one(statements: Sequence[Statement], service: str, role_arn: str, context: Context) -> Answer:
+    principal = Principal(service.lower(), "", Kind.SERVICE)
+    request = Request(principal, _ASSUME, role_arn, {})
+    judgement = judge_own(statements, _ASSUME, role_arn, context, principal)
+    for least in (Answer.YES, Answer.CONDITIONAL, Answer.UNKNOWN):
+        if decide_by_resource(request, judgement.at(least)).allowed:
+            return least
+    return Answer.NO
+
+
+def _names(service: str, region: str) -> tuple[str, ...]:
+    name = service.removesuffix(_SUFFIX)
+    regional = (f"{name}.{region}{_SUFFIX}",) if region else ()
+    return (service, *regional, f"{name}{_SUFFIX}.cn")
