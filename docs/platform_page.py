@@ -12,9 +12,10 @@ from pictures import Picture
 from platforms import graphs
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.aws.reach import Reach, Target
 from trainworks.aws.service_needs import WorkloadKind
 from trainworks.config.profile import PROFILES
-from trainworks.preflight.network import Network, Reach, Subnet, network_of
+from trainworks.preflight.network import Network, Subnet, network_of
 from trainworks.preflight.workloads import Workload, workloads_of
 
 _GROUP = re.compile(r".*/(\w+?)Subnet\d+")
@@ -107,10 +108,10 @@ def _ways_out(graph: Graph, members: list[Resource]) -> Iterator[str]:
     interfaces = [each for each in graph.of_type("AWS::EC2::VPCEndpoint") if each.get("VpcEndpointType") == "Interface"]
     if interfaces:
         yield f"{len(interfaces)} interface endpoints"
-    routes = [route for each in subnets for route in each.table.routes]
-    if any("NatGatewayId" in route for route in routes):
+    targets = {route.target for each in subnets for route in each.facts.table.routes}
+    if Target.NAT_GATEWAY in targets:
         yield "internet, by the NAT gateway"
-    if any("GatewayId" in route for route in routes):
+    if Target.INTERNET_GATEWAY in targets:
         yield "internet gateway, outbound only"
 
 

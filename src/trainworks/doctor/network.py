@@ -1,14 +1,23 @@
-"""The network that a workload runs in, as EC2 describes it: subnets, routes, endpoints, security groups."""
+"""The network that a workload runs in, as EC2 describes it: subnets, routes, gateways, endpoints, security groups."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.aws.ec2_network import (
+    DescribedNat,
+    DescribedNetwork,
+    DescribedTable,
+    attached_gateways,
+    described_endpoint,
+    described_nat,
+    described_table,
+)
+from trainworks.aws.reach import Endpoint, Target
+from trainworks.aws.security_groups import Group, Permission
 from trainworks.doctor.looking import Look, Looker, not_asked
-
-ANY_ADDRESS = "0.0.0.0/0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,44 +28,7 @@ class Subnet:
     vpc_id: str
     available_ips: int
     gives_public_ip: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RouteTable:
-    """`ec2:DescribeRouteTables`. `default_target` is where 0.0.0.0/0 goes (`nat-...`, `igw-...`), empty without one."""
-
-    route_table_id: str
-    vpc_id: str
-    subnet_ids: tuple[str, ...] = ()
-    is_main: bool = False
-    default_target: str = ""
-    gateway_endpoint_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class VpcEndpoint:
-    """`ec2:DescribeVpcEndpoints`. `service` is the last part of the service's name: `ecr.api`, `s3`."""
-
-    endpoint_id: str
-    service: str
-    kind: str
-    state: str = "available"
-    route_table_ids: tuple[str, ...] = ()
-    group_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule of a security group. `peers` are CIDRs, prefix lists (`pl-...`) and groups (`sg-...`)."""
-
-    protocol: str
-    from_port: int
-    to_port: int
-    peers: tuple[str, ...]
-
-    def admits(self, port: int) -> bool:
-        """Whether TCP on `port` is meant by the rule."""
-        return self.protocol == "-1" or (self.protocol in ("tcp", "6") and self.from_port <= port <= self.to_port)
+    cidr_block: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +36,42 @@ class SecurityGroup:
     """`ec2:DescribeSecurityGroups`."""
 
     group_id: str
-    egress: tuple[Rule, ...] = ()
-    ingress: tuple[Rule, ...] = ()
+    rules: Group
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What was asked for (`subnet_ids`, `group_ids`) and what is there."""
+    """What was asked for (`subnet_ids`, `group_ids`) and what is there.
+
+    Gateways, and the names and zones of VPCs (by VPC), are asked about where a route or an endpoint depends on them.
+    """
 
     subnet_ids: tuple[str, ...]
     group_ids: tuple[str, ...]
     subnets: Look[tuple[Subnet, ...]]
-    route_tables: Look[tuple[RouteTable, ...]]
-    endpoints: Look[tuple[VpcEndpoint, ...]]
+    route_tables: Look[tuple[DescribedTable, ...]]
+    endpoints: Look[tuple[Endpoint, ...]]
     groups: Look[tuple[SecurityGroup, ...]]
+    nat_gateways: Look[tuple[DescribedNat, ...]] | None = None
+    attached: Look[Mapping[str, frozenset[str]]] | None = None
+    private_names: Look[Mapping[str, bool]] | None = None
+    zones: Look[Mapping[str, bool]] | None = None
 
-    def route_table_of(self, subnet: Subnet) -> RouteTable | None:
-        """The table that a subnet is associated with, else its VPC's main one."""
-        tables = [table for table in self.route_tables.value or () if table.vpc_id == subnet.vpc_id]
-        own = next((table for table in tables if subnet.subnet_id in table.subnet_ids), None)
-        return own or next((table for table in tables if table.is_main), None)
+    @property
+    def described(self) -> DescribedNetwork:
+        """For `aws.reach`: what was seen."""
+        return DescribedNetwork(
+            self.route_tables.value or (),
+            self.endpoints.value or (),
+            None if self.nat_gateways is None else self.nat_gateways.value,
+            None if self.attached is None else self.attached.value,
+            (self.private_names and self.private_names.value) or {},
+            (self.zones and self.zones.value) or {},
+        )
 
 
 def look_at_network(looker: Looker, subnet_ids: Sequence[str], group_ids: Sequence[str]) -> Network:
-    """Describe the subnets and groups of a workload, and the routes and endpoints of their VPCs."""
+    """Describe the subnets and groups of a workload, and the routes, gateways and endpoints of their VPCs."""
     subnets = looker.ask(
         "ec2:DescribeSubnets",
         lambda ec2: tuple(_subnet(each) for each in ec2.describe_subnets(SubnetIds=list(subnet_ids))["Subnets"]),
@@ -95,13 +79,12 @@ def look_at_network(looker: Looker, subnet_ids: Sequence[str], group_ids: Sequen
         subject=" ".join(subnet_ids),
     )
     vpc_ids = sorted({subnet.vpc_id for subnet in subnets.value or ()})
-    filters = [{"Name": "vpc-id", "Values": vpc_ids}]
-    tables: Look[tuple[RouteTable, ...]] = not_asked("ec2:DescribeRouteTables", looker.now())
-    endpoints: Look[tuple[VpcEndpoint, ...]] = not_asked("ec2:DescribeVpcEndpoints", looker.now())
+    tables: Look[tuple[DescribedTable, ...]] = not_asked("ec2:DescribeRouteTables", looker.now())
+    endpoints: Look[tuple[Endpoint, ...]] = not_asked("ec2:DescribeVpcEndpoints", looker.now())
     if vpc_ids:
-        tables = looker.ask("ec2:DescribeRouteTables", lambda ec2: tuple(map(_table, _all_tables(ec2, filters))))
-        endpoints = looker.ask("ec2:DescribeVpcEndpoints", lambda ec2: tuple(map(_endpoint, _all(ec2, filters))))
-    wanted = {*group_ids, *(group for endpoint in endpoints.value or () for group in endpoint.group_ids)}
+        tables = _of_vpcs(looker, vpc_ids, "describe_route_tables", "RouteTables", described_table)
+        endpoints = _of_vpcs(looker, vpc_ids, "describe_vpc_endpoints", "VpcEndpoints", _endpoint)
+    wanted = {*group_ids, *(group for endpoint in endpoints.value or () for group in endpoint.security_groups)}
     groups: Look[tuple[SecurityGroup, ...]] = not_asked("ec2:DescribeSecurityGroups", looker.now())
     if wanted:
         groups = looker.ask(
@@ -110,70 +93,101 @@ def look_at_network(looker: Looker, subnet_ids: Sequence[str], group_ids: Sequen
             absent=("InvalidGroup.NotFound",),
             subject=" ".join(sorted(wanted)),
         )
-    return Network(tuple(subnet_ids), tuple(group_ids), subnets, tables, endpoints, groups)
+    targets = {route.target for each in tables.value or () for route in each.table.routes}
+    named = [each for each in endpoints.value or () if not each.is_gateway]
+    return Network(
+        tuple(subnet_ids),
+        tuple(group_ids),
+        subnets,
+        tables,
+        endpoints,
+        groups,
+        _of_vpcs(looker, vpc_ids, "describe_nat_gateways", "NatGateways", described_nat, filters="Filter")
+        if Target.NAT_GATEWAY in targets
+        else None,
+        _attached(looker, vpc_ids) if Target.INTERNET_GATEWAY in targets else None,
+        _private_names(looker, vpc_ids) if any(each.private_dns for each in named) else None,
+        _zones(looker, vpc_ids) if any(each.private_dns is False for each in named) else None,
+    )
 
 
-def _all_tables(ec2: Any, filters: list[Any]) -> list[Any]:
-    pages = ec2.get_paginator("describe_route_tables").paginate(Filters=filters)
-    return [each for page in pages for each in page["RouteTables"]]
+def _of_vpcs(
+    looker: Looker,
+    vpc_ids: Sequence[str],
+    operation: str,
+    member: str,
+    read: Callable[[Mapping[str, Any]], Any],
+    *,
+    by: str = "vpc-id",
+    filters: str = "Filters",
+) -> Look[Any]:
+    """All that an operation of EC2 describes of the VPCs, page by page."""
+
+    def all_pages(ec2: Any) -> tuple[Any, ...]:
+        pages = ec2.get_paginator(operation).paginate(**{filters: [{"Name": by, "Values": list(vpc_ids)}]})
+        return tuple(read(each) for page in pages for each in page[member])
+
+    name = "".join(part.title() for part in operation.split("_"))
+    return looker.ask(f"ec2:{name}", all_pages)
 
 
-def _all(ec2: Any, filters: list[Any]) -> list[Any]:
-    pages = ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=filters)
-    return [each for page in pages for each in page["VpcEndpoints"]]
+def _attached(looker: Looker, vpc_ids: Sequence[str]) -> Look[Mapping[str, frozenset[str]]]:
+    def attached(ec2: Any) -> Mapping[str, frozenset[str]]:
+        filters = [{"Name": "attachment.vpc-id", "Values": list(vpc_ids)}]
+        pages = ec2.get_paginator("describe_internet_gateways").paginate(Filters=filters)
+        return attached_gateways([each for page in pages for each in page["InternetGateways"]])
+
+    return looker.ask("ec2:DescribeInternetGateways", attached)
 
 
-def _subnet(body: Any) -> Subnet:
+def _private_names(looker: Looker, vpc_ids: Sequence[str]) -> Look[Mapping[str, bool]]:
+    def is_on(ec2: Any, vpc_id: str, attribute: str) -> bool:
+        answer = ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=attribute)
+        return bool(answer[f"{attribute[0].upper()}{attribute[1:]}"]["Value"])
+
+    attributes = ("enableDnsSupport", "enableDnsHostnames")
+    return looker.ask(
+        "ec2:DescribeVpcAttribute",
+        lambda ec2: {vpc_id: all(is_on(ec2, vpc_id, each) for each in attributes) for vpc_id in vpc_ids},
+        subject=" ".join(vpc_ids),
+    )
+
+
+def _zones(looker: Looker, vpc_ids: Sequence[str]) -> Look[Mapping[str, bool]]:
+    def has_zones(route53: Any, vpc_id: str) -> bool:
+        region = looker.client("ec2").meta.region_name
+        return bool(route53.list_hosted_zones_by_vpc(VPCId=vpc_id, VPCRegion=region)["HostedZoneSummaries"])
+
+    return looker.ask(
+        "route53:ListHostedZonesByVPC",
+        lambda route53: {vpc_id: has_zones(route53, vpc_id) for vpc_id in vpc_ids},
+        subject=" ".join(vpc_ids),
+    )
+
+
+def _subnet(body: Mapping[str, Any]) -> Subnet:
     public = bool(body.get("MapPublicIpOnLaunch", False))
-    return Subnet(body["SubnetId"], body["VpcId"], int(body.get("AvailableIpAddressCount", 0)), public)
+    ips = int(body.get("AvailableIpAddressCount", 0))
+    return Subnet(body["SubnetId"], body["VpcId"], ips, public, str(body.get("CidrBlock", "")))
 
 
-def _table(body: Any) -> RouteTable:
-    associations = body.get("Associations", [])
-    routes = body.get("Routes", [])
-    default: dict[str, Any] = next(
-        (r for r in routes if r.get("DestinationCidrBlock") == ANY_ADDRESS and r.get("State") == "active"), {}
-    )
-    targets = (default.get(key) for key in ("NatGatewayId", "GatewayId", "NetworkInterfaceId", "InstanceId"))
-    return RouteTable(
-        body["RouteTableId"],
-        body["VpcId"],
-        tuple(each["SubnetId"] for each in associations if "SubnetId" in each),
-        any(each.get("Main") for each in associations),
-        next((str(target) for target in targets if target), ""),
-        tuple(str(r["GatewayId"]) for r in routes if str(r.get("GatewayId", "")).startswith("vpce-")),
-    )
+def _endpoint(body: Mapping[str, Any]) -> Endpoint:
+    return described_endpoint(body, [str(group["GroupId"]) for group in body.get("Groups", [])])
 
 
-def _endpoint(body: Any) -> VpcEndpoint:
-    return VpcEndpoint(
-        body["VpcEndpointId"],
-        service_of(body["ServiceName"]),
-        body.get("VpcEndpointType", "Interface"),
-        str(body.get("State", "available")).lower(),
-        tuple(body.get("RouteTableIds", [])),
-        tuple(group["GroupId"] for group in body.get("Groups", [])),
-    )
+def _group(body: Mapping[str, Any]) -> SecurityGroup:
+    ingress = tuple(rule for each in body.get("IpPermissions", []) for rule in permissions_of(each))
+    egress = tuple(rule for each in body.get("IpPermissionsEgress", []) for rule in permissions_of(each))
+    return SecurityGroup(body["GroupId"], Group(ingress, egress))
 
 
-def service_of(service_name: str) -> str:
-    """`ecr.api` of `com.amazonaws.us-east-1.ecr.api`."""
-    return ".".join(service_name.split(".")[3:]) or service_name
-
-
-def _group(body: Any) -> SecurityGroup:
-    return SecurityGroup(
-        body["GroupId"],
-        tuple(map(_rule, body.get("IpPermissionsEgress", []))),
-        tuple(map(_rule, body.get("IpPermissions", []))),
-    )
-
-
-def _rule(body: Any) -> Rule:
+def permissions_of(body: Mapping[str, Any]) -> list[Permission]:
+    """One for each peer of shape `IpPermission`."""
+    protocol, first, last = str(body["IpProtocol"]).lower(), body.get("FromPort"), body.get("ToPort")
     peers = [
-        *(each["CidrIp"] for each in body.get("IpRanges", [])),
-        *(each["CidrIpv6"] for each in body.get("Ipv6Ranges", [])),
-        *(each["PrefixListId"] for each in body.get("PrefixListIds", [])),
-        *(each["GroupId"] for each in body.get("UserIdGroupPairs", [])),
+        *({"cidr_block": each["CidrIp"]} for each in body.get("IpRanges", [])),
+        *({"cidr_block": each["CidrIpv6"]} for each in body.get("Ipv6Ranges", [])),
+        *({"prefix_list": each["PrefixListId"]} for each in body.get("PrefixListIds", [])),
+        *({"group": each["GroupId"]} for each in body.get("UserIdGroupPairs", [])),
     ]
-    return Rule(str(body["IpProtocol"]), int(body.get("FromPort", 0)), int(body.get("ToPort", 65535)), tuple(peers))
+    return [Permission(protocol, first, last, **peer) for peer in peers]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from trainworks.aws.reach import ANYWHERE, Answer, Endpoint, Reach, Route
+from trainworks.aws.security_groups import HTTPS, SecurityGroups, Side, Stop
 from trainworks.aws.service_needs import INTERNET
 from trainworks.doctor.finding import Finding, Likelihood, Outcome
-from trainworks.doctor.network import ANY_ADDRESS, Network, SecurityGroup, Subnet, VpcEndpoint
-
-HTTPS = 443
+from trainworks.doctor.network import Network, Subnet
 
 
 def network_findings(
@@ -31,7 +31,7 @@ def network_findings(
     subnets = network.subnets.value or ()
     yield from _full_subnets(network, subnets, used_by, addresses)
     yield from _unreachable(network, subnets, services, used_by, public_ip)
-    yield from _closed_ports(network, services, used_by)
+    yield from _closed_ports(network, subnets, services, used_by, public_ip)
 
 
 def without_internet(network: Network, *, public_ip: bool | None = False) -> tuple[str, ...] | None:
@@ -39,7 +39,7 @@ def without_internet(network: Network, *, public_ip: bool | None = False) -> tup
     if network.subnets.value is None or network.route_tables.value is None:
         return None
     subnets = network.subnets.value
-    return tuple(each.subnet_id for each in subnets if not _reaches(network, each, INTERNET, public_ip))
+    return tuple(each.subnet_id for each in subnets if answer(network, each, INTERNET, public_ip).reach is Reach.NO)
 
 
 def _full_subnets(network: Network, subnets: Collection[Subnet], used_by: str, addresses: int) -> Iterator[Finding]:
@@ -62,16 +62,20 @@ def _unreachable(
         return
     cut_off: dict[tuple[Subnet, ...], list[str]] = {}
     for service in sorted(services):
-        subnets_without = tuple(subnet for subnet in subnets if not _reaches(network, subnet, service, public_ip))
+        subnets_without = tuple(
+            subnet for subnet in subnets if answer(network, subnet, service, public_ip).reach is Reach.NO
+        )
         if subnets_without:
             cut_off.setdefault(subnets_without, []).append(service)
     for without, missing in cut_off.items():
         names = ", ".join(subnet.subnet_id for subnet in without)
         shown = ", ".join("the internet" if service == INTERNET else service for service in missing)
+        answers = (answer(network, subnet, service, public_ip) for subnet in without for service in missing)
+        reasons = "; ".join(dict.fromkeys(each.reason for each in answers))
         yield Finding(
             "s3-unreachable" if missing == ["s3"] else "service-unreachable",
             Outcome.PROBLEM,
-            f"{used_by} cannot reach {shown} from {names}: no endpoint and no way out of the VPC",
+            f"{used_by} cannot reach {shown} from {names}: {reasons}",
             (
                 network.route_tables.evidence("; ".join(_route_shown(network, subnet) for subnet in without)),
                 network.endpoints.evidence(_endpoints_shown(network)),
@@ -81,74 +85,72 @@ def _unreachable(
         )
 
 
-def _reaches(network: Network, subnet: Subnet, service: str, public_ip: bool | None) -> bool:
-    table = network.route_table_of(subnet)
-    if table is None:
-        return True  # no table was described: nothing is known, nobody is blamed
-    outward = table.default_target
+def answer(network: Network, subnet: Subnet, service: str, public_ip: bool | None) -> Answer:
+    """Whether and by what a subnet reaches a service; `public_ip` as in `network_findings`. Without a table that was
+    described nothing is known, and nobody is blamed."""
+    facts = network.described.subnet(subnet.subnet_id, subnet.vpc_id)
+    if facts is None:
+        return Answer(Reach.UNKNOWN)
     has_public_ip = subnet.gives_public_ip if public_ip is None else public_ip
-    if outward and (has_public_ip or not outward.startswith("igw-")):
-        return True
-    return any(
-        endpoint.service == service
-        and endpoint.state == "available"
-        and (
-            endpoint.kind == "Interface"
-            or table.route_table_id in endpoint.route_table_ids
-            or endpoint.endpoint_id in table.gateway_endpoint_ids
-        )
-        for endpoint in network.endpoints.value or ()
-    )
+    return network.described.facts.reach(facts, service, has_public_ip)
 
 
-def _closed_ports(network: Network, services: Collection[str], used_by: str) -> Iterator[Finding]:
-    groups = {group.group_id: group for group in network.groups.value or ()}
-    own = [groups[group_id] for group_id in network.group_ids if group_id in groups]
-    if not services or not own:
+def _closed_ports(
+    network: Network, subnets: Collection[Subnet], services: Collection[str], used_by: str, public_ip: bool | None
+) -> Iterator[Finding]:
+    """Of what routes and endpoints make reachable; the rest is `_unreachable`'s."""
+    groups = SecurityGroups({group.group_id: group.rules for group in network.groups.value or ()})
+    if not network.group_ids or not groups.knows_all(network.group_ids):
         return
-    if not any(rule.admits(HTTPS) for group in own for rule in group.egress):
+    blocks = {subnet.subnet_id: subnet.cidr_block for subnet in subnets}
+    outward: list[str] = []
+    inward: dict[Endpoint, str] = {}
+    for service in sorted(services):
+        for subnet in subnets:
+            found = answer(network, subnet, service, public_ip)
+            if found.reach is not Reach.YES:
+                continue
+            there = [blocks.get(each, "") for each in (found.endpoint.subnets if found.endpoint is not None else ())]
+            side = Side(network.group_ids, subnet.cidr_block)
+            stop = groups.stopped(side, found.endpoint, tuple(there) if all(there) else ())
+            if stop is Stop.OUT:
+                outward.append("the internet" if service == INTERNET else service)
+            elif stop is Stop.IN and found.endpoint is not None:
+                inward[found.endpoint] = service
+    if outward:
         yield Finding(
             "egress-closed",
             Outcome.PROBLEM,
-            f"the security groups of {used_by} let nothing out to port {HTTPS}: {', '.join(network.group_ids)}",
+            f"the security groups of {used_by} ({', '.join(network.group_ids)}) do not let it out on port {HTTPS} to "
+            f"{', '.join(dict.fromkeys(outward))}",
             (network.groups.evidence(f"egress of {', '.join(network.group_ids)}: no rule for TCP {HTTPS}"),),
             f"allow egress on TCP {HTTPS} to the endpoints' security group and to the S3 prefix list",
             Likelihood.LIKELY,
         )
-        return
-    for endpoint in network.endpoints.value or ():
-        guards = [groups[group_id] for group_id in endpoint.group_ids if group_id in groups]
-        if endpoint.service in services and guards and not _admits(guards, own):
-            yield Finding(
-                "endpoint-closed",
-                Outcome.PROBLEM,
-                f"endpoint {endpoint.endpoint_id} ({endpoint.service}) lets {used_by} not in on port {HTTPS}",
-                (network.groups.evidence(f"ingress of {', '.join(endpoint.group_ids)}"),),
-                f"allow ingress on TCP {HTTPS} from {network.group_ids[0]} in {endpoint.group_ids[0]}",
-                Likelihood.LIKELY,
-            )
-
-
-def _admits(guards: Collection[SecurityGroup], own: Collection[SecurityGroup]) -> bool:
-    """By group or by any range of addresses: whether a range holds the subnet is not judged here."""
-    names = {group.group_id for group in own}
-    return any(
-        rule.admits(HTTPS) and any(peer in names or "/" in peer or peer.startswith("pl-") for peer in rule.peers)
-        for guard in guards
-        for rule in guard.ingress
-    )
+    for endpoint, service in inward.items():
+        yield Finding(
+            "endpoint-closed",
+            Outcome.PROBLEM,
+            f"endpoint {endpoint.endpoint_id} ({service}) does not let {used_by} in on port {HTTPS}",
+            (network.groups.evidence(f"ingress of {', '.join(endpoint.security_groups)}"),),
+            f"allow ingress on TCP {HTTPS} from {network.group_ids[0]} in {', '.join(endpoint.security_groups)}",
+            Likelihood.LIKELY,
+        )
 
 
 def _route_shown(network: Network, subnet: Subnet) -> str:
-    table = network.route_table_of(subnet)
-    if table is None:
+    facts = network.described.subnet(subnet.subnet_id, subnet.vpc_id)
+    if facts is None:
         return f"{subnet.subnet_id}: no route table"
-    return f"{subnet.subnet_id} ({table.route_table_id}): {ANY_ADDRESS} -> {table.default_target or 'no route'}"
+    default: Route | None = next((route for route in facts.table.routes if route.is_default), None)
+    led = "no route" if default is None else f"{default.gateway or default.target} ({default.target})"
+    return f"{subnet.subnet_id} ({facts.table.table_id}): {ANYWHERE} -> {led}"
 
 
 def _endpoints_shown(network: Network) -> str:
-    found: Collection[VpcEndpoint] = network.endpoints.value or ()
-    return ", ".join(f"{each.service} ({each.kind})" for each in found) or "no endpoints"
+    found: Collection[Endpoint] = network.endpoints.value or ()
+    kinds = {True: "Gateway", False: "Interface"}
+    return ", ".join(f"{each.service} ({kinds[each.is_gateway]})" for each in found) or "no endpoints"
 
 
 def _fix_of(services: Sequence[str]) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from trainworks.aws.ec2_network import DescribedNat, DescribedTable, described_table
+from trainworks.aws.security_groups import EVERYTHING, Group, Permission
 from trainworks.doctor.batch.facts import BatchFacts, BatchJob, ComputeEnvironment, JobQueue
 from trainworks.doctor.finding import Diagnosis
 from trainworks.doctor.looking import Look
-from trainworks.doctor.network import Network, RouteTable, Rule, SecurityGroup, Subnet
+from trainworks.doctor.network import Network, SecurityGroup, Subnet
 from trainworks.doctor.training.facts import TrainingFacts, TrainingJob
 
 T = TypeVar("T")
@@ -55,14 +57,34 @@ def training_facts(**members: Any) -> TrainingFacts:
     return TrainingFacts(NOW, seen(job, "sagemaker:DescribeTrainingJob"), **members)
 
 
-def network(*, route: str = "nat-1", ips: int = 100, egress: tuple[Rule, ...] | None = None, **members: Any) -> Network:
-    """One subnet with a default route, one open security group."""
-    rules = (Rule("-1", 0, 65535, ("0.0.0.0/0",)),) if egress is None else egress
+def route_table(table_id: str, *subnet_ids: str, route: str = "") -> DescribedTable:
+    """A table whose default route goes to a NAT gateway (`nat-...`) or an internet gateway (`igw-...`)."""
+    routes = [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active"}]
+    if route:
+        member = "NatGatewayId" if route.startswith("nat-") else "GatewayId"
+        routes.append({"DestinationCidrBlock": "0.0.0.0/0", member: route, "State": "active"})
+    associations = [{"SubnetId": each, "Main": False} for each in subnet_ids]
+    body = {"RouteTableId": table_id, "VpcId": "vpc-1", "Routes": routes, "Associations": associations}
+    return described_table(body)
+
+
+def network(
+    *, route: str = "nat-1", ips: int = 100, egress: tuple[Permission, ...] | None = None, **members: Any
+) -> Network:
+    """One subnet with a default route, one open security group; the NAT gateway is in a public subnet."""
+    outward = (EVERYTHING,) if egress is None else egress
+    tables = (route_table("rtb-1", "subnet-1", route=route), route_table("rtb-2", "subnet-2", route="igw-1"))
     return Network(
         ("subnet-1",),
         ("sg-1",),
-        members.get("subnets", seen((Subnet("subnet-1", "vpc-1", ips),))),
-        seen((RouteTable("rtb-1", "vpc-1", ("subnet-1",), default_target=route),)),
+        members.get("subnets", seen((Subnet("subnet-1", "vpc-1", ips, cidr_block="10.0.0.0/24"),))),
+        seen(members.get("tables", tables)),
         seen(members.get("endpoints", ())),
-        seen((SecurityGroup("sg-1", rules), *members.get("groups", ()))),
+        seen(
+            (SecurityGroup("sg-1", Group((), (EVERYTHING,) if egress is None else egress)), *members.get("groups", ()))
+        ),
+        members.get("nat_gateways", seen((DescribedNat("nat-1", "vpc-1", "subnet-2"),))),
+        members.get("attached", seen({"vpc-1": frozenset({"igw-1"})})),
+        members.get("private_names", seen({"vpc-1": True})),
+        members.get("zones", seen({"vpc-1": False})),
     )

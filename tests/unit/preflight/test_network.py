@@ -20,8 +20,9 @@ from tests.unit.preflight.small_vpc import (
     vpc,
 )
 from trainworks.assembly.graph import Unknown, graph_of_template
+from trainworks.aws.reach import Reach
 from trainworks.aws.service_needs import INTERNET
-from trainworks.preflight.network import Answer, Network, Reach
+from trainworks.preflight.network import Answer, Network
 
 
 def _answer(

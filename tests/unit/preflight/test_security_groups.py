@@ -8,7 +8,8 @@ import pytest
 
 from tests.unit.preflight.small_vpc import group, group_id, ref, resource, vpc
 from trainworks.assembly.graph import graph_of_template
-from trainworks.preflight.security_groups import ALL_TCP, HTTPS, PUBLIC, Peer, SecurityGroups
+from trainworks.aws.security_groups import ALL_TCP, HTTPS, PUBLIC, Peer, SecurityGroups
+from trainworks.preflight.security_groups import security_groups_of
 
 INSIDE = Peer(cidr_blocks=("10.0.1.0/24",))
 
@@ -17,7 +18,7 @@ def _groups(**resources: Any) -> tuple[SecurityGroups, str]:
     """All groups, and the id of the one called `G`."""
     template = {"Parameters": {"Anything": {"Type": "String"}}, "Resources": {**vpc(), **resources}}
     graph = graph_of_template(template)
-    return SecurityGroups(graph), graph.resource("G").attribute("GroupId")
+    return security_groups_of(graph), graph.resource("G").attribute("GroupId")
 
 
 def _rule(**rule: Any) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def test_all_of_tcp() -> None:
 def test_the_default_group_lets_its_members_in_and_everything_out() -> None:
     graph = graph_of_template({"Resources": vpc()})
     id_ = graph.resource("Vpc").attribute("DefaultSecurityGroup")
-    groups = SecurityGroups(graph)
+    groups = security_groups_of(graph)
     assert groups.lets_in([id_], Peer(frozenset([id_])))
     assert not groups.lets_in([id_], INSIDE)
     assert groups.lets_out([id_], PUBLIC)

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.aws.reach import Endpoint, Reach
+from trainworks.aws.security_groups import SecurityGroups, Side, Stop
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.needs import Need, has_public_ip, needs_of
-from trainworks.preflight.network import Network, Reach, Subnet, network_of
+from trainworks.preflight.network import Network, network_of
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.security_groups import PUBLIC, Peer, SecurityGroups, security_groups_of
+from trainworks.preflight.security_groups import security_groups_of
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import Workload, workloads_of
-from trainworks.preflight.workloads.values import texts
 
 
 @dataclass(slots=True)
@@ -29,14 +30,14 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     network, groups = network_of(graph), security_groups_of(graph)
     for workload in workloads_of(graph).all:
         if workload.security_groups and groups.knows_all(workload.security_groups):
-            blocked = _blocked(network, groups, workload, graph)
+            blocked = _blocked(network, groups, workload)
             if blocked.outward:
                 yield _outward(workload, blocked.outward)
             for endpoint, needs in blocked.inward.items():
                 yield _inward(workload, endpoint, needs)
 
 
-def _blocked(network: Network, groups: SecurityGroups, workload: Workload, graph: Graph) -> _Blocked:
+def _blocked(network: Network, groups: SecurityGroups, workload: Workload) -> _Blocked:
     blocked = _Blocked()
     subnets = [subnet for each in workload.subnets or () if (subnet := network.subnet(each)) is not None]
     for need in needs_of(workload) if subnets else ():
@@ -44,35 +45,20 @@ def _blocked(network: Network, groups: SecurityGroups, workload: Workload, graph
             answer = network.reach(subnet, need.service, has_public_ip(workload, subnet))
             if answer.reach is not Reach.YES:
                 continue
-            endpoint = answer.endpoint
-            if endpoint is None or endpoint.get("VpcEndpointType", default="Gateway") == "Gateway":
-                if not groups.lets_out(workload.security_groups, PUBLIC):
-                    blocked.outward[need.service] = need
-                continue
-            theirs = _groups_of(endpoint, graph)
-            there = _addresses(network, endpoint)
-            if not groups.lets_out(workload.security_groups, Peer(frozenset(theirs), there)):
+            there = _addresses(network, answer.by)
+            stop = groups.stopped(Side(workload.security_groups, subnet.cidr_block), answer.by, there)
+            if stop is Stop.OUT:
                 blocked.outward[need.service] = need
-            elif not groups.lets_in(theirs, _side(workload, subnet)):
-                blocked.inward.setdefault(endpoint, {})[need.service] = need
+            elif stop is Stop.IN and answer.endpoint is not None:
+                blocked.inward.setdefault(answer.endpoint, {})[need.service] = need
     return blocked
 
 
-def _groups_of(endpoint: Resource, graph: Graph) -> tuple[str, ...]:
-    """Those of the endpoint, or its VPC's default group."""
-    named = texts(endpoint.get("SecurityGroupIds"))
-    vpc = graph.owner(endpoint.get("VpcId"))
-    return named or ((vpc.attribute("DefaultSecurityGroup"),) if vpc is not None else ("",))
-
-
-def _addresses(network: Network, endpoint: Resource) -> tuple[str, ...]:
-    found = [network.subnet(each) for each in texts(endpoint.get("SubnetIds"))]
+def _addresses(network: Network, endpoint: Endpoint | None) -> tuple[str, ...]:
+    """The blocks of the endpoint's subnets; none where one of them is unknown."""
+    found = [network.subnet(each) for each in (endpoint.subnets if endpoint is not None else ())]
     blocks = [subnet.cidr_block for subnet in found if subnet is not None]
     return tuple(blocks) if len(blocks) == len(found) and all(blocks) else ()
-
-
-def _side(workload: Workload, subnet: Subnet) -> Peer:
-    return Peer(frozenset(workload.security_groups), (subnet.cidr_block,) if subnet.cidr_block else ())
 
 
 def _outward(workload: Workload, needs: dict[str, Need]) -> Fault:

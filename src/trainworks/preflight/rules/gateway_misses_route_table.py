@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.aws.reach import Reach
 from trainworks.aws.service_needs import SERVICE_NEEDS
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.needs import has_public_ip
-from trainworks.preflight.network import Endpoint, Network, Reach, Subnet, network_of
+from trainworks.preflight.network import Network, Subnet, network_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import Workload, workloads_of
@@ -23,7 +24,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
     for workload in workloads_of(graph).all:
         if any(need.service == _SERVICE for need in SERVICE_NEEDS[workload.kind]):
             for endpoint, subnet in _missed(network, workload):
-                missed.setdefault(endpoint.resource, {}).setdefault(subnet.resource.place, workload.kind.value)
+                missed.setdefault(endpoint, {}).setdefault(subnet.resource.place, workload.kind.value)
     for resource, subnets in missed.items():
         kinds = " and ".join(dict.fromkeys(subnets.values()))
         yield Fault(
@@ -36,17 +37,17 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
         )
 
 
-def _missed(network: Network, workload: Workload) -> Iterator[tuple[Endpoint, Subnet]]:
+def _missed(network: Network, workload: Workload) -> Iterator[tuple[Resource, Subnet]]:
     for each in workload.subnets or ():
         subnet = network.subnet(each)
-        if subnet is None or subnet.table.resource is None:
+        if subnet is None or not subnet.facts.table.table_id:
             continue
-        gateways = [endpoint for endpoint in network.endpoints(subnet.vpc, _SERVICE) if endpoint.is_gateway]
-        tables = [table for endpoint in gateways for table in endpoint.route_tables]
-        if gateways and None not in tables and subnet.table.resource not in tables:
+        gateways = network.gateway_endpoints(subnet.vpc, _SERVICE)
+        tables = [table for facts in gateways.values() for table in facts.route_tables]
+        if gateways and None not in tables and subnet.facts.table.table_id not in tables:
             answer = network.reach(subnet, _SERVICE, has_public_ip(workload, subnet))
             if answer.reach is Reach.YES and answer.endpoint is None:
-                yield gateways[0], subnet
+                yield next(iter(gateways)), subnet
 
 
 RULE = Rule(

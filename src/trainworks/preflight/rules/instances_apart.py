@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Unknown
+from trainworks.aws.security_groups import ALL_TCP, Peer, SecurityGroups
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.network import Network, network_of
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.security_groups import ALL_TCP, Peer, SecurityGroups, security_groups_of
+from trainworks.preflight.security_groups import security_groups_of
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import SageMakerJob, Workload, workloads_of
 

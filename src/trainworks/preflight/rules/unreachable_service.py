@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph
+from trainworks.aws.reach import Reach
 from trainworks.aws.service_needs import INTERNET
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.image_layers import layer_bucket_arn, refuses_layers
@@ -17,7 +18,7 @@ from trainworks.preflight.needs import (
     needs_of,
     pulls_private_image,
 )
-from trainworks.preflight.network import Reach, Subnet, network_of
+from trainworks.preflight.network import Subnet, network_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings
 from trainworks.preflight.workloads import Workload, workloads_of
