@@ -42,6 +42,7 @@ class DescribedNat:
     vpc_id: str
     subnet_id: str
     is_public: bool = True
+    is_available: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ class DescribedNetwork:
             {vpc_id: self._vpc(vpc_id) for vpc_id in vpc_ids},
             self.endpoints,
             {
-                each.gateway_id: NatGateway(each.gateway_id, self.subnet(each.subnet_id, each.vpc_id), each.is_public)
+                each.gateway_id: NatGateway(
+                    each.gateway_id, self.subnet(each.subnet_id, each.vpc_id), each.is_public, each.is_available
+                )
                 for each in self.nat_gateways or ()
             },
         )
@@ -114,7 +117,8 @@ def described_endpoint(body: Mapping[str, Any], groups: Sequence[str]) -> Endpoi
 def described_nat(body: Mapping[str, Any]) -> DescribedNat:
     """Of shape `NatGateway`."""
     is_public = body.get("ConnectivityType", "public") == "public"
-    return DescribedNat(str(body["NatGatewayId"]), str(body["VpcId"]), str(body["SubnetId"]), is_public)
+    is_available = body.get("State", "available") in ("pending", "available")
+    return DescribedNat(str(body["NatGatewayId"]), str(body["VpcId"]), str(body["SubnetId"]), is_public, is_available)
 
 
 def attached_gateways(bodies: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:

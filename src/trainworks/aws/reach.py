@@ -79,6 +79,7 @@ class NatGateway:
     gateway_id: str
     subnet: Subnet | None = None
     is_public: bool | None = True
+    is_available: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,8 @@ class Network:
 
     def _by_nat(self, gateway: NatGateway) -> Answer:
         """A public one has an address of its own and needs a route to an internet gateway; others lead elsewhere."""
+        if not gateway.is_available:
+            return Answer(Reach.NO, reason=f"{gateway.gateway_id} is not there any more")
         if gateway.subnet is None or not gateway.is_public:
             return Answer(Reach.UNKNOWN)
         table = gateway.subnet.table

@@ -20,6 +20,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import BinaryIO, Protocol
 
+from trainworks.aws.reach import Answer
+
 
 class ApiError(Exception):
     """An error in AWS's own form: `code` and `message` as the service sends them, `status` the HTTP status."""
@@ -109,9 +111,9 @@ class ControlPlane(Protocol):
 
     def subnet_exists(self, subnet_id: str) -> bool: ...
 
-    def leads_to_internet(self, subnet_id: str, public_ip: bool | None) -> bool:
-        """Whether the route table of a subnet leads to the internet: through a NAT gateway, or, for interfaces with a
-        public address (None: what the subnet gives), an internet gateway. True for a subnet that is gone."""
+    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Answer:
+        """What an interface in a subnet reaches on AWS: `service`, or `service_needs.INTERNET`. `public_ip`: whether it
+        has a public address (None: what the subnet gives). UNKNOWN for a subnet that is gone."""
 
     def security_group_exists(self, group_id: str) -> bool: ...
 

@@ -80,9 +80,7 @@ def network(
         members.get("subnets", seen((Subnet("subnet-1", "vpc-1", ips, cidr_block="10.0.0.0/24"),))),
         seen(members.get("tables", tables)),
         seen(members.get("endpoints", ())),
-        seen(
-            (SecurityGroup("sg-1", Group((), (EVERYTHING,) if egress is None else egress)), *members.get("groups", ()))
-        ),
+        seen((SecurityGroup("sg-1", Group((), outward)), *members.get("groups", ()))),
         members.get("nat_gateways", seen((DescribedNat("nat-1", "vpc-1", "subnet-2"),))),
         members.get("attached", seen({"vpc-1": frozenset({"igw-1"})})),
         members.get("private_names", seen({"vpc-1": True})),

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from trainworks.aws.reach import Answer
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.durability import Persistence
+from trainworks.twin.emulator.ec2 import vpc_state
 from trainworks.twin.emulator.iam.authorization import Authorization
 from trainworks.twin.emulator.iam.decisions import resource_policy, service_allowed
 from trainworks.twin.emulator.registry import Registry, repository_arn
@@ -118,18 +120,8 @@ class EmulatorControlPlane:
     def subnet_exists(self, subnet_id: str) -> bool:
         return _has_key(engine.service("ec2")._subnets, subnet_id)
 
-    def leads_to_internet(self, subnet_id: str, public_ip: bool | None) -> bool:
-        ec2 = engine.service("ec2")
-        subnet = _value(ec2._subnets, subnet_id)
-        if subnet is None:
-            return True
-        tables = [table for table in list(dict.values(ec2._route_tables._data)) if table["VpcId"] == subnet["VpcId"]]
-        links = [(link, table) for table in tables for link in table["Associations"]]
-        own = [table for link, table in links if link.get("SubnetId") == subnet_id]
-        used = own or [table for link, table in links if link.get("Main")]
-        has_address = subnet.get("MapPublicIpOnLaunch") is True if public_ip is None else public_ip
-        routes = [route for table in used for route in table["Routes"]]
-        return any(_leads_out(route, has_address) for route in routes)
+    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Answer:
+        return vpc_state.reach(subnet_id, service, public_ip)
 
     def security_group_exists(self, group_id: str) -> bool:
         return _has_key(engine.service("ec2")._security_groups, group_id)
@@ -184,18 +176,6 @@ def _region(arn: str) -> str:
     """The region of an ARN; some of EC2's events have a zone in its place."""
     parts = arn.split(":")
     return parts[3].rstrip("abcdef") if len(parts) >= 5 else ""
-
-
-def _leads_out(route: Mapping[str, Any], has_address: bool) -> bool:
-    """What is neither a NAT nor an internet gateway (a transit gateway, a peering, an appliance) may lead anywhere."""
-    if route.get("DestinationCidrBlock") != "0.0.0.0/0" or route.get("State", "active") != "active":
-        return False
-    gateway = str(route.get("GatewayId", ""))
-    return has_address if gateway.startswith("igw-") else gateway != "local"
-
-
-def _value(store: Any, key: str) -> Any:
-    return next((value for scoped, value in list(store._data.items()) if scoped[-1] == key), None)
 
 
 def _has_key(store: Any, key: str) -> bool:

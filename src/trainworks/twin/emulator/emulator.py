@@ -39,7 +39,7 @@ from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.item_rows import TableItems
-from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, endpoint_policies, subnet_addresses
+from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, subnet_addresses, vpc_endpoints
 from trainworks.twin.emulator.events import bus_policies
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.events.role_calls import RoleCalls
@@ -271,7 +271,7 @@ class Emulator:
         elif name == "ec2":
             default_groups.install(module)
             subnet_addresses.install(module)
-            endpoint_policies.install(module)
+            vpc_endpoints.install(module)
             ec2_filters.install(module)
         elif name == "s3":
             self.buckets.install(module)

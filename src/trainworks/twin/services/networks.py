@@ -4,7 +4,8 @@
     declared   subnets with a way to the internet: the machine's network
                subnets without: none, but for the AWS endpoint, which the twin answers
 
-The route is what a package index is reached by, so it is what is looked at; security groups and ACLs are not.
+What subnets reach is `aws.reach`'s to say; security groups and ACLs are not looked at. With endpoints in the VPC a job
+reaches some services of AWS and not others; here it reaches all, and its log says so of S3, which every job needs.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from trainworks.aws.reach import Reach
+from trainworks.aws.service_needs import INTERNET
 from trainworks.twin.ports import Compute, ControlPlane
 
 _FIX = "pip finds no index; use an image with the packages (trainworks image build)"
+_NO_DATA = "; S3 is out of reach too, so on AWS the job fails: add a gateway endpoint for S3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +47,25 @@ class Networks:
         """
         if not subnet_ids:
             return JobNetwork()
-        closed = [each for each in subnet_ids if not self.control_plane.leads_to_internet(each, public_ip)]
+        closed = [each for each in subnet_ids if self._is_cut_off(each, INTERNET, public_ip)]
         if not closed:  # the machine's network is the same here and there, which nobody has to be told
             leads = f"network (declared): {_named(subnet_ids)} lead{_s(subnet_ids)} to the internet"
             return JobNetwork(note=leads if self.wish == "declared" else "")
         without = f"{_named(closed)} ha{'s' if len(closed) == 1 else 've'} no route to the internet"
+        fix = _FIX + (_NO_DATA if any(self._is_cut_off(each, "s3", public_ip) for each in closed) else "")
         if self.wish == "host":
-            return JobNetwork(note=f"network (host): this machine's; on AWS {without}: {_FIX}")
+            return JobNetwork(note=f"network (host): this machine's; on AWS {without}: {fix}")
         if instances > 1:
             why = "the instances of a job reach one another by it here"
-            return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {_FIX}")
+            return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {fix}")
         if self.compute.sandbox_mode() == "off":
             why = "there is no sandbox on this machine"
-            return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {_FIX}")
+            return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {fix}")
         port = urlsplit(self.endpoint_url).port
-        return JobNetwork(False, port, f"network (declared): {without}: {_FIX}")
+        return JobNetwork(False, port, f"network (declared): {without}: {fix}")
+
+    def _is_cut_off(self, subnet_id: str, service: str, public_ip: bool | None) -> bool:
+        return self.control_plane.reach(subnet_id, service, public_ip).reach is Reach.NO
 
 
 def _named(subnet_ids: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
+from trainworks.aws.reach import Answer, Reach
 from trainworks.twin.ports import (
     ApiError,
     Caller,
@@ -87,8 +88,8 @@ class FakeControlPlane:
     def subnet_exists(self, subnet_id: str) -> bool:
         return subnet_id != "subnet-missing"
 
-    def leads_to_internet(self, subnet_id: str, public_ip: bool | None) -> bool:
-        return True
+    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Answer:
+        return Answer(Reach.YES)
 
     def security_group_exists(self, group_id: str) -> bool:
         return group_id != "sg-missing"

@@ -161,7 +161,13 @@ RECORDED: dict[str, frozenset[str]] = {
     "cloudformation": frozenset(
         {"ResourceTypes", "UsePreviousTemplate", "DeploymentConfig.Mode", "IncludePropertyValues"}
     ),
-    "ec2": frozenset({"CreateVpcEndpoint.PolicyDocument", "ModifyVpcEndpoint.ResetPolicy"}),
+    "ec2": frozenset(
+        {
+            *(f"CreateVpcEndpoint.{name}" for name in ("PolicyDocument", "PrivateDnsEnabled", "SecurityGroupIds")),
+            *(f"ModifyVpcEndpoint.{name}" for name in ("AddSecurityGroupIds", "PrivateDnsEnabled")),
+            *(f"ModifyVpcEndpoint.{name}" for name in ("RemoveSecurityGroupIds", "ResetPolicy")),
+        }
+    ),
     "iam": frozenset({"CreateLoginProfile.Password", "UpdateLoginProfile.Password"}),
     "kms": frozenset({"GrantTokens", "BypassPolicyLockoutSafetyCheck"}),
     # A function has the network of this machine, no shared folders, and starts its environments when they are needed.

@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, BinaryIO
 
+from trainworks.aws.reach import Answer, Reach
 from trainworks.twin.ports import (
     ApiError,
     Caller,
@@ -110,8 +111,8 @@ class RecordingControlPlane:
     def subnet_exists(self, subnet_id: str) -> bool:
         return subnet_id in self.subnets
 
-    def leads_to_internet(self, subnet_id: str, public_ip: bool | None) -> bool:
-        return True
+    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Answer:
+        return Answer(Reach.YES)
 
     def security_group_exists(self, group_id: str) -> bool:
         return group_id in self.groups

@@ -1,0 +1,68 @@
+"""The VPCs of the emulator's state as facts for `aws.reach`, which says what their subnets reach.
+
+Rows are read in the caller's thread, without noting them as touched; they have the members of EC2's own shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainworks.aws.ec2_network import (
+    DescribedNetwork,
+    attached_gateways,
+    described_endpoint,
+    described_nat,
+    described_table,
+)
+from trainworks.aws.reach import Answer, Reach
+from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.ec2.vpc_endpoints import has_private_dns, security_groups
+
+Row = Mapping[str, Any]
+
+
+def reach(subnet_id: str, service: str, public_ip: bool | None) -> Answer:
+    """What an interface in a subnet reaches. `public_ip` None leaves that to the subnet.
+
+    Of a subnet that is gone, nothing is known.
+    """
+    ec2 = engine.service("ec2")
+    subnet = next((row for row in _rows(ec2._subnets) if row["SubnetId"] == subnet_id), None)
+    if subnet is None:
+        return Answer(Reach.UNKNOWN)
+    network = network_of(ec2, str(subnet["VpcId"]))
+    facts = network.subnet(subnet_id, str(subnet["VpcId"]))
+    if facts is None:
+        return Answer(Reach.UNKNOWN)
+    has_public_ip = subnet.get("MapPublicIpOnLaunch") is True if public_ip is None else public_ip
+    return network.facts.reach(facts, service, has_public_ip)
+
+
+def network_of(ec2: Any, vpc_id: str) -> DescribedNetwork:
+    """What EC2 would describe of a VPC."""
+    endpoints = [
+        described_endpoint({**row, "PrivateDnsEnabled": has_private_dns(row)}, security_groups(ec2, row))
+        for row in _rows(ec2._vpc_endpoints)
+        if row["VpcId"] == vpc_id
+    ]
+    gateways = [row for row in _rows(ec2._nat_gateways) if row["VpcId"] == vpc_id]
+    vpc = next((row for row in _rows(ec2._vpcs) if row["VpcId"] == vpc_id), {})
+    return DescribedNetwork(
+        [described_table(row) for row in _rows(ec2._route_tables) if row["VpcId"] == vpc_id],
+        endpoints,
+        [described_nat(row) for row in gateways],
+        attached_gateways(_rows(ec2._internet_gateways)),
+        # What stock's DescribeVpcAttribute says of a VPC that was given neither.
+        {vpc_id: bool(vpc.get("EnableDnsSupport", True)) and bool(vpc.get("EnableDnsHostnames", False))},
+        {vpc_id: _has_zones(vpc_id)},
+    )
+
+
+def _has_zones(vpc_id: str) -> bool:
+    zones = engine.service("route53")._zones
+    return any(each.get("VPCId") == vpc_id for zone in _rows(zones) for each in zone.get("vpcs", ()))
+
+
+def _rows(store: Any) -> list[Row]:
+    return list(dict.values(store._data))
