@@ -44,7 +44,6 @@ from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.parts import Parts
 from trainworks.twin.services.sagemaker.service import SageMakerService
-from trainworks.twin.services.sagemaker.training.worker import MOST_DEATHS_OF_A_STEP
 from trainworks.twin.store.database import Database
 from trainworks.twin.wire import Endpoint
 
@@ -62,7 +61,7 @@ def _batch(parts: Parts) -> BatchService:
         network=parts.network,
         outbox=parts.outbox,
         log_shipper=parts.shipper,
-        in_hand=parts.in_hand("batch-launches", MOST_DEATHS_OF_A_STEP),
+        in_hand=parts.in_hand("batch-launches"),
         jobs_dir=parts.jobs_dir,
         endpoint_url=parts.endpoint_url,
     )

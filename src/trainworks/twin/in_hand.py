@@ -22,6 +22,8 @@ from pathlib import Path
 from trainworks.twin.home import write_private
 
 MOST_DEATHS = 3
+MOST_DEATHS_OF_A_STEP = 10
+"""Of a job's step: it may move data for minutes, and be in hand when the server is killed for other reasons."""
 _COUNTS = "counts.json"
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainworks.twin.in_hand import InHand
+from trainworks.twin.in_hand import MOST_DEATHS_OF_A_STEP, InHand
 from trainworks.twin.ports import Compute, ControlPlane, ImageResolver, ObjectStore, PackageResolver
 from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.services.logship import LogShipper
@@ -32,6 +32,6 @@ class Parts:
     network: str = "host"
     in_hand_dir: Path | None = None
 
-    def in_hand(self, name: str, most_deaths: int) -> InHand:
-        """The account of one kind of work, by the name of its folder."""
-        return InHand(self.in_hand_dir / name if self.in_hand_dir else None, most_deaths)
+    def in_hand(self, name: str) -> InHand:
+        """The account of one kind of jobs' steps, by the name of its folder."""
+        return InHand(self.in_hand_dir / name if self.in_hand_dir else None, MOST_DEATHS_OF_A_STEP)

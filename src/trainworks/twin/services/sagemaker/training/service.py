@@ -12,7 +12,7 @@ from trainworks.twin.services.sagemaker.training.api import TrainingJobApi, trai
 from trainworks.twin.services.sagemaker.training.metrics import JobMetrics
 from trainworks.twin.services.sagemaker.training.prepare import TASK_PREFIX, Preparer
 from trainworks.twin.services.sagemaker.training.store import TrainingJobs
-from trainworks.twin.services.sagemaker.training.worker import MOST_DEATHS_OF_A_STEP, Settings, Worker
+from trainworks.twin.services.sagemaker.training.worker import Settings, Worker
 from trainworks.twin.wire import Operation
 
 
@@ -36,7 +36,7 @@ class TrainingService:
             settings=Settings(
                 parts.jobs_dir,
                 is_published=self._metrics.is_published,
-                in_hand=parts.in_hand("training-steps", MOST_DEATHS_OF_A_STEP),
+                in_hand=parts.in_hand("training-steps"),
             ),
         )
         parts.shipper.observe(TASK_PREFIX, self._metrics.on_lines)

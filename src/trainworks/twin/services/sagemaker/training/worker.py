@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from trainworks.states.training_job import SecondaryStatus
-from trainworks.twin.in_hand import InHand
+from trainworks.twin.in_hand import MOST_DEATHS_OF_A_STEP, InHand
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import Compute, ImageBeingMadeError, ObjectStore, TaskEvent
 from trainworks.twin.services.logship import LogShipper, LogSource
@@ -36,8 +36,6 @@ _S = SecondaryStatus
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _METRICS_POLL_SECONDS = 0.02
-MOST_DEATHS_OF_A_STEP = 10
-"""More than elsewhere: a step may move data for minutes, and be in hand when the server is killed for other reasons."""
 _MOST_FAULTS = 3
 _IMAGE_POLL_SECONDS = 3.0
 _LONGEST_MESSAGE = 120
