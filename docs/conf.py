@@ -32,7 +32,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 
-_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?://|#)([^)#\s]+)(#[^)\s]*)?\)")
+_CODE_OR_LINK = re.compile(r"```.*?```|(?<!!)\[([^\]]+)\]\((?!https?://|#)([^)#\s]+)(#[^)\s]*)?\)|`[^`\n]+`", re.DOTALL)
 
 
 def setup(app: Any) -> None:
@@ -48,6 +48,8 @@ def _name_what_is_outside(app: Any, page: str, source: list[str]) -> None:
     folder = (DOCS / page).parent
 
     def told(link: re.Match[str]) -> str:
+        if link[1] is None:
+            return link[0]
         target = Path(os.path.normpath(folder / link[2]))
         if target.is_relative_to(DOCS):
             return link[0]
@@ -55,4 +57,4 @@ def _name_what_is_outside(app: Any, page: str, source: list[str]) -> None:
         words = link[1].strip("`")
         return path if words.endswith(target.name) or words == target.stem else f"{link[1]} ({path})"
 
-    source[0] = _LINK.sub(told, source[0])
+    source[0] = _CODE_OR_LINK.sub(told, source[0])

@@ -6,10 +6,13 @@ check.md     from the rules, and what they find on the platforms' templates
 diff.md      from the platforms' templates, and those of one environment under each profile
 roles.md     from the documented set of roles, `trainworks.infra.platform_roles`
 reference-parity.md  from `parity.py`, whose names are checked against templates and tests
-platform.md  from the platforms' templates and profiles: networks drawn, settings listed
+platform.md  from the platforms' templates and profiles: networks drawn
 framework-images.md  from the packages that AWS documents for its images, as the twin makes them
 cost.md      from the platforms' templates and the price file; the table in README.md too
 schemas/     of `config/`: for editors, from the records of settings and specs
+trainworks-toml.md, job-spec.md  from the same schemas
+cli.md       from the commands
+python-api.md  from the docstrings of the public modules
 cost-types.md  from the tables that say what each resource type costs by
 """
 
@@ -20,7 +23,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import api_page
 import check_page
+import cli_page
 import cost_page
 import cost_types_page
 import diff_page
@@ -28,6 +33,7 @@ import images_page
 import parity_page
 import platform_page
 import roles_page
+import settings_page
 import states_page
 
 from trainworks.config import schema
@@ -50,6 +56,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/roles.md": roles_page.page,
     "reference/framework-images.md": images_page.page,
     "reference/reference-parity.md": parity_page.page,
+    "reference/trainworks-toml.md": settings_page.settings,
+    "reference/job-spec.md": settings_page.jobs,
+    "reference/cli.md": cli_page.page,
+    "reference/python-api.md": api_page.page,
     "../README.md": cost_page.readme,
     "../src/trainworks/config/schemas/trainworks.schema.json": lambda: schema.text_of(schema.settings_schema()),
     "../src/trainworks/config/schemas/job.schema.json": lambda: schema.text_of(schema.job_schema()),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any
 
 from pictures import Picture
 from platforms import graphs
@@ -14,7 +12,6 @@ from platforms import graphs
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.aws.reach import Reach, Target
 from trainworks.aws.service_needs import WorkloadKind
-from trainworks.config.profile import PROFILES
 from trainworks.preflight.network import Network, Subnet, network_of
 from trainworks.preflight.workloads import Workload, workloads_of
 
@@ -31,13 +28,14 @@ def page() -> str:
         "# The platform, profile by profile",
         "",
         "Generated from the synthesized templates by `python3 dev.py docs`. Roles are in [roles.md](roles.md),",
-        "idle cost in [cost.md](cost.md), what is checked before a deploy in [check.md](check.md).",
+        "idle cost in [cost.md](cost.md), what is checked before a deploy in [check.md](check.md), every setting with",
+        "its value in each profile in [trainworks-toml.md](trainworks-toml.md).",
         "",
     ]
     for name, graph in ours.items():
         drawn = f"![The subnets of {name}, what runs in them and their ways out](../images/platform-{name}.svg)"
         lines += [f"## {name}", "", drawn, "", *_reachability(graph), ""]
-    lines += ["## Resources", "", *_resources(ours), "", "## Settings", "", *_settings(), ""]
+    lines += ["## Resources", "", *_resources(ours), ""]
     return "\n".join(lines)
 
 
@@ -139,31 +137,3 @@ def _resources(ours: dict[str, Graph]) -> list[str]:
     return head + [
         f"| {type_} | " + " | ".join(str(counts[name][type_] or "") for name in ours) + " |" for type_ in types
     ]
-
-
-def _settings() -> list[str]:
-    """Every setting of `trainworks.toml`, with each profile's value."""
-    flat = {name.value: dict(_flat(profile, "")) for name, profile in PROFILES.items()}
-    keys = dict.fromkeys(key for values in flat.values() for key in values)
-    head = ["Below `[environments.NAME]` of `trainworks.toml`; a profile's value holds where nothing else is said.", ""]
-    head += ["| key | " + " | ".join(flat) + " |", "|---" * (len(flat) + 1) + "|"]
-    return head + [
-        f"| {key} | " + " | ".join(_shown(values.get(key)) for values in flat.values()) + " |" for key in keys
-    ]
-
-
-def _flat(record: Any, path: str) -> Iterator[tuple[str, Any]]:
-    for field in fields(record):
-        value, key = getattr(record, field.name), f"{path}{field.name}"
-        if is_dataclass(value):
-            yield from _flat(value, f"{key}.")
-        elif key != "name":
-            yield key, value
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return ", ".join(str(each) for each in value) if isinstance(value, tuple) else str(value)

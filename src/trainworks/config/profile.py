@@ -87,11 +87,13 @@ class NetworkProfile(Record):
     """
 
     cidr_block: Annotated[str, Matching(r"^(\d{1,3}\.){3}\d{1,3}/(1[6-9]|2[0-6])$", CIDR_BLOCK)] | None = None
-    """None: a /16 block derived from the environment's suffix, see `spec.cidr.derived_cidr_block`."""
+    """Without it, a /16 block derived from the environment's suffix, see `aws.cidr.derived_cidr_block`."""
     subnet_cidr_mask: Annotated[int, Between(17, 28)] = 24
+    """How large a subnet is."""
     availability_zones: Annotated[int | tuple[str, ...], CountOrLetters()] = 2
     """How many, the first ones of the region, or their letters, such as `["a", "b"]`; a synthesis looks nothing up."""
     egress: Egress
+    """How Batch hosts, and the notebook behind a NAT gateway, reach AWS's APIs; training jobs stay inside the VPC."""
     interface_endpoints: tuple[InterfaceEndpoint, ...] = ()
     """More endpoints than the workloads need, for what their code calls."""
     readable_buckets: tuple[BucketName, ...] = ()
@@ -101,6 +103,7 @@ class NetworkProfile(Record):
     workloads in isolated subnets may speak to the gateways and the interface endpoints alone; without, outbound rules
     name no destination, since a template cannot tell these ids, and the route tables are the only limit."""
     flow_logs: Flag = True
+    """Log what the VPC's interfaces send and receive."""
 
     def __post_init__(self) -> None:
         try:
@@ -161,11 +164,15 @@ class StorageProfile(Record):
     key_per_domain: Flag = False
     """One KMS key for data and another for operations (topic, logs) instead of one for both."""
     noncurrent_version_expiration_days: Annotated[int, Between(1)] = 30
+    """Objects that were replaced or deleted go for good after so many days."""
     abort_incomplete_multipart_upload_days: Annotated[int, Between(1)] = 7
+    """Uploads that were begun and not ended go after so many days."""
     artifact_archive_days: Annotated[int, Between(90)] = 180
     """Model artefacts move to Glacier Instant Retrieval, which `CreateModel` can still read, after so many days."""
     access_log_expiration_days: Annotated[int, Between(1)] = 90
+    """The buckets' own access logs go after so many days."""
     max_image_count: Annotated[int, Between(1)] = 50
+    """The repository keeps so many images, the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +188,7 @@ class MonitoringProfile(Record):
     training_log_retention_days: RetentionInDays | None = 30
     """At least so long for the groups that SageMaker writes (`/aws/sagemaker/TrainingJobs`, and with a notebook
     `/aws/sagemaker/NotebookInstances`), which all environments of an account and region share. It is never shortened
-    below what another environment asked for; None leaves the groups alone."""
+    below what another environment asked for; without it the groups are left alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,8 +202,9 @@ class CostProfile(Record):
     monthly_budget_usd: Annotated[int, Between(1)]
     """Told at `budget_alert_percent` of it spent, and when the forecast of the month exceeds it."""
     budget_alert_percent: Annotated[int, Between(1, 100)] = 80
+    """Of the budget, see there."""
     anomaly_impact_usd: Annotated[int, Between(1)] | None = 10
-    """Told of unusual spending from so much above the expected on; None for no anomaly monitor."""
+    """Told of unusual spending from so much above the expected on; without it there is no anomaly monitor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +212,11 @@ class TrainingProfile(Record):
     """Defaults of managed spot training jobs."""
 
     enable_managed_spot_training: Flag = True
+    """Whether jobs run on spot capacity where their spec does not say."""
     max_runtime_seconds: Annotated[int, Between(1, 2_419_200)] = 86_400
+    """A job is stopped after so long."""
     max_wait_time_seconds: Annotated[int, Between(1, 4_838_400)] = 172_800
+    """Run time and waiting for spot capacity together; not below the run time."""
 
     def __post_init__(self) -> None:
         if self.max_wait_time_seconds < self.max_runtime_seconds:
@@ -220,7 +231,9 @@ class NotebookProfile(Record):
     """The notebook instance."""
 
     instance_type: NotebookInstanceType = "ml.t3.medium"
+    """Any type that `CreateNotebookInstance` takes."""
     volume_size_in_gb: Annotated[int, Between(5, 16384)] = 5
+    """Its volume."""
     idle_minutes: Annotated[int, Between(10, 1440)] = 60
     """Stopped after so many minutes in which no kernel was busy, and none and no terminal did anything."""
     default_code_repository: Annotated[str, Matching(r"^https://")] | None = None
@@ -232,20 +245,27 @@ class BatchProfile(Record):
     """The compute environment, queue and job definition of batch inference."""
 
     instance_types: Annotated[tuple[InstanceType, ...], NotFewerThan(1)] = ("m5.large", "m5.xlarge")
+    """Hosts are of these types alone."""
     max_vcpus: Annotated[int, Between(1)]
+    """vCPUs of all hosts together, at most."""
     min_vcpus: Annotated[int, Between(0)] = 0
+    """vCPUs that stay up without work; they cost."""
     on_demand_max_vcpus: Annotated[int, Between(0)] = 0
     """Above zero: a second, on-demand compute environment for when spot capacity runs out."""
     volume_size_in_gb: Annotated[int, Between(30, 16384)] = 30
     """A host's volume, for its images and what containers write; Batch's own image needs 30 GB of it."""
     job_vcpus: Annotated[int, Between(1)] = 1
+    """vCPUs of a job that does not say."""
     job_memory_mib: Annotated[int, Between(4)] = 2048
+    """Memory of a job that does not say."""
     job_timeout_seconds: Annotated[int, Between(60)] = 3600
+    """An attempt of a job that does not say is ended after so long."""
     job_attempts: Annotated[int, Between(1, 10)] = 3
     """Attempts in all; only the loss of a host is retried."""
     runnable_limit_seconds: Annotated[int, Between(600, 86_400)] = 3600
     """A job at the head of the queue that cannot be placed for so long is cancelled with the reason."""
     queue_priority: Annotated[int, Between(0, 1000)] = 1
+    """Queues of a higher priority get hosts first."""
     image_tag: Annotated[str, Matching(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] = "v1"
     """Tag of the inference image in the platform's repository; tags are immutable there."""
 

@@ -146,7 +146,6 @@ def test_what_jobs_ask_for_is_installed_once_and_used_without_an_index(twin: Tes
 
 def test_files_beside_requirements_decide_too(twin: TestTwin, tmp_path: Path) -> None:
     platform = make_platform(twin)
-    asked = "--no-index --find-links wheels\n-r more.txt\n"
 
     def files(version: str) -> Files:
         folder = tmp_path / version
@@ -155,7 +154,13 @@ def test_files_beside_requirements_decide_too(twin: TestTwin, tmp_path: Path) ->
         name = f"tinypkg-{version}-py3-none-any.whl"
         return {"more.txt": f"tinypkg  # of {platform.models}\n", f"wheels/{name}": (folder / name).read_bytes()}
 
-    for name, version in (("one", "1.0"), ("two", "2.0")):
+    # pip takes several options on a line, and each in several forms.
+    for name, version, asked in (
+        ("one", "1.0", "--no-index --find-links wheels\n-r more.txt\n"),
+        ("two", "2.0", "--no-index --find-links wheels\n-r more.txt\n"),
+        ("three", "3.0", "--no-index --find-links wheels\ntinypkg\n"),
+        ("four", "4.0", "--prefer-binary --no-index -fwheels\ntinypkg>=4\n"),
+    ):
         job = start(platform, name, asked, {}, files(version))
         assert ended(job) == "Completed", job.log()
         assert said(job, "runs") == f"runs {version}"

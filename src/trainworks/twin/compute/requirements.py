@@ -190,9 +190,10 @@ def _lines(text: bytes) -> Iterator[str]:
 
 
 def _is_of_an_index(line: str) -> bool:
-    """Whether a line names no file beside requirements.txt."""
+    """Whether a line names no file beside requirements.txt. A line of options may have several."""
     if line.startswith("-"):
-        return re.split(r"[\s=]", line, maxsplit=1)[0] in _PLAIN_OPTIONS
+        options = [word.partition("=")[0] for word in line.split() if word.startswith("-")]
+        return all(option in _PLAIN_OPTIONS for option in options)
     return bool(_OF_AN_INDEX.match(line) or _ADDRESS.match(line)) and not line.endswith((".whl", ".zip", ".tar.gz"))
 
 
