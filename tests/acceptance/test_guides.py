@@ -61,11 +61,13 @@ def test_the_tutorial_survives_an_interruption_and_predicts(shell: Shell, tmp_pa
     requirements = project / "code" / "requirements.txt"
     requirements.write_text(f"--no-index --find-links wheels\n{requirements.read_text()}")
     blocks = TESTED.findall((DOCS / "tutorial" / "index.md").read_text())
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     said = shell.run("\n".join(blocks), project)
     assert "error=8.611" in said
     assert "going on after epoch" in said
+    assert "SGDRegressor" in said
     assert "336 hours predicted" in said
+    assert len((project / "bikes-next" / "predictions" / "bikes.csv").read_text().splitlines()) == 337
     assert re.search(r"interruptions +1\b", said)
     assert "has no route" in said or "have no route" in said
 

@@ -1,10 +1,10 @@
 """The SDK: train, batch, logs, metrics, by boto3 calls alone; the same for AWS and the twin.
 
-    from trainworks.jobs import train, submit_batch, wait
-    job = train("train.py", source_dir=".", inputs={"training": "data/"}, hyperparameters={"epochs": 10})
-    wait(job)                                      # environment local: the twin
-    job.metrics(), job.logs(tail=20), job.download("result")
-    submit_batch("predict.toml", inputs={"model": f"model:{job.name}"})
+from trainworks.jobs import train, submit_batch, wait
+job = train("train.py", source_dir=".", inputs={"training": "data/"}, hyperparameters={"epochs": 10})
+wait(job)                                      # environment local: the twin
+job.metrics(), job.logs(tail=20), job.download("result")
+submit_batch("predict.toml", inputs={"model": f"model:{job.name}"})
 """
 
 from __future__ import annotations
