@@ -176,8 +176,11 @@ class CostAnomalies(Service):
         """A page of all, or of those that are named."""
         self._authorize(call, "*")
         named: Sequence[str] = call.params.get(f"{kind.arn_member}List") or ()
+        limit = call.params.get("MaxResults", _PAGE_SIZE)
+        if limit < 1:
+            raise ApiError("ValidationException", f"MaxResults is at least 1, not {limit}")
         asked = {
-            "limit": call.params.get("MaxResults", _PAGE_SIZE),
+            "limit": limit,
             "token": call.params.get("NextPageToken"),
             "request": {name: value for name, value in call.params.items() if name != "NextPageToken"},
             "error_code": "InvalidNextTokenException",

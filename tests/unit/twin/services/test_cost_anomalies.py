@@ -83,6 +83,13 @@ def test_tags_are_added_and_taken_away(invoke: Invoke) -> None:
     assert invoke("ListTagsForResource", ResourceArn=arn) == {"ResourceTags": [{"Key": "b", "Value": "2"}]}
 
 
+@pytest.mark.parametrize("most", [0, -1, -(10**9)])
+@pytest.mark.parametrize("operation", ["GetAnomalyMonitors", "GetAnomalySubscriptions"])
+def test_a_page_of_nothing_is_refused(invoke: Invoke, operation: str, most: int) -> None:
+    with pytest.raises(ApiError, match="MaxResults is at least 1"):
+        invoke(operation, MaxResults=most)
+
+
 def test_those_that_are_named_are_listed_once_each_page_by_page(invoke: Invoke) -> None:
     arns = sorted(monitor(invoke, str(number)) for number in range(3))
     named = [arns[2], arns[0], arns[0]]
