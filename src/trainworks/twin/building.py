@@ -52,24 +52,9 @@ _STOP_SECONDS = 3.0
 """What parts of the twin are given to finish what is in hand. Nothing is lost: it is done again after a start."""
 
 
-def _batch(parts: Parts) -> BatchService:
-    return BatchService(
-        parts.database,
-        parts.control_plane,
-        parts.compute,
-        parts.images,
-        network=parts.network,
-        outbox=parts.outbox,
-        log_shipper=parts.shipper,
-        in_hand=parts.in_hand("batch-launches"),
-        jobs_dir=parts.jobs_dir,
-        endpoint_url=parts.endpoint_url,
-    )
-
-
 SERVICES: Mapping[str, Callable[[Parts], Service]] = {
     "sagemaker": SageMakerService,
-    "batch": _batch,
+    "batch": BatchService,
     "ce": lambda parts: CostAnomalies(parts.recorded, parts.control_plane),
 }
 """Our services by botocore's name, in the order in which they start; they stop all at once.

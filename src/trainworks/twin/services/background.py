@@ -15,14 +15,21 @@ class Background:
 
     What a pass is to do has to be in the database before `wake`: a wake-up says that there may be work, never which.
     A pass that raises is recorded with its traceback and tried again after `retry_seconds`, so that a full disk or a
-    fault elsewhere delays work and loses none.
+    fault elsewhere delays work and loses none. `woken` is an event that whoever has work sets, in place of `wake`.
     """
 
-    def __init__(self, name: str, work: Callable[[], float | None], retry_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], float | None],
+        retry_seconds: float = 1.0,
+        *,
+        woken: threading.Event | None = None,
+    ) -> None:
         self._name = name
         self._work = work
         self._retry_seconds = retry_seconds
-        self._wake = threading.Event()
+        self._wake = woken or threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 

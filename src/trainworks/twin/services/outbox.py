@@ -59,7 +59,11 @@ class Outbox:
 
     def is_heard(self, source: str, detail_type: str) -> bool:
         """Whether a rule or an archive may take such events now. One that nobody hears need not be made."""
-        return bool(self._control_plane.event_patterns(source, detail_type))
+        return bool(self.patterns(source, detail_type))
+
+    def patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
+        """What those ask for who may take such events now."""
+        return self._control_plane.event_patterns(source, detail_type)
 
     def put(self, tx: Connection, events: Sequence[Event]) -> None:
         """Record events inside the caller's transaction."""

@@ -70,3 +70,18 @@ def job_of_task(task: str) -> tuple[str, int]:
 def ecs_task_id(job_id: str, attempt: int) -> str:
     """The ECS task id of an attempt: 32 hexadecimal digits, the same each time it is asked for."""
     return hashlib.blake2b(f"{job_id}#{attempt}".encode(), digest_size=16).hexdigest()
+
+
+def cluster_arn(environment_arn: str) -> str:
+    """The ECS cluster that Batch would make for a compute environment."""
+    suffix = hashlib.sha256(environment_arn.encode()).hexdigest()
+    uuid = f"{suffix[:8]}-{suffix[8:12]}-{suffix[12:16]}-{suffix[16:20]}-{suffix[20:32]}"
+    prefix = f"arn:aws:ecs:{region_of(environment_arn)}:{account_of(environment_arn)}"
+    return f"{prefix}:cluster/AWSBatch-{name_of(environment_arn)}-{uuid}"
+
+
+def ecs_task_arn(environment_arn: str, job_id: str, attempt: int) -> str:
+    """The ECS task that an attempt would be."""
+    cluster = name_of(cluster_arn(environment_arn))
+    prefix = f"arn:aws:ecs:{region_of(environment_arn)}:{account_of(environment_arn)}"
+    return f"{prefix}:task/{cluster}/{ecs_task_id(job_id, attempt)}"

@@ -6,21 +6,20 @@ Source: `RegisterJobDefinition` in the AWS Batch API reference.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from sqlite3 import Connection, Row
 from typing import Any
 
 from trainworks.aws.batch_constraints import retry_strategy_problems, timeout_problems
-from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.ports import ApiError, ControlPlane
 from trainworks.twin.services.batch.arns import check_name, scope_of
-from trainworks.twin.services.batch.container import check_container
-from trainworks.twin.services.batch.environments import pass_role
+from trainworks.twin.services.batch.container import REFUSED_MEMBERS, check_container
 from trainworks.twin.services.batch.records import SQL
-from trainworks.twin.services.batch.refusals import refuse
+from trainworks.twin.services.batch.refusals import pass_role, refuse
+from trainworks.twin.services.batch.resources import parse_definition
 from trainworks.twin.services.batch.tags import put_tags, read_tags
 from trainworks.twin.store import Database
-from trainworks.twin.wire import Call, page
+from trainworks.twin.wire import Call, Operation, executed, page
 
 _PAGE_SIZE = 100
 _KEPT = (
@@ -28,7 +27,6 @@ _KEPT = (
     "platformCapabilities",
 )  # fmt: skip
 _SHOWN_EMPTY = ("command", "environment", "mountPoints", "resourceRequirements", "secrets", "ulimits", "volumes")
-_NAME_AND_REVISION = re.compile(r"(?P<name>[^:]+)(?::(?P<revision>\d+))?")
 
 
 class JobDefinitions:
@@ -37,6 +35,29 @@ class JobDefinitions:
     def __init__(self, database: Database, control_plane: ControlPlane) -> None:
         self._database = database
         self._control_plane = control_plane
+
+    def operations(self) -> Mapping[str, Operation]:
+        return {
+            "RegisterJobDefinition": executed(
+                self.register_job_definition,
+                "Type container. A volume with a sourcePath is a folder on the empty disk of its instance, shared by "
+                "the instance's jobs and gone with it, never a folder of this machine; a sourcePath of an operating "
+                "system (/etc, /var/run/docker.sock) is refused. A volume without one is an empty folder of the job. "
+                "tmpfs, shared memory and ulimits hold, as far as this machine's own limits go; every container has an "
+                "init process. User, swap, network, platform version, ephemeral storage and runtime platform are "
+                "recorded; EFS, secrets and privileged containers are refused. All of it: "
+                "[batch-containers.md](batch-containers.md).",
+                refused_members=(
+                    "nodeProperties",
+                    "eksProperties",
+                    "ecsProperties",
+                    "consumableResourceProperties",
+                    *REFUSED_MEMBERS,
+                ),
+            ),
+            "DeregisterJobDefinition": executed(self.deregister_job_definition),
+            "DescribeJobDefinitions": executed(self.describe_job_definitions),
+        }
 
     def register_job_definition(self, call: Call) -> Mapping[str, Any]:
         params = call.params
@@ -47,7 +68,7 @@ class JobDefinitions:
         for member in ("jobRoleArn", "executionRoleArn"):
             role = params["containerProperties"].get(member)
             if role:
-                pass_role(self._control_plane, call, role, "ecs-tasks.amazonaws.com")
+                pass_role(self._control_plane, call.caller, role, "ecs-tasks.amazonaws.com")
         spec = {member: params[member] for member in _KEPT if member in params}
         spec.setdefault("platformCapabilities", ["EC2"])
         with self._database.transaction() as tx:
@@ -60,7 +81,7 @@ class JobDefinitions:
 
     def deregister_job_definition(self, call: Call) -> Mapping[str, Any]:
         scope = scope_of(call.caller)
-        name, revision = _parse(call.params["jobDefinition"])
+        name, revision = parse_definition(call.params["jobDefinition"])
         if revision is None:
             raise ApiError("ClientException", "jobDefinition must be name:revision or an ARN with a revision")
         arn = f"{scope}:job-definition/{name}:{revision}"
@@ -86,36 +107,6 @@ class JobDefinitions:
         return {"jobDefinitions": details, **({"nextToken": token} if token else {})}
 
 
-def definition_row(tx: Connection, caller: Caller, reference: str) -> Row:
-    """The definition that `name`, `name:revision` or an ARN stands for: ACTIVE, the newest where no revision is given.
-
-    Raises `ClientException` where there is none.
-    """
-    scope = scope_of(caller)
-    name, revision = _parse(reference)
-    if revision is None:
-        row: Row | None = tx.execute(SQL["definition_last_active"], (scope, name)).fetchone()
-    else:
-        row = tx.execute(SQL["definition_by_arn"], (f"{scope}:job-definition/{name}:{revision}",)).fetchone()
-    if row is None or row["status"] != "ACTIVE":
-        raise ApiError("ClientException", f"JobDefinition {reference} not found.")
-    return row
-
-
-def definition_bounds(scope: str, pattern: str) -> tuple[str, str]:
-    """The half-open range of the lower-case ARNs of the definitions that `pattern` means: a name (of any revision),
-    `name:revision` or ARN, with an asterisk at the end for anything."""
-    prefix = f"{scope}:job-definition/".lower()
-    if pattern.endswith("*"):
-        start = prefix + pattern[:-1].rpartition("/")[2].lower()
-        return start, start + "\x7f"
-    name, revision = _parse(pattern)
-    if revision is None:
-        return f"{prefix}{name.lower()}:", f"{prefix}{name.lower()};"
-    exact = f"{prefix}{name.lower()}:{revision}"
-    return exact, exact + "\0"
-
-
 def _check_definition(params: Mapping[str, Any]) -> None:
     if params["type"] != "container":
         raise ApiError("ClientException", f"trainworks does not implement job definitions of type {params['type']}")
@@ -129,13 +120,6 @@ def _check_definition(params: Mapping[str, Any]) -> None:
     refuse(timeout_problems(params.get("timeout", {})))
 
 
-def _parse(reference: str) -> tuple[str, int | None]:
-    found = _NAME_AND_REVISION.fullmatch(reference.rpartition("/")[2])
-    if found is None:
-        raise ApiError("ClientException", f"JobDefinition '{reference}' is not valid: name, name:revision or ARN")
-    return found["name"], int(found["revision"]) if found["revision"] else None
-
-
 def _is_wanted(row: Row, params: Mapping[str, Any]) -> bool:
     if "status" in params and row["status"] != params["status"]:
         return False
@@ -144,7 +128,7 @@ def _is_wanted(row: Row, params: Mapping[str, Any]) -> bool:
     references = params.get("jobDefinitions")
     if references is None:
         return True
-    wanted = [_parse(reference) for reference in references]
+    wanted = [parse_definition(reference) for reference in references]
     return any(name == row["name"] and revision in (None, row["revision"]) for name, revision in wanted)
 
 

@@ -8,10 +8,9 @@ from sqlite3 import Connection
 from typing import Any
 
 from trainworks.states.batch_job import JobStatus
-from trainworks.twin.services.batch.arns import job_arn
+from trainworks.twin.services.batch.arns import cluster_arn, ecs_task_arn, job_arn
 from trainworks.twin.services.batch.attempts import attempt_record
-from trainworks.twin.services.batch.environments import cluster_arn
-from trainworks.twin.services.batch.launch import ecs_task_arn, log_stream_of
+from trainworks.twin.services.batch.output import log_stream_of
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec
 from trainworks.twin.services.batch.tags import read_tags
 

@@ -10,27 +10,23 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from sqlite3 import Connection, Row
-from typing import Any
 
 from trainworks.states.batch_job import JobStatus
-from trainworks.twin.ports import IMAGE_BEING_MADE, Caller, Compute, ImageBeingMadeError, TaskSpec
+from trainworks.twin.ports import IMAGE_BEING_MADE, Compute, ImageBeingMadeError, TaskSpec
 from trainworks.twin.services.background import Background
-from trainworks.twin.services.batch.arns import job_arn
 from trainworks.twin.services.batch.attempts import NOT_STARTED_REASON, end_attempt
-from trainworks.twin.services.batch.environments import pool_of
 from trainworks.twin.services.batch.launch import Launch, LaunchError, LaunchPorts, make_launch, start_of, task_of
-from trainworks.twin.services.batch.progress import Progress
-from trainworks.twin.services.batch.queues import environments_of, queue_row
+from trainworks.twin.services.batch.ledger import Entry, Ledger
+from trainworks.twin.services.batch.output import Output
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of
+from trainworks.twin.services.batch.resources import environments_of, pool_of, queue_row
 from trainworks.twin.services.batch.retry import AttemptEnd
-from trainworks.twin.services.outbox import Event, Outbox
 from trainworks.twin.store import Database
 
 _log = logging.getLogger(__name__)
@@ -44,7 +40,6 @@ TOO_BIG = (
     "can be met by the CE(s) attached to the job queue."
 )
 ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
-_BLOCKED_EVENT = ("aws.batch", "Batch Job Queue Blocked")
 _CHUNK = 1_000
 _FIRST_PART, _PART = 32, 128
 _LAUNCHERS = 4
@@ -52,22 +47,6 @@ _TIME_LIMIT_CHECK_SECONDS = 5.0
 
 Waiting = tuple[Job, int]
 """A RUNNABLE job, and the priority of its queue."""
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchPorts:
-    """What the dispatcher needs of the others. `describe` is the `JobDetail` of a job, for events."""
-
-    launch: LaunchPorts
-    compute: Compute
-    outbox: Outbox
-    jobs_dir: Path
-    open_progress: Callable[[Connection], Progress]
-    commit: Callable[[Progress], None]
-    describe: Callable[[Connection, Job], Mapping[str, Any]]
-    spec_of: Callable[[Connection, str], JobSpec]
-    remember_log_caller: Callable[[Connection, str, Caller], None]
-    now_ms: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +71,20 @@ class Ready:
 
 
 class Dispatcher:
-    """`wake` it when jobs may have become RUNNABLE; `dispatch` is one round, for tests and for the thread."""
+    """The ledger wakes it; `dispatch` is one round, for tests and for the thread."""
 
-    def __init__(self, database: Database, ports: DispatchPorts) -> None:
+    def __init__(
+        self, database: Database, ledger: Ledger, compute: Compute, launch_ports: LaunchPorts, output: Output
+    ) -> None:
         self._database = database
-        self._ports = ports
-        self._background = Background("batch-dispatcher", self._pass)
+        self._ledger = ledger
+        self._compute = compute
+        self._launch_ports = launch_ports
+        self._output = output
+        self._background = Background("batch-dispatcher", self._pass, woken=ledger.runnable)
         self._launchers = ThreadPoolExecutor(_LAUNCHERS, thread_name_prefix="batch-launch")
         self._next_check = 0.0
-
-    def wake(self) -> None:
-        self._background.wake()
+        launch_ports.images.on_made(self.on_image_made)
 
     def start(self) -> None:
         self.on_image_made(())  # whatever was being made for an earlier run
@@ -127,23 +109,20 @@ class Dispatcher:
 
     def apply_time_limits(self) -> bool:
         """Cancel jobs that were blocked for longer than their queue allows; whether any may have to be later."""
-        with self._database.transaction() as tx:
+        with self._ledger.entry() as entry:
             limited = [
                 (row["arn"], action)
-                for row in tx.execute(SQL["blocked_queues"]).fetchall()
+                for row in entry.tx.execute(SQL["blocked_queues"]).fetchall()
                 for action in json.loads(row["spec"]).get("jobStateTimeLimitActions", [])
             ]
-            progress = self._ports.open_progress(tx)
             for queue_arn, action in limited:
-                before_ms = self._ports.now_ms() - action["maxTimeSeconds"] * 1000
+                before_ms = entry.now_ms - action["maxTimeSeconds"] * 1000
                 named = {"queue": queue_arn, "reason": action["reason"], "before": before_ms}
                 text = f"Canceled by JobStateTimeLimit action due to reason: {action['reason']}"
-                for row in tx.execute(SQL["blocked_too_long"], named).fetchall():
-                    current = progress.get(row["job_id"])
-                    if current is not None and not current.is_terminal:
-                        progress.put(current.evolve(ended_by="cancel", end_reason=text))
-                        progress.fail(progress.get(current.job_id) or current, text)
-            self._ports.commit(progress)
+                for row in entry.tx.execute(SQL["blocked_too_long"], named).fetchall():
+                    job = entry.get(row["job_id"])
+                    if job is not None:
+                        entry.end(job, "cancel", text)
         return bool(limited)
 
     def _pass(self) -> float | None:
@@ -171,14 +150,14 @@ class Dispatcher:
         alike: dict[Hashable, list[Job]] = defaultdict(list)
         priorities: dict[Hashable, int] = {}
         for job, priority in part:
-            start = start_of(job, self._ports.spec_of(tx, job.spec_id))
+            start = start_of(job, self._ledger.specs.of(tx, job.spec_id))
             alike[start].append(job)
             priorities[start] = priority
         taken: dict[str, float] = defaultdict(float)  # vCPUs given away
         groups: list[Group] = []
         blocked: list[tuple[Sequence[Job], str]] = []
         for start, jobs in alike.items():
-            spec = self._ports.spec_of(tx, jobs[0].spec_id)
+            spec = self._ledger.specs.of(tx, jobs[0].spec_id)
             environments = environments_of(tx, queue_row(tx, jobs[0].queue_arn))
             shares, reason = self._shares(tx, environments, spec, len(jobs), taken)
             if not shares:
@@ -203,7 +182,7 @@ class Dispatcher:
         pools = [(row, pool_of(row)) for row in usable]
         wide = [(row, pool) for row, pool in pools if pool.max_vcpus is None or pool.max_vcpus >= spec.vcpus]
         fitting = [
-            (row, pool) for row, pool in wide if self._ports.compute.fits(pool, spec.vcpus, spec.memory_mib, spec.gpus)
+            (row, pool) for row, pool in wide if self._compute.fits(pool, spec.vcpus, spec.memory_mib, spec.gpus)
         ]
         if not fitting:
             return [], TOO_BIG if wide else TOO_FEW_VCPUS if pools else ""
@@ -217,29 +196,12 @@ class Dispatcher:
         first = fitting[0][0]
         return [(first, left), *shares] if left else shares, ""
 
-    def _block(self, groups: Sequence[tuple[Sequence[Job], str]], *, announce: bool = True) -> None:
+    def _block(self, groups: Sequence[tuple[Sequence[Job], str]], *, is_told: bool = True) -> None:
         """Jobs that fit nowhere, with the reason ("" where their queue has no environment that takes jobs now)."""
-        with self._database.transaction() as tx:
-            progress = self._ports.open_progress(tx)
-            announced: list[Job] = []
+        with self._ledger.entry() as entry:
             for jobs, reason in groups:
-                for number, job in enumerate(_still_runnable(progress, jobs)):
-                    blocked = job.evolve(blocked_at=self._ports.now_ms(), status_reason=reason or None)
-                    progress.put(blocked)
-                    if number == 0 and reason and announce:
-                        announced.append(blocked)
-            self._ports.commit(progress)
-            if not self._ports.outbox.is_heard(*_BLOCKED_EVENT):
-                return
-            events = [
-                Event(
-                    *_BLOCKED_EVENT,
-                    self._ports.describe(tx, job),
-                    (job_arn(job.queue_arn, job.job_id), job.queue_arn),
-                )
-                for job in announced
-            ]
-            self._ports.outbox.put(tx, events)
+                for number, job in enumerate(_still_runnable(entry, jobs)):
+                    entry.block(job, reason, is_told=is_told and number == 0 and bool(reason))
 
     def _launch(self, group: Group, launches: dict[Hashable, Launch]) -> Ready | None:
         """What a group's jobs are on this machine; None where they cannot start, which then is their end."""
@@ -248,7 +210,7 @@ class Dispatcher:
         try:
             if key not in launches:
                 launches[key] = make_launch(
-                    group.jobs[0], group.spec, group.environment, self._ports.launch, priority=group.priority
+                    group.jobs[0], group.spec, group.environment, self._launch_ports, priority=group.priority
                 )
         except LaunchError as error:
             self._fail_to_start(group.jobs, environment_arn, error.reason)
@@ -257,7 +219,7 @@ class Dispatcher:
             self._wait_for_image(group.jobs, group.spec, making)
             return None
         launch = launches[key]
-        gpu_note = self._ports.compute.gpu_note("the job asks for", group.spec.gpus)
+        gpu_note = self._compute.gpu_note("the job asks for", group.spec.gpus)
         notes = [launch.network.note, launch.note, gpu_note]
         head = "".join(f"trainworks: {note}\n" for note in notes if note)
         return Ready(group.jobs, launch, environment_arn, head)
@@ -265,66 +227,59 @@ class Dispatcher:
     def _wait_for_image(self, jobs: Sequence[Job], spec: JobSpec, making: ImageBeingMadeError) -> None:
         """The jobs stay RUNNABLE until their image is made, and hold up no others."""
         reason = f"{IMAGE_BEING_MADE}: {spec.container['image']}, once for all jobs"
-        self._block([(jobs, reason)], announce=False)
+        self._block([(jobs, reason)], is_told=False)
         if making.has_ended():  # it may have ended before they were blocked, and then nobody tells of it again
             self.on_image_made(())
 
     def on_image_made(self, _: Collection[str]) -> None:
         """Try all jobs again that waited for an image."""
-        with self._database.transaction() as tx:
-            tx.execute(SQL["unblock_image"], {"beginning": f"{IMAGE_BEING_MADE}:"})
-        self.wake()
+        with self._ledger.entry() as entry:
+            entry.unblock_reason(f"{IMAGE_BEING_MADE}:")
 
     def _submit(self, parts: Sequence[Ready]) -> None:
         """Hand over a part of the jobs, in the order in which they came; while the next part is made ready, these are
         started."""
-        ports = self._ports
-        with self._database.transaction() as tx:
-            progress = ports.open_progress(tx)
-            progress.load(job.job_id for part in parts for job in part.jobs)
-            runnable = [(job, part) for part in parts for job in _still_runnable(progress, part.jobs)]
+        with self._ledger.entry() as entry:
+            entry.load(job.job_id for part in parts for job in part.jobs)
+            runnable = [(job, part) for part in parts for job in _still_runnable(entry, part.jobs)]
             runnable.sort(key=lambda each: (-each[1].launch.priority, each[0].seq))
-            tasks = [self._task(progress, job, part) for job, part in runnable]
+            tasks = [self._task(entry, job, part) for job, part in runnable]
             for part in parts:
                 if part.launch.log_caller is not None:
-                    ports.remember_log_caller(tx, part.jobs[0].spec_id, part.launch.log_caller)
-            ports.commit(progress)
-            ports.compute.submit(tx, tasks)
+                    self._output.write_as(entry.tx, part.jobs[0].spec_id, part.launch.log_caller)
+            self._compute.submit(entry.tx, tasks)
 
-    def _task(self, progress: Progress, job: Job, part: Ready) -> TaskSpec:
-        """The attempt that begins, as a task; its job is changed in `progress`."""
+    def _task(self, entry: Entry, job: Job, part: Ready) -> TaskSpec:
+        """The attempt that begins, as a task; its job is changed in `entry`."""
         started = job.evolve(
             attempt=job.attempt + 1, dispatched=1, compute_environment_arn=part.environment_arn, blocked_at=None
         )
-        progress.put(started)
-        parent = progress.get(job.parent_id) if job.parent_id else None
+        entry.put(started)
+        parent = entry.get(job.parent_id) if job.parent_id else None
         return task_of(
             part.launch,
             started,
-            log_path=log_path(log_folder(self._ports.jobs_dir, job), started),
+            log_path=self._output.file(started),
             log_head="" if job.array_index else part.log_head,  # of an array the first child's log says it
             array_size=parent.array_size if parent else None,
         )
 
     def _fail_to_start(self, jobs: Sequence[Job], environment_arn: str, reason: str) -> None:
         """An attempt that ends before its container is made: it counts, and may be retried."""
-        with self._database.transaction() as tx:
-            progress = self._ports.open_progress(tx)
-            for job in _still_runnable(progress, jobs):
+        with self._ledger.entry() as entry:
+            for job in _still_runnable(entry, jobs):
                 starting = job.evolve(
                     status=JobStatus.STARTING, attempt=job.attempt + 1, compute_environment_arn=environment_arn
                 )
-                progress.put(starting)
+                entry.put(starting)
                 end = AttemptEnd(None, reason, NOT_STARTED_REASON)
-                progress.put(end_attempt(starting, end, progress.spec(job).retry_strategy, self._ports.now_ms()))
-            self._ports.commit(progress)
-        self.wake()
+                entry.put(end_attempt(starting, end, entry.spec(job).retry_strategy, entry.now_ms))
 
 
-def _still_runnable(progress: Progress, jobs: Sequence[Job]) -> list[Job]:
+def _still_runnable(entry: Entry, jobs: Sequence[Job]) -> list[Job]:
     """The jobs as they are now; those cancelled in the meantime are left out."""
-    progress.load(job.job_id for job in jobs)
-    current = [progress.get(job.job_id) for job in jobs]
+    entry.load(job.job_id for job in jobs)
+    current = [entry.get(job.job_id) for job in jobs]
     return [job for job in current if job is not None and job.status == JobStatus.RUNNABLE and not job.dispatched]
 
 
@@ -334,13 +289,3 @@ def _parts(waiting: Sequence[Waiting]) -> Iterator[Sequence[Waiting]]:
     yield waiting[:first]
     for start in range(first, len(waiting), _PART):
         yield waiting[start : start + _PART]
-
-
-def log_folder(jobs_dir: Path, job: Job) -> Path:
-    """Where the log files of a job, or of all children of an array, are."""
-    return jobs_dir / "batch" / job.spec_id
-
-
-def log_path(folder: Path, job: Job) -> Path:
-    index = "job" if job.array_index is None else str(job.array_index)
-    return folder / f"{index}.{job.attempt}.log"

@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from sqlite3 import Connection, Row
 from typing import Any
 
@@ -21,57 +20,43 @@ from trainworks.aws.batch_constraints import (
     launch_template_problems,
     lower_camel,
 )
-from trainworks.aws.instance_types import (
-    FARGATE_FAMILY,
-    UnknownInstanceTypeError,
-    expand_instance_types,
-    instance_type,
-)
-from trainworks.twin.ports import ApiError, Compute, ControlPlane, Market, PoolSpec
-from trainworks.twin.services.batch.arns import arn_of, check_name, scope_of
+from trainworks.aws.instance_types import UnknownInstanceTypeError, expand_instance_types, instance_type
+from trainworks.twin.ports import ApiError, Compute, ControlPlane
+from trainworks.twin.services.batch.arns import arn_of, check_name, cluster_arn, scope_of
+from trainworks.twin.services.batch.ledger import Ledger
 from trainworks.twin.services.batch.paging import described_page
 from trainworks.twin.services.batch.records import SQL
-from trainworks.twin.services.batch.refusals import refuse
+from trainworks.twin.services.batch.refusals import pass_role, refuse, service_linked_role
+from trainworks.twin.services.batch.resources import environment_row, pool_of
 from trainworks.twin.services.batch.tags import put_tags, read_tags
 from trainworks.twin.store import Database
-from trainworks.twin.wire import Call
+from trainworks.twin.wire import Call, Operation, executed
 
 _SCALING_MEMBERS = frozenset({"minvCpus", "maxvCpus", "desiredvCpus"})
 
 
-def pool_of(row: Row) -> PoolSpec:
-    """The pool that a compute environment is to the compute plane."""
-    return _pool(row["pool_id"], row["spec"])
-
-
-@lru_cache(maxsize=256)
-def _pool(pool_id: str, spec: str) -> PoolSpec:
-    resources = json.loads(spec)["computeResources"]
-    kind = resources["type"]
-    is_fargate = kind in FARGATE_TYPES
-    names = expand_instance_types((FARGATE_FAMILY,) if is_fargate else resources["instanceTypes"])
-    return PoolSpec(
-        pool_id=pool_id,
-        instance_types=names,
-        market=Market.SPOT if kind in ("SPOT", "FARGATE_SPOT") else Market.ON_DEMAND,
-        max_vcpus=resources["maxvCpus"],
-    )
-
-
 class ComputeEnvironments:
-    """Create, update, delete and describe. `on_change` is told the ARN of one that jobs may have waited for."""
+    """Create, update, delete and describe. After an update jobs may fit that were blocked."""
 
-    def __init__(
-        self,
-        database: Database,
-        control_plane: ControlPlane,
-        compute: Compute,
-        on_change: Callable[[Connection, str], None],
-    ) -> None:
+    def __init__(self, database: Database, control_plane: ControlPlane, compute: Compute, ledger: Ledger) -> None:
         self._database = database
         self._control_plane = control_plane
         self._compute = compute
-        self._on_change = on_change
+        self._ledger = ledger
+
+    def operations(self) -> Mapping[str, Operation]:
+        refused_members = ("eksConfiguration", "unmanagedvCpus", "computeResources.managedInstancesProvider")
+        return {
+            "CreateComputeEnvironment": executed(
+                self.create_compute_environment,
+                "MANAGED on EC2, Spot or Fargate; launch template, image id, key pair, placement group, bid percentage "
+                "and allocation strategy are recorded, minvCpus starts no instances ahead of jobs.",
+                refused_members=refused_members,
+            ),
+            "UpdateComputeEnvironment": executed(self.update_compute_environment, refused_members=refused_members),
+            "DeleteComputeEnvironment": executed(self.delete_compute_environment),
+            "DescribeComputeEnvironments": executed(self.describe_compute_environments),
+        }
 
     def create_compute_environment(self, call: Call) -> Mapping[str, Any]:
         params = call.params
@@ -87,11 +72,11 @@ class ComputeEnvironments:
         resources = check_resources(params["computeResources"])
         role = params.get("serviceRole")
         if role:
-            pass_role(self._control_plane, call, role, "batch.amazonaws.com")
+            pass_role(self._control_plane, call.caller, role, "batch.amazonaws.com")
         spec: dict[str, Any] = {
             "type": "MANAGED",
             "computeResources": resources,
-            "serviceRole": role or _service_linked_role(call.caller.account_id),
+            "serviceRole": role or service_linked_role(call.caller.account_id),
             "uuid": _uuid(),
             **{member: params[member] for member in ("context", "ecsSettings") if member in params},
         }
@@ -118,12 +103,13 @@ class ComputeEnvironments:
         arn = arn_of(call.caller, "compute-environment", params["computeEnvironment"])
         self._control_plane.authorize(call.caller, "batch:UpdateComputeEnvironment", arn)
         if params.get("serviceRole"):
-            pass_role(self._control_plane, call, params["serviceRole"], "batch.amazonaws.com")
+            pass_role(self._control_plane, call.caller, params["serviceRole"], "batch.amazonaws.com")
         update = dict(params.get("computeResources", {}))
         update.pop("updateToLatestImageVersion", None)
         # Asked before the transaction: the control plane may wait for a thread that waits for the database.
         status, reason = self._validity(update)
-        with self._database.transaction() as tx:
+        with self._ledger.entry() as entry:
+            tx = entry.tx
             row = environment_row(tx, arn)
             spec = json.loads(row["spec"])
             _check_update(spec["computeResources"], update)
@@ -141,7 +127,7 @@ class ComputeEnvironments:
                 {"arn": arn, "state": state, "status": status, "status_reason": reason, "spec": json.dumps(spec)},
             )
             self._compute.create_pool(tx, pool_of(environment_row(tx, arn)))
-            self._on_change(tx, arn)
+            entry.unblock_environment(arn)
         return {"computeEnvironmentName": row["name"], "computeEnvironmentArn": arn}
 
     def delete_compute_environment(self, call: Call) -> Mapping[str, Any]:
@@ -213,36 +199,6 @@ class ComputeEnvironments:
         return next((each.message for each in launch_template_problems(resources, lower_camel(data))), "")
 
 
-def environment_row(tx: Connection, arn: str) -> Row:
-    """The row, or `ClientException`."""
-    row: Row | None = tx.execute(SQL["environment_by_arn"], (arn,)).fetchone()
-    if row is None:
-        raise ApiError("ClientException", f"{arn} does not exist")
-    return row
-
-
-def cluster_arn(environment_arn: str) -> str:
-    """The ECS cluster that Batch would make for a compute environment."""
-    name = environment_arn.rpartition("/")[2]
-    suffix = hashlib.sha256(environment_arn.encode()).hexdigest()
-    uuid = f"{suffix[:8]}-{suffix[8:12]}-{suffix[12:16]}-{suffix[16:20]}-{suffix[20:32]}"
-    region, account = environment_arn.split(":")[3:5]
-    return f"arn:aws:ecs:{region}:{account}:cluster/AWSBatch-{name}-{uuid}"
-
-
-def pass_role(control_plane: ControlPlane, call: Call, role: str, service: str) -> None:
-    """`iam:PassRole` for a role given by name or ARN; a role that the service cannot assume is a `ClientException`."""
-    arn = role if role.startswith("arn:") else f"arn:aws:iam::{call.caller.account_id}:role/{role}"
-    if arn == _service_linked_role(call.caller.account_id):
-        return
-    try:
-        control_plane.pass_role(call.caller, arn, service)
-    except ApiError as error:
-        if error.code == "ValidationException":
-            raise ApiError("ClientException", error.message) from error
-        raise
-
-
 def check_resources(resources: Mapping[str, Any]) -> dict[str, Any]:
     """`computeResources` with Batch's defaults; raises `ClientException` for what it refuses."""
     kind = resources["type"]
@@ -277,10 +233,6 @@ def _check_update(resources: Mapping[str, Any], update: Mapping[str, Any]) -> No
             f"Compute environments with allocationStrategy BEST_FIT cannot change {', '.join(infrastructure)}; "
             "create a new compute environment",
         )
-
-
-def _service_linked_role(account_id: str) -> str:
-    return f"arn:aws:iam::{account_id}:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch"
 
 
 def _vcpus(instance_type_name: str) -> int:

@@ -17,8 +17,7 @@ from typing import Any
 from trainworks.aws.batch_constraints import FARGATE_TYPES, MAX_OVERRIDES_CHARS
 from trainworks.twin.in_hand import InHand
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Logs, Mount, Runtime, TaskSpec
-from trainworks.twin.services.batch.arns import account_of, ecs_task_id, name_of, region_of, task_id
-from trainworks.twin.services.batch.environments import cluster_arn
+from trainworks.twin.services.batch.arns import account_of, ecs_task_arn, name_of, task_id
 from trainworks.twin.services.batch.mounts import (
     is_mounted,
     shared_memory_mib_of,
@@ -26,12 +25,11 @@ from trainworks.twin.services.batch.mounts import (
     ulimits_of,
     volumes_of,
 )
-from trainworks.twin.services.batch.records import Job, JobSpec
+from trainworks.twin.services.batch.output import DEFAULT_LOG_GROUP, log_group_of, log_stream_of
+from trainworks.twin.services.batch.records import STOP_GRACE_SECONDS, Job, JobSpec
 from trainworks.twin.services.networks import JobNetwork, Networks
 
-DEFAULT_LOG_GROUP = "/aws/batch/job"
 WORKING_FOLDER = "/tmp"  # noqa: S108 - the sandbox's own: private to the task and emptied after it
-STOP_GRACE_SECONDS = 30.0
 CREDENTIALS_SECONDS = 7 * 24 * 3600
 """ECS renews a task's credentials; in environment variables they must last as long as a job may wait and run."""
 
@@ -209,24 +207,6 @@ def resolve_argv(argv: Sequence[str], runtime: Runtime, env: Mapping[str, str]) 
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return (str(candidate), *argv[1:])
     raise LaunchError(_not_started(program, "executable file not found in $PATH"))
-
-
-def log_group_of(spec: JobSpec) -> str:
-    options = spec.container.get("logConfiguration", {}).get("options", {})
-    return str(options.get("awslogs-group", DEFAULT_LOG_GROUP))
-
-
-def log_stream_of(spec: JobSpec, job_id: str, attempt: int) -> str:
-    """`<prefix>/default/<ECS task id>`; the prefix is the definition's name where none is configured."""
-    options = spec.container.get("logConfiguration", {}).get("options", {})
-    definition_name = name_of(spec.definition_arn).partition(":")[0]
-    return f"{options.get('awslogs-stream-prefix', definition_name)}/default/{ecs_task_id(job_id, attempt)}"
-
-
-def ecs_task_arn(environment_arn: str, job_id: str, attempt: int) -> str:
-    cluster = cluster_arn(environment_arn).rpartition("/")[2]
-    prefix = f"arn:aws:ecs:{region_of(environment_arn)}:{account_of(environment_arn)}"
-    return f"{prefix}:task/{cluster}/{ecs_task_id(job_id, attempt)}"
 
 
 def _assume_execution_role(control_plane: ControlPlane, spec: JobSpec, task_arn: str) -> Caller | None:

@@ -13,9 +13,8 @@ from typing import Any
 from trainworks.states.batch_job import JobStatus
 from trainworks.twin.ports import ApiError
 from trainworks.twin.services.batch.arns import arn_of, scope_of
-from trainworks.twin.services.batch.definitions import definition_bounds
-from trainworks.twin.services.batch.queues import queue_row
-from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of
+from trainworks.twin.services.batch.records import SQL, Job, Specs, job_of
+from trainworks.twin.services.batch.resources import definition_bounds, queue_row
 from trainworks.twin.wire import Call, read_page
 
 _PAGE_SIZE = 100
@@ -25,14 +24,13 @@ _BEHIND_NAMES = "\x7f"
 """Sorts behind every character that a name or an ARN may have."""
 _STEP = 500
 
-SpecOf = Callable[[Connection, str], JobSpec]
 Read = Callable[[list[Any] | None, int], Sequence[Job]]
 
 
-def list_jobs(tx: Connection, call: Call, spec_of: SpecOf) -> tuple[list[Job], str | None]:
+def list_jobs(tx: Connection, call: Call, specs: Specs) -> tuple[list[Job], str | None]:
     """The page that a ListJobs call asks for, and the token of the next. Raises `ClientException`."""
     params = call.params
-    read, key = _reader(tx, call, spec_of)
+    read, key = _reader(tx, call, specs)
     return read_page(
         read,
         key=key,
@@ -43,7 +41,7 @@ def list_jobs(tx: Connection, call: Call, spec_of: SpecOf) -> tuple[list[Job], s
     )
 
 
-def _reader(tx: Connection, call: Call, spec_of: SpecOf) -> tuple[Read, Callable[[Job], list[Any]]]:
+def _reader(tx: Connection, call: Call, specs: Specs) -> tuple[Read, Callable[[Job], list[Any]]]:
     """How pages of what is asked for are read, and the key of a job in their order.
 
     With a filter the status does not matter (but to SHARE_IDENTIFIER); without either, RUNNING is meant.
@@ -75,7 +73,7 @@ def _reader(tx: Connection, call: Call, spec_of: SpecOf) -> tuple[Read, Callable
         low, high = definition_bounds(scope_of(call.caller), value)
         return _statement(tx, "jobs_of_queue_by_definition", {"queue": queue_arn, "low": low, "high": high}), by_seq
     if name == "SHARE_IDENTIFIER":
-        return _shared(tx, queue_arn, value, params.get("jobStatus"), spec_of), by_seq
+        return _shared(tx, queue_arn, value, params.get("jobStatus"), specs), by_seq
     raise ApiError("ClientException", f"ListJobs has no filter '{name}'")
 
 
@@ -104,7 +102,7 @@ def _created(tx: Connection, queue_arn: str, name: str, value: str) -> Read:
     return read
 
 
-def _shared(tx: Connection, queue_arn: str, value: str, status: str | None, spec_of: SpecOf) -> Read:
+def _shared(tx: Connection, queue_arn: str, value: str, status: str | None, specs: Specs) -> Read:
     """Fair-share identifiers are recorded only, and have no index: this walks along the queue."""
     walk = _statement(
         tx, "jobs_of_queue_by_status" if status else "jobs_of_queue", {"queue": queue_arn, "status": status}
@@ -113,7 +111,9 @@ def _shared(tx: Connection, queue_arn: str, value: str, status: str | None, spec
 
     def matching(after: list[Any] | None) -> Iterator[Job]:
         while found := walk(after, _STEP):
-            yield from (job for job in found if low <= (spec_of(tx, job.spec_id).share_identifier or "").lower() < high)
+            yield from (
+                job for job in found if low <= (specs.of(tx, job.spec_id).share_identifier or "").lower() < high
+            )
             after = [found[-1].seq]
 
     return lambda after, limit: list(islice(matching(after), limit))

@@ -154,9 +154,9 @@ WHERE queue_arn = :queue AND status = 'RUNNABLE' AND dispatched = 0 AND blocked_
 UPDATE batch_job SET blocked_at = NULL, status_reason = NULL
 WHERE queue_arn = ? AND status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL;
 
--- name: unblock_image
+-- name: unblock_reason
 UPDATE batch_job SET blocked_at = NULL, status_reason = NULL
-WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL AND substr(status_reason, 1, length(:beginning)) = :beginning;
+WHERE status = 'RUNNABLE' AND dispatched = 0 AND blocked_at IS NOT NULL AND substr(status_reason, 1, length(?1)) = ?1;
 
 -- name: vcpus_in_environment
 SELECT coalesce(sum(vcpus), 0) FROM batch_job

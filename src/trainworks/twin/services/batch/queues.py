@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from sqlite3 import Connection, Row
+from collections.abc import Mapping, Sequence
+from sqlite3 import Connection
 from typing import Any
 
-from trainworks.aws.batch_constraints import FARGATE_TYPES
-from trainworks.twin.ports import ApiError, ControlPlane
+from trainworks.twin.ports import ApiError, Compute, ControlPlane
 from trainworks.twin.services.batch.arns import arn_of, check_name, scope_of
-from trainworks.twin.services.batch.environments import environment_row
+from trainworks.twin.services.batch.ledger import Ledger
 from trainworks.twin.services.batch.paging import described_page
-from trainworks.twin.services.batch.records import SQL
+from trainworks.twin.services.batch.records import SQL, STOP_GRACE_SECONDS
+from trainworks.twin.services.batch.resources import environment_row, is_fargate_environment, queue_row
 from trainworks.twin.services.batch.tags import put_tags, read_tags
 from trainworks.twin.store import Database
-from trainworks.twin.wire import Call
+from trainworks.twin.wire import Call, Operation, executed
 
 _MAX_ENVIRONMENTS = 3
 _TIME_LIMIT_SECONDS = range(600, 86_400 + 1)
@@ -27,22 +27,23 @@ TIME_LIMIT_REASONS = (
 
 
 class JobQueues:
-    """Create, update, delete and describe.
+    """Create, update, delete and describe. After an update jobs may fit that were blocked; a queue that is deleted ends
+    its jobs."""
 
-    `on_change` is told the ARN of a queue that jobs may go on in; `on_delete` ends the jobs of one that goes.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        control_plane: ControlPlane,
-        on_change: Callable[[Connection, str], None],
-        on_delete: Callable[[str], None],
-    ) -> None:
+    def __init__(self, database: Database, control_plane: ControlPlane, compute: Compute, ledger: Ledger) -> None:
         self._database = database
         self._control_plane = control_plane
-        self._on_change = on_change
-        self._on_delete = on_delete
+        self._compute = compute
+        self._ledger = ledger
+
+    def operations(self) -> Mapping[str, Operation]:
+        refused_members = ("schedulingPolicyArn", "serviceEnvironmentOrder")
+        return {
+            "CreateJobQueue": executed(self.create_job_queue, refused_members=refused_members),
+            "UpdateJobQueue": executed(self.update_job_queue, refused_members=refused_members),
+            "DeleteJobQueue": executed(self.delete_job_queue),
+            "DescribeJobQueues": executed(self.describe_job_queues),
+        }
 
     def create_job_queue(self, call: Call) -> Mapping[str, Any]:
         params = call.params
@@ -70,7 +71,8 @@ class JobQueues:
         params = call.params
         arn = arn_of(call.caller, "job-queue", params["jobQueue"])
         self._control_plane.authorize(call.caller, "batch:UpdateJobQueue", arn)
-        with self._database.transaction() as tx:
+        with self._ledger.entry() as entry:
+            tx = entry.tx
             row = queue_row(tx, arn)
             spec = json.loads(row["spec"])
             if "computeEnvironmentOrder" in params:
@@ -86,7 +88,7 @@ class JobQueues:
                     "spec": json.dumps(spec),
                 },
             )
-            self._on_change(tx, arn)
+            entry.unblock_queue(arn)
         return {"jobQueueName": row["name"], "jobQueueArn": arn}
 
     def delete_job_queue(self, call: Call) -> Mapping[str, Any]:
@@ -98,7 +100,9 @@ class JobQueues:
                 return {}
             if row["state"] != "DISABLED":
                 raise ApiError("ClientException", "Cannot delete, job queue must be DISABLED first")
-        self._on_delete(arn)
+        with self._ledger.entry() as entry:
+            tasks = entry.end_queue(arn, "JobQueue deleted")
+        self._compute.stop(tasks, STOP_GRACE_SECONDS)
         with self._database.transaction() as tx:
             tx.execute(SQL["queue_delete"], (arn,))
             tx.execute(SQL["tags_delete"], (arn,))
@@ -123,26 +127,6 @@ class JobQueues:
                 for row in chosen
             ]
         return {"jobQueues": details, **more}
-
-
-def queue_row(tx: Connection, arn: str) -> Row:
-    """The row, or `ClientException`."""
-    row: Row | None = tx.execute(SQL["queue_by_arn"], (arn,)).fetchone()
-    if row is None:
-        raise ApiError("ClientException", f"JobQueue {arn} not found.")
-    return row
-
-
-def environments_of(tx: Connection, queue: Row) -> list[Row]:
-    """The queue's compute environments in its order."""
-    order = json.loads(queue["spec"])["computeEnvironmentOrder"]
-    arns = [entry["computeEnvironment"] for entry in sorted(order, key=lambda entry: entry["order"])]
-    return [environment_row(tx, arn) for arn in arns]
-
-
-def is_fargate_environment(tx: Connection, arn: str) -> bool:
-    resources = json.loads(environment_row(tx, arn)["spec"])["computeResources"]
-    return resources["type"] in FARGATE_TYPES
 
 
 def _checked_order(tx: Connection, call: Call, order: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""A job's row as a frozen record, and the one place that says how it may change."""
+"""A job's row and its spec as frozen records. `Job.evolve` is the one place that says which status may follow.
+
+Rows are read here and written by `ledger.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,10 @@ from trainworks.states.batch_job import NEXT, TERMINAL
 from trainworks.twin.store.queries import load_queries
 
 SQL = load_queries("trainworks.twin.services.batch")
+
+STOP_GRACE_SECONDS = 30.0
+"""Between SIGTERM and SIGKILL, where a job is terminated or its queue deleted."""
+_SPECS_IN_MEMORY = 4_000
 
 
 class Job(NamedTuple):
@@ -80,11 +87,6 @@ def load_job(tx: Connection, job_id: str) -> Job | None:
     return job_of(row) if row else None
 
 
-def save_jobs(tx: Connection, jobs: Iterable[Job]) -> None:
-    """Write all that can change of these jobs."""
-    tx.executemany(SQL["job_update"], jobs)
-
-
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """What a job was submitted with, merged with its definition. The JSON members are botocore's shapes."""
@@ -113,8 +115,24 @@ class JobSpec:
         return json.dumps({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
 
-def load_spec(tx: Connection, spec_id: str) -> JobSpec:
-    """The stored spec; a job without one is a broken database (`LookupError`)."""
+class Specs:
+    """Specs by id. They never change, so the newest stay in memory."""
+
+    def __init__(self) -> None:
+        self._specs: dict[str, JobSpec] = {}
+
+    def of(self, tx: Connection, spec_id: str) -> JobSpec:
+        """A job without a spec is a broken database: `LookupError`."""
+        spec = self._specs.get(spec_id)
+        if spec is None:
+            if len(self._specs) >= _SPECS_IN_MEMORY:
+                for old in list(self._specs)[: _SPECS_IN_MEMORY // 2]:
+                    self._specs.pop(old, None)
+            spec = self._specs[spec_id] = _load_spec(tx, spec_id)
+        return spec
+
+
+def _load_spec(tx: Connection, spec_id: str) -> JobSpec:
     row = tx.execute(SQL["spec_by_id"], (spec_id,)).fetchone()
     if row is None:
         raise LookupError(f"Batch job {spec_id} has no stored spec")

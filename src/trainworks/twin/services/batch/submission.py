@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from sqlite3 import Connection, Row
 from typing import Any
 
@@ -18,37 +18,39 @@ from trainworks.twin.ports import ApiError, ControlPlane
 from trainworks.twin.services.batch.arns import arn_of, check_name, job_arn
 from trainworks.twin.services.batch.attempts import DEPENDENCY_REASON
 from trainworks.twin.services.batch.container import check_container, effective_container, overrides_chars, resources_of
-from trainworks.twin.services.batch.definitions import definition_row
-from trainworks.twin.services.batch.progress import Progress
-from trainworks.twin.services.batch.queues import queue_row
+from trainworks.twin.services.batch.ledger import Entry, Ledger
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_job
 from trainworks.twin.services.batch.refusals import refuse
+from trainworks.twin.services.batch.resources import definition_row, queue_row
 from trainworks.twin.services.batch.tags import put_tags, read_tags
 from trainworks.twin.store import Database
-from trainworks.twin.wire import Call
+from trainworks.twin.wire import Call, Operation, executed
 
 ARRAY_SIZES = range(2, 10_000 + 1)
 _MAX_DEPENDENCIES = 20
 
-OpenProgress = Callable[[Connection], Progress]
-
 
 class Submission:
-    """SubmitJob. `commit` ends a `Progress`: it settles it, records its events and wakes the dispatcher."""
+    """SubmitJob."""
 
-    def __init__(
-        self,
-        database: Database,
-        control_plane: ControlPlane,
-        open_progress: OpenProgress,
-        commit: Callable[[Progress], None],
-        now_ms: Callable[[], int],
-    ) -> None:
+    def __init__(self, database: Database, control_plane: ControlPlane, ledger: Ledger) -> None:
         self._database = database
         self._control_plane = control_plane
-        self._open_progress = open_progress
-        self._commit = commit
-        self._now_ms = now_ms
+        self._ledger = ledger
+
+    def operations(self) -> Mapping[str, Operation]:
+        return {
+            "SubmitJob": executed(
+                self.submit_job,
+                "shareIdentifier and scheduling priority are recorded; a log stream appears with the first output.",
+                refused_members=(
+                    "nodeOverrides",
+                    "eksPropertiesOverride",
+                    "ecsPropertiesOverride",
+                    "consumableResourcePropertiesOverride",
+                ),
+            )
+        }
 
     def submit_job(self, call: Call) -> Mapping[str, Any]:
         params = call.params
@@ -65,67 +67,58 @@ class Submission:
         size = _array_size(params)
         spec = _merged_spec(call, name, definition, definition_tags)
 
-        def insert(tx: Connection) -> None:
-            _check_queue(queue_row(tx, queue_arn), spec)
-            tx.execute(SQL["spec_insert"], (job_id, spec.to_json()))
-            put_tags(tx, job_arn(queue_arn, job_id), params.get("tags", {}))
-            self._insert(tx, job_id, queue_arn, spec, size)
+        def insert(entry: Entry) -> None:
+            _check_queue(queue_row(entry.tx, queue_arn), spec)
+            entry.tx.execute(SQL["spec_insert"], (job_id, spec.to_json()))
+            put_tags(entry.tx, job_arn(queue_arn, job_id), params.get("tags", {}))
+            _insert(entry, job_id, queue_arn, spec, size)
 
-        self._database.together(insert)  # clients that submit many jobs at a time share commits
+        self._ledger.together(insert)  # clients that submit many jobs at a time share commits
         return {"jobArn": job_arn(queue_arn, job_id), "jobName": name, "jobId": job_id}
 
-    def _insert(self, tx: Connection, job_id: str, queue_arn: str, spec: JobSpec, size: int | None) -> None:
-        plain, pairwise = _upstream(tx, spec.depends_on, size)
-        waiting_on = sum(job.status != JobStatus.SUCCEEDED for job in plain)
-        base = {
-            "spec_id": job_id,
-            "queue_arn": queue_arn,
-            "status_reason": None,
-            "vcpus": spec.vcpus,
-            "created_at": self._now_ms(),
-            "stopped_at": None,
-            "parent_id": None,
-            "array_index": None,
-            "array_size": size,
-            "unfinished": size or 0,
-        }
-        status = JobStatus.PENDING if waiting_on or size else JobStatus.RUNNABLE
-        tx.execute(SQL["job_insert"], {**base, "job_id": job_id, "status": status, "waiting_on": waiting_on})
-        doomed: list[str] = [job_id] if any(job.status == JobStatus.FAILED for job in plain) else []
-        if size:
-            counts, failing = _child_waits(tx, pairwise, size, waiting_on, sequential=spec.sequential)
-            child = base | {"parent_id": job_id, "array_size": None, "unfinished": 0}
-            tx.executemany(
-                SQL["job_insert"],
-                [
-                    {
-                        **child,
-                        "job_id": f"{job_id}:{index}",
-                        "array_index": index,
-                        "waiting_on": count,
-                        "status": JobStatus.PENDING if count else JobStatus.RUNNABLE,
-                    }
-                    for index, count in enumerate(counts)
-                ],
-            )
-            doomed += [f"{job_id}:{index}" for index in failing]
-        for upstream in {job.job_id for job in plain if not job.is_terminal}:
-            tx.execute(SQL["dependency_insert"], (upstream, job_id, 0))
-        for upstream_array in pairwise:
-            tx.execute(SQL["dependency_insert"], (upstream_array.job_id, job_id, 1))
-        self._follow_up(tx, job_id, doomed)
 
-    def _follow_up(self, tx: Connection, job_id: str, doomed: Sequence[str]) -> None:
-        """Events of what was inserted, and the end of what waits for something that has failed already."""
-        progress = self._open_progress(tx)
-        job = progress.get(job_id)
-        if job is not None:
-            progress.transitions += [job._replace(status=JobStatus.SUBMITTED), job]
-        for each in doomed:
-            waiting = progress.get(each)
-            if waiting is not None:
-                progress.fail(waiting, DEPENDENCY_REASON)
-        self._commit(progress)
+def _insert(entry: Entry, job_id: str, queue_arn: str, spec: JobSpec, size: int | None) -> None:
+    """The job's row, or the parent's and its children's; what waits for something that has failed already ends here."""
+    plain, pairwise = _upstream(entry.tx, spec.depends_on, size)
+    waiting_on = sum(job.status != JobStatus.SUCCEEDED for job in plain)
+    base = {
+        "spec_id": job_id,
+        "queue_arn": queue_arn,
+        "status_reason": None,
+        "vcpus": spec.vcpus,
+        "created_at": entry.now_ms,
+        "stopped_at": None,
+        "parent_id": None,
+        "array_index": None,
+        "array_size": size,
+        "unfinished": size or 0,
+    }
+    status = JobStatus.PENDING if waiting_on or size else JobStatus.RUNNABLE
+    rows = [{**base, "job_id": job_id, "status": status, "waiting_on": waiting_on}]
+    doomed = [job_id] if any(job.status == JobStatus.FAILED for job in plain) else []
+    if size:
+        counts, failing = _child_waits(entry.tx, pairwise, size, waiting_on, sequential=spec.sequential)
+        child = base | {"parent_id": job_id, "array_size": None, "unfinished": 0}
+        rows += [
+            {
+                **child,
+                "job_id": f"{job_id}:{index}",
+                "array_index": index,
+                "waiting_on": count,
+                "status": JobStatus.PENDING if count else JobStatus.RUNNABLE,
+            }
+            for index, count in enumerate(counts)
+        ]
+        doomed += [f"{job_id}:{index}" for index in failing]
+    entry.insert(rows)
+    for upstream_id in {job.job_id for job in plain if not job.is_terminal}:
+        entry.depend(job_id, upstream_id)
+    for upstream_array in pairwise:
+        entry.depend(job_id, upstream_array.job_id, n_to_n=True)
+    for each in doomed:
+        waiting = entry.get(each)
+        if waiting is not None:
+            entry.fail(waiting, DEPENDENCY_REASON)
 
 
 def _array_size(params: Mapping[str, Any]) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 from trainworks.twin.ports import ApiError, ControlPlane
 from trainworks.twin.services.batch.records import SQL
 from trainworks.twin.store import Database
-from trainworks.twin.wire import Call
+from trainworks.twin.wire import Call, Operation, executed
 
 MAX_TAGS = 50
 
@@ -31,6 +31,13 @@ class Tags:
     def __init__(self, database: Database, control_plane: ControlPlane) -> None:
         self._database = database
         self._control_plane = control_plane
+
+    def operations(self) -> Mapping[str, Operation]:
+        return {
+            "TagResource": executed(self.tag_resource),
+            "UntagResource": executed(self.untag_resource),
+            "ListTagsForResource": executed(self.list_tags_for_resource),
+        }
 
     def tag_resource(self, call: Call) -> Mapping[str, Any]:
         arn = self._authorized(call, "TagResource")

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from tests.unit.twin.services.fakes import CALLER, FakeCompute, FakeControlPlane, FakeImages, FakeLogs
+from tests.unit.twin.services.sagemaker.training.doubles import FolderObjects, NoPackages
 from trainworks.twin.ports import TaskEvent
+from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.services.batch.service import BatchService
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
+from trainworks.twin.services.parts import Parts
 from trainworks.twin.store import Database
 
 RESOURCES = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "512"}]
@@ -35,17 +38,20 @@ class Batch:
         self.service = self.make_service()
 
     def make_service(self) -> BatchService:
-        return BatchService(
-            self.database,
-            self.control_plane,
-            self.compute,
-            self.images,
+        parts = Parts(
+            database=self.database,
+            control_plane=self.control_plane,
+            objects=FolderObjects(self.jobs_dir.parent / "objects"),
+            compute=self.compute,
+            images=self.images,
+            packages=NoPackages(),
+            shipper=self.log_shipper,
             outbox=self.outbox,
-            log_shipper=self.log_shipper,
+            recorded=RecordedStore(self.database),
             jobs_dir=self.jobs_dir,
             endpoint_url="http://127.0.0.1:4577",
-            clock=lambda: self.now,
         )
+        return BatchService(parts, clock=lambda: self.now)
 
     def call(self, operation: str, **params: Any) -> Any:
         return self.service.endpoint.invoke(operation, params, CALLER)

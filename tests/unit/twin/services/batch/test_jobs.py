@@ -403,6 +403,6 @@ def test_old_jobs_are_forgotten(batch: Batch) -> None:
     folder = batch.jobs_dir / "batch" / job_id
     assert folder.is_dir()
     batch.now += 8 * 24 * 3600
-    batch.service.purge()
+    batch.service.ended.purge()
     assert not folder.exists()
     assert batch.call("DescribeJobs", jobs=[job_id])["jobs"] == []

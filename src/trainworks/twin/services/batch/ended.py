@@ -1,0 +1,66 @@
+"""Jobs that ended long ago are forgotten: their log files, then their rows.
+
+Batch keeps a job's record for seven days after its end; so are its log files kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from trainworks.twin.job_files import remove_tree
+from trainworks.twin.ports import Ended
+from trainworks.twin.services.batch.ledger import Ledger
+from trainworks.twin.services.batch.output import Output
+from trainworks.twin.services.batch.records import SQL
+from trainworks.twin.store import Database
+
+_log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 7 * 24 * 3600
+_PURGED_AT_ONCE = 20
+
+
+class EndedJobs:
+    """`Kept`, by retention; `start` purges what is too old on a thread of its own."""
+
+    def __init__(self, database: Database, ledger: Ledger, output: Output, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._output = output
+        self._clock = clock
+        self._closing = threading.Event()
+        self._janitor = threading.Thread(target=self.purge, name="batch-janitor", daemon=True)
+
+    def start(self) -> None:
+        self._janitor.start()
+
+    def stop(self) -> None:
+        """Return when the jobs in hand are forgotten."""
+        self._closing.set()
+        if self._janitor.is_alive():
+            self._janitor.join()
+
+    def purge(self) -> None:
+        """Forget jobs seven days after their end."""
+        before = self._clock() - KEPT_SECONDS
+        while not self._closing.is_set() and (ended := self.ended_before(before, 0, _PURGED_AT_ONCE)):
+            self.forget([each.name for each in ended])
+
+    def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
+        """Jobs and arrays that ended before a moment, oldest first, without the first `after`."""
+        named = {"before": moment * 1000, "after": after, "limit": limit}
+        rows = self._database.read(SQL["expired_jobs"], named)
+        return [Ended(row["job_id"], (self._output.folder(row["job_id"]),)) for row in rows]
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Delete ended jobs: log files first, so that a crash in between leaves no file that nobody knows."""
+        for job_id in names:
+            folder = self._output.folder(job_id)
+            if not remove_tree(folder):
+                _log.error("the log files of a Batch job could not be deleted: %s", folder)
+            with self._ledger.entry() as entry:
+                job = entry.get(job_id)
+                if job is not None and job.is_terminal:
+                    entry.forget(job)
