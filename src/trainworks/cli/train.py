@@ -73,6 +73,7 @@ def train(  # noqa: PLR0917
         max_runtime_seconds=max_runtime_seconds,
         max_wait_seconds=max_wait_seconds,
     )
+    from trainworks.cli.transfers import on_the_way
     from trainworks.jobs import open_platform
     from trainworks.jobs.specs import training_spec
 
@@ -81,7 +82,9 @@ def train(  # noqa: PLR0917
     _tell_of_code(spec)
     platform = open_platform(environment)
     _tell_of_requirements(spec, platform)
-    _started(platform.train(spec, name), detach, output)
+    with on_the_way(output) as listener:
+        job = platform.train(spec, name, listener)
+    _started(job, detach, output)
 
 
 @batch_app.command("submit", no_args_is_help=True)
@@ -119,10 +122,15 @@ def submit(  # noqa: PLR0917
         timeout_seconds=timeout_seconds,
     )
     spec = _batch_spec(target, arguments or [], command, values)
+    from trainworks.cli.transfers import on_the_way
     from trainworks.jobs import open_platform
 
     _tell_of_code(spec)
-    _started(open_platform(environment).submit_batch(spec, name), detach, output)
+    platform = open_platform(environment)
+    _tell_of_requirements(spec, platform)
+    with on_the_way(output) as listener:
+        job = platform.submit_batch(spec, name, listener)
+    _started(job, detach, output)
 
 
 def _tell_of_code(spec: TrainingJobSpec | BatchJobSpec) -> None:
@@ -132,19 +140,24 @@ def _tell_of_code(spec: TrainingJobSpec | BatchJobSpec) -> None:
         _warn(note)
 
 
-def _tell_of_requirements(spec: TrainingJobSpec, platform: Platform) -> None:
+def _tell_of_requirements(spec: TrainingJobSpec | BatchJobSpec, platform: Platform) -> None:
     """Whether the deployed subnets lead to an index is looked at for those alone who need one."""
     from trainworks.jobs.code_notes import names_requirements, requirements_note
 
     if not names_requirements(spec):
         return
+    from trainworks.config.job import TrainingJobSpec
     from trainworks.doctor.looking import Looker
     from trainworks.doctor.network import look_at_network
     from trainworks.doctor.reachability import without_internet
+    from trainworks.jobs.batch import batch_subnets
 
-    subnets = platform.outputs.training_job_config["VpcConfig"]["Subnets"]
+    is_training = isinstance(spec, TrainingJobSpec)
+    subnets = platform.outputs.training_job_config["VpcConfig"]["Subnets"] if is_training else batch_subnets(platform)
     looker = Looker(platform.session.client)  # type: ignore[arg-type]  # the stubs know each service by name
-    if note := requirements_note(spec, without_internet(look_at_network(looker, subnets, ()))):
+    # Interfaces of training jobs have no public addresses; of hosts of Batch the subnet says whether they have.
+    closed = without_internet(look_at_network(looker, subnets, ()), public_ip=False if is_training else None)
+    if note := requirements_note(spec, closed):
         _warn(note)
 
 

@@ -8,15 +8,22 @@ from contextlib import contextmanager
 
 from trainworks.cli.output import Output, stderr
 from trainworks.jobs.artifacts import Tell, silent
+from trainworks.jobs.ignore import OWN_FILE
+from trainworks.jobs.source import Listener, SourceBundle
+
+_MOST_NAMED = 5
+
+
+MUCH_CODE_BYTES = 50 * 1024**2
 
 
 @contextmanager
 def transfer_bars(output: Output) -> Iterator[Tell]:
-    """Yields what shows transfers, one bar each, on standard error."""
+    """Yields what shows transfers, one bar each, on standard error, from the first on."""
     if output is Output.JSON or not sys.stderr.isatty():
         yield silent
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
     columns = (
         BarColumn(),
@@ -24,15 +31,47 @@ def transfer_bars(output: Output) -> Iterator[Tell]:
         TransferSpeedColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=stderr(), transient=True) as progress:
-        bars = {}
+    progress = Progress(*columns, console=stderr(), transient=True)
+    bars: dict[str, TaskID] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in bars:
-                bars[what] = progress.add_task(what, total=total)
-            progress.update(bars[what], completed=done)
+    def tell(what: str, done: int, total: int) -> None:
+        if not bars:
+            progress.start()
+        if what not in bars:
+            bars[what] = progress.add_task(what, total=total)
+        progress.update(bars[what], completed=done)
 
+    try:
         yield tell
+    finally:
+        if bars:
+            progress.stop()
+
+
+@contextmanager
+def on_the_way(output: Output) -> Iterator[Listener]:
+    """Yields who shows how code and inputs of a job reach S3: what was packed, bars, a warning of too much."""
+    shows = output is Output.TEXT and sys.stderr.isatty()
+
+    def packed(bundle: SourceBundle) -> None:
+        if shows:
+            stderr().print(packed_line(bundle), style="dim")
+        if bundle.bytes > MUCH_CODE_BYTES:
+            note = f"the code has {shown_bytes(bundle.bytes)}: give data as an input, or name it in {OWN_FILE}"
+            stderr().print(f"warning: {note}", style="yellow", soft_wrap=True)
+
+    with transfer_bars(output) as tell:
+        yield Listener(packed, tell)
+
+
+def packed_line(bundle: SourceBundle) -> str:
+    """`code: 14 files, 32.1 KiB; left out: data/ (data/ in .gitignore)`."""
+    line = f"code: {bundle.files} file{'' if bundle.files == 1 else 's'}, {shown_bytes(bundle.bytes)}"
+    if not bundle.left_out:
+        return line
+    named = [f"{each.path} ({each.pattern})" for each in bundle.left_out[:_MOST_NAMED]]
+    more = len(bundle.left_out) - len(named)
+    return f"{line}; left out: {', '.join(named)}" + (f" and {more} more" if more else "")
 
 
 def shown_bytes(count: int) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from trainworks.config.job import BatchJobSpec
     from trainworks.jobs.connection import Connection
     from trainworks.jobs.outputs import PlatformOutputs
-    from trainworks.jobs.source import SourceBundle
+    from trainworks.jobs.source import Listener, SourceBundle
 
 MOST_FOLLOWED_CHILDREN = 100
 _DESCRIBED_AT_ONCE = 100
@@ -115,11 +115,13 @@ def job_definition_for(batch: BatchClient, platform_arn: str, image_uri: str) ->
     return registered["jobDefinitionArn"]
 
 
-def submit(connection: Connection, spec: BatchJobSpec, name: str, inputs: Mapping[str, str]) -> BatchJob:
+def submit(
+    connection: Connection, spec: BatchJobSpec, name: str, inputs: Mapping[str, str], listener: Listener
+) -> BatchJob:
     """Upload the code, find the definition, submit. Raises `RequestError` with what Batch refuses."""
     outputs, batch = connection.outputs, connection.client("batch")
     outputs.require_batch()
-    source = connection.upload_source(spec)
+    source = connection.upload_source(spec, listener)
     image_uri = resolve_image(spec.image, outputs.region, "") if spec.image else None
     try:
         definition = outputs.job_definition_arn
@@ -243,6 +245,16 @@ def newest_batch_jobs(connection: Connection, wanted: Wanted, page_size: int) ->
                 _moment(each.get("stoppedAt")),
                 each["jobId"],
             )
+
+
+def batch_subnets(connection: Connection) -> list[str]:
+    """The subnets that hosts of the platform's queue are launched in."""
+    connection.outputs.require_batch()
+    batch = connection.client("batch")
+    [queue] = batch.describe_job_queues(jobQueues=[connection.outputs.job_queue_arn])["jobQueues"]
+    names = [each["computeEnvironment"] for each in queue["computeEnvironmentOrder"]]
+    found = batch.describe_compute_environments(computeEnvironments=names)["computeEnvironments"]
+    return sorted({subnet for each in found for subnet in each.get("computeResources", {}).get("subnets", [])})
 
 
 def batch_facts(described: Mapping[str, Any]) -> dict[str, object]:

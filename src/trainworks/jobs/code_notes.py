@@ -25,8 +25,8 @@ def names_requirements(spec: TrainingJobSpec | BatchJobSpec) -> bool:
     return spec.script_path is not None and spec.source_path is not None and _has_requirements(spec.source_path)
 
 
-def requirements_note(spec: TrainingJobSpec, closed: Sequence[str] | None) -> str:
-    """What to know of a training job with a requirements.txt; "" where its subnets lead to an index.
+def requirements_note(spec: TrainingJobSpec | BatchJobSpec, closed: Sequence[str] | None) -> str:
+    """What to know of a job with a requirements.txt; "" where its subnets lead to an index.
 
     `closed` are the subnets of the deployed platform without a way to the internet, None where nobody could look.
     """

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from trainworks.config.job import BatchJobSpec, JobSpec, TrainingJobSpec
 from trainworks.errors import RequestError
 from trainworks.jobs import batch, training
+from trainworks.jobs.artifacts import Tell, silent
 from trainworks.jobs.batch import BatchJob
 from trainworks.jobs.connection import Connection
 from trainworks.jobs.inputs import DATASETS, Inputs
 from trainworks.jobs.job import Job, JobSummary, Wanted
 from trainworks.jobs.kinds import find_job, newest_jobs
 from trainworks.jobs.names import checked_name, job_name
+from trainworks.jobs.source import NOBODY, Listener
 from trainworks.jobs.training import TrainingJob
 
 if TYPE_CHECKING:
@@ -30,25 +32,25 @@ _ALL = Wanted()
 class Platform(Connection):
     """The platform of an environment. Raises `TwinError` or `ConfigurationError` where it cannot be reached."""
 
-    def train(self, spec: TrainingJobSpec, name: str | None = None) -> TrainingJob:
+    def train(self, spec: TrainingJobSpec, name: str | None = None, listener: Listener = NOBODY) -> TrainingJob:
         """Start a training job; returns when SageMaker has accepted it. Raises `RequestError`, `ConfigurationError`.
 
         `name` is used as it is; without it the job is called `<base>-<time>-<token>`.
         """
         _check_spec(spec, TrainingJobSpec, "train")
         chosen = checked_name(name) if name else job_name(spec.base_name)
-        bundle = self.upload_source(spec)
+        bundle = self.upload_source(spec, listener)
         source = None if bundle is None else (bundle.entry, f"s3://{self.outputs.model_bucket}/{bundle.key}")
-        inputs = self._resolve_inputs(spec)
+        inputs = self._resolve_inputs(spec, listener)
         request = training.training_job_request(spec, chosen, self.outputs, inputs, source)
         training.create_training_job(self.client("sagemaker"), spec, request)
         return TrainingJob(chosen, self)
 
-    def submit_batch(self, spec: BatchJobSpec, name: str | None = None) -> BatchJob:
+    def submit_batch(self, spec: BatchJobSpec, name: str | None = None, listener: Listener = NOBODY) -> BatchJob:
         """Submit a batch job to the platform's queue; returns when Batch has accepted it. Raises `RequestError`."""
         _check_spec(spec, BatchJobSpec, "submit_batch")
         chosen = checked_name(name) if name else job_name(spec.base_name)
-        return batch.submit(self, spec, chosen, self._resolve_inputs(spec))
+        return batch.submit(self, spec, chosen, self._resolve_inputs(spec, listener), listener)
 
     def job(self, name: str) -> Job:
         """The job with this name (or Batch job id): a training job first. Raises `RequestError` where there is none."""
@@ -66,13 +68,13 @@ class Platform(Connection):
         """Put a local file or folder at `datasets/<name>/` of the dataset bucket; returns that S3 URI."""
         return self._inputs().upload(path, f"{DATASETS}{name.strip('/')}/")
 
-    def _resolve_inputs(self, spec: JobSpec) -> dict[str, str]:
-        inputs = self._inputs()
+    def _resolve_inputs(self, spec: JobSpec, listener: Listener) -> dict[str, str]:
+        inputs = self._inputs(listener.transfer)
         return {name: inputs.resolve(name, location, spec.base_dir) for name, location in spec.inputs.items()}
 
-    def _inputs(self) -> Inputs:
+    def _inputs(self, tell: Tell = silent) -> Inputs:
         model_of = lambda name: TrainingJob(name, self).model_artifact_uri()  # noqa: E731 - one expression, one use
-        return Inputs(self.client("s3"), self.outputs.dataset_bucket, model_of)
+        return Inputs(self.client("s3"), self.outputs.dataset_bucket, model_of, tell)
 
 
 def _check_spec(spec: object, kind: type[TrainingJobSpec | BatchJobSpec], method: str) -> None:

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,25 +18,54 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from trainworks.errors import RequestError
+from trainworks.jobs.artifacts import Tell, counted, silent
 from trainworks.jobs.faults import is_absent_object
+from trainworks.jobs.ignore import OWN_FILE, Ignore, always_left_out, ignore_above
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MOST_SOURCE_BYTES = 256 * 1024**2
-_LEFT_OUT = frozenset(
-    {".git", ".hg", ".svn", ".venv", "venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-    | {".ipynb_checkpoints", "node_modules", "cdk.out", ".DS_Store"}
-)
+_COMPRESSION_LEVEL = 6
+_MOST_NAMED = 1000
+
+
+def _nobody(bundle: SourceBundle) -> None:
+    del bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears how code and inputs reach S3: what was packed, and how far each transfer is."""
+
+    packed: Callable[[SourceBundle], None] = _nobody
+    transfer: Tell = silent
+
+
+NOBODY = Listener()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file or folder that an ignore file keeps out; `path` is below the packed folder, a folder's ends in `/`."""
+
+    path: str
+    pattern: str
 
 
 @dataclass(frozen=True, slots=True)
 class SourceBundle:
-    """An archive of code. `entry` is the script's path in it, with forward slashes; `digest` is SHA-256 in hex."""
+    """An archive of code. `entry` is the script's path in it, with forward slashes; `digest` is SHA-256 in hex.
+
+    `files` and `bytes` are what is in it; `left_out` names what ignore files kept out, each with the pattern.
+    """
 
     entry: str
     data: bytes = field(repr=False)
     digest: str
+    files: int = 0
+    bytes: int = 0
+    left_out: tuple[LeftOut, ...] = field(default=(), repr=False)
 
     @property
     def key(self) -> str:
@@ -47,8 +76,9 @@ class SourceBundle:
 def package_source(script: Path, source_dir: Path | None = None) -> SourceBundle:
     """Archive `source_dir`, or the script alone where there is none.
 
-    Left out are version control, virtual environments and caches. Raises `RequestError` when the script is missing or
-    not in `source_dir`, when a link leads out of it, or when it is larger than 256 MiB.
+    Left out are version control, virtual environments, caches, and what ignore files name (`ignore`). Raises
+    `RequestError` when the script is missing, not in `source_dir` or left out, when a link leads out of it, or when it
+    is larger than 256 MiB.
     """
     if source_dir is not None and not source_dir.is_dir():
         raise RequestError(f"source_dir {source_dir} is not a folder", fix="give the folder that holds the script")
@@ -59,23 +89,40 @@ def package_source(script: Path, source_dir: Path | None = None) -> SourceBundle
             fix += f" in source_dir, which is {source_dir}: that folder is all that the job gets"
         raise RequestError(f"script {script} {what}", fix=fix)
     if source_dir is None:
-        files = [(script.name, script)]
-        entry = script.name
+        files, left_out, entry = [(script.name, script)], list[LeftOut](), script.name
     else:
-        files = sorted(_files(source_dir))
+        left_out = []
+        above = ignore_above(source_dir.resolve())
+        files = sorted(_files(source_dir.resolve(), above, left_out))
         try:
             entry = script.resolve().relative_to(source_dir.resolve()).as_posix()
         except ValueError:
             raise RequestError(
                 f"script {script} is not in source_dir {source_dir}", fix="script is relative to source_dir"
             ) from None
+        _refuse_left_out(entry, files, left_out, source_dir)
     data = archive(files)
-    return SourceBundle(entry, data, hashlib.sha256(data).hexdigest())
+    size = sum(path.stat().st_size for _, path in files)
+    return SourceBundle(entry, data, hashlib.sha256(data).hexdigest(), len(files), size, tuple(left_out))
+
+
+def _refuse_left_out(
+    entry: str, files: Sequence[tuple[str, Path]], left_out: Sequence[LeftOut], source_dir: Path
+) -> None:
+    """The script itself has to go along."""
+    if any(name == entry for name, _ in files):
+        return
+    pattern = next((each.pattern for each in left_out if entry == each.path or entry.startswith(each.path)), "")
+    why = f"by {pattern}" if pattern else "with what never travels: version control, environments, caches"
+    raise RequestError(
+        f"script {entry} is left out of the job's code {why}",
+        fix=f"write !{entry} into {source_dir / OWN_FILE}, which is asked last" if pattern else "move the script",
+    )
 
 
 def package_folder(folder: Path) -> bytes:
-    """A folder's files as a deterministic archive, under the same rules."""
-    return archive(sorted(_files(folder)))
+    """All files of a folder as a deterministic archive, but those that never travel: an image is what its folder is."""
+    return archive(sorted(_files(folder.resolve(), None, [])))
 
 
 def archive(files: list[tuple[str, Path]]) -> bytes:
@@ -96,33 +143,47 @@ def archive(files: list[tuple[str, Path]]) -> bytes:
             member.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
             tar.addfile(member, io.BytesIO(data))
     packed = io.BytesIO()
-    with gzip.GzipFile(filename="", fileobj=packed, mode="wb", mtime=0) as zipped:
+    with gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, packed, mtime=0) as zipped:
         zipped.write(raw.getvalue())
     return packed.getvalue()
 
 
-def upload_source(s3: S3Client, bucket: str, bundle: SourceBundle) -> str:
+def upload_source(s3: S3Client, bucket: str, bundle: SourceBundle, tell: Tell = silent) -> str:
     """Put the archive where it belongs, unless it is there; returns its `s3://` URI."""
     try:
         s3.head_object(Bucket=bucket, Key=bundle.key)
     except ClientError as error:
         if not is_absent_object(error):
             raise
-        s3.put_object(Bucket=bucket, Key=bundle.key, Body=bundle.data)
+        count = counted(f"s3://{bucket}/{bundle.key}", len(bundle.data), tell)
+        s3.upload_fileobj(io.BytesIO(bundle.data), bucket, bundle.key, Callback=count)
     return f"s3://{bucket}/{bundle.key}"
 
 
-def _files(folder: Path, inside: Path | None = None, prefix: str = "") -> Iterator[tuple[str, Path]]:
-    """(name in the archive, file) of everything below `folder`; a linked folder is refused, it may hold itself."""
-    inside = inside or folder.resolve()
-    for path in folder.iterdir():
-        if path.name in _LEFT_OUT or path.suffix == ".pyc":
+def _files(
+    folder: Path, ignore: Ignore | None, left_out: list[LeftOut], inside: Path | None = None, prefix: str = ""
+) -> Iterator[tuple[str, Path]]:
+    """(name in the archive, file) of what travels below `folder`; a linked folder is refused, it may hold itself.
+
+    What an ignore file keeps out goes to `left_out`, of a folder the folder alone. `ignore` None: none is read.
+    """
+    inside = inside or folder
+    ignore = None if ignore is None else ignore.within(folder)
+    for path in sorted(folder.iterdir()):
+        if always_left_out(path):
             continue
-        if path.is_symlink() and (path.is_dir() or not path.resolve().is_relative_to(inside)):
+        is_folder = path.is_dir()
+        if ignore is not None and (pattern := ignore.reason(path, is_folder)):
+            if is_folder and not path.is_symlink() and ignore.brings_back:
+                yield from _files(path, ignore, [], inside, f"{prefix}{path.name}/")
+            if len(left_out) < _MOST_NAMED:
+                left_out.append(LeftOut(f"{prefix}{path.name}{'/' if is_folder else ''}", pattern))
+            continue
+        if path.is_symlink() and (is_folder or not path.resolve().is_relative_to(inside)):
             raise RequestError(
                 f"{path} is a link to a folder or out of {inside}", fix="replace the link by what it points to"
             )
-        if path.is_dir():
-            yield from _files(path, inside, f"{prefix}{path.name}/")
+        if is_folder:
+            yield from _files(path, ignore, left_out, inside, f"{prefix}{path.name}/")
         elif path.is_file():
             yield prefix + path.name, path

@@ -317,3 +317,27 @@ def test_the_sdk_takes_scripts_and_its_jobs_tell_of_themselves(
     assert [each.folder.name for each in job.download("fetched")] == ["model", "output"]
     assert (tmp_path / "fetched/model/weights.txt").exists()
     assert repr(platform) == "Platform('local')"
+
+
+def test_what_is_packed_is_shown_on_a_terminal_and_much_of_it_warned_of(command: Command, tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "train.py").write_text("print(1)\n")
+    (code / "more.txt").write_text("x" * 2048)
+    (code / "data.bin").write_bytes(b"x")
+    (code / ".trainworksignore").write_text("*.bin\n")
+    argv = ("train", "code/train.py", "--source-dir", "code", "--detach")
+    shown = command(*argv, terminal=100)
+    assert "code: 2 files, 2.0 KiB; left out: data.bin (*.bin in .trainworksignore)" in shown.err
+    piped = command(*argv)
+    assert piped.code == 0 and "code:" not in piped.err
+    (code / "large.txt").write_bytes(bytes(51 << 20))
+    warned = command(*argv)
+    assert warned.code == 0 and "the code has 51.0 MiB" in warned.err and ".trainworksignore" in warned.err
+
+
+def test_a_batch_job_without_a_way_to_an_index_is_told_of_too(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "predict.py").write_text("print(1)\n")
+    (tmp_path / "requirements.txt").write_text("--no-index\n")
+    done = command("batch", "submit", "predict.py", "--source-dir", ".", "--detach")
+    assert done.code == 0 and "no route to the internet" in done.err

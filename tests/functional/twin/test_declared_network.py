@@ -119,11 +119,22 @@ def test_declared_routes_hold_jobs_and_the_endpoint_stays(declared: TestTwin, in
 def test_host_lets_jobs_out_and_says_what_aws_would_not(twin: TestTwin, index: Index) -> None:
     platform, vpc = platform_with_object(twin), Vpc(twin)
     script = LOOKS.format(bucket=platform.data, port=index.server.server_port)
-    job = start(platform, "h", {"train.py": script}, vpc, vpc.closed)
-    assert ended(job) == "Completed"
-    assert {f"endpoint {[SIZE] * 4}", "index reached"} <= set(job.log())
+    ec2 = twin.client("ec2")
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc.id]}, {"Name": "association.main", "Values": ["true"]}]
+    [main] = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]
+    ec2.create_vpc_endpoint(
+        VpcId=vpc.id, ServiceName="com.amazonaws.us-east-1.s3", RouteTableIds=[main["RouteTableId"]]
+    )
+    installing: dict[str, str | bytes] = {"train.py": script, "requirements.txt": "--no-index\n"}
+    job, plain = (
+        start(platform, name, files, vpc, vpc.closed)
+        for name, files in (("h", installing), ("n", {"train.py": script}))
+    )
+    assert [ended(job), ended(plain)] == ["Completed", "Completed"], job.log()
+    assert {f"endpoint {[SIZE] * 4}", "index reached"} <= set(plain.log())
     said = f"network (host): this machine's; on AWS subnet {vpc.closed} has no route to the internet: pip"
     assert job.log()[0].startswith(said)
+    assert not any("network (" in line for line in plain.log()), "nobody who installs nothing is told of routes"
 
 
 def test_batch_jobs_are_held_too(declared: TestTwin, index: Index) -> None:

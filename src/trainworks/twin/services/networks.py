@@ -1,6 +1,6 @@
 """What a job's network is here, and what its log says of that: the setting `twin.network` for jobs in subnets of a VPC.
 
-    host       the machine's network; the log says what the subnets would let through on AWS
+    host       the machine's network; the log of a job that installs packages says what AWS would not let through
     declared   subnets with a way to the internet: the machine's network
                subnets without: none, but for the AWS endpoint, which the twin answers
 
@@ -24,11 +24,15 @@ _NO_DATA = "; S3 is out of reach too, so on AWS the job fails: add a gateway end
 
 @dataclass(frozen=True, slots=True)
 class JobNetwork:
-    """For `TaskSpec`: `network`, and the port of the endpoint that is reachable without. `note` is for the log."""
+    """For `TaskSpec`: `network`, and the port of the endpoint that is reachable without. `note` is for the log.
+
+    `hint` is for the log of a job that installs packages: it can do that here, and could not on AWS.
+    """
 
     network: bool = True
     endpoint_port: int | None = None
     note: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,9 @@ class Networks:
         without = f"{_named(closed)} ha{'s' if len(closed) == 1 else 've'} no route to the internet"
         fix = _FIX + (_NO_DATA if any(self._is_cut_off(each, "s3", public_ip) for each in closed) else "")
         if self.wish == "host":
-            return JobNetwork(note=f"network (host): this machine's; on AWS {without}: {fix}")
+            said = f"network (host): this machine's; on AWS {without}: {fix}"
+            # Data is every job's matter, an index that of those who install packages.
+            return JobNetwork(hint=said) if fix == _FIX else JobNetwork(note=said)
         if instances > 1:
             why = "the instances of a job reach one another by it here"
             return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {fix}")

@@ -99,8 +99,10 @@ class Preparer:
             raise disk_failure("The job's folder cannot be made", error) from error
         self._unpack(job, folder, mode)
         network = self._network(job)
-        for host in job.hosts if network.note else ():
-            _add_lines(folder.log(job.attempt, host), [network.note])
+        code = folder.ml_root(job.attempt, job.hosts[0]) / "code"
+        note = network.note or (network.hint if installs_requirements(job, mode, code) else "")
+        for host in job.hosts if note else ():
+            _add_lines(folder.log(job.attempt, host), [note])
         if network.network:
             runtime = self._with_requirements(job, folder, runtime, mode)
         mounts = stage_inputs(job, folder, self.objects)
