@@ -39,7 +39,9 @@ _NO_CREDENTIALS = (
     TokenRetrievalError,
 )
 NOT_OFFERED = "operation not offered by this endpoint"
-_NOT_OFFERED = frozenset({"NotImplemented", "UnknownOperationException", "InvalidAction", "UnsupportedOperation"})
+_NOT_OFFERED = frozenset(
+    {"NotImplemented", "UnknownOperationException", "InvalidAction", "UnsupportedOperation", "501"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def look_at_role(looker: Looker, role_arn: str, questions: Sequence[Question], r
         role,
         looker.ask(
             "iam:SimulatePrincipalPolicy",
-            lambda iam: _simulate(iam, role_arn, questions),
+            lambda iam: _simulate(iam, role_arn, questions, region),
             absent=_NO_SUCH_ENTITY,
             subject=name,
         ),
@@ -139,10 +139,11 @@ def judged(facts: RoleFacts, question: Question) -> tuple[Answer, tuple[Evidence
         evidence = (facts.simulated.evidence(f"{question.action} on {question.resource}: {simulated.decision}"),)
         if simulated.decision == "allowed":
             return Answer.YES, evidence
+        if simulated.missing_context:
+            # A condition on what the simulation was not told, a negated one of a Deny too, was decided without it.
+            return _read(facts, question, unread=Answer.UNKNOWN), evidence
         if simulated.decision == "explicitDeny":
             return Answer.NO, evidence
-        if simulated.missing_context:
-            return Answer.UNKNOWN, evidence
         return _read(facts, question, unread=Answer.NO), evidence
     verdict = _read(facts, question, unread=Answer.UNKNOWN)
     word = {Answer.YES: "allowed", Answer.NO: "denied"}.get(verdict)
@@ -180,12 +181,18 @@ def _trusted(role: Role) -> list[str]:
     ]
 
 
-def _simulate(iam: Any, role_arn: str, questions: Sequence[Question]) -> tuple[Simulated, ...]:
+def _simulate(iam: Any, role_arn: str, questions: Sequence[Question], region: str) -> tuple[Simulated, ...]:
     """One call a resource, as every action is simulated on every resource of a call."""
+    known = role_context((*role_arn.split(":"), "", "", "", "", "")[4], region)
+    context = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in known.items()
+    ]
     found: list[Simulated] = []
     for resource in dict.fromkeys(question.resource for question in questions):
         actions = list(dict.fromkeys(q.action for q in questions if q.resource == resource))
-        answer = iam.simulate_principal_policy(PolicySourceArn=role_arn, ActionNames=actions, ResourceArns=[resource])
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=role_arn, ActionNames=actions, ResourceArns=[resource], ContextEntries=context
+        )
         found += [
             Simulated(
                 result["EvalActionName"],

@@ -12,8 +12,12 @@ from trainworks.aws.unknown import Unknown
 
 
 def role_context(account: str, region: str) -> Context:
-    """The condition keys that are known of every request of a role's session, whatever it asks for."""
-    return {"aws:securetransport": "true", "aws:principalaccount": account, "aws:requestedregion": region}
+    """The condition keys that are known of every request of a role's session, whatever it asks for.
+
+    Without a region, where it goes is not known.
+    """
+    where = {"aws:requestedregion": region} if region else {}
+    return {"aws:securetransport": "true", "aws:principalaccount": account, **where}
 
 
 class Permissions:

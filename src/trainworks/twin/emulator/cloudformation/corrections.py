@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.ec2 import default_groups
+from trainworks.twin.emulator.iam.actors import managed_document
 from trainworks.twin.emulator.s3.bucket_documents import (
     encryption_xml,
     lifecycle_xml,
@@ -37,6 +38,7 @@ def install(buckets: EmulatorBuckets) -> None:
     table: dict[str, dict[str, Any]] = provisioners._RESOURCE_HANDLERS
     _vpc(table)
     _instance_profile(table)
+    _role(table)
     _bucket(table, buckets, provisioners)
     _auto_delete_objects(table, buckets)
     _template_urls()
@@ -102,6 +104,35 @@ def _instance_profile(table: dict[str, dict[str, Any]]) -> None:
             stock["delete"](profile(physical_id)["Arn"], properties)
 
     table["AWS::IAM::InstanceProfile"] = {**stock, "create": create, "update": update, "delete": delete}
+
+
+def _role(table: dict[str, dict[str, Any]]) -> None:
+    """A role gets its permissions boundary: stock leaves it out, and the role may do more than on AWS."""
+    stock = table["AWS::IAM::Role"]
+
+    def bounded(properties: Mapping[str, Any]) -> str:
+        arn = str(properties.get("PermissionsBoundary") or "")
+        if arn and managed_document(arn, engine.module("core.responses").get_account_id()) is None:
+            raise ValueError(f"Scope ARN: {arn} does not exist or is not attachable.")
+        return arn
+
+    def keep(answer: Answer, arn: str) -> Answer:
+        roles = engine.service("iam")._roles
+        # A new value instead of a change inside the old one: the table writes what is set.
+        roles[answer[0]] = {**roles[answer[0]], "PermissionsBoundary": arn or None}
+        return answer
+
+    def create(logical_id: str, properties: dict[str, Any], *others: Any) -> Answer:
+        arn = bounded(properties)
+        answer: Answer = stock["create"](logical_id, properties, *others)
+        return keep(answer, arn) if arn else answer
+
+    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *others: Any) -> Answer:
+        arn = bounded(new)
+        answer: Answer = stock["update"](physical_id, old, new, *others)
+        return keep(answer, arn) if arn or old.get("PermissionsBoundary") else answer
+
+    table["AWS::IAM::Role"] = {**stock, "create": create, "update": update}
 
 
 def _bucket(table: dict[str, dict[str, Any]], buckets: EmulatorBuckets, provisioners: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 from trainworks.aws.iam.role_members import recipient
@@ -22,6 +23,7 @@ from trainworks.twin.emulator.cloudformation.handler_actions import (
 from trainworks.twin.emulator.iam import policy_documents
 from trainworks.twin.emulator.iam.actors import Actor
 from trainworks.twin.emulator.iam.authorization import Authorization
+from trainworks.twin.emulator.iam.iam_resources import with_path
 from trainworks.twin.emulator.iam.passing import resource_roles
 from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.current import current_call
@@ -187,7 +189,9 @@ class StackPermissions:
                 for path, role_arn in _new_roles(kind, props, old or {}, actor.principal.account)
             ]
             if not actor.grants.everything or actor.grants.session is not None:
-                self._require(actor, needs, handed, region)
+                path = str(props.get("Path") or "")
+                named = [replace(need, resource=with_path(need.resource, path)) for need in needs]
+                self._require(actor, named, handed, region)
             self._authorization.check_trust(handed, region)
         except ApiError as error:
             service = kind.split("::")[1] if kind.startswith("AWS::") else "Lambda"

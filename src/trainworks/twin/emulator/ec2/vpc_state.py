@@ -40,7 +40,7 @@ def reach(subnet_id: str, service: str, public_ip: bool | None) -> Answer:
 
 
 def network_of(ec2: Any, vpc_id: str) -> DescribedNetwork:
-    """What EC2 would describe of a VPC."""
+    """What EC2 would describe of a VPC. Of private hosted zones the twin knows nothing: it has no Route 53."""
     endpoints = [
         described_endpoint({**row, "PrivateDnsEnabled": has_private_dns(row)}, security_groups(ec2, row))
         for row in _rows(ec2._vpc_endpoints)
@@ -55,13 +55,7 @@ def network_of(ec2: Any, vpc_id: str) -> DescribedNetwork:
         attached_gateways(_rows(ec2._internet_gateways)),
         # What stock's DescribeVpcAttribute says of a VPC that was given neither.
         {vpc_id: bool(vpc.get("EnableDnsSupport", True)) and bool(vpc.get("EnableDnsHostnames", False))},
-        {vpc_id: _has_zones(vpc_id)},
     )
-
-
-def _has_zones(vpc_id: str) -> bool:
-    zones = engine.service("route53")._zones
-    return any(each.get("VPCId") == vpc_id for zone in _rows(zones) for each in zone.get("vpcs", ()))
 
 
 def _rows(store: Any) -> list[Row]:

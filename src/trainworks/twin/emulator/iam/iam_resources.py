@@ -6,6 +6,7 @@ Source: "Actions, resources, and condition keys" of EC2, IAM and Lambda in the S
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,15 @@ from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.protocols.cbor import decode
 
 _COLONS_OF_A_FUNCTION = 6
+_ENTITIES = {
+    "instance-profile": ("InstanceProfileName", "_instance_profiles"),
+    "group": ("GroupName", "_groups"),
+    "role": ("RoleName", "_roles"),
+    "user": ("UserName", "_users"),
+}
+"""Kinds of IAM's entities: the member that names one, and ministack's store. A request that adds a role or user to
+something is about that, so profiles and groups are first."""
+_WITHOUT_PATH = re.compile(r"arn:aws:iam::(\d{12}):(instance-profile|group|policy|role|user)/([^/*]+)")
 _ABOUT_A_PRINCIPAL = frozenset({"SimulatePrincipalPolicy", "GetContextKeysForPrincipalPolicy"})
 
 
@@ -37,6 +47,8 @@ def install() -> None:
             return "*"  # none of them knows resources
         if service == "iam" and _first(params, "Action") in _ABOUT_A_PRINCIPAL:
             return _first(params, "PolicySourceArn") or "*"
+        if service == "iam" and (named := _named_entity(params, account)):
+            return named
         if "cbor" in headers.get("content-type", ""):
             body = _as_json(body)
         arn = str(stock_arn(service, method, path, headers, body, params, region, account))
@@ -59,6 +71,32 @@ def interface_resources(params: Mapping[str, Any], region: str, account: str) ->
     names = [name for name in params if name.startswith("SecurityGroupId.")]
     groups = [f"security-group/{_first(params, name)}" for name in sorted(names)]
     return [f"arn:aws:ec2:{region}:{account}:{each}" for each in ("network-interface/*", *groups)]
+
+
+def with_path(arn: str, path: str = "") -> str:
+    """The ARN of an IAM entity, which was made of its name: with the path that it has, or is to get as `path`.
+
+    Other ARNs are left as they are.
+    """
+    found = _WITHOUT_PATH.fullmatch(arn)
+    return arn if found is None else _entity_arn(found[2], found[3], found[1], path)
+
+
+def _named_entity(params: Mapping[str, Any], account: str) -> str:
+    """The entity that a request names; "" where it names none. Stock leaves its path out, and profiles."""
+    action = _first(params, "Action")
+    path = _first(params, "Path") if action.startswith("Create") else ""
+    for kind, (member, _) in _ENTITIES.items():
+        if name := _first(params, member):
+            return _entity_arn(kind, name, account, path)
+    name = _first(params, "PolicyName") if action == "CreatePolicy" else ""
+    return _entity_arn("policy", name, account, path) if name else ""
+
+
+def _entity_arn(kind: str, name: str, account: str, path: str) -> str:
+    store = _ENTITIES[kind][1] if kind in _ENTITIES else ""
+    row = engine.row(getattr(engine.service("iam"), store), account, name) if store else None
+    return str(row["Arn"]) if row is not None else f"arn:aws:iam::{account}:{kind}{path or '/'}{name}"
 
 
 def _as_json(body: bytes) -> bytes:
