@@ -2,6 +2,7 @@
 
 engine.py         loads the pinned version, refuses another, checks every signature that is touched (loading.py)
 emulator.py       all of it as one object, with an ASGI entry; loop.py: the one thread that owns its state
+dressing.py       which corrections each service gets when it is loaded: a table
 gates.py          what a request passes before ministack sees it: its model, members/ that are read, what is offered
 control_plane.py  `ports.ControlPlane` for our own services
 durable/          touched rows into emulator.db before an answer leaves

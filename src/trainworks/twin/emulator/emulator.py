@@ -19,38 +19,25 @@ from types import ModuleType
 from typing import Any
 
 from trainworks.twin import answers
-from trainworks.twin.emulator import engine, gates, linear_patterns, public_parameters, tag_filters
-from trainworks.twin.emulator.cloudformation import (
-    corrections,
-    drift,
-    stack_descriptions,
-    stack_events,
-    stack_rows,
-    update_rules,
-)
-from trainworks.twin.emulator.cloudformation.nested_change_sets import NestedChangeSets
+from trainworks.twin.emulator import engine, gates, linear_patterns
 from trainworks.twin.emulator.cloudformation.resource_types import ResourceTypes
 from trainworks.twin.emulator.cloudformation.stack_permissions import StackPermissions
 from trainworks.twin.emulator.cloudformation.stack_recovery import is_interrupted
 from trainworks.twin.emulator.cloudformation.stacks import Stacks
-from trainworks.twin.emulator.cloudwatch import metric_checks, metric_listing, metric_queries
 from trainworks.twin.emulator.cloudwatch.alarms import Alarms
 from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
+from trainworks.twin.emulator.dressing import ALONE, Parts, corrections_of
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.item_rows import TableItems
-from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, subnet_addresses, vpc_endpoints
-from trainworks.twin.emulator.events import bus_policies
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.events.role_calls import RoleCalls
-from trainworks.twin.emulator.functions import function_permissions, source_permissions
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
-from trainworks.twin.emulator.iam import sessions, simulating
 from trainworks.twin.emulator.iam.authorization import Authorization
 from trainworks.twin.emulator.iam.reading import READ_BY_OTHERS, Reading
 from trainworks.twin.emulator.loading import LoadHook
-from trainworks.twin.emulator.logs import log_groups, old_logs
+from trainworks.twin.emulator.logs import old_logs
 from trainworks.twin.emulator.logs.log_groups import AttachedLogs, LogStreams
 from trainworks.twin.emulator.logs.old_logs import OldGroup
 from trainworks.twin.emulator.loop import StateLoop
@@ -60,10 +47,7 @@ from trainworks.twin.emulator.s3 import bucket_requests
 from trainworks.twin.emulator.s3.buckets import EmulatorBuckets, ObjectData
 from trainworks.twin.emulator.services import SERVICES
 from trainworks.twin.emulator.sqs.queues import QueueParts
-from trainworks.twin.emulator.step_functions import executions, machine_requests, machine_runs
-from trainworks.twin.emulator.step_functions.job_tasks import JobTasks
 from trainworks.twin.emulator.step_functions.sdk_tasks import SdkTasks
-from trainworks.twin.emulator.step_functions.task_permissions import TaskPermissions
 from trainworks.twin.home import Home, RootCredentials
 from trainworks.twin.ports import ApiError, Functions
 from trainworks.twin.resource_types import ResourceType
@@ -91,41 +75,49 @@ class Emulator:
         self._app: Any = engine.load(port)
         self._loop = StateLoop()
         self._persistence = Persistence(home, self._loop)
-        self._registry = Registry(self._persistence.database)
+        registry = Registry(self._persistence.database)
         self._lambda = LambdaFunctions()
         self._metric_data = MetricData(Database(home.metrics_db, synchronous="NORMAL"))
         self._alarms = Alarms(self._metric_data)
         self._logs = AttachedLogs()
-        kept = (self._persistence.journal, self._persistence.rows_of)
-        # Services with one correction.
-        self._installs: dict[str, Callable[[ModuleType], None]] = {
-            "dynamodb": TableItems(*kept).install,
-            "ecr": self._registry.install,
-            "iam": simulating.install,
-            "lambda_svc": self._install_lambda,
-            "sqs": QueueParts(*kept).install,
-            "ssm": public_parameters.install,
-            "sts": sessions.install,
-            "tagging": tag_filters.install,
-        }
         self._resources = ResourceTypes(root, self._persistence.flush)
+        self._corrections = ALONE
         self._hook = LoadHook(self._loaded)
         self._hook.install()
         gates.install(self._app.SERVICE_HANDLERS)
         self._authorization = Authorization(root)
         self._stacks = Stacks(self._persistence.journal, self._persistence.flush)
-        self._stack_permissions = StackPermissions(self._authorization)
-        self._reading = Reading(self._authorization, self._stack_permissions)
+        stack_permissions = StackPermissions(self._authorization)
+        self._reading = Reading(self._authorization, stack_permissions)
         self.buckets = EmulatorBuckets(self._persistence.commit)
         self._recovery: asyncio.Task[None] | None = None
         self._preload: asyncio.TimerHandle | None = None
         self._flusher: asyncio.Task[None] | None = None
-        self.control_plane = EmulatorControlPlane(self._authorization, self._registry, self._persistence)
+        self.control_plane = EmulatorControlPlane(self._authorization, registry, self._persistence)
         called = (self.control_plane.assume_for_service, f"http://127.0.0.1:{port}", {*SERVICES, *own_services})
-        self._sdk_tasks = SdkTasks(*called)
         calls = RoleCalls(*called)
         self._event_targets = EventTargets(self._authorization, self._logs, calls, self._persistence.database)
         self._invocations = AsyncInvocations(self._persistence.database, calls)
+        kept = (self._persistence.journal, self._persistence.rows_of)
+        self._corrections = corrections_of(
+            Parts(
+                self._authorization,
+                TableItems(*kept),
+                QueueParts(*kept),
+                registry,
+                self._lambda,
+                self._invocations,
+                self._metric_data,
+                self._alarms,
+                self._logs,
+                self._event_targets,
+                SdkTasks(*called),
+                self.buckets,
+                self._stacks,
+                stack_permissions,
+                self._resources,
+            )
+        )
 
     def signing_key(self, access_key_id: str) -> SigningKey | None:
         """What is known of an access key; the front checks signatures with it."""
@@ -254,82 +246,10 @@ class Emulator:
             bucket_requests.prepare(module)
         self._persistence.adopt(name, module)
         linear_patterns.install(name, module)
-        self._dress(name, module)
+        for install in self._corrections.get(name, ()):
+            install(module)
         if name in READ_BY_OTHERS:
             self._reading.install(name, module)
-
-    def _install_lambda(self, module: ModuleType) -> None:
-        self._lambda.install(module)
-        self._invocations.install(module)
-        source_permissions.install(module, self._authorization)
-        function_permissions.install(module)
-
-    def _dress(self, name: str, module: ModuleType) -> None:
-        """Put the corrections of one service in place."""
-        if name == "cloudformation":
-            self._install_stacks(module)
-        elif name == "ec2":
-            default_groups.install(module)
-            subnet_addresses.install(module)
-            vpc_endpoints.install(module)
-            ec2_filters.install(module)
-        elif name == "s3":
-            self.buckets.install(module)
-            bucket_requests.install(module)
-            self._invocations.install_s3(module)
-        elif name == "eventbridge":
-            self._event_targets.install(module)
-            bus_policies.install(module)
-            self._invocations.install_events(module)
-        elif name == "sns":
-            self._invocations.install_sns(module)
-        elif name == "scheduler":
-            self._event_targets.install_scheduler(module)
-        elif name == "cloudwatch_logs":
-            log_groups.install(module, self._logs)
-        elif name == "cloudwatch":
-            self._metric_data.install(module)
-            metric_checks.install(module, self._metric_data)
-            metric_queries.install(module, self._metric_data)
-            metric_listing.install(module, self._metric_data)
-            self._alarms.install(module)
-        elif name == "stepfunctions":
-            self._sdk_tasks.install(module)
-            TaskPermissions(self._authorization, self._sdk_tasks).install(module)
-            JobTasks(self._sdk_tasks).install(module)
-            executions.install(module)
-            machine_requests.install(module, self._sdk_tasks.serves)
-            machine_runs.install(module)
-        elif (install := self._installs.get(name)) is not None:
-            install(module)
-
-    def _install_stacks(self, module: ModuleType) -> None:
-        # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
-        from trainworks.twin.emulator.cloudformation import (  # noqa: PLC0415
-            deploy_checks,
-            stack_policies,
-            stack_targets,
-            template_gate,
-            type_changes,
-        )
-
-        template_gate.install(module)
-        type_changes.install(module._ACTION_HANDLERS)
-        self._stacks.install(module, deploy_checks, template_gate.read_template)
-        deploy_checks.install()
-        stack_rows.install()
-        stack_descriptions.install()
-        NestedChangeSets().install(module)
-        update_rules.install()
-        stack_events.install()
-        corrections.install(self.buckets)
-        drift.install()
-        self._lambda.install_types()
-        table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
-        stack_targets.install(table)
-        stack_policies.install(table)
-        self._resources.install()
-        self._stack_permissions.install(module)
 
 
 def operation_of(scope: Scope, body: bytes) -> str:

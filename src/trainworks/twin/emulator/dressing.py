@@ -1,0 +1,145 @@
+"""Which corrections each service of ministack gets when it is loaded: one table, in the order in which they are put in.
+
+The key is the module's name in `ministack.services`. A correction is a function of the loaded module; a later one may
+wrap what an earlier one put in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+from trainworks.twin.emulator import engine, public_parameters, tag_filters
+from trainworks.twin.emulator.cloudformation import (
+    corrections,
+    drift,
+    stack_descriptions,
+    stack_events,
+    stack_rows,
+    update_rules,
+)
+from trainworks.twin.emulator.cloudformation.nested_change_sets import NestedChangeSets
+from trainworks.twin.emulator.cloudformation.resource_types import ResourceTypes
+from trainworks.twin.emulator.cloudformation.stack_permissions import StackPermissions
+from trainworks.twin.emulator.cloudformation.stacks import Stacks
+from trainworks.twin.emulator.cloudwatch import metric_checks, metric_listing, metric_queries
+from trainworks.twin.emulator.cloudwatch.alarms import Alarms
+from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
+from trainworks.twin.emulator.durable.item_rows import TableItems
+from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, subnet_addresses, vpc_endpoints
+from trainworks.twin.emulator.events import bus_policies
+from trainworks.twin.emulator.events.event_targets import EventTargets
+from trainworks.twin.emulator.functions import function_permissions, source_permissions
+from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
+from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
+from trainworks.twin.emulator.iam import sessions, simulating
+from trainworks.twin.emulator.iam.authorization import Authorization
+from trainworks.twin.emulator.logs import log_groups
+from trainworks.twin.emulator.logs.log_groups import AttachedLogs
+from trainworks.twin.emulator.registry import Registry
+from trainworks.twin.emulator.s3 import bucket_requests
+from trainworks.twin.emulator.s3.buckets import EmulatorBuckets
+from trainworks.twin.emulator.sqs.queues import QueueParts
+from trainworks.twin.emulator.step_functions import executions, machine_requests, machine_runs
+from trainworks.twin.emulator.step_functions.job_tasks import JobTasks
+from trainworks.twin.emulator.step_functions.sdk_tasks import SdkTasks
+from trainworks.twin.emulator.step_functions.task_permissions import TaskPermissions
+
+Correction = Callable[[ModuleType], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What corrections are part of, or ask."""
+
+    authorization: Authorization
+    items: TableItems
+    queues: QueueParts
+    registry: Registry
+    functions: LambdaFunctions
+    invocations: AsyncInvocations
+    metric_data: MetricData
+    alarms: Alarms
+    logs: AttachedLogs
+    event_targets: EventTargets
+    sdk_tasks: SdkTasks
+    buckets: EmulatorBuckets
+    stacks: Stacks
+    stack_permissions: StackPermissions
+    resources: ResourceTypes
+
+
+ALONE: Mapping[str, tuple[Correction, ...]] = {
+    "ec2": (default_groups.install, subnet_addresses.install, vpc_endpoints.install, ec2_filters.install),
+    "iam": (simulating.install,),
+    "ssm": (public_parameters.install,),
+    "sts": (sessions.install,),
+    "tagging": (tag_filters.install,),
+}
+"""Corrections that ask no other part. IAM and STS are loaded by what the parts are made of."""
+
+
+def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
+    """The corrections of each service that has any."""
+    of_data = (metric_checks, metric_queries, metric_listing)
+    return {
+        **ALONE,
+        "cloudformation": (lambda module: _install_stacks(parts, module),),
+        "cloudwatch": (
+            parts.metric_data.install,
+            *(lambda module, each=each: each.install(module, parts.metric_data) for each in of_data),
+            parts.alarms.install,
+        ),
+        "cloudwatch_logs": (lambda module: log_groups.install(module, parts.logs),),
+        "dynamodb": (parts.items.install,),
+        "ecr": (parts.registry.install,),
+        "eventbridge": (parts.event_targets.install, bus_policies.install, parts.invocations.install_events),
+        "lambda_svc": (
+            parts.functions.install,
+            parts.invocations.install,
+            lambda module: source_permissions.install(module, parts.authorization),
+            function_permissions.install,
+        ),
+        "s3": (parts.buckets.install, bucket_requests.install, parts.invocations.install_s3),
+        "scheduler": (parts.event_targets.install_scheduler,),
+        "sqs": (parts.queues.install,),
+        "sns": (parts.invocations.install_sns,),
+        "stepfunctions": (
+            parts.sdk_tasks.install,
+            TaskPermissions(parts.authorization, parts.sdk_tasks).install,
+            JobTasks(parts.sdk_tasks).install,
+            executions.install,
+            lambda module: machine_requests.install(module, parts.sdk_tasks.serves),
+            machine_runs.install,
+        ),
+    }
+
+
+def _install_stacks(parts: Parts, module: ModuleType) -> None:
+    # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
+    from trainworks.twin.emulator.cloudformation import (  # noqa: PLC0415
+        deploy_checks,
+        stack_policies,
+        stack_targets,
+        template_gate,
+        type_changes,
+    )
+
+    template_gate.install(module)
+    type_changes.install(module._ACTION_HANDLERS)
+    parts.stacks.install(module, deploy_checks, template_gate.read_template)
+    deploy_checks.install()
+    stack_rows.install()
+    stack_descriptions.install()
+    NestedChangeSets().install(module)
+    update_rules.install()
+    stack_events.install()
+    corrections.install(parts.buckets)
+    drift.install()
+    parts.functions.install_types()
+    table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+    stack_targets.install(table)
+    stack_policies.install(table)
+    parts.resources.install()
+    parts.stack_permissions.install(module)
