@@ -1,23 +1,26 @@
-"""One check, from the command line's words to a report: for `check`, and as the gate of `up` and the demo.
+"""One check, from a graph to a report: for `check`, and as the gate of `up` and the demo.
 
 graph --> rules --+--> Report --> the platform's own baseline --> the user's baseline --> Report
-scanners ---------+
+scanners ---------+                                                    |
+                                   update_baseline: what stands is added to it
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainworks.application.accepting import Update, accept, accepted_by, baseline_path
 from trainworks.assembly.graph import load_graph
-from trainworks.config.environment import find_file
 from trainworks.config.variables import cache_folder
-from trainworks.errors import CheckError
+from trainworks.errors import CheckError, RequestError
 from trainworks.preflight.baseline import FILE_NAME, Baseline, load_baseline, platform_baseline
 from trainworks.preflight.checker import check
+from trainworks.preflight.quotas import quotas_with
 from trainworks.preflight.report import Report
 from trainworks.preflight.rules import RULES
 from trainworks.preflight.scanners import scan, without_repeats
@@ -41,6 +44,63 @@ class Scope:
     environment: str = ""
     request: SynthRequest | None = None
     scanners: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a check is asked. `reason` is for entries that `update_baseline` adds, and for those without one."""
+
+    production: bool | None = None
+    quotas: Path | None = None
+    scanners: bool = True
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    baseline: Path | None = None
+    update_baseline: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found. `seconds` are those of our own rules."""
+
+    report: Report
+    seconds: float
+    update: Update | None = None
+
+
+def checked(graph: Graph, scope: Scope, wishes: Wishes, tell: Callable[[str], None] = lambda _: None) -> Checked:
+    """Check a graph as it is wished; `tell` hears what takes its time. Raises `RequestError`, `ConfigurationError`."""
+    _refuse_unknown(wishes.only + wishes.ignore)
+    scope = replace(scope, scanners=wishes.scanners, settings=_settings(scope, wishes))
+    path, reason = baseline_path(wishes.baseline), wishes.reason.strip()
+    accepted = accepted_by(path, reason) if path and (path.exists() or not wishes.update_baseline) else None
+    started = time.perf_counter()
+    found = by_rules(graph, scope)
+    seconds = time.perf_counter() - started
+
+    def less(baseline: Baseline | None) -> Report:
+        return selected(completed(found, graph, scope, baseline, tell), wishes.only, wishes.ignore)
+
+    report, update = less(accepted), None
+    if wishes.update_baseline:
+        update, accepted = accept(path or Path(FILE_NAME), report, reason)
+        if accepted is not None:
+            report = less(accepted)
+    return Checked(report, seconds, update)
+
+
+def _settings(scope: Scope, wishes: Wishes) -> Settings:
+    production = scope.settings.production if wishes.production is None else wishes.production
+    settings = replace(scope.settings, production=production)
+    return replace(settings, quotas=quotas_with(wishes.quotas)) if wishes.quotas else settings
+
+
+def _refuse_unknown(codes: Sequence[str]) -> None:
+    known = tuple(rule.code for rule in RULES)
+    for code in codes:
+        if code not in known and not code.startswith(("cfn-lint/", "cdk-nag/", "baseline/")):
+            raise RequestError(f"there is no rule {code}", fix=f"one of {', '.join(known)}, cfn-lint/..., cdk-nag/...")
 
 
 def settings_of(environment: Environment) -> Settings:
@@ -70,14 +130,7 @@ def completed(
     return report
 
 
-def baseline_path(named: Path | None) -> Path | None:
-    """The file that was named, or that which lies beside `trainworks.toml`."""
-    configuration = find_file(Path.cwd())
-    beside = configuration.parent / FILE_NAME if configuration else Path.cwd() / FILE_NAME
-    return named or (beside if beside.is_file() else None)
-
-
-def selected(report: Report, only: list[str], ignore: list[str]) -> Report:
+def selected(report: Report, only: Sequence[str], ignore: Sequence[str]) -> Report:
     """The findings whose code is asked for."""
 
     def wanted(finding: Finding) -> bool:
@@ -88,11 +141,6 @@ def selected(report: Report, only: list[str], ignore: list[str]) -> Report:
         findings=tuple(each for each in report.findings if wanted(each)),
         accepted=tuple(each for each in report.accepted if wanted(each.finding)),
     )
-
-
-def known_codes() -> tuple[str, ...]:
-    """The codes of our own rules."""
-    return tuple(rule.code for rule in RULES)
 
 
 def refuse_errors_of(environment: Environment, assembly: CloudAssembly, account_id: str) -> None:

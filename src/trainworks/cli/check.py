@@ -1,12 +1,10 @@
 """check: what would fail after the deploy, before it.
 
---env: the environment's assembly | --template: anybody's --> checking --> check_view | sarif --> exit code
+--env: the environment's assembly | --template: anybody's --> application.checking --> check_view | sarif --> exit code
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,11 +16,10 @@ from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
+    from trainworks.application.accepting import Update
     from trainworks.application.checking import Scope
     from trainworks.assembly.graph import Graph
-    from trainworks.preflight.baseline import Baseline
     from trainworks.preflight.report import Report
-    from trainworks.preflight.settings import Settings
 
 app = typer.Typer(help="Find what would fail after the deploy.", no_args_is_help=True)
 
@@ -78,10 +75,9 @@ def check(  # noqa: PLR0917 - one parameter an option
     ] = CheckOutput.TEXT,
 ) -> None:
     """Check the templates for what fails after the deploy. Exit code 1 if there are errors (see --fail-on)."""
-    from trainworks.application import checking
+    from trainworks.application.checking import Wishes, checked
 
     _refuse_reason(reason, update_baseline)
-    _refuse_unknown([*(only or ()), *(ignore or ())], checking.known_codes())
     if template is None:
         if parameter or region:
             raise RequestError(
@@ -92,20 +88,21 @@ def check(  # noqa: PLR0917 - one parameter an option
         if was_typed(context, "environment_name"):
             raise RequestError("--env and --template are two things to check", fix="leave one of them out")
         subject, graph, scope = _template(template, parameter or [], region)
-    scope = replace(scope, scanners=scanners, settings=_settings(scope, production, quotas))
-    path = checking.baseline_path(baseline)
-    accepted = _accepted(path, reason) if path and (path.exists() or not update_baseline) else None
-    started = time.perf_counter()
-    found = checking.by_rules(graph, scope)
-    seconds = time.perf_counter() - started
-    report = checking.selected(checking.completed(found, graph, scope, accepted, _tell), only or [], ignore or [])
-    if update_baseline:
-        accepted = _updated(path, report, reason or "")
-        if accepted is not None:
-            report = checking.selected(
-                checking.completed(found, graph, scope, accepted, _tell), only or [], ignore or []
-            )
-    _print(report, subject, graph, seconds, output)
+    wishes = Wishes(
+        production,
+        quotas,
+        scanners,
+        tuple(only or ()),
+        tuple(ignore or ()),
+        baseline,
+        update_baseline,
+        reason or "",
+    )
+    found = checked(graph, scope, wishes, _tell)
+    if found.update is not None:
+        _tell_of(found.update)
+    report = found.report
+    _print(report, subject, graph, found.seconds, output)
     if fail_on is not FailOn.NEVER and (report.errors or (fail_on is FailOn.WARNING and report.warnings)):
         raise typer.Exit(1)
 
@@ -120,17 +117,10 @@ def _refuse_reason(reason: str | None, update_baseline: bool) -> None:
 def _environment(name: str) -> tuple[str, Graph, Scope]:
     """The environment's own templates, as `up` would deploy them."""
     from trainworks.application.checking import Scope, settings_of
-    from trainworks.application.templates import assembly_of
-    from trainworks.assembly import SynthRequest
-    from trainworks.assembly.graph import ANY_ACCOUNT, load_graph
-    from trainworks.config.environment import load_environment
+    from trainworks.application.graphs import graph_of_environment
 
-    environment = load_environment(name)
-    account = environment.account or ANY_ACCOUNT  # nobody is asked: a check needs no credentials
-    assembly = assembly_of(environment, account)
-    graph = load_graph(assembly.directory, account=account, region=environment.region)
-    request = SynthRequest(environment.environment_suffix, environment.profile, account, environment.region)
-    return environment.stack_name, graph, Scope(settings_of(environment), name, request)
+    found = graph_of_environment(name)
+    return found.environment.stack_name, found.graph, Scope(settings_of(found.environment), name, found.request)
 
 
 def was_typed(context: typer.Context, parameter: str) -> bool:
@@ -141,42 +131,11 @@ def was_typed(context: typer.Context, parameter: str) -> bool:
 
 def _template(path: Path, parameters: list[str], region: str | None) -> tuple[str, Graph, Scope]:
     from trainworks.application.checking import Scope
-    from trainworks.assembly.graph import build
-    from trainworks.assembly.template_files import load_sources
-    from trainworks.assembly.template_parameters import refuse_wrong_parameters
+    from trainworks.application.graphs import graph_of_templates
     from trainworks.preflight.settings import Settings
 
-    if region is not None:
-        refuse_unknown_region(region)
-    values = pairs(parameters, "--parameter")
-    sources = load_sources(path)
-    refuse_wrong_parameters(sources, values)
-    graph = build(sources, region=region, parameters=values)
+    graph = graph_of_templates([path], region, pairs(parameters, "--parameter"))
     return str(path), graph, Scope(Settings())
-
-
-def refuse_unknown_region(region: str) -> None:
-    """Raises `RequestError` for a `--region` that is none of AWS."""
-    from trainworks.config.aws_names import check_region
-    from trainworks.config.constraints import NotAllowedError
-
-    try:
-        check_region(region)
-    except NotAllowedError as error:
-        raise RequestError(f"--region {error}", fix=error.fix) from error
-
-
-def _settings(scope: Scope, production: bool | None, quotas: Path | None) -> Settings:
-    from trainworks.preflight.quotas import quotas_with
-
-    settings = scope.settings if production is None else replace(scope.settings, production=production)
-    return replace(settings, quotas=quotas_with(quotas)) if quotas else settings
-
-
-def _refuse_unknown(codes: list[str], known: tuple[str, ...]) -> None:
-    for code in codes:
-        if code not in known and not code.startswith(("cfn-lint/", "cdk-nag/", "baseline/")):
-            raise RequestError(f"there is no rule {code}", fix=f"one of {', '.join(known)}, cfn-lint/..., cdk-nag/...")
 
 
 def _tell(what: str) -> None:
@@ -184,42 +143,10 @@ def _tell(what: str) -> None:
     stderr().print(f"{what} ...")
 
 
-def _accepted(path: Path, reason: str | None) -> Baseline:
-    """The baseline as the file says it; entries that are about to be given their reason count as if they had it."""
-    from trainworks.preflight.baseline import baseline_text, parse_baseline, with_reason
-
-    text = baseline_text(path)
-    return parse_baseline(with_reason(text, reason.strip()) if reason else text, str(path))
-
-
-def _updated(path: Path | None, report: Report, reason: str) -> Baseline | None:
-    """Add an entry for each finding that stands. The baseline as it is then, where its entries have their reason.
-
-    The file is read anew, as somebody may have written it during the check, and written once, whole.
-    """
-    from datetime import UTC, datetime
-
-    from trainworks.preflight.baseline import (
-        FILE_NAME,
-        appended,
-        baseline_text,
-        entries_for,
-        parse_baseline,
-        with_reason,
-    )
-    from trainworks.whole_file import write_whole
-
-    target, reason = path or Path(FILE_NAME), reason.strip()
-    entries = entries_for(report.findings, datetime.now(UTC).date(), reason)
-    before = baseline_text(target) if target.exists() else ""
-    text = appended(with_reason(before, reason) if reason else before, entries, str(target))
-    baseline = parse_baseline(text, str(target)) if reason else None
-    if text != before or not target.exists():
-        write_whole(target, text)
-    count = entries.count("[[accepted]]")
-    rest = "" if reason or not count else "; each needs its reason before it counts (one for all: --reason TEXT)"
-    stderr().print(f"{target}: {count} {'entry' if count == 1 else 'entries'} added{rest}")
-    return baseline
+def _tell_of(update: Update) -> None:
+    rest = "" if update.has_reasons or not update.added else "; each needs its reason before it counts"
+    rest += " (one for all: --reason TEXT)" if rest else ""
+    stderr().print(f"{update.path}: {update.added} {'entry' if update.added == 1 else 'entries'} added{rest}")
 
 
 def _print(report: Report, subject: str, graph: Graph, seconds: float, output: CheckOutput) -> None:

@@ -1,16 +1,11 @@
 """cost, cost job, cost refresh: what the platform costs before it is deployed, and a job before and after it ran.
 
-templates --> assembly.graph --> cost.idle --> cost_view          spec or finished job --> cost.job | cost.bill
+templates --> application.idle_costs --> cost_view      spec or job --> application.job_costs --> job_cost_view
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,11 +16,8 @@ from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
+    from trainworks.application.idle_costs import Counted
     from trainworks.assembly.graph import Graph
-    from trainworks.config.environment import Environment
-    from trainworks.cost.bill import JobBill
-    from trainworks.cost.idle import IdleCost
-    from trainworks.cost.prices import PriceTable
 
 app = typer.Typer()
 cost_app = typer.Typer()
@@ -42,8 +34,6 @@ _TemplateOption = Annotated[
 _ParametersOption = Annotated[
     list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="a parameter of --template")
 ]
-_HOURS_A_MONTH = 730
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @cost_app.callback(invoke_without_command=True)
@@ -67,25 +57,25 @@ def cost(  # noqa: PLR0917 - one parameter an option
     """
     if context.invoked_subcommand is not None:
         return
+    from trainworks.application.idle_costs import counted
     from trainworks.cli import cost_view as view
-    from trainworks.cost.idle import idle_cost
-    from trainworks.cost.metering import Assumptions
 
-    assumptions = Assumptions(Decimal(notebook_hours))
     if parameters and not template:
         raise RequestError("--parameter is for --template; an environment has its own", fix="--template PATH")
     name, graph = _graph(environment_name, template, region, pairs(parameters, "--parameter"))
-    table = _prices(graph.region, prices)
-    counted = idle_cost(graph, table, assumptions)
-    _say_what_has_no_price(counted, table)
+    found = counted(name, graph, notebook_hours, prices)
+    _say_what_has_no_price(found)
     if compare is not None:
-        other_name, other = _graph(compare, None, region or graph.region)
-        other_counted = idle_cost(other, _prices(other.region, prices), assumptions)
-        pair = view.Comparison(name, counted, other_name, other_counted)
+        _, other_graph = _graph(compare, None, region or graph.region, {})
+        other = counted(compare, other_graph, notebook_hours, prices)
+        pair = view.Comparison(name, found.cost, other.name, other.cost)
         emit(output, view.comparison_record(pair), lambda: view.comparison_text(pair))
         return
-    running = idle_cost(graph, table, Assumptions(Decimal(_HOURS_A_MONTH)))
-    emit(output, view.idle_record(name, counted), lambda: view.idle_text(name, counted, running, table, everything))
+    emit(
+        output,
+        view.idle_record(name, found.cost),
+        lambda: view.idle_text(name, found.cost, found.running, found.prices, everything),
+    )
 
 
 @cost_app.command("job", no_args_is_help=True)
@@ -97,26 +87,19 @@ def job(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """The most that a job of this spec can cost; or what a job that ran did cost, and what spot saved."""
+    from trainworks.application.job_costs import bill_of_named, estimate_of
     from trainworks.cli import job_cost_view as view
     from trainworks.config.environment import load_environment
+    from trainworks.cost.price_files import load_prices
 
     environment = load_environment(environment_name)
-    table = _prices(region or environment.region, prices)
-    if not target.endswith(".toml"):
-        bill = _bill_of_job(environment, target, table)
-        emit(output, view.bill_record(bill), lambda: view.bill_text(bill, environment.is_twin))
+    table = load_prices(region or environment.region, prices)
+    if target.endswith(".toml"):
+        estimate = estimate_of(environment, Path(target), table)
+        emit(output, view.estimate_record(estimate), lambda: view.estimate_text(estimate))
         return
-    from trainworks.config.job import TrainingJobSpec, load_spec
-    from trainworks.cost.job import batch_estimate, training_estimate
-
-    spec = load_spec(Path(target))
-    if isinstance(spec, TrainingJobSpec):
-        estimate = training_estimate(spec, environment.profile.training, table)
-    elif environment.profile.batch is None:
-        raise RequestError(f"environment {environment.name!r} has no batch", fix="choose another with --env")
-    else:
-        estimate = batch_estimate(spec, environment.profile.batch, table)
-    emit(output, view.estimate_record(estimate), lambda: view.estimate_text(estimate))
+    bill = bill_of_named(environment, target, table)
+    emit(output, view.bill_record(bill), lambda: view.bill_text(bill, environment.is_twin))
 
 
 @cost_app.command("refresh")
@@ -130,82 +113,33 @@ def refresh(
 
     Any account's credentials do, with the permission pricing:GetProducts; the twin has no prices.
     """
+    from trainworks.application.price_refresh import refresh_prices
     from trainworks.cli import cost_view as view
-    from trainworks.config.environment import load_environment
-    from trainworks.cost.price_files import refreshed_file
-    from trainworks.cost.price_writing import price_file
-    from trainworks.cost.refresh import API_REGION, refresh
-    from trainworks.jobs.session import session_for
-    from trainworks.whole_file import write_whole
 
-    environment = load_environment(environment_name)
-    account = replace(environment, is_twin=False, aws_profile=aws_profile or environment.aws_profile, region=API_REGION)
-    refreshed = refresh(session_for(account).client("pricing"), region or environment.region, date.today())
-    if not refreshed.table.prices:
-        raise RequestError(
-            f"the Price List has nothing for region {refreshed.table.region!r}: the prices stay as they are",
-            fix="check the name of the region",
-        )
-    path = refreshed_file(refreshed.table.region)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, price_file(refreshed.table))
+    refreshed, path = refresh_prices(environment_name, region, aws_profile)
     if output is Output.JSON:
         print_json(view.refreshed_record(refreshed, path))
     else:
         stdout().print(view.refreshed_text(refreshed, path))
 
 
-def _bill_of_job(environment: Environment, name: str, table: PriceTable) -> JobBill:
-    from trainworks.cli.job_cost import bill_of
-    from trainworks.jobs.connection import Connection
-    from trainworks.jobs.kinds import find_job
-
-    connection = Connection(environment)
-    bill = bill_of(find_job(connection, name), connection, table)
-    if bill is None:
-        raise RequestError(f"{name} has not run yet", fix=f"trainworks logs -f {name}")
-    return bill
-
-
 def _graph(
-    environment_name: str, templates: list[Path] | None, region: str | None, parameters: Mapping[str, str] = _NONE
+    environment_name: str, templates: list[Path] | None, region: str | None, parameters: dict[str, str]
 ) -> tuple[str, Graph]:
     """What is counted, and how it is called: templates as they lie there, or those of an environment."""
-    from trainworks.application.templates import assembly_of
-    from trainworks.assembly.graph import ANY_ACCOUNT, build, load_graph
-    from trainworks.assembly.template_files import load_sources, merged
-    from trainworks.assembly.template_parameters import refuse_wrong_parameters
-    from trainworks.config.environment import load_environment
+    from trainworks.application.graphs import graph_of_environment, graph_of_templates
 
     if templates:
-        sources = merged([load_sources(path) for path in templates])
-        refuse_wrong_parameters(sources, parameters)
-        return ", ".join(map(str, templates)), build(sources, region=region, parameters=parameters)
-    environment = load_environment(environment_name)
-    if region is not None:
-        environment = replace(environment, region=region)
-    account = environment.account or ANY_ACCOUNT
-    assembly = assembly_of(environment, account)
-    return environment_name, load_graph(assembly.directory, account=account, region=environment.region)
+        return ", ".join(map(str, templates)), graph_of_templates(templates, region, parameters)
+    return environment_name, graph_of_environment(environment_name, region).graph
 
 
-def _prices(region: str, file: Path | None) -> PriceTable:
-    from trainworks.cost.price_files import load_prices
-
-    return load_prices(region, file)
-
-
-def _say_what_has_no_price(cost: IdleCost, prices: PriceTable) -> None:
-    """On standard error, the prices that are missing and how to get them; what else is unknown no price can mend."""
-    from trainworks.cost.price_list import is_asked_for
-
-    charges = (charge for resource in cost.unknown for charge in resource.charges if charge.amount is None)
-    missing = sorted({key for charge in charges for key in charge.keys if prices.find(key) is None})
-    asked = [key for key in missing if is_asked_for(key)]
-    own = [key for key in missing if key not in asked]
-    if asked:
-        fix = addressed(f"trainworks cost refresh --region {cost.region}")
-        stderr().print(f"no price in {cost.region} of {', '.join(asked)}\n  fix: {fix}", style="yellow")
-    if own:
+def _say_what_has_no_price(counted: Counted) -> None:
+    """On standard error, the prices that are missing and how to get them."""
+    region, missing = counted.cost.region, counted.missing
+    if missing.refreshable:
+        fix = addressed(f"trainworks cost refresh --region {region}")
+        stderr().print(f"no price in {region} of {', '.join(missing.refreshable)}\n  fix: {fix}", style="yellow")
+    if missing.own:
         fix = "write it in a file of your own, and name that with --prices"
-        stderr().print(f"no price in {cost.region} of {', '.join(own)}\n  fix: {fix}", style="yellow")
+        stderr().print(f"no price in {region} of {', '.join(missing.own)}\n  fix: {fix}", style="yellow")

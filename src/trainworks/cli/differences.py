@@ -1,8 +1,4 @@
-"""What `diff` compares and prints: an environment with what is deployed, or two templates with each other.
-
-of_environment: connect --> deployer.diff, cost_changes, drift --> platform_view, cost_view, drift_view
-of_templates: load_sources --> template_changes, idle_cost of both --> the same views
-"""
+"""How `diff` prints what `application.differences` finds."""
 
 from __future__ import annotations
 
@@ -13,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from trainworks.application.cost_changes import monthly_changes
-from trainworks.application.environments import connect
-from trainworks.application.platform import deployment_for, watch_for
+from trainworks.application import differences
 from trainworks.cli import cost_view, drift_view
 from trainworks.cli import platform_view as view
 from trainworks.cli.output import Output, print_json, report_error, stdout
@@ -41,48 +35,27 @@ def failing_with_two(asked: bool, output: Output) -> Iterator[None]:
 
 def of_environment(environment_name: str, with_drift: bool, output: Output) -> bool:
     """Print what `up` would change and, if asked, what was changed by hand. Whether there is any of it."""
-    from trainworks.deploy import deployer
-    from trainworks.deploy.drift import detect_drift
-
-    environment, clients = connect(environment_name)
-    deployment = deployment_for(environment, clients)
-    watch = watch_for(environment, view.quiet)
-    changes = deployer.diff(deployment, clients, watch)
-    costs = monthly_changes(environment, clients)
-    drifted = detect_drift(deployment.stack_name, clients, watch, deployment.places) if with_drift else None
+    found = differences.of_environment(environment_name, with_drift, view.quiet)
     if output is Output.JSON:
-        record = view.changes_record(deployment.stack_name, changes)
-        record["monthly_cost"] = cost_view.changes_record(costs)
-        print_json(record | {"drift": drift_view.drift_record(drifted)} if with_drift else record)
+        record = view.changes_record(found.stack_name, found.changes)
+        record["monthly_cost"] = cost_view.changes_record(found.costs)
+        print_json(record | {"drift": drift_view.drift_record(found.drift)} if with_drift else record)
     else:
-        _print(deployment.stack_name, [] if changes is None else [changes], costs)
+        _print(found.stack_name, [] if found.changes is None else [found.changes], found.costs)
         if with_drift:
-            stdout().print(drift_view.drift_text(drifted))
-    return changes is not None or (drifted is not None and bool(drifted.drifted))
+            stdout().print(drift_view.drift_text(found.drift))
+    return bool(found)
 
 
 def of_templates(old: Path, new: Path, region: str | None, output: Output) -> bool:
     """Print what changes from one template or assembly to another. Whether anything does."""
-    from trainworks.assembly.template_files import load_sources
-    from trainworks.cost.changes import compare
-    from trainworks.cost.idle import idle_cost
-    from trainworks.cost.price_files import load_prices
-    from trainworks.deploy.template_changes import changes_between, graphs
-
-    if region is not None:
-        from trainworks.cli.check import refuse_unknown_region
-
-        refuse_unknown_region(region)
-    before, after = graphs(load_sources(old), load_sources(new), region)
-    found = changes_between(before, after)
-    prices = load_prices(after.region)
-    costs = compare(idle_cost(before, prices), idle_cost(after, prices))
+    found = differences.of_templates(old, new, region)
     if output is Output.JSON:
         record: dict[str, Any] = {"old": str(old), "new": str(new), "changed": bool(found)}
-        record["changes"] = [change for stack in found for change in view.change_records(stack)]
-        print_json(record | {"monthly_cost": cost_view.changes_record(costs)})
-        return bool(found)
-    _print(f"{old} and {new}", found, costs)
+        record["changes"] = [change for stack in found.changes for change in view.change_records(stack)]
+        print_json(record | {"monthly_cost": cost_view.changes_record(found.costs)})
+    else:
+        _print(f"{old} and {new}", found.changes, found.costs)
     return bool(found)
 
 

@@ -235,7 +235,7 @@ def test_a_new_baseline_needs_its_reasons_filled_in(capsys: pytest.CaptureFixtur
         (("--template", "t.json", "--parameter", "Nme=a"), "there is no parameter 'Nme' in the template t"),
         (("--template", "staged.json", "--parameter", "Stage=nowhere"), "fix: one of dev, prod"),
         (("--template", "staged.json", "--parameter", "Zones=a,c"), "parameter 'Zones' may not be 'a,c'"),
-        (("--template", "t.json", "--region", "nowhere"), "--region is 'nowhere'; allowed: an AWS region"),
+        (("--template", "t.json", "--region", "nowhere"), "the region is 'nowhere'; allowed: an AWS region"),
         (("--template", "t.json", "--region", "eu-west-11"), "did you mean eu-west-1"),
         (("--template", "t.json", "--env", "local"), "--env and --template are two things to check"),
         (("--parameter", "Name=a"), "--parameter and --region are for --template"),
