@@ -1,6 +1,6 @@
 """The main job, step by step, through the same doors that users take; nothing here knows that it is a demo.
 
-synthesize --> deploy --> upload --> train (one spot interruption) --> predict --> evaluate
+deploy --> upload --> train (one spot interruption) --> predict --> evaluate
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from trainworks.application.environments import connect
-from trainworks.application.platform import deployment_for, gate_for, watch_for
-from trainworks.deploy import deployer
+from trainworks.application.platform import up
 from trainworks.deploy.plan import Permissions
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs import BatchJobSpec, Follow, LogLine, TrainingJobSpec, load_spec
 
 if TYPE_CHECKING:
     from trainworks.deploy.deployer import UpResult
-    from trainworks.deploy.deployment import Deployment
     from trainworks.deploy.progress import Report
     from trainworks.jobs import BatchJob, Platform, TrainingJob
     from trainworks.jobs.job import Progress
@@ -91,21 +89,9 @@ def example_folder() -> Path:
     return folder
 
 
-def synthesize() -> Deployment:
-    """The templates of the environment `local`, with their assets, from the cache where nothing has changed."""
-    return deployment_for(*connect("local"))
-
-
-def deploy(deployment: Deployment, report: Report) -> UpResult:
+def deploy(report: Report) -> UpResult:
     """Deploy the environment `local`; where it is as it should be, nothing is done."""
-    environment, clients = connect("local")
-    return deployer.up(
-        deployment,
-        clients,
-        watch_for(environment, report),
-        Permissions(bootstrap=True),
-        gate=gate_for(environment, clients),
-    )
+    return up(*connect("local"), report, Permissions())
 
 
 @contextmanager

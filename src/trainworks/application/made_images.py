@@ -13,8 +13,6 @@ from trainworks.twin import lifecycle
 from trainworks.twin.control_client import ask
 from trainworks.twin.home import default_home
 
-NOT_MADE = "not made"
-
 
 @dataclass(frozen=True, slots=True)
 class MadeImage:
@@ -30,22 +28,6 @@ class MadeImage:
     last_used_at: datetime
     making: str = ""
 
-    @property
-    def cells(self) -> tuple[str, str, str, str]:
-        """When it was made, its size, its versions and its last use, for a line of text."""
-        if self.making:
-            return f"being made: {self.making}", "", "", ""
-        size = "" if self.size_in_bytes is None else f"{self.size_in_bytes / (1 << 20):.0f} MiB"
-        return shown(self.made_at), size, self.versions, shown(self.last_used_at)
-
-    @property
-    def line(self) -> str:
-        """All of it in one line, for `describe`."""
-        if self.making:
-            return f"{self.name}, being made: {self.making}"
-        _, size, versions, used = self.cells
-        return ", ".join(each for each in (self.name, versions, size, f"last used {used}") if each)
-
 
 @dataclass(frozen=True, slots=True)
 class OfferedImage:
@@ -54,11 +36,6 @@ class OfferedImage:
     image: str
     is_default: bool
     made: tuple[MadeImage, ...]
-
-
-def shown(moment: datetime | None) -> str:
-    """A moment for a line of text; nothing where it is not known."""
-    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def made_images(image_uri: str = "") -> list[MadeImage] | None:

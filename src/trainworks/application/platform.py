@@ -45,12 +45,13 @@ class Farewell:
         return bool(self.lost) or self.is_precious
 
 
-def up(  # noqa: PLR0917 - one decision a parameter
+def up(
     environment: Environment,
     clients: Clients,
     report: Report,
     allowed: Permissions,
-    approve: Callable[[StackChanges], bool],
+    *,
+    approve: Callable[[StackChanges], bool] = deployer.approve_all,
     check: bool = True,
 ) -> UpResult:
     """Deploy the platform, in turn with others who change it; without changes nothing is done.

@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from trainworks.config.variables import cache_folder
-from trainworks.jobs.platform import Platform
-from trainworks.jobs.sdk_defaults import sdk_defaults
-from trainworks.twin.home import write_private
 
 if TYPE_CHECKING:
     from trainworks.config.environment import Environment
@@ -29,6 +24,12 @@ def write_defaults(environment: Environment) -> dict[str, str]:
     A file is called by what is in it, so that one that a shell still names never changes below it. Raises
     `NotDeployedError`, `TwinError`.
     """
+    import yaml  # noqa: PLC0415 - `env` without these defaults asks nobody
+
+    from trainworks.jobs.platform import Platform  # noqa: PLC0415
+    from trainworks.jobs.sdk_defaults import sdk_defaults  # noqa: PLC0415
+    from trainworks.twin.home import write_private  # noqa: PLC0415
+
     defaults = sdk_defaults(Platform(environment).outputs, is_twin=environment.is_twin)
     text = f"# Environment {environment.name}, by trainworks env\n{yaml.safe_dump(defaults, sort_keys=False)}"
     path = _folder() / f"{environment.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +9,6 @@ import typer
 
 from trainworks.cli.addressed import addressed
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit
-
-_POLL_SECONDS = 0.5
 
 app = typer.Typer(no_args_is_help=True)
 image_app = typer.Typer(no_args_is_help=True, help="Build, make and list images that jobs run in.")
@@ -48,45 +45,11 @@ def make(
 
     A job makes what it needs on first use; this does it before, and says how far it is.
     """
-    import time
-    import uuid
-
-    from trainworks.aws.framework_images import resolve_image
+    from trainworks.application.image_making import make_image
     from trainworks.cli.output import stderr
-    from trainworks.errors import TwinError
-    from trainworks.twin import lifecycle
-    from trainworks.twin.control_client import ask
-    from trainworks.twin.home import default_home
 
-    image_uri = resolve_any(image, resolve_image)
-    server = lifecycle.find(default_home())
-    if server is None:
-        raise TwinError("the twin is not running", fix="trainworks twin start")
-    request = {"image_uri": image_uri, "waiter": uuid.uuid4().hex}
-    said = 0
-    while True:
-        answer = ask(server, "image", request)
-        lines = answer["said"] if answer["ready"] else answer["lines"]
-        for line in lines[said:]:
-            stderr().print(line, markup=False, highlight=False, soft_wrap=True)
-        said = max(said, len(lines))
-        if answer["ready"]:
-            break
-        time.sleep(_POLL_SECONDS)
-    emit(output, {"image_uri": image_uri, "notes": answer["lines"]}, lambda: addressed("\n".join(answer["lines"])))
-
-
-def resolve_any(image: str, resolve: Callable[[str, str, str], str]) -> str:
-    """The URI of a framework's image for CPUs, or for GPUs where it has none for CPUs."""
-    from trainworks.errors import RequestError
-    from trainworks.twin.home import DEFAULT_REGION
-
-    try:
-        return resolve(image, DEFAULT_REGION, "ml.m5.large")
-    except RequestError as error:
-        if "has no cpu variant" not in str(error):
-            raise
-        return resolve(image, DEFAULT_REGION, "ml.g5.xlarge")
+    made = make_image(image, lambda line: stderr().print(line, markup=False, highlight=False, soft_wrap=True))
+    emit(output, made, lambda: addressed("\n".join(made.notes)))
 
 
 @image_app.command("list")

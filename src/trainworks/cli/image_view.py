@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
 
-from trainworks.application.made_images import NOT_MADE, MadeImage, OfferedImage, shown
+from trainworks.application.made_images import MadeImage, OfferedImage
 from trainworks.cli.addressed import addressed
 from trainworks.cli.output import records
 from trainworks.jobs.image import ImageSummary
 
 _DEFAULT = " (default)"
 _CELLS = ("made", "size", "versions", "last used")
-_NOT_MADE = (NOT_MADE, "", "", "")
+_NOT_MADE = ("not made", "", "", "")
 
 
 def image_records(
@@ -54,15 +55,35 @@ def image_lists(offered: Sequence[OfferedImage], made: Sequence[MadeImage] | Non
     parts.append(_pushed(pushed.images, made) if pushed.images else addressed(pushed.why_none))
     pushed_uris = {each.image_uri for each in pushed.images}
     if left := [each for each in made or [] if not _is_shown(each, offered, pushed_uris)]:
-        rows = [((each.stands_for or (each.name,))[0], *each.cells) for each in left]
+        rows = [((each.stands_for or (each.name,))[0], *_cells(each)) for each in left]
         parts += ["", records(("other environment", *_CELLS), rows)]
     return Group(*parts)
+
+
+def image_line(made: MadeImage) -> str:
+    """An environment in one line, for `describe`."""
+    if made.making:
+        return f"{made.name}, being made: {made.making}"
+    _, size, versions, used = _cells(made)
+    return ", ".join(each for each in (made.name, versions, size, f"last used {used}") if each)
+
+
+def _cells(made: MadeImage) -> tuple[str, str, str, str]:
+    """When it was made, its size, its versions and its last use."""
+    if made.making:
+        return f"being made: {made.making}", "", "", ""
+    size = "" if made.size_in_bytes is None else f"{made.size_in_bytes / (1 << 20):.0f} MiB"
+    return _shown(made.made_at), size, made.versions, _shown(made.last_used_at)
+
+
+def _shown(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _offered(offered: Sequence[OfferedImage], made: Sequence[MadeImage] | None) -> RenderableType:
     if made is None:
         return records(("framework image",), [(_name(each),) for each in offered])
-    rows = [(_name(each), *cells) for each in offered for cells in [one.cells for one in each.made] or [_NOT_MADE]]
+    rows = [(_name(each), *cells) for each in offered for cells in [_cells(one) for one in each.made] or [_NOT_MADE]]
     return records(("framework image", *_CELLS), rows)
 
 
@@ -73,12 +94,14 @@ def _name(offered: OfferedImage) -> str:
 def _pushed(pushed: Sequence[ImageSummary], made: Sequence[MadeImage] | None) -> RenderableType:
     """Tags of the same content have one environment."""
     if made is None:
-        known = [(each.image_uri, shown(each.pushed_at), each.digest) for each in pushed]
+        known = [(each.image_uri, _shown(each.pushed_at), each.digest) for each in pushed]
         return records(("own image", "pushed", "digest"), known)
-    by_uri = {uri: each.cells for each in made if each.kind == "own" for uri in each.stands_for}
+    by_uri = {uri: _cells(each) for each in made if each.kind == "own" for uri in each.stands_for}
     by_digest = {each.digest: by_uri[each.image_uri] for each in pushed if each.image_uri in by_uri}
     cells = [by_digest.get(each.digest, _NOT_MADE) for each in pushed]
-    rows = [(each.image_uri, shown(each.pushed_at), *own, each.digest) for each, own in zip(pushed, cells, strict=True)]
+    rows = [
+        (each.image_uri, _shown(each.pushed_at), *own, each.digest) for each, own in zip(pushed, cells, strict=True)
+    ]
     return records(("own image", "pushed", *_CELLS, "digest"), rows)
 
 

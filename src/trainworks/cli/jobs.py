@@ -85,13 +85,14 @@ def describe(name: JobArgument, environment: EnvironmentOption = "local", output
     """Show one job: status, times, what spot saved, artefacts, metrics, its way through the statuses."""
     from trainworks.application.made_images import made_images
     from trainworks.cli import jobs_view as view
+    from trainworks.cli.image_view import image_line
     from trainworks.cli.job_cost import cost_facts
 
     connection, job = _found(environment, name)
     described = job.facts()
     if connection.environment.is_twin and (image_uri := described.get("image")):
         for made in made_images(str(image_uri)) or []:
-            described |= {"image_environment": made.line if output is Output.TEXT else asdict(made)}
+            described |= {"image_environment": image_line(made) if output is Output.TEXT else asdict(made)}
     described |= cost_facts(job, connection, output)
     emit(output, described, lambda: view.facts_of(described))
 

@@ -104,7 +104,12 @@ def up(  # noqa: PLR0917 - one parameter an option
     allowed = Permissions(recreate, continue_rollback, tuple(skip or ()), bootstrap)
     with view.live(output) as report:
         result = platform.up(
-            environment, clients, report, allowed, lambda changes: _approved(environment, changes, yes), check
+            environment,
+            clients,
+            report,
+            allowed,
+            approve=lambda changes: _approved(environment, changes, yes),
+            check=check,
         )
     if output is Output.JSON:
         print_json(view.up_record(result))

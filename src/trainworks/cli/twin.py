@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr
-from trainworks.errors import TwinError
 from trainworks.twin.home import Home, default_home
-
-if TYPE_CHECKING:
-    from trainworks.config.environment import Environment
-    from trainworks.twin.lifecycle import RunningServer
 
 app = typer.Typer(no_args_is_help=True)
 twin = typer.Typer(help="Start, stop, inspect or reset the local AWS.", no_args_is_help=True)
@@ -114,23 +109,14 @@ def prune(
 
     What jobs put to S3 and into Logs stays; an environment that is wanted again is made again.
     """
+    from trainworks.application.pruning import prune as remove
     from trainworks.config.age import parse_age
-    from trainworks.twin.control_client import ask
 
-    age, server = parse_age(older_than), _running(home)
-    counts: dict[str, int] = {}
-    freed, more = 0, True
-    while more:
-        # In a dry run everything stays where it is, so that the next part is behind this one.
-        after = max(counts.values(), default=0)
-        request = {"older_than_seconds": age, "dry_run": dry_run, **({"after": after} if dry_run else {})}
-        answer = ask(server, "prune", request)
-        counts = {name: counts.get(name, 0) + count for name, count in answer["counts"].items()}
-        freed, more = freed + answer["freed_bytes"], answer["more"]
-    data: dict[str, object] = {**counts, "freed_bytes": freed, "dry_run": dry_run}
+    pruned = remove(_home(home), parse_age(older_than), dry_run=dry_run)
+    data: dict[str, object] = {**pruned.counts, "freed_bytes": pruned.freed_bytes, "dry_run": dry_run}
     verb = "would be freed" if dry_run else "freed"
-    shown = {name.replace("_", " "): count for name, count in counts.items()}
-    emit(output, data, lambda: facts({**shown, verb: f"{freed / (1 << 20):.1f} MiB"}))
+    shown = {name.replace("_", " "): count for name, count in pruned.counts.items()}
+    emit(output, data, lambda: facts({**shown, verb: f"{pruned.freed_bytes / (1 << 20):.1f} MiB"}))
 
 
 @twin.command()
@@ -144,9 +130,10 @@ def retention(
     """Say or set how long ended jobs are kept; older ones are then removed in the background."""
     from trainworks.config.age import parse_age, shown_age
     from trainworks.twin.control_client import ask
+    from trainworks.twin.lifecycle import running
 
     request = {} if age is None else {"older_than_seconds": None if age == "forever" else parse_age(age)}
-    kept = ask(_running(home), "retention", request)["older_than_seconds"]
+    kept = ask(running(_home(home)), "retention", request)["older_than_seconds"]
     text = "forever" if kept is None else shown_age(kept)
     emit(output, {"older_than_seconds": kept}, lambda: facts({"ended jobs are kept": text}))
 
@@ -160,49 +147,13 @@ def env(
     ] = False,
 ) -> None:
     """Print export lines that point any AWS client at an environment: eval "$(trainworks env)"."""
-    from trainworks.application.sagemaker_sdk import ALWAYS, left_over, write_defaults
-    from trainworks.config.environment import load_environment
+    from trainworks.application.exports import exports_of
 
-    environment = load_environment(environment_name)
-    values, unset = _of_twin() if environment.is_twin else _of_account(environment)
-    defaults = write_defaults(environment) if sagemaker_sdk else {}
-    # What an earlier environment left in the shell must not be mixed with this one.
-    _print_exports({**values, **_region(environment.region), **ALWAYS, **defaults}, unset + left_over(os.environ))
+    exports = exports_of(environment_name, os.environ, for_sagemaker_sdk=sagemaker_sdk)
+    _print_exports(exports.values, exports.unset)
 
 
-def _of_twin() -> tuple[dict[str, str], list[str]]:
-    """What to export and what to unset for the twin. Raises `TwinError` where it does not run."""
-    from trainworks.twin import lifecycle
-
-    server = lifecycle.find(default_home())
-    if server is None:
-        raise TwinError("the twin is not running", fix="trainworks twin start")
-    values = {
-        "AWS_ENDPOINT_URL": server.endpoint_url,
-        "AWS_ACCESS_KEY_ID": server.credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": server.credentials.secret_access_key,
-    }
-    return values, ["AWS_SESSION_TOKEN", "AWS_PROFILE"]
-
-
-def _of_account(environment: Environment) -> tuple[dict[str, str], list[str]]:
-    """What to export and what to unset for an account. A twin's keys would win over a profile, and AWS refuses them."""
-    profile = {"AWS_PROFILE": environment.aws_profile} if environment.aws_profile else {}
-    keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] if _is_for_a_twin(os.environ) else []
-    return profile, ["AWS_ENDPOINT_URL", *keys]
-
-
-def _is_for_a_twin(environ: Mapping[str, str]) -> bool:
-    """Whether `env` pointed this shell at a twin before."""
-    return environ.get("AWS_ENDPOINT_URL", "").startswith("http://127.0.0.1:")
-
-
-def _region(region: str) -> dict[str, str]:
-    """Under both names: boto3 and the AWS CLI read one, other SDKs the other."""
-    return {"AWS_DEFAULT_REGION": region, "AWS_REGION": region}
-
-
-def _print_exports(values: dict[str, str], unset: list[str]) -> None:
+def _print_exports(values: Mapping[str, str], unset: Sequence[str]) -> None:
     sys.stdout.write(f"unset {' '.join(unset)}\n")
     for name, value in values.items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
@@ -211,16 +162,6 @@ def _print_exports(values: dict[str, str], unset: list[str]) -> None:
 def _warn(data: Mapping[str, object]) -> None:
     if warning := data.get("sandbox_warning"):
         stderr().print(f"warning: {warning}", style="yellow", markup=False)
-
-
-def _running(home: Path | None) -> RunningServer:
-    """The running twin. Raises `TwinError`."""
-    from trainworks.twin import lifecycle
-
-    server = lifecycle.find(_home(home))
-    if server is None:
-        raise TwinError("the twin is not running", fix="trainworks twin start")
-    return server
 
 
 def _home(path: Path | None) -> Home:

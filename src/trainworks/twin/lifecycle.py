@@ -74,6 +74,14 @@ def find(home: Home) -> RunningServer | None:
     return RunningServer(home, record["server"]["pid"], record["port"])
 
 
+def running(home: Home) -> RunningServer:
+    """The twin that runs on this home. Raises `TwinError` where none does."""
+    server = find(home)
+    if server is None:
+        raise TwinError("the twin is not running", fix="trainworks twin start")
+    return server
+
+
 def start(home: Home, port: int | None = None, *, timeout_seconds: float = _START_SECONDS) -> RunningServer:
     """Start the twin and wait until it answers; give the running one when there is one.
 
