@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from trainworks.assembly.places import Places
+from trainworks.assembly.places import Places, Way
 from trainworks.deploy.events import STACK_TYPE
-from trainworks.deploy.stacks import list_resources
+from trainworks.deploy.nested import DeployedStack, walk
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -77,7 +77,7 @@ class StackChanges:
         return tuple(change for change in self.walk() if change.action == "Remove" and not change.retained)
 
 
-def changes_of_creation(places: Places, templates: Mapping[tuple[str, ...], Mapping[str, Any]]) -> StackChanges:
+def changes_of_creation(places: Places, templates: Mapping[Way, Mapping[str, Any]]) -> StackChanges:
     """A stack that does not exist yet: every resource of `templates`, keyed by the way to them, is added."""
     return _created(places, (), templates)
 
@@ -87,9 +87,9 @@ class ChangeSetReader:
     """Knows the new templates and the names of things; reads a change set whose creation is complete."""
 
     places: Places
-    templates: Mapping[tuple[str, ...], Mapping[str, Any]]
+    templates: Mapping[Way, Mapping[str, Any]]
 
-    def read(self, client: CloudFormationClient, change_set_id: str, way: tuple[str, ...]) -> StackChanges:
+    def read(self, client: CloudFormationClient, change_set_id: str, way: Way) -> StackChanges:
         """The changes of the stack that lies `way` down, with those of its nested stacks."""
         changes: list[ResourceChange] = []
         nested: list[StackChanges] = []
@@ -109,9 +109,7 @@ class ChangeSetReader:
             tuple(sorted(nested, key=lambda stack: stack.stack)),
         )
 
-    def _nested(
-        self, client: CloudFormationClient, described: ResourceChangeTypeDef, way: tuple[str, ...]
-    ) -> StackChanges | None:
+    def _nested(self, client: CloudFormationClient, described: ResourceChangeTypeDef, way: Way) -> StackChanges | None:
         """The changes inside a nested stack, or None where nothing is known of its inside."""
         if described["Action"] == "Add" and way in self.templates:
             return _created(self.places, way, self.templates)
@@ -121,8 +119,14 @@ class ChangeSetReader:
             return self.read(client, described["ChangeSetId"], way)
         return None
 
-    def _removed(self, client: CloudFormationClient, stack_id: str, way: tuple[str, ...]) -> StackChanges:
-        resources = list_resources(client, stack_id)
+    def _removed(self, client: CloudFormationClient, stack_id: str, way: Way) -> StackChanges:
+        """What goes with a nested stack: all that is in it, and in those nested in it."""
+        return self._gone((), {stack.way: stack for stack in walk(client, stack_id)}, way)
+
+    def _gone(self, below: Way, stacks: Mapping[Way, DeployedStack], root: Way) -> StackChanges:
+        way = (*root, *below)
+        resources = stacks[below].resources
+        nested = [(*below, each.logical_id) for each in resources if (*below, each.logical_id) in stacks]
         return StackChanges(
             self.places.stack(way),
             tuple(
@@ -136,14 +140,10 @@ class ChangeSetReader:
                 for resource in resources
                 if resource.resource_type != STACK_TYPE
             ),
-            tuple(
-                self._removed(client, resource.physical_id, (*way, resource.logical_id))
-                for resource in resources
-                if resource.resource_type == STACK_TYPE
-            ),
+            tuple(self._gone(each, stacks, root) for each in nested),
         )
 
-    def _change(self, described: ResourceChangeTypeDef, way: tuple[str, ...]) -> ResourceChange:
+    def _change(self, described: ResourceChangeTypeDef, way: Way) -> ResourceChange:
         logical_id = described["LogicalResourceId"]
         return ResourceChange(
             action=described["Action"],
@@ -171,9 +171,7 @@ def _changed_names(described: ResourceChangeTypeDef) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _created(
-    places: Places, way: tuple[str, ...], templates: Mapping[tuple[str, ...], Mapping[str, Any]]
-) -> StackChanges:
+def _created(places: Places, way: Way, templates: Mapping[Way, Mapping[str, Any]]) -> StackChanges:
     changes: list[ResourceChange] = []
     nested: list[StackChanges] = []
     for logical_id, resource in templates[way].get("Resources", {}).items():

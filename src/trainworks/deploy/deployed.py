@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainworks.assembly.places import Way
-from trainworks.deploy.events import STACK_TYPE
-from trainworks.deploy.stacks import Condition, deployed_template, describe_stack, list_resources
+from trainworks.deploy.nested import walk
+from trainworks.deploy.stacks import Condition, deployed_template, describe_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -30,21 +30,14 @@ class Deployed:
 def read_deployed(client: CloudFormationClient, stack_name: str) -> Deployed | None:
     """Read a stack from CloudFormation as it is now; None where there is none, or its template is not in JSON.
 
-    A nested template that is not in JSON is left out.
+    A nested template that is not in JSON is left out, with what is nested in it.
     """
     state = describe_stack(client, stack_name)
     if state is None or state.condition in _EMPTY:
         return None
     templates: dict[Way, dict[str, Any]] = {}
-    pending: list[tuple[Way, str]] = [((), state.stack_id)]
-    while pending:
-        way, stack_id = pending.pop()
-        template = deployed_template(client, stack_id)
-        if "Resources" not in template:
-            continue
-        templates[way] = template
-        for resource in list_resources(client, stack_id):
-            is_nested = resource.resource_type == STACK_TYPE and resource.physical_id
-            if is_nested and resource.status != "DELETE_COMPLETE":
-                pending.append(((*way, resource.logical_id), resource.physical_id))
+    for stack in walk(client, state.stack_id):
+        template = deployed_template(client, stack.stack_id)
+        if "Resources" in template and (not stack.way or stack.way[:-1] in templates):
+            templates[stack.way] = template
     return Deployed(stack_name, templates, state.parameters) if () in templates else None

@@ -15,7 +15,8 @@ from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import STACK_TYPE
 from trainworks.deploy.faults import explained
 from trainworks.deploy.follow import Watch
-from trainworks.deploy.stacks import StackResource, describe_stack, list_resources
+from trainworks.deploy.nested import walk
+from trainworks.deploy.stacks import describe_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -69,35 +70,23 @@ def detect_drift(stack_name: str, clients: Clients, watch: Watch, places: Places
         state = describe_stack(client, stack_name)
         if state is None or state.status not in _DETECTABLE:
             return None
-        found = tuple(_stacks(client, (), state.stack_id))
-        stacks = {way: id_ for way, id_, _ in found}
+        stacks = tuple(walk(client, state.stack_id))
         detections = {
-            way: client.detect_stack_drift(StackName=id_)["StackDriftDetectionId"] for way, id_ in stacks.items()
+            stack.way: client.detect_stack_drift(StackName=stack.stack_id)["StackDriftDetectionId"] for stack in stacks
         }
         failures = _completed(client, detections, watch, places)
-        drifts = [(way, drift) for way, id_ in stacks.items() for drift in _drifts(client, id_)]
+        drifts = [(stack.way, drift) for stack in stacks for drift in _drifts(client, stack.stack_id)]
         checked = {(way, drift["LogicalResourceId"]) for way, drift in drifts}
         unchecked = {
             resource.resource_type
-            for way, _, resources in found
-            for resource in resources
-            if resource.resource_type != STACK_TYPE and (way, resource.logical_id) not in checked
+            for stack in stacks
+            for resource in stack.resources
+            if resource.resource_type != STACK_TYPE and (stack.way, resource.logical_id) not in checked
         }
     records = [_record(places, way, drift) for way, drift in drifts if drift["StackResourceDriftStatus"] != "IN_SYNC"]
     return DriftReport(
         tuple(sorted(records, key=lambda drift: drift.place)), len(checked), tuple(sorted(unchecked)), tuple(failures)
     )
-
-
-def _stacks(
-    client: CloudFormationClient, way: Way, stack_id: str
-) -> Iterator[tuple[Way, str, tuple[StackResource, ...]]]:
-    """Each stack with its resources, the root first."""
-    resources = list_resources(client, stack_id)
-    yield way, stack_id, resources
-    for resource in resources:
-        if resource.resource_type == STACK_TYPE and resource.physical_id:
-            yield from _stacks(client, (*way, resource.logical_id), resource.physical_id)
 
 
 def _completed(client: CloudFormationClient, detections: dict[Way, str], watch: Watch, places: Places) -> list[str]:

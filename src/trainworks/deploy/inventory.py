@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from trainworks.assembly.places import Places, Way
 from trainworks.deploy.events import STACK_TYPE
-from trainworks.deploy.stacks import deployed_template, list_resources
+from trainworks.deploy.nested import walk
+from trainworks.deploy.stacks import deployed_template
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -52,22 +53,19 @@ def take_inventory(client: CloudFormationClient, stack_name: str, stack_id: str)
     """Read templates and resources of a stack and its nested stacks from CloudFormation."""
     places = Places(stack_name)
     resources: list[DeployedResource] = []
-    pending: list[tuple[Way, str, bool]] = [((), stack_id, False)]
-    while pending:
-        way, current, under_retained = pending.pop(0)
-        declared = deployed_template(client, current).get("Resources", {})
-        for resource in list_resources(client, current):
-            if resource.status == "DELETE_COMPLETE":
-                continue
+    retained_stacks: dict[Way, bool] = {(): False}
+    for stack in walk(client, stack_id):
+        declared = deployed_template(client, stack.stack_id).get("Resources", {})
+        for resource in stack.resources:
             policy = declared.get(resource.logical_id, {}).get("DeletionPolicy", "Delete")
-            retained = under_retained or policy in _RETAINING
+            retained = retained_stacks[stack.way] or policy in _RETAINING
             if resource.resource_type == STACK_TYPE and resource.physical_id:
-                pending.append(((*way, resource.logical_id), resource.physical_id, retained))
+                retained_stacks[*stack.way, resource.logical_id] = retained
                 continue
             resources.append(
                 DeployedResource(
-                    places.resource(way, resource.logical_id),
-                    way,
+                    places.resource(stack.way, resource.logical_id),
+                    stack.way,
                     resource.logical_id,
                     resource.physical_id,
                     resource.resource_type,
