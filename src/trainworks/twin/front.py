@@ -22,8 +22,8 @@ from urllib.parse import parse_qs
 
 import trainworks
 from trainworks.twin import answers, documents
-from trainworks.twin.bodies import OPEN_BODY_BYTES, Budget, WholeBody, announced_size, limit_of, read_whole
-from trainworks.twin.payload import BodyDisconnectedError, ChunkDecoder, check_digest
+from trainworks.twin.bodies import OPEN_BODY_BYTES, Budget, announced_size, limit_of, read_whole
+from trainworks.twin.payload import BodyDisconnectedError, verified
 from trainworks.twin.ports import ApiError, Caller
 from trainworks.twin.post_policy import Permission, permit
 from trainworks.twin.sigv4 import Claim, KeyLookup, PayloadClaim, Request, Verified, confirm, examine
@@ -160,7 +160,7 @@ class Front:
             whole = await read_whole(receive, limit)
             if isinstance(claim, Claim):
                 claim = confirm(claim, whole.sha256)
-            body = _checked(claim.payload, whole)
+            body = verified(claim.payload, whole.content, whole.sha256)
             documents.check(service, request.header("content-type"), body)
             await self._route(claim, request, scope, query, body, send)
 
@@ -235,13 +235,3 @@ def _body_size(request: Request, limit: int) -> int:
     if not length and not request.header("transfer-encoding"):
         return 0
     return announced_size(length, limit)
-
-
-def _checked(claim: PayloadClaim, whole: WholeBody) -> bytes:
-    if claim.chunked:
-        decoder = ChunkDecoder(claim)
-        plain = b"".join(decoder.feed(whole.content))
-        decoder.finish()
-        return plain
-    check_digest(claim, whole.sha256)
-    return whole.content

@@ -1,7 +1,5 @@
 """Request bodies, checked against what the signature says of them while they are read.
 
-`verified_body` yields the plain bytes of a request: as they are, or taken out of the aws-chunked framing. It raises
-only after the last byte, so a reader must not act on the body before the iteration has ended.
 After "Signature Calculations ... Transferring Payload in Multiple Chunks" (Amazon S3 API Reference).
 """
 
@@ -9,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from trainworks.twin.ports import ApiError
@@ -38,33 +36,51 @@ async def raw_body(receive: Receive) -> AsyncIterator[bytes]:
             return
 
 
-async def verified_body(
-    receive: Receive, claim: PayloadClaim, trailers: dict[str, str] | None = None
-) -> AsyncIterator[bytes]:
-    """Yield the plain body; trailing headers (checksums) are put into `trailers`.
+class Verifier:
+    """The one check of a body against what its signature says, while it is read.
 
-    Raises `ApiError` `XAmzContentSHA256Mismatch` or `SignatureDoesNotMatch` after the last byte,
-    `IncompleteBody` for broken framing, and `BodyDisconnectedError`.
+    `feed` gives plain bytes: as they came, or taken out of the aws-chunked framing. They are not verified before
+    `finish`, so a reader must not act on the body before that.
     """
-    if claim.chunked:
-        decoder = ChunkDecoder(claim)
-        async for data in raw_body(receive):
-            for plain in decoder.feed(data):
-                yield plain
-        decoder.finish()
-        if trailers is not None:
-            trailers.update(decoder.trailers)
-        return
-    digest = hashlib.sha256() if claim.sha256 is not None else None
-    async for data in raw_body(receive):
-        if digest is not None:
-            digest.update(data)
-        yield data
-    if digest is not None:
-        check_digest(claim, digest.hexdigest())
+
+    def __init__(self, claim: PayloadClaim) -> None:
+        self._claim = claim
+        self._decoder = _ChunkDecoder(claim) if claim.chunked else None
+        self._digest = None if claim.chunked or claim.sha256 is None else hashlib.sha256()
+
+    def feed(self, data: bytes | bytearray) -> Sequence[bytes | bytearray]:
+        """Add bytes from the connection; the plain bytes that became available. Raises `ApiError`, as `finish`."""
+        if self._decoder is not None:
+            return self._decoder.feed(bytes(data))
+        if self._digest is not None:
+            self._digest.update(data)
+        return (data,)
+
+    def finish(self) -> Mapping[str, str]:
+        """The last byte was fed: the trailing headers (checksums) by their names.
+
+        Raises `ApiError` `XAmzContentSHA256Mismatch` or `SignatureDoesNotMatch`, `IncompleteBody` for broken framing.
+        """
+        if self._decoder is not None:
+            self._decoder.finish()
+            return self._decoder.trailers
+        if self._digest is not None:
+            _check_digest(self._claim, self._digest.hexdigest())
+        return {}
 
 
-def check_digest(claim: PayloadClaim, computed: str) -> None:
+def verified(claim: PayloadClaim, content: bytes, sha256: str) -> bytes:
+    """The plain bytes of a whole body whose SHA-256 is known already. Raises what `Verifier` raises."""
+    if not claim.chunked:
+        _check_digest(claim, sha256)
+        return content
+    verifier = Verifier(claim)
+    plain = b"".join(verifier.feed(content))
+    verifier.finish()
+    return plain
+
+
+def _check_digest(claim: PayloadClaim, computed: str) -> None:
     """Raise `XAmzContentSHA256Mismatch` unless the body's digest is the signed one."""
     if claim.sha256 is not None and not hmac.compare_digest(claim.sha256, computed):
         raise ApiError(
@@ -74,7 +90,7 @@ def check_digest(claim: PayloadClaim, computed: str) -> None:
         )
 
 
-class ChunkDecoder:
+class _ChunkDecoder:
     """Takes aws-chunked framing apart and checks each chunk's signature in its chain."""
 
     def __init__(self, claim: PayloadClaim) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.twin.payload import BodyDisconnectedError, verified_body
+from trainworks.twin.payload import BodyDisconnectedError, Verifier, raw_body, verified
 from trainworks.twin.ports import ApiError
 from trainworks.twin.sigv4 import EMPTY_SHA256, PayloadClaim
 
@@ -19,16 +19,15 @@ KEY, DATE, SCOPE, SEED = b"signing-key", "20300101T000000Z", "20300101/us-east-1
 
 
 def read(body: bytes, claim: PayloadClaim, piece: int = 7, trailers: dict[str, str] | None = None) -> bytes:
-    pieces = [body[start : start + piece] for start in range(0, len(body), piece)] or [b""]
-
-    async def receive() -> dict[str, Any]:
-        part = pieces.pop(0)
-        return {"type": "http.request", "body": part, "more_body": bool(pieces)}
-
-    async def collect() -> bytes:
-        return b"".join([part async for part in verified_body(receive, claim, trailers)])
-
-    return asyncio.run(collect())
+    verifier = Verifier(claim)
+    plain = b"".join(
+        part for start in range(0, len(body), piece) for part in verifier.feed(body[start : start + piece])
+    )
+    found = verifier.finish()
+    if trailers is not None:
+        trailers.update(found)
+    assert verified(claim, body, hashlib.sha256(body).hexdigest()) == plain
+    return plain
 
 
 def chunk_signature(previous: str, data: bytes) -> str:
@@ -89,7 +88,7 @@ def test_a_client_that_leaves_is_told_apart_from_the_end() -> None:
         return {"type": "http.disconnect"}
 
     async def collect() -> None:
-        async for _ in verified_body(receive, PayloadClaim()):
+        async for _ in raw_body(receive):
             raise AssertionError("there is no body")
 
     with pytest.raises(BodyDisconnectedError):

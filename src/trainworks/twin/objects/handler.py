@@ -9,7 +9,6 @@ The front has verified the signature and made the request path-style. What objec
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from trainworks.twin.objects.api.request import S3Request
 from trainworks.twin.objects.api.sink import Receive, check_document_digests, receive_body, waits
 from trainworks.twin.objects.errors import S3Error, invalid_request, not_implemented
 from trainworks.twin.objects.store import TwinObjectStore
-from trainworks.twin.payload import BodyDisconnectedError, ChunkDecoder, check_digest, raw_body
+from trainworks.twin.payload import BodyDisconnectedError, Verifier, raw_body
 from trainworks.twin.ports import ApiError, Caller
 from trainworks.twin.s3_headers import refuse_unsupported
 from trainworks.twin.sigv4 import PayloadClaim
@@ -213,20 +212,16 @@ class ObjectHandler:
 
 async def _read_document(operation: str, request: S3Request, receive: Receive, payload: PayloadClaim) -> bytes:
     """A small body, checked against its signature and its `Content-MD5` and checksum headers."""
-    parts = []
+    verifier = Verifier(payload)
+    parts: list[bytes | bytearray] = []
     size = 0
     async for part in raw_body(receive):
         size += len(part)
         if size > _DOCUMENT_BYTES_MAX:
             raise invalid_request(f"The request's XML document is larger than {_DOCUMENT_BYTES_MAX} bytes.")
-        parts.append(part)
+        parts += verifier.feed(part)
+    verifier.finish()
     body = b"".join(parts)
-    if payload.chunked:
-        decoder = ChunkDecoder(payload)
-        body = b"".join(decoder.feed(body))
-        decoder.finish()
-    else:
-        check_digest(payload, hashlib.sha256(body).hexdigest())
     if operation != "CompleteMultipartUpload":  # whose checksum headers are about the object
         check_document_digests(request.headers, body)
     return body

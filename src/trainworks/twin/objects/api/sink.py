@@ -21,7 +21,7 @@ from trainworks.twin.objects.api.answer import BLOCK_BYTES
 from trainworks.twin.objects.api.request import S3Request
 from trainworks.twin.objects.blobs import Blobs
 from trainworks.twin.objects.errors import S3Error, invalid_request
-from trainworks.twin.payload import ChunkDecoder, check_digest, raw_body
+from trainworks.twin.payload import Verifier, raw_body
 from trainworks.twin.sigv4 import PayloadClaim
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -53,8 +53,7 @@ class BodySink:
     ) -> None:
         """`algorithm` is computed where the request names none. `small_in_row` where the row takes `unsynced` bytes."""
         headers = request.headers
-        self._claim = claim
-        self._decoder = ChunkDecoder(claim) if claim.chunked else None
+        self._verifier = Verifier(claim)
         self._expected_size = expected_size(request, claim)
         self._content_md5 = _content_md5(headers.get("content-md5"))
         self._sent = checksums.from_headers(headers)
@@ -62,28 +61,17 @@ class BodySink:
         named = self._sent[0] if self._sent else self._trailer
         self.algorithm = named or algorithm or checksums.DEFAULT
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256() if claim.sha256 is not None else None
         self._checksum = checksums.running(self.algorithm)
         self._writer = blobs.create()
         self._small_in_row = small_in_row
 
     def write(self, data: bytes | bytearray) -> None:
-        if self._decoder is None:
-            self._take(data)
-            if self._sha256 is not None:
-                self._sha256.update(data)
-        else:
-            for plain in self._decoder.feed(bytes(data)):
-                self._take(plain)
+        for plain in self._verifier.feed(data):
+            self._take(plain)
 
     def finish(self) -> Body:
         """Raises `BadDigest`, `IncompleteBody`, `XAmzContentSHA256Mismatch`, `SignatureDoesNotMatch`."""
-        trailers: dict[str, str] = {}
-        if self._decoder is not None:
-            self._decoder.finish()
-            trailers = self._decoder.trailers
-        elif self._sha256 is not None:
-            check_digest(self._claim, self._sha256.hexdigest())
+        trailers = self._verifier.finish()
         if self._expected_size is not None and self._writer.size != self._expected_size:
             message = "You did not provide the number of bytes specified by the Content-Length HTTP header"
             raise S3Error("IncompleteBody", message, 400)
@@ -120,7 +108,7 @@ class BodySink:
         if self._writer.size > MAX_BODY_BYTES:
             raise entity_too_large(self._writer.size)
 
-    def _verify_checksum(self, trailers: dict[str, str]) -> None:
+    def _verify_checksum(self, trailers: Mapping[str, str]) -> None:
         expected = self._sent[1] if self._sent else None
         if self._trailer is not None:
             expected = trailers.get(checksums.header_name(self._trailer))
