@@ -26,7 +26,7 @@ MOST_DEATHS_OF_A_STEP = 10
 """Of a job's step: it may move data for minutes, and be in hand when the server is killed for other reasons."""
 _COUNTS = "counts.json"
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 class InHand:
@@ -86,7 +86,7 @@ class InHand:
         for item in held:
             self._deaths[item] = self._deaths.get(item, 0) + 1
             if self._deaths[item] >= self.most_deaths:
-                _log.error("%s was in hand at %s deaths of the server in a row; it is skipped", item, self.most_deaths)
+                _LOG.error("%s was in hand at %s deaths of the server in a row; it is skipped", item, self.most_deaths)
         if held:
             self._save(folder)
         for file in files:

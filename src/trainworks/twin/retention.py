@@ -10,7 +10,6 @@ events are their group's to keep (`PutRetentionPolicy`), objects are the user's.
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from pathlib import Path
 from trainworks.twin.home import write_private
 from trainworks.twin.service import Kept
 from trainworks.twin.services.background import Background
-
-_log = logging.getLogger(__name__)
 
 YOUNGEST_SECONDS = 60.0
 """What ended within the last minute stays: its last lines may be on their way to Logs."""

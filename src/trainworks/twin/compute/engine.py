@@ -32,7 +32,7 @@ from trainworks.twin.compute.tables import InstanceRow, Load, PoolRow, Tables
 from trainworks.twin.ports import TaskEvent, TaskState, Usage
 from trainworks.twin.store import Database
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
 _SPARE_DELAY_SECONDS = 0.5
 _SPARE_RETRY_SECONDS = 10.0
@@ -143,7 +143,7 @@ class Engine:
                 return
             except Exception:  # noqa: BLE001 - recorded with its traceback, and nothing is lost by trying again
                 # Nothing of the turn was committed, so all of it is seen again. A full disk may have room by then.
-                _log.exception("the compute engine could not commit a turn; it tries again")
+                _LOG.exception("the compute engine could not commit a turn; it tries again")
                 time.sleep(_RETRY_SECONDS)
 
     def _listen(self) -> bool:
@@ -175,7 +175,7 @@ class Engine:
         try:
             self._watch(self._fleet.keep_spare())
         except OSError:
-            _log.exception("cannot start a spare instance agent")
+            _LOG.exception("cannot start a spare instance agent")
             self._spare_due = time.time() + _SPARE_RETRY_SECONDS
 
     def _timeout(self) -> float | None:
@@ -226,7 +226,7 @@ class Engine:
         self._selector.unregister(agent.pidfd)
         if self._fleet.spare is agent:
             self._fleet.give_up_spare()
-            _log.error("the spare instance agent ended by itself; see its agent.log")
+            _LOG.error("the spare instance agent ended by itself; see its agent.log")
             return False
         self._gone.add(agent.instance_id)
         return True

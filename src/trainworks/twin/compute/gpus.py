@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 _DEV = Path("/dev")
 _CONTROL = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia-caps-imex-channels")
 _MIG_CAPABILITIES = "nvidia-caps"
@@ -84,7 +84,7 @@ def find_gpus(dev: Path = _DEV, nvml: Any = None) -> Gpus:
         return Gpus(list(_amd(dev)), why_no_metrics="only NVIDIA GPUs are measured")
     module, why_not = _initialized(nvml)
     if module is None:
-        _log.warning("GPUs are handed out by their device files and not measured: %s", why_not)
+        _LOG.warning("GPUs are handed out by their device files and not measured: %s", why_not)
         return Gpus([_nvidia(dev, number) for number in _numbers(dev, _NVIDIA)], why_no_metrics=why_not)
     return Gpus(list(_by_nvml(dev, module)), module)
 

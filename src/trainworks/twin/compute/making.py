@@ -21,7 +21,7 @@ from trainworks.twin.ports import ApiError, ImageBeingMadeError
 _MOST_FAILED = 100
 BEGINNING = "an environment of its own"
 """What is being made, until more is known."""
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 Build = Callable[[Path, Story], None]
 OnEnd = Callable[[Collection[str]], None]
@@ -115,7 +115,7 @@ class Makings:
         except ApiError as refused:
             error = refused
         except Exception as fault:  # noqa: BLE001 - recorded with its traceback, and fails those who wait
-            _log.exception("the environment %s could not be made", name)
+            _LOG.exception("the environment %s could not be made", name)
             error = ApiError(
                 "ValidationException", f"{self._environments.what} cannot be prepared: {type(fault).__name__}: {fault}"
             )

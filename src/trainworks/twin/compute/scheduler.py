@@ -37,7 +37,7 @@ from trainworks.twin.ports import (
 )
 from trainworks.twin.store import Database
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 _WELCOME_TIMEOUT_SECONDS = 10.0
 
 InterruptionListener = Callable[[Connection, InstanceInfo], None]
@@ -230,7 +230,7 @@ class LocalCompute:
 
     def _keep_welcome(self, welcome: Message) -> None:
         if self._welcome is None and (warning := _warning(welcome)):
-            _log.warning(warning)
+            _LOG.warning(warning)
         self._welcome = welcome
         self._welcomed.set()
 

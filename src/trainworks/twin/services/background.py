@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 class Background:
@@ -71,6 +71,6 @@ class Background:
             try:
                 again = self._work()
             except Exception:  # noqa: BLE001 - recorded with its traceback, and tried again
-                _log.exception("%s: the pass failed; trying again", self._name)
+                _LOG.exception("%s: the pass failed; trying again", self._name)
                 self._stopping.wait(self._retry_seconds)
                 again = 0.0

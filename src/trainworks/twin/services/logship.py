@@ -29,7 +29,7 @@ from trainworks.twin.ports import Caller, Logs, OutputLines
 from trainworks.twin.services.background import Background
 from trainworks.twin.store import Database
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS log_shipment (
@@ -196,7 +196,7 @@ class LogShipper:
                 if part.output.task_id in refused:
                     # As the log driver on AWS: the task goes on, its output stays in the file.
                     error = refused[part.output.task_id]
-                    _log.warning("output of %s is not in %s: %s", part.output.task_id, part.output.log_group, error)
+                    _LOG.warning("output of %s is not in %s: %s", part.output.task_id, part.output.log_group, error)
                     done.add(part.row["seq"])
                 elif part.row["finished"] and not part.has_more:
                     done.add(part.row["seq"])
@@ -221,7 +221,7 @@ class LogShipper:
         now, late = self._clock(), set()
         for row in rows:
             if row["finished"] == 1 and now - self._finished_since.setdefault(row["seq"], now) >= _MOST_WAIT_SECONDS:
-                _log.warning("%s ends before all of its output is in %s", row["task_id"], row["log_group"])
+                _LOG.warning("%s ends before all of its output is in %s", row["task_id"], row["log_group"])
                 late.add(row["seq"])
         return late
 
@@ -240,7 +240,7 @@ class LogShipper:
             try:
                 parts += self._read(row, length, size)
             except OSError as error:
-                _log.warning("the log file of %s cannot be read: %s", row["task_id"], error)
+                _LOG.warning("the log file of %s cannot be read: %s", row["task_id"], error)
                 done |= {row["seq"]} if row["finished"] else set()
         return parts, done
 
@@ -314,7 +314,7 @@ class LogShipper:
             return
         self._told.add(part.output.task_id)
         text = "trainworks: no metrics are read from this log any more: the server ended three times while it did"
-        _log.error("%s: %s", part.output.task_id, text)
+        _LOG.error("%s: %s", part.output.task_id, text)
         where = (part.output.log_group, part.output.log_stream)
         self.logs.put_log_events(part.output.caller, *where, [(int(self._clock() * 1000), text)])
 

@@ -16,7 +16,7 @@ from trainworks.twin.ports import ControlPlane
 from trainworks.twin.services.background import Background
 from trainworks.twin.store import Database
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox_event (
@@ -120,7 +120,7 @@ class Outbox:
     def _failed(self, seq: int, failures: int, detail_type: str) -> None:
         """Keep the event for another try; after several, give it up so that those behind it are published."""
         given_up = failures + 1 >= MAX_FAILURES
-        _log.exception("event %s (%s) could not be published%s", seq, detail_type, "; given up" if given_up else "")
+        _LOG.exception("event %s (%s) could not be published%s", seq, detail_type, "; given up" if given_up else "")
         with self._database.transaction() as tx:
             tx.execute(_DELETE if given_up else _FAIL, (seq,))
 

@@ -29,7 +29,7 @@ from trainworks.twin.services.logs.store import LogStore
 
 _PART = 1000
 _MOST_ATTEMPTS = 3
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 class Derivations:
@@ -64,7 +64,7 @@ class Derivations:
                 self._attempts[row["seq"]] = self._attempts.get(row["seq"], 0) + 1
                 if self._attempts[row["seq"]] < _MOST_ATTEMPTS:
                     return 1.0
-                _log.warning("the filters of a log stream were not applied to %s events: %s", _count(row), error)
+                _LOG.warning("the filters of a log stream were not applied to %s events: %s", _count(row), error)
             self._attempts.pop(row["seq"], None)
             with self._store.database.transaction() as tx:
                 tx.execute(SQL["delete_derivation"], (row["seq"],))
@@ -115,7 +115,7 @@ class Derivations:
     def _deliver(self, group: Row, stream: Row, name: str, spec: dict[str, Any], events: Sequence[Event]) -> None:
         destination = spec["destinationArn"]
         if group["name"] == f"/aws/lambda/{destination.split(':')[6]}":
-            _log.warning(
+            _LOG.warning(
                 "the subscription filter %s of %s would feed itself; nothing is delivered", name, group["name"]
             )
             return
@@ -142,7 +142,7 @@ class Derivations:
         caller = Caller(PRINCIPAL, group["account"], group["region"], "")
         source = f"{group_arn(caller, group['name'])}:*"
         if refusal := self._control_plane.function_refusal(destination, PRINCIPAL, source):
-            _log.warning("the subscription filter %s of %s does not deliver: %s", name, group["name"], refusal)
+            _LOG.warning("the subscription filter %s of %s does not deliver: %s", name, group["name"], refusal)
             return
         self._control_plane.invoke_function(caller, destination, {"awslogs": {"data": data}})
 

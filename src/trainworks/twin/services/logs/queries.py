@@ -26,7 +26,7 @@ _MOST_QUERIES, _MOST_GROUPS = 50, 50
 _TIMEOUT_SECONDS = 300.0
 _LANGUAGE = "Logs Insights QL: fields, display, filter, parse, stats, sort, limit; all else is refused."
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 class Queries:
@@ -130,7 +130,7 @@ class Queries:
             try:
                 self._execute(scope, query_id)
             except Exception:  # noqa: BLE001 - recorded with its traceback, and the query says that it failed
-                _log.exception("the query %s failed", query_id)
+                _LOG.exception("the query %s failed", query_id)
                 self._finish(scope, query_id, {"status": "Failed"})
 
     def _execute(self, scope: Scope, query_id: str) -> None:
@@ -145,7 +145,7 @@ class Queries:
             self._finish(scope, query_id, {"status": error.status})
             return
         except ApiError as error:
-            _log.warning("the query %s failed: %s", query_id, error.message)
+            _LOG.warning("the query %s failed: %s", query_id, error.message)
             self._finish(scope, query_id, {"status": "Failed"})
             return
         shown = [[{"field": name, "value": _text(name, value)} for name, value in row.items()] for row in rows]

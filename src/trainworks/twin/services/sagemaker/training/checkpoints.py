@@ -34,7 +34,7 @@ from trainworks.twin.services.sagemaker.training.transfer import (
     version_of,
 )
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 _READ_BYTES = 1 << 20
 _SCANS_AT_ONCE = 64
 
@@ -207,7 +207,7 @@ class CheckpointSyncs:
             self.remove(job_id)
             self._failed(job_id, error.reason)
         except Exception:  # noqa: BLE001 - recorded with its traceback; the other jobs are scanned all the same
-            _log.exception("checkpoints of job %s could not be scanned; trying again", job_id)
+            _LOG.exception("checkpoints of job %s could not be scanned; trying again", job_id)
         finally:
             with self._lock:
                 self._scanned.discard(job_id)

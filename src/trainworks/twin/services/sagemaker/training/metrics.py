@@ -22,7 +22,7 @@ from trainworks.twin.services.sagemaker.training.records import TrainingJob, job
 from trainworks.twin.services.sagemaker.training.store import SQL
 from trainworks.twin.store.database import Database
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 _FIRST_SAMPLE_SECONDS = 1.0
@@ -42,7 +42,7 @@ def definitions_of(job: TrainingJob) -> Definitions:
         try:
             found.append((each["Name"], compile_linear(each["Regex"])))
         except UnsupportedPatternError as error:
-            _log.warning("the job %s gets no values of its metric %s: %s", job.name, each["Name"], error)
+            _LOG.warning("the job %s gets no values of its metric %s: %s", job.name, each["Name"], error)
     return tuple(found)
 
 

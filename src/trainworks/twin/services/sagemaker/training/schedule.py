@@ -18,7 +18,7 @@ from typing import Final
 
 from trainworks.twin.services.sagemaker.training.arrivals import Arrivals
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 _THREADS = 3
 _LONG_THREADS = 64
 _LONGEST_SLEEP_SECONDS = 60.0
@@ -90,7 +90,7 @@ class Schedule:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         if any(thread.is_alive() for thread in threads):
-            _log.warning("data of training jobs is still being moved; it will be moved again after the next start")
+            _LOG.warning("data of training jobs is still being moved; it will be moved again after the next start")
 
     def _run(self) -> None:
         while True:

@@ -31,7 +31,7 @@ from trainworks.twin.services.sagemaker.training.schedule import LONG, Long, Sch
 from trainworks.twin.services.sagemaker.training.store import MESSAGES, TrainingJobs
 from trainworks.twin.services.sagemaker.training.transfer import Cancelled, TransferCancelledError
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 _S = SecondaryStatus
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -139,7 +139,7 @@ class Worker:
         except TransferCancelledError:
             return self._clock()
         except Exception as error:  # noqa: BLE001 - recorded with its traceback, and fails the job if it stays
-            _log.exception("job %s could not be carried on", job_id)
+            _LOG.exception("job %s could not be carried on", job_id)
             faults = self._faults[job_id] = self._faults.get(job_id, 0) + 1
             if faults == _MOST_FAULTS:
                 self._give_up(job_id, f"InternalServerError: {type(error).__name__}: {error}")
@@ -346,14 +346,14 @@ class Worker:
         except JobFailedError:
             if job.ending is not _S.FAILED:
                 raise
-            _log.warning("the last checkpoints of the failed job %s could not be saved", job.name, exc_info=True)
+            _LOG.warning("the last checkpoints of the failed job %s could not be saved", job.name, exc_info=True)
         self._syncs.remove(job.job_id)
 
     # -- failures ---------------------------------------------------------------------------------------------
 
     def _failed(self, job: TrainingJob, reason: str) -> None:
         """An action could not be done: the job fails, whatever end it headed for."""
-        _log.info("job %s fails: %s", job.name, reason)
+        _LOG.info("job %s fails: %s", job.name, reason)
         with self._jobs.database.transaction() as tx:
             current = self._jobs.by_id(tx, job.job_id)
             if current is None or current.is_terminal:
@@ -371,7 +371,7 @@ class Worker:
     def _skip(self, action: steps.Action, job: TrainingJob) -> None:
         """The server died again and again while it did this: the job goes on without it, and fails."""
         what = type(action).__name__
-        _log.error("the job %s goes on without %s, which was in hand whenever the server died", job.name, what)
+        _LOG.error("the job %s goes on without %s, which was in hand whenever the server died", job.name, what)
         if isinstance(action, steps.SaveCheckpoints):
             self._move(job, action.then)
         elif isinstance(action, steps.CleanUp):
