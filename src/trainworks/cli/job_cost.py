@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 
 def cost_facts(job: Job, connection: Connection, output: Output) -> dict[str, Any]:
     """Nothing where a job has not run, or where the caller may not ask for it."""
-    match bill_at_a_glance(job, connection):
+    return facts_of_bill(job.name, bill_at_a_glance(job, connection), connection, output)
+
+
+def facts_of_bill(name: str, bill: JobBill | NoBill, connection: Connection, output: Output) -> dict[str, Any]:
+    """The same of a bill that is there already."""
+    match bill:
         case NoBill.TOO_MANY_CHILDREN:
-            return {"cost": addressed(f"trainworks cost job {job.name}")} if output is Output.TEXT else {}
+            return {"cost": addressed(f"trainworks cost job {name}")} if output is Output.TEXT else {}
         case NoBill():
             return {}
-        case bill if output is Output.JSON:
+        case _ if output is Output.JSON:
             return {"cost": bill_record(bill)}
-        case bill:
+        case _:
             return _sentences(bill, connection.environment.is_twin)
 
 

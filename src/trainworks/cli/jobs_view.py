@@ -13,7 +13,6 @@ from trainworks.cli.addressed import addressed
 from trainworks.cli.output import facts, records
 
 if TYPE_CHECKING:
-    from trainworks.cli.compare import Compared
     from trainworks.jobs.job import JobSummary
     from trainworks.jobs.metrics import MetricSeries
 
@@ -70,16 +69,6 @@ def metrics_table(found: Sequence[MetricSeries]) -> RenderableType:
         figures = [f"{value:.4g}" for value in (values[-1], min(values), max(values))]
         rows.append((series.name, series.host or "", str(len(values)), *figures, sparkline(values)))
     return records(("metric", "host", "points", "last", "min", "max", ""), rows)
-
-
-def comparison_of(compared: Compared) -> RenderableType:
-    """A line a fact, a column a job; after `=` what all agree in, told once."""
-    rows = []
-    for row in compared.rows:
-        agree = len(set(row.values)) == 1
-        values = (row.values[0], *[""] * (len(row.values) - 1)) if agree else row.values
-        rows.append(("=" if agree else "", row.group, row.name, *values))
-    return records(("", "", "", *compared.names), rows)
 
 
 def sparkline(values: Sequence[float], width: int = 24) -> str:

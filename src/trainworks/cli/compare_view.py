@@ -1,0 +1,61 @@
+"""How jobs look side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import RenderableType
+
+from trainworks.application.comparison import ASKED
+from trainworks.cli.jobs_view import figure, seconds_text, shown
+from trainworks.cli.output import records
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One fact of all jobs: `group` is `hyperparameter`, `metric`, or nothing."""
+
+    group: str
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Jobs side by side, for people."""
+
+    names: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def compared(described: Sequence[Mapping[str, Any]]) -> Compared:
+    """Records as rows, without facts that no job has."""
+    rows = tuple(row for row in _rows(described) if any(row.values))
+    return Compared(tuple(each["name"] for each in described), rows)
+
+
+def _rows(described: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    for key in ASKED:
+        yield Row("", key.replace("_", " "), tuple(shown(each.get(key)) for each in described))
+    for group, key in (("hyperparameter", "hyperparameters"), ("metric", "metrics")):
+        for name in dict.fromkeys(name for each in described for name in each[key]):
+            values = (each[key].get(name) for each in described)
+            yield Row(group, name, tuple("" if value is None else figure(value) for value in values))
+    for name, key in (("took", "seconds"), ("billed", "billable_seconds")):
+        yield Row("", name, tuple("" if each[key] is None else seconds_text(each[key]) for each in described))
+    yield Row("", "interruptions", tuple(str(each["interruptions"] or "") for each in described))
+    saved = (each["spot_savings_percent"] for each in described)
+    yield Row("", "spot savings", tuple("" if percent is None else f"{percent} %" for percent in saved))
+    yield Row("", "cost", tuple(str(each["cost"] or "").partition(" (")[0] for each in described))
+
+
+def comparison_of(compared: Compared) -> RenderableType:
+    """A line a fact, a column a job; after `=` what all agree in, told once."""
+    rows = []
+    for row in compared.rows:
+        agree = len(set(row.values)) == 1
+        values = (row.values[0], *[""] * (len(row.values) - 1)) if agree else row.values
+        rows.append(("=" if agree else "", row.group, row.name, *values))
+    return records(("", "", "", *compared.names), rows)
