@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trainworks.assembly.places import Places
+from trainworks.config.environment import environment_names, load_environment
 from trainworks.deploy.bootstrap import QUALIFIER, has_bucket
 from trainworks.deploy.causes import failures, first_cause
 from trainworks.deploy.events import EventStream
@@ -24,6 +25,7 @@ from trainworks.doctor.stack.facts import Failure, Stack, StackFacts
 from trainworks.doctor.training.causes import diagnose_training_job
 from trainworks.doctor.training.look import find_training_job, look_at_training_job
 from trainworks.errors import RequestError
+from trainworks.jobs.session import session_for
 
 if TYPE_CHECKING:
     from trainworks.config.environment import Environment
@@ -32,7 +34,24 @@ if TYPE_CHECKING:
 _NO_SUCH_STACK = ("does not exist",)
 
 
-def diagnose(subject: str, environment: Environment, looker: Looker) -> Diagnosis:
+def environment_meant(subject: str, environment_name: str) -> str:
+    """The environment that a diagnosis is about: `subject` itself, where it is the name of one."""
+    return subject if subject in environment_names() else environment_name
+
+
+def diagnose(subject: str, environment_name: str) -> Diagnosis:
+    """The diagnosis of what `subject` names: an environment's stack, or a job or stack in the environment of that name.
+
+    Raises `RequestError` where nothing has that name, `TwinError` where the environment is a twin that does not run.
+    """
+    environment = load_environment(environment_name)
+    looker = Looker(session_for(environment).client)  # type: ignore[arg-type]  # the stubs know services by name
+    if subject in environment_names():
+        return diagnose_stack_of(environment, environment.stack_name, looker)
+    return diagnose_named(subject, environment, looker)
+
+
+def diagnose_named(subject: str, environment: Environment, looker: Looker) -> Diagnosis:
     """The diagnosis of what `subject` names in an environment. Raises `RequestError` where nothing has that name."""
     name, kinds = _kinds_of(subject)
     refusals: list[str] = []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.patience import PATIENCE_SECONDS
-from trainworks.application.doctor_subject import diagnose
+from trainworks.application.doctor_subject import diagnose_named
 from trainworks.config.environment import Environment, load_environment
 from trainworks.doctor.finding import Diagnosis, Finding
 from trainworks.doctor.looking import Looker
@@ -31,7 +31,7 @@ class Bench:
         self.order: list[dict[str, Any]] = []
 
     def diagnose(self, subject: str) -> Diagnosis:
-        return diagnose(subject, self.environment, Looker(self.twin.client))
+        return diagnose_named(subject, self.environment, Looker(self.twin.client))
 
     def first(self, subject: str) -> Finding:
         found = self.diagnose(subject)

@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from tests.functional.doctor.conftest import Bench, allow, document
-from trainworks.application.doctor_subject import diagnose
+from trainworks.application.doctor_subject import diagnose_named
 from trainworks.doctor.finding import Outcome
 from trainworks.doctor.looking import Looker
 from trainworks.errors import RequestError
@@ -196,7 +196,7 @@ def test_whom_iam_lets_look_at_little_is_told_what_could_not_be_looked_at(bench:
     key = iam.create_access_key(UserName=bench.name)["AccessKey"]
     session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
     looker = Looker(lambda service: session.client(service, endpoint_url=bench.twin.endpoint_url))  # type: ignore[call-overload]
-    found = diagnose(job_id, bench.environment, looker)
+    found = diagnose_named(job_id, bench.environment, looker)
     assert found.findings[0].code == "job-too-large"
     unseen = {f.evidence[0].call.partition(" ")[0]: f for f in found.findings if f.code == "could-not-look"}
     assert {"iam:GetInstanceProfile", "ec2:DescribeSubnets"} <= set(unseen)
