@@ -33,7 +33,11 @@ def requirements_note(spec: TrainingJobSpec | BatchJobSpec, closed: Sequence[str
     if closed is not None and not closed:
         return ""
     needs = f"{REQUIREMENTS} is installed before the script, which needs a package index"
-    image = f"Build an image with the packages, and name it by --image: trainworks image build {spec.source_path}"
+    # An image has what its own requirements.txt names and nothing else: that beside the script names less.
+    image = (
+        f"Build an image of all that the job needs, {spec.image or 'its framework'} too, from a folder with a "
+        f"{REQUIREMENTS}, and name it by --image: trainworks image build FOLDER"
+    )
     if closed is None:
         return f"{needs}, and whether the job's subnets have a way to one could not be looked up. Without one: {image}"
     subnets = f"subnet{'' if len(closed) == 1 else 's'} {', '.join(closed)}"
