@@ -104,3 +104,26 @@ def test_a_list_is_whole_page_by_page_and_refuses_a_token_that_was_made_up(twin:
         assert "NextToken is invalid" in told
     for name in names:
         sagemaker.delete_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name)
+
+
+def test_a_policy_may_ask_for_a_tag_of_the_resource(twin: TestTwin, notebook: dict[str, str]) -> None:
+    ours = {"StringEquals": {"aws:ResourceTag/team": "ml"}}
+    theirs = {"StringEquals": {"sagemaker:ResourceTag/team": "other"}}
+    _, session = user(twin, allow(["sagemaker:*", "ce:*"], Condition=ours), deny("sagemaker:Stop*", Condition=theirs))
+    sagemaker, ce, root = twin.client("sagemaker", session), twin.client("ce", session), twin.client("sagemaker")
+    named = {"NotebookInstanceName": notebook["name"]}
+    assert code(sagemaker.start_notebook_instance, **named) == "OK"
+    root.add_tags(ResourceArn=notebook["arn"], Tags=[{"Key": "team", "Value": "other"}])
+    assert code(sagemaker.describe_notebook_instance, **named) == "AccessDeniedException"
+    _, session = user(twin, allow("sagemaker:*"), deny("sagemaker:Stop*", Condition=theirs))
+    assert code(twin.client("sagemaker", session).stop_notebook_instance, **named) == "AccessDeniedException"
+    root.stop_notebook_instance(**named)
+    by_tag = {"MonitorType": "CUSTOM", "MonitorSpecification": {"Tags": {"Key": "k", "Values": ["v"]}}}
+    made = {"AnomalyMonitor": {"MonitorName": "m", **by_tag}}
+    monitors = [
+        twin.client("ce").create_anomaly_monitor(**made, ResourceTags=tags)["MonitorArn"] for tags in (TEAM, [])
+    ]
+    renamed = [code(ce.update_anomaly_monitor, MonitorArn=arn, MonitorName="n") for arn in monitors]
+    assert renamed == ["OK", "AccessDeniedException"]
+    for arn in monitors:
+        twin.client("ce").delete_anomaly_monitor(MonitorArn=arn)

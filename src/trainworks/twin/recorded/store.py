@@ -37,3 +37,8 @@ class RecordedStore:
         """Several reads of one committed state; they wait for no writer."""
         with self._database.snapshot() as tx:
             yield Rows(tx, self._clock())
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of a resource by key, where nothing else is read."""
+        with self.look() as rows:
+            return rows.tags(arn)

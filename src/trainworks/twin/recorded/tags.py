@@ -5,7 +5,7 @@ What a service allows (how many, which keys) is the service's to check.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 
 from trainworks.twin.recorded.statements import SQL
@@ -28,3 +28,15 @@ def delete_tags(tx: Connection, arn: str, keys: Iterable[str]) -> None:
 def forget_tags(tx: Connection, arn: str) -> None:
     """All tags of what is deleted."""
     tx.execute(SQL["delete_tags"], (arn,))
+
+
+def request_keys(tags: Mapping[str, str]) -> dict[str, str | Sequence[str]]:
+    """The condition keys of a request that sets these tags."""
+    if not tags:
+        return {}
+    return {"aws:TagKeys": list(tags), **{f"aws:RequestTag/{key}": value for key, value in tags.items()}}
+
+
+def resource_keys(tags: Mapping[str, str], *prefixes: str) -> dict[str, str | Sequence[str]]:
+    """The condition keys of a resource that has these tags, under `aws:` and the prefixes of its service."""
+    return {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", *prefixes) for key, value in tags.items()}

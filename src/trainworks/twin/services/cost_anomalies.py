@@ -14,6 +14,7 @@ from typing import Any
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
 from trainworks.twin.recorded import Question, Record, RecordedStore, Rows, list_page
 from trainworks.twin.recorded.rows import global_scope_of
+from trainworks.twin.recorded.tags import request_keys, resource_keys
 from trainworks.twin.service import Service
 from trainworks.twin.wire import Call, Endpoint, Operation, page, recorded
 
@@ -213,7 +214,11 @@ class CostAnomalies(Service):
         return {}
 
     def _authorize(self, call: Call, arn: str) -> None:
-        self._control_plane.authorize(call.caller, f"ce:{call.operation}", arn)
+        of_resource = {} if arn == "*" else resource_keys(self._store.tags(arn))
+        keys = {**of_resource, **request_keys(_tags_given(call))}
+        if gone := call.params.get("ResourceTagKeys"):
+            keys["aws:TagKeys"] = gone
+        self._control_plane.authorize(call.caller, f"ce:{call.operation}", arn, keys)
 
 
 def _check_subscription(rows: Rows, subscription: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
 from trainworks.twin.recorded import Question, Record, RecordedStore, Rows, list_page
 from trainworks.twin.recorded.rows import scope_of
-from trainworks.twin.services.sagemaker.tagging import authorize_create, check_tag_count, tags_given
+from trainworks.twin.services.sagemaker.tagging import authorize_create, authorize_on, check_tag_count, tags_given
 from trainworks.twin.wire import Call, Handler, Operation, recorded
 from trainworks.twin.wire.models import service_model
 
@@ -234,7 +234,7 @@ class RecordedKind:
 
     def _authorized(self, call: Call) -> str:
         arn = self.kind.arn(call.caller, call.params[self.kind.name_member])
-        self._control_plane.authorize(call.caller, f"sagemaker:{call.operation}", arn)
+        authorize_on(self._control_plane, call, arn, self._store.tags)
         return arn
 
     def _check(self, call: Call) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
 from trainworks.twin.recorded import RecordedStore, Rows
+from trainworks.twin.recorded.tags import request_keys, resource_keys
 from trainworks.twin.wire import Call, Operation, executed, page
 
 MAX_TAGS = 50
@@ -35,7 +36,7 @@ class Tagging:
 
     def add_tags(self, call: Call) -> dict[str, Any]:
         added = tags_given(call)
-        arn, exists = self._owned(call, tag_keys(added))
+        arn, exists = self._owned(call, request_keys(added))
 
         def work(rows: Rows) -> dict[str, str]:
             _check_exists(exists, rows, arn)
@@ -74,7 +75,7 @@ class Tagging:
     def _owned(self, call: Call, context: Mapping[str, Any] | None = None) -> tuple[str, Exists]:
         """The ARN that a call is about, and who knows it. Raises where the caller may not, and for other types."""
         arn = str(call.params["ResourceArn"])
-        self._control_plane.authorize(call.caller, f"sagemaker:{call.operation}", arn, context)
+        authorize_on(self._control_plane, call, arn, self._store.tags, context)
         exists = self._owners.get(arn.split(":", 5)[5].partition("/")[0])
         if exists is None:
             raise _invalid(f"trainworks has tags of {', '.join(self._owners)} only, not of {arn}")
@@ -90,17 +91,22 @@ def authorize_create(  # noqa: PLR0917 - who creates what, with which tags
     context: Mapping[str, Any] | None = None,
 ) -> None:
     """Raise unless `caller` may create the resource and, where it has tags, may tag it."""
-    keys = {**(context or {}), **tag_keys(tags)}
+    keys = {**(context or {}), **request_keys(tags)}
     control_plane.authorize(caller, f"sagemaker:{action}", arn, keys)
     if tags:
         control_plane.authorize(caller, "sagemaker:AddTags", arn, keys)
 
 
-def tag_keys(tags: Mapping[str, str]) -> dict[str, Any]:
-    """The condition keys of a request with these tags."""
-    if not tags:
-        return {}
-    return {"aws:TagKeys": list(tags), **{f"aws:RequestTag/{key}": value for key, value in tags.items()}}
+def authorize_on(
+    control_plane: ControlPlane,
+    call: Call,
+    arn: str,
+    tags_of: Callable[[str], Mapping[str, str]],
+    context: Mapping[str, Any] | None = None,
+) -> None:
+    """Raise unless the caller may do on the resource, which has the tags that `tags_of` finds, what it asks for."""
+    of_resource = {} if call.caller.is_root else resource_keys(tags_of(arn), "sagemaker")
+    control_plane.authorize(call.caller, f"sagemaker:{call.operation}", arn, {**of_resource, **(context or {})})
 
 
 def tags_given(call: Call) -> dict[str, str]:

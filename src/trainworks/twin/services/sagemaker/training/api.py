@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from trainworks.states.training_job import SecondaryStatus
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, Credentials, ImageResolver, ObjectStore
-from trainworks.twin.services.sagemaker.tagging import authorize_create, check_tag_count, tags_given
+from trainworks.twin.services.sagemaker.tagging import authorize_create, authorize_on, check_tag_count, tags_given
 from trainworks.twin.services.sagemaker.training import describe, listing
 from trainworks.twin.services.sagemaker.training.inputs import channels_of
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
@@ -103,7 +103,7 @@ class TrainingJobApi:
         return {"TrainingJobArn": arn}
 
     def describe_training_job(self, call: Call) -> dict[str, Any]:
-        job = self._authorized_job(call, "DescribeTrainingJob")
+        job = self._authorized_job(call)
         return describe.description(job, self._jobs.transitions(job.job_id), self._jobs.final_metrics(job.job_id))
 
     def list_training_jobs(self, call: Call) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class TrainingJobApi:
         return {"TrainingJobSummaries": [describe.summary(job) for job in jobs], "NextToken": token}
 
     def stop_training_job(self, call: Call) -> dict[str, Any]:
-        found = self._authorized_job(call, "StopTrainingJob")
+        found = self._authorized_job(call)
         with self._jobs.database.transaction() as tx:
             job = self._jobs.by_arn(found.arn, tx)
             if job is None:
@@ -132,7 +132,7 @@ class TrainingJobApi:
         return {}
 
     def delete_training_job(self, call: Call) -> dict[str, Any]:
-        found = self._authorized_job(call, "DeleteTrainingJob")
+        found = self._authorized_job(call)
         if found.is_terminal:
             # Whoever saw the end may delete at once; what is left to do for the job takes a moment.
             self._worker.wait_until_cleaned(found, _CLEANED_WITHIN_SECONDS)
@@ -209,9 +209,9 @@ class TrainingJobApi:
                     f'"{bucket}".{reason}'
                 )
 
-    def _authorized_job(self, call: Call, operation: str) -> TrainingJob:
+    def _authorized_job(self, call: Call) -> TrainingJob:
         arn = training_job_arn(call.caller, call.params["TrainingJobName"])
-        self._control_plane.authorize(call.caller, f"sagemaker:{operation}", arn)
+        authorize_on(self._control_plane, call, arn, self._jobs.tags)
         job = self._jobs.by_arn(arn)
         if job is None:
             raise _not_found()

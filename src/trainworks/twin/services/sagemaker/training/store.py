@@ -160,7 +160,11 @@ class TrainingJobs:
         rows = [tx.execute(SQL["job_of_task"], (task_id,)).fetchone() for task_id in task_ids]
         return {str(row["job_id"]) for row in rows if row is not None}
 
-    # -- metrics ----------------------------------------------------------------------------------------------
+    # -- tags and metrics -------------------------------------------------------------------------------------
+
+    def tags(self, arn: str) -> dict[str, str]:
+        with self.database.snapshot() as tx:
+            return tags_of(tx, arn)
 
     def final_metrics(self, job_id: str) -> list[Metric]:
         return [Metric(row["name"], row["value"], row["timestamp"]) for row in self._read("final_metrics", (job_id,))]
