@@ -1,0 +1,126 @@
+"""The ledger: job rows change there alone, with their events or not at all, and what may run is handed over."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import trainworks.twin.services.batch
+from tests.patience import until
+from tests.unit.twin.services.batch.conftest import Batch
+from trainworks.twin.ports import TaskEvent, TaskState
+from trainworks.twin.services.batch.records import SQL
+
+PACKAGE = Path(trainworks.twin.services.batch.__file__).parent
+WRITES = re.compile(r"\b(INSERT|REPLACE|UPDATE|DELETE)\b[^;]*\b(batch_job|batch_dependency)\b(?! AS)")
+
+
+def test_job_rows_change_in_the_ledger_alone() -> None:
+    writing = {name for name in re.findall(r"^-- name: (\w+)", (PACKAGE / "queries.sql").read_text(), re.M)
+               if WRITES.match(_statement(SQL[name]))}  # fmt: skip
+    assert {"job_insert", "job_update", "job_delete", "dependency_insert", "unblock_queue"} <= writing
+    for module in PACKAGE.glob("*.py"):
+        text = module.read_text()
+        used = set(re.findall(r'SQL\["(\w+)"\]', text)) & writing
+        assert module.name == "ledger.py" or not used, f"{module.name} writes job rows by {', '.join(sorted(used))}"
+        assert not WRITES.search(text), f"{module.name} has SQL of its own that writes job rows"
+
+
+def _statement(text: str) -> str:
+    return re.sub(r"--[^\n]*\n", "", text).strip()
+
+
+CHANGES: dict[str, Callable[[Batch, str], Any]] = {
+    "SubmitJob": lambda batch, _: batch.call("SubmitJob", jobName="j", jobQueue="q", jobDefinition="d"),
+    "SubmitJob of an array": lambda batch, _: batch.call(
+        "SubmitJob", jobName="j", jobQueue="q", jobDefinition="d", arrayProperties={"size": 3}
+    ),
+    "TerminateJob": lambda batch, waiting: batch.call("TerminateJob", jobId=waiting, reason="enough"),
+    "DeleteJobQueue": lambda batch, _: batch.call("DeleteJobQueue", jobQueue="gone"),
+    "a container that cannot be made": lambda batch, _: batch.service.dispatcher.dispatch(),
+    "a task that ends": lambda batch, _: batch.compute.run(next(iter(batch.compute.tasks))),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_jobs_change_with_their_events_or_not_at_all(batch: Batch, change: str) -> None:
+    """What a crash between the two would leave, by an outbox that cannot be written."""
+    batch.platform()
+    order = [{"order": 1, "computeEnvironment": "ce"}]
+    batch.call("CreateJobQueue", jobQueueName="gone", priority=1, computeEnvironmentOrder=order)
+    upstream = batch.submit()
+    waiting = batch.submit(dependsOn=[{"jobId": upstream}])
+    batch.submit(jobQueue="gone", dependsOn=[{"jobId": upstream}])
+    batch.call("UpdateJobQueue", jobQueue="gone", state="DISABLED")
+    batch.define("missing", container={"image": "missing:1"})
+    batch.call("SubmitJob", jobName="j", jobQueue="q", jobDefinition="missing")
+    batch.control_plane.patterns = [{}]
+    before = _rows(batch)
+
+    with batch.database.transaction() as tx:
+        tx.execute("CREATE TRIGGER full BEFORE INSERT ON outbox_event BEGIN SELECT RAISE(ABORT, 'full'); END")
+    with pytest.raises(sqlite3.IntegrityError, match="full"):
+        CHANGES[change](batch, waiting)
+    assert _rows(batch) == before
+    with batch.database.transaction() as tx:
+        tx.execute("DROP TRIGGER full")
+
+    CHANGES[change](batch, waiting)
+    assert _rows(batch) != before
+    batch.outbox.drain()
+    told = [(detail["jobId"], detail["status"]) for _, _, detail in batch.control_plane.events]
+    assert told
+    assert len(told) == len(set(told)), "each change is told once"
+    last = dict(told)
+    assert last == {job_id: status for job_id, status in _statuses(batch).items() if job_id in last}
+
+
+def _rows(batch: Batch) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in batch.database.read("SELECT * FROM batch_job ORDER BY seq")]
+
+
+def _statuses(batch: Batch) -> dict[str, str]:
+    return {row["job_id"]: row["status"] for row in batch.database.read("SELECT * FROM batch_job")}
+
+
+def test_what_is_submitted_at_a_time_is_handed_over_once_each(batch: Batch) -> None:
+    """With the dispatcher's own thread, which the ledger wakes: of jobs that share a commit none is left lying."""
+    batch.platform()
+    batch.service.start()
+    try:
+        with ThreadPoolExecutor(8) as clients:
+            submitted = list(clients.map(lambda number: _submit_one(batch, number), range(120)))
+        wanted = {f"batch.{job_id}{child}.1" for job_id, children in submitted for child in children}
+        until(lambda: set(batch.compute.tasks) >= wanted, "the task of each job")
+    finally:
+        batch.service.stop()
+    assert set(batch.compute.tasks) == wanted
+
+
+def _submit_one(batch: Batch, number: int) -> tuple[str, list[str]]:
+    """A job, or an array of two; its id and what the ids of its tasks have behind that."""
+    array = {} if number % 3 else {"arrayProperties": {"size": 2}}
+    answer = batch.call("SubmitJob", jobName=f"j{number}", jobQueue="q", jobDefinition="d", **array)
+    return str(answer["jobId"]), [".0", ".1"] if array else [""]
+
+
+def test_an_event_of_a_task_that_was_stopped_meanwhile_ends_its_array(batch: Batch) -> None:
+    """An array of which one child runs and others wait is terminated: its tasks are stopped once, its parent ends."""
+    batch.platform()
+    upstream = batch.submit()
+    array = batch.submit(arrayProperties={"size": 3}, dependsOn=[{"type": "SEQUENTIAL"}])
+    after = batch.submit(dependsOn=[{"jobId": array}, {"jobId": upstream}])
+    batch.report(TaskEvent(f"batch.{array}.0.1", TaskState.RUNNING, 2.0, "i-1"))
+    batch.call("TerminateJob", jobId=array, reason="enough")
+    assert batch.compute.stopped == [f"batch.{array}.0.1"]
+    assert [batch.status(f"{array}:{index}") for index in range(3)] == ["RUNNING", "FAILED", "FAILED"]
+    assert batch.status(array) == "PENDING"
+    batch.report(TaskEvent(f"batch.{array}.0.1", TaskState.EXITED, 3.0, "i-1", exit_code=143, reason="stopped"))
+    assert (batch.status(array), batch.job(array)["statusReason"]) == ("FAILED", "enough")
+    assert (batch.status(after), batch.job(after)["statusReason"]) == ("FAILED", "Dependent Job failed")
