@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from trainworks.application.comparison import ASKED
 from trainworks.cli.jobs_view import figure, seconds_text, shown
@@ -52,10 +52,12 @@ def _rows(described: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
 
 
 def comparison_of(compared: Compared) -> RenderableType:
-    """A line a fact, a column a job; after `=` what all agree in, told once."""
-    rows = []
-    for row in compared.rows:
-        agree = len(set(row.values)) == 1
-        values = (row.values[0], *[""] * (len(row.values) - 1)) if agree else row.values
-        rows.append(("=" if agree else "", row.group, row.name, *values))
-    return records(("", "", "", *compared.names), rows)
+    """What differs, a line a fact and a column a job; then what all have in common, told once."""
+    differing = [row for row in compared.rows if len(set(row.values)) > 1]
+    common = [row for row in compared.rows if len(set(row.values)) == 1]
+    parts: list[RenderableType] = [
+        records(("", "", *compared.names), [(row.group, row.name, *row.values) for row in differing])
+    ]
+    if common:
+        parts += ["", records(("in common", "", ""), [(row.group, row.name, row.values[0]) for row in common])]
+    return Group(*parts)

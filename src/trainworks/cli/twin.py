@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr
+from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, print_json, stderr
 from trainworks.twin.home import Home, default_home
 
 app = typer.Typer(no_args_is_help=True)
@@ -145,12 +145,16 @@ def env(
         bool,
         typer.Option("--sagemaker-sdk", help="also the SageMaker SDK's defaults: the platform's role, bucket, network"),
     ] = False,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Print export lines that point any AWS client at an environment: eval "$(trainworks env)"."""
     from trainworks.application.exports import exports_of
 
     exports = exports_of(environment_name, os.environ, for_sagemaker_sdk=sagemaker_sdk)
-    _print_exports(exports.values, exports.unset)
+    if output is Output.JSON:
+        print_json({"export": dict(exports.values), "unset": list(exports.unset)})
+    else:
+        _print_exports(exports.values, exports.unset)
 
 
 def _print_exports(values: Mapping[str, str], unset: Sequence[str]) -> None:
