@@ -34,6 +34,7 @@ def page(
     `key` gives JSON values; `request` are the call's parameters, which must stay the same from page to page (what names
     the page itself, `NextToken`/`nextToken` and `MaxResults`/`maxResults`, is left out of the comparison).
     """
+    _check_limit(limit, error_code)
     question = _question(request)
     start = 0
     if token:
@@ -51,18 +52,25 @@ def read_page(
     limit: int,
     token: str | None,
     request: Mapping[str, Any],
+    like: Key,
     error_code: str = "ValidationException",
-    like: Key | None = None,
 ) -> tuple[list[Item], str | None]:
     """As `page`, of items that are in a database: `read(after, limit)` gives, in order, at most `limit` items behind
     the key `after` (None: from the first on). So a page costs what is on it, however long the listing is. `like` is a
     key of the same columns: a token that somebody made up has none of another form.
     """
+    _check_limit(limit, error_code)
     question = _question(request)
     after = _decode(token, question, error_code, like) if token else None
     found = read(after, limit + 1)
     chosen = list(found[:limit])
     return chosen, _encode(key(chosen[-1]), question) if len(found) > limit and chosen else None
+
+
+def _check_limit(limit: int, error_code: str) -> None:
+    """Models of some services set no bound, and a database takes a negative one for none at all."""
+    if limit < 1:
+        raise ApiError(error_code, f"A page has room for at least 1 result, not for {limit}.")
 
 
 def _position(items: Sequence[Item], key: Callable[[Item], Key], after: Key, descending: bool) -> int:

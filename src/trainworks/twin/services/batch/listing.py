@@ -23,6 +23,7 @@ _END = 1 << 62
 _BEHIND_NAMES = "\x7f"
 """Sorts behind every character that a name or an ARN may have."""
 _STEP = 500
+_BY_SEQ = ("seq",)
 
 Read = Callable[[list[Any] | None, int], Sequence[Job]]
 
@@ -30,10 +31,11 @@ Read = Callable[[list[Any] | None, int], Sequence[Job]]
 def list_jobs(tx: Connection, call: Call, specs: Specs) -> tuple[list[Job], str | None]:
     """The page that a ListJobs call asks for, and the token of the next. Raises `ClientException`."""
     params = call.params
-    read, key = _reader(tx, call, specs)
+    read, columns = _reader(tx, call, specs)
     return read_page(
         read,
-        key=key,
+        key=lambda job: [getattr(job, column) for column in columns],
+        like=[0 for _ in columns],
         limit=params.get("maxResults", _PAGE_SIZE),
         token=params.get("nextToken"),
         request=params,
@@ -41,8 +43,8 @@ def list_jobs(tx: Connection, call: Call, specs: Specs) -> tuple[list[Job], str 
     )
 
 
-def _reader(tx: Connection, call: Call, specs: Specs) -> tuple[Read, Callable[[Job], list[Any]]]:
-    """How pages of what is asked for are read, and the key of a job in their order.
+def _reader(tx: Connection, call: Call, specs: Specs) -> tuple[Read, tuple[str, ...]]:
+    """How pages of what is asked for are read, and the members of a job that they are ordered by.
 
     With a filter the status does not matter (but to SHARE_IDENTIFIER); without either, RUNNING is meant.
     """
@@ -54,26 +56,25 @@ def _reader(tx: Connection, call: Call, specs: Specs) -> tuple[Read, Callable[[J
     status = params.get("jobStatus", JobStatus.RUNNING)
     if "arrayJobId" in params:
         named = {"parent": params["arrayJobId"], "status": status}
-        return _statement(tx, "children_page", named, first=-1), lambda job: [job.array_index]
+        return _statement(tx, "children_page", named, first=-1), ("array_index",)
     queue_arn = arn_of(call.caller, "job-queue", params["jobQueue"])
     queue_row(tx, queue_arn)
-    by_seq = lambda job: [job.seq]  # noqa: E731 - one expression, used four times
     filters: Sequence[Mapping[str, Any]] = params.get("filters", [])
     if not filters:
-        return _statement(tx, "jobs_of_queue_by_status", {"queue": queue_arn, "status": status}), by_seq
+        return _statement(tx, "jobs_of_queue_by_status", {"queue": queue_arn, "status": status}), _BY_SEQ
     if len(filters) > 1 or len(filters[0].get("values", [])) != 1:
         raise ApiError("ClientException", "ListJobs takes one filter with one value at a time")
     name, value = filters[0].get("name", ""), filters[0]["values"][0]
     if name in ("BEFORE_CREATED_AT", "AFTER_CREATED_AT"):
-        return _created(tx, queue_arn, name, value), lambda job: [job.created_at, job.seq]
+        return _created(tx, queue_arn, name, value), ("created_at", "seq")
     if name == "JOB_NAME":
         low, high = _bounds(value)
-        return _statement(tx, "jobs_of_queue_by_name", {"queue": queue_arn, "low": low, "high": high}), by_seq
+        return _statement(tx, "jobs_of_queue_by_name", {"queue": queue_arn, "low": low, "high": high}), _BY_SEQ
     if name == "JOB_DEFINITION":
         low, high = definition_bounds(scope_of(call.caller), value)
-        return _statement(tx, "jobs_of_queue_by_definition", {"queue": queue_arn, "low": low, "high": high}), by_seq
+        return _statement(tx, "jobs_of_queue_by_definition", {"queue": queue_arn, "low": low, "high": high}), _BY_SEQ
     if name == "SHARE_IDENTIFIER":
-        return _shared(tx, queue_arn, value, params.get("jobStatus"), specs), by_seq
+        return _shared(tx, queue_arn, value, params.get("jobStatus"), specs), _BY_SEQ
     raise ApiError("ClientException", f"ListJobs has no filter '{name}'")
 
 

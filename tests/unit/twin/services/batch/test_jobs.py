@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import sys
 from typing import Any
@@ -335,6 +337,26 @@ def test_listing_filters_and_pages(batch: Batch) -> None:
     named = batch.call("ListJobs", jobQueue="q", filters=[{"name": "JOB_NAME", "values": ["A*"]}])
     assert [job["jobName"] for job in named["jobSummaryList"]] == ["a2", "a1", "a0"]
     assert batch.call("ListJobs", jobQueue="q")["jobSummaryList"] == []
+
+
+@pytest.mark.parametrize(
+    "filters", [[], [{"name": "BEFORE_CREATED_AT", "values": ["9000000"]}], [{"name": "JOB_NAME", "values": ["*"]}]]
+)
+def test_a_page_of_nothing_and_a_token_that_was_made_up_are_refused(
+    batch: Batch, filters: list[dict[str, Any]]
+) -> None:
+    batch.platform()
+    for _ in range(2):
+        batch.submit()
+    asked = {"jobQueue": "q", "jobStatus": "RUNNABLE", "filters": filters}
+    question, _ = json.loads(base64.urlsafe_b64decode(batch.call("ListJobs", **asked, maxResults=1)["nextToken"]))
+    for after in ([], ["a"], [None, None], [{}], [1, 2, 3], [10**30], [10**30, 1]):
+        token = base64.urlsafe_b64encode(json.dumps([question, after]).encode()).decode()
+        with pytest.raises(ApiError, match="ClientException: The NextToken is invalid"):
+            batch.call("ListJobs", **asked, nextToken=token)
+    for most in (0, -5):
+        with pytest.raises(ApiError, match="ClientException: A page has room"):
+            batch.call("ListJobs", **asked, maxResults=most)
 
 
 @pytest.mark.parametrize(
