@@ -142,6 +142,29 @@ def test_a_message_costs_the_same_in_a_long_queue(own_twin: TestTwin) -> None:
         assert connection.execute(statement).fetchone() == (MANY,)
 
 
+def test_a_change_costs_the_same_after_many_in_a_stream_and_in_an_archive(own_twin: TestTwin) -> None:
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    tables, events = make_table(own_twin, "streamed", StreamSpecification=stream), own_twin.client("events")
+    bus = events.describe_event_bus(Name="default")["Arn"]
+    events.create_archive(ArchiveName="all", EventSourceArn=bus)
+    entry = {"Source": "flat", "DetailType": "d", "Detail": json.dumps({"text": "x" * 200})}
+
+    def change() -> None:
+        tables.put_item(TableName="streamed", Item=item("p", 1, secrets.token_hex()))
+        assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+    few = written(own_twin, change, 40)
+    put_many(tables, "streamed", MANY)
+    for _ in range(0, MANY, 10):
+        events.put_events(Entries=[entry] * 10)
+    many = written(own_twin, change, 40)
+    assert many < 3 * few + NOW_AND_THEN
+    with sqlite3.connect(own_twin.home.emulator_db) as connection:
+        statement = "SELECT COUNT(*) FROM emulator_rows WHERE store LIKE ?"
+        for kind in ("dynamodb.changes/%", "eventbridge.archived/%"):
+            assert connection.execute(statement, (kind,)).fetchone() == (MANY + 80,)
+
+
 def test_events_leave_nothing_that_is_written_again(twin: TestTwin) -> None:
     def put() -> None:
         entry = {"Source": "flat", "DetailType": "d", "Detail": json.dumps({"text": "x" * 1000})}

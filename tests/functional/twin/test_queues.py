@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import sqlite3
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from tests.functional.twin.iam import allow, document, new, role
 from tests.patience import until
 
 from trainworks.testing import TestTwin, temporary_twin
-from trainworks.twin import lifecycle
 
 HOUR = 3600
 
@@ -247,64 +245,3 @@ def test_topics_rules_and_buckets_send_to_queues_that_survive(mortal: TestTwin) 
     twin.start()
     text = "".join(bodies(receive(twin, url)))
     assert all(word in text for word in ("by the topic", "by the rule", "by-the-bucket"))
-
-
-def as_an_earlier_version(twin: TestTwin) -> None:
-    """Write queues and tables of a stopped twin as they were before messages and items had rows: all in one."""
-    with sqlite3.connect(twin.home.emulator_db) as connection:
-
-        def rows(store: str) -> dict[Any, Any]:
-            found = connection.execute("SELECT value FROM emulator_rows WHERE store = ?", (store,))
-            pairs = dict(pickle.loads(value) for (value,) in found)
-            return {key: pairs[key] for key in sorted(pairs, key=lambda each: (isinstance(each, str), each))}
-
-        def write(store: str, key: Any, record: dict[str, Any]) -> None:
-            value = pickle.dumps((key, record), protocol=5)
-            statement = "UPDATE emulator_rows SET value = ? WHERE store = ? AND key = ?"
-            connection.execute(statement, (value, store, repr(key)))
-
-        for key, queue in rows("sqs._queues").items():
-            name = queue.pop("id")
-            queue |= {
-                "messages": list(rows(f"sqs.messages/{name}").values()),
-                "dedup_cache": rows(f"sqs.recent/{name}"),
-            }
-            write("sqs._queues", key, queue)
-        for key, table in rows("dynamodb._tables").items():
-            for (partition, sort), item in rows(f"dynamodb.items/{table['TableId']}").items():
-                table["items"].setdefault(partition, {})[sort] = item
-            write("dynamodb._tables", key, table)
-        connection.execute("DELETE FROM emulator_rows WHERE store LIKE 'sqs.%/%' OR store LIKE 'dynamodb.items/%'")
-    connection.close()
-
-
-def test_the_home_of_an_earlier_version_is_read_and_written_anew(own_twin: TestTwin) -> None:
-    twin, sqs, tables = own_twin, own_twin.client("sqs"), own_twin.client("dynamodb")
-    url, _ = make(twin, "old")
-    send(twin, url, *(f"m{number}" for number in range(12)))
-    taken = receive(twin, url, 2)
-    ordered, _ = make(twin, "old.fifo")
-    send(twin, ordered, "f0", "f1", "f2", group="g")
-    tables.create_table(
-        TableName="old", BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-    )  # fmt: skip
-    for number in range(3):
-        tables.put_item(TableName="old", Item={"id": {"S": str(number)}})
-    lifecycle.stop(twin.home)
-    as_an_earlier_version(twin)
-    assert stored(twin, "sqs.messages/") == 0
-    twin.start()
-    # The first to come only reads.
-    assert len(sqs.list_queues()["QueueUrls"]) == 2
-    assert tables.describe_table(TableName="old")["Table"]["ItemCount"] == 3
-    assert (stored(twin, "sqs.messages/"), stored(twin, "sqs.recent/"), stored(twin, "dynamodb.items/")) == (15, 3, 3)
-    twin.kill()
-    twin.start()
-    assert counts(twin, url) == (10, 2, 0)
-    delete(twin, url, *taken)
-    assert bodies(list(all_of(twin, url))) == [f"m{number}" for number in range(2, 12)]
-    send(twin, ordered, "f1", "f3", group="g")  # f1 was seen
-    assert bodies(receive(twin, ordered)) == ["f0", "f1", "f2", "f3"]
-    assert len(tables.scan(TableName="old")["Items"]) == 3

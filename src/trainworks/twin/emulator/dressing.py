@@ -26,6 +26,7 @@ from trainworks.twin.emulator.cloudformation.stacks import Stacks
 from trainworks.twin.emulator.cloudwatch import metric_checks, metric_listing, metric_queries
 from trainworks.twin.emulator.cloudwatch.alarms import Alarms
 from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
+from trainworks.twin.emulator.durable.growing_lists import GrowingLists
 from trainworks.twin.emulator.durable.item_rows import TableItems
 from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, subnet_addresses, vpc_endpoints
 from trainworks.twin.emulator.events import bus_policies
@@ -56,6 +57,7 @@ class Parts:
     authorization: Authorization
     items: TableItems
     queues: QueueParts
+    lists: GrowingLists
     registry: Registry
     functions: LambdaFunctions
     invocations: AsyncInvocations
@@ -92,9 +94,14 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
             parts.alarms.install,
         ),
         "cloudwatch_logs": (lambda module: log_groups.install(module, parts.logs),),
-        "dynamodb": (parts.items.install,),
+        "dynamodb": (parts.items.install, parts.lists.install_streams),
         "ecr": (parts.registry.install,),
-        "eventbridge": (parts.event_targets.install, bus_policies.install, parts.invocations.install_events),
+        "eventbridge": (
+            parts.lists.install_archives,
+            parts.event_targets.install,
+            bus_policies.install,
+            parts.invocations.install_events,
+        ),
         "lambda_svc": (
             parts.functions.install,
             parts.invocations.install,
@@ -109,6 +116,7 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
             parts.sdk_tasks.install,
             TaskPermissions(parts.authorization, parts.sdk_tasks).install,
             JobTasks(parts.sdk_tasks).install,
+            parts.lists.install_histories,
             executions.install,
             lambda module: machine_requests.install(module, parts.sdk_tasks.serves),
             machine_runs.install,

@@ -29,6 +29,7 @@ from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.dressing import ALONE, Parts, corrections_of
 from trainworks.twin.emulator.durable.durability import Persistence
+from trainworks.twin.emulator.durable.growing_lists import GrowingLists
 from trainworks.twin.emulator.durable.item_rows import TableItems
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.events.role_calls import RoleCalls
@@ -104,6 +105,7 @@ class Emulator:
                 self._authorization,
                 TableItems(*kept),
                 QueueParts(*kept),
+                GrowingLists(*kept),
                 registry,
                 self._lambda,
                 self._invocations,

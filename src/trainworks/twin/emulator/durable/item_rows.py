@@ -56,9 +56,12 @@ class TableItems(RecordParts):
         self.keep(dynamodb._tables._data)
         self._note_changes(dynamodb)
 
-    def stores_of(self, record: dict[str, Any]) -> tuple[TouchedDict, ...]:
+    def dressed(self, record: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(record["items"], defaultdict):
             record["items"] = defaultdict(dict, record["items"])
+        return record
+
+    def stores_of(self, record: dict[str, Any]) -> tuple[TouchedDict, ...]:
         rows = self._rows.get(record["TableId"])
         if rows is None:
             rows = self._rows[record["TableId"]] = ItemRows(self.journal, record)

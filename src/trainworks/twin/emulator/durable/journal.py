@@ -118,14 +118,14 @@ class Parts(Protocol):
     def row(self, record: Any) -> Any:
         """A record as its row is written."""
 
-    def entered(self, key: Any, record: Any) -> None:
-        """A record was put into the store."""
+    def entered(self, key: Any, record: Any) -> Any:
+        """A record comes into the store; returns it with its parts, which is what the store holds."""
 
     def left(self, key: Any) -> None:
         """A record is in the store no more."""
 
-    def returned(self, key: Any, row: Any, current: Any) -> None:
-        """A record is to be what its row on disk says; `current` is what it was until now, or None."""
+    def returned(self, key: Any, row: Any, current: Any) -> Any:
+        """A record is to be what its row on disk says; `current` is what it was until now, or None. Returns it."""
 
 
 class TouchedDict(dict[Any, Any]):
@@ -182,9 +182,8 @@ class TouchedDict(dict[Any, Any]):
             dict.pop(self, key, None)
             self._left(key)
         else:
-            if self.parts is not None:
-                self.parts.returned(key, row[0], dict.get(self, key))
-            dict.__setitem__(self, key, row[0])
+            value = row[0] if self.parts is None else self.parts.returned(key, row[0], dict.get(self, key))
+            dict.__setitem__(self, key, value)
 
     def held(self) -> list[Any]:
         """The keys of all rows."""
@@ -203,9 +202,8 @@ class TouchedDict(dict[Any, Any]):
         if self.name is not None and not self.gone:
             self.journal.touch(self, key)
 
-    def _entered(self, key: Any, value: Any) -> None:
-        if self.parts is not None:
-            self.parts.entered(key, value)
+    def _entered(self, key: Any, value: Any) -> Any:
+        return value if self.parts is None else self.parts.entered(key, value)
 
     def _left(self, key: Any) -> None:
         if self.parts is not None:
@@ -222,8 +220,7 @@ class TouchedDict(dict[Any, Any]):
         return self[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._entered(key, value)
-        super().__setitem__(key, value)
+        super().__setitem__(key, self._entered(key, value))
         self._touch(key)
 
     def __delitem__(self, key: Any) -> None:
@@ -233,7 +230,7 @@ class TouchedDict(dict[Any, Any]):
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         if key not in self:
-            self._entered(key, default)
+            default = self._entered(key, default)
         value = super().setdefault(key, default)
         self._touch(key)
         return value
@@ -252,9 +249,7 @@ class TouchedDict(dict[Any, Any]):
 
     def update(self, *arguments: Any, **keywords: Any) -> None:
         given = dict(*arguments, **keywords)
-        for key, value in given.items():
-            self._entered(key, value)
-        super().update(given)
+        super().update({key: self._entered(key, value) for key, value in given.items()})
         self._touch(EVERY_ROW)
 
     def clear(self) -> None:

@@ -20,7 +20,7 @@ Read = Callable[[str], Iterator[tuple[Any, Any, int]]]
 class RecordParts(ABC):
     """The parts of all records of one store. What changes in a part touches its store, and not the record's row."""
 
-    members: ClassVar[Mapping[str, Callable[[], Any]]]
+    members: ClassVar[Mapping[str, Callable[[], Any]]] = {}
     """The members of a record that are kept apart, and what its row has in their place."""
 
     def __init__(self, journal: Journal, read: Read) -> None:
@@ -29,53 +29,61 @@ class RecordParts(ABC):
         self._stores: dict[Any, tuple[TouchedDict, ...]] = {}
 
     @abstractmethod
-    def stores_of(self, record: dict[str, Any]) -> tuple[TouchedDict, ...]:
-        """The stores of a record's parts, the same ones each time; made from plain members where it has none yet."""
+    def dressed(self, record: Any) -> Any:
+        """A record with parts that have stores, where it has plain ones yet."""
+
+    @abstractmethod
+    def stores_of(self, record: Any) -> tuple[TouchedDict, ...]:
+        """The stores of a record's parts."""
 
     def keep(self, records: TouchedDict) -> None:
         """The store is back from disk, its records without their parts: bring these, and keep them from now on."""
-        for key, record in dict.items(records):
-            if self._load(key, record):
+        for key, record in list(dict.items(records)):
+            plain = self.is_plain(record)
+            dict.__setitem__(records, key, self._load(key, record))
+            if plain:
                 # Both in one transaction, and not at the mercy of a request that happens to be the first.
                 self.journal.put_back({(records, key), *((store, EVERY_ROW) for store in self._stores[key])})
         records.parts = self
 
-    def row(self, record: dict[str, Any]) -> dict[str, Any]:
+    def row(self, record: Any) -> Any:
         return {name: self.members[name]() if name in self.members else value for name, value in record.items()}
 
-    def entered(self, key: Any, record: dict[str, Any]) -> None:
-        filled = self._is_filled(record)
-        for store in self._attach(key, record):
-            if filled:
+    def is_plain(self, record: Any) -> bool:
+        """Whether something in a record has no row of its own, as an earlier version wrote it, or as it is new."""
+        return any(record[name] for name in self.members)
+
+    def entered(self, key: Any, record: Any) -> Any:
+        plain = self.is_plain(record)
+        record = self._attached(key, record)
+        if plain:
+            for store in self._stores[key]:
                 store._touch(EVERY_ROW)
+        return record
 
     def left(self, key: Any) -> None:
         for store in self._stores.pop(key, ()):
             store.close()
 
-    def returned(self, key: Any, row: dict[str, Any], current: dict[str, Any] | None) -> None:
+    def returned(self, key: Any, row: Any, current: Any) -> Any:
         if current is None:
-            self._load(key, row)
-        else:
-            row |= {name: current[name] for name in self.members}
-            self._attach(key, row)
+            return self._load(key, row)
+        return self._attached(key, row | {name: current[name] for name in self.members})
 
-    def _load(self, key: Any, record: dict[str, Any]) -> bool:
-        """Bring the parts of a record from disk; whether it has them in its row, as an earlier version wrote it."""
-        filled = self._is_filled(record)
-        for store in self._attach(key, record):
+    def _load(self, key: Any, record: Any) -> Any:
+        """A record with its parts from disk."""
+        record = self._attached(key, record)
+        for store in self._stores[key]:
             for each, value, digest in self._read(str(store.name)):
                 store.restore(each, (value,))
                 store.written[each] = digest
-        return filled
+        return record
 
-    def _is_filled(self, record: dict[str, Any]) -> bool:
-        return any(record[name] for name in self.members)
-
-    def _attach(self, key: Any, record: dict[str, Any]) -> tuple[TouchedDict, ...]:
+    def _attached(self, key: Any, record: Any) -> Any:
+        record = self.dressed(record)
         stores = self.stores_of(record)
         for before in self._stores.get(key, ()):
             if before not in stores:
                 before.close()
         self._stores[key] = stores
-        return stores
+        return record

@@ -54,9 +54,10 @@ class QueueParts(RecordParts):
     def row(self, record: Queue) -> Queue:
         # How many messages there are is counted whenever it is asked.
         attributes = {name: value for name, value in record["attributes"].items() if name not in _COUNTED}
-        return super().row(record) | {"attributes": attributes}
+        row: Queue = super().row(record)
+        return row | {"attributes": attributes}
 
-    def stores_of(self, record: Queue) -> tuple[TouchedDict, ...]:
+    def dressed(self, record: Queue) -> Queue:
         if not isinstance(record["messages"], Messages):
             name = record.setdefault("id", uuid.uuid4().hex)
             messages = Messages(self.journal, f"sqs.messages/{name}", record, self._sqs._ensure_msg_fields)
@@ -67,7 +68,12 @@ class QueueParts(RecordParts):
                 recent.restore(key, (sent,))
             record |= {"messages": messages, "dedup_cache": recent}
         record["messages"].queue = record  # another object, where a request that failed has brought the row back
-        return record["messages"].rows, record["dedup_cache"]
+        return record
+
+    def stores_of(self, record: Queue) -> tuple[TouchedDict, ...]:
+        messages: Messages = record["messages"]
+        recent: RecentSends = record["dedup_cache"]
+        return messages.rows, recent
 
     def _move_worn(self, queue: Queue) -> None:
         """Move what was received too often to the dead-letter queue."""

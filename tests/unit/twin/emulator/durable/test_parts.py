@@ -27,11 +27,14 @@ class Goods(RecordParts):
 
     members: ClassVar = {"goods": dict}
 
-    def stores_of(self, record: dict[str, Any]) -> tuple[TouchedDict, ...]:
+    def dressed(self, record: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(record["goods"], TouchedDict):
             goods = TouchedDict(self.journal, f"shop.goods/{record['id']}")
             dict.update(goods, record["goods"])
             record["goods"] = goods
+        return record
+
+    def stores_of(self, record: dict[str, Any]) -> tuple[TouchedDict, ...]:
         return (record["goods"],)
 
 

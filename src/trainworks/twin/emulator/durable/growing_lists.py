@@ -1,0 +1,85 @@
+"""Lists in records that grow with use, as rows of their own (`parts`): changes of tables in streams, events in archives
+of buses, and what happened in executions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
+from trainworks.twin.emulator.durable.parts import Read, RecordParts
+from trainworks.twin.emulator.durable.row_lists import RowList
+
+
+class ListMember(RecordParts):
+    """Records with a member that is such a list. In its place the record's row has the list's id."""
+
+    def __init__(self, journal: Journal, read: Read, member: str, kind: str) -> None:
+        super().__init__(journal, read)
+        self._member = member
+        self._kind = kind
+
+    def dressed(self, record: Any) -> Any:
+        record[self._member] = self._listed(record.get(self._member) or [])
+        return record
+
+    def stores_of(self, record: Any) -> tuple[TouchedDict, ...]:
+        return (record[self._member].rows,)
+
+    def row(self, record: Any) -> Any:
+        return record | {self._member: {"id": record[self._member].list_id}}
+
+    def is_plain(self, record: Any) -> bool:
+        return _is_plain(record.get(self._member))
+
+    def returned(self, key: Any, row: Any, current: Any) -> Any:
+        if current is None:
+            return self._load(key, row)
+        return self._attached(key, row | {self._member: current[self._member]})
+
+    def _listed(self, entries: Any) -> RowList:
+        if isinstance(entries, RowList):
+            return entries
+        known = entries["id"] if isinstance(entries, dict) else ""
+        return RowList(self.journal, self._kind, () if known else entries, known)
+
+
+class WholeList(ListMember):
+    """Records that are such a list."""
+
+    def __init__(self, journal: Journal, read: Read, kind: str) -> None:
+        super().__init__(journal, read, "", kind)
+
+    def dressed(self, record: Any) -> Any:
+        return self._listed(record)
+
+    def stores_of(self, record: Any) -> tuple[TouchedDict, ...]:
+        return (record.rows,)
+
+    def row(self, record: Any) -> Any:
+        return {"id": record.list_id}
+
+    def is_plain(self, record: Any) -> bool:
+        return _is_plain(record)
+
+    def returned(self, key: Any, row: Any, current: Any) -> Any:
+        return self._load(key, row) if current is None else current
+
+
+class GrowingLists:
+    """Puts them in place in a service that was loaded, before anything else looks into its stores."""
+
+    def __init__(self, journal: Journal, read: Read) -> None:
+        self._kept = (journal, read)
+
+    def install_streams(self, dynamodb: Any) -> None:
+        WholeList(*self._kept, "dynamodb.changes").keep(dynamodb._stream_records._data)
+
+    def install_archives(self, eventbridge: Any) -> None:
+        ListMember(*self._kept, "Events", "eventbridge.archived").keep(eventbridge._archives._data)
+
+    def install_histories(self, stepfunctions: Any) -> None:
+        ListMember(*self._kept, "events", "stepfunctions.events").keep(stepfunctions._executions._data)
+
+
+def _is_plain(entries: Any) -> bool:
+    return isinstance(entries, list) and bool(entries) and not isinstance(entries, RowList)
