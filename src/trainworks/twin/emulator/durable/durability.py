@@ -365,11 +365,12 @@ def _row(row: Row, snapshot: Snapshot) -> None:
         if known := {*store.written, *store.under_way}:
             snapshot.drop_all(row, known)
         return
-    if store.gone or not store.holds(key):
+    found = _found(row)
+    if found is None:
         if key in store.written or key in store.under_way:
             snapshot.drop(row, repr(key))
         return
-    value = (key, store.stored(key))
+    value = (key, found[0])
     if store.blobs:
         digest = digest_with_blobs(value, row)
         if store.written.get(key) != digest or key in store.under_way:
@@ -381,10 +382,21 @@ def _row(row: Row, snapshot: Snapshot) -> None:
         snapshot.put(row, repr(key), data, digest)
 
 
-def _is(row: Row, value: bytes) -> bool:
+def _found(row: Row) -> tuple[Any] | None:
+    """What a row is to hold, or None where there is no such row. Threads take rows out at any moment."""
     store, key = row
+    if store.gone or not store.holds(key):
+        return None
     try:
-        return store.holds(key) and pickled((key, store.stored(key)), row) == value
+        return (store.stored(key),)
+    except LookupError:
+        return None
+
+
+def _is(row: Row, value: bytes) -> bool:
+    found = _found(row)
+    try:
+        return found is not None and pickled((row[1], found[0]), row) == value
     except UnstorableError:
         return False
 

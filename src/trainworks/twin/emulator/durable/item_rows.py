@@ -24,7 +24,7 @@ class ItemRows(TouchedDict):
 
     def stored(self, key: Any) -> Any:
         partition, sort = key
-        return self.table["items"][partition][sort]
+        return self.table["items"].get(partition, {})[sort]
 
     def restore(self, key: Any, row: tuple[Any] | None) -> None:
         partition, sort = key

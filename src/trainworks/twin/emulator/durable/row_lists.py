@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -11,32 +12,41 @@ from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, Touched
 
 
 class ListRows(TouchedDict):
-    """The entries of one list by the number that each got when it was appended. It holds none itself."""
+    """The entries of one list by the number that each got when it was appended. It holds none itself.
 
-    __slots__ = ("entries", "next_number", "numbers")
+    `lock` is held while entries and numbers change: the loop that owns the state reads what threads append and delete.
+    """
+
+    __slots__ = ("entries", "lock", "next_number", "numbers")
 
     def __init__(self, journal: Journal, name: str, entries: list[Any]) -> None:
         super().__init__(journal, name)
+        self.lock = threading.RLock()
         self.entries = entries
         self.numbers = list(range(len(entries)))
         self.next_number = len(entries)
 
     def holds(self, key: int) -> bool:
-        place = bisect_left(self.numbers, key)
-        return place < len(self.numbers) and self.numbers[place] == key
+        with self.lock:
+            place = bisect_left(self.numbers, key)
+            return place < len(self.numbers) and self.numbers[place] == key
 
     def stored(self, key: int) -> Any:
-        return self.entries[bisect_left(self.numbers, key)]
+        with self.lock:
+            if not self.holds(key):
+                raise KeyError(key)
+            return self.entries[bisect_left(self.numbers, key)]
 
     def restore(self, key: int, row: tuple[Any] | None) -> None:
-        place = bisect_left(self.numbers, key)
-        if self.holds(key):
-            del self.numbers[place]
-            list.__delitem__(self.entries, place)
-        if row is not None:
-            self.numbers.insert(place, key)
-            list.insert(self.entries, place, row[0])
-            self.next_number = max(self.next_number, key + 1)
+        with self.lock:
+            place = bisect_left(self.numbers, key)
+            if self.holds(key):
+                del self.numbers[place]
+                list.__delitem__(self.entries, place)
+            if row is not None:
+                self.numbers.insert(place, key)
+                list.insert(self.entries, place, row[0])
+                self.next_number = max(self.next_number, key + 1)
 
     def held(self) -> list[Any]:
         return list(self.numbers)
@@ -61,22 +71,25 @@ class RowList(list[Any]):
         return list, (list(self),)
 
     def append(self, entry: Any) -> None:
-        number = self.rows.next_number
-        super().append(entry)
-        self.rows.numbers.append(number)
-        self.rows.next_number = number + 1
+        with self.rows.lock:
+            number = self.rows.next_number
+            super().append(entry)
+            self.rows.numbers.append(number)
+            self.rows.next_number = number + 1
         self.rows._touch(number)
 
     def __delitem__(self, place: SupportsIndex | slice) -> None:
-        numbers = self.rows.numbers[place]
-        super().__delitem__(place)
-        del self.rows.numbers[place]
+        with self.rows.lock:
+            numbers = self.rows.numbers[place]
+            super().__delitem__(place)
+            del self.rows.numbers[place]
         for number in numbers if isinstance(numbers, list) else [numbers]:
             self.rows._touch(number)
 
     def clear(self) -> None:
-        super().clear()
-        self.rows.numbers.clear()
+        with self.rows.lock:
+            super().clear()
+            self.rows.numbers.clear()
         self.rows._touch(EVERY_ROW)
 
     def _unnoted(self, *_: Any) -> NoReturn:

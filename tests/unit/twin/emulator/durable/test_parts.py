@@ -207,3 +207,23 @@ def test_a_deletion_that_the_disk_refused_is_made_later(shop: Shop) -> None:
     shop.settle()
     assert shop.on_disk() == {"b": {}, "large": {}}
     assert "shop.goods/1:nails" not in shop.rows()
+
+
+def test_a_row_that_a_thread_takes_out_in_the_middle_of_a_write_is_gone(shop: Shop) -> None:
+    class Fleeting(TouchedDict):
+        """Its row goes right after somebody has seen that it is there."""
+
+        def holds(self, key: Any) -> bool:
+            held = super().holds(key)
+            dict.pop(self, key, None)
+            return held
+
+    goods = Fleeting(shop.persistence.journal, "shop.fleeting")
+
+    def change() -> None:
+        goods["nails"] = 3
+        shop.shelves["a"] = shelf("1", nails=3)
+
+    shop.request(change)
+    assert shop.on_disk() == {"a": {"nails": 3}}
+    assert "shop.fleeting:nails" not in shop.rows()
