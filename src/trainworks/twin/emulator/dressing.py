@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from trainworks.twin.emulator import engine, public_parameters, tag_filters
+from trainworks.twin.emulator import engine, parameter_versions, public_parameters, tag_filters
 from trainworks.twin.emulator.cloudformation import (
     corrections,
     drift,
@@ -23,10 +23,11 @@ from trainworks.twin.emulator.cloudformation.nested_change_sets import NestedCha
 from trainworks.twin.emulator.cloudformation.resource_types import ResourceTypes
 from trainworks.twin.emulator.cloudformation.stack_permissions import StackPermissions
 from trainworks.twin.emulator.cloudformation.stacks import Stacks
-from trainworks.twin.emulator.cloudwatch import metric_checks, metric_listing, metric_queries
+from trainworks.twin.emulator.cloudwatch import alarm_history, metric_checks, metric_listing, metric_queries
 from trainworks.twin.emulator.cloudwatch.alarms import Alarms
 from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
 from trainworks.twin.emulator.durable.growing_lists import GrowingLists
+from trainworks.twin.emulator.durable.histories import Histories
 from trainworks.twin.emulator.durable.item_rows import TableItems
 from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, subnet_addresses, vpc_endpoints
 from trainworks.twin.emulator.events import bus_policies
@@ -58,6 +59,7 @@ class Parts:
     items: TableItems
     queues: QueueParts
     lists: GrowingLists
+    histories: Histories
     registry: Registry
     functions: LambdaFunctions
     invocations: AsyncInvocations
@@ -75,7 +77,6 @@ class Parts:
 ALONE: Mapping[str, tuple[Correction, ...]] = {
     "ec2": (default_groups.install, subnet_addresses.install, vpc_endpoints.install, ec2_filters.install),
     "iam": (simulating.install,),
-    "ssm": (public_parameters.install,),
     "sts": (sessions.install,),
     "tagging": (tag_filters.install,),
 }
@@ -92,6 +93,7 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
             parts.metric_data.install,
             *(lambda module, each=each: each.install(module, parts.metric_data) for each in of_data),
             parts.alarms.install,
+            lambda module: alarm_history.install(module, parts.histories),
         ),
         "cloudwatch_logs": (lambda module: log_groups.install(module, parts.logs),),
         "dynamodb": (parts.items.install, parts.lists.install_streams),
@@ -111,6 +113,7 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
         "s3": (parts.buckets.install, bucket_requests.install, parts.invocations.install_s3),
         "scheduler": (parts.event_targets.install_scheduler,),
         "sqs": (parts.queues.install,),
+        "ssm": (public_parameters.install, lambda module: parameter_versions.install(module, parts.histories)),
         "sns": (parts.invocations.install_sns,),
         "stepfunctions": (
             parts.sdk_tasks.install,
@@ -142,7 +145,7 @@ def _install_stacks(parts: Parts, module: ModuleType) -> None:
     stack_descriptions.install()
     NestedChangeSets().install(module)
     update_rules.install()
-    stack_events.install()
+    stack_events.install(module, parts.histories)
     corrections.install(parts.buckets)
     drift.install()
     parts.functions.install_types()

@@ -30,6 +30,7 @@ from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.dressing import ALONE, Parts, corrections_of
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.growing_lists import GrowingLists
+from trainworks.twin.emulator.durable.histories import Histories
 from trainworks.twin.emulator.durable.item_rows import TableItems
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.events.role_calls import RoleCalls
@@ -63,6 +64,7 @@ Send = Callable[[Message], Awaitable[None]]
 _BACKGROUND_SECONDS = 0.2
 _PRELOAD_SECONDS = 0.5
 _ALARM_SECONDS = 1.0
+_FORGET_SECONDS = 600.0
 _ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z]+)")
 _READING = ("Get", "List", "Describe", "Head", "Filter", "BatchGet", "Lookup", "Simulate", "Validate")
 
@@ -76,6 +78,7 @@ class Emulator:
         self._app: Any = engine.load(port)
         self._loop = StateLoop()
         self._persistence = Persistence(home, self._loop)
+        self._histories = Histories(self._persistence.database, self._persistence.journal)
         registry = Registry(self._persistence.database)
         self._lambda = LambdaFunctions()
         self._metric_data = MetricData(Database(home.metrics_db, synchronous="NORMAL"))
@@ -106,6 +109,7 @@ class Emulator:
                 TableItems(*kept),
                 QueueParts(*kept),
                 GrowingLists(*kept),
+                self._histories,
                 registry,
                 self._lambda,
                 self._invocations,
@@ -230,6 +234,7 @@ class Emulator:
     async def _flush_background(self) -> None:
         """What timers and threads of ministack change belongs to no request: write it within a moment."""
         next_alarms = 0.0
+        next_forget = time.monotonic() + _FORGET_SECONDS
         while True:
             await asyncio.sleep(_BACKGROUND_SECONDS)
             try:
@@ -238,6 +243,9 @@ class Emulator:
                     with self._persistence.journal.request(reading=True):
                         self._alarms.evaluate_all()
                 await self._persistence.settle()
+                if time.monotonic() >= next_forget:
+                    more = await asyncio.to_thread(self._histories.drop_old)
+                    next_forget = time.monotonic() + (_BACKGROUND_SECONDS if more else _FORGET_SECONDS)
             except Exception:  # noqa: BLE001 - whatever it was, what comes after has to reach the disk
                 _LOG.exception("background changes are not on disk yet; trying again")
 

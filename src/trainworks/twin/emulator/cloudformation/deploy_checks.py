@@ -147,10 +147,12 @@ def _told(stock: Callable[..., bool]) -> Callable[..., bool]:
             return False
         found = [each for each in stack["_operation_events"] if each["EventType"] == "VALIDATION_ERROR"]
         detail = shown([(each["ValidationPath"], each["ValidationStatusReason"]) for each in found])
-        for event in reversed(engine.service("cloudformation")._stack_events[stack_id]):
+        events = engine.service("cloudformation")._stack_events[stack_id]
+        for number, event in events.numbered(newest_first=True):
             if event["ResourceStatusReason"].startswith("Validation failed with"):
-                event["ResourceStatusReason"] += f" {detail}"
-                stack["StackStatusReason"] = event["ResourceStatusReason"]
+                reason = f"{event['ResourceStatusReason']} {detail}"
+                events.replace(number, event | {"ResourceStatusReason": reason})
+                stack["StackStatusReason"] = reason
                 break
         return True
 

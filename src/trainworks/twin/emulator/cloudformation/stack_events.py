@@ -1,7 +1,8 @@
-"""CloudFormation tells EventBridge when the status of a stack changes; stock keeps it to itself.
+"""Events of stacks: a row each, kept for 90 days, also of stacks that are gone; EventBridge is told a stack's status.
 
-Shape after "Stack Status Change event detail" (CloudFormation User Guide). Nested stacks are told as their parents are.
-Changes of resources inside a stack are not published.
+Stock keeps all events of a stack as one row, for ever, and tells nobody. Shape after "Stack Status Change event detail"
+(CloudFormation User Guide). Nested stacks are told as their parents are. Changes of resources inside a stack are not
+published.
 """
 
 from __future__ import annotations
@@ -11,12 +12,61 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.durable.histories import LAST_NUMBER, Histories, History, OldEntry
+from trainworks.twin.emulator.durable.history_lists import Lists
 
 _STACK_TYPE = "AWS::CloudFormation::Stack"
+_STORE = "cloudformation._stack_events"
+_DAYS = 90
+_PAGE = 100
 
 
-def install() -> None:
-    """CloudFormation was loaded: every event that a stack records about itself is published as well."""
+def install(cloudformation: Any, histories: Histories) -> None:
+    """CloudFormation was loaded."""
+    history = histories.open(_STORE, days=_DAYS)
+    _bring_in(cloudformation._stack_events._data, history)
+    cloudformation._stack_events = Lists(history, str)
+    _read_by_page(cloudformation, cloudformation._stack_events)
+    _publish_status()
+
+
+def _read_by_page(cloudformation: Any, lists: Lists) -> None:
+    stock = cloudformation._ACTION_HANDLERS["DescribeStackEvents"]
+    helpers = engine.module("services.cloudformation.helpers")
+    handlers = engine.module("services.cloudformation.handlers")
+
+    def describe_stack_events(params: dict[str, Any]) -> Any:
+        stack = handlers._resolve_stack(helpers._p(params, "StackName"))
+        tag, _, number = helpers._p(params, "NextToken").partition(":")
+        if stack is None or ((tag or number) and (tag != "DescribeStackEvents" or not number.isdigit())):
+            return stock(params)  # which says what is wrong
+        high = min(int(number), LAST_NUMBER) if number else LAST_NUMBER
+        page = lists.entries(stack["StackId"]).page(_PAGE + 1, newest_first=True, high=high)
+        with lists.showing(stack["StackId"], [event for _, event in reversed(page[:_PAGE])]):
+            status, headers, body = stock({name: value for name, value in params.items() if name != "NextToken"})
+        if len(page) > _PAGE:
+            end = b"</DescribeStackEventsResult>"
+            token = f"<NextToken>DescribeStackEvents:{page[_PAGE][0]}</NextToken>".encode()
+            body = (body if isinstance(body, bytes) else body.encode()).replace(end, token + end)
+        return status, headers, body
+
+    cloudformation._ACTION_HANDLERS["DescribeStackEvents"] = describe_stack_events
+
+
+def _bring_in(old: Any, history: History) -> None:
+    """What an earlier version kept in one row for each stack."""
+    entries = [
+        OldEntry(stack_id, "", event, datetime.fromisoformat(event["Timestamp"]).timestamp())
+        for (_, _, stack_id), events in dict.items(old)
+        for event in events
+    ]
+    if entries:
+        history.bring_in(entries, {_STORE: None})
+    old.forget()
+
+
+def _publish_status() -> None:
+    """Every event that a stack records about itself is published as well."""
     stacks = engine.module("services.cloudformation.stacks")
     stock = stacks._add_event
 

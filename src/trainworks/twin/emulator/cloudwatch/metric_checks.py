@@ -154,7 +154,7 @@ def _with_times(given: Mapping[str, Any], cloudwatch: Any) -> dict[str, Any]:
     utc = engine.module("services.cloudwatch").timezone.utc
     when = engine.module("services.cloudwatch").datetime
     changed = dict(given)
-    for name in ("StartTime", "EndTime"):
+    for name in ("StartTime", "EndTime", "StartDate", "EndDate"):
         if changed.get(name) is not None:
             try:
                 changed[name] = when.fromtimestamp(cloudwatch._parse_ts(changed[name]), utc)

@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 from trainworks.errors import HomeVersionError
 from trainworks.twin.emulator import engine
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, Row, TouchedDict, Watch
+from trainworks.twin.emulator.durable.journal import EVERY_ROW, UNKNOWN, Journal, Row, TouchedDict, Watch
 from trainworks.twin.emulator.durable.writing import (
     Snapshot,
     UnstorableError,
@@ -85,8 +85,6 @@ _WALKS_READ = frozenset(
     }
 )
 
-# In place of a row's hash when a write of it failed: what is on disk of it may be anything. No hash is -1.
-_UNKNOWN = -1
 
 _LOG = logging.getLogger(__name__)
 
@@ -259,11 +257,9 @@ class Persistence:
                 if store.under_way.get(key) is snapshot:
                     del store.under_way[key]
                 if failed or row in snapshot.refused:
-                    store.written[key] = _UNKNOWN
-                elif digest is None:
-                    store.written.pop(key, None)
+                    store.written[key] = UNKNOWN
                 else:
-                    store.written[key] = digest
+                    store.wrote(key, digest)
             for row, reason in snapshot.refused.items():
                 if not own:
                     self._keep_out(row, reason)
@@ -368,18 +364,18 @@ def _row(row: Row, snapshot: Snapshot) -> None:
     found = _found(row)
     if found is None:
         if key in store.written or key in store.under_way:
-            snapshot.drop(row, repr(key))
+            snapshot.drop(row)
         return
-    value = (key, found[0])
+    value = store.row_value(key, found[0])
     if store.blobs:
         digest = digest_with_blobs(value, row)
         if store.written.get(key) != digest or key in store.under_way:
-            snapshot.put(row, repr(key), pickled(value, row), digest)
+            snapshot.put(row, pickled(value, row), digest)
         return
     data = pickled(value, row)
     digest = hash(data)
     if store.written.get(key) != digest or key in store.under_way:
-        snapshot.put(row, repr(key), data, digest)
+        snapshot.put(row, data, digest)
 
 
 def _found(row: Row) -> tuple[Any] | None:

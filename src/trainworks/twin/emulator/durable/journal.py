@@ -16,7 +16,15 @@ from typing import Any, Final, Protocol
 
 EVERY_ROW: Final = object()
 
+UNKNOWN: Final = -1
+"""In the place of a row's hash when nobody knows what is on disk: no hash is that number."""
+
 Row = tuple["TouchedDict", Any]
+Statement = tuple[str, tuple[Any, ...]]
+"""SQL and its parameters."""
+
+_PUT = "INSERT OR REPLACE INTO emulator_rows VALUES (?, ?, ?)"
+_DROP = "DELETE FROM emulator_rows WHERE store = ? AND key = ?"
 
 
 class Watch:
@@ -176,6 +184,25 @@ class TouchedDict(dict[Any, Any]):
         value = dict.__getitem__(self, key)
         return value if self.parts is None else self.parts.row(value)
 
+    def put_statement(self, key: Any, value: bytes) -> Statement:
+        """What writes a row, whose bytes are given."""
+        return _PUT, (self.name, repr(key), value)
+
+    def drop_statement(self, key: Any) -> Statement:
+        """What deletes a row."""
+        return _DROP, (self.name, repr(key))
+
+    def row_value(self, key: Any, stored: Any) -> Any:
+        """What is pickled of a row that is `stored`."""
+        return key, stored
+
+    def wrote(self, key: Any, digest: int | None) -> None:
+        """A row is on disk as its hash says, or gone from it."""
+        if digest is None:
+            self.written.pop(key, None)
+        else:
+            self.written[key] = digest
+
     def restore(self, key: Any, row: tuple[Any] | None) -> None:
         """Give a row the value that it had (`row` has it alone), or take it out, without touching it."""
         if row is None:
@@ -184,6 +211,11 @@ class TouchedDict(dict[Any, Any]):
         else:
             value = row[0] if self.parts is None else self.parts.returned(key, row[0], dict.get(self, key))
             dict.__setitem__(self, key, value)
+
+    def forget(self) -> None:
+        """Hold nothing more, and know of nothing on disk: what was here is elsewhere now."""
+        dict.clear(self)
+        self.written.clear()
 
     def held(self) -> list[Any]:
         """The keys of all rows."""

@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainworks.twin.emulator.durable.journal import Row
+from trainworks.twin.emulator.durable.journal import Row, Statement
 from trainworks.twin.home import Home
 from trainworks.twin.ports import ApiError
 from trainworks.twin.store.database import Database
@@ -38,13 +38,9 @@ _VALUE_ERRORS = (
     sqlite3.ProgrammingError,
 )
 
-_PUT = "INSERT OR REPLACE INTO emulator_rows VALUES (?, ?, ?)"
-_DROP = "DELETE FROM emulator_rows WHERE store = ? AND key = ?"
 _DROP_STORE = "DELETE FROM emulator_rows WHERE store = ?"
 
 _LOG = logging.getLogger(__name__)
-
-Statement = tuple[str, tuple[Any, ...]]
 
 
 class UnstorableError(Exception):
@@ -65,14 +61,14 @@ class Snapshot:
     def __bool__(self) -> bool:
         return bool(self.statements)
 
-    def put(self, row: Row, key: str, value: bytes, digest: int) -> None:
+    def put(self, row: Row, value: bytes, digest: int) -> None:
         """Write one row of a named store."""
-        self.statements.append((row, (_PUT, (row[0].name, key, value))))
+        self.statements.append((row, row[0].put_statement(row[1], value)))
         self.digests[row] = digest
 
-    def drop(self, row: Row, key: str) -> None:
+    def drop(self, row: Row) -> None:
         """Delete one row of a named store."""
-        self.statements.append((row, (_DROP, (row[0].name, key))))
+        self.statements.append((row, row[0].drop_statement(row[1])))
         self.digests[row] = None
 
     def drop_all(self, row: Row, keys: Iterable[Any]) -> None:
