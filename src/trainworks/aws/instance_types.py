@@ -168,8 +168,16 @@ def schedulable_memory_mib(kind: InstanceType) -> int:
 
     Less 32 MiB that Batch's image keeps for the ECS agent ("Reserve system memory", Batch User Guide) and the 64 bytes
     that Linux keeps for each page of 4 KiB. Real hosts offer somewhat less: an m4.large 7953 MiB, where this says 8032.
+    A task on Fargate has all that it asked for.
     """
+    if kind.family == FARGATE_FAMILY:
+        return kind.memory_mib
     return kind.memory_mib - kind.memory_mib // 64 - 32
+
+
+def holds(kind: InstanceType, vcpus: float, memory_mib: float, gpus: float = 0) -> bool:
+    """Whether a host of the type that runs nothing else has room for such a container."""
+    return kind.vcpus >= vcpus and schedulable_memory_mib(kind) >= memory_mib and kind.gpus >= gpus
 
 
 def expand_instance_types(names: Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.functional.compute.harness import PYTHON, Bench
 from tests.patience import until
+from trainworks.aws.instance_types import instance_type, schedulable_memory_mib
 from trainworks.twin.compute.placement import Machine
 from trainworks.twin.ports import Mount, PoolSpec, TaskState
 
@@ -299,8 +300,11 @@ def test_many_short_tasks_on_a_shared_pool_each_run_once(bench: Bench) -> None:
 
 def test_fits_asks_whether_any_allowed_type_could_ever_hold_the_task(bench: Bench) -> None:
     pool = PoolSpec("p", ("m5.large", "g5.xlarge"), max_vcpus=2)
-    assert bench.compute.fits(pool, 2, 8192, 0)
-    assert not bench.compute.fits(pool, 2, 8193, 0)
+    most = schedulable_memory_mib(instance_type("m5.large"))
+    assert bench.compute.fits(pool, 2, most, 0)
+    assert not bench.compute.fits(pool, 2, most + 1, 0)
+    assert bench.compute.fits(replace(pool, exclusive=True), 2, 8192, 0), "a job that has its host has all of it"
+    assert bench.compute.fits(PoolSpec("f", ("fargate.1-8192",)), 1, 8192, 0)
     assert not bench.compute.fits(pool, 1, 512, 1), "g5.xlarge has four vCPUs and the pool never has more than two"
 
 

@@ -9,6 +9,7 @@ from trainworks.aws.instance_types import (
     InstanceType,
     UnknownInstanceTypeError,
     expand_instance_types,
+    holds,
     instance_type,
     schedulable_memory_mib,
 )
@@ -73,7 +74,7 @@ def _instance_findings(
             evidence,
             f"ask for less, or add a larger instance type to instance_types of the batch profile{_larger(job, kinds)}",
         )
-    elif not any(_declares(kind, job) and schedulable_memory_mib(kind) >= job.memory_mib for kind in kinds):
+    elif not any(_holds(kind, job) for kind in kinds):
         best = max(schedulable_memory_mib(kind) for kind in kinds if _declares(kind, job))
         yield Finding(
             "job-leaves-no-memory-for-host",
@@ -106,6 +107,10 @@ def _full(facts: BatchFacts, job: BatchJob, wide: Sequence[ComputeEnvironment]) 
         )
 
 
+def _holds(kind: InstanceType, job: BatchJob) -> bool:
+    return holds(kind, job.vcpus, job.memory_mib, job.gpus)
+
+
 def _declares(kind: InstanceType, job: BatchJob) -> bool:
     return kind.vcpus >= job.vcpus and kind.memory_mib >= job.memory_mib and kind.gpus >= job.gpus
 
@@ -117,7 +122,7 @@ def _larger(job: BatchJob, kinds: Sequence[InstanceType]) -> str:
         kind
         for family in sorted(families)
         for kind in map(instance_type, expand_instance_types([family]))
-        if _declares(kind, job) and schedulable_memory_mib(kind) >= job.memory_mib
+        if _holds(kind, job)
     ]
     return f", such as {min(candidates, key=lambda kind: kind.size).name}" if candidates else ""
 

@@ -12,6 +12,7 @@ from trainworks.aws.instance_types import (
     InstanceType,
     UnknownInstanceTypeError,
     expand_instance_types,
+    holds,
     instance_type,
     schedulable_memory_mib,
 )
@@ -28,7 +29,7 @@ class _Size:
     gpus: float
 
     def fits(self, host: InstanceType) -> bool:
-        return self.vcpus <= host.vcpus and self.memory_mib <= schedulable_memory_mib(host) and self.gpus <= host.gpus
+        return holds(host, self.vcpus, self.memory_mib, self.gpus)
 
     def __str__(self) -> str:
         gpus = f", {self.gpus:g} GPU" if self.gpus else ""

@@ -27,7 +27,7 @@ from trainworks.twin.compute.fleet import Agent, Fleet
 from trainworks.twin.compute.gpus import Gpus
 from trainworks.twin.compute.journal import Entry, JournalReader
 from trainworks.twin.compute.orders import claim, end_messages, lease_messages, stop_messages
-from trainworks.twin.compute.placement import Host, Launch, Machine, PoolView, Request, place
+from trainworks.twin.compute.placement import Host, Launch, Machine, PoolView, Request, offered, place
 from trainworks.twin.compute.tables import InstanceRow, Load, PoolRow, Tables
 from trainworks.twin.ports import TaskEvent, TaskState, Usage
 from trainworks.twin.store import Database
@@ -409,7 +409,7 @@ class Engine:
         self, pools: dict[str, PoolRow], rows: Sequence[InstanceRow], load: dict[str, Load], free_gpus: int
     ) -> Machine:
         shared = [
-            host_of(row, load[row.instance_id])
+            host_of(row, load[row.instance_id], exclusive=False)
             for row in rows
             if row.instance_id in load and row.pool_id in pools and not pools[row.pool_id].spec.exclusive
         ]
@@ -422,12 +422,13 @@ class Engine:
 
     def _pool_view(self, pool: PoolRow, rows: Sequence[InstanceRow], load: dict[str, Load]) -> PoolView:
         own = [row for row in rows if row.pool_id == pool.spec.pool_id]
-        hosts = [host_of(row, load.get(row.instance_id, Load())) for row in own if row.takes_tasks]
+        exclusive = pool.spec.exclusive
+        hosts = [host_of(row, load.get(row.instance_id, Load()), exclusive=exclusive) for row in own if row.takes_tasks]
         return PoolView(
             pool.spec.pool_id,
-            [instance_type(name) for name in pool.spec.instance_types],
+            [offered(name, exclusive=exclusive) for name in pool.spec.instance_types],
             hosts,
-            exclusive=pool.spec.exclusive,
+            exclusive=exclusive,
             max_vcpus=pool.spec.max_vcpus,
             other_vcpus=sum(instance_type(row.instance_type).vcpus for row in own if not row.takes_tasks),
             backlog_limit=self._backlog_limit(pool.spec.pool_id),
@@ -528,9 +529,9 @@ class Engine:
             agent_of_row.send(*messages)
 
 
-def host_of(row: InstanceRow, load: Load) -> Host:
+def host_of(row: InstanceRow, load: Load, *, exclusive: bool) -> Host:
     """The instance with what runs on it at most: its agent starts no more of a backlog than it has room for."""
-    kind = instance_type(row.instance_type)
+    kind = offered(row.instance_type, exclusive=exclusive)
     vcpus, memory_mib = min(load.vcpus, kind.vcpus), min(load.memory_mib, kind.memory_mib)
     return Host(row.instance_id, kind, vcpus, memory_mib, min(load.gpus, kind.gpus), load.tasks, load.backlog)
 

@@ -11,20 +11,20 @@ from trainworks.aws.instance_types import instance_type
 from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.fleet import Agent
 from trainworks.twin.compute.gpus import Gpus, environment_of
-from trainworks.twin.compute.placement import Machine
+from trainworks.twin.compute.placement import Machine, offered
 from trainworks.twin.compute.tables import InstanceRow, PoolRow
 
 
 def claim(row: InstanceRow, pool: PoolRow, machine: Machine) -> Message:
     """What the instance is from now on, and what its tasks may take together."""
-    kind = instance_type(row.instance_type)
+    kind = offered(row.instance_type, exclusive=pool.spec.exclusive)
     shared = not pool.spec.exclusive
     return {
         "op": "claim",
         "vcpus": min(kind.vcpus, machine.vcpus) if shared else kind.vcpus,
         "memory_bytes": min(kind.memory_mib, machine.memory_mib if shared else kind.memory_mib) << 20,
         "gpus": kind.gpus,
-        "instance_memory_bytes": kind.memory_mib << 20,
+        "instance_memory_bytes": instance_type(row.instance_type).memory_mib << 20,
         "idle_seconds": max(60.0, pool.spec.idle_seconds),
     }
 

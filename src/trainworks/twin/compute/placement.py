@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trainworks.aws.instance_types import InstanceType
+from trainworks.aws.instance_types import InstanceType, instance_type, schedulable_memory_mib
 from trainworks.twin.compute.gpus import devices_needed
 
 
@@ -106,6 +106,12 @@ class Plan:
     placements: tuple[Placement, ...]
     launches: tuple[Launch, ...]
     machine: Machine
+
+
+def offered(type_name: str, *, exclusive: bool) -> InstanceType:
+    """A type as tasks may have it: whole where a job has the host for itself, else what the system and agent leave."""
+    kind = instance_type(type_name)
+    return kind if exclusive else replace(kind, memory_mib=schedulable_memory_mib(kind))
 
 
 def fits(kind: InstanceType, request: Request) -> bool:

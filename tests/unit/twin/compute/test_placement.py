@@ -87,7 +87,7 @@ def test_an_instance_with_room_takes_a_task_though_its_agent_has_not_begun_the_o
 def test_a_backlog_counts_as_far_as_its_instance_can_start_it() -> None:
     """Else an array of short tasks would launch instance after instance that this machine cannot carry."""
     row = InstanceRow("i", "pool", "m5.large", "EC2", 0.0, 1, 1)
-    host = host_of(row, Load(tasks=9, backlog=8, vcpus=9, memory_mib=900))
+    host = host_of(row, Load(tasks=9, backlog=8, vcpus=9, memory_mib=900), exclusive=False)
     assert (host.vcpus, host.memory_mib, host.backlog) == (2, 900, 8)
 
 
