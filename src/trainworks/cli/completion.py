@@ -22,7 +22,7 @@ def job_names(context: typer.Context, incomplete: str) -> list[str]:
         from trainworks.jobs.job import Wanted
         from trainworks.jobs.kinds import newest_jobs
 
-        return (each.name for each in newest_jobs(connection, _OFFERED, Wanted(name_contains=incomplete)))
+        return (each.name for each in newest_jobs(connection, _OFFERED, Wanted(name_prefix=incomplete)))
 
     return _beginning(incomplete, _asked(context, newest))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trainworks.cli.asking import ask
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, print_json, stderr, stdout
 from trainworks.errors import RequestError
 
@@ -136,7 +137,7 @@ def down(
     if farewell is not None and farewell.needs_consent:
         stderr().print(view.inventory_text(environment.stack_name, farewell.inventory, farewell.lost))
         what = " with all that is in it" if farewell.lost else ""
-        _ask(f"Delete {environment.stack_name} (profile {environment.profile.name.value}){what}?")
+        ask(f"Delete {environment.stack_name} (profile {environment.profile.name.value}){what}?")
     with view.live(output) as report:
         result = platform.down(environment, clients, report)
     if output is Output.JSON:
@@ -164,13 +165,5 @@ def _approved(environment: Environment, changes: StackChanges, yes: bool) -> boo
     """Replacing or removing what people depend on is asked for."""
     if not yes:
         endangered = len(changes.replaced) + len(changes.removed)
-        _ask(f"{endangered} resources of {environment.stack_name} are replaced or removed. Go on?")
+        ask(f"{endangered} resources of {environment.stack_name} are replaced or removed. Go on?")
     return True
-
-
-def _ask(question: str) -> None:
-    """Raise `RequestError` unless somebody answers yes."""
-    if not sys.stdin.isatty():
-        raise RequestError(f"{question} Nobody is there to answer: nothing was changed", fix="--yes")
-    if not typer.confirm(question, err=True):
-        raise RequestError("nothing was changed", fix="answer yes, or give --yes")

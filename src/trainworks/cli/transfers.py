@@ -12,6 +12,7 @@ from trainworks.jobs.ignore import OWN_FILE
 from trainworks.jobs.source import Listener, SourceBundle
 
 _MOST_NAMED = 5
+_WORTH_A_BAR_BYTES = 1024**2
 
 
 MUCH_CODE_BYTES = 50 * 1024**2
@@ -35,6 +36,8 @@ def transfer_bars(output: Output) -> Iterator[Tell]:
     bars: dict[str, TaskID] = {}
 
     def tell(what: str, done: int, total: int) -> None:
+        if total < _WORTH_A_BAR_BYTES:
+            return
         if not bars:
             progress.start()
         if what not in bars:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from trainworks.cli.asking import ask
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, print_json, stderr
 from trainworks.twin.home import Home, default_home
 
@@ -91,7 +92,7 @@ def reset(
 
     folder = _home(home)
     if not yes:
-        typer.confirm(f"Delete everything in {folder.root}?", abort=True, err=True)
+        ask(f"Delete everything in {folder.root}?")
     lifecycle.reset(folder)
     stderr().print(f"{folder.root} is empty")
 

@@ -223,19 +223,33 @@ def find_batch_job(connection: Connection, name: str) -> BatchJob | None:
 
 
 def newest_batch_jobs(connection: Connection, wanted: Wanted, page_size: int) -> Iterator[JobSummary]:
-    """The wanted jobs of the platform's queue, newest first, a page at a time.
-
-    `ListJobs` takes one filter, which is the time; without any it would list jobs of one status.
-    """
-    if not connection.outputs.has_batch or not wanted.status_among(JobStatus):
+    """The wanted jobs of the platform's queue, newest first."""
+    statuses = wanted.status_among(JobStatus)
+    if not connection.outputs.has_batch or not statuses:
         return
-    after = 0 if wanted.since is None else int(wanted.since.timestamp() * 1000)
+    if wanted.name_prefix:
+        yield from _listed(connection, page_size, _filtered("JOB_NAME", f"{wanted.name_prefix}*"))
+    elif JobStatus.SUCCEEDED in statuses:
+        after = 0 if wanted.since is None else int(wanted.since.timestamp() * 1000)
+        yield from _listed(connection, page_size, _filtered("AFTER_CREATED_AT", str(after)))
+    else:
+        # Most jobs have succeeded: the others are found by their status, which `ListJobs` takes without a filter.
+        listed = (each for status in statuses for each in _listed(connection, page_size, {"jobStatus": status}))
+        found = {each.job_id: each for each in listed}  # one that went on meanwhile is in two of the lists
+        yield from sorted(
+            found.values(), key=lambda each: each.created_at.timestamp() if each.created_at else 0, reverse=True
+        )
+
+
+def _filtered(name: str, value: str) -> dict[str, Any]:
+    """`ListJobs` takes one filter, lists jobs of all statuses by it, and the newest first."""
+    return {"filters": [{"name": name, "values": [value]}]}
+
+
+def _listed(connection: Connection, page_size: int, query: Mapping[str, Any]) -> Iterator[JobSummary]:
     pages = connection.client("batch").get_paginator("list_jobs")
-    for page in pages.paginate(
-        jobQueue=connection.outputs.job_queue_arn,
-        filters=[{"name": "AFTER_CREATED_AT", "values": [str(after)]}],
-        PaginationConfig={"PageSize": page_size},
-    ):
+    paging = {"PageSize": page_size}
+    for page in pages.paginate(jobQueue=connection.outputs.job_queue_arn, PaginationConfig=paging, **query):  # type: ignore[arg-type]
         for each in page["jobSummaryList"]:
             yield JobSummary(
                 each["jobName"],

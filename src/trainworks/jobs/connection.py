@@ -91,7 +91,7 @@ class Connection:
         """Package a spec's code and put it into the model bucket, unless it is there; None where it has no script."""
         if spec.script_path is None:
             return None
-        bundle = package_source(spec.script_path, spec.source_path)
+        bundle = package_source(spec.script_path, spec.source_path, listener.transfer)
         listener.packed(bundle)
         upload_source(self.client("s3"), self.outputs.model_bucket, bundle, listener.transfer)
         return bundle

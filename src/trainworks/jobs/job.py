@@ -183,6 +183,7 @@ class Wanted:
     statuses: frozenset[str] = frozenset()
     name_contains: str = ""
     since: datetime | None = None
+    name_prefix: str = ""
 
     def status_among(self, known: Iterable[str]) -> list[str]:
         """Those of a kind's statuses that are wanted."""
@@ -194,6 +195,7 @@ class Wanted:
         return (
             bool(self.status_among([job.status]))
             and self.name_contains.lower() in job.name.lower()
+            and job.name.startswith(self.name_prefix)
             and (self.since is None or job.created_at is None or job.created_at >= self.since)
         )
 

@@ -73,7 +73,7 @@ class SourceBundle:
         return f"code/{self.digest[:32]}/sourcedir.tar.gz"
 
 
-def package_source(script: Path, source_dir: Path | None = None) -> SourceBundle:
+def package_source(script: Path, source_dir: Path | None = None, tell: Tell = silent) -> SourceBundle:
     """Archive `source_dir`, or the script alone where there is none.
 
     Left out are version control, virtual environments, caches, and what ignore files name (`ignore`). Raises
@@ -101,7 +101,7 @@ def package_source(script: Path, source_dir: Path | None = None) -> SourceBundle
                 f"script {script} is not in source_dir {source_dir}", fix="script is relative to source_dir"
             ) from None
         _refuse_left_out(entry, files, left_out, source_dir)
-    data = archive(files)
+    data = archive(files, tell)
     size = sum(path.stat().st_size for _, path in files)
     return SourceBundle(entry, data, hashlib.sha256(data).hexdigest(), len(files), size, tuple(left_out))
 
@@ -125,19 +125,20 @@ def package_folder(folder: Path) -> bytes:
     return archive(sorted(_files(folder.resolve(), None, [])))
 
 
-def archive(files: list[tuple[str, Path]]) -> bytes:
+def archive(files: list[tuple[str, Path]], tell: Tell = silent) -> bytes:
     """A gzipped tar of `(name, file)` in the given order, without owners and times; only the execute bit is kept."""
     raw = io.BytesIO()
-    total = 0
+    total, size = 0, sum(path.stat().st_size for _, path in files)
+    if size > MOST_SOURCE_BYTES:
+        largest = max(files, key=lambda each: each[1].stat().st_size)[1]
+        raise _too_large(f"it has {size // 1024**2} MiB, the largest file is {largest}")
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, path in files:
             data = path.read_bytes()
             total += len(data)
             if total > MOST_SOURCE_BYTES:
-                raise RequestError(
-                    f"the code is larger than {MOST_SOURCE_BYTES // 1024**2} MiB (at {path})",
-                    fix="keep data out of the folder and give it to the job as an input",
-                )
+                raise _too_large(f"at {path}")
+            tell("packing", total, size)
             member = tarfile.TarInfo(name)
             member.size = len(data)
             member.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
@@ -146,6 +147,13 @@ def archive(files: list[tuple[str, Path]]) -> bytes:
     with gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, packed, mtime=0) as zipped:
         zipped.write(raw.getvalue())
     return packed.getvalue()
+
+
+def _too_large(where: str) -> RequestError:
+    return RequestError(
+        f"the code is larger than {MOST_SOURCE_BYTES // 1024**2} MiB ({where})",
+        fix=f"keep data out of it by a line in {OWN_FILE}, and give it to the job as an input",
+    )
 
 
 def upload_source(s3: S3Client, bucket: str, bundle: SourceBundle, tell: Tell = silent) -> str:

@@ -237,8 +237,8 @@ def newest_training_jobs(connection: Connection, wanted: Wanted, page_size: int)
         return
     if len(statuses) == 1:
         query["StatusEquals"] = statuses[0]
-    if wanted.name_contains:
-        query["NameContains"] = wanted.name_contains
+    if part := wanted.name_prefix or wanted.name_contains:
+        query["NameContains"] = part
     if wanted.since is not None:
         query["CreationTimeAfter"] = wanted.since
     pages = connection.client("sagemaker").get_paginator("list_training_jobs")

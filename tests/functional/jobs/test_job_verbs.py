@@ -85,6 +85,7 @@ def test_jobs_are_filtered_by_what_they_are(command: Command, trained: tuple[str
     assert listed("--status", "SUCCEEDED", "--status", "Completed", "--since", "1h") >= everything
     assert listed("--name", trained[0].upper()) == {trained[0]}
     assert listed("--name", trained[0], "--status", "Failed") == set()
+    assert everything.isdisjoint(listed("--status", "FAILED", "--status", "RUNNING"))
     assert len(command("jobs", "--limit", "2", "-o", "json").data) == 2
     assert everything.isdisjoint(listed("--name", "no-job-is-called-so"))
 
@@ -218,6 +219,9 @@ def test_a_key_that_is_no_path_is_not_fetched(
 
 def test_a_job_that_left_nothing_says_so(command: Command, script: Any) -> None:
     name = command("train", script("print(1)\n"), "-o", "json").data["name"]
+    failing = command("batch", "submit", "--command", "-o", "json", "--", "false")
+    failed = command("jobs", "--kind", "batch", "--status", "failed", "--since", "1h", "-o", "json").data
+    assert failing.code == 1 and {each["status"] for each in failed} == {"FAILED"}
     done = command("download", name)
     assert done.code == 1 and "has left nothing in S3" in done.err
 
@@ -287,7 +291,7 @@ def test_a_dataset_is_an_input(command: Command, script: Any, tmp_path: Path) ->
 
 
 def test_the_shell_completes_names_of_jobs_and_is_silent_without_a_twin(
-    command: Command, trained: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command: Command, trained: tuple[str, str], predicted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("_TRAINWORKS_COMPLETE", "complete_bash")
 
@@ -299,6 +303,7 @@ def test_the_shell_completes_names_of_jobs_and_is_silent_without_a_twin(
 
     assert offered(f"trainworks describe {trained[0]}") == ([trained[0]], "")
     assert set(trained) <= set(offered("trainworks compare verbs")[0])
+    assert offered(f"trainworks logs {predicted[:-1]}") == ([predicted], "")
     monkeypatch.setenv("TRAINWORKS_HOME", str(tmp_path / "nowhere"))
     assert offered("trainworks logs ve") == ([], "")
     assert not (tmp_path / "nowhere").exists()
