@@ -223,6 +223,8 @@ class FakeImages:
     def __init__(self, python: Path) -> None:
         self._python = python
         self.callers: list[Caller] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens while an image is looked for."""
 
     def on_made(self, told: Callable[[Collection[str]], None]) -> None:
         """Nothing is ever made."""
@@ -232,6 +234,7 @@ class FakeImages:
 
     def resolve(self, image_uri: str, caller: Caller, waiter: str) -> Runtime:
         self.callers.append(caller)
+        self.meanwhile()
         if "missing" in image_uri:
             raise ApiError("ValidationException", f"The image {image_uri} does not exist. Fix: build it")
         return Runtime(image_uri, self._python, env={"FROM_IMAGE": "1"}, note=f"stands for {image_uri}")

@@ -25,7 +25,7 @@ from trainworks.twin.services.batch.launch import Launch, LaunchError, LaunchPor
 from trainworks.twin.services.batch.ledger import Entry, Ledger
 from trainworks.twin.services.batch.output import Output
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of
-from trainworks.twin.services.batch.resources import environments_of, pool_of, queue_row
+from trainworks.twin.services.batch.resources import environments_of, pool_of
 from trainworks.twin.services.batch.retry import AttemptEnd
 from trainworks.twin.store import Database
 
@@ -157,9 +157,11 @@ class Dispatcher:
         groups: list[Group] = []
         blocked: list[tuple[Sequence[Job], str]] = []
         for start, jobs in alike.items():
+            queue = tx.execute(SQL["queue_by_arn"], (jobs[0].queue_arn,)).fetchone()
+            if queue is None:
+                continue  # deleted since these jobs were looked for, and they have ended with it
             spec = self._ledger.specs.of(tx, jobs[0].spec_id)
-            environments = environments_of(tx, queue_row(tx, jobs[0].queue_arn))
-            shares, reason = self._shares(tx, environments, spec, len(jobs), taken)
+            shares, reason = self._shares(tx, environments_of(tx, queue), spec, len(jobs), taken)
             if not shares:
                 blocked.append((jobs, reason))
             left = iter(jobs)

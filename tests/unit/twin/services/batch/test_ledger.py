@@ -124,3 +124,23 @@ def test_an_event_of_a_task_that_was_stopped_meanwhile_ends_its_array(batch: Bat
     batch.report(TaskEvent(f"batch.{array}.0.1", TaskState.EXITED, 3.0, "i-1", exit_code=143, reason="stopped"))
     assert (batch.status(array), batch.job(array)["statusReason"]) == ("FAILED", "enough")
     assert (batch.status(after), batch.job(after)["statusReason"]) == ("FAILED", "Dependent Job failed")
+
+
+def test_a_queue_that_is_deleted_meanwhile_holds_up_no_other(batch: Batch) -> None:
+    """While the first part of a crowd is made ready: the jobs of the next parts are looked at without their queue."""
+    batch.platform()
+    order = [{"order": 1, "computeEnvironment": "ce"}]
+    batch.call("CreateJobQueue", jobQueueName="gone", priority=1, computeEnvironmentOrder=order)
+    going = batch.call("SubmitJob", jobName="j", jobQueue="gone", jobDefinition="d")["jobId"]
+    staying = [batch.call("SubmitJob", jobName="j", jobQueue="q", jobDefinition="d")["jobId"] for _ in range(150)]
+
+    def delete() -> None:
+        batch.images.meanwhile = lambda: None
+        batch.call("UpdateJobQueue", jobQueue="gone", state="DISABLED")
+        batch.call("DeleteJobQueue", jobQueue="gone")
+
+    batch.call("UpdateJobQueue", jobQueue="q", priority=2)
+    batch.images.meanwhile = delete
+    batch.service.dispatcher.dispatch()
+    assert list(batch.compute.tasks) == [f"batch.{job_id}.1" for job_id in staying]
+    assert (batch.status(going), batch.job(going)["statusReason"]) == ("FAILED", "JobQueue deleted")
