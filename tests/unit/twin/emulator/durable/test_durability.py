@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from trainworks.errors import HomeVersionError
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, TouchedDict
+from trainworks.twin.emulator.durable.writing import Snapshot
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.home import Home
 from trainworks.twin.ports import ApiError
@@ -51,7 +53,6 @@ def settle(persistence: Persistence) -> None:
 
 def rows(home: Home) -> dict[str, Any]:
     """What another process would read from the disk now."""
-    import pickle
     import sqlite3
 
     with sqlite3.connect(home.emulator_db) as connection:
@@ -231,6 +232,20 @@ def test_what_a_thread_changes_after_it_took_the_row_is_written(home: Home, pers
     order["n"] = 2
     settle(persistence)
     assert rows(home) == {"shop._orders:a": {"n": 2}}
+
+
+def test_what_is_written_together_is_on_disk_together_or_not_at_all(home: Home, persistence: Persistence) -> None:
+    shop: Any = service()
+    persistence.adopt("shop", shop)
+    settle(persistence)
+    row = (shop._orders._data, "a")
+    first, second = Snapshot(), Snapshot()
+    first.put(row, "'a'", pickle.dumps(("a", 1)), 1)
+    second.statements.append((row, ("INSERT INTO no_such_table VALUES (1)", ())))
+    for future in persistence._writer.write([first, second]):
+        with pytest.raises(ApiError, match="no such table"):
+            future.result()
+    assert rows(home) == {}
 
 
 def test_who_only_reads_is_answered_on_a_full_disk(persistence: Persistence) -> None:
