@@ -212,15 +212,18 @@ class Groups:
         return group
 
     def _add_tags(self, call: Call, group: Row) -> dict[str, Any]:
-        check_tags(call.params["tags"], is_internal=call.is_internal)
-        merged = json.loads(group["tags"]) | dict(call.params["tags"])
-        check_tags(merged, is_internal=True)
-        self._store.change_group(group, "set_tags", json.dumps(merged))
+        added: dict[str, str] = call.params["tags"]
+        check_tags(added, is_internal=call.is_internal)
+
+        def merged(tags: dict[str, str]) -> Mapping[str, str]:
+            check_tags(tags | added, is_internal=True)
+            return tags | added
+
+        self._store.change_tags(group, merged)
         return {}
 
     def _remove_tags(self, group: Row, keys: list[str]) -> dict[str, Any]:
-        left = {key: value for key, value in json.loads(group["tags"]).items() if key not in keys}
-        self._store.change_group(group, "set_tags", json.dumps(left))
+        self._store.change_tags(group, lambda tags: {key: value for key, value in tags.items() if key not in keys})
         return {}
 
     # -- streams ------------------------------------------------------------------------------------------------------

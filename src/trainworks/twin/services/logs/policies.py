@@ -48,23 +48,24 @@ class Policies:
         if document is None:
             raise invalid("policyDocument is required.")
         _check_policy(document)
-        existing = self._read(call, kind, name)
-        expected = call.params.get("expectedRevisionId")
-        if expected is not None and (existing is None or existing["revisionId"] != expected):
-            raise ApiError("OperationAbortedException", "The revision id does not match the latest revision id.")
-        if existing is None and kind == ACCOUNT_POLICY and len(self._all(call, kind)) >= _MOST_POLICIES:
-            raise ApiError(
-                "LimitExceededException",
-                f"Resource limit exceeded. An account can have at most {_MOST_POLICIES} resource policies.",
-            )
-        policy = {
-            "policyDocument": document,
-            "lastUpdatedTime": self._store.now_ms(),
-            "policyScope": "ACCOUNT" if kind == ACCOUNT_POLICY else "RESOURCE",
-            "revisionId": uuid.uuid4().hex,
-        }
-        policy |= {"policyName": name} if kind == ACCOUNT_POLICY else {"resourceArn": call.params["resourceArn"]}
-        self._write(call, kind, name, policy)
+        with self._store.deciding():
+            existing = self._read(call, kind, name)
+            expected = call.params.get("expectedRevisionId")
+            if expected is not None and (existing is None or existing["revisionId"] != expected):
+                raise ApiError("OperationAbortedException", "The revision id does not match the latest revision id.")
+            if existing is None and kind == ACCOUNT_POLICY and len(self._all(call, kind)) >= _MOST_POLICIES:
+                raise ApiError(
+                    "LimitExceededException",
+                    f"Resource limit exceeded. An account can have at most {_MOST_POLICIES} resource policies.",
+                )
+            policy = {
+                "policyDocument": document,
+                "lastUpdatedTime": self._store.now_ms(),
+                "policyScope": "ACCOUNT" if kind == ACCOUNT_POLICY else "RESOURCE",
+                "revisionId": uuid.uuid4().hex,
+            }
+            policy |= {"policyName": name} if kind == ACCOUNT_POLICY else {"resourceArn": call.params["resourceArn"]}
+            self._write(call, kind, name, policy)
         return {"resourcePolicy": policy, "revisionId": policy["revisionId"]}
 
     def describe_resource_policies(self, call: Call) -> dict[str, Any]:
@@ -97,27 +98,29 @@ class Policies:
         name = call.params["destinationName"]
         arn = f"arn:aws:logs:{call.caller.region}:{call.caller.account_id}:destination:{name}"
         self._requests.authorize_arn(call, arn)
-        existing = self._read(call, _DESTINATION, name) or {}
-        destination = {
-            "destinationName": name,
-            "targetArn": call.params["targetArn"],
-            "roleArn": call.params["roleArn"],
-            "arn": arn,
-            "creationTime": existing.get("creationTime", self._store.now_ms()),
-        }
-        if "accessPolicy" in existing:
-            destination["accessPolicy"] = existing["accessPolicy"]
-        self._write(call, _DESTINATION, name, destination)
+        with self._store.deciding():
+            existing = self._read(call, _DESTINATION, name) or {}
+            destination = {
+                "destinationName": name,
+                "targetArn": call.params["targetArn"],
+                "roleArn": call.params["roleArn"],
+                "arn": arn,
+                "creationTime": existing.get("creationTime", self._store.now_ms()),
+            }
+            if "accessPolicy" in existing:
+                destination["accessPolicy"] = existing["accessPolicy"]
+            self._write(call, _DESTINATION, name, destination)
         return {"destination": destination}
 
     def put_destination_policy(self, call: Call) -> dict[str, Any]:
         self._requests.authorize(call, "")
-        destination = self._read(call, _DESTINATION, call.params["destinationName"])
-        if destination is None:
-            raise missing("destination")
         _check_policy(call.params["accessPolicy"])
-        destination["accessPolicy"] = call.params["accessPolicy"]
-        self._write(call, _DESTINATION, destination["destinationName"], destination)
+        with self._store.deciding():
+            destination = self._read(call, _DESTINATION, call.params["destinationName"])
+            if destination is None:
+                raise missing("destination")
+            destination["accessPolicy"] = call.params["accessPolicy"]
+            self._write(call, _DESTINATION, destination["destinationName"], destination)
         return {}
 
     def describe_destinations(self, call: Call) -> dict[str, Any]:
@@ -136,18 +139,19 @@ class Policies:
 
     def put_query_definition(self, call: Call) -> dict[str, Any]:
         self._requests.authorize(call, "")
-        definition_id = call.params.get("queryDefinitionId")
-        if definition_id is not None and self._read(call, _DEFINITION, definition_id) is None:
-            raise missing("query definition")
-        definition_id = definition_id or str(uuid.uuid4())
-        definition = {
-            "queryDefinitionId": definition_id,
-            "name": call.params["name"],
-            "queryString": call.params["queryString"],
-            "logGroupNames": call.params.get("logGroupNames", []),
-            "lastModified": self._store.now_ms(),
-        }
-        self._write(call, _DEFINITION, definition_id, definition)
+        with self._store.deciding():
+            definition_id = call.params.get("queryDefinitionId")
+            if definition_id is not None and self._read(call, _DEFINITION, definition_id) is None:
+                raise missing("query definition")
+            definition_id = definition_id or str(uuid.uuid4())
+            definition = {
+                "queryDefinitionId": definition_id,
+                "name": call.params["name"],
+                "queryString": call.params["queryString"],
+                "logGroupNames": call.params.get("logGroupNames", []),
+                "lastModified": self._store.now_ms(),
+            }
+            self._write(call, _DEFINITION, definition_id, definition)
         return {"queryDefinitionId": definition_id}
 
     def describe_query_definitions(self, call: Call) -> dict[str, Any]:

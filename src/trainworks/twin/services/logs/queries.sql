@@ -12,6 +12,9 @@ VALUES (:account, :region, :name, :created_ms, :class, :kms_key, :protected, :ta
 -- name: set_retention
 UPDATE log_group SET retention_days = ? WHERE group_id = ?;
 
+-- name: tags_of_group
+SELECT tags FROM log_group WHERE group_id = ?;
+
 -- name: set_tags
 UPDATE log_group SET tags = ? WHERE group_id = ?;
 

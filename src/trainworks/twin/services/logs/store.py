@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from sqlite3 import Connection, Row
 from typing import Any
 
@@ -66,6 +67,22 @@ class LogStore:
     def change_group(self, group: Row, statement: str, value: Any) -> None:
         with self.database.transaction() as tx:
             tx.execute(SQL[statement], (value, group["group_id"]))
+
+    @contextmanager
+    def deciding(self) -> Iterator[None]:
+        """Within this nothing else is written, so what is written rests on what was read here and still is so.
+
+        Nothing is asked of other parts of the twin here: everybody's writing waits.
+        """
+        with self.database.transaction():
+            yield
+
+    def change_tags(self, group: Row, change: Callable[[dict[str, str]], Mapping[str, str]]) -> None:
+        """Give a group the tags that `change` makes of those it has now."""
+        with self.deciding():
+            row = self.database.read_one(SQL["tags_of_group"], (group["group_id"],))
+            if row is not None:
+                self.change_group(group, "set_tags", json.dumps(dict(change(json.loads(row["tags"])))))
 
     def put_record(self, scope: Scope, kind: str, name: str, document: Mapping[str, Any]) -> None:
         with self.database.transaction() as tx:
