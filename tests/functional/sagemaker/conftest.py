@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.twin.services.sagemaker.training.doubles import RecordingControlPlane, archive, request
+from tests.unit.twin.services.fakes import FakeControlPlane, FakeLogs
+from tests.unit.twin.services.sagemaker.training.doubles import archive, request
 from tests.unit.twin.services.sagemaker.training.harness import Harness, make
 from trainworks.twin.compute.gpus import Gpus
 from trainworks.twin.compute.scheduler import ComputeSettings, LocalCompute
@@ -24,17 +25,20 @@ class Service:
         self.settings = replace(ComputeSettings.from_environment(), sandbox=sandbox, gpus=Gpus())
         self.harness = self._make()
 
-    def _make(self, control_plane: RecordingControlPlane | None = None) -> Harness:
+    def _make(self, control_plane: FakeControlPlane | None = None, logs: FakeLogs | None = None) -> Harness:
         return make(
-            self.home, lambda database: LocalCompute(database, self.home, self.settings), control_plane=control_plane
+            self.home,
+            lambda database: LocalCompute(database, self.home, self.settings),
+            control_plane=control_plane,
+            logs=logs,
         ).start()
 
     def restart(self) -> None:
-        """What a new server finds: the same folder, and a control plane that kept what it was told."""
-        self.harness.stop()
-        denied, objects = self.harness.control_plane, self.harness.objects
-        self.harness = self._make(denied)
-        self.harness.objects.denied = objects.denied
+        """What a new server finds: the same folder, and a control plane and logs that kept what they were told."""
+        before = self.harness
+        before.stop()
+        self.harness = self._make(before.control_plane, before.logs)
+        self.harness.objects.denied = before.objects.denied
 
     def train(
         self, script: str, name: str = "job-1", files: dict[str, str | bytes] | None = None, **members: object

@@ -76,7 +76,7 @@ open(os.path.join(os.environ["SM_OUTPUT_DATA_DIR"], "report.txt"), "w").write("f
     assert values == [0.5, 0.25]
     assert job["TrainingTimeInSeconds"] >= job["BillableTimeInSeconds"] >= 1
     harness.until(
-        lambda: [detail["SecondaryStatus"] for _, detail in list(harness.control_plane.events)],
+        lambda: [detail["SecondaryStatus"] for _, _, detail in list(harness.control_plane.events)],
         lambda seen: seen == statuses(job),
     )
     harness.until(lambda: list((harness.home / "jobs").glob("*/attempt-*")), lambda left: not left)

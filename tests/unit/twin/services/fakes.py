@@ -37,8 +37,10 @@ class FakeControlPlane:
     denied: list[tuple[str, str]] = field(default_factory=list)
     patterns: list[Mapping[str, object]] = field(default_factory=list)
     authorized: list[tuple[str, str, str]] = field(default_factory=list)
+    contexts: list[Mapping[str, Any]] = field(default_factory=list)
     passed: list[tuple[str, str]] = field(default_factory=list)
     events: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
+    metrics: list[tuple[str, MetricDatum]] = field(default_factory=list)
     sessions: int = 0
     broken_events: int = 0
     launch_templates: dict[str, Mapping[str, object]] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class FakeControlPlane:
         self, caller: Caller, action: str, resource: str, context: Mapping[str, str | Sequence[str]] | None = None
     ) -> None:
         self.authorized.append((caller.arn, action, resource))
+        self.contexts.append(context or {})
         for denied_action, prefix in self.denied:
             if action == denied_action and resource.startswith(prefix):
                 raise ApiError("AccessDeniedException", f"{caller.arn} may not {action} on {resource}", 403)
@@ -68,7 +71,7 @@ class FakeControlPlane:
         return Credentials(f"ASIA{self.sessions}", "secret", "token", time.time() + duration_seconds, caller)
 
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
-        raise NotImplementedError
+        self.metrics.extend((namespace, datum) for datum in data)
 
     def put_event(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
         if self.broken_events:
@@ -165,7 +168,7 @@ class FakeCompute:
         self.pools[spec.pool_id] = spec
 
     def delete_pool(self, pool_id: str) -> None:
-        del self.pools[pool_id]
+        self.pools.pop(pool_id, None)  # as the compute plane does: it is asked again after a crash
 
     def submit(self, tx: Connection, tasks: Sequence[TaskSpec]) -> None:
         for task in tasks:
@@ -218,10 +221,11 @@ class FakeCompute:
 
 
 class FakeImages:
-    """Every image is the interpreter at `python`; those that say `missing` do not exist."""
+    """Every image is the interpreter at `python`, in `root`; those that say `missing` do not exist."""
 
-    def __init__(self, python: Path) -> None:
+    def __init__(self, python: Path, root: Path | None = None) -> None:
         self._python = python
+        self._root = root
         self.callers: list[Caller] = []
         self.meanwhile: Callable[[], None] = lambda: None
         """What happens while an image is looked for."""
@@ -237,4 +241,6 @@ class FakeImages:
         self.meanwhile()
         if "missing" in image_uri:
             raise ApiError("ValidationException", f"The image {image_uri} does not exist. Fix: build it")
-        return Runtime(image_uri, self._python, env={"FROM_IMAGE": "1"}, note=f"stands for {image_uri}")
+        return Runtime(
+            image_uri, self._python, root=self._root, env={"FROM_IMAGE": "1"}, note=f"stands for {image_uri}"
+        )

@@ -29,7 +29,7 @@ from trainworks.twin.services.batch.resources import environments_of, pool_of
 from trainworks.twin.services.batch.retry import AttemptEnd
 from trainworks.twin.store import Database
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 TOO_FEW_VCPUS = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet the CPU "

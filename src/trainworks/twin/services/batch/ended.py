@@ -16,7 +16,7 @@ from trainworks.twin.services.batch.output import Output
 from trainworks.twin.services.batch.records import SQL
 from trainworks.twin.store import Database
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 KEPT_SECONDS = 7 * 24 * 3600
 _PURGED_AT_ONCE = 20
@@ -59,7 +59,7 @@ class EndedJobs:
         for job_id in names:
             folder = self._output.folder(job_id)
             if not remove_tree(folder):
-                _log.error("the log files of a Batch job could not be deleted: %s", folder)
+                _LOG.error("the log files of a Batch job could not be deleted: %s", folder)
             with self._ledger.entry() as entry:
                 job = entry.get(job_id)
                 if job is not None and job.is_terminal:

@@ -10,14 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.patience import PATIENCE_SECONDS
-from tests.unit.twin.services.sagemaker.training.doubles import (
-    ADA,
-    CommandedCompute,
-    FolderObjects,
-    NoPackages,
-    OneRuntime,
-    RecordingControlPlane,
-)
+from tests.unit.twin.services.fakes import FakeCompute, FakeControlPlane, FakeImages, FakeLogs
+from tests.unit.twin.services.sagemaker.training.doubles import ADA, FolderObjects, NoPackages
 from trainworks.twin.ports import Caller, Compute
 from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.services.logship import LogShipper
@@ -32,7 +26,8 @@ class Harness:
     """One server's life over `home`; `stop` and a new one over the same folder is a restart."""
 
     home: Path
-    control_plane: RecordingControlPlane
+    control_plane: FakeControlPlane
+    logs: FakeLogs
     objects: FolderObjects
     database: Database
     compute: Any
@@ -69,8 +64,8 @@ class Harness:
 
     def log(self, name: str = "job-1") -> list[str]:
         lines = []
-        for stream, messages in sorted(self.control_plane.logs.items()):
-            if stream.startswith(f"/aws/sagemaker/TrainingJobs:{name}/"):
+        for (group, stream), messages in sorted(self.logs.lines.items()):
+            if group == "/aws/sagemaker/TrainingJobs" and stream.startswith(f"{name}/"):
                 lines += messages
         return lines
 
@@ -101,21 +96,23 @@ def make(
     compute_of: Callable[[Database], Compute] | None = None,
     *,
     root: Path | None = None,
-    control_plane: RecordingControlPlane | None = None,
+    control_plane: FakeControlPlane | None = None,
+    logs: FakeLogs | None = None,
     python: Path | None = None,
 ) -> Harness:
     """A service over `home`; with a commanded compute plane unless `compute_of` makes another."""
     database = Database(home / "twin.db")
-    control_plane = control_plane or RecordingControlPlane()
+    control_plane = control_plane or FakeControlPlane(patterns=[{}])
+    logs = logs or FakeLogs()
     objects = FolderObjects(home / "objects")
-    compute: Any = compute_of(database) if compute_of else CommandedCompute(database.transaction)
-    shipper, outbox = LogShipper(database, control_plane), Outbox(database, control_plane)
+    compute: Any = compute_of(database) if compute_of else FakeCompute(database)
+    shipper, outbox = LogShipper(database, logs), Outbox(database, control_plane)
     parts = Parts(
         database=database,
         control_plane=control_plane,
         objects=objects,
         compute=compute,
-        images=OneRuntime(python or Path(sys.executable), root),
+        images=FakeImages(python or Path(sys.executable), root),
         packages=NoPackages(),
         shipper=shipper,
         outbox=outbox,
@@ -124,4 +121,4 @@ def make(
         endpoint_url="http://127.0.0.1:4577",
     )
     service = SageMakerService(parts, metrics_interval_seconds=1.0)
-    return Harness(home, control_plane, objects, database, compute, service, shipper, outbox)
+    return Harness(home, control_plane, logs, objects, database, compute, service, shipper, outbox)

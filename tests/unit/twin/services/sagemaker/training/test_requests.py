@@ -64,9 +64,15 @@ CASES: list[tuple[dict[str, Any], str]] = [
         },
         "ResourceConfig.InstanceGroups",
     ),
-    ({"VpcConfig": {"Subnets": ["subnet-9"], "SecurityGroupIds": ["sg-1"]}}, "subnet ID(s) 'subnet-9' do not exist"),
-    ({"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-9"]}}, "group ID(s) 'sg-9' do not exist"),
-    ({"AlgorithmSpecification": {**ALGORITHM, "TrainingImage": "missing"}}, "Fix: build one"),
+    (
+        {"VpcConfig": {"Subnets": ["subnet-missing"], "SecurityGroupIds": ["sg-1"]}},
+        "ID(s) 'subnet-missing' do not",
+    ),
+    (
+        {"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-missing"]}},
+        "ID(s) 'sg-missing' do not exist",
+    ),
+    ({"AlgorithmSpecification": {**ALGORITHM, "TrainingImage": "missing"}}, "Fix: build it"),
     ({"AlgorithmSpecification": {**ALGORITHM, "TrainingInputMode": "Pipe"}}, "TrainingInputMode Pipe"),
     ({"AlgorithmSpecification": {"AlgorithmName": "a", "TrainingInputMode": "File"}}, "AlgorithmName"),
     (
@@ -87,7 +93,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "RemoteDebugConfig.EnableRemoteDebug"),
     ({"TensorBoardOutputConfig": {"S3OutputPath": "s3://models/t"}}, "'TensorBoardOutputConfig'"),
     ({"ExperimentConfig": {"ExperimentName": "e"}}, "'ExperimentConfig'"),
-    ({"RoleArn": "arn:aws:iam::000000000000:role/other"}, "Could not assume role"),
+    ({"RoleArn": "arn:aws:iam::000000000000:role/missing"}, "role/missing does not exist"),
     ({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}, "Duplicate tag keys"),
     ({"OutputDataConfig": {"S3OutputPath": "models/output"}}, "at 'outputDataConfig.s3OutputPath'"),
 ]
@@ -102,9 +108,9 @@ def test_a_wrong_request_is_refused(harness: Harness, members: dict[str, Any], m
 
 @pytest.mark.parametrize("action", ["sagemaker:CreateTrainingJob", "iam:PassRole", "sagemaker:AddTags"])
 def test_what_the_caller_may_not_do(harness: Harness, action: str) -> None:
-    harness.control_plane.denied = {action}
+    harness.control_plane.denied = [(action, "")]
     error = refusal(harness, Tags=[{"Key": "team", "Value": "a"}])
-    assert error.code == "AccessDenied"
+    assert error.code == "AccessDeniedException"
     assert action in error.message
 
 
@@ -115,7 +121,8 @@ def test_the_condition_keys_of_create(harness: Harness) -> None:
             VpcConfig={"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}, Tags=[{"Key": "team", "Value": "a"}]
         ),
     )
-    action, resource, context = harness.control_plane.authorized[0]
+    _, action, resource = harness.control_plane.authorized[0]
+    context = harness.control_plane.contexts[0]
     assert action == "sagemaker:CreateTrainingJob"
     assert resource == "arn:aws:sagemaker:us-east-1:000000000000:training-job/job-1"
     assert context["sagemaker:VpcSubnets"] == ["subnet-1"]

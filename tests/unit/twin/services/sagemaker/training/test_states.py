@@ -13,7 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.unit.twin.services.sagemaker.training.doubles import ADA, ROLE, RecordingControlPlane
+from tests.unit.twin.services.fakes import FakeControlPlane
+from tests.unit.twin.services.sagemaker.training.doubles import ADA, ROLE
 from trainworks.states.training_job import SecondaryStatus, may_follow
 from trainworks.twin.ports import Credentials, TaskEvent, TaskState
 from trainworks.twin.services.outbox import Outbox
@@ -34,7 +35,7 @@ class StateMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="tw-states-"))
         self.database = Database(self.folder / "twin.db")
-        self.jobs = TrainingJobs(self.database, Outbox(self.database, RecordingControlPlane()))
+        self.jobs = TrainingJobs(self.database, Outbox(self.database, FakeControlPlane()))
         self.now = 1000.0
         self.stopped: list[int] = []
         self.submitted: list[int] = []
@@ -163,7 +164,7 @@ class StateMachine(RuleBasedStateMachine):
     def server_restarts(self) -> None:
         self.database.close()
         self.database = Database(self.folder / "twin.db")
-        self.jobs = TrainingJobs(self.database, Outbox(self.database, RecordingControlPlane()))
+        self.jobs = TrainingJobs(self.database, Outbox(self.database, FakeControlPlane()))
 
     @invariant()
     def the_history_is_legal(self) -> None:
