@@ -103,7 +103,7 @@ def check(_: list[str]) -> int:
         tool("ruff", "check", "."),
         tool("mypy"),
         tool("lint-imports"),
-        tool("python", ROOT / "docs" / "generate.py", "--check"),
+        tool("python", ROOT / "pages" / "generate.py", "--check"),
     )
 
 
@@ -126,7 +126,7 @@ def drill(arguments: list[str]) -> int:
 
 def docs(_: list[str]) -> int:
     """The generated pages, then the site; a warning of Sphinx, such as a link that leads nowhere, is an error."""
-    failed = tool("python", ROOT / "docs" / "generate.py")
+    failed = tool("python", ROOT / "pages" / "generate.py")
     if failed:
         return failed
     site, doctrees = ROOT / "site", ROOT / "site" / ".doctrees"

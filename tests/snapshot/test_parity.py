@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
     """The module that makes the page."""
-    sys.path.insert(0, str(ROOT / "docs"))
+    sys.path.insert(0, str(ROOT / "pages"))
     yield importlib.import_module("parity_page")
-    sys.path.remove(str(ROOT / "docs"))
+    sys.path.remove(str(ROOT / "pages"))
 
 
 @pytest.fixture(scope="module")

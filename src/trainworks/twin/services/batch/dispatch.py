@@ -7,7 +7,6 @@ gives, is announced as "Batch Job Queue Blocked", and is tried again when its qu
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
@@ -28,8 +27,6 @@ from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of
 from trainworks.twin.services.batch.resources import environments_of, pool_of
 from trainworks.twin.services.batch.retry import AttemptEnd
 from trainworks.twin.store import Database
-
-_LOG = logging.getLogger(__name__)
 
 TOO_FEW_VCPUS = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet the CPU "

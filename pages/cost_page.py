@@ -109,7 +109,7 @@ def _check_parts() -> None:
     for name, (_, running) in counted().items():
         parts = total(_part(running, prefix) for _, prefix in _PARTS)
         if parts != running.total:
-            raise SystemExit(f"docs/cost_page.py: the rows of {name} add up to {parts}, not {running.total}")
+            raise SystemExit(f"pages/cost_page.py: the rows of {name} add up to {parts}, not {running.total}")
 
 
 def _notes() -> Iterator[str]:

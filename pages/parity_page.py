@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAD = """\
 # The reference platform and this one
 
-Generated from `docs/parity.py` by `python3 dev.py docs`, which fails when a resource of the reference is in no row or
+Generated from `pages/parity.py` by `python3 dev.py docs`, which fails when a resource of the reference is in no row or
 in two, when something of ours that a row names is in no profile's templates, when a test is not there, or when
 `trainworks check` finds something else on the reference than told here.
 
@@ -38,7 +38,7 @@ class StaleParityError(Exception):
 def page() -> str:
     """The page. Raises `StaleParityError`."""
     if found := problems(Parity(), graphs()):
-        raise StaleParityError("docs/parity.py: " + "; ".join(found))
+        raise StaleParityError("pages/parity.py: " + "; ".join(found))
     there = _by_name(graphs()["reference"])
     return "\n".join([HEAD, _resources(there), "", _claims(), "", _defects()])
 

@@ -1,0 +1,86 @@
+"""Write the generated pages of `docs/reference/` from the code that they describe; `--check` fails when one is stale.
+
+states.md    from the transition tables in `trainworks.states`
+fidelity.md  from the operations that the twin's services declare
+check.md     from the rules, and what they find on the platforms' templates
+diff.md      from the platforms' templates, and those of one environment under each profile
+roles.md     from the documented set of roles, `trainworks.infra.platform_roles`
+reference-parity.md  from `parity.py`, whose names are checked against templates and tests
+platform.md  from the platforms' templates and profiles: networks drawn
+framework-images.md  from the packages that AWS documents for its images, as the twin makes them
+cost.md      from the platforms' templates and the price file; the table in README.md too
+schemas/     of `config/`: for editors, from the records of settings and specs
+trainworks-toml.md, job-spec.md  from the same schemas
+cli.md       from the commands
+python-api.md  from the docstrings of the public modules
+cost-types.md  from the tables that say what each resource type costs by
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import api_page
+import check_page
+import cli_page
+import cost_page
+import cost_types_page
+import diff_page
+import images_page
+import parity_page
+import platform_page
+import roles_page
+import settings_page
+import states_page
+
+from trainworks.config import schema
+from trainworks.config.profile import PROFILES
+from trainworks.twin import fidelity
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/states.md": states_page.page,
+    "images/states-training-job.svg": states_page.training_picture,
+    "images/states-batch-job.svg": states_page.batch_picture,
+    "reference/fidelity.md": fidelity.page,
+    "reference/platform.md": platform_page.page,
+    **{f"images/platform-{name}.svg": partial(platform_page.picture, name) for name in PROFILES},
+    "reference/check.md": check_page.page,
+    "reference/cost.md": cost_page.page,
+    "reference/cost-types.md": cost_types_page.page,
+    "reference/diff.md": diff_page.page,
+    "reference/roles.md": roles_page.page,
+    "reference/framework-images.md": images_page.page,
+    "reference/reference-parity.md": parity_page.page,
+    "reference/trainworks-toml.md": settings_page.settings,
+    "reference/job-spec.md": settings_page.jobs,
+    "reference/cli.md": cli_page.page,
+    "reference/python-api.md": api_page.page,
+    "../README.md": cost_page.readme,
+    "../src/trainworks/config/schemas/trainworks.schema.json": lambda: schema.text_of(schema.settings_schema()),
+    "../src/trainworks/config/schemas/job.schema.json": lambda: schema.text_of(schema.job_schema()),
+}
+
+
+def main(arguments: list[str]) -> int:
+    stale = []
+    for name, page in PAGES.items():
+        path, text = DOCS / name, page()
+        if path.exists() and path.read_text() == text:
+            continue
+        if "--check" in arguments:
+            stale.append(name)
+        else:
+            path.write_text(text)
+            sys.stdout.write(f"wrote docs/{name}\n")
+    for name in stale:
+        sys.stderr.write(f"docs/{name} is stale. fix: python3 dev.py docs\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
