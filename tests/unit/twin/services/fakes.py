@@ -223,9 +223,10 @@ class FakeCompute:
 class FakeImages:
     """Every image is the interpreter at `python`, in `root`; those that say `missing` do not exist."""
 
-    def __init__(self, python: Path, root: Path | None = None) -> None:
+    def __init__(self, python: Path, root: Path | None = None, *, has_notes: bool = True) -> None:
         self._python = python
         self._root = root
+        self._has_notes = has_notes
         self.callers: list[Caller] = []
         self.meanwhile: Callable[[], None] = lambda: None
         """What happens while an image is looked for."""
@@ -241,6 +242,5 @@ class FakeImages:
         self.meanwhile()
         if "missing" in image_uri:
             raise ApiError("ValidationException", f"The image {image_uri} does not exist. Fix: build it")
-        return Runtime(
-            image_uri, self._python, root=self._root, env={"FROM_IMAGE": "1"}, note=f"stands for {image_uri}"
-        )
+        note = f"stands for {image_uri}" if self._has_notes else ""
+        return Runtime(image_uri, self._python, root=self._root, env={"FROM_IMAGE": "1"}, note=note)

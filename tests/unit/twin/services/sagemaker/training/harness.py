@@ -112,7 +112,7 @@ def make(
         control_plane=control_plane,
         objects=objects,
         compute=compute,
-        images=FakeImages(python or Path(sys.executable), root),
+        images=FakeImages(python or Path(sys.executable), root, has_notes=False),
         packages=NoPackages(),
         shipper=shipper,
         outbox=outbox,
