@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from trainworks.aws.wildcards import ANY, ONE, Part, Pattern
+
 _TOKEN = re.compile(r"\[\*\]|\[\?\]|\*|\?|[^*?\[]+|\[")
-_MEANING = {"*": ".*", "?": ".", "[*]": r"\*", "[?]": r"\?"}
+_MEANING: dict[str, Part] = {"*": ANY, "?": ONE, "[*]": "*", "[?]": "?"}
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -14,10 +16,9 @@ def matches(pattern: str, text: str) -> bool:
 
     Other brackets stand for themselves: the codes of cdk-nag are full of them.
     """
-    return _compiled(pattern).fullmatch(text) is not None
+    return _compiled(pattern).matches(text)
 
 
 @cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = (_MEANING.get(token) or re.escape(token) for token in _TOKEN.findall(pattern))
-    return re.compile("".join(parts), re.DOTALL)
+def _compiled(pattern: str) -> Pattern:
+    return Pattern(_MEANING.get(token, token) for token in _TOKEN.findall(pattern))

@@ -9,6 +9,7 @@ import pytest
 from tests.functional.twin.iam import ACCOUNT, allow, code, document, message, new, trusting, user
 from tests.functional.twin.test_stack_permissions import STACKS, created, reasons
 
+from trainworks.aws.iam.managed_policies import complete_documents
 from trainworks.testing import TestTwin
 
 EC2 = {"Service": "ec2.amazonaws.com"}
@@ -110,3 +111,21 @@ def test_a_role_of_a_stack_has_its_boundary(twin: TestTwin) -> None:
     stack, status = created(twin, who, {"Role": {"Type": "AWS::IAM::Role", "Properties": nowhere}})
     assert status == "ROLLBACK_COMPLETE"
     assert f"Scope ARN: {IAM}:policy/nowhere does not exist or is not attachable." in reasons(twin, stack)
+
+
+def test_policies_of_aws_that_check_knows_are_the_ones_that_the_twin_has(twin: TestTwin) -> None:
+    iam = twin.client("iam")
+    for arn, document_ in complete_documents().items():
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        held = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        ours = [_plain(each) for each in json.loads(document_)["Statement"]]
+        assert sorted(ours) == sorted(_plain(each) for each in held["Statement"]), arn
+
+
+def _plain(statement: dict[str, Any]) -> str:
+    """A statement without its name, its lists in order and a single value as a list."""
+    plain = {key: value for key, value in statement.items() if key != "Sid"}
+    for key in ("Action", "Resource"):
+        value = plain.get(key, [])
+        plain[key] = sorted(value) if isinstance(value, list) else [value]
+    return json.dumps(plain, sort_keys=True)

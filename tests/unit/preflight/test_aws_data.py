@@ -11,16 +11,18 @@ from typing import Any
 
 import pytest
 
+from trainworks.aws.iam.managed_policies import managed_policy, managed_policy_name, too_broad
 from trainworks.aws.iam.partial.conditions import values_of
 from trainworks.aws.role_actions import ROLE_NEEDS, Workload
 from trainworks.aws.task_actions import MANAGED_RULE_ACTIONS, TARGETS, TASKS
 from trainworks.preflight.iam_actions import PATH, may_need_any_resource
-from trainworks.preflight.managed_policies import managed_policy, managed_policy_name, too_broad
 from trainworks.preflight.refresh_iam_actions import page, reference, unscoped
+
+MANAGED = "aws/iam/managed_policies"
 
 
 def _data(name: str) -> dict[str, Any]:
-    text = files("trainworks.preflight").joinpath(f"data/{name}.json").read_text(encoding="utf-8")
+    text = files("trainworks").joinpath(f"{name}.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 
@@ -32,7 +34,7 @@ def catalogue() -> Mapping[str, Any]:
     return reference()
 
 
-@pytest.mark.parametrize("name", ["managed_policies", "iam_actions", "metrics"])
+@pytest.mark.parametrize("name", [MANAGED, "preflight/data/iam_actions", "preflight/data/metrics"])
 def test_a_data_file_says_where_it_is_from_and_when(name: str) -> None:
     data = _data(name)
     assert data["source"]
@@ -40,7 +42,7 @@ def test_a_data_file_says_where_it_is_from_and_when(name: str) -> None:
 
 
 def test_actions_without_resources_are_those_of_the_reference(catalogue: Mapping[str, Any]) -> None:
-    data = _data("iam_actions")
+    data = _data("preflight/data/iam_actions")
     version = metadata.version("cfn-lint")
     if f"cfn-lint {version}," not in data["source"]:
         pytest.skip(f"the file is of {data['source']}")
@@ -75,7 +77,7 @@ def test_every_needed_action_exists(catalogue: Mapping[str, Any]) -> None:
 
 
 def test_every_action_of_a_managed_policy_exists(catalogue: Mapping[str, Any]) -> None:
-    for policy, body in _data("managed_policies")["policies"].items():
+    for policy, body in _data(MANAGED)["policies"].items():
         for statement in body["statements"]:
             for action in values_of(statement["Action"]):
                 service, _, name = action.partition(":")

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.iam.managed_policies import managed_policy_name, too_broad
 from trainworks.aws.iam.partial.conditions import tests_of
 from trainworks.aws.iam.partial.statements import Statement, service_principals, statements_of
 from trainworks.aws.wildcards import covers_action
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.iam_actions import may_need_any_resource
-from trainworks.preflight.managed_policies import managed_policy_name, too_broad
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings

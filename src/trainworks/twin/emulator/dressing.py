@@ -35,7 +35,7 @@ from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.functions import function_permissions, source_permissions
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
-from trainworks.twin.emulator.iam import sessions, simulating
+from trainworks.twin.emulator.iam import managed_policies, sessions, simulating
 from trainworks.twin.emulator.iam.authorization import Authorization
 from trainworks.twin.emulator.logs import log_groups
 from trainworks.twin.emulator.logs.log_groups import AttachedLogs
@@ -76,7 +76,7 @@ class Parts:
 
 ALONE: Mapping[str, tuple[Correction, ...]] = {
     "ec2": (default_groups.install, subnet_addresses.install, vpc_endpoints.install, ec2_filters.install),
-    "iam": (simulating.install,),
+    "iam": (simulating.install, managed_policies.install),
     "sts": (sessions.install,),
     "tagging": (tag_filters.install,),
 }

@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from trainworks.aws.iam.documents import VARIABLES_VERSION
 from trainworks.aws.iam.partial.statements import Statement, anything, statements_of
 from trainworks.aws.wildcards import covers
 
@@ -25,7 +26,7 @@ class ManagedPolicy:
 
 @lru_cache(maxsize=1)
 def _data() -> dict[str, Any]:
-    text = files(__package__).joinpath("data/managed_policies.json").read_text(encoding="utf-8")
+    text = files(__package__).joinpath("managed_policies.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
 
@@ -34,6 +35,17 @@ def managed_policy_name(arn: str) -> str | None:
     """The name of AWS's managed policy, None where the ARN is another policy's."""
     _, mark, path = arn.partition(_MARK)
     return path.rpartition("/")[2] if mark else None
+
+
+def complete_documents() -> dict[str, str]:
+    """The documents that are known whole, by the ARN of their policy."""
+    return {
+        f"arn:aws{_MARK.removesuffix('/')}{body['path']}{name}": json.dumps(
+            {"Version": VARIABLES_VERSION, "Statement": body["statements"]}
+        )
+        for name, body in _data()["policies"].items()
+        if body["complete"]
+    }
 
 
 @lru_cache(maxsize=256)
