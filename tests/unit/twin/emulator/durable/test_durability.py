@@ -240,7 +240,7 @@ def test_what_is_written_together_is_on_disk_together_or_not_at_all(home: Home, 
     settle(persistence)
     row = (shop._orders._data, "a")
     first, second = Snapshot(), Snapshot()
-    first.put(row, "'a'", pickle.dumps(("a", 1)), 1)
+    first.put(row, pickle.dumps(("a", 1)), 1)
     second.statements.append((row, ("INSERT INTO no_such_table VALUES (1)", ())))
     for future in persistence._writer.write([first, second]):
         with pytest.raises(ApiError, match="no such table"):
