@@ -219,4 +219,5 @@ def _moment(age: str | None) -> datetime | None:
         return None
     from trainworks.config.age import parse_age
 
-    return datetime.now(UTC) - timedelta(seconds=parse_age(age))
+    now = datetime.now(UTC)
+    return now - timedelta(seconds=min(parse_age(age), now.timestamp()))  # no job is older than the epoch

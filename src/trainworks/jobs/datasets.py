@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from trainworks.errors import RequestError, TrainworksError
 from trainworks.jobs.artifacts import Tell, silent
-from trainworks.jobs.inputs import DATASETS, UPLOADS, Inputs, content_prefix, files_of, upload_files
+from trainworks.jobs.inputs import DATASETS, UPLOADS, Inputs, files_of, upload_files
 
 if TYPE_CHECKING:
     from trainworks.jobs.connection import Connection
@@ -58,13 +58,13 @@ def put_dataset(
     bucket, s3 = connection.outputs.dataset_bucket, connection.client("s3")
     if not path.exists():
         raise RequestError(f"{path} does not exist", fix="give a file or a folder")
-    files = files_of(path)
     if name is None:
-        Inputs(s3, bucket, str, tell).upload(path)
-        return _dataset(connection, content_prefix(files))
+        uri = Inputs(s3, bucket, str, tell).upload(path)
+        return _dataset(connection, uri.removeprefix(f"s3://{bucket}/"))
     prefix = f"{DATASETS}{_checked(name)}/"
     if prefix.startswith(UPLOADS):
         raise RequestError(f"{name} is where data without a name goes", fix="choose another name, or leave it out")
+    files = files_of(path)
     there = {each.uri: each for each in dataset_files(connection, name)}
     if there and not replace:
         raise RequestError(

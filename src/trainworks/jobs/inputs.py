@@ -121,6 +121,8 @@ def files_of(path: Path) -> list[tuple[str, Path]]:
     """(name below the folder, file). Links are followed; what cannot be uploaded is refused, and never left out."""
     if path.is_file():
         return [(path.name, path)]
+    if not path.is_dir():
+        raise RequestError(f"{path} is no file and no folder", fix="give a file or a folder")
     files = sorted(_below(path, "", (path.resolve(),)))
     if not files:
         raise RequestError(f"{path} has no files", fix="put the input's files into it")

@@ -85,6 +85,7 @@ def test_jobs_are_filtered_by_what_they_are(command: Command, trained: tuple[str
     assert listed("--status", "SUCCEEDED", "--status", "Completed", "--since", "1h") >= everything
     assert listed("--name", trained[0].upper()) == {trained[0]}
     assert listed("--name", trained[0], "--status", "Failed") == set()
+    assert listed("--name", trained[0], "--since", "999999w") == {trained[0]}
     assert everything.isdisjoint(listed("--status", "FAILED", "--status", "RUNNING"))
     assert len(command("jobs", "--limit", "2", "-o", "json").data) == 2
     assert everything.isdisjoint(listed("--name", "no-job-is-called-so"))
@@ -109,6 +110,8 @@ def test_a_metric_is_a_column(command: Command, trained: tuple[str, str]) -> Non
         (["download", "nobody"], "no training or batch job 'nobody'"),
         (["interrupt", "nobody"], "no training or batch job 'nobody'"),
         (["data", "put", "no-such-folder"], "no-such-folder does not exist"),
+        (["data", "put", "/dev/null"], "/dev/null is no file and no folder"),
+        (["data", "put", "/dev/null", "../escaped"], "is no name of a dataset"),
         (["data", "remove", "no-such-data"], "there is no dataset no-such-data"),
         (["data", "remove", "/", "--yes"], "is no dataset of"),
         (["data", "remove", "", "--yes"], "is no dataset of"),

@@ -59,6 +59,16 @@ def test_job_verbs_never_import_the_cdk() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_who_looks_at_jobs_does_not_wait_for_what_starts_them() -> None:
+    code = (
+        "import sys, trainworks.cli.jobs, trainworks.cli.data, trainworks.cli.compare, trainworks.jobs\n"
+        "import trainworks.jobs.kinds\n"
+        "sys.exit(','.join({'pydantic', 'pathspec', 'aws_cdk', 'jsii', 'ministack'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_every_verb_of_the_table_is_in_its_module(verb: Verb) -> None:
     command = load(verb)
