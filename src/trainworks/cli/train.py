@@ -141,23 +141,9 @@ def _tell_of_code(spec: TrainingJobSpec | BatchJobSpec) -> None:
 
 
 def _tell_of_requirements(spec: TrainingJobSpec | BatchJobSpec, platform: Platform) -> None:
-    """Whether the deployed subnets lead to an index is looked at for those alone who need one."""
-    from trainworks.jobs.code_notes import names_requirements, requirements_note
+    from trainworks.application.code_warnings import requirements_warning
 
-    if not names_requirements(spec):
-        return
-    from trainworks.config.job import TrainingJobSpec
-    from trainworks.doctor.looking import Looker
-    from trainworks.doctor.network import look_at_network
-    from trainworks.doctor.reachability import without_internet
-    from trainworks.jobs.batch import batch_subnets
-
-    is_training = isinstance(spec, TrainingJobSpec)
-    subnets = platform.outputs.training_job_config["VpcConfig"]["Subnets"] if is_training else batch_subnets(platform)
-    looker = Looker(platform.session.client)  # type: ignore[arg-type]  # the stubs know each service by name
-    # Interfaces of training jobs have no public addresses; of hosts of Batch the subnet says whether they have.
-    closed = without_internet(look_at_network(looker, subnets, ()), public_ip=False if is_training else None)
-    if note := requirements_note(spec, closed):
+    if note := requirements_warning(spec, platform):
         _warn(note)
 
 

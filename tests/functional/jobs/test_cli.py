@@ -200,9 +200,19 @@ def test_requirements_without_a_way_to_an_index_are_told_of_by_the_deployed_subn
     assert f"the job's subnet {subnet} has no route to the internet" in told.stderr
     ec2 = twin.client("ec2")
     [described] = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
-    nat = ec2.create_nat_gateway(SubnetId=subnet)["NatGateway"]["NatGatewayId"]
-    table = ec2.create_route_table(VpcId=described["VpcId"])["RouteTable"]["RouteTableId"]
-    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    vpc_id = described["VpcId"]
+
+    def routed(**target: str) -> str:
+        table: str = ec2.create_route_table(VpcId=vpc_id)["RouteTable"]["RouteTableId"]
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", **target)
+        return table
+
+    block = described["CidrBlock"].split(".")
+    public = ec2.create_subnet(VpcId=vpc_id, CidrBlock=f"{block[0]}.{block[1]}.250.0/24")["Subnet"]["SubnetId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc_id)
+    ec2.associate_route_table(RouteTableId=routed(GatewayId=gateway), SubnetId=public)
+    table = routed(NatGatewayId=ec2.create_nat_gateway(SubnetId=public)["NatGateway"]["NatGatewayId"])
     link = ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)["AssociationId"]
     try:
         told = run(*argv)
