@@ -221,6 +221,16 @@ def test_what_a_mapping_filters_out_leaves_its_queue(twin: TestTwin) -> None:
     until(lambda: counts(twin, url) == (0, 0, 0), "an empty queue of what the function took")
 
 
+def test_text_messages_are_rows_that_survive(mortal: TestTwin) -> None:
+    before = stored(mortal, "sns.texts/")
+    for _ in range(3):
+        mortal.client("sns").publish(PhoneNumber="+15555550100", Message="hello")
+    mortal.kill()
+    mortal.start()
+    mortal.client("sns").publish(PhoneNumber="+15555550100", Message="again")
+    assert stored(mortal, "sns.texts/") - before == 4
+
+
 def test_topics_rules_and_buckets_send_to_queues_that_survive(mortal: TestTwin) -> None:
     twin, rows = mortal, stored(mortal, "sqs.messages/")
     url, arn = make(twin, new("told"))

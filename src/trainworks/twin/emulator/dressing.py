@@ -114,7 +114,7 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
         "scheduler": (parts.event_targets.install_scheduler,),
         "sqs": (parts.queues.install,),
         "ssm": (public_parameters.install, lambda module: parameter_versions.install(module, parts.histories)),
-        "sns": (parts.invocations.install_sns,),
+        "sns": (parts.lists.install_texts, parts.invocations.install_sns),
         "stepfunctions": (
             parts.sdk_tasks.install,
             TaskPermissions(parts.authorization, parts.sdk_tasks).install,

@@ -149,7 +149,10 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
         ("services.stepfunctions", "_evaluate_rule"): "rule data ctx",
         ("services.stepfunctions", "_resolve_path_or_ctx"): "path data ctx",
     },
-    "sns": {("services.sns", "_wildcard_matches"): "value pattern"},
+    "sns": {
+        ("services.sns", "_wildcard_matches"): "value pattern",
+        ("services.sns", "_sms_log_for"): "phone_number",
+    },
     "s3": {
         ("services.s3", "_get_object_data"): "bucket_name key version_id",
         ("services.s3", "_delete_bucket"): "name",

@@ -1,5 +1,5 @@
 """Lists in records that grow with use, as rows of their own (`parts`): changes of tables in streams, events in archives
-of buses, and what happened in executions."""
+of buses, what happened in executions, and text messages by phone number."""
 
 from __future__ import annotations
 
@@ -79,6 +79,11 @@ class GrowingLists:
 
     def install_histories(self, stepfunctions: Any) -> None:
         ListMember(*self._kept, "events", "stepfunctions.events").keep(stepfunctions._executions._data)
+
+    def install_texts(self, sns: Any) -> None:
+        WholeList(*self._kept, "sns.texts").keep(sns._sms_messages._data)
+        # Stock goes on with the list that it has put into the store, which holds it with rows.
+        sns._sms_log_for = lambda phone_number: sns._sms_messages.setdefault(phone_number, [])
 
 
 def _is_plain(entries: Any) -> bool:
