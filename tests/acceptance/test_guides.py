@@ -36,7 +36,7 @@ class Shell:
 
     def run(self, script: str, folder: Path, expected: int = 0) -> str:
         ran = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            ["bash", "-euc", script],  # without pipefail, as a user's shell: `grep -q` leaves while its pipe is written
             cwd=folder, env=self._environment, capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         assert ran.returncode == expected, ran.stdout + ran.stderr
