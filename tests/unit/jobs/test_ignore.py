@@ -1,6 +1,7 @@
 """What stays behind when code is packed: as Git says, and then as `.trainworksignore` does."""
 
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -46,9 +47,10 @@ def test_gitignores_are_understood_as_git_understands_them(
 ) -> None:
     root = tmp_path_factory.mktemp("repository")
     lay(root, dict.fromkeys(FILES, "x") | {f"{folder}.gitignore": "\n".join(each) for folder, each in ignores.items()})
-    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    subprocess.run(["git", "init", "-q", str(root)], check=True, env=variables)
     listing = ["git", "-c", "core.excludesFile=", "ls-files", "-z", "--others", "--exclude-per-directory=.gitignore"]
-    listed = subprocess.run(listing, cwd=root, check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(listing, cwd=root, env=variables, check=True, capture_output=True, text=True).stdout
     expected = {name for name in listed.split("\0") if name and not name.endswith(".gitignore")}
     assert names(package_source(root / "train.py", root)) == expected
 
