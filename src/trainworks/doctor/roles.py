@@ -6,12 +6,13 @@ condition's value, the role's policies are read and decide as far as they can, b
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trainworks.aws.iam.partial.evaluation import Answer
-from trainworks.aws.iam.partial.permissions import Permissions, role_context
+from trainworks.aws.iam.partial.permissions import Permissions, role_context, session_of
 from trainworks.aws.iam.partial.statements import Statement, anything, service_principals, statements_of
 from trainworks.aws.iam.partial.trust import may_assume
 from trainworks.doctor.finding import Evidence, Finding, Likelihood, Outcome
@@ -47,6 +48,18 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketPolicy:
+    """`s3:GetBucketPolicy`."""
+
+    bucket_arn: str
+    statements: tuple[Statement, ...]
+
+    def is_about(self, resource: str) -> bool:
+        """Whether `resource` is the bucket or something in it."""
+        return resource == self.bucket_arn or resource.startswith(f"{self.bucket_arn}/")
+
+
+@dataclass(frozen=True, slots=True)
 class Simulated:
     """One result of `iam:SimulatePrincipalPolicy`; `decision` is allowed, implicitDeny or explicitDeny."""
 
@@ -66,6 +79,7 @@ class RoleFacts:
     policies: Look[Policies]
     questions: tuple[Question, ...] = ()
     region: str = ""
+    buckets: tuple[Look[BucketPolicy], ...] = ()
 
     @property
     def account(self) -> str:
@@ -95,6 +109,7 @@ def look_at_role(looker: Looker, role_arn: str, questions: Sequence[Question], r
         looker.ask("iam:GetRolePolicy", lambda iam: _policies(iam, name, role), absent=_NO_SUCH_ENTITY, subject=name),
         tuple(questions),
         region,
+        tuple(_bucket_policy(looker, arn) for arn in dict.fromkeys(filter(None, map(_bucket_arn, questions)))),
     )
 
 
@@ -127,13 +142,30 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
                 f"{used_by} cannot {question.purpose}: its role {facts.role_arn.rpartition('/')[2]} may not "
                 f"{question.action} on {question.resource}",
                 evidence,
-                f"allow {question.action} on {question.resource} in a policy of {facts.role_arn}",
+                _fix(facts, question),
                 Likelihood.LIKELY,
             )
 
 
+def _fix(facts: RoleFacts, question: Question) -> str:
+    """Where the role's own policies let it, the bucket's stands in the way."""
+    policies = facts.policies.value
+    if policies is not None and facts.permissions(policies).allows(question.action, question.resource) is Answer.YES:
+        return f"take the Deny on {question.action} out of the policy of the bucket, or except {facts.role_arn} from it"
+    return f"allow {question.action} on {question.resource} in a policy of {facts.role_arn}"
+
+
 def judged(facts: RoleFacts, question: Question) -> tuple[Answer, tuple[Evidence, ...]]:
-    """May the role do it, and by what is that known? Both sources unseen is UNKNOWN, with no evidence."""
+    """May the role do it, and by what is that known? Both sources unseen is UNKNOWN, with no evidence.
+
+    The simulation knows no policies of buckets: where a bucket has one, the policies are read together.
+    """
+    bucket = _policy_of(facts, question)
+    if bucket is not None and bucket.value is not None and facts.policies.value is not None:
+        answer = _read(facts, question, unread=Answer.UNKNOWN)
+        word = {Answer.YES: "allowed", Answer.NO: "denied"}.get(answer)
+        shown = f"with the statements of the role's policies: {question.action} on {question.resource} {word}"
+        return answer, (bucket.evidence(shown),) if word else ()
     simulated = _result(facts, question)
     if simulated is not None:
         evidence = (facts.simulated.evidence(f"{question.action} on {question.resource}: {simulated.decision}"),)
@@ -156,11 +188,38 @@ def _read(facts: RoleFacts, question: Question, *, unread: Answer) -> Answer:
     if facts.policies.value is None:
         return unread
     permissions = facts.permissions(facts.policies.value)
-    answer = permissions.allows(question.action, question.resource)
+    bucket = _policy_of(facts, question)
+    if bucket is not None and bucket.value is not None:
+        session, own = session_of(facts.role_arn, facts.account), bucket.value.statements
+        answer = permissions.allows_beside(own, session, question.action, question.resource)
+    else:
+        answer = permissions.allows(question.action, question.resource)
     # A policy that allows the action on narrower resources than the question's wildcard has thought of it.
     if answer is Answer.NO and "*" in question.resource and permissions.allows_somewhere(question.action):
         return Answer.UNKNOWN
     return answer
+
+
+def _policy_of(facts: RoleFacts, question: Question) -> Look[BucketPolicy] | None:
+    """The policy of the bucket that the question is about, where it has one that could be read."""
+    found = (each for each in facts.buckets if each.value is not None and each.value.is_about(question.resource))
+    return next(found, None)
+
+
+def _bucket_arn(question: Question) -> str:
+    """The bucket of a question about one, or about what is in it; "" for others."""
+    start, mark, path = question.resource.partition(":s3:::")
+    return f"{start}{mark}{path.partition('/')[0]}" if mark and "*" not in path.partition("/")[0] else ""
+
+
+def _bucket_policy(looker: Looker, bucket_arn: str) -> Look[BucketPolicy]:
+    name = bucket_arn.rpartition(":")[2]
+
+    def read(s3: Any) -> BucketPolicy:
+        document = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
+        return BucketPolicy(bucket_arn, tuple(statements_of(document)))
+
+    return looker.ask("s3:GetBucketPolicy", read, absent=("NoSuchBucketPolicy", "NoSuchBucket"), subject=name)
 
 
 def _result(facts: RoleFacts, question: Question) -> Simulated | None:

@@ -11,9 +11,8 @@ from functools import lru_cache
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Context
-from trainworks.aws.iam.partial.evaluation import OwnPolicy, judge_own
+from trainworks.aws.iam.partial.permissions import session_of
 from trainworks.aws.iam.partial.statements import Statement, statements_of
-from trainworks.aws.iam.principals import Kind, Principal
 from trainworks.preflight.permissions import Answer, permissions_of
 
 _POLICIES = (
@@ -60,13 +59,9 @@ class ResourcePolicies:
         permissions, statements = self._roles.of(role), self.of(bucket_or_key)
         if not statements:
             return permissions.allows(action, arn, context)
-        account = self._graph.account
-        session = f"arn:{self._graph.partition}:sts::{account}:assumed-role/{role.logical_id}/session"
-        principal = Principal(session, account, Kind.SESSION, role.arn)
-        known = {**self._roles.context, **context}
-        judgement = judge_own(statements, action, arn, known, principal)
-        own = OwnPolicy(judgement, account, must_allow=bucket_or_key.type == "AWS::KMS::Key")
-        return permissions.allows_with(own, principal, action, arn, context)
+        session = session_of(role.arn, self._graph.account)
+        must_allow = bucket_or_key.type == "AWS::KMS::Key"
+        return permissions.allows_beside(statements, session, action, arn, context, must_allow=must_allow)
 
 
 @lru_cache(maxsize=4)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -28,12 +29,13 @@ from trainworks.aws.iam.partial.trust import may_assume
 from trainworks.aws.reach import Reach
 from trainworks.aws.security_groups import SecurityGroups, Side
 from trainworks.aws.service_needs import INTERNET
-from trainworks.doctor.looking import Looker, could_not_look
+from trainworks.doctor.looking import Looker, could_not_look, not_asked
 from trainworks.doctor.network import look_at_network
 from trainworks.doctor.reachability import answer
-from trainworks.doctor.roles import Question, look_at_role
+from trainworks.doctor.roles import Question, judged, look_at_role
 from trainworks.preflight.network import network_of
 from trainworks.preflight.permissions import permissions_of
+from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.security_groups import security_groups_of
 from trainworks.testing import TestTwin
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
@@ -49,8 +51,10 @@ a_few = settings(
 )
 
 
-def deployed(twin: TestTwin, resources: Mapping[str, Any]) -> tuple[Graph, dict[str, str]]:
-    """The graph of the template, and the physical ids that its resources have got."""
+def deployed(
+    twin: TestTwin, resources: Mapping[str, Any], there: Mapping[str, Any] | None = None
+) -> tuple[Graph, dict[str, str]]:
+    """The graph of the template, and the physical ids that its resources have got. `there`: made before by the API."""
     template = {"Resources": dict(resources)}
     cloudformation, name = twin.client("cloudformation"), f"same-{uuid.uuid4().hex[:8]}"
     body = json.dumps(template)
@@ -63,7 +67,8 @@ def deployed(twin: TestTwin, resources: Mapping[str, Any]) -> tuple[Graph, dict[
         for page in pages
         for each in page["StackResourceSummaries"]
     }
-    return graph_of_template(template, name=name, account=ACCOUNT_ID, region=DEFAULT_REGION), ids
+    whole = {"Resources": {**resources, **(there or {})}}
+    return graph_of_template(whole, name=name, account=ACCOUNT_ID, region=DEFAULT_REGION), ids
 
 
 ROUTES: dict[str, dict[str, Any]] = {
@@ -214,7 +219,7 @@ def started(platform: Platform, subnet_id: str, group: str) -> Platform:
     return job
 
 
-ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+ACTIONS = ("s3:GetObject", "s3:PutObject")
 KEYS = ("a/1", "b/1")
 CONDITIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -241,6 +246,27 @@ def statements(bucket: str) -> st.SearchStrategy[dict[str, Any]]:
         st.sampled_from(("Action", "Action", "Action", "NotAction")),
         actions,
         st.sampled_from(("Resource", "Resource", "Resource", "NotResource")),
+        resources,
+        st.sampled_from(CONDITIONS),
+    )
+
+
+def bucket_statements(bucket: str) -> st.SearchStrategy[dict[str, Any]]:
+    """With a Principal; those that name the account bind its root too, who may mend the policy all the same."""
+    principals = st.sampled_from(("*", {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}, {"AWS": ACCOUNT_ID}))
+    resources = st.sampled_from((f"arn:aws:s3:::{bucket}/*", f"arn:aws:s3:::{bucket}/a/*"))
+    named = st.sampled_from(("s3:GetObject", "s3:Put*"))
+    return st.builds(
+        lambda effect, who, action, on, condition: {
+            "Effect": effect,
+            "Principal": who,
+            "Action": action,
+            "Resource": on,
+            **({"Condition": condition} if condition else {}),
+        },
+        st.sampled_from(("Allow", "Deny")),
+        principals,
+        named,
         resources,
         st.sampled_from(CONDITIONS),
     )
@@ -300,9 +326,11 @@ some_roles = st.lists(
 
 @pytest.fixture(scope="module")
 def user(twin: TestTwin) -> tuple[str, boto3.Session]:
-    """An IAM user that may assume roles, and a bucket."""
+    """An IAM user that may assume roles, and a bucket with an object at each of the keys."""
     iam, s3 = twin.client("iam"), twin.client("s3")
     s3.create_bucket(Bucket=BUCKET)
+    for key in KEYS:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
     arn = str(iam.create_user(UserName=BUCKET)["User"]["Arn"])
     allow = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
     iam.put_user_policy(UserName=BUCKET, PolicyName="assume", PolicyDocument=json.dumps(document([allow])))
@@ -311,35 +339,57 @@ def user(twin: TestTwin) -> tuple[str, boto3.Session]:
 
 
 @a_few
-@given(drawn=some_roles)
-def test_what_a_role_may_do(twin: TestTwin, user: tuple[str, boto3.Session], drawn: list[Any]) -> None:
-    graph, ids = deployed(twin, roles(BUCKET, user[0], drawn, "/one/answer/"))
+@given(drawn=some_roles, own=st.lists(bucket_statements(BUCKET), max_size=3))
+def test_what_a_role_may_do(
+    twin: TestTwin, user: tuple[str, boto3.Session], drawn: list[Any], own: list[dict[str, Any]]
+) -> None:
+    deploys = roles(BUCKET, user[0], drawn, "/one/answer/")
+    there = {"Bucket": resource("S3::Bucket", BucketName=BUCKET)}
+    if own:
+        twin.client("s3").put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(document(own)))
+        there["Own"] = resource("S3::BucketPolicy", Bucket=ref("Bucket"), PolicyDocument=document(own))
+    try:
+        graph, ids = deployed(twin, deploys, there)
+        alike(twin, user, graph, ids, drawn, bool(own))
+    finally:
+        twin.client("s3").delete_bucket_policy(Bucket=BUCKET)
+
+
+def alike(  # noqa: PLR0917 - two builders of facts, and what they are about
+    twin: TestTwin,
+    user: tuple[str, boto3.Session],
+    graph: Graph,
+    ids: Mapping[str, str],
+    drawn: list[Any],
+    bucket_has_policy: bool,
+) -> None:
+    """All say the same of every role and question."""
+    bucket = graph.resource("Bucket")
     sts, iam = twin.client("sts", user[1]), twin.client("iam")
     questions = [Question(action, f"arn:aws:s3:::{BUCKET}/{key}", "") for action, key in product(ACTIONS, KEYS)]
     for number in range(len(drawn)):
         name = f"Role{number}"
         arn = iam.get_role(RoleName=ids[name])["Role"]["Arn"]
         role = graph.resource(name)
-        checks = permissions_of(graph).of(role)
         facts = look_at_role(Looker(twin.client), arn, questions, DEFAULT_REGION)
         assert facts.policies.value is not None, facts.policies
         assert facts.role.value is not None, facts.role
-        doctors = facts.permissions(facts.policies.value)
         simulated = {(each.action, each.resource): each.decision for each in facts.simulated.value or ()}
+        unasked = not_asked("iam:SimulatePrincipalPolicy", facts.role.at)
         session = sts.assume_role(RoleArn=arn, RoleSessionName="same")["Credentials"]
         given_keys = (session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
         s3 = twin.client("s3", boto3.Session(*given_keys, region_name=DEFAULT_REGION))
-        for key in KEYS:  # S3 denies the reading of what is not there to who may not list
-            twin.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
         for question in questions:
-            said = checks.allows(question.action, question.resource)
+            said = resource_policies_of(graph).role_may(role, question.action, bucket, question.resource, {})
             where = json.dumps(
                 [drawn[number], question.action, question.resource, simulated[question.action, question.resource]]
             )
-            assert said is doctors.allows(question.action, question.resource), where
+            assert said is judged(facts, question)[0], where
+            assert said is judged(replace(facts, simulated=unasked), question)[0], where
             assert said in (Answer.YES, Answer.NO), where
             assert may(s3, question) is (said is Answer.YES), where
-            assert (simulated[question.action, question.resource] == "allowed") is (said is Answer.YES), where
+            if not bucket_has_policy:
+                assert (simulated[question.action, question.resource] == "allowed") is (said is Answer.YES), where
         trusted = may_assume(permissions_of(graph).trust(role), "sagemaker.amazonaws.com", arn, ACCOUNT_ID)
         assert trusted is may_assume(facts.role.value.trust, "sagemaker.amazonaws.com", arn, ACCOUNT_ID)
         assert trusted is (Answer.NO if drawn[number][3] == 2 else Answer.YES)
@@ -351,7 +401,6 @@ def may(s3: Any, question: Question) -> bool:
     calls = {
         "s3:GetObject": lambda: s3.get_object(Bucket=BUCKET, Key=key),
         "s3:PutObject": lambda: s3.put_object(Bucket=BUCKET, Key=key, Body=b"x"),
-        "s3:DeleteObject": lambda: s3.delete_object(Bucket=BUCKET, Key=key),
     }
     try:
         calls[question.action]()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.doctor.facts import absent, refused, seen
 from trainworks.aws.iam.partial.evaluation import Answer
 from trainworks.aws.iam.partial.statements import Statement, anything, statements_of
 from trainworks.doctor.finding import Outcome
-from trainworks.doctor.roles import Policies, Question, Role, RoleFacts, Simulated, judged, role_findings
+from trainworks.doctor.looking import Look
+from trainworks.doctor.roles import BucketPolicy, Policies, Question, Role, RoleFacts, Simulated, judged, role_findings
 
 PUT = Question("s3:PutObject", "arn:aws:s3:::b/a", "save its checkpoints")
 
@@ -100,3 +103,21 @@ def test_a_role_that_is_not_there_or_trusts_somebody_else() -> None:
 def test_a_trust_policy_is_read_with_its_conditions(trusted: tuple[Statement, ...], is_trusted: bool) -> None:
     found = role_findings(facts("allowed", trusted=trusted), used_by="the job", service=SAGEMAKER)
     assert [each.code for each in found] == ([] if is_trusted else ["role-not-assumable"])
+
+
+def test_the_policy_of_the_bucket_counts() -> None:
+    def bucket(effect: str) -> tuple[Look[BucketPolicy], ...]:
+        body = {"Effect": effect, "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*"}
+        statements = tuple(statements_of({"Version": "2012-10-17", "Statement": body}))
+        return (seen(BucketPolicy("arn:aws:s3:::b", statements), "s3:GetBucketPolicy b"),)
+
+    closed = replace(facts("allowed", statements=policy()), buckets=bucket("Deny"))
+    [finding] = role_findings(closed, used_by="the job", service=SAGEMAKER)
+    assert (finding.code, finding.evidence[0].call) == ("role-lacks-permission", "s3:GetBucketPolicy b")
+    assert "out of the policy of the bucket" in finding.fix
+    opened = replace(facts("implicitDeny"), buckets=bucket("Allow"))
+    assert not list(role_findings(opened, used_by="the job", service=SAGEMAKER))
+    unread = replace(facts("implicitDeny"), buckets=(refused("s3:GetBucketPolicy b"),))
+    assert [each.code for each in role_findings(unread, used_by="the job", service=SAGEMAKER)] == [
+        "role-lacks-permission"
+    ]

@@ -13,7 +13,7 @@ from tests.unit.aws.iam.policies import ACCOUNT, ARNS, ROLE, SESSION, contexts, 
 from trainworks.assembly.graph import Unknown
 from trainworks.aws.iam.documents import parse
 from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
-from trainworks.aws.iam.partial.evaluation import Answer, OwnPolicy, judge_own
+from trainworks.aws.iam.partial.evaluation import Answer
 from trainworks.aws.iam.partial.statements import statements_of
 from trainworks.aws.iam.principals import Kind, Principal
 from trainworks.preflight.permissions import Permissions
@@ -34,8 +34,8 @@ def checked(  # noqa: PLR0917 - a request and its policies
     permissions = Permissions([each for document in identity for each in statements_of(document)], limit)
     if own is None:
         return permissions.allows(action, resource, context)
-    judged = judge_own(tuple(statements_of(own)), action, resource, context, WHO)
-    return permissions.allows_with(OwnPolicy(judged, ACCOUNT, must_allow), WHO, action, resource, context)
+    statements = tuple(statements_of(own))
+    return permissions.allows_beside(statements, WHO, action, resource, context, must_allow=must_allow)
 
 
 def decided(  # noqa: PLR0917 - the same

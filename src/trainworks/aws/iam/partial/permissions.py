@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from trainworks.aws.iam.partial.conditions import Context, Verdict
-from trainworks.aws.iam.partial.evaluation import Answer, Judgement, OwnPolicy, evaluate, judge
+from trainworks.aws.iam.partial.evaluation import Answer, Judgement, OwnPolicy, evaluate, judge, judge_own
 from trainworks.aws.iam.partial.statements import Statement
-from trainworks.aws.iam.principals import Principal
+from trainworks.aws.iam.principals import Kind, Principal
 from trainworks.aws.unknown import Unknown
 
 
@@ -18,6 +18,12 @@ def role_context(account: str, region: str) -> Context:
     """
     where = {"aws:requestedregion": region} if region else {}
     return {"aws:securetransport": "true", "aws:principalaccount": account, **where}
+
+
+def session_of(role_arn: str, account: str) -> Principal:
+    """A session of a role as policies of resources name it."""
+    partition, name = (*role_arn.split(":"), "")[1], role_arn.rpartition("/")[2]
+    return Principal(f"arn:{partition}:sts::{account}:assumed-role/{name}/session", account, Kind.SESSION, role_arn)
 
 
 class Permissions:
@@ -54,12 +60,24 @@ class Permissions:
         boundary = None if self._boundary is None else self._boundary.judged(action, resource, context)
         return evaluate(self.judged(action, resource, context), boundary)
 
-    def allows_with(
-        self, own: OwnPolicy, principal: Principal, action: str, resource: str, context: Context | None = None
+    def allows_beside(
+        self,
+        own: Sequence[Statement],
+        session: Principal,
+        action: str,
+        resource: str,
+        context: Context | None = None,
+        *,
+        must_allow: bool = False,
     ) -> Answer:
-        """As `allows`, where the resource has a policy of its own that was judged for the same request."""
+        """As `allows`, to a session in the account of a resource whose own policy has the statements `own`.
+
+        `must_allow`: nothing is allowed that these do not allow (keys).
+        """
         boundary = None if self._boundary is None else self._boundary.judged(action, resource, context)
-        return evaluate(self.judged(action, resource, context), boundary, own, principal)
+        judgement = judge_own(own, action, resource, {**self._context, **(context or {})}, session)
+        policy = OwnPolicy(judgement, session.account, must_allow)
+        return evaluate(self.judged(action, resource, context), boundary, policy, session)
 
     def judged(self, action: str, resource: str, context: Context | None = None) -> Judgement:
         """Its statements, as they apply to the request."""
