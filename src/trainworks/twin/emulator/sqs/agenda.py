@@ -23,9 +23,6 @@ class Agenda(Generic[Thing]):
     def __len__(self) -> int:
         return len(self._keys)
 
-    def __contains__(self, thing: object) -> bool:
-        return thing in self._keys
-
     def put(self, thing: Thing, key: Any) -> None:
         """Add a thing, or give it another key. Things with the same key have to be comparable."""
         if self._keys.get(thing) == key:
