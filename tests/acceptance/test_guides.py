@@ -37,7 +37,7 @@ class Shell:
     def run(self, script: str, folder: Path, expected: int = 0) -> str:
         ran = subprocess.run(
             ["bash", "-euc", script],  # without pipefail, as a user's shell: `grep -q` leaves while its pipe is written
-            cwd=folder, env=self._environment, capture_output=True, text=True, timeout=240, check=False,
+            cwd=folder, env=self._environment, capture_output=True, text=True, timeout=540, check=False,
         )  # fmt: skip
         assert ran.returncode == expected, ran.stdout + ran.stderr
         return ran.stdout + ran.stderr
@@ -53,6 +53,7 @@ def shell(twin: TestTwin) -> Iterator[Shell]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_tutorial_survives_an_interruption_and_predicts(shell: Shell, tmp_path: Path) -> None:
     project = tmp_path / "bikes"
     shutil.copytree(EXAMPLE, project)
