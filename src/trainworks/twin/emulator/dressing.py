@@ -26,6 +26,7 @@ from trainworks.twin.emulator.cloudformation.stacks import Stacks
 from trainworks.twin.emulator.cloudwatch import alarm_history, metric_checks, metric_listing, metric_queries
 from trainworks.twin.emulator.cloudwatch.alarms import Alarms
 from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
+from trainworks.twin.emulator.durable.changed_parts import ChangedParts
 from trainworks.twin.emulator.durable.growing_lists import GrowingLists
 from trainworks.twin.emulator.durable.histories import Histories
 from trainworks.twin.emulator.durable.item_rows import TableItems
@@ -60,6 +61,7 @@ class Parts:
     queues: QueueParts
     lists: GrowingLists
     histories: Histories
+    versions: ChangedParts
     registry: Registry
     functions: LambdaFunctions
     invocations: AsyncInvocations
@@ -97,7 +99,8 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
         ),
         "cloudwatch_logs": (lambda module: log_groups.install(module, parts.logs),),
         "dynamodb": (parts.items.install, parts.lists.install_streams),
-        "ecr": (parts.registry.install,),
+        "ec2": (parts.versions.install_templates, *ALONE["ec2"]),
+        "ecr": (parts.versions.install_images, parts.registry.install),
         "eventbridge": (
             parts.lists.install_archives,
             parts.event_targets.install,
@@ -105,6 +108,7 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
             parts.invocations.install_events,
         ),
         "lambda_svc": (
+            parts.versions.install_functions,
             parts.functions.install,
             parts.invocations.install,
             lambda module: source_permissions.install(module, parts.authorization),

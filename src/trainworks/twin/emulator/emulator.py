@@ -28,6 +28,7 @@ from trainworks.twin.emulator.cloudwatch.alarms import Alarms
 from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
 from trainworks.twin.emulator.dressing import ALONE, Parts, corrections_of
+from trainworks.twin.emulator.durable.changed_parts import ChangedParts
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.growing_lists import GrowingLists
 from trainworks.twin.emulator.durable.histories import Histories
@@ -110,6 +111,7 @@ class Emulator:
                 QueueParts(*kept),
                 GrowingLists(*kept),
                 self._histories,
+                ChangedParts(*kept),
                 registry,
                 self._lambda,
                 self._invocations,

@@ -408,6 +408,13 @@ def _expand(due: Iterable[Row]) -> Iterable[Row]:
         elif key is EVERY_ROW:
             # A row that is gone is one that was written, or is being written, and is no longer there.
             known = {*store.held(), *list(store.written), *list(store.under_way)}
-            yield from ((store, each) for each in known)
+            for each in known:
+                yield store, each
+                yield from _beside(store, each)
         else:
             yield store, key
+            yield from _beside(store, key)
+
+
+def _beside(store: TouchedDict, key: Any) -> Iterable[Row]:
+    return () if store.parts is None else store.parts.beside(key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -134,6 +134,9 @@ class Parts(Protocol):
 
     def returned(self, key: Any, row: Any, current: Any) -> Any:
         """A record is to be what its row on disk says; `current` is what it was until now, or None. Returns it."""
+
+    def beside(self, key: Any) -> Iterable[Row]:
+        """The rows of parts that may change whenever their record does, and are looked at with it."""
 
 
 class TouchedDict(dict[Any, Any]):

@@ -8,10 +8,10 @@ again under the same name is another one. A record that goes takes the rows of i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, TouchedDict
+from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, Row, TouchedDict
 
 Read = Callable[[str], Iterator[tuple[Any, Any, int]]]
 """(key, value, digest) of the rows of a store on disk."""
@@ -48,6 +48,9 @@ class RecordParts(ABC):
 
     def row(self, record: Any) -> Any:
         return {name: self.members[name]() if name in self.members else value for name, value in record.items()}
+
+    def beside(self, key: Any) -> Iterable[Row]:
+        return ()
 
     def is_plain(self, record: Any) -> bool:
         """Whether something in a record has no row of its own, as an earlier version wrote it, or as it is new."""

@@ -86,6 +86,10 @@ class RowList(list[Any]):
         for number in numbers if isinstance(numbers, list) else [numbers]:
             self.rows._touch(number)
 
+    def remove(self, entry: Any) -> None:
+        with self.rows.lock:
+            del self[self.index(entry)]
+
     def clear(self) -> None:
         with self.rows.lock:
             super().clear()
@@ -95,4 +99,4 @@ class RowList(list[Any]):
     def _unnoted(self, *_: Any) -> NoReturn:
         raise NotImplementedError("entries of this list are appended and deleted, and nothing else")
 
-    __setitem__ = __iadd__ = __imul__ = extend = insert = pop = remove = reverse = sort = _unnoted  # type: ignore[assignment]
+    __setitem__ = __iadd__ = __imul__ = extend = insert = pop = reverse = sort = _unnoted  # type: ignore[assignment]
