@@ -33,6 +33,7 @@ from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.growing_lists import GrowingLists
 from trainworks.twin.emulator.durable.histories import Histories
 from trainworks.twin.emulator.durable.item_rows import TableItems
+from trainworks.twin.emulator.ended import forget_ended
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.events.role_calls import RoleCalls
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
@@ -246,6 +247,7 @@ class Emulator:
                         self._alarms.evaluate_all()
                 await self._persistence.settle()
                 if time.monotonic() >= next_forget:
+                    forget_ended()
                     more = await asyncio.to_thread(self._histories.drop_old)
                     next_forget = time.monotonic() + (_BACKGROUND_SECONDS if more else _FORGET_SECONDS)
             except Exception:  # noqa: BLE001 - whatever it was, what comes after has to reach the disk
