@@ -103,7 +103,6 @@ BOUNDS: Mapping[str, Mapping[str, str]] = {
     _HISTORY: {
         "cloudformation": "_stack_events",
         "cloudwatch": "_alarm_history",
-        "sns": "_sms_messages",
         "ssm": "_parameter_history",
     },
     _LIST: {
@@ -112,6 +111,7 @@ BOUNDS: Mapping[str, Mapping[str, str]] = {
         "ecr": "_images",
         "eventbridge": "_archives",
         "lambda_svc": "_functions _layers",
+        "sns": "_sms_messages",
         "sqs": "_queues",
     },
     _AGE: {
