@@ -46,6 +46,7 @@ def environment() -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_commands_of_the_readme_run_in_its_order(environment: dict[str, str]) -> None:
     blocks = TESTED.findall((ROOT / "README.md").read_text())
     assert len(blocks) == 3
@@ -53,7 +54,7 @@ def test_the_commands_of_the_readme_run_in_its_order(environment: dict[str, str]
     script = "\n".join(blocks).replace("source .venv/bin/activate", "").replace("twin start", "twin start --port 0")
     ran = subprocess.run(
         ["bash", "-euxo", "pipefail", "-c", script],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=540, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
