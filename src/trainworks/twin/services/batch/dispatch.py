@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -240,13 +240,17 @@ class Dispatcher:
         started."""
         with self._ledger.entry() as entry:
             entry.load(job.job_id for part in parts for job in part.jobs)
-            runnable = [(job, part) for part in parts for job in _still_runnable(entry, part.jobs)]
+            there = _existing(entry, {part.environment_arn for part in parts})
+            here = [part for part in parts if part.environment_arn in there]
+            runnable = [(job, part) for part in here for job in _still_runnable(entry, part.jobs)]
             runnable.sort(key=lambda each: (-each[1].launch.priority, each[0].seq))
             tasks = [self._task(entry, job, part) for job, part in runnable]
-            for part in parts:
+            for part in here:
                 if part.launch.log_caller is not None:
                     self._output.write_as(entry.tx, part.jobs[0].spec_id, part.launch.log_caller)
             self._compute.submit(entry.tx, tasks)
+            if len(here) < len(parts):
+                self._ledger.runnable.set()  # their queue has others now
 
     def _task(self, entry: Entry, job: Job, part: Ready) -> TaskSpec:
         """The attempt that begins, as a task; its job is changed in `entry`."""
@@ -273,6 +277,11 @@ class Dispatcher:
                 entry.put(starting)
                 end = AttemptEnd(None, reason, NOT_STARTED_REASON)
                 entry.put(end_attempt(starting, end, entry.spec(job).retry_strategy, entry.now_ms))
+
+
+def _existing(entry: Entry, environment_arns: Set[str]) -> Set[str]:
+    """Those that were not deleted while jobs were made ready for them: in a pool that is gone they would never run."""
+    return {arn for arn in environment_arns if entry.tx.execute(SQL["environment_by_arn"], (arn,)).fetchone()}
 
 
 def _still_runnable(entry: Entry, jobs: Sequence[Job]) -> list[Job]:

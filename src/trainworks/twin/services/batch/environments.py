@@ -143,7 +143,7 @@ class ComputeEnvironments:
                 raise ApiError("ClientException", "Cannot delete, compute environment must be DISABLED first")
             tx.execute(SQL["environment_delete"], (arn,))
             tx.execute(SQL["tags_delete"], (arn,))
-        self._compute.delete_pool(row["pool_id"])
+            self._compute.delete_pool(row["pool_id"])  # joins the transaction: no pool outlives its environment
         return {}
 
     def describe_compute_environments(self, call: Call) -> Mapping[str, Any]:

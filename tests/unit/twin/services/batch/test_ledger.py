@@ -144,3 +144,55 @@ def test_a_queue_that_is_deleted_meanwhile_holds_up_no_other(batch: Batch) -> No
     batch.service.dispatcher.dispatch()
     assert list(batch.compute.tasks) == [f"batch.{job_id}.1" for job_id in staying]
     assert (batch.status(going), batch.job(going)["statusReason"]) == ("FAILED", "JobQueue deleted")
+
+
+def test_an_environment_that_is_deleted_meanwhile_gets_no_jobs(batch: Batch) -> None:
+    """Its queue goes on with another one, where the jobs then run: none waits in a pool that is gone."""
+    batch.platform()
+    batch.call(
+        "CreateComputeEnvironment",
+        computeEnvironmentName="next",
+        type="MANAGED",
+        computeResources={
+            "type": "EC2",
+            "maxvCpus": 8,
+            "subnets": ["subnet-1"],
+            "instanceRole": "r",
+            "instanceTypes": ["optimal"],
+        },
+    )
+    job_id = batch.call("SubmitJob", jobName="j", jobQueue="q", jobDefinition="d")["jobId"]
+
+    def delete() -> None:
+        batch.images.meanwhile = lambda: None
+        order = [{"order": 1, "computeEnvironment": "next"}]
+        batch.call("UpdateJobQueue", jobQueue="q", computeEnvironmentOrder=order)
+        batch.call("UpdateComputeEnvironment", computeEnvironment="ce", state="DISABLED")
+        batch.call("DeleteComputeEnvironment", computeEnvironment="ce")
+
+    batch.images.meanwhile = delete
+    batch.service.dispatcher.dispatch()
+    assert not batch.compute.tasks
+    assert batch.status(job_id) == "RUNNABLE"
+    batch.service.dispatcher.dispatch()
+    [task] = batch.compute.tasks.values()
+    assert task.pool_id in batch.compute.pools
+    batch.run(job_id)
+    assert batch.status(job_id) == "SUCCEEDED"
+
+
+def test_an_environment_goes_with_its_pool_or_not_at_all(batch: Batch) -> None:
+    """What a crash between the two would leave, by a compute plane that fails: a pool that nobody can delete."""
+    batch.platform()
+    batch.call("UpdateJobQueue", jobQueue="q", state="DISABLED")
+    batch.call("DeleteJobQueue", jobQueue="q")
+    batch.call("UpdateComputeEnvironment", computeEnvironment="ce", state="DISABLED")
+    pools = dict(batch.compute.pools)
+    batch.compute.pools.clear()
+    with pytest.raises(KeyError):
+        batch.call("DeleteComputeEnvironment", computeEnvironment="ce")
+    assert len(batch.call("DescribeComputeEnvironments")["computeEnvironments"]) == 1
+    batch.compute.pools |= pools
+    batch.call("DeleteComputeEnvironment", computeEnvironment="ce")
+    assert not batch.call("DescribeComputeEnvironments")["computeEnvironments"]
+    assert not batch.compute.pools
