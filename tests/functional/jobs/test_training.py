@@ -12,6 +12,7 @@ import pytest
 from trainworks.config.job import training_job_spec
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs import Follow, LogLine, Platform, Transition, wait
+from trainworks.jobs.source import NOBODY
 
 QUICK = """\
 import os, sys
@@ -80,7 +81,7 @@ def test_unchanged_code_and_data_are_not_uploaded_again(platform: Platform, scri
     platform.client("s3").meta.events.register("before-call.s3", lambda model, **_: sent.append(model.name))
     for _ in range(2):
         platform.upload_source(given)
-        platform._resolve_inputs(given)
+        platform._resolve_inputs(given, NOBODY)
     assert sent.count("PutObject") == 2
 
 
