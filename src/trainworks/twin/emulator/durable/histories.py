@@ -120,7 +120,7 @@ def number_at(seconds: float) -> int:
 class History(TouchedDict):
     """One kind of history. As a dictionary it holds what is not on disk yet: entries by number."""
 
-    __slots__ = ("_dropped", "_histories", "_lock", "_sent", "days")
+    __slots__ = ("_dropped", "_ending", "_histories", "_lock", "_sent", "days")
 
     def __init__(self, histories: Histories, journal: Journal, name: str, days: float | None) -> None:
         super().__init__(journal, name)
@@ -130,6 +130,8 @@ class History(TouchedDict):
         # The entry of a number that the last write has: who replaces it meanwhile has it written once more.
         self._sent: dict[int, _Entry] = {}
         self._dropped: dict[str, int] = {}
+        # The removal of an owner's entries that the last write has.
+        self._ending: dict[str, int] = {}
 
     def append(self, owner: str, value: Any, subject: str = "") -> int:
         """Add an entry and give its number."""
@@ -154,12 +156,13 @@ class History(TouchedDict):
         """Take out all that an owner has."""
         with self._lock:
             self._dropped[owner] = self._histories.number()
-            for number in [number for number, entry in dict.items(self) if entry.owner == owner]:
-                dict.pop(self, number, None)
+            waiting = [number for number, entry in dict.items(self) if entry.owner == owner]
+            for gone in (*waiting, owner):
+                dict.pop(self, gone, None)
                 # A write under way may have it, and the removal comes after that one.
-                self.written[number] = UNKNOWN
-            self.written[owner] = UNKNOWN
-        self._touch(owner)
+                self.written[gone] = UNKNOWN
+        for gone in (*waiting, owner):
+            self._touch(gone)
 
     def page(
         self,
@@ -179,7 +182,7 @@ class History(TouchedDict):
                 for number, entry in dict.items(self)
                 if entry.owner == owner and low <= number <= high and subject in (None, entry.subject)
             }
-            gone = {number for number in self.written if not dict.__contains__(self, number)}
+            gone = self._gone()
             low = max(low, self._dropped.get(owner, -1) + 1)
         bounds = (low, high, limit + len(gone))
         if subject is None:
@@ -206,10 +209,14 @@ class History(TouchedDict):
         """How many entries an owner has."""
         with self._lock:
             waiting = {number for number, entry in dict.items(self) if entry.owner == owner}
-            gone = {number for number in self.written if not dict.__contains__(self, number)}
+            gone = self._gone()
             bound = self._dropped.get(owner, 0)
         rows = self._histories.database.read(_NUMBERS, (self.name, owner, bound))
         return len(({row["number"] for row in rows} | waiting) - gone)
+
+    def _gone(self) -> set[Any]:
+        """What is removed, on disk or on its way there as it may be."""
+        return {key for key in list(self.written) if not dict.__contains__(self, key)}
 
     def bring_in(self, entries: Iterable[OldEntry], rows: Mapping[str, Mapping[str, bytes] | None]) -> None:
         """Take over what an earlier version kept in rows, all of it or nothing.
@@ -245,7 +252,8 @@ class History(TouchedDict):
 
     def drop_statement(self, key: Any) -> Statement:
         if isinstance(key, str):
-            return _DROP_OWNER, (self.name, key, self._dropped.get(key, 0))
+            self._ending[key] = last = self._dropped.get(key, 0)
+            return _DROP_OWNER, (self.name, key, last)
         return _DROP, (key,)
 
     def row_value(self, key: Any, stored: Any) -> Any:
@@ -256,13 +264,15 @@ class History(TouchedDict):
             if key in self.under_way:
                 return
             if isinstance(key, str):
-                self._dropped.pop(key, None)
-                self.written.pop(key, None)
+                if self._ending.pop(key, None) == self._dropped.get(key):  # else removed once more meanwhile
+                    self._dropped.pop(key, None)
+                    self.written.pop(key, None)
                 return
             sent = self._sent.pop(key, None)
-            if dict.get(self, key) is sent:
+            held = dict.get(self, key)
+            if held is sent:
                 dict.pop(self, key, None)
-            if digest is None or sent is not None:
+            if digest is None or held is not None:  # else removed since it was sent, and that is yet to be written
                 self.written.pop(key, None)
 
     def restore(self, key: Any, row: tuple[Any] | None) -> None:
