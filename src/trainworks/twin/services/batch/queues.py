@@ -94,18 +94,17 @@ class JobQueues:
     def delete_job_queue(self, call: Call) -> Mapping[str, Any]:
         arn = arn_of(call.caller, "job-queue", call.params["jobQueue"])
         self._control_plane.authorize(call.caller, "batch:DeleteJobQueue", arn)
-        with self._database.transaction() as tx:
-            row = tx.execute(SQL["queue_by_arn"], (arn,)).fetchone()
+        with self._ledger.entry() as entry:
+            row = entry.tx.execute(SQL["queue_by_arn"], (arn,)).fetchone()
             if row is None:
                 return {}
             if row["state"] != "DISABLED":
                 raise ApiError("ClientException", "Cannot delete, job queue must be DISABLED first")
-        with self._ledger.entry() as entry:
+            # In the transaction that asked: a queue that was enabled meanwhile could have got jobs that wait for ever.
             tasks = entry.end_queue(arn, "JobQueue deleted")
+            entry.tx.execute(SQL["queue_delete"], (arn,))
+            entry.tx.execute(SQL["tags_delete"], (arn,))
         self._compute.stop(tasks, STOP_GRACE_SECONDS)
-        with self._database.transaction() as tx:
-            tx.execute(SQL["queue_delete"], (arn,))
-            tx.execute(SQL["tags_delete"], (arn,))
         return {}
 
     def describe_job_queues(self, call: Call) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 import trainworks.twin.services.batch
 from tests.patience import until
 from tests.unit.twin.services.batch.conftest import Batch
-from trainworks.twin.ports import TaskEvent, TaskState
+from trainworks.twin.ports import ApiError, TaskEvent, TaskState
 from trainworks.twin.services.batch.records import SQL
 
 PACKAGE = Path(trainworks.twin.services.batch.__file__).parent
@@ -181,18 +181,40 @@ def test_an_environment_that_is_deleted_meanwhile_gets_no_jobs(batch: Batch) -> 
     assert batch.status(job_id) == "SUCCEEDED"
 
 
-def test_an_environment_goes_with_its_pool_or_not_at_all(batch: Batch) -> None:
+def test_a_queue_that_is_being_deleted_takes_no_more_jobs(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was enabled again while its tasks are stopped got jobs, which then waited for ever without their queue."""
+    batch.platform()
+    job_id = batch.submit()
+    batch.call("UpdateJobQueue", jobQueue="q", state="DISABLED")
+    stopped: list[str] = []
+
+    def stop(task_ids: Sequence[str], grace_seconds: float) -> None:
+        stopped.extend(task_ids)
+        with pytest.raises(ApiError, match="not found"):
+            batch.call("UpdateJobQueue", jobQueue="q", state="ENABLED")
+
+    monkeypatch.setattr(batch.compute, "stop", stop)
+    batch.call("DeleteJobQueue", jobQueue="q")
+    assert stopped == [f"batch.{job_id}.1"]
+    batch.report(TaskEvent(stopped[0], TaskState.EXITED, 3.0, "i-1", exit_code=143, reason="stopped"))
+    assert (batch.status(job_id), batch.job(job_id)["statusReason"]) == ("FAILED", "JobQueue deleted")
+
+
+def test_an_environment_goes_with_its_pool_or_not_at_all(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a crash between the two would leave, by a compute plane that fails: a pool that nobody can delete."""
     batch.platform()
     batch.call("UpdateJobQueue", jobQueue="q", state="DISABLED")
     batch.call("DeleteJobQueue", jobQueue="q")
     batch.call("UpdateComputeEnvironment", computeEnvironment="ce", state="DISABLED")
-    pools = dict(batch.compute.pools)
-    batch.compute.pools.clear()
-    with pytest.raises(KeyError):
-        batch.call("DeleteComputeEnvironment", computeEnvironment="ce")
+
+    def fail(pool_id: str) -> None:
+        raise KeyError(pool_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch.compute, "delete_pool", fail)
+        with pytest.raises(KeyError):
+            batch.call("DeleteComputeEnvironment", computeEnvironment="ce")
     assert len(batch.call("DescribeComputeEnvironments")["computeEnvironments"]) == 1
-    batch.compute.pools |= pools
     batch.call("DeleteComputeEnvironment", computeEnvironment="ce")
     assert not batch.call("DescribeComputeEnvironments")["computeEnvironments"]
     assert not batch.compute.pools
