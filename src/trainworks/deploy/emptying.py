@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
+from trainworks.aws.object_keys import is_deleted_alone
 from trainworks.deploy.faults import is_missing
 from trainworks.errors import DeployError
 
@@ -91,7 +92,13 @@ def _versions(s3: S3Client, bucket_name: str) -> Iterator[ObjectIdentifierTypeDe
 
 
 def _delete_objects(s3: S3Client, bucket_name: str, objects: Sequence[ObjectIdentifierTypeDef]) -> None:
-    answer = s3.delete_objects(Bucket=bucket_name, Delete={"Objects": objects, "Quiet": True})
+    for each in objects:
+        if is_deleted_alone(each["Key"]):
+            s3.delete_object(Bucket=bucket_name, Key=each["Key"], VersionId=each["VersionId"])
+    listed = [each for each in objects if not is_deleted_alone(each["Key"])]
+    if not listed:
+        return
+    answer = s3.delete_objects(Bucket=bucket_name, Delete={"Objects": listed, "Quiet": True})
     _refuse_failures(
         f"bucket {bucket_name}",
         [f"{e.get('Key')}: {e.get('Code')}: {e.get('Message')}" for e in answer.get("Errors", [])],

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainworks.aws.object_keys import is_deleted_alone
 from trainworks.errors import RequestError, TrainworksError
 from trainworks.jobs.artifacts import Tell, silent
 from trainworks.jobs.inputs import DATASETS, UPLOADS, Inputs, files_of, upload_files
@@ -59,6 +60,8 @@ def put_dataset(
     if not path.exists():
         raise RequestError(f"{path} does not exist", fix="give a file or a folder")
     if name is None:
+        if replace:
+            raise RequestError("only data with a name is replaced", fix="give the name, or leave --replace out")
         uri = Inputs(s3, bucket, str, tell).upload(path)
         return _dataset(connection, uri.removeprefix(f"s3://{bucket}/"))
     prefix = f"{DATASETS}{_checked(name)}/"
@@ -133,7 +136,10 @@ def _objects(connection: Connection, prefix: str) -> Iterator[DataFile]:
 
 def _delete(connection: Connection, uris: list[str]) -> None:
     bucket = connection.outputs.dataset_bucket
-    keys = [uri.removeprefix(f"s3://{bucket}/") for uri in uris]
+    named = [uri.removeprefix(f"s3://{bucket}/") for uri in uris]
+    for key in filter(is_deleted_alone, named):
+        connection.client("s3").delete_object(Bucket=bucket, Key=key)
+    keys = [key for key in named if not is_deleted_alone(key)]
     for first in range(0, len(keys), _DELETED_AT_ONCE):
         part = [{"Key": key} for key in keys[first : first + _DELETED_AT_ONCE]]
         answer = connection.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": part, "Quiet": True})  # type: ignore[typeddict-item]

@@ -120,12 +120,16 @@ def content_prefix(files: list[tuple[str, Path]]) -> str:
 def files_of(path: Path) -> list[tuple[str, Path]]:
     """(name below the folder, file). Links are followed; what cannot be uploaded is refused, and never left out."""
     if path.is_file():
-        return [(path.name, path)]
-    if not path.is_dir():
+        files = [(path.name, path)]
+    elif path.is_dir():
+        files = sorted(_below(path, "", (path.resolve(),)))
+    else:
         raise RequestError(f"{path} is no file and no folder", fix="give a file or a folder")
-    files = sorted(_below(path, "", (path.resolve(),)))
     if not files:
         raise RequestError(f"{path} has no files", fix="put the input's files into it")
+    for name, file in files:
+        if not _is_text(name):
+            raise RequestError(f"the name of {str(file)!a} is not UTF-8, as keys in S3 are", fix="rename the file")
     return files
 
 
@@ -144,6 +148,15 @@ def _below(folder: Path, prefix: str, inside: tuple[Path, ...]) -> Iterator[tupl
             )
         else:
             raise RequestError(f"{path} is no file and no folder", fix="remove it from the input's folder")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is UTF-8; Python has other bytes of it as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _digest(files: list[tuple[str, Path]]) -> str:

@@ -49,7 +49,7 @@ def kind_names() -> str:
 def find_job(connection: Connection, name: str) -> Job:
     """The job with this name or id, of the first kind that has it. Raises `RequestError` where none has."""
     for kind in KINDS:
-        if (job := kind.find(connection, name)) is not None:
+        if name and (job := kind.find(connection, name)) is not None:
             return job
     raise RequestError(
         f"there is no {kind_names()} job {name!r} in environment {connection.environment.name!r}",

@@ -8,6 +8,7 @@ mode"): `sagemaker_program` and `sagemaker_submit_directory` among the hyperpara
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from trainworks.jobs.outputs import PlatformOutputs
 
 _ENDED = frozenset(status_of(each) for each in TERMINAL)
+_IN_A_NAME = re.compile(r"[A-Za-z0-9-]{1,63}")
 _WITHOUT_HOST = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING, SecondaryStatus.RESTARTING})
 
 
@@ -238,6 +240,8 @@ def newest_training_jobs(connection: Connection, wanted: Wanted, page_size: int)
     if len(statuses) == 1:
         query["StatusEquals"] = statuses[0]
     if part := wanted.name_prefix or wanted.name_contains:
+        if not _IN_A_NAME.fullmatch(part):
+            return  # SageMaker refuses to look for what no name of its own has; a batch job's may
         query["NameContains"] = part
     if wanted.since is not None:
         query["CreationTimeAfter"] = wanted.since

@@ -14,6 +14,7 @@ import pytest
 from tests.functional.jobs.command import Command, command_line
 from tests.patience import PATIENCE_SECONDS
 from trainworks.config.job import TrainingJobSpec
+from trainworks.deploy.emptying import empty_bucket
 from trainworks.jobs import BatchJobSpec, Platform, open_platform, train, wait
 from trainworks.testing import TestTwin
 
@@ -88,7 +89,8 @@ def test_jobs_are_filtered_by_what_they_are(command: Command, trained: tuple[str
     assert listed("--name", trained[0], "--since", "999999w") == {trained[0]}
     assert everything.isdisjoint(listed("--status", "FAILED", "--status", "RUNNING"))
     assert len(command("jobs", "--limit", "2", "-o", "json").data) == 2
-    assert everything.isdisjoint(listed("--name", "no-job-is-called-so"))
+    for nobody in ("no-job-is-called-so", "no_job", "ü b", "x" * 200):
+        assert everything.isdisjoint(listed("--name", nobody))
 
 
 def test_a_metric_is_a_column(command: Command, trained: tuple[str, str]) -> None:
@@ -110,6 +112,8 @@ def test_a_metric_is_a_column(command: Command, trained: tuple[str, str]) -> Non
         (["download", "nobody"], "no training or batch job 'nobody'"),
         (["interrupt", "nobody"], "no training or batch job 'nobody'"),
         (["data", "put", "no-such-folder"], "no-such-folder does not exist"),
+        (["describe", ""], "no training or batch job ''"),
+        (["data", "put", ".", "--replace"], "only data with a name is replaced"),
         (["data", "put", "/dev/null"], "/dev/null is no file and no folder"),
         (["data", "put", "/dev/null", "../escaped"], "is no name of a dataset"),
         (["data", "remove", "no-such-data"], "there is no dataset no-such-data"),
@@ -280,6 +284,26 @@ def test_data_is_put_listed_and_removed(command: Command, platform: Platform, tm
     assert command("data", "remove", "numbers", answers="y\n").code == 0
     assert command("data", "list", "numbers").code == 2
     assert command("data", "remove", by_content["uri"], "--yes", "-o", "json").data["removed"] == 2
+
+
+def test_data_is_removed_whatever_its_files_are_called(command: Command, platform: Platform, tmp_path: Path) -> None:
+    names = ["plain", "line\nbreak", "\x01control", "ü <&>"]
+    (tmp_path / "odd").mkdir()
+    for name in names:
+        (tmp_path / "odd" / name).write_text("1")
+    command("data", "put", "odd", "odd")
+    command("data", "put", "odd", "odder")
+    assert {each["path"] for each in command("data", "list", "odd", "-o", "json").data} == set(names)
+    assert command("data", "remove", "odd", "--yes", "-o", "json").data["removed"] == len(names)
+    assert command("data", "list", "odd").code == 2
+    assert command("data", "list", "odder").code == 0, "what begins so is not it"
+    s3, bucket = platform.client("s3"), "odd-names-are-emptied"
+    s3.create_bucket(Bucket=bucket)
+    for name in names:
+        s3.put_object(Bucket=bucket, Key=name, Body=b"1")
+    assert empty_bucket(s3, bucket) == len(names)
+    s3.delete_bucket(Bucket=bucket)
+    command("data", "remove", "odder", "--yes")
 
 
 def test_a_dataset_is_an_input(command: Command, script: Any, tmp_path: Path) -> None:

@@ -58,7 +58,13 @@ def _pipe(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
 
 
-@pytest.mark.parametrize(("make", "named"), [(_broken, "away"), (_circle, "up"), (_pipe, "pipe")])
+def _bytes(folder: Path) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/name-\xff")).write_text("1")
+
+
+@pytest.mark.parametrize(
+    ("make", "named"), [(_broken, "away"), (_circle, "up"), (_pipe, "pipe"), (_bytes, "name-.* is not UTF-8")]
+)
 def test_what_cannot_be_uploaded_is_refused_by_name(tmp_path: Path, make: Callable[[Path], None], named: str) -> None:
     (tmp_path / "a.csv").write_text("1")
     make(tmp_path)
