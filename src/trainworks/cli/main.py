@@ -9,6 +9,7 @@ The overview is printed from the table alone, so that `trainworks --help` costs 
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,10 @@ default, is time for nothing."""
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # as standard error: what a terminal lacks is shown, not fatal
     if "_TRAINWORKS_COMPLETE" not in os.environ:
         if given in ([], ["--help"], ["-h"], ["help"]):
             _say(overview())
@@ -61,7 +66,15 @@ def _asks_for_json(arguments: Sequence[str]) -> bool:
 
 
 def _say(text: str) -> NoReturn:
-    sys.stdout.write(text + "\n")
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # Nobody reads on, or the disk is full: Python, which flushes again at its end, is to have nothing left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"error: standard output: {error.strerror}\n")
+        sys.exit(1)
     sys.exit(0)
 
 

@@ -93,7 +93,7 @@ def _rules(file: Path) -> tuple[Rules, ...]:
     from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 90 ms, for those who have such a file
 
     try:
-        lines = tuple(file.read_text(encoding="utf-8").splitlines())
+        lines = tuple(file.read_text(encoding="utf-8-sig").splitlines())
         return (Rules(file, lines, GitIgnoreSpec.from_lines(lines)),)
     except (OSError, ValueError) as error:
         raise RequestError(f"{file} cannot be read: {error}", fix="correct the line, or remove the file") from error

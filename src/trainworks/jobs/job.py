@@ -154,8 +154,12 @@ class Job(ABC):
         """
         asked = time.time()
         reader, streams = self.log_reader(tail, since), self.snapshot().streams
-        while (lines := reader.new_lines(streams)) and lines[0].timestamp <= asked:
+        lines = reader.new_lines(streams)  # whatever they say of the time: this machine's clock may be behind AWS's
+        while lines:
             yield from lines
+            lines = reader.new_lines(streams)
+            if lines and lines[0].timestamp > asked:
+                return
 
     def logs(self, tail: int | None = None, since: datetime | None = None) -> list[LogLine]:
         """The lines that its log has now, in order of time; of them the last `tail`, or those from `since` on."""

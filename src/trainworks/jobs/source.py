@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -187,7 +188,8 @@ def _files(
             if len(left_out) < _MOST_NAMED:
                 left_out.append(LeftOut(f"{prefix}{path.name}{'/' if is_folder else ''}", pattern))
             continue
-        if path.is_symlink() and (is_folder or not path.resolve().is_relative_to(inside)):
+        # Not `Path.resolve`: it raises for a link to itself, which leads to no file, as other broken links do.
+        if path.is_symlink() and (is_folder or not Path(os.path.realpath(path)).is_relative_to(inside)):
             raise RequestError(
                 f"{path} is a link to a folder or out of {inside}", fix="replace the link by what it points to"
             )

@@ -1,6 +1,8 @@
 """The command line before any verb: what it imports, what it says, how it exits."""
 
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +37,25 @@ def test_the_overview_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == overview() + "\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])
+def test_nobody_who_reads_on_is_no_error_to_speak_of(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = f"from trainworks.cli.main import main\nmain({arguments!r})"
+    with os.fdopen(writing, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=closed, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_what_the_encoding_of_a_terminal_lacks_is_shown_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", errors="strict"))
+    monkeypatch.setattr("trainworks.cli.main.overview", lambda: "für \udcff")
+    assert (run("--help"), written.getvalue()) == (0, b"f\\xfcr \\udcff\n")
 
 
 def test_a_synthesis_from_the_cache_imports_nothing_that_it_does_not_need() -> None:

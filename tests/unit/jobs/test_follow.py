@@ -1,5 +1,6 @@
 """Following a job: everything is shown once, in order, and it always ends."""
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from trainworks.errors import JobError
 from trainworks.jobs.batch import BatchJob
-from trainworks.jobs.job import Follow, Snapshot, Transition, Waiting, wait
+from trainworks.jobs.job import Follow, Job, Snapshot, Transition, Waiting, wait
 from trainworks.jobs.logs import LogLine, LogStream
 from trainworks.testing import FakeClock
 
@@ -162,3 +163,12 @@ def test_an_array_that_waits_for_its_children_was_never_running() -> None:
     assert [each.status for each in snapshot.transitions] == ["SUBMITTED"]
     assert snapshot.current is not None
     assert snapshot.current.status == "PENDING"
+
+
+def test_a_log_is_read_to_now_by_a_clock_that_may_be_behind() -> None:
+    """What is there is read whatever its time; a job that writes on does not hold who reads it for ever."""
+    ahead = time.time() + 3600
+    parts = [[LogLine(ahead, "a"), LogLine(ahead, "b")], [LogLine(ahead + 1, "later")], [LogLine(ahead + 2, "latest")]]
+    reader = SimpleNamespace(new_lines=lambda _: parts.pop(0))
+    job: Any = SimpleNamespace(log_reader=lambda *_: reader, snapshot=lambda: SimpleNamespace(streams=()))
+    assert [line.message for line in Job.read_log(job)] == ["a", "b"]

@@ -82,6 +82,11 @@ def test_what_a_folder_above_ignores_stays_behind_up_to_the_root_of_the_reposito
     assert names(package_source(code / "train.py", code)) == {"train.py"}
 
 
+def test_a_mark_of_the_order_of_bytes_is_no_part_of_the_first_pattern(tmp_path: Path) -> None:
+    lay(tmp_path, {".gitignore": "\ufeffsecret.csv\n", "secret.csv": "x", "train.py": ""})
+    assert names(package_source(tmp_path / "train.py", tmp_path)) == {"train.py"}
+
+
 def test_outside_of_a_repository_folders_above_say_nothing(tmp_path: Path) -> None:
     lay(tmp_path, {".gitignore": "*\n", "code/train.py": "", "code/a.log": ""})
     assert names(package_source(tmp_path / "code/train.py", tmp_path / "code")) == {"train.py", "a.log"}

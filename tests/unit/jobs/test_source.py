@@ -85,6 +85,13 @@ def test_a_link_out_of_the_folder_or_to_a_folder_is_refused(tmp_path: Path, targ
         package_source(source / "train.py", source)
 
 
+def test_a_link_that_leads_to_no_file_stays_behind(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "lock").symlink_to("nothing")
+    assert package_source(tmp_path / "train.py", tmp_path).files == 1
+
+
 @settings(max_examples=25)
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8})?", fullmatch=True), st.binary(max_size=200), max_size=6))
 def test_an_archive_holds_exactly_what_went_in(
