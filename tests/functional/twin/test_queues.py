@@ -162,19 +162,77 @@ def test_what_is_received_too_often_moves_to_the_dead_letters(mortal: TestTwin, 
     assert stored(twin, "sqs.messages/") - rows == 4
 
 
-def test_a_handle_is_good_until_the_message_is_received_again(twin: TestTwin) -> None:
+def test_a_message_is_deleted_by_its_last_handle_as_often_as_one_likes(twin: TestTwin) -> None:
     url, _ = make(twin, new("queue"))
+    other, _ = make(twin, new("other"))
     sqs = twin.client("sqs")
     send(twin, url, "m")
-    (old,), (current,) = receive(twin, url, seconds=0), receive(twin, url, seconds=0)
-    with pytest.raises(sqs.exceptions.ReceiptHandleIsInvalid):
-        delete(twin, url, old)
+    (old,), (current,) = receive(twin, url, seconds=0), receive(twin, url)
+    delete(twin, url, old)  # "otherwise, the request succeeds, but the message will not be deleted"
+    assert counts(twin, url) == (0, 1, 0)
     with pytest.raises(sqs.exceptions.ReceiptHandleIsInvalid):
         sqs.change_message_visibility(QueueUrl=url, ReceiptHandle="none", VisibilityTimeout=5)
-    answer = sqs.delete_message_batch(QueueUrl=url, Entries=handles(old, current))
-    assert [each["Id"] for each in answer["Successful"]] == ["1"]
-    assert [(each["Id"], each["Code"]) for each in answer["Failed"]] == [("0", "ReceiptHandleIsInvalid")]
+    with pytest.raises(sqs.exceptions.ReceiptHandleIsInvalid):
+        delete(twin, other, current)
+    answer = sqs.delete_message_batch(QueueUrl=url, Entries=handles(old, current, {"ReceiptHandle": "none"}))
+    assert [each["Id"] for each in answer["Successful"]] == ["0", "1"]
+    assert [(each["Id"], each["Code"]) for each in answer["Failed"]] == [("2", "ReceiptHandleIsInvalid")]
+    delete(twin, url, current)
     assert counts(twin, url) == (0, 0, 0)
+
+
+def test_a_fifo_queue_deletes_nothing_that_another_may_have(twin: TestTwin) -> None:
+    url, _ = make(twin, new("queue") + ".fifo")
+    sqs = twin.client("sqs")
+    send(twin, url, "m", group="g")
+    (old,) = receive(twin, url, seconds=0)
+    with pytest.raises(sqs.exceptions.ClientError, match="has expired"):
+        delete(twin, url, old)
+    (current,) = receive(twin, url)
+    with pytest.raises(sqs.exceptions.ClientError, match="has expired"):
+        delete(twin, url, old)
+    for each in (current, current, old):
+        delete(twin, url, each)
+    assert counts(twin, url) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("operation", "name", "most"),
+    [
+        ("send_message", "DelaySeconds", 900),
+        ("receive_message", "WaitTimeSeconds", 20),
+        ("receive_message", "VisibilityTimeout", 43_200),
+        ("change_message_visibility", "VisibilityTimeout", 43_200),
+    ],
+)
+def test_seconds_are_refused_beyond_their_range(twin: TestTwin, operation: str, name: str, most: int) -> None:
+    url, _ = make(twin, new("queue"))
+    send(twin, url, "m")
+    (received,) = receive(twin, url)
+    more = {
+        "send_message": {"MessageBody": "late"},
+        "receive_message": {},
+        "change_message_visibility": {"ReceiptHandle": received["ReceiptHandle"]},
+    }
+    call = getattr(twin.client("sqs"), operation)
+    for seconds in (-1, most + 1):
+        with pytest.raises(twin.client("sqs").exceptions.ClientError, match=f"Value {seconds} for parameter {name}"):
+            call(QueueUrl=url, **more[operation], **{name: seconds})
+    send(twin, url, "there")
+    call(QueueUrl=url, **more[operation], **{name: most})
+
+
+def test_an_entry_with_seconds_beyond_their_range_fails_alone(twin: TestTwin) -> None:
+    url, _ = make(twin, new("queue"))
+    sqs = twin.client("sqs")
+    sent = [{"Id": str(number), "MessageBody": "m", "DelaySeconds": number * 901} for number in range(2)]
+    answer = sqs.send_message_batch(QueueUrl=url, Entries=sent)
+    assert [each["Id"] for each in answer["Successful"]] == ["0"]
+    assert [(each["Id"], each["Code"]) for each in answer["Failed"]] == [("1", "InvalidParameterValue")]
+    (received,) = receive(twin, url)
+    hidden = [entry | {"VisibilityTimeout": -1} for entry in handles(received)]
+    answer = sqs.change_message_visibility_batch(QueueUrl=url, Entries=hidden)
+    assert [(each["Id"], each["Code"]) for each in answer["Failed"]] == [("0", "InvalidParameterValue")]
 
 
 @pytest.mark.parametrize("member", ["AttributeNames", "MessageSystemAttributeNames"])

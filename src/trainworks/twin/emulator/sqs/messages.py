@@ -75,6 +75,7 @@ class Messages:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.rows = MessageRows(journal, name, self)
+        self._mark = f"{name.rpartition('/')[2]}."  # of the handles that are given out here
         self.queue = queue
         self._complete = complete
         self._clock = clock
@@ -136,7 +137,7 @@ class Messages:
             for number in numbers:
                 message = self._message(number)
                 self._handles.pop(message["receipt_handle"], None)
-                message["receipt_handle"] = handle = str(uuid.uuid4())
+                message["receipt_handle"] = handle = f"{self._mark}{number}.{uuid.uuid4().hex}"
                 message["visible_at"] = now + seconds
                 message["receive_count"] += 1
                 if message["first_receive_at"] is None:
@@ -155,6 +156,21 @@ class Messages:
             self._remove(number)
             self.rows._touch(number)
             return True
+
+    def gave(self, handle: str) -> bool:
+        """Whether a message was received with this handle, be it received again or gone since."""
+        return handle.startswith(self._mark)
+
+    def expired(self, handle: str) -> bool:
+        """Whether it was, of a FIFO queue, and the message is there and no longer in flight by this handle."""
+        number = handle.removeprefix(self._mark).partition(".")[0]
+        with self._lock:
+            if not self.queue["is_fifo"] or not self.gave(handle) or not number.isdecimal():
+                return False
+            message = dict.get(self.rows, int(number))
+            return message is not None and (
+                message["receipt_handle"] != handle or message["visible_at"] <= self._clock()
+            )
 
     def hide(self, handle: str, seconds: float) -> bool:
         """Have the message that was last received with this handle in flight for so long; whether there is one."""

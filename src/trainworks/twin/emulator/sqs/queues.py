@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
 from trainworks.twin.emulator.durable.parts import Read, RecordParts
+from trainworks.twin.emulator.sqs import limits
 from trainworks.twin.emulator.sqs.messages import Messages
 from trainworks.twin.emulator.sqs.recent_sends import RecentSends
 
@@ -100,51 +101,62 @@ class QueueParts(RecordParts):
         handle = data.get("ReceiptHandle")
         if not handle:
             raise self._sqs._Err("MissingParameter", "The request must contain the parameter ReceiptHandle.")
-        self._require(messages.delete(handle))
+        self._delete(messages, handle)
         return {}
 
     def _change_message_visibility(self, data: dict[str, Any], url: str) -> dict[str, Any]:
         messages = self._messages(data, url, "sqs:ChangeMessageVisibility")
-        self._require(self._hide(messages, data))
+        self._hide(messages, data)
         return {}
 
     def _delete_message_batch(self, data: dict[str, Any], url: str) -> dict[str, Any]:
         messages = self._messages(data, url, "sqs:DeleteMessage")
-        return self._each(data, "DeleteMessage", lambda entry: messages.delete(entry.get("ReceiptHandle", "")))
+        return self._each(data, "DeleteMessage", lambda entry: self._delete(messages, entry.get("ReceiptHandle", "")))
 
     def _change_message_visibility_batch(self, data: dict[str, Any], url: str) -> dict[str, Any]:
         messages = self._messages(data, url, "sqs:ChangeMessageVisibility")
         return self._each(data, "ChangeMessageVisibility", lambda entry: self._hide(messages, entry))
 
-    def _hide(self, messages: Messages, asked: dict[str, Any]) -> bool:
+    def _delete(self, messages: Messages, handle: str) -> None:
+        """Delete a message, as often as one likes: a handle that it was received with once is none of an error.
+
+        Of a FIFO queue, it is one while another receive may have the message.
+        """
+        if messages.expired(handle):
+            raise self._sqs._Err(
+                "InvalidParameterValue",
+                f"Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+            )
+        if not messages.delete(handle) and not messages.gave(handle):
+            raise self._sqs._Err("ReceiptHandleIsInvalid", _INVALID)
+
+    def _hide(self, messages: Messages, asked: dict[str, Any]) -> None:
+        limits.check(self._sqs, asked)
         given = asked.get("VisibilityTimeout")
         seconds = _SECONDS if given in (None, "") else int(given)
-        found = messages.hide(asked.get("ReceiptHandle", ""), seconds)
-        if found and not seconds:
+        if not messages.hide(asked.get("ReceiptHandle", ""), seconds):
+            raise self._sqs._Err("ReceiptHandleIsInvalid", _INVALID)
+        if not seconds:
             self._sqs.esm_wake.set()
-        return found
 
     def _messages(self, data: dict[str, Any], url: str, action: str) -> Messages:
         messages: Messages = self._sqs._get_q(data.get("QueueUrl", url), action)["messages"]
         return messages
 
-    def _require(self, found: bool) -> None:
-        if not found:
-            raise self._sqs._Err("ReceiptHandleIsInvalid", _INVALID)
-
     def _each(
-        self, data: dict[str, Any], operation: str, act: Callable[[dict[str, Any]], bool]
+        self, data: dict[str, Any], operation: str, act: Callable[[dict[str, Any]], None]
     ) -> dict[str, list[dict[str, Any]]]:
-        """What a batch did: each of its entries succeeded, or has no message of its handle."""
+        """What a batch did: each of its entries succeeded, or failed for what was wrong with it."""
         entries = data.get("Entries", [])
         self._sqs._validate_batch_entries(entries, f"{operation}BatchRequestEntry")
         succeeded, failed = [], []
         for entry in entries:
-            if act(entry):
-                succeeded.append({"Id": entry["Id"]})
+            try:
+                act(entry)
+            except self._sqs._Err as error:
+                failed.append({"Id": entry["Id"], "Code": error.code, "Message": error.message, "SenderFault": True})
             else:
-                error = {"Code": "ReceiptHandleIsInvalid", "Message": _INVALID, "SenderFault": True}
-                failed.append({"Id": entry["Id"], **error})
+                succeeded.append({"Id": entry["Id"]})
         return {"Successful": succeeded, "Failed": failed}
 
 
