@@ -51,9 +51,9 @@ All is below `images/` of the twin's home (`~/.trainworks`, or `$TRAINWORKS_HOME
 ## When it cannot be made
 
 - The job fails with AWS's `Cannot pull the training image`, and with pip's reason, the fix and the place of pip's log.
-  The next job that wants the image has it made anew.
+  The next job that wants the image has it made again.
 - What was not made whole is never used: after a `kill -9`, on a full disk or with pip killed, no mark was written, and
-  the next job has it made anew. The same holds where the Python that it was made with is no longer on the machine.
+  the next job has it made again. The same holds where the Python that it was made with is no longer on the machine.
 - The twin's own Python stands for framework images only where it is told to:
   `TRAINWORKS_FRAMEWORK_IMAGES=in-use trainworks twin start`. The head of each job's log says so, and what differs.
 

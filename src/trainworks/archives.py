@@ -187,7 +187,7 @@ class _Writer:
         path = self._path(name)
         self._allow_link(name)
         if _parts(target) not in self._files:
-            raise ArchiveError(f"{_shown(name)} links to {_shown(target)}, which is no file of the archive")
+            raise ArchiveError(f"{_shown(name)} links to {_shown(target)}, which is not a file of the archive")
         if _parts(target) == _parts(name):
             return
         path.unlink(missing_ok=True)
@@ -228,7 +228,7 @@ class _Writer:
 
 
 class _Forward(io.RawIOBase):
-    """A stream for `tarfile` that never goes back and reads no more than `allowance` until that is set anew."""
+    """A stream for `tarfile` that never goes back and reads no more than `allowance` until that is set again."""
 
     def __init__(self, raw: BinaryIO, check_time: Callable[[], None], most_bytes: int) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 
 
 class TrainworksError(Exception):
-    """Base of all errors raised on purpose. `fix` is one sentence or command that mends the cause, or empty."""
+    """Base of all errors raised on purpose. `fix` is one sentence or command that fixes the cause, or empty."""
 
     exit_code = 1
 

@@ -66,9 +66,9 @@ def test_d02_the_training_role_can_join_a_vpc(both: Comparison) -> None:
 def test_d03_spot_training_is_a_valid_request_that_can_resume(both: Comparison) -> None:
     both.gone(
         compute.spot_that_cannot_resume,
-        "MaxRuntimeInSeconds is no member of a CreateTrainingJob request",
+        "MaxRuntimeInSeconds is not a member of a CreateTrainingJob request",
         "StoppingCondition has no MaxRuntimeInSeconds",
-        "MaxWaitTimeInSeconds is no member of a CreateTrainingJob request",
+        "MaxWaitTimeInSeconds is not a member of a CreateTrainingJob request",
         "StoppingCondition has no MaxWaitTimeInSeconds",
         "there is no CheckpointConfig",
         "TrainingJobRole may not s3:GetObject in the model bucket",
@@ -89,11 +89,11 @@ def test_d05_the_dashboard_has_data(both: Comparison) -> None:
     hosts = "of a job's hosts is in /aws/sagemaker/TrainingJobs, not in AWS/SageMaker"
     both.gone(
         monitoring.widgets_without_data,
-        "TrainingDashboard: EndpointName ALL is no wildcard in AWS/SageMaker ModelLatency",
+        "TrainingDashboard: EndpointName ALL is not a wildcard in AWS/SageMaker ModelLatency",
         "TrainingDashboard: ModelLatency needs EndpointName and VariantName",
-        "TrainingDashboard: Host ALL is no wildcard in AWS/SageMaker CPUUtilization",
+        "TrainingDashboard: Host ALL is not a wildcard in AWS/SageMaker CPUUtilization",
         f"TrainingDashboard: CPUUtilization {hosts}",
-        "TrainingDashboard: Host ALL is no wildcard in AWS/SageMaker MemoryUtilization",
+        "TrainingDashboard: Host ALL is not a wildcard in AWS/SageMaker MemoryUtilization",
         f"TrainingDashboard: MemoryUtilization {hosts}",
         "TrainingDashboard: AWS/SageMaker has no metric TrainingJobsCount without dimensions",
     )

@@ -45,7 +45,7 @@ def accepted_by(path: Path, reason: str) -> Baseline:
 def accept(path: Path, report: Report, reason: str) -> tuple[Update, Baseline | None]:
     """Add an entry for each finding that stands; the baseline as it is then, where its entries have their reason.
 
-    The file is read anew, as somebody may have written it during the check, and written once, whole.
+    The file is read again, as somebody may have written it during the check, and written once, whole.
     """
     entries = entries_for(report.findings, datetime.now(UTC).date(), reason)
     before = baseline_text(path) if path.exists() else ""

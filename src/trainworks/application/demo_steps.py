@@ -127,7 +127,7 @@ def train(platform: Platform, example: Path, show: Show) -> Trained:
     """
     spec = load_spec(example / "train.toml", {**here(), "hyperparameters": {"epochs": 10, "min-epoch-seconds": 0.75}})
     if not isinstance(spec, TrainingJobSpec):
-        raise RequestError(f"{example / 'train.toml'} is no spec of a training job")
+        raise RequestError(f"{example / 'train.toml'} is not a spec of a training job")
     job = platform.train(spec)
     follow = Follow(job)
     epochs: list[int] = []
@@ -152,7 +152,7 @@ def predict(platform: Platform, example: Path, model: TrainingJob, show: Show) -
     """Predict the held-out images with the trained model, as an array job of 8 on the platform's queue."""
     spec = load_spec(example / "predict.toml", {**here(), "inputs": {"model": f"model:{model.name}"}})
     if not isinstance(spec, BatchJobSpec):
-        raise RequestError(f"{example / 'predict.toml'} is no spec of a batch job")
+        raise RequestError(f"{example / 'predict.toml'} is not a spec of a batch job")
     job = platform.submit_batch(spec)
     follow = Follow(job)
     for progress in follow:

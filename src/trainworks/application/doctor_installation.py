@@ -54,7 +54,7 @@ def diagnose_this_installation(environment_name: str) -> Diagnosis:
 
 
 def _account(environment: Environment) -> tuple[Account | None, str]:
-    """The account's facts, or why there is no session to ask with. A twin that does not run is no account's matter."""
+    """The account's facts, or why there is no session to ask with. A stopped twin has none."""
     try:
         session = session_for(environment)
     except TrainworksError as error:

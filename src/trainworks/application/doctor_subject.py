@@ -63,7 +63,7 @@ def diagnose_named(subject: str, environment: Environment, looker: Looker) -> Di
             refusals.append(f"{look.call}: {look.why_not}")
     shown = f"; could not look: {'; '.join(refusals)}" if refusals else ""
     raise RequestError(
-        f"there is no job and no stack {subject!r} in environment {environment.name!r}{shown}",
+        f"there is neither a job nor a stack {subject!r} in environment {environment.name!r}{shown}",
         fix=f"see what there is: trainworks jobs --env {environment.name}, trainworks status --env {environment.name}",
     )
 
@@ -118,7 +118,7 @@ def _kinds_of(subject: str) -> tuple[str, tuple[str, ...]]:
             case "cloudformation", "stack":
                 return subject, ("stack",)
         raise RequestError(
-            f"{subject} is no job and no stack", fix="give a training job, a batch job, a stack or an environment"
+            f"{subject} is neither a job nor a stack", fix="give a training job, a batch job, a stack or an environment"
         )
     return subject, ("training", "batch", "stack")
 

@@ -62,7 +62,7 @@ def graph_of_templates(
 
 
 def refuse_unknown_region(region: str) -> None:
-    """Raises `RequestError` for what is no region of AWS."""
+    """Raises `RequestError` for what is not a region of AWS."""
     try:
         check_region(region)
     except NotAllowedError as error:

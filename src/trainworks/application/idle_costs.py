@@ -27,7 +27,7 @@ class Counted:
 
     @property
     def missing(self) -> MissingPrices:
-        """The prices that are not known; what else is unknown no price can mend."""
+        """The prices that are not known; what else is unknown no price can fix."""
         charges = (charge for each in self.cost.unknown for charge in each.charges if charge.amount is None)
         keys = sorted({key for charge in charges for key in charge.keys if self.prices.find(key) is None})
         return MissingPrices(

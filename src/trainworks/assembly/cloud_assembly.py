@@ -139,7 +139,7 @@ def _nested(paths: Mapping[str, Path], template: Mapping[str, Any]) -> dict[str,
         url = json.dumps(resource["Properties"]["TemplateURL"])
         path = next((path for key, path in paths.items() if f"/{key}" in url), None)
         if path is None:
-            raise SynthesisError(f"the template of {logical_id} is no asset of the assembly: {url}")
+            raise SynthesisError(f"the template of {logical_id} is not an asset of the assembly: {url}")
         child = _read(path)
         found[logical_id] = NestedTemplate(logical_id, path, child, _nested(paths, child))
     return found

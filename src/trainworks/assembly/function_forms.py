@@ -22,7 +22,7 @@ def form_flaw(name: str, argument: Any, where: Where) -> Flaw | None:
     """What is wrong with the argument of a function, or with its name."""
     if name not in FUNCTIONS:
         said = f"Encountered unsupported function: {name} Supported functions are: [{_SUPPORTED}]"
-        message = f"{name} is no function that is known"
+        message = f"{name} is not a function that is known"
         return Flaw(where, message, "correct its name", f"Template format error: {said}")
     holds, takes, said = FUNCTIONS[name]
     if holds(argument):

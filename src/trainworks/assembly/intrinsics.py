@@ -37,7 +37,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | dict) or value is None:
-        raise IntrinsicError(f"{json.dumps(value)} is no text")
+        raise IntrinsicError(f"{json.dumps(value)} is not text")
     return value if isinstance(value, str) else str(value)
 
 

@@ -229,7 +229,7 @@ class Identity:
         return self.arn if self.naming.ref_is_arn else self.name
 
     def attribute(self, name: str) -> str:
-        """What `Fn::GetAtt` of `name` gives, where it is no property's value."""
+        """What `Fn::GetAtt` of `name` gives, where it is not a property's value."""
         naming = self.naming
         if naming.attributes and name in naming.attributes:
             return self._filled(naming.attributes[name])

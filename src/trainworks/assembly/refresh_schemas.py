@@ -1,4 +1,4 @@
-"""Writes `data/schemas.zip` anew from the CloudFormation registry schemas that cfn-lint ships.
+"""Rewrites `data/schemas.zip` from the CloudFormation registry schemas that cfn-lint ships.
 
     python -m trainworks.assembly.refresh_schemas
 

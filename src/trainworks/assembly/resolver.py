@@ -376,7 +376,7 @@ class Scope:
             return both(parts)
         if name == "Fn::Or":
             return either(parts)
-        raise IntrinsicError(f"{name} is no function of conditions")
+        raise IntrinsicError(f"{name} is not a function of conditions")
 
     def _once(self, kind: str, name: str, find: Callable[[], Any]) -> Any:
         """What `find` gives, kept; a value that needs itself is Unknown."""

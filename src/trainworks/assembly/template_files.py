@@ -66,7 +66,7 @@ def load_sources(path: Path) -> Sources:
         return Sources((_single(path),))
     if not (path / MANIFEST).is_file():
         raise RequestError(
-            f"{path}: is no cloud assembly: it has no {MANIFEST}", fix="name a template, or what cdk synth wrote"
+            f"{path}: is not a cloud assembly: it has no {MANIFEST}", fix="name a template, or what cdk synth wrote"
         )
     stacks = tuple(_stacks(path))
     if not stacks:

@@ -121,7 +121,7 @@ def _description(text: Any) -> Iterator[Flaw]:
 def _described(where: Where, body: Mapping[str, Any]) -> Iterator[Flaw]:
     if not isinstance(body.get("Description", ""), str):
         said = "Template format error: Every Description member must be a string."
-        yield Flaw((*where, "Description"), "has a description that is no text", "write it in quotes", said)
+        yield Flaw((*where, "Description"), "has a description that is not text", "write it in quotes", said)
 
 
 def _members(section: str, members: Any) -> Iterator[Flaw]:
@@ -142,7 +142,7 @@ def _name(section: str, name: str) -> Iterator[Flaw]:
     kinds = {"Resources": "Resource name {}", "Parameters": "Parameter name {}", "Outputs": "Outputs name '{}'"}
     if section in kinds and not _NAME.fullmatch(name):
         said = f"{kinds[section].format(name)} is non alphanumeric."
-        message = f"the name {name!r} has characters that are no letters and digits"
+        message = f"the name {name!r} has characters other than letters and digits"
         yield Flaw((section, name), message, "use letters and digits alone", f"Template format error: {said}")
     elif len(name) > MAX_NAME:
         said = f"Template format error: {section} name {name[:32]}... may not exceed {MAX_NAME} characters"
@@ -174,7 +174,9 @@ def _attributes(where: Where, body: Mapping[str, Any]) -> Iterator[Flaw]:
     named = body.get("DependsOn", [])
     if not isinstance(named, str) and not (isinstance(named, list) and all(isinstance(each, str) for each in named)):
         said = "Template format error: DependsOn must be a string or list of strings."
-        yield Flaw((*where, "DependsOn"), "DependsOn is no logical id and no list of them", "write logical ids", said)
+        yield Flaw(
+            (*where, "DependsOn"), "DependsOn is neither a logical id nor a list of them", "write logical ids", said
+        )
     yield from _condition(where, body)
     for attribute in ("DeletionPolicy", "UpdateReplacePolicy"):
         value = body.get(attribute, "Delete")
@@ -192,7 +194,7 @@ def _attributes(where: Where, body: Mapping[str, Any]) -> Iterator[Flaw]:
 def _condition(where: Where, body: Mapping[str, Any]) -> Iterator[Flaw]:
     if "Condition" in body and not isinstance(body["Condition"], str):
         said = "Template format error: Every Condition member must be a string."
-        yield Flaw((*where, "Condition"), "Condition is no name of a condition", "write its name", said)
+        yield Flaw((*where, "Condition"), "Condition is not a name of a condition", "write its name", said)
 
 
 def _parameter(where: Where, body: Any) -> Iterator[Flaw]:
@@ -205,17 +207,17 @@ def _parameter(where: Where, body: Any) -> Iterator[Flaw]:
         yield Flaw(where, "has no type", "give it a Type, as String", said)
     elif not _PARAMETER_TYPE.fullmatch(kind):
         said = f"Template format error: Unrecognized parameter type: {kind}"
-        message = f"{kind} is no type of parameters"
+        message = f"{kind} is not a type of parameters"
         yield Flaw((*where, "Type"), message, "String, Number, CommaDelimitedList, ...", said)
     yield from _unknown_members(where, body, PARAMETER_MEMBERS, "Invalid template parameter property '{}'")
     yield from _described(where, body)
     if not isinstance(body.get("AllowedValues", []), list):
         said = f"Template format error: [{_pointer(where)}/AllowedValues] must be a list."
-        yield Flaw((*where, "AllowedValues"), "AllowedValues is no list", "write a list", said)
+        yield Flaw((*where, "AllowedValues"), "AllowedValues is not a list", "write a list", said)
     default = body.get("Default", "")
     if isinstance(default, list | Mapping) or default is None:
         said = "Template format error: Every Default member must be a string."
-        yield Flaw((*where, "Default"), "the default is no text", "write a text; a list with commas", said)
+        yield Flaw((*where, "Default"), "the default is not text", "write a text; a list with commas", said)
 
 
 def _mapping(where: Where, body: Any) -> Iterator[Flaw]:
@@ -271,7 +273,7 @@ def _unknown_members(where: Where, body: Mapping[str, Any], known: Collection[st
 
 
 def _not_an_object(where: Where, what: str, said: str) -> Flaw:
-    return Flaw(where, f"{what} is no object", "write an object", said)
+    return Flaw(where, f"{what} is not an object", "write an object", said)
 
 
 def _pointer(where: Where) -> str:

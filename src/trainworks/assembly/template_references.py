@@ -81,7 +81,7 @@ class References:
                 yield _unresolved(
                     name,
                     where,
-                    f"depends on {name!r}, which is no resource of its template",
+                    f"depends on {name!r}, which is not a resource of its template",
                     "correct the name in DependsOn, or leave it out",
                 )
 
@@ -151,7 +151,7 @@ class References:
         if name in self._section("Resources"):
             yield from self._absent(name, where, taken)
         elif name.startswith("AWS::"):
-            yield _unresolved(name, where, f"refers to {name!r}, which is no pseudo parameter", "correct the name")
+            yield _unresolved(name, where, f"refers to {name!r}, which is not a pseudo parameter", "correct the name")
         elif not self.a_macro:
             message = f"refers to {name!r}, which is neither a resource nor a parameter"
             yield _unresolved(name, where, message, "declare it, or correct the name")
@@ -243,7 +243,7 @@ class References:
         """A boolean expression, in the Conditions section or where an expression may stand."""
         if not isinstance(value, Mapping) or len(value) != 1 or next(iter(value)) not in _DECIDING:
             said = "Template format error: Conditions can only be boolean operations on parameters and other conditions"
-            yield Flaw(where, "is no condition", "use Fn::Equals, Fn::And, Fn::Or or Fn::Not", said)
+            yield Flaw(where, "is not a condition", "use Fn::Equals, Fn::And, Fn::Or or Fn::Not", said)
             return
         ((name, argument),) = value.items()
         flaw = form_flaw(name, argument, where) if name != "Condition" else None
@@ -277,7 +277,7 @@ class References:
         for name in _refs(value):
             if name not in self._section("Parameters") and name not in PSEUDO_PARAMETERS and not self.a_macro:
                 said = f"Template format error: Unresolved dependencies [{name}]. Cannot reference resources in the "
-                message = f"refers to {name!r}, which is no parameter: conditions know no resources"
+                message = f"refers to {name!r}, which is not a parameter: conditions know no resources"
                 yield Flaw(where, message, "refer to a parameter", f"{said}Conditions block of the template")
 
 

@@ -102,7 +102,7 @@ def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
     kind = node.tag.rpartition(":")[2]
     number: int | float = getattr(loader, f"construct_yaml_{kind}")(node)
     if (isinstance(number, float) and not math.isfinite(number)) or abs(number) >= 1 << 1023:
-        raise yaml.MarkedYAMLError(problem="is no number", problem_mark=node.start_mark)
+        raise yaml.MarkedYAMLError(problem="is not a number", problem_mark=node.start_mark)
     return number
 
 
@@ -122,7 +122,7 @@ def read_template(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise RequestError(f"{path}: cannot be read: {error.strerror}", fix="name a template or a cdk.out") from error
     except UnicodeDecodeError as error:
-        raise RequestError(f"{path}: is no text in UTF-8: {error.reason} at byte {error.start}") from error
+        raise RequestError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
     return checked_template(path, _parsed(path, text))
 
 
@@ -148,7 +148,7 @@ def parse_template(text: str) -> object:
     if is_json and _is_deeper(document, MAX_DEPTH):
         raise _too_deep()
     if "\\ud" in text.lower() and not _is_unicode(document):
-        raise TemplateTextError(f"not valid {name}: half a surrogate pair is no character", _ill_formed(name))
+        raise TemplateTextError(f"not valid {name}: half a surrogate pair is not a character", _ill_formed(name))
     return document
 
 
@@ -183,7 +183,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _finite(text: str) -> float:
@@ -240,7 +240,7 @@ def checked_template(path: Path, document: object) -> dict[str, Any]:
 
 def _no_template(path: Path, why: str) -> RequestError:
     return RequestError(
-        f"{path}: is no CloudFormation template: {why}", fix="name a template, or the folder of a cloud assembly"
+        f"{path}: is not a CloudFormation template: {why}", fix="name a template, or the folder of a cloud assembly"
     )
 
 

@@ -92,7 +92,7 @@ def _name_problems(name: str) -> Iterator[Problem]:
 
 
 def _source_problems(source: str) -> Iterator[Problem]:
-    """Docker takes what is no path for the name of a volume of its own."""
+    """Docker takes what is not a path for the name of a volume of its own."""
     if "\0" in source or (source and not source.startswith("/") and not _NAMED_VOLUME.fullmatch(source)):
         message = f"host.sourcePath '{_shown(source)}' is not valid: it must be an absolute path of the instance"
         yield Problem("volumes", message)

@@ -20,10 +20,10 @@ class CidrBlock:
 
     @classmethod
     def parse(cls, text: str) -> CidrBlock:
-        """Raises `ValueError` for what is no block, and for an address that is not the block's first."""
+        """Raises `ValueError` for what is not a block, and for an address that is not the block's first."""
         match = _PATTERN.match(text)
         if match is None or any(int(part) > 255 for part in match.groups()[:4]) or int(match[5]) > 32:
-            raise ValueError(f"{text!r} is no IPv4 block such as 10.20.0.0/16")
+            raise ValueError(f"{text!r} is not an IPv4 block such as 10.20.0.0/16")
         parts = [int(part) for part in match.groups()[:4]]
         address = parts[0] << 24 | parts[1] << 16 | parts[2] << 8 | parts[3]
         block = cls(address, int(match[5]))

@@ -38,7 +38,7 @@ class InstanceType:
 
 
 class UnknownInstanceTypeError(RequestError):
-    """The name is no instance type of the table; the fix lists names that look like it."""
+    """The name is not an instance type of the table; the fix lists names that look like it."""
 
 
 _ARM = "arm64"

@@ -132,7 +132,7 @@ def _sagemaker(group: str, namespace: str) -> tuple[Need, ...]:
         ),
         Need("join the VPC", SAGEMAKER_INTERFACE, "its subnets, groups and interfaces; describes on *", When.VPC),
         Need("use the data key", KEY_USE, "the key", When.KEY),
-        Need("encrypt anew", ("kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"), "the key", When.CODE),
+        Need("encrypt again", ("kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"), "the key", When.CODE),
         Need(
             "attach encrypted volumes",
             ("kms:CreateGrant",),

@@ -45,7 +45,8 @@ def check(  # noqa: PLR0917 - one parameter an option
     context: typer.Context,
     environment_name: EnvironmentOption = "local",
     template: Annotated[
-        Path | None, typer.Option("--template", help="Check an assembly's folder or one template, anybody's.")
+        Path | None,
+        typer.Option("--template", help="Check the folder of an assembly or one template, also of other tools."),
     ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", help="NAME=VALUE for a parameter of --template.")

@@ -44,7 +44,7 @@ def report_text(report: Report, subject: str, facts: Mapping[str, int | str]) ->
 
 
 def _heading(severity: Severity, code: str) -> Text:
-    """The title tells everything that a rule looks for, of which the findings below are one thing or another."""
+    """The title names all that the rule looks for; each finding below is one of these."""
     looked_for = f"  looks for: {_TITLES[code]}" if code in _TITLES else ""
     return Text.assemble((f"{severity} {code}", _STYLES[severity]), (looked_for, "dim"))
 

@@ -29,7 +29,9 @@ PricesOption = Annotated[
 ]
 _TemplateOption = Annotated[
     list[Path] | None,
-    typer.Option("--template", "-t", help="a template or the folder of a cloud assembly, anybody's; more than once"),
+    typer.Option(
+        "--template", "-t", help="a template or the folder of a cloud assembly, also of other tools; more than once"
+    ),
 ]
 _ParametersOption = Annotated[
     list[str] | None, typer.Option("--parameter", metavar="NAME=VALUE", help="a parameter of --template")
@@ -47,7 +49,7 @@ def cost(  # noqa: PLR0917 - one parameter an option
         int, typer.Option("--notebook-hours", min=0, max=744, help="hours a month that each notebook runs")
     ] = 0,
     prices: PricesOption = None,
-    compare: Annotated[str | None, typer.Option("--compare", help="another environment to put beside it")] = None,
+    compare: Annotated[str | None, typer.Option("--compare", help="another environment to compare it with")] = None,
     everything: Annotated[bool, typer.Option("--all", "-a", help="also list what is free, with the reason")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:

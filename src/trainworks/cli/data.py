@@ -30,7 +30,7 @@ def put(
             metavar="[NAME]", help="an input as dataset:NAME; without it by content", autocompletion=dataset_names
         ),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="what NAME has and PATH has not is removed")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="remove what is in NAME and not in PATH")] = False,
     environment: EnvironmentOption = "local",
     output: OutputOption = Output.TEXT,
 ) -> None:

@@ -50,7 +50,9 @@ def diff(  # noqa: PLR0917 - one parameter an option
     ] = True,
     template: Annotated[
         tuple[Path, Path] | None,
-        typer.Option("--template", metavar="OLD NEW", help="Compare two templates or assemblies, anybody's, instead."),
+        typer.Option(
+            "--template", metavar="OLD NEW", help="Compare two templates or assemblies instead, also of other tools."
+        ),
     ] = None,
     region: Annotated[str | None, typer.Option("--region", help="Region that --template is for.")] = None,
     exit_code: Annotated[

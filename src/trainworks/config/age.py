@@ -14,7 +14,9 @@ def parse_age(text: str) -> float:
     """Seconds. Raises `ConfigurationError`."""
     found = _AGE.fullmatch(text.strip().lower())
     if found is None:
-        raise ConfigurationError(f"{text!r} is no age", fix="write a whole number and a unit: 90s, 30m, 12h, 7d or 2w")
+        raise ConfigurationError(
+            f"{text!r} is not an age", fix="write a whole number and a unit: 90s, 30m, 12h, 7d or 2w"
+        )
     return float(int(found[1]) * _UNITS[found[2]])
 
 

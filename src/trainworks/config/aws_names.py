@@ -24,7 +24,7 @@ _SHIPPED_NOTEBOOK_TYPE = "ml.t3.medium"
 
 
 def check_region(name: str) -> None:
-    """Raises `NotAllowedError` for what is no region of any partition."""
+    """Raises `NotAllowedError` for what is not a region of any partition."""
     if name not in regions():
         raise _not_known(name, "AWS region", regions())
 

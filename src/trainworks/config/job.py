@@ -145,7 +145,7 @@ class TrainingJobSpec(_Spec):
             try:
                 json.dumps(value, allow_nan=False)
             except ValueError:
-                raise ValueError(f"{name}: {value!r} is no value that JSON has; give it as text") from None
+                raise ValueError(f"{name}: {value!r} is not a value that JSON has; give it as text") from None
         return hyperparameters
 
     @field_validator("metrics")
@@ -221,7 +221,7 @@ JobSpec = TrainingJobSpec | BatchJobSpec
 _Kind = TypeVar("_Kind", TrainingJobSpec, BatchJobSpec)
 _KINDS = ("training_job", "batch_job")
 _TYPE_PARTS = frozenset({"bool", "int", "float", "str", "list", "dict", "[key]"})
-"""What pydantic puts into the place of an error that is no key of the file."""
+"""What pydantic puts into the place of an error that is not a key of the file."""
 
 
 def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> JobSpec:

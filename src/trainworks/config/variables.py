@@ -53,7 +53,7 @@ def _refused_framework_images(value: str) -> str:
 
 def _refused_home(value: str) -> str:
     path = Path(value).expanduser()
-    return f"{path} is no folder" if path.exists() and not path.is_dir() else ""
+    return f"{path} is not a folder" if path.exists() and not path.is_dir() else ""
 
 
 VARIABLES: Mapping[str, Variable] = {
@@ -72,7 +72,7 @@ VARIABLES: Mapping[str, Variable] = {
         Variable(
             NETWORK,
             "host: jobs use this machine's network; declared: those in subnets of a VPC reach what its routes lead to; "
-            "goes before [twin] network of trainworks.toml",
+            "overrides [twin] network of trainworks.toml",
             refused_network,
         ),
         Variable("TRAINWORKS_ENV", "the environment that commands mean without --env"),

@@ -67,7 +67,7 @@ def is_true(value: object) -> bool:
 
 
 def names(value: object) -> list[str]:
-    """The texts in a list of a template; nothing where it is no list."""
+    """The texts in a list of a template; nothing where it is not a list."""
     return [str(each) for each in value] if isinstance(value, list) else []
 
 
@@ -77,7 +77,7 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def items(value: object) -> list[Mapping[str, Any]]:
-    """The tables in a list of a template; nothing where it is no list, or not known before the deploy."""
+    """The tables in a list of a template; nothing where it is not a list, or not known before the deploy."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 

@@ -98,7 +98,7 @@ def read_price_file(path: Path, region: str) -> PriceTable:
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}", fix="check the path") from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: is no UTF-8 text: {error}", fix="save it as UTF-8") from error
+        raise ConfigurationError(f"{path}: is not UTF-8 text: {error}", fix="save it as UTF-8") from error
     return parse_prices(text, str(path), region)
 
 
@@ -141,7 +141,9 @@ class _File:
         prefix, note = self._text(where, group, "prefix", ""), self._text(where, group, "note", "")
         figures = group.get("figures")
         if not isinstance(figures, dict) or not figures:
-            raise self.wrong(f"{where}.figures", "is no table with figures", "write [prices.figures] below the group")
+            raise self.wrong(
+                f"{where}.figures", "is not a table with figures", "write [prices.figures] below the group"
+            )
         for name, value in _flat(figures):
             key = prefix + name
             self._check_unit(key, unit)
@@ -230,13 +232,13 @@ class _File:
     def _tables(self, key: str) -> Mapping[str, Mapping[str, Any]]:
         value = self.document.get(key, {})
         if not isinstance(value, dict) or not all(isinstance(each, dict) for each in value.values()):
-            raise self.wrong(key, "is no set of tables", f"write [{key}.NAME]")
+            raise self.wrong(key, "is not a set of tables", f"write [{key}.NAME]")
         return value
 
     def _list(self, key: str) -> list[Mapping[str, Any]]:
         value = self.document.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-            raise self.wrong(key, "is no list of tables", f"write [[{key}]]")
+            raise self.wrong(key, "is not a list of tables", f"write [[{key}]]")
         return value
 
     def _only(self, table: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:

@@ -138,7 +138,7 @@ def _parsed(text: str) -> dict[str, Any]:
         _ = product["product"]["attributes"]
     except (ValueError, KeyError, TypeError) as error:
         raise TrainworksError(
-            f"the Price List API answered with something that is no product: {text[:80]!r}", fix="try again later"
+            f"the Price List API answered with something that is not a product: {text[:80]!r}", fix="try again later"
         ) from error
     return dict(product)
 

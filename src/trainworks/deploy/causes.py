@@ -1,4 +1,4 @@
-"""Why an operation failed: the first cause among its events, and what mends it.
+"""Why an operation failed: the first cause among its events, and what fixes it.
 
 One failure makes CloudFormation write many: siblings are cancelled, each parent repeats its child's reason, the
 rollback may fail too. The cause is the earliest failure of a resource that has a reason of its own.
@@ -129,11 +129,11 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"must have values|Unable to fetch parameters|ValidationError.*parameters",
-        "a parameter has no value: run cdk bootstrap if it is the bootstrap version, else synthesize anew",
+        "a parameter has no value: run cdk bootstrap if it is the bootstrap version, else synthesize again",
     ),
 )
 
 
 def hint_for(reason: str) -> str:
-    """What usually mends a failure with this reason, or an empty string for one that is not known."""
+    """What usually fixes a failure with this reason, or an empty string for one that is not known."""
     return next((hint for pattern, hint in _HINTS if re.search(pattern, reason, re.IGNORECASE)), "")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Replacement(StrEnum):
-    """Whether a resource is deleted and created anew, as CloudFormation words it."""
+    """Whether a resource is deleted and created again, as CloudFormation words it."""
 
     TRUE = "True"
     FALSE = "False"
@@ -68,7 +68,7 @@ class StackChanges:
 
     @property
     def replaced(self) -> tuple[ResourceChange, ...]:
-        """Resources that are, or may be, deleted and created anew."""
+        """Resources that are, or may be, deleted and created again."""
         return tuple(change for change in self.walk() if change.replacement is not Replacement.FALSE)
 
     @property

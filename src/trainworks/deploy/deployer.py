@@ -97,7 +97,7 @@ def _up(executor: Executor, allowed: Permissions, gate: Callable[[], None]) -> U
 
 
 def _come_to_rest(executor: Executor, allowed: Permissions) -> StackState | None:
-    """Follow and mend until the stack can be created (None) or updated."""
+    """Follow and fix until the stack can be created (None) or updated."""
     while True:
         state = describe_stack(executor.clients.cloudformation, executor.deployment.stack_name)
         step = plan_recovery(state, allowed)

@@ -85,7 +85,7 @@ def explained(doing: str) -> Iterator[None]:
 
 
 def explain_client_error(error: ClientError, doing: str) -> TrainworksError:
-    """The error for a refusal by the service. Requests that no retry can mend are `RequestError`."""
+    """The error for a refusal by the service. Requests that no retry can fix are `RequestError`."""
     code = error_code(error)
     message = f"{doing}: {error.operation_name}: {error.response.get('Error', {}).get('Message') or code}"
     if code in _EXPIRED:

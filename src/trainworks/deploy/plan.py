@@ -107,14 +107,14 @@ def _delete(state: StackState, allowed: Permissions) -> DeleteStack:
     if state.condition is Condition.BROKEN and not allowed.recreate:
         raise DeployError(
             f"{state.stack_name} is {state.status} and cannot be updated: {state.status_reason or 'no reason given'}",
-            fix="trainworks up --recreate deletes it with what it still has and creates it anew",
+            fix="trainworks up --recreate deletes it with what it still has and creates it again",
         )
     if state.termination_protection:
         raise protected_error(state)
     why = {
         Condition.IN_REVIEW: "an earlier change set was never executed: its empty stack is removed",
         Condition.NEVER_CREATED: "its creation failed and was rolled back: what is left is removed",
-    }.get(state.condition, f"it is {state.status}: deleted and created anew, as --recreate asks")
+    }.get(state.condition, f"it is {state.status}: deleted and created again, as --recreate asks")
     return DeleteStack(state.stack_id, why, emptying=state.condition is Condition.BROKEN)
 
 
@@ -122,7 +122,7 @@ def _continue_rollback(state: StackState, allowed: Permissions) -> ContinueRollb
     if not allowed.continue_rollback:
         raise DeployError(
             f"{state.stack_name} is {state.status}: an update failed and so did its rollback: {state.status_reason}",
-            fix="mend what blocks it, then trainworks up --continue-rollback; "
+            fix="correct what blocks it, then trainworks up --continue-rollback; "
             "--skip LOGICAL_ID leaves a resource as it is",
         )
     return ContinueRollback(state.stack_id, allowed.skip_resources)

@@ -23,9 +23,9 @@ from trainworks.deploy.ways import Ways
 _WAYS_OUT = {
     Condition.IN_PROGRESS: "trainworks up follows it to its end",
     Condition.IN_REVIEW: "trainworks up replaces the empty stack; trainworks down removes it",
-    Condition.NEVER_CREATED: "mend the cause, then trainworks up: it removes what is left and creates anew",
+    Condition.NEVER_CREATED: "correct the cause, then trainworks up: it removes what is left and creates it again",
     Condition.BROKEN: "trainworks up --recreate, or trainworks down",
-    Condition.ROLLBACK_STUCK: "mend the cause, then trainworks up --continue-rollback",
+    Condition.ROLLBACK_STUCK: "correct the cause, then trainworks up --continue-rollback",
 }
 
 

@@ -121,7 +121,7 @@ def _closed_ports(
         yield Finding(
             "egress-closed",
             Outcome.PROBLEM,
-            f"the security groups of {used_by} ({', '.join(network.group_ids)}) do not let it out on port {HTTPS} to "
+            f"the security groups of {used_by} ({', '.join(network.group_ids)}) allow no egress on port {HTTPS} to "
             f"{', '.join(dict.fromkeys(outward))}",
             (network.groups.evidence(f"egress of {', '.join(network.group_ids)}: no rule for TCP {HTTPS}"),),
             f"allow egress on TCP {HTTPS} to the endpoints' security group and to the S3 prefix list",
@@ -131,7 +131,7 @@ def _closed_ports(
         yield Finding(
             "endpoint-closed",
             Outcome.PROBLEM,
-            f"endpoint {endpoint.endpoint_id} ({service}) does not let {used_by} in on port {HTTPS}",
+            f"endpoint {endpoint.endpoint_id} ({service}) does not accept {used_by} on port {HTTPS}",
             (network.groups.evidence(f"ingress of {', '.join(endpoint.security_groups)}"),),
             f"allow ingress on TCP {HTTPS} from {network.group_ids[0]} in {', '.join(endpoint.security_groups)}",
             Likelihood.LIKELY,

@@ -4,8 +4,8 @@ model/         model.tar.gz unpacked, or the objects below the model's prefix
 output/        output.tar.gz unpacked, or the objects below that prefix
 predictions/   the objects that a batch job wrote below predictions/<job>/
 
-What a job leaves is anybody's: an archive is unpacked by the rules of `trainworks.archives`, an object's key is no path
-until it was looked at, and a folder appears under its name when all of it is there.
+What a job leaves is hostile input: an archive is unpacked by the rules of `trainworks.archives`, an object's key is
+checked before it becomes a path, and a folder appears under its name when all of it is there.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _parts(relative: str, uri: str) -> list[str]:
     """A key as a path. Raises `RequestError` for one that leads elsewhere."""
     parts = relative.split("/")
     if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
-        raise RequestError(f"{uri}: its key is no path of a file", fix="fetch it by other means")
+        raise RequestError(f"{uri}: its key is not a path of a file", fix="fetch it by other means")
     return parts
 
 

@@ -155,16 +155,16 @@ def _named(connection: Connection, name: str) -> str:
     """A dataset's name from its name, `dataset:NAME`, or the URI that `put` gave."""
     root = f"s3://{connection.outputs.dataset_bucket}/{DATASETS}"
     bare = name.removeprefix("dataset:").removeprefix(root).rstrip("/")
-    # What was put there by other means may be called as S3 allows; all of `datasets/` is no dataset.
+    # What was put there by other means may be called as S3 allows; all of `datasets/` is not a dataset.
     if not all(bare.split("/")) or bare.startswith("s3:"):
-        raise RequestError(f"{name!r} is no dataset of {root}", fix="see what there is: trainworks data list")
+        raise RequestError(f"{name!r} is not a dataset of {root}", fix="see what there is: trainworks data list")
     return bare
 
 
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise RequestError(
-            f"{name!r} is no name of a dataset; allowed: letters, digits, dots, hyphens and underscores, in parts "
+            f"{name!r} is not a name of a dataset; allowed: letters, digits, dots, hyphens and underscores, in parts "
             "between slashes, each beginning with a letter or digit",
             fix="as digits, or digits/heldout",
         )

@@ -27,7 +27,7 @@ DATASETS = "datasets/"
 UPLOADS = f"{DATASETS}uploads/"
 """What was uploaded without a name."""
 _FIXES = {
-    "AccessDenied": "allow s3:ListBucket on that bucket to whoever starts the job, or name another bucket",
+    "AccessDenied": "allow s3:ListBucket on that bucket to the one who starts the job, or name another bucket",
     "PermanentRedirect": "the bucket is in another region: copy the data to a bucket of the environment's region",
 }
 
@@ -80,7 +80,7 @@ class Inputs:
             found = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount", 0)
         except ParamValidationError as error:
             raise RequestError(
-                f"input {name!r}: {bucket!r} is no name of a bucket ({uri})",
+                f"input {name!r}: {bucket!r} is not a name of a bucket ({uri})",
                 fix="write s3://BUCKET/PREFIX; a bucket's name is 3 to 63 small letters, digits, hyphens and dots",
             ) from error
         except ClientError as error:
@@ -124,7 +124,7 @@ def files_of(path: Path) -> list[tuple[str, Path]]:
     elif path.is_dir():
         files = sorted(_below(path, "", (path.resolve(),)))
     else:
-        raise RequestError(f"{path} is no file and no folder", fix="give a file or a folder")
+        raise RequestError(f"{path} is neither a file nor a folder", fix="give a file or a folder")
     if not files:
         raise RequestError(f"{path} has no files", fix="put the input's files into it")
     for name, file in files:
@@ -144,10 +144,10 @@ def _below(folder: Path, prefix: str, inside: tuple[Path, ...]) -> Iterator[tupl
             yield prefix + path.name, path
         elif path.is_symlink():
             raise RequestError(
-                f"{path} is a link to {path.readlink()}, where there is nothing", fix="mend the link, or remove it"
+                f"{path} is a link to {path.readlink()}, where there is nothing", fix="correct the link, or remove it"
             )
         else:
-            raise RequestError(f"{path} is no file and no folder", fix="remove it from the input's folder")
+            raise RequestError(f"{path} is neither a file nor a folder", fix="remove it from the input's folder")
 
 
 def _is_text(name: str) -> bool:

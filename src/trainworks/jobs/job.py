@@ -28,7 +28,7 @@ FASTEST_POLL_SECONDS = 0.2
 SLOWEST_POLL_SECONDS = 2.0
 LAST_LINES = 20
 FIRST_WAITING_SECONDS = 60.0
-"""So long is silence usual; after it a job that waits is said to, and each time that it has lasted twice as long."""
+"""A job that waits is silent for so long before a line says that it waits, and again each time it doubles."""
 
 
 @dataclass(frozen=True, slots=True)

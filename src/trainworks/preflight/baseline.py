@@ -96,7 +96,7 @@ class Baseline:
 
     def _expired(self, entry: Entry) -> Finding:
         return self._finding(
-            "baseline/expired", entry, f"accepted until {entry.expires} only", "decide again, or mend the finding"
+            "baseline/expired", entry, f"accepted until {entry.expires} only", "decide again, or correct the finding"
         )
 
     def _stale(self, entry: Entry) -> Finding:
@@ -120,7 +120,7 @@ def baseline_text(path: Path) -> str:
             f"{path}: cannot be read: {error.strerror}", fix="name a baseline file in TOML"
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: is no text in UTF-8", fix="name a baseline file in TOML") from error
+        raise ConfigurationError(f"{path}: is not UTF-8 text", fix="name a baseline file in TOML") from error
 
 
 def platform_baseline() -> Baseline:
@@ -145,7 +145,7 @@ def _document(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{name}: {error}", fix="mend the TOML") from error
+        raise ConfigurationError(f"{name}: {error}", fix="correct the TOML") from error
 
 
 def _refuse_without_reasons(name: str, entries: Iterable[Entry]) -> None:

@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault of one place of a template, with its mend.
+    """One fault of one place of a template, with its fix.
 
     `code` is a rule's (`TW05`) or a scanner's (`cfn-lint/W3010`); `place` the construct path below the root stack, or
     where none is known the logical id; `value` what the template says there, empty where something is missing;

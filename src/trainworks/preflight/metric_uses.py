@@ -70,7 +70,7 @@ def _pairs(dimensions: object) -> dict[str, str]:
 
 
 def metrics_of_dashboard(dashboard: Resource) -> Iterator[MetricUse]:
-    """The metrics of all widgets of an `AWS::CloudWatch::Dashboard`; none of a body that is no JSON.
+    """The metrics of all widgets of an `AWS::CloudWatch::Dashboard`; none of a body that is not JSON.
 
     A body that is known in part still has its own words; what stands for the rest is a sentence, and left out.
     """

@@ -47,7 +47,7 @@ def quotas_with(path: Path) -> Mapping[str, Quota]:
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}", fix="name a TOML file with quotas") from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path}: is no text in UTF-8", fix="name a TOML file with quotas") from error
+        raise ConfigurationError(f"{path}: is not UTF-8 text", fix="name a TOML file with quotas") from error
     shipped = shipped_quotas()
     own = {}
     for name, table in _tables(text, str(path)).items():
@@ -69,7 +69,7 @@ def _tables(text: str, name: str) -> Mapping[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{name}: {error}", fix="mend the TOML") from error
+        raise ConfigurationError(f"{name}: {error}", fix="correct the TOML") from error
 
 
 def _quota(key: str, value: Any, name: str) -> Quota:

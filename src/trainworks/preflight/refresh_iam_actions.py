@@ -1,4 +1,4 @@
-"""Writes `data/iam_actions.json` anew from the service authorization reference that cfn-lint ships.
+"""Rewrites `data/iam_actions.json` from the service authorization reference that cfn-lint ships.
 
     python -m trainworks.preflight.refresh_iam_actions
 

@@ -1,4 +1,4 @@
-"""Writes `data/registry.json` anew from the CloudFormation schemas that cfn-lint ships.
+"""Rewrites `data/registry.json` from the CloudFormation schemas that cfn-lint ships.
 
     python -m trainworks.preflight.refresh_registry
 

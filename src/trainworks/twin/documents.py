@@ -78,7 +78,7 @@ def _is_deep(text: bytes) -> bool:
             return False
         shorter = brackets.replace(b"{}", b"").replace(b"[]", b"")
         if len(shorter) == len(brackets):
-            # What is left does not pair up, so it is no JSON: who parses it says so, if that needs no depth.
+            # What is left does not pair up, so it is not JSON: who parses it says so, if that needs no depth.
             return brackets.count(b"{") + brackets.count(b"[") > JSON_DEPTH
         brackets = shorter
     return bool(brackets)

@@ -218,7 +218,7 @@ def _path_style(scope: Scope, request: Request, label: str, service: str) -> Sco
 
 
 def _without_date(send: Send) -> Send:
-    """Leave `Date` to the server, which sends it with every answer: twice, it is no date to clients that read it."""
+    """Leave `Date` to the server, which sends it with every answer: twice, it is not a date to clients that read it."""
 
     async def send_without_date(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -120,7 +120,7 @@ class Home:
 
     @property
     def functions_dir(self) -> Path:
-        """Unpacked code of Lambda functions; made anew from the functions themselves after each start."""
+        """Unpacked code of Lambda functions; made again from the functions themselves after each start."""
         return self.root / "functions"
 
     def is_home(self) -> bool:

@@ -40,7 +40,7 @@ class Inspection:
 
 
 def inspect(home: Home) -> Inspection:
-    """Read a home. Raises `OSError` where it cannot be read, `ValueError` where `server.json` is no JSON."""
+    """Read a home. Raises `OSError` where it cannot be read, `ValueError` where `server.json` is not JSON."""
     exists = home.root.is_dir()
     record = read_record(home)
     recorded_port = None if record is None else int(record["port"])

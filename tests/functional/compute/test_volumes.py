@@ -98,7 +98,7 @@ def test_a_volume_leads_nowhere_else(run: Run) -> None:
     reasons = [end["reason"] for end in ends]
     assert reasons[0] == "", ends[0]
     links = "a symbolic link or a file is in the place of a folder"
-    assert reasons[1] == "cannot start: /data/link: a symbolic link is no volume"
+    assert reasons[1] == "cannot start: /data/link: a symbolic link is not a volume"
     assert reasons[2] == f"cannot start: /data/magic/etc: {links}"
     assert reasons[3] == f"cannot start: /data/link/passwd: {links}"
     assert reasons[4] == f"cannot start: /data/file: {links}"

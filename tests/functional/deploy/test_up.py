@@ -116,8 +116,8 @@ def test_a_failed_creation_names_the_first_cause_and_the_next_up_recovers(
     assert "trainworks up" in described.way_out
 
     recorder = Recorder()
-    mended = deployer.up(platform(tmp_path, name, {"Storage": storage(name)}), clients, recorder.watch, ALLOWED)
-    assert mended.status == "CREATE_COMPLETE"
+    fixed = deployer.up(platform(tmp_path, name, {"Storage": storage(name)}), clients, recorder.watch, ALLOWED)
+    assert fixed.status == "CREATE_COMPLETE"
     assert any("rolled back" in notice for notice in recorder.notices)
 
 

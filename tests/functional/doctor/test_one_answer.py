@@ -252,7 +252,7 @@ def statements(bucket: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def bucket_statements(bucket: str) -> st.SearchStrategy[dict[str, Any]]:
-    """With a Principal; those that name the account bind its root too, who may mend the policy all the same."""
+    """With a Principal; those that name the account bind its root too, who may correct the policy all the same."""
     principals = st.sampled_from(("*", {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}, {"AWS": ACCOUNT_ID}))
     resources = st.sampled_from((f"arn:aws:s3:::{bucket}/*", f"arn:aws:s3:::{bucket}/a/*"))
     named = st.sampled_from(("s3:GetObject", "s3:Put*"))

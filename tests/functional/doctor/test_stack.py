@@ -1,4 +1,4 @@
-"""Stacks that are really stuck, on a running twin: the first cause and the command that mends it."""
+"""Stacks that are really stuck, on a running twin: the first cause and the command that fixes it."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_a_metric_is_a_column(command: Command, trained: tuple[str, str]) -> Non
     [
         (["jobs", "--status", "Done"], "no job has the status 'Done'"),
         (["jobs", "--kind", "tuning"], "no job has the kind 'tuning'"),
-        (["jobs", "--since", "yesterday"], "'yesterday' is no age"),
+        (["jobs", "--since", "yesterday"], "'yesterday' is not an age"),
         (["logs", "nobody", "--tail", "3"], "no training or batch job 'nobody'"),
         (["compare", "one"], "1 jobs cannot be compared"),
         (["download", "nobody"], "no training or batch job 'nobody'"),
@@ -114,12 +114,12 @@ def test_a_metric_is_a_column(command: Command, trained: tuple[str, str]) -> Non
         (["data", "put", "no-such-folder"], "no-such-folder does not exist"),
         (["describe", ""], "no training or batch job ''"),
         (["data", "put", ".", "--replace"], "only data with a name is replaced"),
-        (["data", "put", "/dev/null"], "/dev/null is no file and no folder"),
-        (["data", "put", "/dev/null", "../escaped"], "is no name of a dataset"),
+        (["data", "put", "/dev/null"], "/dev/null is neither a file nor a folder"),
+        (["data", "put", "/dev/null", "../escaped"], "is not a name of a dataset"),
         (["data", "remove", "no-such-data"], "there is no dataset no-such-data"),
-        (["data", "remove", "/", "--yes"], "is no dataset of"),
-        (["data", "remove", "", "--yes"], "is no dataset of"),
-        (["data", "remove", "dataset:", "--yes"], "is no dataset of"),
+        (["data", "remove", "/", "--yes"], "is not a dataset of"),
+        (["data", "remove", "", "--yes"], "is not a dataset of"),
+        (["data", "remove", "dataset:", "--yes"], "is not a dataset of"),
     ],
 )
 def test_what_is_wrong_is_exit_code_2(command: Command, arguments: list[str], said: str) -> None:
@@ -220,7 +220,7 @@ def test_a_key_that_is_no_path_is_not_fetched(
         done = command("download", predicted, "odd")
     finally:
         platform.client("s3").delete_object(Bucket=bucket, Key=key)
-    assert done.code == 2 and "its key is no path of a file" in done.err
+    assert done.code == 2 and "its key is not a path of a file" in done.err
     assert not any((tmp_path / "odd").iterdir())
 
 

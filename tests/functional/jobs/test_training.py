@@ -134,7 +134,7 @@ def test_a_name_in_use_is_refused(platform: Platform, script: Any) -> None:
             "'no-such-bucket-anywhere' does not exist",
             "local path",
         ),
-        ({"inputs": {"training": "s3://"}}, "'' is no name of a bucket (s3://)", "s3://BUCKET/PREFIX"),
+        ({"inputs": {"training": "s3://"}}, "'' is not a name of a bucket (s3://)", "s3://BUCKET/PREFIX"),
         (
             {"inputs": {"training": "dataset:nothing"}},
             "there is nothing at s3://",

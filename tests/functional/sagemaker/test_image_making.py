@@ -285,7 +285,7 @@ def test_jobs_wait_for_an_image_and_hold_up_no_others(own_twin: TestTwin, tmp_pa
         unlucky = start(platform, "unlucky", image)
         unlucky.until(lambda: "preparing slow" in message(unlucky), 150.0)
         kill_pip(own_twin)
-        assert ended(unlucky) == "Failed"  # and whoever comes next has the image made anew
+        assert ended(unlucky) == "Failed"  # and whoever comes next has the image made again
         reason = own_twin.client("sagemaker").describe_training_job(TrainingJobName="unlucky")["FailureReason"]
         assert reason.startswith(f"ClientError: Cannot pull the training image {image}: ")
         waiting = start(platform, "waiting", image, "import slow; print('ran', slow.VALUE)")

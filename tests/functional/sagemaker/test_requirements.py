@@ -180,7 +180,7 @@ def test_what_was_cut_off_by_a_kill_is_never_taken_for_whole(own_twin: TestTwin,
     assert ended(job) == "Completed"
     assert said(job, "runs") == "runs 1.0"
     [place] = kept(own_twin)
-    # What no job uses goes with `twin prune`, and is installed anew by the next that asks.
+    # What no job uses goes with `twin prune`, and is installed again by the next that asks.
     old = time.time() - 7200
     os.utime(place / "ready", (old, old))
     answer = ask(own_twin.server, "prune", {"older_than_seconds": 3600})

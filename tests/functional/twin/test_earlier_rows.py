@@ -1,4 +1,4 @@
-"""Homes of earlier versions are read and written anew: there what grows in a record was in the record's own row."""
+"""Homes of earlier versions are read and rewritten: there what grows in a record was in the record's own row."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_a_parameter_keeps_a_hundred_versions_and_those_with_labels_stay(twin: T
     with pytest.raises(client.exceptions.InvalidNextToken):
         client.get_parameter_history(Name=name, NextToken="no token")
     client.delete_parameter(Name=name)
-    assert client.put_parameter(Name=name, Value="anew", Type="String")["Version"] == 1
+    assert client.put_parameter(Name=name, Value="again", Type="String")["Version"] == 1
     assert len(client.get_parameter_history(Name=name)["Parameters"]) == 1
 
 
@@ -134,7 +134,7 @@ def test_histories_outlive_a_kill_and_what_is_too_old_goes(own_twin: TestTwin) -
     parameters.delete_parameter(Name="p")
     own_twin.kill()
     own_twin.start()
-    assert own_twin.client("ssm").put_parameter(Name="p", Value="anew", Type="String")["Version"] == 1
+    assert own_twin.client("ssm").put_parameter(Name="p", Value="again", Type="String")["Version"] == 1
     assert len(own_twin.client("ssm").get_parameter_history(Name="p")["Parameters"]) == 1
 
 

@@ -110,7 +110,7 @@ def test_what_cannot_be_answered_is_refused(metrics: Metrics) -> None:
     one = metrics.stat("a")
     assert "does not compute SEARCH" in metrics.refused({"Id": "e", "Expression": "SEARCH('{x}', 'Sum')"})
     assert "does not compute SELECT" in metrics.refused({"Id": "e", "Expression": "SELECT AVG(m) FROM n"})
-    assert "'b' is no id" in metrics.refused(one, {"Id": "e", "Expression": "a + b"})
+    assert "'b' is not an id" in metrics.refused(one, {"Id": "e", "Expression": "a + b"})
     assert "refers to itself" in metrics.refused({"Id": "e", "Expression": "f"}, {"Id": "f", "Expression": "e"})
     assert "not unique" in metrics.refused(one, one)
     assert "lowercase" in metrics.refused({**one, "Id": "A"})

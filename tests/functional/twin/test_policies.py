@@ -76,7 +76,7 @@ def test_a_bucket_policy_gives_names_and_binds_the_root_user(twin: TestTwin) -> 
     assert code(root.get_object, Bucket=name, Key="mine") == "OK"
     refusal = message(root.get_object, Bucket=name, Key="shut")
     assert "with an explicit deny in a resource-based policy" in refusal
-    # The owner's root can always mend the policy.
+    # The owner's root can always correct the policy.
     assert code(root.put_bucket_policy, Bucket=name, Policy=policy) == "OK"
     assert code(root.delete_bucket_policy, Bucket=name) == "OK"
 

@@ -32,7 +32,7 @@ def spot_that_cannot_resume(platform: Stacks) -> Iterator[str]:
     condition = config.get("StoppingCondition", {})
     for limit in ("MaxRuntimeInSeconds", "MaxWaitTimeInSeconds"):
         if limit in config:
-            yield f"{limit} is no member of a CreateTrainingJob request"
+            yield f"{limit} is not a member of a CreateTrainingJob request"
         if limit not in condition:
             yield f"StoppingCondition has no {limit}"
     location = config.get("CheckpointConfig", {}).get("S3Uri")

@@ -53,7 +53,7 @@ def _without_data(place: str, metric: list[Any]) -> Iterator[str]:
     dimensions = dict(zip(pairs[::2], pairs[1::2], strict=True))
     for key, value in dimensions.items():
         if value in WILDCARDS:
-            yield f"{place}: {key} {value} is no wildcard in {namespace} {name}"
+            yield f"{place}: {key} {value} is not a wildcard in {namespace} {name}"
     yield from _unknown(place, namespace, name, set(dimensions))
 
 

@@ -52,7 +52,7 @@ def test_nested_templates_are_found_by_what_the_template_url_names(tmp_path: Pat
 
 def test_a_nested_template_that_is_no_asset_is_named(tmp_path: Path) -> None:
     assembly = CloudAssembly.load(write(tmp_path, {"root.json": {"One": stack("/gone.json")}}))
-    with pytest.raises(SynthesisError, match=r"template of One is no asset.*gone\.json"):
+    with pytest.raises(SynthesisError, match=r"template of One is not an asset.*gone\.json"):
         _ = assembly.nested
 
 

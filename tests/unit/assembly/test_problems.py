@@ -32,14 +32,14 @@ def problems(**resources: Any) -> list[str]:
         ({"Ref": "Nobody"}, "Probe: refers to 'Nobody', which is neither a resource nor a parameter"),
         ({"Fn::GetAtt": ["Nobody", "Arn"]}, "Probe: asks for Nobody.Arn, but there is no resource 'Nobody'"),
         ({"Fn::Sub": "${Nobody}"}, "Probe: refers to 'Nobody', which is neither a resource nor a parameter"),
-        ({"Ref": "AWS::Nothing"}, "Probe: refers to 'AWS::Nothing', which is no pseudo parameter"),
+        ({"Ref": "AWS::Nothing"}, "Probe: refers to 'AWS::Nothing', which is not a pseudo parameter"),
         (
             {"Fn::Select": [3, ["a"]]},
             "Probe: Fn::Select cannot be resolved: Fn::Select asks for member 3 of a list of 1",
         ),
         ({"Fn::Join": "x"}, "Probe: Fn::Join cannot be resolved: Fn::Join takes a list of 2"),
         ({"Fn::If": ["Nobody", 1, 2]}, "Probe: names the condition 'Nobody', which is not declared"),
-        ({"Fn::Nothing": 1}, "Probe: Fn::Nothing is no function that is known"),
+        ({"Fn::Nothing": 1}, "Probe: Fn::Nothing is not a function that is known"),
         (
             {"Fn::FindInMap": ["M", "a", "b"]},
             "Probe: Fn::FindInMap cannot be resolved: there is no M.a.b under Mappings",
@@ -52,7 +52,7 @@ def test_what_refers_to_nothing_is_named_with_its_place(expression: Any, said: s
 
 def test_a_resource_that_waits_for_nothing_is_named() -> None:
     waits = {"Type": PROBE, "DependsOn": ["Other", "Nobody"]}
-    said = "Probe: depends on 'Nobody', which is no resource of its template"
+    said = "Probe: depends on 'Nobody', which is not a resource of its template"
     assert problems(Probe=waits, Other={"Type": PROBE, "DependsOn": "Probe2"}, Probe2={"Type": PROBE}) == [said]
     assert graph_of_template({"Transform": "Macro", "Resources": {"Probe": waits}}).problems == ()
 
@@ -168,12 +168,12 @@ def test_no_template_ends_in_a_traceback(value: Any, condition: Any, output: Any
     [
         ('{"Resources": ', "template.json:1: not valid JSON: Expecting value (column 15)"),
         ("a: b: c\n", "template.json:1: not valid YAML: mapping values are not allowed"),
-        ("[]", "is no CloudFormation template: holds a list, not an object"),
-        ("", "is no CloudFormation template: it is empty"),
-        ("# soon\n", "is no CloudFormation template: it is empty"),
-        ("hello", "is no CloudFormation template: holds a text, not an object"),
-        ("{}", "is no CloudFormation template: Resources is absent, not an object with at least one resource"),
-        ('{"Resources": {"A": {}}}', "is no CloudFormation template: Resources.A has no Type"),
+        ("[]", "is not a CloudFormation template: holds a list, not an object"),
+        ("", "is not a CloudFormation template: it is empty"),
+        ("# soon\n", "is not a CloudFormation template: it is empty"),
+        ("hello", "is not a CloudFormation template: holds a text, not an object"),
+        ("{}", "is not a CloudFormation template: Resources is absent, not an object with at least one resource"),
+        ('{"Resources": {"A": {}}}', "is not a CloudFormation template: Resources.A has no Type"),
         ('{"Resources": {"A": {"Type": "T", "Properties": []}}}', "Resources.A.Properties is a list"),
         ('{"Resources": {"A": {"Type": "T"}}, "Outputs": 1}', "Outputs is a number, not an object"),
         (
@@ -199,7 +199,7 @@ def test_a_file_that_is_no_template_is_named(tmp_path: Path, text: str, said: st
 def test_a_path_that_is_no_assembly_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="does not exist"):
         load_graph(tmp_path / "nothing")
-    with pytest.raises(RequestError, match=r"is no cloud assembly: it has no manifest\.json"):
+    with pytest.raises(RequestError, match=r"is not a cloud assembly: it has no manifest\.json"):
         load_graph(tmp_path)
     (tmp_path / "manifest.json").write_text('{"artifacts": {"a": {}}}')
     with pytest.raises(RequestError, match="is not what the CDK writes"):
@@ -208,7 +208,7 @@ def test_a_path_that_is_no_assembly_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="is not what the CDK writes"):
         load_graph(tmp_path)
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RequestError, match="no text in UTF-8"):
+    with pytest.raises(RequestError, match="is not UTF-8 text"):
         load_graph(tmp_path / "binary")
 
 

@@ -46,7 +46,7 @@ def test_subnets_are_numbered(block: IPv4Network, bits: int, slot: int) -> None:
 
 @pytest.mark.parametrize("text", ["10.0.0.0", "10.0.0/16", "256.0.0.0/16", "10.0.0.0/33", "10.0.0.1/16", "::/16", ""])
 def test_what_is_no_block_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no IPv4 block|does not start"):
+    with pytest.raises(ValueError, match=r"is not an IPv4 block|does not start"):
         CidrBlock.parse(text)
 
 

@@ -226,7 +226,7 @@ def test_a_new_baseline_needs_its_reasons_filled_in(capsys: pytest.CaptureFixtur
         (("--template", "none.json"), "none.json: does not exist"),
         (("--template", "broken.json"), "broken.json:2: not valid JSON"),
         (("--template", "broken.yaml"), "broken.yaml"),
-        (("--template", "."), "is no cloud assembly"),
+        (("--template", "."), "is not a cloud assembly"),
         (("--template", "t.json", "--parameter", "Name"), "--parameter 'Name': expected NAME=VALUE"),
         (("--template", "t.json", "--only", "TW99"), "there is no rule TW99"),
         (("--template", "t.json", "--baseline", "none.toml"), "none.toml"),

@@ -138,11 +138,11 @@ def test_errors_are_sentences_with_their_exit_code(capsys: pytest.CaptureFixture
 
 
 def test_what_a_check_refused_is_data_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    refused = CheckError("1 error in the templates", fix="mend it", findings=[{"code": "TW21", "place": "Bucket"}])
+    refused = CheckError("1 error in the templates", fix="correct it", findings=[{"code": "TW21", "place": "Bucket"}])
     assert report_error(refused, as_json=True) == 1
     printed = capsys.readouterr()
     assert json.loads(printed.out) == {
-        "error": {"message": "1 error in the templates", "fix": "mend it"},
+        "error": {"message": "1 error in the templates", "fix": "correct it"},
         "findings": [{"code": "TW21", "place": "Bucket"}],
     }
     assert "error: 1 error in the templates" in printed.err

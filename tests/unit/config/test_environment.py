@@ -175,7 +175,7 @@ BROKEN = {
         ":2: environments.dev.region: is 'eu-wset-1'; allowed: an AWS region",
         "did you mean eu-west-1",
     ),
-    "endpoint that is no region": (
+    "endpoint that is not a region": (
         "[environments.dev]\nregion = 'aws-global'\n",
         ":2: environments.dev.region: is 'aws-global'; allowed: an AWS region",
         "pip install --upgrade botocore",
@@ -224,7 +224,7 @@ BROKEN = {
     ),
     "no block": (
         "[environments.dev.network]\ncidr_block = '10.0.300.0/20'\n",
-        ":1: environments.dev.network: '10.0.300.0/20' is no IPv4 block",
+        ":1: environments.dev.network: '10.0.300.0/20' is not an IPv4 block",
         "change one of the values named",
     ),
     "block within": (

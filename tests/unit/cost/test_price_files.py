@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
         read_price_file(tmp_path / "nowhere.toml", REGION)
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigurationError, match=r"binary\.toml: is no UTF-8"):
+    with pytest.raises(ConfigurationError, match=r"binary\.toml: is not UTF-8"):
         read_price_file(tmp_path / "binary.toml", REGION)
 
 

@@ -215,7 +215,7 @@ def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Garbled:
-    """A client that answers with what is no product."""
+    """A client that answers with what is not a product."""
 
     def get_paginator(self, operation_name: str, /) -> _Garbled:
         assert operation_name == "get_products"
@@ -226,5 +226,5 @@ class _Garbled:
 
 
 def test_an_answer_that_is_no_product_is_named() -> None:
-    with pytest.raises(TrainworksError, match="no product: '<html>'"):
+    with pytest.raises(TrainworksError, match="is not a product: '<html>'"):
         refresh(_Garbled(), REGION, TODAY)

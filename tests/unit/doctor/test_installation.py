@@ -87,7 +87,7 @@ def test_how_many_gpus_there_are_is_said(gpus: MachineGpus, code: str, said: str
     [
         ("host", "host", "network", "use this machine's network (twin.network = host)"),
         ("declared", "", "network", "are held to the routes of their subnets (twin.network = declared)"),
-        ("host", "declared", "network-differs", "started with twin.network = host, and here it is to be declared"),
+        ("host", "declared", "network-differs", "started with twin.network = host, and your settings say declared"),
     ],
 )
 def test_which_network_jobs_have_is_said(network: str, wished: str, code: str, said: str) -> None:
@@ -207,7 +207,7 @@ def test_a_folder_that_cannot_be_made_is_no_full_disk(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     now = datetime.now(UTC)
-    for path, why in ((Path("/proc/nope"), "holds no files"), (file / "home", "is no folder")):
+    for path, why in ((Path("/proc/nope"), "holds no files"), (file / "home", "is not a folder")):
         (finding,) = disk_findings(look_at_disk(now, "the twin's home", path))
         assert finding.code == "folder-unusable"
         assert str(path) in finding.what and why in finding.what

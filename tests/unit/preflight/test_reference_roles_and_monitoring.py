@@ -59,7 +59,7 @@ def test_the_dashboard_stays_empty(graph: Graph) -> None:
     found = _found(graph, widget_metric.RULE)
     assert {each.severity for each in found} == {Severity.ERROR}
     assert len(found) == 4, "ModelLatency, CPUUtilization, MemoryUtilization, TrainingJobsCount: all it shows"
-    assert sum("ALL, which is no wildcard" in each.message for each in found) == 3
+    assert sum("ALL, which is not a wildcard" in each.message for each in found) == 3
 
 
 def test_the_notebook_passes_any_role_and_training_may_do_anything_in_sagemaker(graph: Graph) -> None:

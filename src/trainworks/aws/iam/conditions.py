@@ -66,7 +66,7 @@ class Condition:
 
 
 def parse_conditions(block: object, *, variables: bool) -> tuple[Condition, ...]:
-    """The conditions of a statement. Raises `ValueError` for what is no block of conditions or no operator."""
+    """The conditions of a statement. Raises `ValueError` for what is not a block of conditions or no operator."""
     if not isinstance(block, Mapping):
         raise ValueError("a Condition is an object of operators")
     conditions = []
@@ -105,7 +105,7 @@ def _text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
-    raise ValueError(f"{value!r} is no value of a condition")
+    raise ValueError(f"{value!r} is not a value of a condition")
 
 
 def _present(value: Value | None) -> Sequence[str] | None:

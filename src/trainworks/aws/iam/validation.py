@@ -169,7 +169,7 @@ def _read(document: str | bytes) -> object:
         json.dumps(parsed, ensure_ascii=False).encode()
         return parsed
     except UnicodeEncodeError as error:
-        raise _RefusedError("This policy contains invalid Json: an escape that is no character") from error
+        raise _RefusedError("This policy contains invalid Json: an escape that is not a character") from error
     except ValueError as error:
         raise _RefusedError(f"This policy contains invalid Json: {error}") from error
 

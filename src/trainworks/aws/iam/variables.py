@@ -1,8 +1,8 @@
 """Policy variables: `${aws:username}`, `${aws:PrincipalTag/team, 'none'}`, and `${*}` `${?}` `${$}` for the signs.
 
 After "IAM policy elements: Variables and tags". Variables exist from version 2012-10-17 on, in resources and in values
-of string and ARN operators. What a variable stands for is text: a `*` in a user's tag is no wildcard. A variable whose
-key the request lacks or has several values of stands for nothing, and then the value matches nothing.
+of string and ARN operators. What a variable stands for is text: a `*` in a user's tag is not a wildcard. A variable
+whose key the request lacks or has several values of stands for nothing, and then the value matches nothing.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _PATTERNS: tuple[Pattern, ...] = (
         "cancelled-by-time-limit",
         r"JobStateTimeLimit action",
         "its queue cancelled it, because it had been blocked in RUNNABLE for too long",
-        "mend what the reason names, then submit it again",
+        "correct what the reason names, then submit it again",
     ),
     Pattern(
         "image-pull-failed",
@@ -80,7 +80,7 @@ _PATTERNS: tuple[Pattern, ...] = (
         "dependency-failed",
         r"Dependent Job failed",
         "a job that it depends on failed, so it was never started",
-        "mend that job, then submit both again",
+        "correct that job, then submit both again",
     ),
     Pattern(
         "container-start-failed",
@@ -153,7 +153,7 @@ def _cause(facts: BatchFacts, job: BatchJob, pattern: Pattern | None) -> Finding
 def _by_exit_code(job: BatchJob, evidence: tuple[Evidence, ...]) -> Finding:
     code = job.exit_code
     if code == 137:
-        what = "it was killed (SIGKILL, exit code 137): most often for want of memory"
+        what = "it was killed (SIGKILL, exit code 137): most often because it used too much memory"
         fix = "ask for more memory (memory_mib), or find out who killed it"
         return Finding("killed", Outcome.PROBLEM, what, evidence, fix, Likelihood.LIKELY)
     if code in (126, 127):

@@ -53,7 +53,7 @@ _STATUS_REASONS: tuple[tuple[str, str, str, str], ...] = (
         "ACTION_REQUIRED",
         "environment-invalid",
         "the compute environments of the queue are invalid",
-        "mend what their statusReason names, then deploy: trainworks up",
+        "correct what their statusReason names, then deploy: trainworks up",
     ),
 )
 
@@ -132,7 +132,7 @@ def _queue_findings(facts: BatchFacts) -> Iterator[Finding]:
             Outcome.PROBLEM,
             f"queue {name} is INVALID: {queue.status_reason}",
             (facts.queue.evidence(f"status={queue.status} {queue.status_reason}"),),
-            "mend what its statusReason names, then deploy: trainworks up",
+            "correct what its statusReason names, then deploy: trainworks up",
         )
 
 
@@ -152,7 +152,7 @@ def _environment_findings(facts: BatchFacts) -> Iterator[Finding]:
                 facts.environments.evidence(f"{each.name}: status={each.status} {each.status_reason}")
                 for each in invalid
             ),
-            "mend what its statusReason names, then deploy: trainworks up",
+            "correct what its statusReason names, then deploy: trainworks up",
         )
     for each in disabled:
         yield Finding(
@@ -236,16 +236,16 @@ def _limit_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
                 Outcome.WARNING,
                 f"its queue will {limit.action.lower()} it when it has been blocked for {limit.max_time_seconds} s",
                 (facts.queue.evidence(f"{limit.action} after {limit.max_time_seconds} s of {limit.reason}"),),
-                "mend the cause before that, or raise runnable_limit_seconds of the batch profile",
+                "correct the cause before that, or raise runnable_limit_seconds of the batch profile",
             )
 
 
 def _unexplained(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
     waited = _seconds_since(job.created_at, facts.looked_at)
     if waited < _PATIENCE_SECONDS:
-        what, fix = f"nothing is wrong: it waits since {waited:.0f} s, and an instance takes minutes to start", ""
+        what, fix = f"nothing is wrong: it has waited for {waited:.0f} s, and an instance takes minutes to start", ""
     else:
-        what = f"it waits since {waited / 60:.0f} min, and nothing that could be looked at is wrong"
+        what = f"it has waited for {waited / 60:.0f} min, and nothing that could be looked at is wrong"
         fix = "look at the Auto Scaling group of the compute environment: aws autoscaling describe-scaling-activities"
     outcome = Outcome.OK if waited < _PATIENCE_SECONDS else Outcome.WARNING
     reason = f"statusReason={job.status_reason}" if job.status_reason else "no statusReason"

@@ -82,7 +82,7 @@ def look_at_disk(now: datetime, purpose: str, path: Path) -> Look[Disk]:
 def _why_unusable(there: Path, found: os.statvfs_result) -> str:
     """Why nothing can be made in `there`, or nothing."""
     if not there.is_dir():
-        return f"{there} is no folder"
+        return f"{there} is not a folder"
     if found.f_flag & os.ST_RDONLY:
         return f"the file system of {there} is read-only"
     if not os.access(there, os.W_OK | os.X_OK):

@@ -66,7 +66,7 @@ def _network(look: Look[TwinHome], home: TwinHome) -> Iterator[Finding]:
         yield Finding(
             "network-differs",
             Outcome.WARNING,
-            f"the twin was started with twin.network = {home.network}, and here it is to be {home.wished_network}",
+            f"the twin was started with twin.network = {home.network}, and your settings say {home.wished_network}",
             seen,
             "trainworks twin stop, then trainworks twin start",
         )
@@ -91,7 +91,7 @@ def _processes(look: Look[TwinHome], home: TwinHome, is_needed: bool) -> Iterato
                 "no-supervisor",
                 Outcome.WARNING,
                 "the twin's supervisor is gone: a server that dies is not started again",
-                (look.evidence("server.json: the supervisor's pid is no more"),),
+                (look.evidence("server.json: the supervisor is gone"),),
                 f"trainworks twin stop --keep-jobs, then {start}",
             )
         return
@@ -100,7 +100,7 @@ def _processes(look: Look[TwinHome], home: TwinHome, is_needed: bool) -> Iterato
             "server-restarting",
             Outcome.WARNING,
             f"the twin's server is down and its supervisor starts it again; {deaths}",
-            (look.evidence("server.json: the server's pid is no more"),),
+            (look.evidence("server.json: the server is gone"),),
             f"wait a moment; when it lasts, read {log}",
         )
         return
@@ -117,7 +117,7 @@ def _processes(look: Look[TwinHome], home: TwinHome, is_needed: bool) -> Iterato
             "stale-record",
             Outcome.PROBLEM if is_needed else Outcome.WARNING,
             f"the twin is recorded on port {home.recorded_port}, but none of its processes runs: it was killed",
-            (look.evidence("server.json: its pids are no more"),),
+            (look.evidence("server.json: its processes are gone"),),
             f"{start} (nothing is lost: it goes on where it was)",
         )
     elif is_needed:

@@ -1,4 +1,4 @@
-"""From the facts about a stack to its diagnosis: a pure function. Which command mends a state is in the table below."""
+"""From the facts about a stack to its diagnosis: a pure function. Which command fixes a state is in the table below."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ _SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """A state that a stack stays in. `mend` is for a platform of trainworks, `aws` for any other stack."""
+    """A state that a stack stays in. `fix` is for a platform of trainworks, `aws` for any other stack."""
 
     code: str
     what: str
-    mend: str
+    fix: str
     aws: str
     outcome: Outcome = Outcome.PROBLEM
 
 
 _DELETE = "aws cloudformation delete-stack --stack-name {stack}"
 _CONTINUE = "aws cloudformation continue-update-rollback --stack-name {stack}"
-_AGAIN = "mend the cause, then: trainworks up --env {environment}"
+_AGAIN = "correct the cause, then: trainworks up --env {environment}"
 _STATES = {
     "ROLLBACK_COMPLETE": _State(
         "never-created",
         "its creation failed and was rolled back: what is left of it cannot be updated, only deleted",
-        "mend the cause, then: trainworks up --env {environment} (it removes what is left and creates anew)",
-        f"mend the cause, then: {_DELETE}, and create it anew",
+        "correct the cause, then: trainworks up --env {environment} (it removes what is left and creates it again)",
+        f"correct the cause, then: {_DELETE}, and create it again",
     ),
     "CREATE_FAILED": _State(
         "create-failed",
         "its creation failed and was not rolled back",
-        "mend the cause, then: trainworks up --recreate --env {environment}",
-        f"mend the cause, then: {_DELETE}, and create it anew",
+        "correct the cause, then: trainworks up --recreate --env {environment}",
+        f"correct the cause, then: {_DELETE}, and create it again",
     ),
     "ROLLBACK_FAILED": _State(
         "rollback-failed",
         "its creation failed, and so did the rollback",
-        "mend what blocks it, then: trainworks up --recreate --env {environment}",
-        f"mend what blocks it, then: {_DELETE}",
+        "correct what blocks it, then: trainworks up --recreate --env {environment}",
+        f"correct what blocks it, then: {_DELETE}",
     ),
     "DELETE_FAILED": _State(
         "delete-failed",
@@ -56,9 +56,9 @@ _STATES = {
     "UPDATE_ROLLBACK_FAILED": _State(
         "update-rollback-failed",
         "an update failed, and so did the way back: nothing can be changed before that is continued",
-        "mend what blocks it, then: trainworks up --continue-rollback --env {environment} "
+        "correct what blocks it, then: trainworks up --continue-rollback --env {environment} "
         "(--skip LOGICAL_ID leaves a resource as it is)",
-        f"mend what blocks it, then: {_CONTINUE}",
+        f"correct what blocks it, then: {_CONTINUE}",
     ),
     "REVIEW_IN_PROGRESS": _State(
         "in-review",
@@ -71,22 +71,22 @@ _STATES = {
         "update-rolled-back",
         "its last update failed and was rolled back: it is as it was before",
         _AGAIN,
-        "mend the cause, then update it again",
+        "correct the cause, then update it again",
     ),
     "UPDATE_FAILED": _State(
         "update-failed",
         "its last update failed and was not rolled back",
         _AGAIN,
-        "mend the cause, then update it again",
+        "correct the cause, then update it again",
     ),
     "IMPORT_ROLLBACK_FAILED": _State(
         "import-rollback-failed",
         "an import failed, and so did the way back",
         _AGAIN,
-        f"mend the cause, then: {_CONTINUE}",
+        f"correct the cause, then: {_CONTINUE}",
     ),
     "IMPORT_ROLLBACK_COMPLETE": _State(
-        "import-rolled-back", "an import failed and was rolled back", _AGAIN, "mend the cause, then import again"
+        "import-rolled-back", "an import failed and was rolled back", _AGAIN, "correct the cause, then import again"
     ),
 }
 _HAS_TO_BE_DELETED = frozenset(
@@ -96,7 +96,7 @@ _MAX_FAILURES = 8
 
 
 def diagnose_stack(facts: StackFacts, name: str) -> Diagnosis:
-    """Why the stack is in its state, and what mends it. A stack that does not exist is a problem of an environment."""
+    """Why the stack is in its state, and what fixes it. A stack that does not exist is a problem of an environment."""
     stack = facts.stack.value
     state = stack.status if stack is not None else "not deployed" if facts.stack.is_absent else "unknown"
     return diagnosis("stack", name, state, [*_findings(facts, name), *could_not_look(facts)])
@@ -180,13 +180,13 @@ def _blocking_hint(facts: StackFacts, stack: Stack, failure: Failure) -> str:
 def _state(facts: StackFacts, stack: Stack) -> Iterator[Finding]:
     state = _STATES.get(stack.status)
     if state is not None:
-        mend = state.mend if facts.environment else state.aws
+        fix = state.fix if facts.environment else state.aws
         yield Finding(
             state.code,
             state.outcome,
             state.what,
             (facts.stack.evidence(f"StackStatus={stack.status}"),),
-            mend.format(environment=facts.environment, stack=stack.name),
+            fix.format(environment=facts.environment, stack=stack.name),
             Likelihood.LIKELY,
         )
     elif stack.status.endswith("_IN_PROGRESS"):

@@ -22,7 +22,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A resource that failed in the last operation. `place` is its construct; `hint` what usually mends this reason."""
+    """A resource that failed in the last operation. `place` is its construct; `hint` what usually fixes this reason."""
 
     place: str
     logical_id: str

@@ -109,15 +109,14 @@ def _waiting(facts: TrainingFacts, job: TrainingJob) -> Iterator[Finding]:
     yield from roots
     waited = 0.0 if present is None else (facts.looked_at - present.started_at).total_seconds()
     said = f": {present.message}" if present is not None and present.message else ""
-    evidence = (facts.job.evidence(f"SecondaryStatus={job.secondary_status} since {waited:.0f} s{said}"),)
+    evidence = (facts.job.evidence(f"SecondaryStatus={job.secondary_status} for {waited:.0f} s{said}"),)
     left = _wait_left(facts, job)
     if waited < _PATIENCE_SECONDS and not roots and job.secondary_status not in ("Pending", "Interrupted"):
-        what = f"nothing is wrong: it is {job.secondary_status} since {waited:.0f} s"
+        what = f"nothing is wrong: it has been {job.secondary_status} for {waited:.0f} s"
         yield Finding("waiting", Outcome.OK, what, evidence)
         return
-    what = (
-        f"it waits for {'a spot instance' if job.is_spot else 'an instance'} {job.instance_type} since {waited:.0f} s"
-    )
+    instance = f"{'a spot instance' if job.is_spot else 'an instance'} {job.instance_type}"
+    what = f"it has waited {waited:.0f} s for {instance}"
     if left is not None:
         what += f"; {max(0.0, left):.0f} s are left of max_wait_seconds={job.max_wait_seconds}"
     yield Finding(

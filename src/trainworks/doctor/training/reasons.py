@@ -52,7 +52,7 @@ _REASONS: tuple[Reason, ...] = (
         "image-not-made",
         r"The image cannot be prepared: (?P<why>[^\n]{1,160})",
         "the twin could not make the environment of its image: {why}",
-        "the reason names the file with all that pip said; mend its cause, then: trainworks image make IMAGE",
+        "the reason names the file with all that pip said; correct its cause, then: trainworks image make IMAGE",
     ),
     Reason(
         "image-pull-failed",
@@ -122,13 +122,13 @@ _REASONS: tuple[Reason, ...] = (
         "script-failed",
         r"(ExecuteUserScriptError|AlgorithmError).*?exit code:? (?P<exit_code>\d+)",
         "the script failed with exit code {exit_code}",
-        "mend the script: its last lines are below; try it in seconds on the twin with --env local",
+        "correct the script: its last lines are below; try it in seconds on the twin with --env local",
     ),
     Reason(
         "script-failed",
         r"AlgorithmError|ExecuteUserScriptError",
         "the script failed",
-        "mend the script: its last lines are below; try it in seconds on the twin with --env local",
+        "correct the script: its last lines are below; try it in seconds on the twin with --env local",
     ),
     Reason(
         "request-wrong",
@@ -142,7 +142,7 @@ _REASONS: tuple[Reason, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """A reason read: its cause, what happened, what mends it."""
+    """A reason read: its cause, what happened, what fixes it."""
 
     code: str
     what: str

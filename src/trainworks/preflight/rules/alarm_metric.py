@@ -20,7 +20,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
                 yield Fault(
                     alarm,
                     f"watches {use.namespace} {use.metric_name} where {use.wildcard} is "
-                    f"{(use.dimensions or {})[use.wildcard]}, which is no wildcard: it can never fire",
+                    f"{(use.dimensions or {})[use.wildcard]}, which is not a wildcard: it can never fire",
                     dict(use.dimensions or {}),
                     "the name of one resource, or a metric query (SELECT ... FROM SCHEMA(...)) over all",
                 )

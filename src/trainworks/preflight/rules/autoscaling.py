@@ -88,13 +88,15 @@ def _variant(
             resource_id,
             f"take the name from the endpoint's EndpointName attribute, or DependsOn: {endpoint.logical_id}",
         )
-    config = configs.get(graph.owner(endpoint.get("EndpointConfigName")))  # type: ignore[arg-type]  # None is no key
+    config = configs.get(graph.owner(endpoint.get("EndpointConfigName")))  # type: ignore[arg-type]  # None is not a key
     if config is None:
         return
     variant = next((each for each in config.variants if each.variant_name == variant_name), None)
     if variant is None:
         names = ", ".join(each.variant_name for each in config.variants)
-        yield Fault(target, "names a variant that the endpoint has not", resource_id, f"one of its variants: {names}")
+        yield Fault(
+            target, "names a variant that the endpoint does not have", resource_id, f"one of its variants: {names}"
+        )
     else:
         yield from _unscalable(target, variant)
 

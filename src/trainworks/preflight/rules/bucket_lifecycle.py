@@ -42,7 +42,7 @@ def _kept_for_ever(bucket: Resource, rules: list[Mapping[str, Any]]) -> Iterator
     if not any(key in rule for rule in rules for key in expiring):
         yield Fault(
             bucket,
-            "keeps every version of every object for ever: a checkpoint written each hour is paid each hour anew",
+            "keeps every version of every object for ever: an hourly checkpoint is paid for again every hour",
             "versioned, no NoncurrentVersionExpiration",
             "a lifecycle rule with NoncurrentVersionExpiration",
         )

@@ -49,6 +49,6 @@ RULE = Rule(
     code="TW34",
     severity=Severity.ERROR,
     title="a parameter's name in the place of an image id",
-    origin="AWS names its images by public parameters; copied as they are into ImageId they are no image.",
+    origin="AWS names its images by public parameters; copied as they are into ImageId they are not images.",
     find=find,
 )

@@ -57,7 +57,7 @@ def _misspelt(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault
             if not isinstance(service, Unknown) and not _SERVICE.fullmatch(service):
                 yield Fault(
                     role,
-                    f"trusts {service}, which is no service of AWS: IAM refuses the role",
+                    f"trusts {service}, which is not a service of AWS: IAM refuses the role",
                     service,
                     "name the service as in sagemaker.amazonaws.com",
                 )

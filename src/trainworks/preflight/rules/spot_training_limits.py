@@ -20,7 +20,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
             names = " and ".join(job.misplaced)
             yield Fault(
                 job.at,
-                f"{names} of the {job.title} stand beside StoppingCondition, where CreateTrainingJob knows none",
+                f"{names} of the {job.title} stand next to StoppingCondition, where CreateTrainingJob knows none",
                 dict(job.misplaced),
                 "put them into StoppingCondition",
             )
@@ -58,6 +58,6 @@ RULE = Rule(
     code="TW08",
     severity=Severity.ERROR,
     title="spot training without valid time limits",
-    origin="Spot settings beside StoppingCondition make no valid request, so spot exists on paper only.",
+    origin="Spot settings next to StoppingCondition do not make a valid request, so spot exists on paper only.",
     find=find,
 )

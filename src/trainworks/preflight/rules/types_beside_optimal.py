@@ -1,4 +1,4 @@
-"""TW04: instance types by name beside `optimal`, which makes them meaningless."""
+"""TW04: instance types by name next to `optimal`, which makes them meaningless."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
 RULE = Rule(
     code="TW04",
     severity=Severity.WARNING,
-    title="instance types by name beside `optimal`",
+    title="instance types by name next to `optimal`",
     origin="The CDK adds optimal by itself, and jobs land on types that nobody asked for.",
     find=find,
 )

@@ -33,7 +33,7 @@ def _empty(graph: Graph, stack: str) -> Iterator[Fault]:
                     _place(graph, stack, way, name),
                     "the output is empty: who reads it goes on with nothing",
                     json.dumps(value),
-                    "mend the selection that it is made of, or leave the output out",
+                    "correct the selection that it is made of, or leave the output out",
                 )
 
 

@@ -23,7 +23,7 @@ def _faults(graph: Graph, dashboard: Resource, use: MetricUse) -> Iterator[Fault
     if use.dimensions is None:
         return
     against = objection(graph, use.namespace, use.metric_name, tuple(use.dimensions))
-    no_wildcard = f"{use.wildcard} is {use.dimensions[use.wildcard]}, which is no wildcard" if use.wildcard else ""
+    no_wildcard = f"{use.wildcard} is {use.dimensions[use.wildcard]}, which is not a wildcard" if use.wildcard else ""
     if against:
         also = f"; {no_wildcard}, but SEARCH finds all" if no_wildcard else ""
         yield Fault(

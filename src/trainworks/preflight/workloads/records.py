@@ -62,7 +62,7 @@ class SageMakerJob(Workload):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingJob(SageMakerJob):
-    """`misplaced`: members of `StoppingCondition` that stand beside it, where the API knows them not."""
+    """`misplaced`: members of `StoppingCondition` that stand beside it, where the API does not know them."""
 
     enable_managed_spot_training: bool | Unknown
     max_runtime_seconds: Number

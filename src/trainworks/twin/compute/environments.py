@@ -2,7 +2,7 @@
 
     images/<layer digest>/root    the folder that was built        images/<layer digest>.lock   taken while building
     images/<layer digest>/env     a virtual environment with its requirements.txt
-    images/<layer digest>/ready   written last: what lacks it is a half-built rest and is built anew;
+    images/<layer digest>/ready   written last: what lacks it is a half-built rest and is built again;
                                   its time is that of the last use
     images/<layer digest>/pip.log all that pip said; of one that could not be made, images/<layer digest>.pip.log
 
@@ -52,7 +52,7 @@ class Environments:
     """All environments under one folder, made with `python` by `builder`. Safe among threads and processes.
 
     One environment is made by one at a time, in its own folder; others that want it wait. What was not made whole,
-    since it failed or the server was killed, is made anew by the next who wants it.
+    since it failed or the server was killed, is made again by the next who wants it.
     """
 
     def __init__(
@@ -223,7 +223,7 @@ class Unused:
         return [Ended(place.name, (place,)) for _, place in sorted(unused)[after : after + limit]]
 
     def forget(self, names: Sequence[str]) -> None:
-        """Remove these environments; the next job that wants one has it made anew."""
+        """Remove these environments; the next job that wants one has it made again."""
         for name in names:
             self._environments.remove(self._environments.folder / name, time.time() - YOUNGEST_SECONDS)
 

@@ -210,7 +210,7 @@ class Images:
         if made is None:
             raise _refused(
                 f"The environment {place} of the image {image_uri} has no made.json that can be read.",
-                f"remove that folder, and it is made anew: rm -r {place}",
+                f"remove that folder, and it is made again: rm -r {place}",
             )
         env = place / "env"
         told = [*differences(recipe, contents()[framework.name], made.packages), *made.notes]
@@ -239,7 +239,7 @@ class Images:
         match = _PYTHON_IMAGE.match(image_uri)
         if match is None:
             raise _refused(
-                f"Nothing here can stand for the image {image_uri}: it is no runtime image of this account, no "
+                f"Nothing here can stand for the image {image_uri}: it is not a runtime image of this account, no "
                 "framework image of AWS and no python image.",
                 "build one from a folder with a requirements.txt: trainworks image build FOLDER",
             )

@@ -1,10 +1,10 @@
 """Environments made in the background: nobody who wants one waits in a request or holds up other jobs.
 
     ready(name, build, waiter)    whole: its folder         not whole: made in a thread; `ImageBeingMadeError`
-                                  failed: the error, once for each who waited; whoever comes later has it made anew
+                                  failed: the error, once for each who waited; whoever comes later has it made again
 
 One thread makes one environment, however many want it; among processes the lock of `environments.py` sees to that. A
-server that is killed leaves nothing half: what lacks its mark is made anew by the next who asks.
+server that is killed leaves nothing half: what lacks its mark is made again by the next who asks.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def relative_path(key: str, prefix: str) -> str | None:
 def link_tree(objects: Iterable[ObjectInfo], prefix: str, destination: Path) -> Staged:
     """Link every object into `destination`; copies only across file systems.
 
-    Raises `ValidationException` for a key that is no path, or a key that is also another key's folder, and
+    Raises `ValidationException` for a key that is not a path, or a key that is also another key's folder, and
     `FileNotFoundError` where a blob was removed since the listing.
     """
     made: set[str] = set()

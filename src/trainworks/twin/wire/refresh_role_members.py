@@ -1,4 +1,4 @@
-"""Writes `aws/iam/role_members.json` anew: which members of which requests hand a role to a service.
+"""Rewrites `aws/iam/role_members.json`: which members of which requests hand a role to a service.
 
     python -m trainworks.twin.wire.refresh_role_members
 

@@ -23,8 +23,8 @@ def _edited(**changes: Any) -> Draft:
         ({"MetricName": "Matched"}, "has no metric Matched"),
         ({"Namespace": "AWS/SQS"}, "AWS/SQS has no metric MatchedEvents"),
         ({"Dimensions": [{"Name": "Rule", "Value": "x"}]}, "not emitted by {Rule}"),
-        ({"Dimensions": [{"Name": "RuleName", "Value": "ALL"}]}, "ALL, which is no wildcard"),
-        ({"Dimensions": [{"Name": "RuleName", "Value": "*"}]}, "*, which is no wildcard"),
+        ({"Dimensions": [{"Name": "RuleName", "Value": "ALL"}]}, "ALL, which is not a wildcard"),
+        ({"Dimensions": [{"Name": "RuleName", "Value": "*"}]}, "*, which is not a wildcard"),
         (
             {
                 "Namespace": "AWS/SageMaker",

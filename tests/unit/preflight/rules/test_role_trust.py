@@ -61,7 +61,7 @@ def test_a_service_that_does_not_exist(platform: Platform) -> None:
     draft = platform("dev")
     trust(draft, "Batch/JobRole")["Principal"] = {"Service": ["ecs-tasks.amazonaws.com", "ecs-tasks.aws.com"]}
     (found,) = only(draft, RULE)
-    assert "no service of AWS" in found.message
+    assert "is not a service of AWS" in found.message
 
 
 def test_one_of_several_principals(platform: Platform) -> None:

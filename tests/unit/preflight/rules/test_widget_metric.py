@@ -32,8 +32,8 @@ def _search(terms: str) -> list[Any]:
     [
         ([["AWS/SageMaker", "TrainingJobsCount", {"stat": "Sum"}]], "no metric TrainingJobsCount"),
         ([["AWS/SageMaker", "ModelLatency", "EndpointName", "e"]], "not emitted by {EndpointName}"),
-        ([["AWS/SQS", "NumberOfMessagesSent", "QueueName", "ALL"]], "QueueName is ALL, which is no wildcard"),
-        ([["AWS/SQS", "NumberOfMessagesSent", "QueueName", "*"]], "QueueName is *, which is no wildcard"),
+        ([["AWS/SQS", "NumberOfMessagesSent", "QueueName", "ALL"]], "QueueName is ALL, which is not a wildcard"),
+        ([["AWS/SQS", "NumberOfMessagesSent", "QueueName", "*"]], "QueueName is *, which is not a wildcard"),
         ([["AWS/SQS", "NumberOfMessagesSent", "QueueName", "q"], [".", "Sent", ".", "."]], "no metric Sent"),
         ([["AWS/SQS", "NumberOfMessagesSent", "QueueName", "q"], ["...", "ALL"]], "QueueName is ALL"),
         ([_search('{AWS/SageMaker,Host} MetricName="CPUUtilization"')], "no metric CPUUtilization"),

@@ -1,4 +1,4 @@
-"""The environment of a slot's tasks: kept while untouched, and made anew after a task that changed anything in it."""
+"""The environment of a slot's tasks: kept while untouched, and made again after a task that changed anything in it."""
 
 from __future__ import annotations
 

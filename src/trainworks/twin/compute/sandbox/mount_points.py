@@ -77,7 +77,7 @@ def step_onto(folder: int, name: str) -> int:
     place = os.open(name, _PLACE, dir_fd=folder)
     if stat.S_ISLNK(os.fstat(place).st_mode):
         os.close(place)
-        raise OSError(errno.ELOOP, "a symbolic link is no volume", name)
+        raise OSError(errno.ELOOP, "a symbolic link is not a volume", name)
     return place
 
 

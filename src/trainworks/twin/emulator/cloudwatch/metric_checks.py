@@ -159,7 +159,7 @@ def _with_times(given: Mapping[str, Any], cloudwatch: Any) -> dict[str, Any]:
             try:
                 changed[name] = when.fromtimestamp(cloudwatch._parse_ts(changed[name]), utc)
             except (TypeError, ValueError, OverflowError, OSError):
-                raise ApiError(_CODE, f"The value for parameter {name} is no time.") from None
+                raise ApiError(_CODE, f"The value for parameter {name} is not a time.") from None
     data = given.get("MetricData")
     if isinstance(data, list):
         changed["MetricData"] = [dict(datum) if isinstance(datum, dict) else datum for datum in data]
@@ -169,6 +169,6 @@ def _with_times(given: Mapping[str, Any], cloudwatch: Any) -> dict[str, Any]:
                     datum["Timestamp"] = when.fromtimestamp(cloudwatch._parse_ts(datum["Timestamp"]), utc)
                 except (TypeError, ValueError, OverflowError, OSError):
                     raise ApiError(
-                        _CODE, f"The value for parameter MetricData.member.{place}.Timestamp is no time."
+                        _CODE, f"The value for parameter MetricData.member.{place}.Timestamp is not a time."
                     ) from None
     return changed

@@ -168,7 +168,7 @@ class _Parser:
             return self._frame.values[name]
         if name in ("REPEAT", "LINEAR"):
             return name
-        raise MathError(f"'{name}' is no id of a query")
+        raise MathError(f"'{name}' is not an id of a query")
 
     def _array(self) -> Value:
         self._take("[")
@@ -271,7 +271,7 @@ def _joined(  # noqa: PLR0911 - a line for each pair of kinds
 ) -> Value:
     """Number by number, at the times that both have."""
     if isinstance(left, str) or isinstance(right, str):
-        raise MathError("A text is no number")
+        raise MathError("Text is not a number")
     if isinstance(left, Array) and isinstance(right, Array):
         return Array({name: _joined(function, series, right[name]) for name, series in left.items() if name in right})
     if isinstance(left, Array):

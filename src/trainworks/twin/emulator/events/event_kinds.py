@@ -51,7 +51,7 @@ def check_schedule(schedule: Mapping[str, Any], is_served: Any) -> None:
         if not operation or is_served(service) is None:
             raise _not_delivered(arn, "scheduler:CreateSchedule")
         if not _is_json(target.get("Input", "{}")):
-            raise _invalid(f"The Input of the target {arn} is no JSON.")
+            raise _invalid(f"The Input of the target {arn} is not JSON.")
         return
     service = _service(arn)
     if service in ("batch", "logs"):

@@ -240,7 +240,7 @@ def _invoke_again(custom_resource: Any, lambda_svc: Any) -> None:
 
 
 def _unparsable(body: bytes) -> str:
-    """What is wrong with an event that is no JSON; "" where it is, or where there is none."""
+    """What is wrong with an event that is not JSON; "" where it is, or where there is none."""
     try:
         json.loads(body or b"null", parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

@@ -16,7 +16,7 @@ from trainworks.twin.emulator.iam.actors import Actor
 
 _BUCKET = "arn:aws:s3:::"
 _MUST_ALLOW = frozenset({"kms", "sts"})
-# The owner's root can always see and mend a bucket's policy ("PutBucketPolicy", Amazon S3 API Reference).
+# The owner's root can always see and fix a bucket's policy ("PutBucketPolicy", Amazon S3 API Reference).
 _ROOT_KEEPS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
 
 

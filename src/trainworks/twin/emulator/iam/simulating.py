@@ -216,7 +216,7 @@ def _resource_policy(params: Params, caller: _Caller) -> tuple[Source, str] | No
     owner = _OWNER.match(str(params.get("ResourceOwner") or caller.principal.account))
     if owner is None:
         raise ApiError(
-            "InvalidInput", f"Invalid ResourceOwner: {params['ResourceOwner']} is no ARN of an account's root."
+            "InvalidInput", f"Invalid ResourceOwner: {params['ResourceOwner']} is not an ARN of an account's root."
         )
     return Source("ResourcePolicy", text, RESOURCE_POLICY), owner[1] or owner[2]
 

@@ -52,10 +52,10 @@ def diagnose(definition: str, served: Served) -> Iterator[Diagnostic]:
     try:
         document = json.loads(definition)
     except (ValueError, RecursionError) as error:
-        yield Diagnostic("INVALID_JSON_DESCRIPTION", f"The definition is no JSON: {error}", "")
+        yield Diagnostic("INVALID_JSON_DESCRIPTION", f"The definition is not JSON: {error}", "")
         return
     if not isinstance(document, dict):
-        yield Diagnostic("INVALID_JSON_DESCRIPTION", "The definition is no JSON object", "")
+        yield Diagnostic("INVALID_JSON_DESCRIPTION", "The definition is not a JSON object", "")
         return
     language = document.get("QueryLanguage", "JSONPath")
     if language not in ("JSONPath", "JSONata"):

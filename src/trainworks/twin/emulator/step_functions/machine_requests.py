@@ -131,7 +131,7 @@ def check_name(name: str) -> None:
 
 
 def check_input(text: str) -> None:
-    """Raise `ApiError` `InvalidExecutionInput` for what is no JSON."""
+    """Raise `ApiError` `InvalidExecutionInput` for what is not JSON."""
     try:
         json.loads(text)
     except (ValueError, RecursionError) as error:

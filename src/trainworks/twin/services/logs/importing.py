@@ -28,7 +28,7 @@ class EarlierGroup(Protocol):
 
 
 def take_over(store: LogStore, group: EarlierGroup) -> None:
-    """Make the same group with its streams, events and filters. Done twice after a crash, it starts the group anew."""
+    """Make the same group with its streams, events and filters. Done twice after a crash, it starts the group again."""
     scope = (group.account, group.region)
     half_done = store.group(scope, group.name)
     if half_done is not None:

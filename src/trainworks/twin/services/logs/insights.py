@@ -398,7 +398,7 @@ class _Parser:
             return text
         if kind == "word" and text.lower() in ("true", "false"):
             return text.lower()
-        raise malformed(f"'{text}' is no text and no number")
+        raise malformed(f"'{text}' is neither text nor a number")
 
     def _alias(self) -> str:
         return self._name() if self._takes("word", "as") else ""

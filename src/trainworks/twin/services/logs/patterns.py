@@ -208,10 +208,10 @@ class _Conditions:
         if kind == "word":
             return self._state(left, operator.upper())
         if operator in ("(", ")", "&&", "||"):
-            raise invalid(f"'{operator}' is no comparison in '{self._text}'")
+            raise invalid(f"'{operator}' is not a comparison in '{self._text}'")
         kind, text = self._next("a value")
         if kind == "sign":
-            raise invalid(f"'{text}' is no value in '{self._text}'")
+            raise invalid(f"'{text}' is not a value in '{self._text}'")
         test = _Value(text, kind == "regex").test(operator)
         return lambda source: test(left(source))
 
@@ -221,7 +221,7 @@ class _Conditions:
             return lambda source: left(source) is None
         states = {"TRUE": True, "FALSE": False, "NULL": _NULL}
         if word != "IS" or following not in states:
-            raise invalid(f"'{word} {following}' is no condition in '{self._text}'")
+            raise invalid(f"'{word} {following}' is not a condition in '{self._text}'")
         wanted = states[following]
         return lambda source: left(source) is wanted
 
@@ -318,7 +318,7 @@ def property_of(selector: str) -> Callable[[Mapping[str, Any]], Any]:
     while position < len(selector):
         found = _STEP.match(selector, position)
         if found is None:
-            raise invalid(f"'{selector}' is no property selector")
+            raise invalid(f"'{selector}' is not a property selector")
         name, index = found[1], found[2] or found[3]
         if name is None and index is None:
             index = "*"

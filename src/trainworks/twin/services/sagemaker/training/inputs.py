@@ -115,7 +115,7 @@ def _manifest_sources(channel: Channel, objects: ObjectStore, role: Caller) -> I
         ) from error
     for name in names:
         if not isinstance(name, str):
-            raise client_error(f"The manifest {channel.s3_uri} holds {name!r}, which is no name")
+            raise client_error(f"The manifest {channel.s3_uri} holds {name!r}, which is not a name")
         source_bucket, source_key = split_s3_uri(f"{start}{name}")
         yield name.lstrip("/"), objects.get_object(source_bucket, source_key, role)
 

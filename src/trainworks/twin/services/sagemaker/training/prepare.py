@@ -1,6 +1,6 @@
 """One attempt of a job made ready: its folder filled, its tasks described.
 
-Done anew from nothing whenever it did not come to the end, so that a server that was killed in it just does it again.
+Done again from nothing whenever it did not come to the end, so that a server that was killed in it just does it again.
 """
 
 from __future__ import annotations

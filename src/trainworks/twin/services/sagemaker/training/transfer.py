@@ -64,7 +64,7 @@ class StableFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Back to the start is all that is needed; the bound begins anew."""
+        """Back to the start is all that is needed; the bound begins again."""
         position = self._file.seek(offset, whence)
         self._left = max(0, self._expected.size - position)
         return position

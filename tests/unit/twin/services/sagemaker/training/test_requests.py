@@ -169,7 +169,8 @@ def test_tags(harness: Harness) -> None:
     assert harness.call("ListTags", ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
     harness.describe()
     keys = {"aws:ResourceTag/a": "2", "sagemaker:ResourceTag/a": "2"}
-    assert harness.control_plane.authorized[-1] == ("sagemaker:DescribeTrainingJob", arn, keys)
+    assert harness.control_plane.authorized[-1][1:] == ("sagemaker:DescribeTrainingJob", arn)
+    assert harness.control_plane.contexts[-1] == keys
     many = [{"Key": f"k{number}", "Value": ""} for number in range(50)]
     with pytest.raises(ApiError, match="at most 50 tags"):
         harness.call("AddTags", ResourceArn=arn, Tags=many)
