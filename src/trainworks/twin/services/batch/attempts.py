@@ -30,6 +30,9 @@ def apply_event(job: Job, event: TaskEvent, strategy: Mapping[str, Any]) -> Job:
         return _starting(job, event)
     if event.state is TaskState.RUNNING:
         return _starting(job, event).evolve(status=JobStatus.RUNNING, started_at=at_ms)
+    if event.state is TaskState.CANCELLED and job.status == JobStatus.RUNNABLE and job.ended_by is None:
+        # It had no host yet, and its compute environment was deleted: it goes on another, and that was no attempt.
+        return job.evolve(attempt=job.attempt - 1, dispatched=0, compute_environment_arn=None)
     if event.state in (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED):
         # An end may arrive without what came before it: the job still goes through every state.
         begun = job if event.state is TaskState.CANCELLED else _starting(job, event)

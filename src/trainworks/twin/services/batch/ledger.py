@@ -132,6 +132,8 @@ class Entry:
         before = self._jobs[job.job_id]
         self._jobs[job.job_id] = job
         self._changed.add(job.job_id)
+        if before.dispatched and not job.dispatched and not job.is_terminal:
+            self.has_unblocked = True
         if job.status != before.status:
             self.transitions.append(job)
             if job.is_terminal:

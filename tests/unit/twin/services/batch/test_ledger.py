@@ -200,6 +200,34 @@ def test_a_queue_that_is_being_deleted_takes_no_more_jobs(batch: Batch, monkeypa
     assert (batch.status(job_id), batch.job(job_id)["statusReason"]) == ("FAILED", "JobQueue deleted")
 
 
+def test_what_waits_in_an_environment_that_is_deleted_goes_on_the_next(batch: Batch) -> None:
+    """It had no host yet. It failed where it had one attempt, and waited for ever, untold of, where it had more."""
+    resources = {"type": "EC2", "maxvCpus": 8, "subnets": ["subnet-1"], "instanceRole": "r"}
+    batch.platform()
+    batch.call(
+        "CreateComputeEnvironment",
+        computeEnvironmentName="next",
+        type="MANAGED",
+        computeResources={**resources, "instanceTypes": ["optimal"]},
+    )
+    once, twice = batch.submit(), batch.submit(retryStrategy={"attempts": 2})
+    order = [{"order": 1, "computeEnvironment": "next"}]
+    batch.call("UpdateJobQueue", jobQueue="q", computeEnvironmentOrder=order)
+    batch.call("UpdateComputeEnvironment", computeEnvironment="ce", state="DISABLED")
+    batch.call("DeleteComputeEnvironment", computeEnvironment="ce")
+    cancelled = list(batch.compute.tasks)
+    batch.compute.tasks.clear()
+    batch.service.dispatcher.start()  # as a server does: nobody asks for a pass, but who has work for it
+    try:
+        batch.report(*(TaskEvent(each, TaskState.CANCELLED, 2.0, reason="instance terminated") for each in cancelled))
+        until(lambda: list(batch.compute.tasks) == cancelled)
+    finally:
+        batch.service.dispatcher.stop()
+    assert {task.pool_id for task in batch.compute.tasks.values()} == set(batch.compute.pools)
+    assert [batch.status(job_id) for job_id in (once, twice)] == ["RUNNABLE", "RUNNABLE"]
+    assert [batch.job(job_id)["attempts"] for job_id in (once, twice)] == [[], []]
+
+
 def test_an_environment_goes_with_its_pool_or_not_at_all(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a crash between the two would leave, by a compute plane that fails: a pool that nobody can delete."""
     batch.platform()
