@@ -72,7 +72,7 @@ def select(argument: Any) -> Any:
     index, values = _arguments("Fn::Select", argument, 2)
     if isinstance(values, Unknown) or isinstance(index, Unknown):
         return Unknown(f"one of {values}")
-    if not isinstance(values, list) or not str(index).isdigit():
+    if not isinstance(values, list) or not str(index).isdecimal() or len(str(index)) > 9:
         raise IntrinsicError("Fn::Select takes an index and a list")
     if int(index) >= len(values):
         if any(TOKEN.search(str(each)) for each in values):
@@ -88,7 +88,7 @@ def cidr(argument: Any) -> Any:
     given = [block, count, *bits]
     if any(isinstance(each, Unknown) for each in given):
         return Unknown("{{Fn::Cidr}}")
-    if not str(count).isdigit() or len(str(count)) > 3 or not 1 <= int(str(count)) <= _MAX_BLOCKS:
+    if not str(count).isdecimal() or len(str(count)) > 3 or not 1 <= int(str(count)) <= _MAX_BLOCKS:
         raise IntrinsicError(f"Fn::Cidr gives 1 to {_MAX_BLOCKS} blocks, not {shortened(count)}")
     try:
         network = ipaddress.ip_network(str(block))

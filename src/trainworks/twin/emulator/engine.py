@@ -99,6 +99,7 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
         ("services.sqs", "_refresh_counts"): "q",
         ("services.sqs", "_dlq_sweep"): "q",
         ("services.sqs", "_delete_messages_for_esm"): "queue_url receipt_handles",
+        ("services.sqs", "_act_send_message"): "data qurl",
         ("services.sqs", "_act_delete_message"): "data qurl",
         ("services.sqs", "_act_delete_message_batch"): "data qurl",
         ("services.sqs", "_act_change_visibility"): "data qurl",

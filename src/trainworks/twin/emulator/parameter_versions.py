@@ -69,7 +69,7 @@ class _Versions:
     def select(self, name_or_arn: str) -> tuple[Any, str | None]:
         """A version by its number, as everybody who names one does, without reading the others."""
         base, selector = self._ssm._split_selector(name_or_arn)
-        if selector is None or not selector.isdigit():
+        if selector is None or not selector.isdecimal():
             found: tuple[Any, str | None] = self._stock_select(name_or_arn)
             return found
         name, parameter = self._ssm._lookup_parameter(base)

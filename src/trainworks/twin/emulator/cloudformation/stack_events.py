@@ -38,8 +38,8 @@ def _read_by_page(cloudformation: Any, lists: Lists) -> None:
     def describe_stack_events(params: dict[str, Any]) -> Any:
         stack = handlers._resolve_stack(helpers._p(params, "StackName"))
         tag, _, number = helpers._p(params, "NextToken").partition(":")
-        if stack is None or ((tag or number) and (tag != "DescribeStackEvents" or not number.isdigit())):
-            return stock(params)  # which says what is wrong
+        if stack is None or ((tag or number) and (tag != "DescribeStackEvents" or not number.isdecimal())):
+            return stock({**params, "NextToken": ["none"]} if tag or number else params)  # which says what is wrong
         high = min(int(number), LAST_NUMBER) if number else LAST_NUMBER
         page = lists.entries(stack["StackId"]).page(_PAGE + 1, newest_first=True, high=high)
         with lists.showing(stack["StackId"], [event for _, event in reversed(page[:_PAGE])]):

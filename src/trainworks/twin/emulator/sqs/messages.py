@@ -23,6 +23,7 @@ from trainworks.twin.emulator.sqs.agenda import Agenda
 Message = dict[str, Any]
 
 _DEFAULT_RETENTION = 345_600
+_DIGITS = 20  # more than a number of a message ever has; Python reads no number of thousands of digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Messages:
         """Whether it was, of a FIFO queue, and the message is there and no longer in flight by this handle."""
         number = handle.removeprefix(self._mark).partition(".")[0]
         with self._lock:
-            if not self.queue["is_fifo"] or not self.gave(handle) or not number.isdecimal():
+            if not self.queue["is_fifo"] or not self.gave(handle) or not number.isdecimal() or len(number) > _DIGITS:
                 return False
             message = dict.get(self.rows, int(number))
             return message is not None and (

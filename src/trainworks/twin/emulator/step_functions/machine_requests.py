@@ -87,7 +87,7 @@ class _Requests:
         status, headers, body = stock(data)
         listed = json.loads(body)["activities"]
         token = str(data.get("nextToken") or "0")
-        if not token.isdigit():
+        if not token.isdecimal():
             raise ApiError("InvalidToken", f"Invalid Token: '{token}'")
         start, limit = int(token), int(data.get("maxResults") or 100)
         document: dict[str, Any] = {"activities": listed[start : start + limit]}

@@ -16,6 +16,7 @@ from trainworks.twin.wire.call import Request, Response
 from trainworks.twin.wire.protocols.base import known_operation
 from trainworks.twin.wire.protocols.values import read_blob, read_timestamp, wire_name, write_timestamp
 
+_LONGEST = 9  # digits of an index: what has more is none of a list that anybody sends
 # What no XML document can hold, and a message may quote from a request.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -194,7 +195,7 @@ def _read_form(request: Request) -> Tree:
 
 
 def _numbered(node: Mapping[str, Any]) -> list[str]:
-    return sorted((index for index in node if index.isdigit()), key=int)
+    return sorted((index for index in node if index.isascii() and index.isdigit() and len(index) <= _LONGEST), key=int)
 
 
 def _scalar(shape: Shape, text: Any) -> Any:
