@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import pickle
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from tests.functional.twin.iam import allow, role
 from tests.functional.twin.test_queues import all_of, bodies, counts, delete, make, receive, send, stored
 from tests.patience import until
@@ -45,7 +47,6 @@ def as_an_earlier_version(twin: TestTwin) -> None:
         lists = {
             "dynamodb._stream_records": ("", "dynamodb.changes"),
             "eventbridge._archives": ("Events", "eventbridge.archived"),
-            "stepfunctions._executions": ("events", "stepfunctions.events"),
         }
         for store, (member, kind) in lists.items():
             for key, record in rows(store).items():
@@ -53,7 +54,40 @@ def as_an_earlier_version(twin: TestTwin) -> None:
                 entries = list(rows(f"{kind}/{listed['id']}").values())
                 write(store, key, {**record, member: entries} if member else entries)
         connection.execute("DELETE FROM emulator_rows WHERE store LIKE '%/%'")
+        for store, (member, kind) in HISTORIES.items():
+            for key, record in rows(store).items():
+                write(store, key, {**record, member: entries_of(connection, kind, record[member]["id"])})
+            connection.execute("DELETE FROM emulator_histories WHERE name = ?", (kind,))
     connection.close()
+
+
+HISTORIES = {"stepfunctions._executions": ("events", "stepfunctions.events")}
+"""Members of records that are histories, by the records' store."""
+
+
+def entries_of(connection: sqlite3.Connection, kind: str, owner: str) -> list[Any]:
+    statement = "SELECT value FROM emulator_histories WHERE name = ? AND owner = ? ORDER BY number"
+    return [pickle.loads(value) for (value,) in connection.execute(statement, (kind, owner))]
+
+
+def as_the_version_before(twin: TestTwin) -> None:
+    """Write histories of records of a stopped twin as rows of lists, and one whose record went as it was killed."""
+    with sqlite3.connect(twin.home.emulator_db) as connection:
+        for kind in (kind for _, kind in HISTORIES.values()):
+            owners = connection.execute("SELECT DISTINCT owner FROM emulator_histories WHERE name = ?", (kind,))
+            for owner in [*(owner for (owner,) in owners.fetchall()), "gone"]:
+                for number, entry in enumerate(entries_of(connection, kind, owner) or [{}]):
+                    row = (f"{kind}/{owner}", repr(number), pickle.dumps((number, entry)))
+                    connection.execute("INSERT INTO emulator_rows VALUES (?, ?, ?)", row)
+            connection.execute("DELETE FROM emulator_histories WHERE name = ?", (kind,))
+    connection.close()
+
+
+def histories(twin: TestTwin, kind: str) -> int:
+    """How many entries all histories of a kind have."""
+    with sqlite3.connect(twin.home.emulator_db) as connection:
+        statement = "SELECT COUNT(*) FROM emulator_histories WHERE name = ?"
+        return int(connection.execute(statement, (kind,)).fetchone()[0])
 
 
 def test_the_home_of_an_earlier_version_is_read_and_written_anew(own_twin: TestTwin) -> None:
@@ -88,7 +122,10 @@ def test_the_home_of_an_earlier_version_is_read_and_written_anew(own_twin: TestT
     assert len(tables.scan(TableName="old")["Items"]) == 3
 
 
-def test_lists_of_an_earlier_version_are_read_and_written_anew(own_twin: TestTwin) -> None:
+@pytest.mark.parametrize("earlier", [as_an_earlier_version, as_the_version_before])
+def test_lists_of_an_earlier_version_are_read_and_written_anew(
+    own_twin: TestTwin, earlier: Callable[[TestTwin], None]
+) -> None:
     twin, events, states = own_twin, own_twin.client("events"), own_twin.client("stepfunctions")
     tables = own_twin.client("dynamodb")
     tables.create_table(
@@ -117,20 +154,21 @@ def test_lists_of_an_earlier_version_are_read_and_written_anew(own_twin: TestTwi
     def kept() -> tuple[int, int, int]:
         return (
             stored(twin, "dynamodb.changes/"), stored(twin, "eventbridge.archived/"),
-            stored(twin, "stepfunctions.events/"),
+            histories(twin, "stepfunctions.events"),
         )  # fmt: skip
 
     before = history()
     wanted = (12, 10, len(before))
     until(lambda: kept() == wanted, "rows of all entries")
     lifecycle.stop(twin.home)
-    as_an_earlier_version(twin)
-    assert kept() == (0, 0, 0)
+    earlier(twin)
+    assert histories(twin, "stepfunctions.events") == 0
     twin.start()
     assert history() == before
     assert events.describe_archive(ArchiveName="old")["EventCount"] == 10
     assert tables.scan(TableName="old")["Count"] == 12
     until(lambda: kept() == wanted, "rows of all entries of the earlier version")
+    assert stored(twin, "stepfunctions.events/") == 0
     twin.kill()
     twin.start()
     assert history() == before

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.functional.twin.iam import role
 from tests.patience import until
 
 from trainworks.testing import TestTwin
@@ -136,6 +137,101 @@ def test_histories_outlive_a_kill_and_what_is_too_old_goes(own_twin: TestTwin) -
     own_twin.start()
     assert own_twin.client("ssm").put_parameter(Name="p", Value="again", Type="String")["Version"] == 1
     assert len(own_twin.client("ssm").get_parameter_history(Name="p")["Parameters"]) == 1
+
+
+PASSES = {f"S{number}": {"Type": "Pass", "Next": f"S{number + 1}"} for number in range(10)}
+
+
+def machine(twin: TestTwin, name: str, states: dict[str, Any], start_at: str) -> str:
+    definition = json.dumps({"StartAt": start_at, "States": states})
+    trusted = role(twin, {"Service": "states.amazonaws.com"})
+    created = twin.client("stepfunctions").create_state_machine(name=name, definition=definition, roleArn=trusted)
+    return str(created["stateMachineArn"])
+
+
+def execution_events(twin: TestTwin, execution: str, size: int, **more: Any) -> list[dict[str, Any]]:
+    """In pages of a size, the last one of which alone may be shorter."""
+    pages = (
+        twin.client("stepfunctions")
+        .get_paginator("get_execution_history")
+        .paginate(executionArn=execution, PaginationConfig={"PageSize": size}, **more)
+    )
+    found = [page["events"] for page in pages]
+    assert {len(page) for page in found[:-1]} <= {size}
+    return [event for page in found for event in page]
+
+
+def test_what_happened_in_an_execution_is_paged_both_ways_while_it_runs(twin: TestTwin) -> None:
+    states = twin.client("stepfunctions")
+    waits = {**PASSES, "S10": {"Type": "Wait", "Seconds": 3600, "End": True}}
+    arn = machine(twin, f"m-{secrets.token_hex(4)}", waits, "S0")
+    execution = states.start_execution(stateMachineArn=arn, input='{"a": 1}')["executionArn"]
+    until(lambda: len(execution_events(twin, execution, 1000)) == 22, "the last state")
+    whole = execution_events(twin, execution, 1000)
+    assert [event["id"] for event in whole] == list(range(1, 23))
+    assert (whole[0]["type"], whole[-1]["type"]) == ("ExecutionStarted", "WaitStateEntered")
+    for size in (1, 7, 21, 22):
+        assert execution_events(twin, execution, size) == whole
+        assert execution_events(twin, execution, size, reverseOrder=True) == whole[::-1]
+    first = {"executionArn": execution, "maxResults": 5}
+    ahead, back = (states.get_execution_history(**first, reverseOrder=each)["nextToken"] for each in (False, True))
+    states.stop_execution(executionArn=execution)
+    rest = states.get_execution_history(**first, nextToken=ahead)
+    assert rest["events"] == whole[5:10]
+    rest = states.get_execution_history(**first, reverseOrder=True, nextToken=back)
+    assert rest["events"] == whole[16:11:-1]
+    assert execution_events(twin, execution, 5)[-1]["type"] == "ExecutionAborted"
+    bare = execution_events(twin, execution, 5, includeExecutionData=False)
+    assert all("input" not in event.get("stateEnteredEventDetails", {}) for event in bare)
+    assert bare[1]["stateEnteredEventDetails"]["name"] == "S0"
+    assert execution_events(twin, execution, 5)[1]["stateEnteredEventDetails"]["input"] == '{"a": 1}'
+    other = states.start_execution(stateMachineArn=arn)["executionArn"]
+    for asked in (
+        {**first, "nextToken": "no token"}, {**first, "nextToken": "WzEsIDIsIDNd"}, {**first, "nextToken": back},
+        {**first, "nextToken": ahead, "maxResults": 6}, {**first, "executionArn": other, "nextToken": ahead},
+    ):  # fmt: skip
+        with pytest.raises(states.exceptions.InvalidToken):
+            states.get_execution_history(**asked)
+    with pytest.raises(states.exceptions.ExecutionDoesNotExist):
+        states.get_execution_history(executionArn=f"{execution}x")
+    states.delete_state_machine(stateMachineArn=arn)
+
+
+def test_what_happened_in_executions_outlives_a_kill_and_goes_with_them(own_twin: TestTwin) -> None:
+    states = own_twin.client("stepfunctions")
+    passing = machine(own_twin, "passing", {**PASSES, "S10": {"Type": "Succeed"}}, "S0")
+    waiting = machine(own_twin, "waiting", {"W": {"Type": "Wait", "Seconds": 3600, "End": True}}, "W")
+    done = [states.start_execution(stateMachineArn=passing)["executionArn"] for _ in range(3)]
+    runs = states.start_execution(stateMachineArn=waiting, name="runs")["executionArn"]
+    for each in done:
+        until(lambda each=each: execution_events(own_twin, each, 100)[-1]["type"] == "ExecutionSucceeded", "an end")
+    until(lambda: len(execution_events(own_twin, runs, 100)) == 2, "the wait")
+    before = [execution_events(own_twin, each, 100) for each in done]
+
+    def rows() -> int:
+        with sqlite3.connect(own_twin.home.emulator_db) as connection:
+            statement = "SELECT COUNT(*) FROM emulator_histories WHERE name = 'stepfunctions.events'"
+            return int(connection.execute(statement).fetchone()[0])
+
+    until(lambda: rows() == sum(map(len, before)) + 2, "rows of all events")
+    started = states.start_execution(stateMachineArn=waiting)["executionArn"]
+    own_twin.kill()
+    own_twin.start()
+    assert [execution_events(own_twin, each, 7) for each in done] == before
+    for each in (runs, started):
+        found = execution_events(own_twin, each, 100)
+        assert [event["id"] for event in found] == list(range(1, len(found) + 1))
+        assert (found[0]["type"], found[-1]["type"]) == ("ExecutionStarted", "ExecutionFailed")
+    states = own_twin.client("stepfunctions")
+    kept = rows()
+    again = states.start_execution(stateMachineArn=waiting)["executionArn"]
+    until(lambda: len(execution_events(own_twin, again, 100)) == 2, "the wait")
+    states.delete_state_machine(stateMachineArn=passing)
+    states.delete_state_machine(stateMachineArn=waiting)
+    assert rows() == 0 < kept
+    for each in (*done, runs, started, again):
+        with pytest.raises(states.exceptions.ExecutionDoesNotExist):
+            states.get_execution_history(executionArn=each)
 
 
 def test_what_an_earlier_version_kept_in_one_row_is_taken_over_whole(own_twin: TestTwin) -> None:

@@ -45,7 +45,7 @@ from trainworks.twin.emulator.s3 import bucket_requests
 from trainworks.twin.emulator.s3.buckets import EmulatorBuckets
 from trainworks.twin.emulator.sqs import limits
 from trainworks.twin.emulator.sqs.queues import QueueParts
-from trainworks.twin.emulator.step_functions import executions, machine_requests, machine_runs
+from trainworks.twin.emulator.step_functions import execution_events, executions, machine_requests, machine_runs
 from trainworks.twin.emulator.step_functions.job_tasks import JobTasks
 from trainworks.twin.emulator.step_functions.sdk_tasks import SdkTasks
 from trainworks.twin.emulator.step_functions.task_permissions import TaskPermissions
@@ -124,7 +124,7 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
             parts.sdk_tasks.install,
             TaskPermissions(parts.authorization, parts.sdk_tasks).install,
             JobTasks(parts.sdk_tasks).install,
-            parts.lists.install_histories,
+            lambda module: execution_events.install(module, parts.histories),
             executions.install,
             lambda module: machine_requests.install(module, parts.sdk_tasks.serves),
             machine_runs.install,

@@ -99,6 +99,7 @@ BOUNDS: Mapping[str, Mapping[str, str]] = {
         "s3": "_completed_multipart_uploads _multipart_uploads _object_acl _object_annotations _object_legal_hold "
         "_object_retention _object_tags _object_versions _olap_requests",
         "ssm": "_commands",
+        "stepfunctions": "_history_page_tokens",
     },
     _HISTORY: {
         "cloudformation": "_stack_events",
@@ -118,7 +119,7 @@ BOUNDS: Mapping[str, Mapping[str, str]] = {
         "cloudformation": "_stacks",
         "dynamodb": "_closed_streams _txn_idempotency",
         "eventbridge": "_replays",
-        "stepfunctions": "_executions _history_page_tokens _map_runs",
+        "stepfunctions": "_executions _map_runs",
         "sts": "_sessions",
     },
 }

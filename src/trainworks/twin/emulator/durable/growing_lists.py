@@ -1,5 +1,5 @@
 """Lists in records that grow with use, as rows of their own (`parts`): changes of tables in streams, events in archives
-of buses, what happened in executions, and text messages by phone number."""
+of buses, and text messages by phone number."""
 
 from __future__ import annotations
 
@@ -76,9 +76,6 @@ class GrowingLists:
 
     def install_archives(self, eventbridge: Any) -> None:
         ListMember(*self._kept, "Events", "eventbridge.archived").keep(eventbridge._archives._data)
-
-    def install_histories(self, stepfunctions: Any) -> None:
-        ListMember(*self._kept, "events", "stepfunctions.events").keep(stepfunctions._executions._data)
 
     def install_texts(self, sns: Any) -> None:
         WholeList(*self._kept, "sns.texts").keep(sns._sms_messages._data)

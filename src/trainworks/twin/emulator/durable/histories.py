@@ -118,15 +118,15 @@ def number_at(seconds: float) -> int:
 
 
 class History(TouchedDict):
-    """One kind of history. As a dictionary it holds what is not on disk yet: entries by number."""
+    """One kind of history. As a dictionary it holds what is not on disk yet: entries by number. `lock` is over it."""
 
-    __slots__ = ("_dropped", "_ending", "_histories", "_lock", "_sent", "days")
+    __slots__ = ("_dropped", "_ending", "_histories", "_sent", "days", "lock")
 
     def __init__(self, histories: Histories, journal: Journal, name: str, days: float | None) -> None:
         super().__init__(journal, name)
         self.days = days
         self._histories = histories
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         # The entry of a number that the last write has: who replaces it meanwhile has it written once more.
         self._sent: dict[int, _Entry] = {}
         self._dropped: dict[str, int] = {}
@@ -141,20 +141,20 @@ class History(TouchedDict):
 
     def replace(self, number: int, owner: str, value: Any, subject: str = "") -> None:
         """Put another entry in the place of one."""
-        with self._lock:
+        with self.lock:
             dict.__setitem__(self, number, _Entry(owner, subject, value))
         self._touch(number)
 
     def remove(self, number: int) -> None:
         """Take one entry out."""
-        with self._lock:
+        with self.lock:
             dict.pop(self, number, None)
             self.written[number] = UNKNOWN
         self._touch(number)
 
     def remove_all(self, owner: str) -> None:
         """Take out all that an owner has."""
-        with self._lock:
+        with self.lock:
             self._dropped[owner] = self._histories.number()
             waiting = [number for number, entry in dict.items(self) if entry.owner == owner]
             for gone in (*waiting, owner):
@@ -175,7 +175,7 @@ class History(TouchedDict):
         high: int = LAST_NUMBER,
     ) -> list[tuple[int, Any]]:
         """Up to so many (number, entry) with `low <= number <= high`, of one subject if it is given."""
-        with self._lock:
+        with self.lock:
             # Before the disk is read: what is written in between is in both, and in neither otherwise.
             waiting = {
                 number: entry.value
@@ -207,7 +207,7 @@ class History(TouchedDict):
 
     def count(self, owner: str) -> int:
         """How many entries an owner has."""
-        with self._lock:
+        with self.lock:
             waiting = {number for number, entry in dict.items(self) if entry.owner == owner}
             gone = self._gone()
             bound = self._dropped.get(owner, 0)
@@ -241,7 +241,7 @@ class History(TouchedDict):
     # -- what `durability` asks of a store ----------------------------------------------------------------------
 
     def stored(self, key: Any) -> Any:
-        with self._lock:
+        with self.lock:
             entry: _Entry = dict.__getitem__(self, key)
             self._sent[key] = entry
         return entry.value
@@ -260,7 +260,7 @@ class History(TouchedDict):
         return stored
 
     def wrote(self, key: Any, digest: int | None) -> None:
-        with self._lock:
+        with self.lock:
             if key in self.under_way:
                 return
             if isinstance(key, str):
@@ -277,7 +277,7 @@ class History(TouchedDict):
 
     def restore(self, key: Any, row: tuple[Any] | None) -> None:
         """The request that did it failed: what is on disk stands."""
-        with self._lock:
+        with self.lock:
             dict.pop(self, key, None)
             self._sent.pop(key, None)
             self._dropped.pop(key, None)

@@ -24,26 +24,41 @@ def no_subject(entry: Any) -> str:
 class Entries(Sequence[Any]):
     """The history of one owner, oldest first. `length` spares counting where it is known."""
 
+    __slots__ = ("_closed", "_history", "_length", "_subject", "owner")
     __hash__ = object.__hash__
 
     def __init__(self, history: History, owner: str, subject: Subject = no_subject, length: int | None = None) -> None:
         self._history = history
-        self._owner = owner
+        self.owner = owner
         self._subject = subject
         self._length = length
+        self._closed = False
 
     def __reduce__(self) -> Any:
         """In a row, and in a copy, there is nothing of it."""
         return list, ()
 
     def append(self, entry: Any) -> None:
-        length = self._length
-        self._history.append(self._owner, entry, self._subject(entry))
-        self._length = None if length is None else length + 1
+        with self._history.lock:
+            if self._closed:
+                return
+            self._history.append(self.owner, entry, self._subject(entry))
+            self._length = None if self._length is None else self._length + 1
+
+    def close(self) -> None:
+        """The owner is gone: all goes from the disk, and what a thread appends from then on is nowhere."""
+        with self._history.lock:
+            self._closed = True
+            self._history.remove_all(self.owner)
+
+    def recount(self) -> None:
+        """A request that appended failed: only the disk knows how many there are."""
+        with self._history.lock:
+            self._length = None
 
     def replace(self, number: int, entry: Any) -> None:
         """Put another entry in the place of the one that has the number."""
-        self._history.replace(number, self._owner, entry, self._subject(entry))
+        self._history.replace(number, self.owner, entry, self._subject(entry))
 
     def page(
         self,
@@ -56,14 +71,14 @@ class Entries(Sequence[Any]):
     ) -> list[tuple[int, Any]]:
         """As `History.page`."""
         more = {} if high is None else {"high": high}
-        return self._history.page(self._owner, limit, newest_first=newest_first, low=low, subject=subject, **more)
+        return self._history.page(self.owner, limit, newest_first=newest_first, low=low, subject=subject, **more)
 
     def numbered(self, *, newest_first: bool = False) -> Iterator[tuple[int, Any]]:
         """Every (number, entry)."""
-        return self._history.all(self._owner, newest_first=newest_first)
+        return self._history.all(self.owner, newest_first=newest_first)
 
     def __len__(self) -> int:
-        return self._history.count(self._owner) if self._length is None else self._length
+        return self._history.count(self.owner) if self._length is None else self._length
 
     def __bool__(self) -> bool:
         return bool(self.page(1))

@@ -200,8 +200,9 @@ class _Runs:
         for arn in [each for each in list(self._module._map_runs) if each not in before]:
             run = self._module._map_runs[arn]
             if run["executionArn"] == execution["executionArn"]:
-                details = {"mapRunStartedEventDetails": {"mapRunArn": arn}}
-                self._module._add_event(execution, "MapRunStarted", details)["timestamp"] = run["startDate"]
+                # An event is on disk a moment later, and nothing reaches it there.
+                details = {"timestamp": run["startDate"], "mapRunStartedEventDetails": {"mapRunArn": arn}}
+                self._module._add_event(execution, "MapRunStarted", details)
                 self._module._add_event(execution, end)
 
     def _framed(self, name: str, execution: Any, work: Callable[[], Any], details: Any = None) -> Any:
