@@ -217,7 +217,7 @@ def _suffix(name: str, settings: EnvironmentSettings, environ: Mapping[str, str]
 
 def checked_suffix(value: str) -> str:
     """`value` if it can name a platform, else `ConfigurationError`."""
-    if not re.match(SUFFIX_PATTERN, value):
+    if not re.fullmatch(SUFFIX_PATTERN, value):
         raise ConfigurationError(
             f"environment suffix {value!r} is not allowed; allowed: a lower-case letter, then up to 19 lower-case "
             "letters and digits",

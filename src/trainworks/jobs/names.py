@@ -19,7 +19,7 @@ def job_name(base: str, now: datetime | None = None, token: str | None = None) -
 
 def checked_name(name: str) -> str:
     """`name` if a job may have it, else `RequestError`."""
-    if not _TRAINING.match(name):
+    if not _TRAINING.fullmatch(name):
         raise RequestError(
             f"job name {name!r} is not allowed; allowed: 1 to 63 letters, digits and hyphens, "
             "with a letter or digit at either end",
