@@ -3,6 +3,7 @@ of buses, and text messages by phone number."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
@@ -35,6 +36,10 @@ class ListMember(RecordParts):
         if current is None:
             return self._load(key, row)
         return self._attached(key, row | {self._member: current[self._member]})
+
+    def _on_disk(self, store: TouchedDict) -> Iterable[tuple[int, Any, int]]:
+        # On disk they are in the order of their text: 10 before 9, and each that comes late moves those behind it.
+        return sorted(super()._on_disk(store), key=lambda row: row[0])
 
     def _listed(self, entries: Any) -> RowList:
         if isinstance(entries, RowList):

@@ -77,10 +77,13 @@ class RecordParts(ABC):
         """A record with its parts from disk."""
         record = self._attached(key, record)
         for store in self._stores[key]:
-            for each, value, digest in self._read(str(store.name)):
+            for each, value, digest in self._on_disk(store):
                 store.restore(each, (value,))
                 store.written[each] = digest
         return record
+
+    def _on_disk(self, store: TouchedDict) -> Iterable[tuple[Any, Any, int]]:
+        return self._read(str(store.name))
 
     def _attached(self, key: Any, record: Any) -> Any:
         record = self.dressed(record)

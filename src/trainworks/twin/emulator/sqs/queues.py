@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
 from trainworks.twin.emulator.durable.parts import Read, RecordParts
 from trainworks.twin.emulator.sqs import limits
-from trainworks.twin.emulator.sqs.messages import Messages
+from trainworks.twin.emulator.sqs.messages import Message, Messages
 from trainworks.twin.emulator.sqs.recent_sends import RecentSends
 
 Queue = dict[str, Any]
@@ -83,12 +83,15 @@ class QueueParts(RecordParts):
         if dead_letters is None:
             return
         now = time.time()
-        for message in queue["messages"].take_worn(int(policy["maxReceiveCount"])):
+
+        def take(message: Message) -> None:
             source = {"DeadLetterQueueSourceArn": queue["attributes"]["QueueArn"]} | message["sys"]
             moved = message | {"receipt_handle": None, "visible_at": now, "sys": source}
             # "For FIFO queues, the enqueue timestamp resets when the message is moved to a dead-letter queue."
             dead_letters["messages"].append(moved | ({"enqueued_at": now} if dead_letters["is_fifo"] else {}))
             self._sqs.esm_wake.set()
+
+        queue["messages"].move_worn(int(policy["maxReceiveCount"]), take)
 
     def _delete_all(self, queue_url: str, receipt_handles: set[str]) -> None:
         if receipt_handles:

@@ -19,7 +19,7 @@ from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.growing_lists import ListMember, WholeList
 from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal
-from trainworks.twin.emulator.durable.row_lists import RowList
+from trainworks.twin.emulator.durable.row_lists import ListRows, RowList
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.home import Home
 
@@ -179,6 +179,21 @@ def test_a_list_that_is_a_record_is_rows_and_goes_into_another_record_whole(pape
     paper.request(lambda: paper.issues.__setitem__("june", {"letters": paper.letters.pop("to us")}))
     assert rows(paper.home, "paper.letter/") == []
     assert paper.on_disk() == ({"june": {"letters": list(range(3, 12)), "pages": []}}, {})
+
+
+def test_rows_come_back_in_the_order_of_their_numbers(paper: Newspaper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each that is late moves all behind it, and a start takes the square of a list's length."""
+    paper.request(lambda: paper.letters.__setitem__("to us", list(range(12))))
+    back: list[int] = []
+    stock = ListRows.restore
+
+    def restore(rows: ListRows, key: int, row: tuple[Any] | None) -> None:
+        back.append(key)
+        stock(rows, key, row)
+
+    monkeypatch.setattr(ListRows, "restore", restore)
+    assert paper.on_disk()[1] == {"to us": list(range(12))}
+    assert back == list(range(12))
 
 
 @pytest.mark.parametrize("reading", [False, True])

@@ -104,9 +104,11 @@ class Queue(RuleBasedStateMachine):
             message["visible_at"] = self.now + seconds
 
     @rule(receives=st.integers(1, 3))
-    def take_worn(self, receives: int) -> None:
+    def move_worn(self, receives: int) -> None:
         wanted = [m for m in self.plain.messages if m["receive_count"] >= receives and m["visible_at"] <= self.now]
-        assert self.messages.take_worn(receives) == wanted
+        moved: list[Message] = []
+        self.messages.move_worn(receives, moved.append)
+        assert moved == wanted
         self.plain.take(wanted)
 
     @rule(seconds=SECONDS)
@@ -207,3 +209,16 @@ def test_each_change_touches_its_row_alone() -> None:
     assert touched() == {0}
     messages.clear()
     assert touched() == {EVERY_ROW}
+
+
+def test_the_disk_hears_of_a_message_that_moves_when_it_is_elsewhere() -> None:
+    journal = Journal()
+    queue = {"is_fifo": False, "attributes": {"MessageRetentionPeriod": str(RETENTION)}}
+    messages = Messages(journal, "messages", queue, nothing_lacks, lambda: 1000.0)
+    messages.append(lone(1000.0))
+    messages.receive(1, 0)
+    journal.due()
+    touched: list[Any] = []
+    messages.move_worn(1, lambda message: touched.append(journal.due()))
+    assert touched == [set()]
+    assert journal.due() == {(messages.rows, 0)}

@@ -195,7 +195,7 @@ def test_no_call_takes_more_steps_in_a_long_queue(fifo: bool) -> None:
             "delete": lambda: messages.delete(handles[1]),
             "counts": messages.counts,
             "expire": messages.expire,
-            "worn": lambda: messages.take_worn(3),
+            "worn": lambda: messages.move_worn(3, lambda message: None),
             "last": lambda: messages[-1],
             "forget": recent.forget,
             "clear": messages.clear,
