@@ -1,4 +1,7 @@
-"""What has ended and AWS forgets after 90 days: executions, map runs, replays, and stacks that are deleted."""
+"""What has ended and AWS forgets after 90 days: executions, map runs, replays, and stacks that are deleted.
+
+Events leave an archive after its `RetentionDays`; stock keeps them for ever, and replays them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 from trainworks.twin.emulator.durable.journal import TouchedDict
 
 _KEPT = timedelta(days=90)
+_DAY_SECONDS = 86_400
 
 Ended = Callable[[Mapping[str, Any]], Any]
 
@@ -37,11 +41,17 @@ _STORES: tuple[tuple[str, str, Ended], ...] = (
 
 def forget_ended() -> None:
     """Let go of it, of those services that are loaded; on the thread that owns the state."""
+    now = datetime.now(UTC)
     for name, attribute, ended in _STORES:
-        module = sys.modules.get(f"ministack.services.{name}")
-        store = getattr(getattr(module, attribute, None), "_data", None)
-        if isinstance(store, TouchedDict) and store.name is not None:
-            forget(store, ended, datetime.now(UTC))
+        if (store := _loaded(name, attribute)) is not None:
+            forget(store, ended, now)
+    if (archives := _loaded("eventbridge", "_archives")) is not None:
+        forget_archived(archives, now.timestamp())
+
+
+def _loaded(name: str, attribute: str) -> TouchedDict | None:
+    store = getattr(getattr(sys.modules.get(f"ministack.services.{name}"), attribute, None), "_data", None)
+    return store if isinstance(store, TouchedDict) and store.name is not None else None
 
 
 def forget(store: TouchedDict, ended: Ended, now: datetime) -> None:
@@ -55,3 +65,18 @@ def forget(store: TouchedDict, ended: Ended, now: datetime) -> None:
             at = datetime.fromtimestamp(at, UTC).isoformat()
         if isinstance(at, str) and datetime.fromisoformat(at) < now - _KEPT:
             store.pop(key)
+
+
+def forget_archived(archives: TouchedDict, now: float) -> None:
+    """Take the events out of archives that are older than these keep them; 0 days are for ever.
+
+    `now` is in seconds. Events are in the order in which they came, which is what their `Time` says.
+    """
+    for key, archive in list(dict.items(archives)):
+        oldest = now - int(archive.get("RetentionDays") or 0) * _DAY_SECONDS
+        events = archive.get("Events") or []
+        if oldest == now or not events or events[0]["Time"] >= oldest:
+            continue
+        gone = next((place for place, event in enumerate(events) if event["Time"] >= oldest), len(events))
+        del events[:gone]
+        archives[key]["EventCount"] = len(events)
