@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 EVERY_ROW: Final = object()
+_ABSENT: Final = object()
 
 UNKNOWN: Final = -1
 """In the place of a row's hash when nobody knows what is on disk: no hash is that number."""
@@ -250,9 +251,11 @@ class TouchedDict(dict[Any, Any]):
         return value
 
     def get(self, key: Any, default: Any = None) -> Any:
-        if key not in self:
+        value = super().get(key, _ABSENT)  # one look: threads take rows out at any moment
+        if value is _ABSENT:
             return default
-        return self[key]
+        self._touch(key)
+        return value
 
     def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(key, self._entered(key, value))

@@ -327,3 +327,25 @@ def test_the_rows_of_an_operation_are_looked_at_until_it_ends() -> None:
         assert journal.due() == {(store, "a")}
     assert journal.due() == {(store, "a")}
     assert journal.due() == set()
+
+
+def test_a_row_that_a_thread_takes_out_meanwhile_is_there_or_not() -> None:
+    rows = TouchedDict(Journal(), "sqs._queues")
+
+    class Key(str):
+        """At the second look the row is gone, as if a thread had come in between."""
+
+        __slots__ = ("looks",)
+
+        def __hash__(self) -> int:
+            self.looks = getattr(self, "looks", 0) + 1
+            if self.looks == 2:
+                rows.pop("queue")
+            return hash("queue")
+
+        def __eq__(self, other: object) -> bool:
+            return other == "queue"
+
+    rows["queue"] = "url"
+    assert rows.get(Key("queue")) == "url"
+    assert rows.get("queue", "none") == "none"
