@@ -93,14 +93,20 @@ class Dispatcher:
         self._launchers.shutdown()
 
     def dispatch(self) -> None:
-        """Hand over all jobs that are RUNNABLE now, by the priority of their queues and in the order they came."""
+        """Hand over all jobs that are RUNNABLE now, by the priority of their queues and in the order they came.
+
+        Raises what making ready raised that no job is to answer for, once all others are handed over.
+        """
+        faults: list[Exception] = []
         while not self._background.stopping:
             # Under the write lock: we are woken before the transaction that made the jobs is committed.
             with self._database.transaction() as tx:
                 rows = tx.execute(SQL["jobs_to_dispatch"], (_CHUNK,)).fetchall()
             launches: dict[Hashable, Launch] = {}
             for part in _parts([(job_of(row[:-1]), row["priority"]) for row in rows]):
-                self._dispatch_part(part, launches)
+                self._dispatch_part(part, launches, faults)
+            if faults:
+                raise faults[0]
             if len(rows) < _CHUNK:
                 return
 
@@ -130,13 +136,16 @@ class Dispatcher:
         self._next_check = now + _TIME_LIMIT_CHECK_SECONDS
         return _TIME_LIMIT_CHECK_SECONDS if self.apply_time_limits() else None
 
-    def _dispatch_part(self, part: Sequence[Waiting], launches: dict[Hashable, Launch]) -> None:
-        """RUNNABLE jobs go on the first compute environment that has room. `launches` are those made so far."""
+    def _dispatch_part(
+        self, part: Sequence[Waiting], launches: dict[Hashable, Launch], faults: list[Exception]
+    ) -> None:
+        """RUNNABLE jobs go on the first compute environment that has room. `launches` are those made so far; of what
+        fails for other reasons than a job's own the jobs stay as they are, and `faults` gets why."""
         with self._database.snapshot() as tx:
             groups, blocked = self._plan(tx, part)
         if blocked:
             self._block(blocked)
-        launch = partial(self._launch, launches=launches)
+        launch = partial(self._launch, launches=launches, faults=faults)
         # Each launch asks for credentials, which are durable before they are used: those that wait share a commit.
         launched = self._launchers.map(launch, groups) if len(groups) > 1 else map(launch, groups)
         if ready := [each for each in launched if each is not None]:
@@ -202,7 +211,15 @@ class Dispatcher:
                 for number, job in enumerate(_still_runnable(entry, jobs)):
                     entry.block(job, reason, is_told=is_told and number == 0 and bool(reason))
 
-    def _launch(self, group: Group, launches: dict[Hashable, Launch]) -> Ready | None:
+    def _launch(self, group: Group, launches: dict[Hashable, Launch], faults: list[Exception]) -> Ready | None:
+        """`_made_ready`; None where that failed for another reason than the jobs' own, which is told of later."""
+        try:
+            return self._made_ready(group, launches)
+        except Exception as error:  # noqa: BLE001 - raised by the round, when all others are handed over
+            faults.append(error)
+            return None
+
+    def _made_ready(self, group: Group, launches: dict[Hashable, Launch]) -> Ready | None:
         """What a group's jobs are on this machine; None where they cannot start, which then is their end."""
         environment_arn = group.environment["arn"]
         key = (group.start, environment_arn)

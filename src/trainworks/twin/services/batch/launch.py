@@ -196,7 +196,7 @@ def resolve_argv(argv: Sequence[str], runtime: Runtime, env: Mapping[str, str]) 
     program = argv[0]
     if "/" in program:
         found = os.path.normpath(Path(runtime.working_dir) / program)
-        if not os.access(found, os.X_OK):
+        if not _may_run(found):
             raise LaunchError(_not_started(program, "no such file or directory"))
         return (found, *argv[1:])
     if program in _PYTHON_NAMES:
@@ -204,9 +204,16 @@ def resolve_argv(argv: Sequence[str], runtime: Runtime, env: Mapping[str, str]) 
     folders = [str(runtime.python.parent), *env.get("PATH", _SYSTEM_PATH).split(":"), *_SYSTEM_PATH.split(":")]
     for folder in filter(None, folders):
         candidate = Path(folder) / program
-        if candidate.is_file() and os.access(candidate, os.X_OK):
+        if _may_run(candidate) and candidate.is_file():
             return (str(candidate), *argv[1:])
     raise LaunchError(_not_started(program, "executable file not found in $PATH"))
+
+
+def _may_run(path: str | Path) -> bool:
+    try:
+        return os.access(path, os.X_OK)
+    except ValueError:  # a NUL, or what is no text: no file is called so
+        return False
 
 
 def _assume_execution_role(control_plane: ControlPlane, spec: JobSpec, task_arn: str) -> Caller | None:

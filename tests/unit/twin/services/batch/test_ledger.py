@@ -146,6 +146,44 @@ def test_a_queue_that_is_deleted_meanwhile_holds_up_no_other(batch: Batch) -> No
     assert (batch.status(going), batch.job(going)["statusReason"]) == ("FAILED", "JobQueue deleted")
 
 
+@pytest.mark.parametrize("program", ["python train.py " * 40, "/a\0b", "a\0b", "/x" * 3000, ""])
+def test_a_program_that_no_file_can_be_called_fails_its_own_job(batch: Batch, program: str) -> None:
+    """A whole command line in one text is such a name too. All other jobs waited for ever."""
+    batch.platform()
+    batch.define("odd", container={"command": [program]})
+    odd = batch.call("SubmitJob", jobName="j", jobQueue="q", jobDefinition="odd")["jobId"]
+    good = batch.submit()
+    assert (batch.status(odd), batch.job(odd)["statusReason"]) == ("FAILED", "Task failed to start")
+    assert list(batch.compute.tasks) == [f"batch.{good}.1"]
+
+
+def test_what_is_no_text_is_refused(batch: Batch) -> None:
+    batch.platform()
+    for override in ({"command": ["/\udcff"]}, {"environment": [{"name": "A", "value": "\udcff"}]}):
+        with pytest.raises(ApiError, match="no character of Unicode"):
+            batch.submit(containerOverrides=override)
+
+
+def test_a_fault_while_one_is_made_ready_holds_up_no_other(batch: Batch) -> None:
+    """It is no job's fault, so its job stays and is tried again; whoever asked for the round is told."""
+    batch.platform()
+    batch.define("other", container={"command": ["true", "other"]})
+
+    def fail() -> None:
+        batch.images.meanwhile = lambda: None
+        raise OSError("no space left on device")
+
+    first, second = (
+        batch.call("SubmitJob", jobName="j", jobQueue="q", jobDefinition=name)["jobId"] for name in ("d", "other")
+    )
+    batch.images.meanwhile = fail
+    with pytest.raises(OSError, match="no space left"):
+        batch.service.dispatcher.dispatch()
+    assert len(batch.compute.tasks) == 1
+    batch.service.dispatcher.dispatch()
+    assert set(batch.compute.tasks) == {f"batch.{first}.1", f"batch.{second}.1"}
+
+
 def test_an_environment_that_is_deleted_meanwhile_gets_no_jobs(batch: Batch) -> None:
     """Its queue goes on with another one, where the jobs then run: none waits in a pool that is gone."""
     batch.platform()
