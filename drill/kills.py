@@ -106,7 +106,7 @@ class Killer:
         if record and lifecycle.is_alive(record, "server"):
             with suppress(psutil.Error):
                 server = psutil.Process(record["server"]["pid"])
-                parts["function"] = [each.pid for each in _children(server) if not is_agent(each)]
+                parts["function"] = [each.pid for each in _children(server) if _is_function(each)]
         return parts
 
     def _processes(self) -> Sequence[psutil.Process]:
@@ -117,6 +117,13 @@ class Killer:
                 if process.pid != os.getpid() and any(root in part for part in process.cmdline()):
                     found.append(process)
         return found
+
+
+def _is_function(process: psutil.Process) -> bool:
+    """A function's environment; the server's other children build images, and a build that is killed has failed."""
+    with suppress(psutil.Error):
+        return any(part.endswith("functions/sandboxed.py") for part in process.cmdline())
+    return False
 
 
 def _answers(endpoint_url: str) -> bool:

@@ -10,24 +10,34 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from trainworks.twin.compute.sandbox.namespaces import SandboxMode, candidate_modes, check_platform, usable_mode
 from trainworks.twin.compute.sandbox.view import ViewSpec
 
 _SECONDS = 30
+_MOST_TRIALS = 3
+"""Tries where somebody killed the trial, as the kernel does when memory is short: that says nothing of the sandbox."""
 
 
-def try_sandbox() -> tuple[str, str]:
-    """(mode, why it is off). Raises `OSError` where no process could be started, `ValueError` where it said nothing."""
+def _trial() -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory(prefix="trainworks-trial-") as folder:
-        ended = subprocess.run(
+        return subprocess.run(
             [sys.executable, "-m", "trainworks.twin.compute.sandbox.trial", folder],
             capture_output=True,
             text=True,
             timeout=_SECONDS,
             check=False,
         )
+
+
+def try_sandbox(trial: Callable[[], subprocess.CompletedProcess[str]] = _trial) -> tuple[str, str]:
+    """(mode, why it is off). Raises `OSError` where no process could be started, `ValueError` where it said nothing."""
+    for _ in range(_MOST_TRIALS):
+        ended = trial()
+        if ended.returncode >= 0:
+            break
     if ended.returncode:
         raise ValueError(f"the trial ended with {ended.returncode}: {ended.stderr.strip()[-300:]}")
     answer = json.loads(ended.stdout)
