@@ -120,6 +120,8 @@ def report_error(error: BaseException, *, as_json: bool = False) -> int:
     """
     from rich.text import Text
 
+    from trainworks.cli.records import harmless
+
     message, fix, exit_code = _explain(error)
     if as_json and isinstance(error, CheckError):
         print_json({"error": {"message": message, "fix": fix}, "findings": list(error.findings)})
@@ -129,9 +131,10 @@ def report_error(error: BaseException, *, as_json: bool = False) -> int:
 
         traceback.print_exception(error)
     console = stderr()
-    console.print(Text.assemble(("error: ", "bold red"), message))
+    # A message may name what a job called its files.
+    console.print(Text.assemble(("error: ", "bold red"), harmless(message)))
     if fix:
-        console.print(Text.assemble(("  fix: ", "bold"), fix))
+        console.print(Text.assemble(("  fix: ", "bold"), harmless(fix)))
     return exit_code
 
 

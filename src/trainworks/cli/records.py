@@ -17,12 +17,18 @@ from rich.text import Text
 _GAP = "  "
 _LEAST_PROSE = 24
 """Narrower than this no cell is folded: the terminal breaks the line, and what is copied stays whole."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def one_line(text: str) -> str:
     """Text from anywhere on one line: breaks are spaces, other control characters are shown, never obeyed."""
     return _CONTROL.sub(lambda found: " " if found[0] in "\r\n\t\u2028\u2029" else ascii(found[0])[1:-1], text)
+
+
+def harmless(text: str) -> str:
+    """Text of several lines from anywhere, without its colours; other control characters are shown, never obeyed."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\t" else ascii(found[0])[1:-1], _COLOUR.sub("", text))
 
 
 class Records:

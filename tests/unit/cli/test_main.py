@@ -137,6 +137,12 @@ def test_errors_are_sentences_with_their_exit_code(capsys: pytest.CaptureFixture
     assert "error: the key [red] is wrong\n  fix: change it" in printed
 
 
+def test_control_characters_in_an_error_are_shown_and_never_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    report_error(JobError("last lines:\n  \x1b[31mred\x1b[0m \x1b]0;title\x07 a\rb", fix="rm \x1b[2J"))
+    printed = capsys.readouterr().err
+    assert "error: last lines:\n  red \\x1b]0;title\\x07 a\\rb\n  fix: rm \\x1b[2J" in printed
+
+
 def test_what_a_check_refused_is_data_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     refused = CheckError("1 error in the templates", fix="correct it", findings=[{"code": "TW21", "place": "Bucket"}])
     assert report_error(refused, as_json=True) == 1
