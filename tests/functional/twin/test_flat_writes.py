@@ -160,9 +160,8 @@ def test_a_change_costs_the_same_after_many_in_a_stream_and_in_an_archive(own_tw
     many = written(own_twin, change, 40)
     assert many < 3 * few + NOW_AND_THEN
     with sqlite3.connect(own_twin.home.emulator_db) as connection:
-        statement = "SELECT COUNT(*) FROM emulator_rows WHERE store LIKE ?"
-        for kind in ("dynamodb.changes/%", "eventbridge.archived/%"):
-            assert connection.execute(statement, (kind,)).fetchone() == (MANY + 80,)
+        for rows in ("rows WHERE store LIKE 'dynamodb.changes/%'", "histories WHERE name = 'eventbridge.archived'"):
+            assert connection.execute(f"SELECT COUNT(*) FROM emulator_{rows}").fetchone() == (MANY + 80,)
 
 
 def test_events_leave_nothing_that_is_written_again(twin: TestTwin) -> None:

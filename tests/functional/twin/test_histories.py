@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.functional.twin.iam import role
+from botocore.exceptions import ClientError
+from tests.functional.twin.iam import allow, role
+from tests.functional.twin.test_queues import all_of, bodies, counts, make
 from tests.patience import until
 
 from trainworks.testing import TestTwin
@@ -232,6 +234,49 @@ def test_what_happened_in_executions_outlives_a_kill_and_goes_with_them(own_twin
     for each in (*done, runs, started, again):
         with pytest.raises(states.exceptions.ExecutionDoesNotExist):
             states.get_execution_history(executionArn=each)
+
+
+def test_an_archive_replays_a_span_of_time_after_a_kill_and_what_ran_then_has_failed(own_twin: TestTwin) -> None:
+    client = own_twin.client("events")
+    bus = client.describe_event_bus(Name="default")["Arn"]
+    archive = client.create_archive(ArchiveName="kept", EventSourceArn=bus, RetentionDays=3)["ArchiveArn"]
+    begin = int(time.time()) - 1000
+    for first in range(0, 30, 10):
+        entries = [
+            {"Source": "kept", "DetailType": "d", "Detail": json.dumps({"n": number}), "Time": begin + number}
+            for number in range(first, first + 10)
+        ]
+        assert client.put_events(Entries=entries)["FailedEntryCount"] == 0
+    own_twin.kill()
+    own_twin.start()
+    client, (url, queue) = own_twin.client("events"), make(own_twin, "replayed")
+    assert client.describe_archive(ArchiveName="kept")["EventCount"] == 30
+    client.put_rule(Name="replayed", EventPattern=json.dumps({"source": ["kept"]}))
+    sender = role(own_twin, {"Service": "events.amazonaws.com"}, allow("sqs:SendMessage"))
+    client.put_targets(Rule="replayed", Targets=[{"Id": "queue", "Arn": queue, "RoleArn": sender}])
+    span = {"EventStartTime": begin + 5, "EventEndTime": begin + 24}
+    client.start_replay(ReplayName="r", EventSourceArn=archive, Destination={"Arn": bus}, **span)
+    until(lambda: client.describe_replay(ReplayName="r")["State"] == "COMPLETED", "the replay")
+    until(lambda: counts(own_twin, url)[0] == 20, "the events of the span")
+    found = [json.loads(body) for body in bodies(list(all_of(own_twin, url)))]
+    assert sorted(event["detail"]["n"] for event in found) == list(range(5, 25))
+    assert {event["replay-name"] for event in found} == {"r"}
+    for refused, code in (
+        ({"ReplayName": "r"}, "ResourceAlreadyExistsException"),
+        ({"EventSourceArn": f"{archive}x"}, "ResourceNotFoundException"),
+        ({"Destination": {"Arn": f"{bus}x"}}, "ValidationException"),
+    ):
+        asked = {"ReplayName": "n", "EventSourceArn": archive, "Destination": {"Arn": bus}, **span, **refused}
+        with pytest.raises(ClientError, match=code):
+            client.start_replay(**asked)
+    own_twin.kill()
+    with sqlite3.connect(own_twin.home.emulator_db) as connection:
+        (value,) = connection.execute("SELECT value FROM emulator_rows WHERE store = 'eventbridge._replays'").fetchone()
+        key, replay = pickle.loads(value)
+        value = pickle.dumps((key, replay | {"State": "RUNNING"}))
+        connection.execute("UPDATE emulator_rows SET value = ? WHERE store = 'eventbridge._replays'", (value,))
+    own_twin.start()
+    assert own_twin.client("events").describe_replay(ReplayName="r")["State"] == "FAILED"
 
 
 def test_what_an_earlier_version_kept_in_one_row_is_taken_over_whole(own_twin: TestTwin) -> None:

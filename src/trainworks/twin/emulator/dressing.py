@@ -31,7 +31,7 @@ from trainworks.twin.emulator.durable.growing_lists import GrowingLists
 from trainworks.twin.emulator.durable.histories import Histories
 from trainworks.twin.emulator.durable.item_rows import TableItems
 from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, subnet_addresses, vpc_endpoints
-from trainworks.twin.emulator.events import bus_policies
+from trainworks.twin.emulator.events import archives, bus_policies
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.functions import function_permissions, source_permissions
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
@@ -103,7 +103,7 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
         "ec2": (parts.versions.install_templates, *ALONE["ec2"]),
         "ecr": (parts.versions.install_images, parts.registry.install),
         "eventbridge": (
-            parts.lists.install_archives,
+            lambda module: archives.install(module, parts.histories),
             parts.event_targets.install,
             bus_policies.install,
             parts.invocations.install_events,

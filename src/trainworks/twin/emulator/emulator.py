@@ -247,8 +247,8 @@ class Emulator:
                         self._alarms.evaluate_all()
                 await self._persistence.settle()
                 if time.monotonic() >= next_forget:
-                    forget_ended()
-                    more = await asyncio.to_thread(self._histories.drop_old)
+                    more = forget_ended()
+                    more |= await asyncio.to_thread(self._histories.drop_old)
                     next_forget = time.monotonic() + (_BACKGROUND_SECONDS if more else _FORGET_SECONDS)
             except Exception:  # noqa: BLE001 - whatever it was, what comes after has to reach the disk
                 _LOG.exception("background changes are not on disk yet; trying again")

@@ -1,6 +1,6 @@
 """What has ended and AWS forgets after 90 days: executions, map runs, replays, and stacks that are deleted.
 
-Events leave an archive after its `RetentionDays`; stock keeps them for ever, and replays them.
+Events leave an archive after its `RetentionDays` (`events/archives.py`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trainworks.twin.emulator.durable.journal import TouchedDict
+from trainworks.twin.emulator.events.archives import forget_archived
 
 _KEPT = timedelta(days=90)
-_DAY_SECONDS = 86_400
 
 Ended = Callable[[Mapping[str, Any]], Any]
 
@@ -39,18 +39,23 @@ _STORES: tuple[tuple[str, str, Ended], ...] = (
 )
 
 
-def forget_ended() -> None:
-    """Let go of it, of those services that are loaded; on the thread that owns the state."""
+def forget_ended() -> bool:
+    """Let go of it, and of what archives keep no longer, of those services that are loaded; whether there may be more.
+
+    On the thread that owns the state.
+    """
     now = datetime.now(UTC)
     for name, attribute, ended in _STORES:
-        if (store := _loaded(name, attribute)) is not None:
+        store = _loaded(name, attribute)
+        if store is not None:
             forget(store, ended, now)
-    if (archives := _loaded("eventbridge", "_archives")) is not None:
-        forget_archived(archives, now.timestamp())
+    archives = _loaded("eventbridge", "_archives")
+    return archives is not None and forget_archived(archives, now)
 
 
 def _loaded(name: str, attribute: str) -> TouchedDict | None:
-    store = getattr(getattr(sys.modules.get(f"ministack.services.{name}"), attribute, None), "_data", None)
+    module = sys.modules.get(f"ministack.services.{name}")
+    store = getattr(getattr(module, attribute, None), "_data", None)
     return store if isinstance(store, TouchedDict) and store.name is not None else None
 
 
@@ -65,18 +70,3 @@ def forget(store: TouchedDict, ended: Ended, now: datetime) -> None:
             at = datetime.fromtimestamp(at, UTC).isoformat()
         if isinstance(at, str) and datetime.fromisoformat(at) < now - _KEPT:
             store.pop(key)
-
-
-def forget_archived(archives: TouchedDict, now: float) -> None:
-    """Take the events out of archives that are older than these keep them; 0 days are for ever.
-
-    `now` is in seconds. Events are in the order in which they came, which is what their `Time` says.
-    """
-    for key, archive in list(dict.items(archives)):
-        oldest = now - int(archive.get("RetentionDays") or 0) * _DAY_SECONDS
-        events = archive.get("Events") or []
-        if oldest == now or not events or events[0]["Time"] >= oldest:
-            continue
-        gone = next((place for place, event in enumerate(events) if event["Time"] >= oldest), len(events))
-        del events[:gone]
-        archives[key]["EventCount"] = len(events)

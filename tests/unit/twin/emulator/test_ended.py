@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
-from trainworks.twin.emulator.ended import _run, _stack, forget, forget_archived
+from trainworks.twin.emulator.ended import _run, _stack, forget
 
 NOW = datetime(2030, 6, 1, tzinfo=UTC)
 
@@ -22,20 +22,3 @@ def test_what_ended_long_ago_goes_and_what_runs_stays() -> None:
     stacks["lives"] = {"StackStatus": "CREATE_COMPLETE", "LastUpdatedTime": "2030-01-01T00:00:00.000Z"}
     forget(stacks, _stack, NOW)
     assert stacks.held() == ["lives"]
-
-
-def test_events_leave_an_archive_after_the_days_that_it_keeps_them() -> None:
-    archives = TouchedDict(Journal(), "eventbridge._archives")
-    now = NOW.timestamp()
-    for name, days in (("week", 7), ("month", 30), ("ever", 0), ("none yet", 1)):
-        ages = () if name == "none yet" else (40, 8, 6, 0)
-        events = [{"Time": int(now) - age * 86_400} for age in ages]
-        archives[name] = {"RetentionDays": days, "Events": events, "EventCount": len(events)}
-    archives.journal.due()
-    forget_archived(archives, now)
-    kept = {name: len(archives.stored(name)["Events"]) for name in archives.held()}
-    assert kept == {"week": 2, "month": 3, "ever": 4, "none yet": 0}
-    assert {name: archives.stored(name)["EventCount"] for name in kept} == kept
-    assert archives.journal.due() == {(archives, "week"), (archives, "month")}
-    forget_archived(archives, now)
-    assert archives.journal.due() == set()

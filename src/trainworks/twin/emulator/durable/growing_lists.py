@@ -1,5 +1,5 @@
-"""Lists in records that grow with use, as rows of their own (`parts`): changes of tables in streams, events in archives
-of buses, and text messages by phone number."""
+"""Lists in records that grow with use, as rows of their own (`parts`): changes of tables in streams, and text
+messages by phone number."""
 
 from __future__ import annotations
 
@@ -78,9 +78,6 @@ class GrowingLists:
 
     def install_streams(self, dynamodb: Any) -> None:
         WholeList(*self._kept, "dynamodb.changes").keep(dynamodb._stream_records._data)
-
-    def install_archives(self, eventbridge: Any) -> None:
-        ListMember(*self._kept, "Events", "eventbridge.archived").keep(eventbridge._archives._data)
 
     def install_texts(self, sns: Any) -> None:
         WholeList(*self._kept, "sns.texts").keep(sns._sms_messages._data)

@@ -152,11 +152,12 @@ class History(TouchedDict):
             self.written[number] = UNKNOWN
         self._touch(number)
 
-    def remove_all(self, owner: str) -> None:
-        """Take out all that an owner has."""
+    def remove_all(self, owner: str, through: int | None = None) -> None:
+        """Take out all that an owner has, or what it has up to a number."""
         with self.lock:
-            self._dropped[owner] = self._histories.number()
-            waiting = [number for number, entry in dict.items(self) if entry.owner == owner]
+            last = self._histories.number() if through is None else through
+            self._dropped[owner] = last = max(last, self._dropped.get(owner, 0))
+            waiting = [number for number, entry in dict.items(self) if entry.owner == owner and number <= last]
             for gone in (*waiting, owner):
                 dict.pop(self, gone, None)
                 # A write under way may have it, and the removal comes after that one.

@@ -51,6 +51,15 @@ class Entries(Sequence[Any]):
             self._closed = True
             self._history.remove_all(self.owner)
 
+    def remove_before(self, number: int, most: int) -> int:
+        """Take out the oldest entries with lesser numbers, up to so many; how many that were."""
+        page = self.page(most, high=number - 1)
+        if page:
+            with self._history.lock:
+                self._history.remove_all(self.owner, page[-1][0])
+                self._length = None if self._length is None else self._length - len(page)
+        return len(page)
+
     def recount(self) -> None:
         """A request that appended failed: only the disk knows how many there are."""
         with self._history.lock:

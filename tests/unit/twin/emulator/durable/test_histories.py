@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ import pytest
 from tests.patience import until
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.histories import Histories, History
+from trainworks.twin.emulator.durable.journal import TouchedDict
+from trainworks.twin.emulator.durable.record_histories import RecordHistories
+from trainworks.twin.emulator.events.archives import forget_archived
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.home import Home
 
@@ -50,6 +55,46 @@ def all_while_all_before_go(history: History, send: Flush) -> None:
     history.append("owner", "new")
     send()
     history.remove_all("owner")
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_archives_let_go_of_what_is_older_than_they_keep_it(persistence: Persistence, flushed: bool) -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+
+    def clock() -> float:
+        return now.timestamp()
+
+    histories = Histories(persistence.database, persistence.journal, clock)
+    archives = TouchedDict(persistence.journal, "eventbridge._archives")
+    RecordHistories(histories, "archived", "Events", lambda _, __: 0.0).keep(archives)
+    for name, days in (("day", 1), ("ever", 0), ("week", 7)):
+        archives[name] = {"RetentionDays": days, "EventCount": 5}
+
+    def archived() -> dict[str, list[str]]:
+        return {name: list(archives[name]["Events"]) for name in archives.held()}
+
+    for text in ("a", "b", "c"):
+        for name in archives.held():
+            archives[name]["Events"].append(text)
+    now += timedelta(days=2)
+    for name in archives.held():
+        archives[name]["Events"].append("d")
+        archives[name]["Events"].append("e")
+    if flushed:
+        persistence.flush()
+    assert not forget_archived(archives, now)
+    for _ in range(2):
+        assert archived() == {"day": ["d", "e"], "ever": [*"abcde"], "week": [*"abcde"]}
+        assert [archives[name]["EventCount"] for name in archives.held()] == [2, 5, 5]
+        assert [len(archives[name]["Events"]) for name in archives.held()] == [2, 5, 5]
+        persistence.flush()
+    del archives["ever"]
+    persistence.flush()
+    left = persistence.database.read("SELECT value FROM emulator_histories ORDER BY number")
+    assert [pickle.loads(row["value"]) for row in left] == [*"abcdede"]
+    assert {key: record["EventCount"] for key, record in persistence.stored("eventbridge._archives")} == {
+        "day": 2, "week": 5,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
