@@ -10,6 +10,9 @@ from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
 from trainworks.twin.emulator.durable.parts import Read, RecordParts
 from trainworks.twin.emulator.durable.row_lists import RowList
 
+_MOST_NUMBERS = _MOST_TEXTS = 100
+"""Phone numbers in an account and region, and texts to each, that are kept."""
+
 
 class ListMember(RecordParts):
     """Records with a member that is such a list. In its place the record's row has the list's id."""
@@ -81,8 +84,18 @@ class GrowingLists:
 
     def install_texts(self, sns: Any) -> None:
         WholeList(*self._kept, "sns.texts").keep(sns._sms_messages._data)
-        # Stock goes on with the list that it has put into the store, which holds it with rows.
-        sns._sms_log_for = lambda phone_number: sns._sms_messages.setdefault(phone_number, [])
+
+        def texts_to(phone_number: str) -> Any:
+            """The list with rows that the next text goes into. Nothing on AWS lists texts: the last ones are kept."""
+            numbers = sns._sms_messages
+            if phone_number not in numbers:
+                for oldest in list(numbers)[: max(0, len(numbers) - _MOST_NUMBERS + 1)]:
+                    del numbers[oldest]
+            texts = numbers.setdefault(phone_number, [])
+            del texts[: max(0, len(texts) - _MOST_TEXTS + 1)]
+            return texts
+
+        sns._sms_log_for = texts_to
 
 
 def _is_plain(entries: Any) -> bool:

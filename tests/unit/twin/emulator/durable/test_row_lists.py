@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.durability import Persistence
-from trainworks.twin.emulator.durable.growing_lists import ListMember, WholeList
+from trainworks.twin.emulator.durable.growing_lists import GrowingLists, ListMember, WholeList
 from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal
 from trainworks.twin.emulator.durable.row_lists import ListRows, RowList
 from trainworks.twin.emulator.loop import StateLoop
@@ -179,6 +179,25 @@ def test_a_list_that_is_a_record_is_rows_and_goes_into_another_record_whole(pape
     paper.request(lambda: paper.issues.__setitem__("june", {"letters": paper.letters.pop("to us")}))
     assert rows(paper.home, "paper.letter/") == []
     assert paper.on_disk() == ({"june": {"letters": list(range(3, 12)), "pages": []}}, {})
+
+
+def test_the_last_texts_to_the_last_phone_numbers_are_kept(paper: Newspaper) -> None:
+    paper.module._sms_messages = paper.letters
+    GrowingLists(paper.persistence.journal, paper.persistence.rows_of).install_texts(paper.module)
+    for number in range(130):
+        paper.request(lambda number=number: paper.module._sms_log_for("busy").append(number))
+    assert paper.module._sms_messages["busy"] == list(range(30, 130))
+    assert rows(paper.home, "sns.texts/") == list(range(30, 130))
+    for number in range(99):
+        paper.module._sms_log_for(f"+{number}").append(number)
+    assert len(paper.letters) == 100
+    paper.module._sms_log_for("busy").append(130)
+    assert len(paper.letters) == 100
+    for number in range(2):
+        paper.request(lambda number=number: paper.module._sms_log_for(f"new {number}").append(number))
+    assert next(iter(paper.letters)) == "+1"
+    assert [*paper.letters][-2:] == ["new 0", "new 1"]
+    assert len(rows(paper.home, "sns.texts/")) == 100
 
 
 def test_rows_come_back_in_the_order_of_their_numbers(paper: Newspaper, monkeypatch: pytest.MonkeyPatch) -> None:
