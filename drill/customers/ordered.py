@@ -75,11 +75,12 @@ class Ordered(Customer):
             return
         entries = [{"Id": each["Body"], "ReceiptHandle": each["ReceiptHandle"]} for each in messages]
         try:
-            self.ack(self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries))
+            answer = self.ack(self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries))
         except CutOff:
             self.unsure |= {*taken}
             raise
-        self._forget(taken)
+        # A handle that expired meanwhile deletes nothing in a FIFO queue: the message comes again.
+        self._forget([each["Id"] for each in answer.get("Successful", [])])
 
     def _forget(self, bodies: list[str]) -> None:
         self.gone |= {*bodies}

@@ -16,7 +16,7 @@ from trainworks.twin.wire.current import CurrentCall, answering
 from trainworks.twin.wire.members import first_refused, refused_operation, tree_of
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.protocols import Protocol, protocol_of
-from trainworks.twin.wire.validation import validate
+from trainworks.twin.wire.validation import require_text, validate
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -34,10 +34,12 @@ class Endpoint:
         operations: Mapping[str, Operation],
         *,
         validation_code: str = "ValidationException",
+        stores_any_text: bool = False,
     ) -> None:
         self.service_name = service_name
         self.operations = dict(operations)
         self.validation_code = validation_code
+        self._stores_any_text = stores_any_text
 
     def warm(self) -> None:
         """Load the service model now instead of at the first request."""
@@ -103,6 +105,8 @@ class Endpoint:
 
     def _check(self, operation: OperationModel, entry: Operation, params: dict[str, object]) -> None:
         validate(operation.input_shape, params, self.validation_code)
+        if not self._stores_any_text:
+            require_text(params, self.validation_code)
         if entry.refused_members:
             member = first_refused(tree_of(entry.refused_members), params, _never)
             if member is not None:

@@ -8,6 +8,7 @@ botocore checks no pattern, maximum or enum before it sends; the service does, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ from trainworks.twin.wire.patterns import matcher
 
 _MAX_PROBLEMS = 20
 _MAX_SHOWN_CHARS = 1000
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 _ANY_CASE = frozenset({"RetryAction"})
 """Enumerations of which the documentation says that their values are not case sensitive."""
@@ -73,6 +76,28 @@ def validate(shape: Shape | None, value: Mapping[str, Any], error_code: str) -> 
 def problems_of(shape: Shape | None, value: Mapping[str, Any]) -> list[Problem]:
     """What `value` breaks of `shape`, the first twenty of it."""
     return [] if shape is None else list(islice(_problems(shape, value, ""), _MAX_PROBLEMS))
+
+
+def require_text(value: object, error_code: str, path: str = "") -> None:
+    """Raise `ApiError(error_code)` for a text with half of a surrogate pair, which JSON can spell and UTF-8 cannot.
+
+    Nothing could be stored of it, nor a program or a file be called so.
+    """
+    if isinstance(value, str):
+        # Cheap: Python knows of each text whether it is ASCII.
+        if not value.isascii() and _HALF.search(value):
+            raise ApiError(
+                error_code,
+                f"Value {value[:_MAX_SHOWN_CHARS]!a} at '{_spelled(path)}' holds half of a surrogate pair, "
+                "which is not a character of Unicode",
+            )
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            require_text(name, error_code, path)
+            require_text(item, error_code, _joined(path, str(name)))
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value, 1):
+            require_text(item, error_code, _joined(path, str(number)))
 
 
 def listed(problems: Sequence[Problem]) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from trainworks.twin.ports import ApiError, Caller
 from trainworks.twin.wire import Call, Endpoint, Fidelity, executed, recorded
+from trainworks.twin.wire.validation import require_text
 
 CALLER = Caller("arn:aws:iam::000000000000:user/ada", "000000000000", "us-east-1", "AKIA1")
 
@@ -158,3 +159,22 @@ def test_invoke_validates_as_http_does() -> None:
 
 def test_fidelity_lists_what_is_served() -> None:
     assert _endpoint().fidelity()["ListTags"] == (Fidelity.RECORDED, "stored")
+
+
+@pytest.mark.parametrize(
+    ("params", "place"),
+    [
+        ({"TrainingJobName": "job-1", "HyperParameters": {"a": "\ud800"}}, "hyperParameters.a"),
+        ({"TrainingJobName": "job-1", "Environment": {"\udfff": "x"}}, "environment"),
+        ({"ResourceArn": "\ud83d"}, "resourceArn"),
+        ({"Tags": [{"Key": "a", "Value": "b"}, {"Key": "a", "Value": "\udc00\ud800"}]}, "tags.2.value"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_by_its_place(params: dict[str, Any], place: str) -> None:
+    with pytest.raises(ApiError, match=f"at '{place}' holds half of a surrogate pair") as refused:
+        require_text(params, "ClientException")
+    assert refused.value.code == "ClientException"
+
+
+def test_whole_characters_of_every_plane_are_text() -> None:
+    require_text({"a": ["\U0001f600", "\ufffe", "", 1, None, {"é": True}]}, "ValidationException")

@@ -141,7 +141,6 @@ def _merged_spec(call: Call, name: str, definition: Row, definition_tags: Mappin
     timeout = params.get("timeout", registered.get("timeout", {}))
     refuse(timeout_problems(timeout))
     container = effective_container(registered["containerProperties"], params.get("containerOverrides", {}), parameters)
-    _check_text(container)
     check_container(container, is_fargate="FARGATE" in registered["platformCapabilities"])
     resources = resources_of(container)
     depends_on = params.get("dependsOn", [])
@@ -166,15 +165,6 @@ def _merged_spec(call: Call, name: str, definition: Row, definition_tags: Mappin
         scheduling_priority=params.get("schedulingPriorityOverride", registered.get("schedulingPriority")),
         overrides_chars=overrides_chars(params.get("containerOverrides", {}), container),
     )
-
-
-def _check_text(container: Mapping[str, Any]) -> None:
-    """JSON can spell halves of surrogate pairs, which are no text: neither a program nor a reason can be made of it."""
-    try:
-        json.dumps(container, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        found = ascii(error.object[error.start])
-        raise ApiError("ClientException", f"The container has {found}, which is no character of Unicode") from error
 
 
 def _check_queue(queue: Row, spec: JobSpec) -> None:

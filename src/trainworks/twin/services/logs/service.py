@@ -54,7 +54,7 @@ class LogsService:
             operations |= part.operations()
         for name in ("PutLogEvents", "DeleteLogGroup", "DeleteLogStream", "PutRetentionPolicy"):
             operations[name] = self._waking(operations[name])
-        self.endpoint = Endpoint("logs", operations, validation_code="InvalidParameterException")
+        self.endpoint = Endpoint("logs", operations, validation_code="InvalidParameterException", stores_any_text=True)
 
     def take_over(self, groups: Iterable[EarlierGroup]) -> None:
         """Bring in what an earlier version kept elsewhere."""

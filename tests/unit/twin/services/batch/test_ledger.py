@@ -160,7 +160,7 @@ def test_a_program_that_no_file_can_be_called_fails_its_own_job(batch: Batch, pr
 def test_what_is_no_text_is_refused(batch: Batch) -> None:
     batch.platform()
     for override in ({"command": ["/\udcff"]}, {"environment": [{"name": "A", "value": "\udcff"}]}):
-        with pytest.raises(ApiError, match="no character of Unicode"):
+        with pytest.raises(ApiError, match="not a character of Unicode"):
             batch.submit(containerOverrides=override)
 
 
