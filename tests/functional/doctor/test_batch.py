@@ -210,5 +210,5 @@ def test_what_is_right_is_no_problem_and_what_is_not_there_is_a_wrong_request(be
     bench.until(job_id, lambda job: job["status"] == "SUCCEEDED")
     found = bench.diagnose(job_id)
     assert (found.exit_code, [finding.outcome for finding in found.findings]) == (0, [Outcome.OK])
-    with pytest.raises(RequestError, match="no job and no stack 'nothing-of-this-name'"):
+    with pytest.raises(RequestError, match="neither a job nor a stack 'nothing-of-this-name'"):
         bench.diagnose("nothing-of-this-name")

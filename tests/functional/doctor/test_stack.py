@@ -133,4 +133,4 @@ def test_the_verb_prints_json_and_its_exit_code(stacks: Stacks, tmp_path: Path) 
     assert f"stack {name}: ROLLBACK_COMPLETE" in shown.stdout
     assert "fix:" in shown.stdout
     wrong = run("nothing-of-this-name")
-    assert (wrong.returncode, "no job and no stack" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "neither a job nor a stack" in wrong.stderr) == (2, True)

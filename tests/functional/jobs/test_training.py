@@ -138,7 +138,7 @@ def test_a_name_in_use_is_refused(platform: Platform, script: Any) -> None:
         (
             {"inputs": {"training": "dataset:nothing"}},
             "there is nothing at s3://",
-            "aws s3 cp --recursive FOLDER s3://",
+            "trainworks data put FOLDER nothing",
         ),
         ({"inputs": {"training": "model:no-such-job"}}, "no training job 'no-such-job'", "trainworks jobs"),
         ({"image": "tensorflow"}, "tensorflow", "trainworks image build"),
