@@ -23,7 +23,7 @@ class Ordered(Customer):
         self.waiting: dict[str, list[str]] = {group: [] for group in GROUPS}
         self.again: tuple[str, str] | None = None
         self.unsure: set[str] = set()
-        self.gone: set[str] = set()
+        self.gone: dict[str, str] = {}
 
     def step(self) -> None:
         if self.again or (sum(map(len, self.waiting.values())) < MOST_WAITING and self.chance.random() < 0.5):
@@ -47,7 +47,7 @@ class Ordered(Customer):
         self.unsure.clear()
 
     def _receive(self) -> list[dict[str, Any]]:
-        names = ["MessageGroupId"]
+        names = ["MessageGroupId", "ApproximateReceiveCount"]
         answer = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10, MessageSystemAttributeNames=names)
         found: list[dict[str, Any]] = answer.get("Messages", [])
         return found
@@ -66,7 +66,10 @@ class Ordered(Customer):
         taken: list[str] = []
         for message in messages:
             body, group = message["Body"], message["Attributes"]["MessageGroupId"]
-            self.ledger.check(self.name, body not in self.gone, "twice", f"message {body} came after it was deleted")
+            copy = "itself" if self.gone.get(body) == message["MessageId"] else "as a second message"
+            count = message["Attributes"]["ApproximateReceiveCount"]
+            told = f"message {body} came {copy} after it was deleted, received {count} times"
+            self.ledger.check(self.name, body not in self.gone, "twice", told)
             waiting = self.waiting[group]
             before = waiting[: waiting.index(body)] if body in waiting else []
             passed = [each for each in before if each not in taken and each not in self.unsure]
@@ -81,10 +84,10 @@ class Ordered(Customer):
             self.unsure |= {*taken}
             raise
         # A handle that expired meanwhile deletes nothing in a FIFO queue: the message comes again.
-        self._forget([each["Id"] for each in answer.get("Successful", [])])
+        self._forget({each["Id"] for each in answer.get("Successful", [])}, messages)
 
-    def _forget(self, bodies: list[str]) -> None:
-        self.gone |= {*bodies}
-        self.unsure -= {*bodies}
+    def _forget(self, bodies: set[str], messages: list[dict[str, Any]]) -> None:
+        self.gone |= {each["Body"]: each["MessageId"] for each in messages if each["Body"] in bodies}
+        self.unsure -= bodies
         for group, waiting in self.waiting.items():
             self.waiting[group] = [body for body in waiting if body not in bodies]
