@@ -10,6 +10,8 @@ import sqlite3
 import zipfile
 from typing import Any
 
+from tests.patience import until
+
 from trainworks.testing import TestTwin
 
 TRUST = json.dumps(
@@ -43,6 +45,13 @@ def push(client: Any, tag: str, text: str) -> None:
 
 def described(twin: TestTwin) -> dict[str, Any]:
     functions, images, templates = (twin.client(name) for name in ("lambda", "ecr", "ec2"))
+
+    def is_settled() -> bool:
+        """Versions are Pending for a moment after an update, and after a kill that came before they were Active."""
+        versions = functions.list_versions_by_function(FunctionName="rows")["Versions"]
+        return all(each["LastUpdateStatus"] == "Successful" and each["State"] == "Active" for each in versions)
+
+    until(is_settled, "the versions of the function")
     found = {
         "versions": functions.list_versions_by_function(FunctionName="rows")["Versions"],
         "layers": functions.list_layer_versions(LayerName="rows")["LayerVersions"],
