@@ -7,5 +7,5 @@ gates.py          what a request passes before ministack sees it: its model, mem
 control_plane.py  `ports.ControlPlane` for our own services
 durable/          touched rows into emulator.db before an answer leaves
 iam/              who may do what: keys, role sessions, policies, roles that are handed over
-cloudformation/, s3/, cloudwatch/, functions/, events/, step_functions/, ec2/, logs/: a service each, where it differs
+cloudformation/, s3/, cloudwatch/, functions/, events/, step_functions/, ec2/, logs/, sqs/: a service each
 """

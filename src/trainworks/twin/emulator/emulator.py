@@ -33,7 +33,7 @@ from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.growing_lists import GrowingLists
 from trainworks.twin.emulator.durable.histories import Histories
 from trainworks.twin.emulator.durable.item_rows import TableItems
-from trainworks.twin.emulator.ended import forget_ended
+from trainworks.twin.emulator.ended import forget_ended, forget_events
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.events.role_calls import RoleCalls
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
@@ -238,6 +238,7 @@ class Emulator:
         """What timers and threads of ministack change belongs to no request: write it within a moment."""
         next_alarms = 0.0
         next_forget = time.monotonic() + _FORGET_SECONDS
+        is_forgetting = False
         while True:
             await asyncio.sleep(_BACKGROUND_SECONDS)
             try:
@@ -247,9 +248,12 @@ class Emulator:
                         self._alarms.evaluate_all()
                 await self._persistence.settle()
                 if time.monotonic() >= next_forget:
-                    more = forget_ended()
-                    more |= await asyncio.to_thread(self._histories.drop_old)
-                    next_forget = time.monotonic() + (_BACKGROUND_SECONDS if more else _FORGET_SECONDS)
+                    next_forget = time.monotonic() + _FORGET_SECONDS
+                    forget_ended()
+                    is_forgetting = True
+                if is_forgetting:  # a part each time, which delays nobody
+                    is_forgetting = forget_events()
+                    is_forgetting |= await asyncio.to_thread(self._histories.drop_old)
             except Exception:  # noqa: BLE001 - whatever it was, what comes after has to reach the disk
                 _LOG.exception("background changes are not on disk yet; trying again")
 

@@ -39,18 +39,19 @@ _STORES: tuple[tuple[str, str, Ended], ...] = (
 )
 
 
-def forget_ended() -> bool:
-    """Let go of it, and of what archives keep no longer, of those services that are loaded; whether there may be more.
-
-    On the thread that owns the state.
-    """
+def forget_ended() -> None:
+    """Let go of it, of those services that are loaded. On the thread that owns the state."""
     now = datetime.now(UTC)
     for name, attribute, ended in _STORES:
         store = _loaded(name, attribute)
         if store is not None:
             forget(store, ended, now)
+
+
+def forget_events() -> bool:
+    """Let go of a part of what archives keep no longer; whether there may be more. On the thread of the state."""
     archives = _loaded("eventbridge", "_archives")
-    return archives is not None and forget_archived(archives, now)
+    return archives is not None and forget_archived(archives, datetime.now(UTC))
 
 
 def _loaded(name: str, attribute: str) -> TouchedDict | None:

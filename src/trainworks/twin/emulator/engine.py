@@ -251,6 +251,12 @@ def service(name: str) -> Any:
     return module("app")._get_module(name)
 
 
+def scope() -> tuple[str, str]:
+    """Account and region of the request that is being answered."""
+    responses = module("core.responses")
+    return responses.get_account_id(), responses.get_region()
+
+
 def row(store: Any, account: str, key: str) -> Any:
     """A row of a store by account, only to read it: the row does not count as touched. None where there is none."""
     return dict.get(store._data, (account, key))

@@ -6,14 +6,12 @@ labels" (Systems Manager User Guide): the oldest version goes when the 101st com
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from typing import Any
 
 from trainworks.twin.emulator import engine
-from trainworks.twin.emulator.durable.histories import LAST_NUMBER, Histories, OldEntry
+from trainworks.twin.emulator.durable.histories import Histories, OldEntry, page_number, page_token
 from trainworks.twin.emulator.durable.history_lists import Entries, Lists
 
 MOST_VERSIONS = 100
@@ -36,7 +34,7 @@ class _Versions:
     def __init__(self, ssm: Any, histories: Histories) -> None:
         self._ssm = ssm
         self._history = histories.open(_STORE)
-        self._lists = Lists(self._history, lambda name: _owner(*_scope(), name), _version)
+        self._lists = Lists(self._history, lambda name: _owner(*engine.scope(), name), _version)
 
     def install(self) -> None:
         ssm = self._ssm
@@ -86,7 +84,7 @@ class _Versions:
         name, limit = data.get("Name"), data.get("MaxResults", _PAGE)
         if not isinstance(limit, int) or not 1 <= limit <= _PAGE:
             return self._error("ValidationException", f"MaxResults is {limit}; it has to be from 1 to {_PAGE}.")
-        place = _place(data.get("NextToken"))
+        place = page_number(data["NextToken"]) if data.get("NextToken") else 0
         if place is None:
             return self._error("InvalidNextToken", "The specified token isn't valid.")
         if name not in self._lists:
@@ -95,7 +93,7 @@ class _Versions:
         with self._lists.showing(name, [entry for _, entry in page[:limit]]):
             status, headers, body = self._stock_history({**data, "NextToken": None})
         if len(page) > limit:
-            body = json.dumps(json.loads(body) | {"NextToken": _token(page[limit][0])}).encode()
+            body = json.dumps(json.loads(body) | {"NextToken": page_token(page[limit][0])}).encode()
         return status, headers, body
 
     def label(self, data: dict[str, Any]) -> Answer:
@@ -152,26 +150,6 @@ class _Versions:
 
 def _version(entry: dict[str, Any]) -> str:
     return str(entry["Version"])
-
-
-def _token(number: int) -> str:
-    return base64.b64encode(str(number).encode()).decode()
-
-
-def _place(token: str | None) -> int | None:
-    """The number at which a page begins; None where no such token was given out."""
-    if not token:
-        return 0
-    try:
-        number = int(base64.b64decode(token.encode(), validate=True))
-    except (ValueError, binascii.Error):
-        return None
-    return number if 0 <= number <= LAST_NUMBER else None
-
-
-def _scope() -> tuple[str, str]:
-    responses = engine.module("core.responses")
-    return responses.get_account_id(), responses.get_region()
 
 
 def _owner(account: str, region: str, name: Any) -> str:

@@ -171,8 +171,7 @@ class Registry:
         return None if row is None else int(row["size"])
 
     def _scope(self, repository: str) -> tuple[str, str, str]:
-        responses = engine.module("core.responses")
-        return responses.get_account_id(), responses.get_region(), repository
+        return (*engine.scope(), repository)
 
     def _missing_repository(self, data: dict[str, Any]) -> Response | None:
         name = data.get("repositoryName", "")

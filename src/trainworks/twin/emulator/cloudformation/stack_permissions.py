@@ -224,8 +224,8 @@ class StackPermissions:
 
     @staticmethod
     def _places(physical_id: str) -> dict[str, str]:
-        responses = engine.module("core.responses")
-        return {"id": physical_id, "region": responses.get_region(), "account": responses.get_account_id()}
+        account, region = engine.scope()
+        return {"id": physical_id, "region": region, "account": account}
 
 
 _DEEPEST = 10

@@ -192,8 +192,7 @@ def _matches(pattern: str, value: str) -> bool:
 
 def evaluate_conditions(template: dict[str, Any], params: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
     """In place of stock's, which knows neither pseudo parameters nor most functions."""
-    responses = engine.module("core.responses")
-    region, account = responses.get_region(), responses.get_account_id()
+    account, region = engine.scope()
     scope = Scope(
         StackFacts("stack", account, region, partition_of(region), Places("stack")),
         (),

@@ -5,8 +5,6 @@ Stock has one list for all alarms of a region, which is written and searched who
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,7 +13,15 @@ from xml.sax.saxutils import escape
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.cloudwatch.metric_checks import request_of
-from trainworks.twin.emulator.durable.histories import LAST_NUMBER, Histories, History, OldEntry, number_at
+from trainworks.twin.emulator.durable.histories import (
+    LAST_NUMBER,
+    Histories,
+    History,
+    OldEntry,
+    number_at,
+    page_number,
+    page_token,
+)
 from trainworks.twin.emulator.durable.journal import TouchedDict
 from trainworks.twin.ports import ApiError
 
@@ -56,11 +62,11 @@ class _Kept:
         self._history = history
 
     def append(self, entry: dict[str, Any]) -> None:
-        self._history.append(_owner(*_scope(), entry.get("AlarmType", "MetricAlarm")), entry, entry["AlarmName"])
+        self._history.append(_owner(*engine.scope(), entry.get("AlarmType", "MetricAlarm")), entry, entry["AlarmName"])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for kind in _TYPES:
-            yield from (entry for _, entry in self._history.all(_owner(*_scope(), kind)))
+            yield from (entry for _, entry in self._history.all(_owner(*engine.scope(), kind)))
 
 
 def _page(history: History, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +82,7 @@ def _page(history: History, given: Mapping[str, Any]) -> dict[str, Any]:
     low = max(low, number_at(time.time() - _DAYS * 86_400))
     if low > high:
         return {"AlarmHistoryItems": []}
-    owners = [_owner(*_scope(), kind) for kind in _TYPES if kind in (given.get("AlarmTypes") or ["MetricAlarm"])]
+    owners = [_owner(*engine.scope(), kind) for kind in _TYPES if kind in (given.get("AlarmTypes") or ["MetricAlarm"])]
     found: list[tuple[int, Any]] = []
     for owner in owners:
         if given.get("HistoryItemType", "StateUpdate") == "StateUpdate":  # nothing else is recorded
@@ -85,21 +91,14 @@ def _page(history: History, given: Mapping[str, Any]) -> dict[str, Any]:
             )
     found.sort(key=lambda each: each[0], reverse=descending)
     answer: dict[str, Any] = {"AlarmHistoryItems": [entry for _, entry in found[:limit]]}
-    return answer | ({"NextToken": _token(found[limit][0])} if len(found) > limit else {})
-
-
-def _token(number: int) -> str:
-    return base64.urlsafe_b64encode(str(number).encode()).decode()
+    return answer | ({"NextToken": page_token(found[limit][0])} if len(found) > limit else {})
 
 
 def _place(token: str | None) -> int | None:
     if not token:
         return None
-    try:
-        number = int(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, binascii.Error):
-        number = -1
-    if not 0 <= number <= LAST_NUMBER:
+    number = page_number(token)
+    if number is None:
         raise ApiError("InvalidNextToken", f"Invalid NextToken : {token}")
     return number
 
@@ -112,11 +111,6 @@ def _as_xml(answer: Mapping[str, Any]) -> str:
     )
     token = f"<NextToken>{answer['NextToken']}</NextToken>" if "NextToken" in answer else ""
     return f"<AlarmHistoryItems>{items}</AlarmHistoryItems>{token}"
-
-
-def _scope() -> tuple[str, str]:
-    responses = engine.module("core.responses")
-    return responses.get_account_id(), responses.get_region()
 
 
 def _owner(account: str, region: str, kind: str) -> str:

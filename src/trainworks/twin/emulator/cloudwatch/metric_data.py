@@ -177,7 +177,7 @@ class MetricData:
 
     def series(self) -> Iterator[tuple[tuple[str, str, str], Row]]:
         """The series of the request's account and region that it wants, by ministack's key."""
-        scope, wanted = _scope(), _wanted.get()
+        scope, wanted = engine.scope(), _wanted.get()
         if wanted.names:
             found = [row for names in sorted(wanted.names) for row in self._database.read(_NAMED, (*scope, *names))]
         elif wanted.namespace:
@@ -189,7 +189,7 @@ class MetricData:
 
     def series_from(self, namespace: str, after: tuple[str, str, str]) -> Iterator[Row]:
         """The series of the request's account and region behind a key, of one namespace or of all."""
-        scope = _scope()
+        scope = engine.scope()
         while True:
             if namespace:
                 page = self._database.read(_NAMESPACE_FROM, (*scope, namespace, *after[1:]))
@@ -203,7 +203,7 @@ class MetricData:
     def find(self, key: tuple[str, str, str]) -> Row | None:
         return self._database.read_one(
             "SELECT * FROM metric_series WHERE account = ? AND region = ? AND namespace = ? AND name = ? AND dims = ?",
-            (*_scope(), *key),
+            (*engine.scope(), *key),
         )
 
     def points(self, series: Row, start: int, end: int) -> Iterator[dict[str, Any]]:
@@ -220,7 +220,7 @@ class MetricData:
                 yield {**base, "Value": row["sum"] / row["count"], "_stat": statistic}
 
     def _series(self, tx: Connection, namespace: str, name: str, dims: Mapping[str, str], at: int) -> int:
-        scope = _scope()
+        scope = engine.scope()
         key = (*scope, namespace, name, dims_key(dims))
         row = tx.execute(_FIND, key).fetchone()
         if row is None:
@@ -381,8 +381,3 @@ def _queries(params: Any, cbor_data: Any, module: Any, *, is_document: bool) -> 
         if namespace and name:
             yield namespace, name
         place += 1
-
-
-def _scope() -> tuple[str, str]:
-    responses = engine.module("core.responses")
-    return responses.get_account_id(), responses.get_region()

@@ -12,6 +12,7 @@ a `subject` is what an entry is found by within it.
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -110,6 +111,20 @@ class Histories:
                     before = number_at(self._clock() - history.days * _DAY_SECONDS)
                     more |= tx.execute(_DROP_OLD, (history.name, before)).rowcount > 0
         return more
+
+
+def page_token(number: int) -> str:
+    """The token for the page that begins at an entry."""
+    return base64.urlsafe_b64encode(str(number).encode()).decode()
+
+
+def page_number(token: str) -> int | None:
+    """The number that a page begins at; None for a token that was never given out."""
+    try:
+        number = int(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
+    except ValueError:
+        return None
+    return number if 0 <= number <= LAST_NUMBER else None
 
 
 def number_at(seconds: float) -> int:

@@ -71,8 +71,7 @@ class _Replays:
         except ApiError as error:
             refused: Answer = module.error_response_json(error.code, error.message, error.status)
             return refused
-        responses = engine.module("core.responses")
-        scope = (responses.get_account_id(), responses.get_region())
+        scope = engine.scope()
         name = data["ReplayName"]
         replay = {
             "ReplayName": name,

@@ -130,8 +130,8 @@ class SdkTasks:
 
     @staticmethod
     def _scope() -> tuple[str, str]:
-        responses = engine.module("core.responses")
-        return responses.get_region(), responses.get_account_id()
+        account, region = engine.scope()
+        return region, account
 
 
 def sdk_name(name: str) -> str:

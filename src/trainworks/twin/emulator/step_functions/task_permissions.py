@@ -77,8 +77,8 @@ class TaskPermissions:
 
 
 def _scope() -> str:
-    responses = engine.module("core.responses")
-    return f"{responses.get_region()}:{responses.get_account_id()}"
+    account, region = engine.scope()
+    return f"{region}:{account}"
 
 
 def _function(reference: Any) -> Iterator[tuple[str, str]]:
