@@ -6,6 +6,7 @@ replay that was cancelled. After "Archiving and replaying events" (EventBridge U
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -23,13 +24,15 @@ _FORGOTTEN_AT_ONCE = 1000
 _DAY_SECONDS = 86_400
 _RESTARTED = "The twin was restarted while the replay ran. Start another one."
 
+_LOG = logging.getLogger(__name__)
+
 Answer = tuple[int, dict[str, str], bytes]
 
 
 def install(eventbridge: Any, histories: Histories) -> None:
     """EventBridge was loaded."""
     RecordHistories(histories, _NAME, "Events", _made_at).keep(eventbridge._archives._data)
-    replays = _Replays(eventbridge)
+    replays = Replays(eventbridge)
     replays.end_interrupted()
     eventbridge._start_replay = replays.start
 
@@ -51,7 +54,7 @@ def forget_archived(archives: TouchedDict, now: datetime) -> bool:
     return more
 
 
-class _Replays:
+class Replays:
     """Replaces how ministack replays."""
 
     def __init__(self, eventbridge: Any) -> None:
@@ -112,17 +115,25 @@ class _Replays:
         return archive, bus
 
     def _run(self, archive: Mapping[str, Any], replay: dict[str, Any], bus: str, scope: tuple[str, str]) -> None:
-        """What is archived while it runs is not part of it."""
-        last = number_at(time.time())
+        """In a thread of its own: whatever happens in it, the replay has an end."""
         with engine.module("core.responses").request_scope(*scope):
             self._set(replay, State="RUNNING")
-            for number, event in archive["Events"].numbered():
-                if number > last or replay["State"] != "RUNNING":
-                    break
-                if replay["EventStartTime"] <= event.get("Time", 0) <= replay["EventEndTime"]:
-                    self._events._dispatch_event({**event, "EventBusName": bus, "ReplayName": replay["ReplayName"]})
+            try:
+                self._replay(archive, replay, bus)
+            except Exception as error:  # noqa: BLE001 - nobody else hears of it
+                _LOG.exception("the replay %s failed", replay["ReplayName"])
+                self._set(replay, State="FAILED", StateReason=str(error), ReplayEndTime=time.time())
             if replay["State"] == "RUNNING":
                 self._set(replay, State="COMPLETED", ReplayEndTime=time.time())
+
+    def _replay(self, archive: Mapping[str, Any], replay: Mapping[str, Any], bus: str) -> None:
+        """What is archived while it runs is not part of it."""
+        last = number_at(time.time())
+        for number, event in archive["Events"].numbered():
+            if number > last or replay["State"] != "RUNNING":
+                break
+            if replay["EventStartTime"] <= event.get("Time", 0) <= replay["EventEndTime"]:
+                self._events._dispatch_event({**event, "EventBusName": bus, "ReplayName": replay["ReplayName"]})
 
     def _set(self, replay: dict[str, Any], **changes: Any) -> None:
         """Change a replay and have its row written, which this thread changes without looking it up."""
