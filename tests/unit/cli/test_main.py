@@ -3,9 +3,12 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -49,6 +52,24 @@ def test_nobody_who_reads_on_is_no_error_to_speak_of(arguments: list[str]) -> No
             [sys.executable, "-c", code], stdout=closed, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def commands_of(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield path, command
+    for name, each in getattr(command, "commands", {}).items():
+        yield from commands_of(each, (*path, name))
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_help_names_every_option_whole_on_a_narrow_terminal(
+    verb: Verb, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    for path, command in commands_of(load(verb), (verb.name,)):
+        assert run(*path, "--help") == 0
+        words = {*re.split(r"[\s,]+", capsys.readouterr().out)}
+        names = {name for each in command.params for name in (*each.opts, *each.secondary_opts) if name[:1] == "-"}
+        assert names <= words, path
 
 
 def test_what_the_encoding_of_a_terminal_lacks_is_shown_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
