@@ -87,6 +87,13 @@ class Policy:
     denies: tuple[Statement, ...]
     allows: tuple[Statement, ...]
 
+    @classmethod
+    def of(cls, statements: Sequence[Statement]) -> Policy:
+        """The policy that has these statements."""
+        return cls(
+            tuple(each for each in statements if not each.allows), tuple(each for each in statements if each.allows)
+        )
+
     @property
     def statements(self) -> tuple[Statement, ...]:
         return self.denies + self.allows
@@ -115,10 +122,7 @@ def policy_of(document: object) -> Policy:
     if not isinstance(document, Mapping):
         raise ValueError("a policy is a JSON object")
     variables = document.get("Version") == VARIABLES_VERSION
-    statements = [_statement(each, variables) for each in listed(document.get("Statement"))]
-    return Policy(
-        tuple(each for each in statements if not each.allows), tuple(each for each in statements if each.allows)
-    )
+    return Policy.of([_statement(each, variables) for each in listed(document.get("Statement"))])
 
 
 def listed(value: object) -> Sequence[Any]:

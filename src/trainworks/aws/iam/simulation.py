@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.aws.iam.documents import NOTHING, VARIABLES_VERSION, Policy, Statement, listed, policy_of
+from trainworks.aws.iam.documents import VARIABLES_VERSION, Policy, Statement, listed, policy_of
 from trainworks.aws.iam.evaluate import (
     Decision,
     Grants,
@@ -113,7 +113,7 @@ class Simulation:
             _word(found),
             tuple(self._matched(request, found)),
             tuple(self._missing(request)),
-            None if self._grants.boundary is None else self._within_boundary(request),
+            self._within_boundary(request),
             self._details(request, policy) if resource != "*" else None,
         )
 
@@ -152,8 +152,9 @@ class Simulation:
                     told.add(key.lower())
                     yield key
 
-    def _within_boundary(self, request: Request) -> bool:
-        return decide(request, Grants([_policy(self._boundary)])).allowed
+    def _within_boundary(self, request: Request) -> bool | None:
+        boundary = self._grants.boundary
+        return None if boundary is None else decide(request, Grants([boundary])).allowed
 
     def _details(self, request: Request, policy: ResourcePolicy | None) -> Mapping[str, str]:
         if policy is None or policy.account in ("", self._principal.account):
@@ -201,12 +202,7 @@ def _in_variables(values: Iterable[Any]) -> list[str]:
 
 
 def _policy(placed: Sequence[_Placed]) -> Policy:
-    statements = [each.statement for each in placed]
-    if not statements:
-        return NOTHING
-    return Policy(
-        tuple(each for each in statements if not each.allows), tuple(each for each in statements if each.allows)
-    )
+    return Policy.of([each.statement for each in placed])
 
 
 def _word(decision: Decision) -> str:
