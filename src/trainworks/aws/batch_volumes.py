@@ -61,7 +61,7 @@ def container_problems(container: Mapping[str, Any], *, is_fargate: bool) -> Ite
         volume = mount.get("sourceVolume")
         if is_known and (volume is None or isinstance(volume, str)) and volume not in names:
             yield Problem("mountPoints", f"Unknown volume '{'null' if volume is None else volume}'.")
-    yield from _path_problems("mountPoints", container.get("mountPoints"), "linuxParameters", linux.get("tmpfs"))
+    yield from _path_problems(_list(container.get("mountPoints")), _list(linux.get("tmpfs")))
     yield from _linux_problems(linux, is_fargate=is_fargate)
     yield from _ulimit_problems(_list(container.get("ulimits")), is_fargate=is_fargate)
 
@@ -98,10 +98,10 @@ def _source_problems(source: str) -> Iterator[Problem]:
         yield Problem("volumes", message)
 
 
-def _path_problems(member: str, mounts: Any, other_member: str, tmpfs: Any) -> Iterator[Problem]:
+def _path_problems(mounts: Sequence[Any], tmpfs: Sequence[Any]) -> Iterator[Problem]:
     """Where things are mounted: absolute, below the root, each place once."""
     seen: set[str] = set()
-    for place, each in [*((member, each) for each in _list(mounts)), *((other_member, each) for each in _list(tmpfs))]:
+    for place, each in [*(("mountPoints", each) for each in mounts), *(("linuxParameters", each) for each in tmpfs)]:
         path = _table(each).get("containerPath")
         if path is None or path == "":
             yield Problem(place, "containerPath should not be null or empty.")

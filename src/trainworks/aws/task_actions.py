@@ -107,7 +107,6 @@ SDK_ACTIONS = {
     "s3:CreateMultipartUpload": "s3:PutObject",
     "s3:UploadPart": "s3:PutObject",
     "s3:CompleteMultipartUpload": "s3:PutObject",
-    "ssm:GetParametersByPath": "ssm:GetParametersByPath",
 }
 """Operations that IAM calls otherwise."""
 

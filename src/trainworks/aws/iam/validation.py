@@ -130,7 +130,7 @@ def principals_of(document: object) -> list[str]:
 
 
 def _check(document: object, kind: PolicyKind) -> None:
-    parsed = _read(document) if isinstance(document, (str, bytes)) else document
+    parsed = _read(document) if isinstance(document, str) else document
     if not isinstance(parsed, Mapping):
         raise _RefusedError(f"{_SYNTAX} A policy is a JSON object, this is {json.dumps(parsed)[:60]}")
     for name in parsed:
@@ -160,7 +160,7 @@ def _check(document: object, kind: PolicyKind) -> None:
         raise _RefusedError(f"{_SYNTAX} {error}") from error
 
 
-def _read(document: str | bytes) -> object:
+def _read(document: str) -> object:
     if not document.strip():
         raise _RefusedError("The policy document is empty")
     try:
