@@ -36,7 +36,7 @@ class Operator:
 
     @property
     def test(self) -> Test:
-        return _TESTS[self.base][0]
+        return _TESTS[self.base]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,40 +216,34 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
         return None
 
 
-# The test of each operator by the name of its affirmative form, and how its negation is called.
-_TESTS: dict[str, tuple[Test, str]] = {
-    "stringequals": (_equal, "stringnotequals"),
-    "stringequalsignorecase": (_equal_ignoring_case, "stringnotequalsignorecase"),
-    "stringlike": (_like, "stringnotlike"),
-    "arnequals": (_arn_like, "arnnotequals"),
-    "arnlike": (_arn_like, "arnnotlike"),
-    "numericequals": (_number(lambda left, right: left == right), "numericnotequals"),
-    "numericlessthan": (_number(lambda left, right: left < right), ""),
-    "numericlessthanequals": (_number(lambda left, right: left <= right), ""),
-    "numericgreaterthan": (_number(lambda left, right: left > right), ""),
-    "numericgreaterthanequals": (_number(lambda left, right: left >= right), ""),
-    "dateequals": (_date(lambda left, right: left == right), "datenotequals"),
-    "datelessthan": (_date(lambda left, right: left < right), ""),
-    "datelessthanequals": (_date(lambda left, right: left <= right), ""),
-    "dategreaterthan": (_date(lambda left, right: left > right), ""),
-    "dategreaterthanequals": (_date(lambda left, right: left >= right), ""),
-    "bool": (_bool, ""),
-    "binaryequals": (_binary, ""),
-    "ipaddress": (_ip_address, "notipaddress"),
+# As documents spell them: the test of each operator by its affirmative name, and the name of its negation.
+_SPELLED: dict[str, tuple[Test, str]] = {
+    "StringEquals": (_equal, "StringNotEquals"),
+    "StringEqualsIgnoreCase": (_equal_ignoring_case, "StringNotEqualsIgnoreCase"),
+    "StringLike": (_like, "StringNotLike"),
+    "ArnEquals": (_arn_like, "ArnNotEquals"),
+    "ArnLike": (_arn_like, "ArnNotLike"),
+    "NumericEquals": (_number(lambda left, right: left == right), "NumericNotEquals"),
+    "NumericLessThan": (_number(lambda left, right: left < right), ""),
+    "NumericLessThanEquals": (_number(lambda left, right: left <= right), ""),
+    "NumericGreaterThan": (_number(lambda left, right: left > right), ""),
+    "NumericGreaterThanEquals": (_number(lambda left, right: left >= right), ""),
+    "DateEquals": (_date(lambda left, right: left == right), "DateNotEquals"),
+    "DateLessThan": (_date(lambda left, right: left < right), ""),
+    "DateLessThanEquals": (_date(lambda left, right: left <= right), ""),
+    "DateGreaterThan": (_date(lambda left, right: left > right), ""),
+    "DateGreaterThanEquals": (_date(lambda left, right: left >= right), ""),
+    "Bool": (_bool, ""),
+    "BinaryEquals": (_binary, ""),
+    "IpAddress": (_ip_address, "NotIpAddress"),
 }
+_TESTS = {name.lower(): test for name, (test, _) in _SPELLED.items()}
 _PATTERNS = frozenset({"stringlike", "arnequals", "arnlike"})
 _NAMES: dict[str, tuple[str, bool]] = {name: (name, False) for name in _TESTS} | {
-    negation: (name, True) for name, (_, negation) in _TESTS.items() if negation
+    negation.lower(): (name.lower(), True) for name, (_, negation) in _SPELLED.items() if negation
 }
-
-_SPELLED = (
-    "StringEquals StringNotEquals StringEqualsIgnoreCase StringNotEqualsIgnoreCase StringLike StringNotLike "
-    "NumericEquals NumericNotEquals NumericLessThan NumericLessThanEquals NumericGreaterThan NumericGreaterThanEquals "
-    "DateEquals DateNotEquals DateLessThan DateLessThanEquals DateGreaterThan DateGreaterThanEquals Bool BinaryEquals "
-    "IpAddress NotIpAddress ArnEquals ArnNotEquals ArnLike ArnNotLike Null"
-)
 
 
 def known_operators() -> list[str]:
     """The operators as documents spell them, without prefix and suffix."""
-    return _SPELLED.split()
+    return [*_SPELLED, *(negation for _, negation in _SPELLED.values() if negation), "Null"]
