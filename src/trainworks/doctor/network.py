@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from trainworks.aws.ec2_network import (
     DescribedNat,
@@ -18,6 +19,8 @@ from trainworks.aws.ec2_network import (
 from trainworks.aws.reach import Endpoint, Target
 from trainworks.aws.security_groups import Group, Permission
 from trainworks.doctor.looking import Look, Looker, not_asked
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class SecurityGroup:
     rules: Group
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Network:
     """What was asked for (`subnet_ids`, `group_ids`) and what is there.
 
@@ -57,7 +60,7 @@ class Network:
     private_names: Look[Mapping[str, bool]] | None = None
     zones: Look[Mapping[str, bool]] | None = None
 
-    @property
+    @cached_property
     def described(self) -> DescribedNetwork:
         """For `aws.reach`: what was seen."""
         return DescribedNetwork(
@@ -82,8 +85,8 @@ def look_at_network(looker: Looker, subnet_ids: Sequence[str], group_ids: Sequen
     tables: Look[tuple[DescribedTable, ...]] = not_asked("ec2:DescribeRouteTables", looker.now())
     endpoints: Look[tuple[Endpoint, ...]] = not_asked("ec2:DescribeVpcEndpoints", looker.now())
     if vpc_ids:
-        tables = _of_vpcs(looker, vpc_ids, "describe_route_tables", "RouteTables", described_table)
-        endpoints = _of_vpcs(looker, vpc_ids, "describe_vpc_endpoints", "VpcEndpoints", _endpoint)
+        tables = _of_vpcs(looker, vpc_ids, "describe_route_tables", "RouteTables", _each(described_table))
+        endpoints = _of_vpcs(looker, vpc_ids, "describe_vpc_endpoints", "VpcEndpoints", _each(_endpoint))
     wanted = {*group_ids, *(group for endpoint in endpoints.value or () for group in endpoint.security_groups)}
     groups: Look[tuple[SecurityGroup, ...]] = not_asked("ec2:DescribeSecurityGroups", looker.now())
     if wanted:
@@ -102,10 +105,14 @@ def look_at_network(looker: Looker, subnet_ids: Sequence[str], group_ids: Sequen
         tables,
         endpoints,
         groups,
-        _of_vpcs(looker, vpc_ids, "describe_nat_gateways", "NatGateways", described_nat, filters="Filter")
+        _of_vpcs(looker, vpc_ids, "describe_nat_gateways", "NatGateways", _each(described_nat), filters="Filter")
         if Target.NAT_GATEWAY in targets
         else None,
-        _attached(looker, vpc_ids) if Target.INTERNET_GATEWAY in targets else None,
+        _of_vpcs(
+            looker, vpc_ids, "describe_internet_gateways", "InternetGateways", attached_gateways, by="attachment.vpc-id"
+        )
+        if Target.INTERNET_GATEWAY in targets
+        else None,
         _private_names(looker, vpc_ids) if any(each.private_dns for each in named) else None,
         _zones(looker, vpc_ids) if any(each.private_dns is False for each in named) else None,
     )
@@ -116,28 +123,23 @@ def _of_vpcs(
     vpc_ids: Sequence[str],
     operation: str,
     member: str,
-    read: Callable[[Mapping[str, Any]], Any],
+    read: Callable[[Sequence[Mapping[str, Any]]], T],
     *,
     by: str = "vpc-id",
     filters: str = "Filters",
-) -> Look[Any]:
+) -> Look[T]:
     """All that an operation of EC2 describes of the VPCs, page by page."""
 
-    def all_pages(ec2: Any) -> tuple[Any, ...]:
+    def all_pages(ec2: Any) -> T:
         pages = ec2.get_paginator(operation).paginate(**{filters: [{"Name": by, "Values": list(vpc_ids)}]})
-        return tuple(read(each) for page in pages for each in page[member])
+        return read([each for page in pages for each in page[member]])
 
     name = "".join(part.title() for part in operation.split("_"))
     return looker.ask(f"ec2:{name}", all_pages)
 
 
-def _attached(looker: Looker, vpc_ids: Sequence[str]) -> Look[Mapping[str, frozenset[str]]]:
-    def attached(ec2: Any) -> Mapping[str, frozenset[str]]:
-        filters = [{"Name": "attachment.vpc-id", "Values": list(vpc_ids)}]
-        pages = ec2.get_paginator("describe_internet_gateways").paginate(Filters=filters)
-        return attached_gateways([each for page in pages for each in page["InternetGateways"]])
-
-    return looker.ask("ec2:DescribeInternetGateways", attached)
+def _each(read: Callable[[Mapping[str, Any]], T]) -> Callable[[Sequence[Mapping[str, Any]]], tuple[T, ...]]:
+    return lambda bodies: tuple(map(read, bodies))
 
 
 def _private_names(looker: Looker, vpc_ids: Sequence[str]) -> Look[Mapping[str, bool]]:
