@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trainworks.assembly.places import Places
+from trainworks.aws.arn import parts_of_arn
 from trainworks.config.environment import environment_names, load_environment
 from trainworks.deploy.bootstrap import QUALIFIER, has_bucket
 from trainworks.deploy.causes import failures, first_cause
@@ -108,9 +109,9 @@ def look_at_stack(environment: Environment, stack_name: str, looker: Looker) -> 
 def _kinds_of(subject: str) -> tuple[str, tuple[str, ...]]:
     """The name in an ARN, and which kinds of things it can be."""
     if subject.startswith("arn:"):
-        service, resource = subject.split(":", 5)[2], subject.split(":", 5)[5:]
-        kind, _, name = (resource[0] if resource else "").partition("/")
-        match service, kind:
+        arn = parts_of_arn(subject)
+        kind, _, name = arn.resource.partition("/")
+        match arn.service, kind:
             case "batch", "job":
                 return name, ("batch",)
             case "sagemaker", "training-job":

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.partial.evaluation import Answer
 from trainworks.aws.iam.partial.permissions import Permissions, role_context, session_of
 from trainworks.aws.iam.partial.statements import Statement, anything, service_principals, statements_of
@@ -84,7 +85,7 @@ class RoleFacts:
     @property
     def account(self) -> str:
         """The account of the role."""
-        return (*self.role_arn.split(":"), "", "", "", "", "")[4]
+        return parts_of_arn(self.role_arn).account
 
     def permissions(self, policies: Policies) -> Permissions:
         """What the role may do by its policies."""
@@ -242,7 +243,7 @@ def _trusted(role: Role) -> list[str]:
 
 def _simulate(iam: Any, role_arn: str, questions: Sequence[Question], region: str) -> tuple[Simulated, ...]:
     """One call a resource, as every action is simulated on every resource of a call."""
-    known = role_context((*role_arn.split(":"), "", "", "", "", "")[4], region)
+    known = role_context(parts_of_arn(role_arn).account, region)
     context = [
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in known.items()
     ]

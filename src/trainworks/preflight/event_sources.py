@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.arn import parts_of_arn
 from trainworks.preflight.permissions import Answer, permissions_of
 from trainworks.preflight.workloads.values import table, text
 
@@ -67,13 +68,12 @@ def unreadable_sources(graph: Graph) -> Iterator[Unreadable]:
         owner = next(iter(graph.mentioned(source)), None)
         if owner is not None and _lets_in(graph, owner):
             continue
-        service = source.split(":")[2] if source.startswith("arn:") and source.count(":") > 1 else ""
         # A policy may name a table's stream by the pattern of all its streams.
         ways = (source, f"{owner.arn}/stream/any") if owner is not None else (source,)
         permissions = permissions_of(graph).of(role)
         missing = tuple(
             action
-            for action in _ACTIONS.get(service, ())
+            for action in _ACTIONS.get(parts_of_arn(source).service, ())
             if all(permissions.allows(action, way) is Answer.NO for way in ways)
         )
         if missing:

@@ -212,3 +212,5 @@ def test_what_is_right_is_no_problem_and_what_is_not_there_is_a_wrong_request(be
     assert (found.exit_code, [finding.outcome for finding in found.findings]) == (0, [Outcome.OK])
     with pytest.raises(RequestError, match="neither a job nor a stack 'nothing-of-this-name'"):
         bench.diagnose("nothing-of-this-name")
+    with pytest.raises(RequestError, match="arn:x is neither a job nor a stack"):
+        bench.diagnose("arn:x")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.documents import VARIABLES_VERSION, Policy, Statement, listed, policy_of
 from trainworks.aws.iam.evaluate import (
     Decision,
@@ -120,9 +121,8 @@ class Simulation:
     def _resource_policy(self, action: str, resource: str) -> ResourcePolicy | None:
         if self._policy is None:
             return None
-        account = resource.split(":", 5)[4] if resource.count(":") >= 5 else ""
         must_allow = action.partition(":")[0].lower() in ("kms", "sts")
-        return ResourcePolicy(self._policy, account or self._owner, must_allow)
+        return ResourcePolicy(self._policy, parts_of_arn(resource).account or self._owner, must_allow)
 
     def _matched(self, request: Request, found: Decision) -> Iterable[Matched]:
         if not found.allowed and not found.explicit:

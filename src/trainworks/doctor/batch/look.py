@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.instance_types import UnknownInstanceTypeError, expand_instance_types
 from trainworks.aws.role_actions import PULL, ROLE_NEEDS, When, Workload
 from trainworks.doctor.batch.facts import (
@@ -68,7 +69,9 @@ def look_at_batch_job(looker: Looker, job_id: str) -> BatchFacts:
         else None,
         hosts=tuple(_host(looker, each) for each in usable if waits and each.kind not in FARGATE_TYPES),
         quota=_quota(looker, first) if first and waits else None,
-        image=look_at_image(looker, described.image, _account(described)) if waits or starts else None,
+        image=look_at_image(looker, described.image, parts_of_arn(described.job_queue).account)
+        if waits or starts
+        else None,
         execution_role=_execution_role(looker, described) if starts else None,
         log=look_at_log(looker, described.log_group, described.log_stream) if described.log_stream else None,
         child=_child(looker, described),
@@ -224,7 +227,7 @@ def _host(looker: Looker, environment: ComputeEnvironment) -> HostFacts:
         needs = ROLE_NEEDS[Workload.CONTAINER_HOST]
         agent = [each for need in needs.needs if need.when is When.ALWAYS for each in need.actions]
         questions = [Question(action, "*", "register with ECS and get tasks") for action in agent]
-        region = (*environment.ecs_cluster_arn.split(":"), "", "", "", "")[3]
+        region = parts_of_arn(environment.ecs_cluster_arn).region
         role = look_at_role(looker, profile.value.role_arn, questions, region)
     return HostFacts(environment.name, profile, role, _registered(looker, environment))
 
@@ -268,10 +271,10 @@ def _execution_role(looker: Looker, job: BatchJob) -> RoleFacts | None:
     if image is not None:
         questions += [Question(action, image.repository_arn, "pull its image") for action in PULL]
         questions.append(Question("ecr:GetAuthorizationToken", "*", "log in to ECR"))
-    partition, _, region, account = job.job_queue.split(":")[1:5]
-    group = f"arn:{partition}:logs:{region}:{account}:log-group:{job.log_group}:*"
+    queue = parts_of_arn(job.job_queue)
+    group = f"arn:{queue.partition}:logs:{queue.region}:{queue.account}:log-group:{job.log_group}:*"
     questions += [Question(each, group, "write its log") for each in ("logs:CreateLogStream", "logs:PutLogEvents")]
-    return look_at_role(looker, job.execution_role_arn, questions, region)
+    return look_at_role(looker, job.execution_role_arn, questions, queue.region)
 
 
 def _child(looker: Looker, job: BatchJob) -> BatchFacts | None:
@@ -288,10 +291,6 @@ def _child(looker: Looker, job: BatchJob) -> BatchFacts | None:
 def _first_child(batch: Any, array_job_id: str, status: str) -> str | None:
     listed = batch.list_jobs(arrayJobId=array_job_id, jobStatus=status)["jobSummaryList"]
     return listed[0]["jobId"] if listed else None
-
-
-def _account(job: BatchJob) -> str:
-    return job.job_queue.split(":")[4]
 
 
 def _unasked(looker: Looker, call: str) -> Look[Any]:

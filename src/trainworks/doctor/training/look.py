@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.role_actions import KEY_USE, PULL, SAGEMAKER_INTERFACE
 from trainworks.doctor.images import ecr_image, look_at_image
 from trainworks.doctor.logs import look_at_log
@@ -35,7 +36,7 @@ def look_at_training_job(looker: Looker, name: str) -> TrainingFacts:
     failed = described.status == "Failed"
     starts = described.secondary_status in ("Starting", "Pending", "Downloading", "Restarting", "Interrupted")
     suspect = failed or starts
-    account = described.arn.split(":")[4]
+    account = parts_of_arn(described.arn).account
     needs_role = suspect or bool(described.checkpoint_s3_uri and not described.is_over)
     return TrainingFacts(
         looked_at=looker.now(),
@@ -58,13 +59,13 @@ def s3_parts(uri: str) -> tuple[str, str]:
 
 
 def _role(looker: Looker, job: TrainingJob) -> RoleFacts:
-    return look_at_role(looker, job.role_arn, tuple(_questions(job)), job.arn.split(":")[3])
+    return look_at_role(looker, job.role_arn, tuple(_questions(job)), parts_of_arn(job.arn).region)
 
 
 def _questions(job: TrainingJob) -> list[Question]:
     """What the role has to be able to do for this very request."""
     questions: list[Question] = []
-    s3 = f"arn:{job.arn.split(':')[1]}:s3:::"
+    s3 = f"arn:{parts_of_arn(job.arn).partition}:s3:::"
     if job.checkpoint_s3_uri:
         bucket, prefix = s3_parts(job.checkpoint_s3_uri)
         objects = f"{s3}{bucket}/{prefix.rstrip('/')}/state"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.partial.conditions import Context, Verdict
 from trainworks.aws.iam.partial.evaluation import Answer, Judgement, OwnPolicy, evaluate, judge, judge_own
 from trainworks.aws.iam.partial.statements import Statement
@@ -22,7 +23,7 @@ def role_context(account: str, region: str) -> Context:
 
 def session_of(role_arn: str, account: str) -> Principal:
     """A session of a role as policies of resources name it."""
-    partition, name = (*role_arn.split(":"), "")[1], role_arn.rpartition("/")[2]
+    partition, name = parts_of_arn(role_arn).partition, role_arn.rpartition("/")[2]
     return Principal(f"arn:{partition}:sts::{account}:assumed-role/{name}/session", account, Kind.SESSION, role_arn)
 
 
