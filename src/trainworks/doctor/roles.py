@@ -14,8 +14,8 @@ from typing import Any
 from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.partial.evaluation import Answer
 from trainworks.aws.iam.partial.permissions import Permissions, role_context, session_of
-from trainworks.aws.iam.partial.statements import Statement, anything, service_principals, statements_of
-from trainworks.aws.iam.partial.trust import may_assume
+from trainworks.aws.iam.partial.statements import Statement, anything, statements_of
+from trainworks.aws.iam.partial.trust import may_assume, trusted_services
 from trainworks.doctor.finding import Evidence, Finding, Likelihood, Outcome
 from trainworks.doctor.looking import Look, Looker
 
@@ -131,7 +131,7 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
             "role-not-assumable",
             Outcome.PROBLEM,
             f"{service} may not assume the role of {used_by}: {facts.role_arn}",
-            (facts.role.evidence(f"trusts {', '.join(_trusted(role)) or 'no service'}"),),
+            (facts.role.evidence(f"trusts {', '.join(trusted_services(role.trust)) or 'no service'}"),),
             f'let the role\'s trust policy allow sts:AssumeRole to {{"Service": "{service}"}}',
         )
     for question in facts.questions:
@@ -162,11 +162,8 @@ def judged(facts: RoleFacts, question: Question) -> tuple[Answer, tuple[Evidence
     The simulation knows no policies of buckets: where a bucket has one, the policies are read together.
     """
     bucket = _policy_of(facts, question)
-    if bucket is not None and bucket.value is not None and facts.policies.value is not None:
-        answer = _read(facts, question, unread=Answer.UNKNOWN)
-        word = {Answer.YES: "allowed", Answer.NO: "denied"}.get(answer)
-        shown = f"with the statements of the role's policies: {question.action} on {question.resource} {word}"
-        return answer, (bucket.evidence(shown),) if word else ()
+    if bucket is not None and facts.policies.value is not None:
+        return _read_by(facts, question, bucket, "with the statements of the role's policies")
     simulated = _result(facts, question)
     if simulated is not None:
         evidence = (facts.simulated.evidence(f"{question.action} on {question.resource}: {simulated.decision}"),)
@@ -178,10 +175,15 @@ def judged(facts: RoleFacts, question: Question) -> tuple[Answer, tuple[Evidence
         if simulated.decision == "explicitDeny":
             return Answer.NO, evidence
         return _read(facts, question, unread=Answer.NO), evidence
-    verdict = _read(facts, question, unread=Answer.UNKNOWN)
-    word = {Answer.YES: "allowed", Answer.NO: "denied"}.get(verdict)
-    shown = f"the statements of its policies: {question.action} on {question.resource} {word}"
-    return verdict, (facts.policies.evidence(shown),) if word else ()
+    return _read_by(facts, question, facts.policies, "the statements of its policies")
+
+
+def _read_by(facts: RoleFacts, question: Question, source: Look[Any], by: str) -> tuple[Answer, tuple[Evidence, ...]]:
+    """What the policies' text says, with `source` as the evidence of an answer that is certain."""
+    answer = _read(facts, question, unread=Answer.UNKNOWN)
+    word = {Answer.YES: "allowed", Answer.NO: "denied"}.get(answer)
+    shown = f"{by}: {question.action} on {question.resource} {word}"
+    return answer, (source.evidence(shown),) if word else ()
 
 
 def _read(facts: RoleFacts, question: Question, *, unread: Answer) -> Answer:
@@ -232,13 +234,6 @@ def _role(iam: Any, name: str) -> Role:
     body = iam.get_role(RoleName=name)["Role"]
     boundary = body.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
     return Role(name, tuple(statements_of(body["AssumeRolePolicyDocument"])), boundary)
-
-
-def _trusted(role: Role) -> list[str]:
-    """The services that the trust policy names, whatever it says of them."""
-    return [
-        service for statement in role.trust if statement.allows for service in service_principals(statement.principal)
-    ]
 
 
 def _simulate(iam: Any, role_arn: str, questions: Sequence[Question], region: str) -> tuple[Simulated, ...]:

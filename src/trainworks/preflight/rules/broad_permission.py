@@ -9,7 +9,8 @@ from typing import NamedTuple
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.managed_policies import managed_policy_name, too_broad
 from trainworks.aws.iam.partial.conditions import tests_of
-from trainworks.aws.iam.partial.statements import Statement, service_principals, statements_of
+from trainworks.aws.iam.partial.statements import Statement, statements_of
+from trainworks.aws.iam.partial.trust import trusted_services
 from trainworks.aws.wildcards import covers_action
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.iam_actions import may_need_any_resource
@@ -87,12 +88,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
 
 def _sends_texts(graph: Graph, identity: Resource, statement: Statement) -> bool:
     """Whether the statement lets Cognito send texts: a phone number has no ARN, so nothing bounds it."""
-    trusted = [
-        service
-        for each in (permissions_of(graph).trust(identity) if identity.type == "AWS::IAM::Role" else ())
-        if each.allows
-        for service in service_principals(each.principal)
-    ]
+    trusted = trusted_services(permissions_of(graph).trust(identity)) if identity.type == "AWS::IAM::Role" else ()
     return "cognito-idp.amazonaws.com" in trusted and {each.lower() for each in statement.actions} == {"sns:publish"}
 
 

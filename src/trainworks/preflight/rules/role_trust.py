@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import tests_of
 from trainworks.aws.iam.partial.statements import Statement, service_principals
-from trainworks.aws.iam.partial.trust import may_assume
+from trainworks.aws.iam.partial.trust import may_assume, trusted_services
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
@@ -100,13 +100,12 @@ def _wrong_principals(graph: Graph) -> Iterator[Fault]:
             statements, use.service, use.role.arn, graph.account, graph.region
         ):
             continue
-        trusted = [service for each in statements if each.allows for service in service_principals(each.principal)]
         told.add((use.role, use.service))
         place = use.at if isinstance(use.at, str) else use.at.place
         yield Fault(
             use.role,
             f"does not trust {use.service}, which has to assume it for the {use.title} {place}",
-            trusted,
+            list(trusted_services(statements)),
             f"trust {use.service} in AssumeRolePolicyDocument",
             Severity.WARNING if _is_idle(graph, use) else None,
         )

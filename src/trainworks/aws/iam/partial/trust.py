@@ -6,12 +6,12 @@ China, by its name there. After "Principals for services" (IAM JSON policy eleme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from trainworks.aws.iam.evaluate import Request, decide_by_resource
 from trainworks.aws.iam.partial.conditions import Context
 from trainworks.aws.iam.partial.evaluation import Answer, judge_own
-from trainworks.aws.iam.partial.statements import Statement
+from trainworks.aws.iam.partial.statements import Statement, service_principals
 from trainworks.aws.iam.principals import Kind, Principal
 
 _ASSUME = "sts:AssumeRole"
@@ -25,6 +25,11 @@ def may_assume(statements: Sequence[Statement], service: str, role_arn: str, acc
     """
     context: Context = {"aws:sourceaccount": account}
     return max(_one(statements, name, role_arn, context) for name in _names(service, region))
+
+
+def trusted_services(statements: Iterable[Statement]) -> tuple[str, ...]:
+    """The services that a trust policy lets in by name, its conditions aside; `*` where it lets anybody in."""
+    return tuple(service for each in statements if each.allows for service in service_principals(each.principal))
 
 
 def _one(statements: Sequence[Statement], service: str, role_arn: str, context: Context) -> Answer:
