@@ -149,11 +149,13 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
 
 
 def _fix(facts: RoleFacts, question: Question) -> str:
-    """Where the role's own policies let it, the bucket's stands in the way."""
+    """Where the role's own policies let it, the bucket's stands in the way, or one of the organization."""
     policies = facts.policies.value
-    if policies is not None and facts.permissions(policies).allows(question.action, question.resource) is Answer.YES:
+    if policies is None or facts.permissions(policies).allows(question.action, question.resource) is not Answer.YES:
+        return f"allow {question.action} on {question.resource} in a policy of {facts.role_arn}"
+    if _policy_of(facts, question) is not None:
         return f"take the Deny on {question.action} out of the policy of the bucket, or except {facts.role_arn} from it"
-    return f"allow {question.action} on {question.resource} in a policy of {facts.role_arn}"
+    return f"its own policies allow it: look for a Deny on {question.action} in the organization's control policies"
 
 
 def judged(facts: RoleFacts, question: Question) -> tuple[Answer, tuple[Evidence, ...]]:

@@ -115,6 +115,8 @@ def test_the_policy_of_the_bucket_counts() -> None:
     [finding] = role_findings(closed, used_by="the job", service=SAGEMAKER)
     assert (finding.code, finding.evidence[0].call) == ("role-lacks-permission", "s3:GetBucketPolicy b")
     assert "out of the policy of the bucket" in finding.fix
+    [elsewhere] = role_findings(facts("explicitDeny", statements=policy()), used_by="the job", service=SAGEMAKER)
+    assert "organization's control policies" in elsewhere.fix
     opened = replace(facts("implicitDeny"), buckets=bucket("Allow"))
     assert not list(role_findings(opened, used_by="the job", service=SAGEMAKER))
     unread = replace(facts("implicitDeny"), buckets=(refused("s3:GetBucketPolicy b"),))
