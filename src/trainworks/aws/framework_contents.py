@@ -5,14 +5,12 @@ The facts are in `framework_images.json`, with their sources.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
-from trainworks.aws.framework_images import Framework
+from trainworks.aws.framework_images import Framework, framework_data
 
 _VERSION = re.compile(r"^(?P<version>\d+(?:\.\d+)*)")
 _TRANSFORMERS = re.compile(r"-transformers(?P<version>\d+(?:\.\d+)*)")
@@ -53,7 +51,6 @@ class Contents:
 @cache
 def contents() -> Mapping[str, Contents]:
     """The contents of all frameworks' images by the framework's name."""
-    document = json.loads(resources.files("trainworks.aws").joinpath("framework_images.json").read_text())
     return {
         name: Contents(
             main=record["contents"]["main"],
@@ -63,7 +60,7 @@ def contents() -> Mapping[str, Contents]:
             left_out=tuple(record["contents"]["left_out"]),
             documented=record["contents"].get("documented", {}),
         )
-        for name, record in document["frameworks"].items()
+        for name, record in framework_data()["frameworks"].items()
     }
 
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib import resources
+from pathlib import Path
+from typing import Any
 
 from trainworks.aws.partition import url_suffix_of
 from trainworks.errors import RequestError
@@ -52,9 +53,16 @@ class Framework:
 
 
 @cache
+def framework_data() -> Mapping[str, Any]:
+    """What `framework_images.json` holds."""
+    data: Mapping[str, Any] = json.loads((Path(__file__).parent / "framework_images.json").read_text(encoding="utf-8"))
+    return data
+
+
+@cache
 def frameworks() -> Mapping[str, Framework]:
     """All frameworks by name."""
-    document = json.loads(resources.files("trainworks.aws").joinpath("framework_images.json").read_text())
+    document = framework_data()
     return {
         name: Framework(
             name=name,
