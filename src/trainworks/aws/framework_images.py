@@ -78,16 +78,17 @@ def frameworks() -> Mapping[str, Framework]:
 
 
 def parse_ecr_uri(image_uri: str) -> EcrUri | None:
-    """The parts of an ECR image URI; None for an image of any other registry. The tag defaults to `latest`."""
+    """The parts of an ECR image URI; None for an image of any other registry.
+
+    The tag defaults to `latest`. Where there is a digest too, the digest decides.
+    """
     host, _, path = image_uri.partition("/")
     match = _ECR_HOST.match(host)
     if match is None or not path:
         return None
-    repository, at, digest = path.partition("@")
-    if not at:
-        repository, _, tag = path.partition(":")
-        digest = tag or "latest"
-    return EcrUri(match["account"], match["region"], repository, digest)
+    name, at, digest = path.partition("@")
+    repository, _, tag = name.partition(":")
+    return EcrUri(match["account"], match["region"], repository, digest if at else tag or "latest")
 
 
 def framework_of(uri: EcrUri) -> Framework | None:

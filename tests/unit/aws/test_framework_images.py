@@ -75,6 +75,8 @@ def test_parts_of_an_ecr_uri() -> None:
     assert parse_ecr_uri("docker.io/library/python:3.11") is None
     untagged = parse_ecr_uri("111122223333.dkr.ecr.eu-west-1.amazonaws.com/image")
     assert untagged is not None and untagged.reference == "latest"
+    both = parse_ecr_uri("111122223333.dkr.ecr.eu-west-1.amazonaws.com/image:v1@sha256:" + "a" * 64)
+    assert both is not None and (both.repository, both.reference) == ("image", "sha256:" + "a" * 64)
 
 
 @pytest.mark.parametrize(

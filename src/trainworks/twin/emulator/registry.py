@@ -61,7 +61,7 @@ class Registry:
         """The manifest of an image, or None where repository, tag or digest is unknown."""
         uri, ecr = _parsed(image_uri), engine.service("ecr")
         with engine.module("core.responses").request_scope(uri.account, uri.region):
-            kind = "imageDigest" if uri.reference.startswith("sha256:") else "imageTag"
+            kind = "imageDigest" if uri.is_digest else "imageTag"
             image = ecr._find_image(uri.repository, {kind: uri.reference})
         return None if image is None else str(image["imageManifest"]).encode()
 
