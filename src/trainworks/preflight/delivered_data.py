@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.s3_uris import PUT, Place, S3Location
 from trainworks.preflight.workloads.values import flag, table, tables, text
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.arn import parts_of_arn
-from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.workloads.values import table, text
 
 _STREAM = ("DescribeStream", "GetRecords", "GetShardIterator")

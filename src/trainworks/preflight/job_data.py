@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Verdict
-from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.s3_uris import S3Location, location_of
 from trainworks.preflight.workloads import SageMakerJob

@@ -10,6 +10,8 @@ from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Context
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.role_members import RoleMember, members_of_sdk
 from trainworks.aws.role_actions import PULL, ROLE_NEEDS, Need, When, Workload
 from trainworks.aws.task_actions import (
@@ -22,7 +24,6 @@ from trainworks.aws.task_actions import (
     TaskActions,
 )
 from trainworks.preflight.aws_registries import is_of_aws
-from trainworks.preflight.permissions import Answer, Permissions
 from trainworks.preflight.role_uses import RoleUse, Tasks, event_targets
 from trainworks.preflight.secrets import secret_needs
 from trainworks.preflight.workloads import Model, SageMakerJob

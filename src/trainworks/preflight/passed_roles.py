@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Unknown
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.role_members import action_name, requires_role
 from trainworks.aws.role_actions import Workload
-from trainworks.preflight.permissions import Answer, Permissions, permissions_of
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.role_uses import RoleUse
 
 _RUNS_CODE = frozenset({Workload.FUNCTION, Workload.CONTAINER_TASK, Workload.BUILD})

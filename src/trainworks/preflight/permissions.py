@@ -16,11 +16,8 @@ from typing import Any
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.managed_policies import managed_policy, managed_policy_name
 from trainworks.aws.iam.partial.conditions import Context, Verdict
-from trainworks.aws.iam.partial.evaluation import Answer
 from trainworks.aws.iam.partial.permissions import Permissions, role_context
 from trainworks.aws.iam.partial.statements import Statement, anything, statements_of
-
-__all__ = ["Answer", "Permissions", "RolePermissions", "permissions_of"]
 
 
 class RolePermissions:

@@ -11,9 +11,10 @@ from functools import lru_cache
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Context
+from trainworks.aws.iam.partial.evaluation import Answer
 from trainworks.aws.iam.partial.permissions import session_of
 from trainworks.aws.iam.partial.statements import Statement, statements_of
-from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.preflight.permissions import permissions_of
 
 _POLICIES = (
     ("AWS::S3::BucketPolicy", "Bucket"),

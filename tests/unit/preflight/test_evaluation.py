@@ -14,9 +14,9 @@ from trainworks.assembly.graph import Unknown
 from trainworks.aws.iam.documents import parse
 from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
 from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.partial.statements import statements_of
 from trainworks.aws.iam.principals import Kind, Principal
-from trainworks.preflight.permissions import Permissions
 
 WHO = Principal(SESSION, ACCOUNT, Kind.SESSION, ROLE)
 UNSAID = "x:missing"

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.assembly.graph import Graph, Unknown, graph_of_template
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.partial.statements import Statement, statements_of
-from trainworks.preflight.permissions import Answer, Permissions, permissions_of
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
 
 NAMES = ("s3:GetObject", "s3:PutObject", "ec2:DescribeVpcs")

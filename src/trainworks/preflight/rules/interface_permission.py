@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.role_actions import ROLE_NEEDS, When
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.permissions import Answer, Permissions, permissions_of
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import Settings

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.iam.partial.evaluation import Answer
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.s3_uris import location_of

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.iam.partial.evaluation import Answer
 from trainworks.aws.iam.partial.statements import Statement
 from trainworks.aws.role_actions import ROLE_NEEDS, Workload
 from trainworks.aws.wildcards import covers_action
@@ -15,7 +16,7 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.job_data import unreachable_data
 from trainworks.preflight.needed_actions import Needed, is_understood, needed_of
 from trainworks.preflight.passed_roles import unpassable
-from trainworks.preflight.permissions import Answer, permissions_of
+from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.rules.broad_permission import excesses, is_whole_service

@@ -8,9 +8,10 @@ from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Context, tests_of
+from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.partial.statements import Statement, service_principals
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.permissions import Answer, Permissions
 from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.role_uses import event_targets
 from trainworks.preflight.rule import Fault, Rule
