@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from trainworks.aws.reach import Endpoint
+from trainworks.aws.reach import ANYWHERE, Endpoint
 from trainworks.aws.unknown import Unknown
 
 HTTPS = 443
@@ -91,7 +91,7 @@ class SecurityGroups:
         self._groups = groups
 
     def knows_all(self, groups: Iterable[str]) -> bool:
-        """Whether the graph has all of them."""
+        """Whether the rules of all of them are known."""
         return all(each in self._groups for each in groups)
 
     def lets_out(self, groups: Iterable[str], peer: Peer, ports: tuple[int, int] = (HTTPS, HTTPS)) -> bool:
@@ -149,5 +149,5 @@ def _network(cidr_block: str) -> _Net | None:
         return None
 
 
-EVERYTHING = Permission("-1", None, None, cidr_block="0.0.0.0/0")
+EVERYTHING = Permission("-1", None, None, cidr_block=ANYWHERE)
 """What a new group has for egress."""

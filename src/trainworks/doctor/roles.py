@@ -1,7 +1,7 @@
 """A role, what it may do, and findings about what it lacks.
 
-Asked of `iam:SimulatePrincipalPolicy` where that is permitted; where it is not, or where it refuses for want of a
-condition's value, the role's policies are read and decide as far as they can, by the decision that `check` asks.
+`iam:SimulatePrincipalPolicy` is asked where that is permitted. Where it is not, or where the simulation lacks the value
+of a condition, the role's policies are read, and `aws.iam.partial` decides by them as it does for `check`.
 """
 
 from __future__ import annotations

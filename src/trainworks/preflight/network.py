@@ -1,7 +1,7 @@
 """The VPCs of a graph as facts for `aws.reach`, which says what their subnets reach.
 
-What the graph has not (subnets and VPCs of other stacks, gateways that are parameters) is unknown there; what is called
-by an id there is the place of its resource, so that a reason reads well.
+What the graph does not have (subnets and VPCs of other stacks, gateways that are parameters) is unknown there. An id
+there is the place of the resource in the templates, so that a reason reads well.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subnet:
-    """`vpc` is None where the graph has it not. `facts` are what `aws.reach` is asked about."""
+    """`vpc` is None where the graph does not have it. `facts` are what `aws.reach` is asked about."""
 
     resource: Resource
     vpc: Resource | None
@@ -59,7 +59,7 @@ class Network:
         self._answers: dict[tuple[Subnet, str, bool | Unknown], Answer] = {}
 
     def subnet(self, value: object) -> Subnet | None:
-        """The subnet of an id; None where the graph has it not."""
+        """The subnet of an id; None where the graph does not have it."""
         resource = None if isinstance(value, Unknown) else self._owner(value)
         return self._subnets.get(resource) if resource is not None else None
 

@@ -101,7 +101,7 @@ def _processes(look: Look[TwinHome], home: TwinHome, is_needed: bool) -> Iterato
             Outcome.WARNING,
             f"the twin's server is down and its supervisor starts it again; {deaths}",
             (look.evidence("server.json: the server is gone"),),
-            f"wait a moment; when it lasts, read {log}",
+            f"wait a moment; if it stays down, read {log}",
         )
         return
     if home.gave_up:
