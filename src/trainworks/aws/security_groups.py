@@ -10,7 +10,7 @@ Source: "Security group rules" (Amazon VPC User Guide).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -112,15 +112,17 @@ class SecurityGroups:
                 return True
         return False
 
-    def stopped(self, workload: Side, endpoint: Endpoint | None, addresses: tuple[str, ...] = ()) -> Stop | None:
+    def stopped(
+        self, workload: Side, endpoint: Endpoint | None, block_of: Callable[[str], str] = lambda subnet_id: ""
+    ) -> Stop | None:
         """Where HTTPS of a workload to a service is stopped that it reaches by `endpoint`, by none over the internet.
 
-        `addresses` are the blocks of the subnets that an interface endpoint is in; empty where one is unknown.
+        `block_of` tells the block of a subnet, "" for an unknown one: an interface endpoint there may have any address.
         """
         if endpoint is None or endpoint.is_gateway:
             return None if self.lets_out(workload.groups, PUBLIC) else Stop.OUT
-        theirs = endpoint.security_groups
-        if not self.lets_out(workload.groups, Peer(frozenset(theirs), addresses)):
+        theirs, blocks = endpoint.security_groups, tuple(map(block_of, endpoint.subnets))
+        if not self.lets_out(workload.groups, Peer(frozenset(theirs), blocks if all(blocks) else ())):
             return Stop.OUT
         own = Peer(frozenset(workload.groups), (workload.cidr_block,) if workload.cidr_block else ())
         return None if self.lets_in(theirs, own) else Stop.IN

@@ -110,9 +110,8 @@ def _closed_ports(
             found = answer(network, subnet, service, public_ip)
             if found.reach is not Reach.YES:
                 continue
-            there = [blocks.get(each, "") for each in (found.endpoint.subnets if found.endpoint is not None else ())]
             side = Side(network.group_ids, subnet.cidr_block)
-            stop = groups.stopped(side, found.endpoint, tuple(there) if all(there) else ())
+            stop = groups.stopped(side, found.endpoint, lambda subnet_id: blocks.get(subnet_id, ""))
             if stop is Stop.OUT:
                 outward.append("the internet" if service == INTERNET else service)
             elif stop is Stop.IN and found.endpoint is not None:

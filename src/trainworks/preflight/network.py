@@ -63,6 +63,11 @@ class Network:
         resource = None if isinstance(value, Unknown) else self._owner(value)
         return self._subnets.get(resource) if resource is not None else None
 
+    def cidr_block(self, subnet_id: str) -> str:
+        """The block of a subnet; "" where it is unknown."""
+        subnet = self.subnet(subnet_id)
+        return "" if subnet is None else subnet.cidr_block
+
     def gateway_endpoints(self, vpc: Resource | None, service: str) -> Mapping[Resource, model.Endpoint]:
         """The gateway endpoints of a service in a VPC."""
         place = "" if vpc is None else vpc.place

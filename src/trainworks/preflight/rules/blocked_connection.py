@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.aws.reach import Endpoint, Reach
+from trainworks.aws.reach import Reach
 from trainworks.aws.security_groups import SecurityGroups, Side, Stop
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.needs import Need, has_public_ip, needs_of
@@ -45,20 +45,12 @@ def _blocked(network: Network, groups: SecurityGroups, workload: Workload) -> _B
             answer = network.reach(subnet, need.service, has_public_ip(workload, subnet))
             if answer.reach is not Reach.YES:
                 continue
-            there = _addresses(network, answer.by)
-            stop = groups.stopped(Side(workload.security_groups, subnet.cidr_block), answer.by, there)
+            stop = groups.stopped(Side(workload.security_groups, subnet.cidr_block), answer.by, network.cidr_block)
             if stop is Stop.OUT:
                 blocked.outward[need.service] = need
             elif stop is Stop.IN and answer.endpoint is not None:
                 blocked.inward.setdefault(answer.endpoint, {})[need.service] = need
     return blocked
-
-
-def _addresses(network: Network, endpoint: Endpoint | None) -> tuple[str, ...]:
-    """The blocks of the endpoint's subnets; none where one of them is unknown."""
-    found = [network.subnet(each) for each in (endpoint.subnets if endpoint is not None else ())]
-    blocks = [subnet.cidr_block for subnet in found if subnet is not None]
-    return tuple(blocks) if len(blocks) == len(found) and all(blocks) else ()
 
 
 def _outward(workload: Workload, needs: dict[str, Need]) -> Fault:
