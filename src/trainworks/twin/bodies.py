@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from trainworks.twin.numerals import whole_number
 from trainworks.twin.payload import Receive, raw_body
 from trainworks.twin.ports import ApiError
 
@@ -67,9 +68,9 @@ def limit_of(service: str) -> int:
 
 def announced_size(content_length: str, limit: int) -> int:
     """The bytes that a body takes at most. Raises `RequestEntityTooLarge` where it says itself that it is too large."""
-    if not (content_length.isascii() and content_length.isdigit()):
+    size = whole_number(content_length)
+    if size is None:
         return limit
-    size = int(content_length[:20])
     if size > limit:
         raise _too_large(limit)
     return size

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
+from trainworks.twin.numerals import whole_number
 from trainworks.twin.ports import ApiError, Caller
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -248,9 +249,10 @@ def _check_time(signature: _Signature, request: Request, now: float) -> None:
             raise ApiError("RequestTimeTooSkewed", f"Signature expired: {signature.amz_date}", 403)
         return
     value = dict(query_pairs(request.raw_query)).get("X-Amz-Expires", "" if signature.service == "s3" else "900")
-    if not value.isascii() or not value.isdigit() or not 0 < int(value[:20]) <= MAX_PRESIGN_SECONDS:
+    seconds = whole_number(value) or 0
+    if not 0 < seconds <= MAX_PRESIGN_SECONDS:
         raise _too_long()
-    if now > signed_at + int(value):
+    if now > signed_at + seconds:
         raise ApiError("RequestExpired", "Request has expired", 403)
 
 
@@ -385,10 +387,10 @@ def _is_version_2(request: Request) -> bool:
 def _verify_version_2(request: Request, keys: KeyLookup, now: float) -> Verified:
     """A presigned S3 URL in the older query form, as boto3 makes it unless told otherwise."""
     query = dict(query_pairs(request.raw_query))
-    expires = query["Expires"]
-    if not expires.isascii() or not expires.isdigit() or now > int(expires[:20]):
+    expires = whole_number(query["Expires"])
+    if expires is None or now > expires:
         raise ApiError("RequestExpired", "Request has expired", 403)
-    if int(expires[:20]) - now > MAX_PRESIGN_SECONDS:
+    if expires - now > MAX_PRESIGN_SECONDS:
         raise _too_long()
     headers = dict(request.headers)
     token = query.get("x-amz-security-token", headers.get("x-amz-security-token", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import uuid
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +46,14 @@ def test_a_url_is_good_for_a_week_at_most(twin: TestTwin, bucket: str, version: 
     for seconds, status in ((604_800, 200), (604_801 + 60, 400)):
         url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=seconds)
         assert request("GET", url)[0] == status
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_an_expiry_of_thousands_of_digits_is_refused(twin: TestTwin, bucket: str, version: str) -> None:
+    s3 = twin.client("s3", signature_version=version)
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    for digits in ("9" * 6000, "0" * 19 + "1" + "9" * 6000):
+        assert request("GET", re.sub(r"Expires=\d+", f"Expires={digits}", url))[0] == 400
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])

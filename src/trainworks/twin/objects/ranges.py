@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from trainworks.twin.numerals import whole_number
 from trainworks.twin.objects.errors import S3Error
 
 _ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
@@ -14,14 +15,15 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     match = _ONE_RANGE.fullmatch(header.strip()) if header else None
     if match is None or match.groups() == ("", ""):
         return None
-    first, last = match.groups()
-    if not first:
-        offset, end = max(size - int(last), 0), size
-        satisfiable = int(last) > 0 and size > 0
+    first, last = map(whole_number, match.groups())
+    if first is None:
+        count = last or 0
+        offset, end = max(size - count, 0), size
+        satisfiable = count > 0 and size > 0
     else:
-        if last and int(last) < int(first):
+        if last is not None and last < first:
             return None
-        offset, end = int(first), min(int(last) + 1, size) if last else size
+        offset, end = first, size if last is None else min(last + 1, size)
         satisfiable = offset < size
     if not satisfiable:
         elements = {"RangeRequested": match.group(), "ActualObjectSize": str(size)}
@@ -33,13 +35,13 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
 def copy_range(header: str, size: int) -> tuple[int, int]:
     """`(offset, count)` of `x-amz-copy-source-range`, which must lie inside the source. Raises `InvalidArgument`."""
     match = _ONE_RANGE.fullmatch(header.strip())
-    if match is None or "" in match.groups():
+    first, last = map(whole_number, match.groups()) if match else (None, None)
+    if first is None or last is None:
         message = (
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
             "zero-based offsets of the first and last bytes to copy"
         )
         raise S3Error("InvalidArgument", message, 400)
-    first, last = (int(group) for group in match.groups())
     if last < first or last >= size:
         raise S3Error("InvalidRange", f"Range specified is not valid for source object of size: {size}", 400)
     return first, last - first + 1

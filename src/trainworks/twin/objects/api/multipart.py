@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from sqlite3 import Connection
 
+from trainworks.twin.numerals import whole_number
 from trainworks.twin.objects import checksums
 from trainworks.twin.objects.api import attributes, xml
 from trainworks.twin.objects.api.answer import Answer, xml_answer
@@ -290,10 +291,11 @@ def _permitted_upload(store: TwinObjectStore, request: S3Request) -> Upload:
 
 def _part_number(request: S3Request) -> int:
     value = request.query["partNumber"]
-    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= _PARTS_MAX):
+    number = whole_number(value)
+    if number is None or not 1 <= number <= _PARTS_MAX:
         message = f"Part number must be an integer between 1 and {_PARTS_MAX}, inclusive"
         raise S3Error("InvalidArgument", message, 400, elements={"ArgumentName": "partNumber", "ArgumentValue": value})
-    return int(value)
+    return number
 
 
 def _commit_part(store: TwinObjectStore, upload: Upload, number: int, body: Body) -> Part:
@@ -313,11 +315,11 @@ def _named_parts(body: bytes, algorithm: str | None) -> list[_Named]:
     """Raises `MalformedXML`, `InvalidPartOrder`."""
     parts = []
     for item in xml.parse(body, "CompleteMultipartUpload").findall("Part"):
-        number = xml.required(item, "PartNumber")
-        if not (number.isascii() and number.isdigit()):
+        number = whole_number(xml.required(item, "PartNumber"))
+        if number is None:
             raise malformed_xml()
         checksum = xml.text_of(item, f"Checksum{algorithm}") if algorithm else None
-        parts.append(_Named(int(number), xml.required(item, "ETag").strip().strip('"'), checksum))
+        parts.append(_Named(number, xml.required(item, "ETag").strip().strip('"'), checksum))
     if not 1 <= len(parts) <= _PARTS_MAX:
         raise malformed_xml()
     if any(first.part_number >= second.part_number for first, second in pairwise(parts)):

@@ -186,8 +186,8 @@ def _parts_node(version: ObjectVersion, request: S3Request) -> list[xml.Node] | 
     parts = version.attributes.parts
     if not parts:
         return None
-    marker = int(request.headers.get("x-amz-part-number-marker", "0") or 0)
-    most = min(int(request.headers.get("x-amz-max-parts", "1000") or 1000), 1000)
+    marker = request.integer("x-amz-part-number-marker", 0)
+    most = min(request.integer("x-amz-max-parts", 1000), 1000)
     rest = [(number, part) for number, part in enumerate(parts, start=1) if number > marker]
     page = rest[:most]
     algorithm = version.attributes.checksum.algorithm if version.attributes.checksum else ""

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from trainworks.twin.bucket_config import Bucket
+from trainworks.twin.numerals import whole_number
 from trainworks.twin.objects.errors import S3Error, access_denied, invalid_argument
 from trainworks.twin.ports import Caller
 
@@ -61,13 +62,14 @@ class S3Request:
         return value
 
     def integer(self, name: str, default: int, low: int = 0, high: int = 2**31 - 1) -> int:
-        """A number in the query. Raises `InvalidArgument`."""
-        value = self.query.get(name, "")
+        """A number in the query, or in the header where `name` is one's. Raises `InvalidArgument`."""
+        value = (self.headers if name.startswith("x-amz-") else self.query).get(name, "")
         if not value:
             return default
-        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        number = whole_number(value)
+        if number is None or not low <= number <= high:
             raise invalid_argument(f"Argument {name} must be an integer between {low} and {high}", name, value)
-        return int(value)
+        return number
 
     def check_owner(self, bucket: Bucket) -> None:
         """Raise `AccessDenied` where `x-amz-expected-bucket-owner` names another account."""

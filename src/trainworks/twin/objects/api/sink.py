@@ -16,6 +16,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
+from trainworks.twin.numerals import whole_number
 from trainworks.twin.objects import checksums
 from trainworks.twin.objects.api.answer import BLOCK_BYTES
 from trainworks.twin.objects.api.request import S3Request
@@ -140,17 +141,18 @@ def expected_size(request: S3Request, claim: PayloadClaim) -> int | None:
         if request.headers.get("transfer-encoding", "").lower() == "chunked" and not claim.chunked:
             return None
         raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.", 411)
-    if not (value.isascii() and value.isdigit()):
+    size = whole_number(value)
+    if size is None:
         raise invalid_request(f"The value of {name} is not a number.")
-    if int(value) > MAX_BODY_BYTES:
-        raise entity_too_large(int(value))
-    return int(value)
+    if size > MAX_BODY_BYTES:
+        raise entity_too_large(size)
+    return size
 
 
 def waits(headers: Mapping[str, str]) -> bool:
     """Whether the client sends its body, of more than a block, only when it is told to go on."""
-    length = headers.get("content-length", "")
-    return headers.get("expect", "").lower() == "100-continue" and length.isdigit() and int(length) > BLOCK_BYTES
+    length = whole_number(headers.get("content-length", "")) or 0
+    return headers.get("expect", "").lower() == "100-continue" and length > BLOCK_BYTES
 
 
 def entity_too_large(size: int) -> S3Error:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite, nan
 from typing import Any
 
 from trainworks.aws.batch_constraints import environment_problems
@@ -143,7 +144,9 @@ def _number(kind: str, value: str) -> float:
     try:
         number = float(value)
     except ValueError:
-        raise ApiError("ClientException", f"resourceRequirements {kind} '{value}' is not a number") from None
+        number = nan
+    if not isfinite(number):
+        raise ApiError("ClientException", f"resourceRequirements {kind} '{value}' is not a number")
     if kind != "VCPU" and number != int(number):
         raise ApiError("ClientException", f"resourceRequirements {kind} '{value}' is not a whole number")
     return number

@@ -90,7 +90,7 @@ def _statement(tx: Connection, name: str, parameters: Mapping[str, Any], first: 
 
 def _created(tx: Connection, queue_arn: str, name: str, value: str) -> Read:
     try:
-        moment = int(value)
+        moment = max(-1, min(int(value), _END))
     except ValueError:
         raise ApiError("ClientException", f"{name} takes milliseconds since the epoch, not '{value}'") from None
     low, high = (-1, moment) if name == "BEFORE_CREATED_AT" else (moment, _END)

@@ -9,11 +9,12 @@ from sqlite3 import Connection, Row
 
 from trainworks.aws.batch_constraints import FARGATE_TYPES
 from trainworks.aws.instance_types import FARGATE_FAMILY, expand_instance_types
+from trainworks.twin.numerals import whole_number
 from trainworks.twin.ports import ApiError, Caller, Market, PoolSpec
 from trainworks.twin.services.batch.arns import scope_of
 from trainworks.twin.services.batch.records import SQL
 
-_NAME_AND_REVISION = re.compile(r"(?P<name>[^:]+)(?::(?P<revision>\d+))?")
+_NAME_AND_REVISION = re.compile(r"(?P<name>[^:]+)(?::(?P<revision>[0-9]+))?")
 
 
 def environment_row(tx: Connection, arn: str) -> Row:
@@ -97,4 +98,4 @@ def parse_definition(reference: str) -> tuple[str, int | None]:
     found = _NAME_AND_REVISION.fullmatch(reference.rpartition("/")[2])
     if found is None:
         raise ApiError("ClientException", f"JobDefinition '{reference}' is not valid: name, name:revision or ARN")
-    return found["name"], int(found["revision"]) if found["revision"] else None
+    return found["name"], whole_number(found["revision"]) if found["revision"] else None

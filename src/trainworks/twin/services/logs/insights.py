@@ -17,6 +17,7 @@ from typing import Any
 
 from trainworks.twin.lexing import UnreadableError, pieces
 from trainworks.twin.linear_regex import LinearPattern, UnsupportedPatternError, compile_linear, encodable
+from trainworks.twin.numerals import whole_number
 from trainworks.twin.ports import ApiError
 
 MAX_ROWS = 10_000
@@ -255,9 +256,10 @@ class _Parser:
 
     def _limit(self, query: Query) -> None:
         kind, text = self._next("a number")
-        if kind != "number" or not text.isdecimal() or not 1 <= int(text) <= MAX_ROWS:
+        most = whole_number(text) if kind == "number" else None
+        if most is None or not 1 <= most <= MAX_ROWS:
             raise malformed(f"limit takes a number from 1 to {MAX_ROWS}, not '{text}'")
-        query.limit = int(text)
+        query.limit = most
 
     def _sort(self, query: Query) -> None:
         while True:
@@ -300,10 +302,11 @@ class _Parser:
             return name, 0, self._alias() or name
         text = self._next("a period")[1]
         found = _BIN.fullmatch(text)
-        if found is None or not int(found[1]):
+        count = whole_number(found[1]) if found else None
+        if found is None or not count:
             raise malformed(f"bin takes a period such as 5m, not '{text}'")
         self._expect(")")
-        return "@timestamp", int(found[1]) * _BIN_MS[found[2]], self._alias() or f"bin({text})"
+        return "@timestamp", count * _BIN_MS[found[2]], self._alias() or f"bin({text})"
 
     def _parse(self, query: Query) -> None:
         name = "@message"

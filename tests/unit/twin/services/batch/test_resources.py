@@ -242,3 +242,39 @@ def test_tags(batch: Batch) -> None:
     assert batch.call("ListTagsForResource", resourceArn=arn)["tags"] == {"b": "3", "c": "4"}
     with pytest.raises(ApiError, match="does not exist"):
         batch.call("ListTagsForResource", resourceArn=arn.replace("tagged", "other"))
+
+
+@pytest.mark.parametrize("kind", ["VCPU", "MEMORY", "GPU"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "many"])
+def test_a_resource_that_is_no_number_is_refused(batch: Batch, kind: str, value: str) -> None:
+    others = [each for each in RESOURCES if each["type"] != kind]
+    container = {"image": "i", "resourceRequirements": [*others, {"type": kind, "value": value}]}
+    with pytest.raises(ApiError, match=f"ClientException: resourceRequirements {kind} '{value}' is not a number"):
+        batch.call("RegisterJobDefinition", jobDefinitionName="n", type="container", containerProperties=container)
+
+
+@pytest.mark.parametrize("digits", [25, 6000])
+def test_a_revision_of_many_digits_is_one_that_is_not_there(batch: Batch, digits: int) -> None:
+    batch.platform()
+    name = f"d:{'9' * digits}"
+    with pytest.raises(ApiError, match=r"ClientException: JobDefinition d:9+ not found"):
+        batch.call("SubmitJob", jobName="n", jobQueue="q", jobDefinition=name)
+    assert batch.call("DescribeJobDefinitions", jobDefinitions=[name])["jobDefinitions"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("BEFORE_CREATED_AT", "9" * 30, 1),
+        ("BEFORE_CREATED_AT", "-" + "9" * 30, 0),
+        ("AFTER_CREATED_AT", "9" * 30, 0),
+        ("AFTER_CREATED_AT", "-" + "9" * 30, 1),
+    ],
+)
+def test_jobs_are_listed_by_any_moment(batch: Batch, name: str, value: str, found: int) -> None:
+    batch.platform()
+    batch.submit()
+    assert (
+        len(batch.call("ListJobs", jobQueue="q", filters=[{"name": name, "values": [value]}])["jobSummaryList"])
+        == found
+    )
