@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from trainworks.twin.ports import ApiError
+from trainworks.twin.wire.validation import is_whole_text
 
 Item = TypeVar("Item")
 Key = list[Any]
@@ -93,7 +94,7 @@ def _encode(after: Key, question: str) -> str:
 def _decode(token: str, question: str, error_code: str, like: Key | None) -> Key:
     try:
         asked, after = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         raise ApiError(error_code, "The NextToken is invalid.") from error
     if asked != question or not isinstance(after, list):
         raise ApiError(error_code, "The NextToken is invalid for this request.")
@@ -107,12 +108,9 @@ def _is_like(after: Key, like: Key) -> bool:
     if len(after) != len(like):
         return False
     return all(
-        _is_text(value) if isinstance(of, str) else _is_number(value) for value, of in zip(after, like, strict=True)
+        isinstance(value, str) and is_whole_text(value) if isinstance(of, str) else _is_number(value)
+        for value, of in zip(after, like, strict=True)
     )
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _is_number(value: object) -> bool:

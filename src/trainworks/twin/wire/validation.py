@@ -84,8 +84,7 @@ def require_text(value: object, error_code: str, path: str = "") -> None:
     Nothing could be stored of it, nor a program or a file be called so.
     """
     if isinstance(value, str):
-        # Cheap: Python knows of each text whether it is ASCII.
-        if not value.isascii() and _HALF.search(value):
+        if not is_whole_text(value):
             raise ApiError(
                 error_code,
                 f"Value {value[:_MAX_SHOWN_CHARS]!a} at '{_spelled(path)}' holds half of a surrogate pair, "
@@ -98,6 +97,11 @@ def require_text(value: object, error_code: str, path: str = "") -> None:
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value, 1):
             require_text(item, error_code, _joined(path, str(number)))
+
+
+def is_whole_text(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair. Cheap: Python knows of each text whether it is ASCII."""
+    return text.isascii() or _HALF.search(text) is None
 
 
 def listed(problems: Sequence[Problem]) -> str:

@@ -34,7 +34,10 @@ def test_an_item_that_goes_shifts_no_page() -> None:
     assert (first, rest, end) == ([1, 2], [3, 4], None)
 
 
-@pytest.mark.parametrize("token", ["nonsense", "", "W10="])
+NESTED = base64.urlsafe_b64encode(b"[" * 6000).decode()
+
+
+@pytest.mark.parametrize("token", ["nonsense", "", "W10=", pytest.param(NESTED, id="nested")])
 def test_a_made_up_token_is_refused(token: str) -> None:
     if not token:
         assert page([1], key=lambda n: [n], limit=1, token=token, request={}) == ([1], None)
