@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from trainworks.twin.recorded.rows import Record, Rows, record_of
@@ -100,11 +101,8 @@ def list_page(
 
     def read(after: list[Any] | None, most: int) -> list[Record]:
         named = {f"after_{number}": value for number, value in enumerate(after or start, start=1)}
-        cursor = rows.tx.execute(statement, _bounds(question) | named)
-        try:
-            return _taken(map(record_of, cursor), question.matches, most)
-        finally:
-            cursor.close()
+        with closing(rows.tx.execute(statement, _bounds(question) | named)) as cursor:
+            return list(islice(filter(question.matches, map(record_of, cursor)), most))
 
     return read_page(
         read,
@@ -115,16 +113,6 @@ def list_page(
         error_code=error_code,
         like=start,
     )
-
-
-def _taken(found: map[Record], matches: Callable[[Record], bool] | None, most: int) -> list[Record]:
-    taken: list[Record] = []
-    for record in found:
-        if matches is None or matches(record):
-            taken.append(record)
-        if len(taken) == most:
-            break
-    return taken
 
 
 def _bounds(question: Question) -> dict[str, object]:
