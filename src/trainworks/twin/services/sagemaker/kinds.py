@@ -18,6 +18,7 @@ from typing import Any
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
 from trainworks.twin.recorded import Question, Record, RecordedStore, Rows, list_page
 from trainworks.twin.recorded.rows import scope_of
+from trainworks.twin.services.sagemaker.refusals import invalid
 from trainworks.twin.services.sagemaker.tagging import authorize_create, authorize_on, check_tag_count, tags_given
 from trainworks.twin.wire import Call, Handler, Operation, recorded
 from trainworks.twin.wire.models import service_model
@@ -90,8 +91,8 @@ class Kind:
     check: Callable[[Mapping[str, Any], ControlPlane], None] = _accept
     admit: Callable[[Rows, Caller, Mapping[str, Any]], None] = _accept
     may_delete: Callable[[Rows, Record], None] = _accept
-    exists: Callable[[str], ApiError] = lambda arn: _invalid(f"Cannot create an already existing resource: {arn}")
-    unknown: Callable[[str], ApiError] = lambda arn: _invalid(f"RecordNotFound: {arn}")
+    exists: Callable[[str], ApiError] = lambda arn: invalid(f"Cannot create an already existing resource: {arn}")
+    unknown: Callable[[str], ApiError] = lambda arn: invalid(f"RecordNotFound: {arn}")
 
     @property
     def key(self) -> str:
@@ -255,7 +256,7 @@ class RecordedKind:
     def _check_status(self, record: Record, wanted: str, after: str) -> None:
         if record.status != wanted:
             words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.kind.noun)
-            raise _invalid(
+            raise invalid(
                 f"Status ({record.status}) not in ([{wanted}]). Unable to transition to ({after}) for {words} "
                 f"({record.id})"
             )
@@ -286,7 +287,3 @@ def _list_member(operation: str) -> str:
     shape = service_model("sagemaker").operation_model(operation).output_shape
     members = shape.members if shape is not None else {}
     return next(name for name, member in members.items() if member.type_name == "list")
-
-
-def _invalid(message: str) -> ApiError:
-    return ApiError("ValidationException", message)

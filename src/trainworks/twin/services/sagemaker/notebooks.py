@@ -10,9 +10,10 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.ports import Caller, ControlPlane
 from trainworks.twin.recorded import Record, Rows
 from trainworks.twin.services.sagemaker.kinds import Kind, Move, Status
+from trainworks.twin.services.sagemaker.refusals import invalid
 
 _NOTE = "Stored and described; no instance runs."
 _STATUS_NOTE = "The status changes at once; no instance runs, and no lifecycle script."
@@ -21,12 +22,12 @@ _STATUS_NOTE = "The status changes at once; no instance runs, and no lifecycle s
 def _check_network(params: Mapping[str, Any], control_plane: ControlPlane) -> None:
     subnet = params.get("SubnetId")
     if subnet is None and params.get("DirectInternetAccess") == "Disabled":
-        raise _invalid("DirectInternetAccess can be Disabled only with a SubnetId")
+        raise invalid("DirectInternetAccess can be Disabled only with a SubnetId")
     if subnet is not None and not control_plane.subnet_exists(subnet):
-        raise _invalid(f"The subnet ID '{subnet}' does not exist")
+        raise invalid(f"The subnet ID '{subnet}' does not exist")
     for group in params.get("SecurityGroupIds", []):
         if not control_plane.security_group_exists(group):
-            raise _invalid(f"The security group '{group}' does not exist")
+            raise invalid(f"The security group '{group}' does not exist")
 
 
 def _check_scripts(params: Mapping[str, Any], _: ControlPlane) -> None:
@@ -35,7 +36,7 @@ def _check_scripts(params: Mapping[str, Any], _: ControlPlane) -> None:
             try:
                 base64.b64decode(script.get("Content", ""), validate=True)
             except ValueError:
-                raise _invalid(f"The content of {member} is not valid base64") from None
+                raise invalid(f"The content of {member} is not valid base64") from None
 
 
 def _check_lifecycle_config(rows: Rows, caller: Caller, spec: Mapping[str, Any]) -> None:
@@ -94,7 +95,3 @@ INSTANCE = Kind(
 )
 
 KINDS = (INSTANCE, LIFECYCLE_CONFIG)
-
-
-def _invalid(message: str) -> ApiError:
-    return ApiError("ValidationException", message)

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.ports import Caller, ControlPlane
 from trainworks.twin.recorded import RecordedStore, Rows
 from trainworks.twin.recorded.tags import request_keys, resource_keys
+from trainworks.twin.services.sagemaker.refusals import invalid, not_found
 from trainworks.twin.wire import Call, Operation, executed, page
 
 MAX_TAGS = 50
@@ -78,7 +79,7 @@ class Tagging:
         authorize_on(self._control_plane, call, arn, self._store.tags, context)
         exists = self._owners.get(arn.split(":", 5)[5].partition("/")[0])
         if exists is None:
-            raise _invalid(f"trainworks has tags of {', '.join(self._owners)} only, not of {arn}")
+            raise invalid(f"trainworks has tags of {', '.join(self._owners)} only, not of {arn}")
         return arn, exists
 
 
@@ -114,9 +115,9 @@ def tags_given(call: Call) -> dict[str, str]:
     tags: Sequence[Mapping[str, str]] = call.params.get("Tags", [])
     keys = [tag["Key"] for tag in tags]
     if len(set(keys)) < len(keys):
-        raise _invalid("Duplicate tag keys are not allowed.")
+        raise invalid("Duplicate tag keys are not allowed.")
     if not call.is_internal and any(key.lower().startswith("aws:") for key in keys):
-        raise _invalid("Tag keys starting with 'aws:' are reserved.")
+        raise invalid("Tag keys starting with 'aws:' are reserved.")
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
@@ -126,13 +127,9 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 def check_tag_count(tags: Mapping[str, str]) -> None:
     if len(tags) > MAX_TAGS:
-        raise _invalid(f"A resource can have at most {MAX_TAGS} tags; this would make {len(tags)}.")
+        raise invalid(f"A resource can have at most {MAX_TAGS} tags; this would make {len(tags)}.")
 
 
 def _check_exists(exists: Exists, rows: Rows, arn: str) -> None:
     if not exists(rows, arn):
-        raise _invalid("Requested resource not found.")
-
-
-def _invalid(message: str) -> ApiError:
-    return ApiError("ValidationException", message)
+        raise not_found()

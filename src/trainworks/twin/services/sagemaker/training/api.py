@@ -12,15 +12,16 @@ from typing import Any, Protocol
 
 from trainworks.states.training_job import SecondaryStatus
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, Credentials, ImageResolver, ObjectStore
+from trainworks.twin.services.sagemaker.kinds import SERVICE_PRINCIPAL
+from trainworks.twin.services.sagemaker.refusals import invalid, not_found
 from trainworks.twin.services.sagemaker.tagging import authorize_create, authorize_on, check_tag_count, tags_given
 from trainworks.twin.services.sagemaker.training import describe, listing
 from trainworks.twin.services.sagemaker.training.inputs import channels_of
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
-from trainworks.twin.services.sagemaker.training.requests import REFUSED_MEMBERS, check_create, invalid, split_s3_uri
+from trainworks.twin.services.sagemaker.training.requests import REFUSED_MEMBERS, check_create, split_s3_uri
 from trainworks.twin.services.sagemaker.training.store import TrainingJobs
 from trainworks.twin.wire import Call, Operation, executed
 
-SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
 _SESSION_MARGIN_SECONDS = 24 * 3600
 _CLEANED_WITHIN_SECONDS = 30.0
 
@@ -116,7 +117,7 @@ class TrainingJobApi:
         with self._jobs.database.transaction() as tx:
             job = self._jobs.by_arn(found.arn, tx)
             if job is None:
-                raise _not_found()
+                raise not_found()
             if job.is_terminal:
                 raise invalid(
                     f"The request was rejected because the training job is in status {job.status.value}. "
@@ -139,7 +140,7 @@ class TrainingJobApi:
         with self._jobs.database.transaction() as tx:
             job = self._jobs.by_arn(found.arn, tx)
             if job is None:
-                raise _not_found()
+                raise not_found()
             if not job.cleaned:
                 left = " Its files are still being removed." if job.is_terminal else ""
                 raise ApiError("ResourceInUse", f"The training job {job.name} is in status {job.status.value}.{left}")
@@ -214,7 +215,7 @@ class TrainingJobApi:
         authorize_on(self._control_plane, call, arn, self._jobs.tags)
         job = self._jobs.by_arn(arn)
         if job is None:
-            raise _not_found()
+            raise not_found()
         return job
 
 
@@ -243,10 +244,6 @@ def _condition_keys(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _not_found() -> ApiError:
-    return ApiError("ValidationException", "Requested resource not found.")
 
 
 def _in_use(arn: str) -> ApiError:

@@ -12,6 +12,7 @@ from urllib.parse import urlparse
 from trainworks.aws.instance_types import UnknownInstanceTypeError, instance_type
 from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear
 from trainworks.twin.ports import ApiError, ControlPlane
+from trainworks.twin.services.sagemaker.refusals import invalid
 
 _SWITCHES: Mapping[str, str] = {"RemoteDebugConfig": "EnableRemoteDebug", "InfraCheckConfig": "EnableInfraCheck"}
 _REFUSED_IN_S3_SOURCE = ("AttributeNames", "InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
@@ -41,10 +42,6 @@ REFUSED_MEMBERS = (
 
 _MAX_INSTANCE_COUNT = 20
 DEFAULT_CHECKPOINTS = "/opt/ml/checkpoints"
-
-
-def invalid(message: str) -> ApiError:
-    return ApiError("ValidationException", message)
 
 
 def refused(member: str, why: str = "") -> ApiError:
