@@ -12,6 +12,7 @@ from sqlite3 import Row
 from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
+from trainworks.twin.recorded.tags import request_keys, resource_keys
 from trainworks.twin.services.logs.store import LogStore, Scope
 from trainworks.twin.wire import Call
 
@@ -67,13 +68,12 @@ class Requests:
         context: dict[str, str | Sequence[str]] = {}
         tags = call.params.get("tags")
         if isinstance(tags, Mapping):
-            context |= {f"aws:RequestTag/{key}".lower(): str(value) for key, value in tags.items()}
-            context["aws:TagKeys"] = list(tags)
+            context |= request_keys(tags)
         elif keys := tags or call.params.get("tagKeys"):
             context["aws:TagKeys"] = list(keys)
         row = self.store.group(scope_of(call.caller), group) if group else None
         if row is not None:
-            context |= {f"aws:ResourceTag/{key}".lower(): value for key, value in json.loads(row["tags"]).items()}
+            context |= resource_keys(json.loads(row["tags"]))
         return context
 
 
