@@ -107,12 +107,12 @@ class Control:
         self._control_plane.authorize(caller, _ACTION, f"arn:aws:ec2:{caller.region}:{caller.account_id}:instance/*")
         name = str(request[named[0]])
         found = self._locators[named[0]](name, caller)
-        instance_ids = [instance_id for instance_id in found if self._is_interrupted(instance_id, notice)]
+        instance_ids = [instance_id for instance_id in found if self._interrupt_instance(instance_id, notice)]
         if not instance_ids:
             raise ApiError("ValidationException", f"{named[0]} {name!r} runs on no instance now")
         return {"instance_ids": instance_ids, "notice_seconds": notice}
 
-    def _is_interrupted(self, instance_id: str, notice_seconds: float) -> bool:
+    def _interrupt_instance(self, instance_id: str, notice_seconds: float) -> bool:
         """Interrupt an instance; False where it has ended since it was found."""
         try:
             self._compute.interrupt(instance_id, notice_seconds)
