@@ -81,7 +81,7 @@ class TrainingService:
         job = self._jobs.by_arn(training_job_arn(caller, training_job_name))
         if job is None:
             return ()
-        with self._jobs.database.transaction() as tx:
+        with self._jobs.database.snapshot() as tx:
             tasks = self._jobs.tasks(tx, job)
         running = (TaskState.PLACED, TaskState.RUNNING)
         return [task.instance_id for task in tasks if task.instance_id and task.state in running]
