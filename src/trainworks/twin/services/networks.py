@@ -56,11 +56,12 @@ class Networks:
             leads = f"network (declared): {_named(subnet_ids)} lead{_s(subnet_ids)} to the internet"
             return JobNetwork(note=leads if self.wish == "declared" else "")
         without = f"{_named(closed)} ha{'s' if len(closed) == 1 else 've'} no route to the internet"
-        fix = _FIX + (_NO_DATA if any(self._is_cut_off(each, "s3", public_ip) for each in closed) else "")
+        lacks_data = any(self._is_cut_off(each, "s3", public_ip) for each in closed)
+        fix = _FIX + (_NO_DATA if lacks_data else "")
         if self.wish == "host":
             said = f"network (host): this machine's; on AWS {without}: {fix}"
             # Data is every job's matter, an index that of those who install packages.
-            return JobNetwork(hint=said) if fix == _FIX else JobNetwork(note=said)
+            return JobNetwork(note=said) if lacks_data else JobNetwork(hint=said)
         if instances > 1:
             why = "the instances of a job reach one another by it here"
             return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {fix}")
