@@ -10,7 +10,7 @@ from typing import Any
 
 from trainworks.twin.resource_types import Resource, ResourceError, ResourceRequest
 from trainworks.twin.resources.naming import physical_name
-from trainworks.twin.resources.properties import changed, tags_of, to_request
+from trainworks.twin.resources.properties import changed, tag_changes, to_request
 from trainworks.twin.wire import Endpoint
 
 _MAX_NAME = 128
@@ -196,9 +196,8 @@ class JobDefinition:
 
 
 def _update_tags(batch: Endpoint, request: ResourceRequest) -> None:
-    old, new = tags_of(request.previous_properties), tags_of(request.properties)
-    dropped = sorted(old.keys() - new.keys())
-    if dropped:
-        batch.invoke("UntagResource", {"resourceArn": request.physical_id, "tagKeys": dropped}, request.caller)
-    if new and new != old:
-        batch.invoke("TagResource", {"resourceArn": request.physical_id, "tags": new}, request.caller)
+    gone, added = tag_changes(request.previous_properties, request.properties)
+    if gone:
+        batch.invoke("UntagResource", {"resourceArn": request.physical_id, "tagKeys": gone}, request.caller)
+    if added:
+        batch.invoke("TagResource", {"resourceArn": request.physical_id, "tags": added}, request.caller)

@@ -9,7 +9,7 @@ from typing import Any
 from trainworks.twin.ports import ApiError
 from trainworks.twin.resource_types import Resource, ResourceError, ResourceRequest
 from trainworks.twin.resources.naming import physical_name
-from trainworks.twin.resources.properties import changed, reject_unknown, tags_of, to_request
+from trainworks.twin.resources.properties import changed, reject_unknown, tag_changes, tags_of, to_request
 from trainworks.twin.wire import Endpoint
 
 _GONE = ("ResourceNotFoundException",)
@@ -67,11 +67,11 @@ class LogGroup(_Logs):
             self._call("AssociateKmsKey", request, logGroupName=name, kmsKeyId=new["KmsKeyId"])
         elif old.get("KmsKeyId"):
             self._call("DisassociateKmsKey", request, logGroupName=name)
-        before, after = tags_of(old), tags_of(new)
-        if removed := [key for key in before if key not in after]:
-            self._call("UntagLogGroup", request, logGroupName=name, tags=removed)
-        if after and after != before:
-            self._call("TagLogGroup", request, logGroupName=name, tags=after)
+        gone, added = tag_changes(old, new)
+        if gone:
+            self._call("UntagLogGroup", request, logGroupName=name, tags=gone)
+        if added:
+            self._call("TagLogGroup", request, logGroupName=name, tags=added)
         return self._resource(request, name)
 
     def delete(self, request: ResourceRequest) -> None:

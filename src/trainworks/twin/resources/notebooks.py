@@ -8,7 +8,7 @@ from typing import Any
 from trainworks.twin.ports import ApiError
 from trainworks.twin.resource_types import Resource, ResourceRequest
 from trainworks.twin.resources.naming import physical_name
-from trainworks.twin.resources.properties import changed, tags_of, to_request
+from trainworks.twin.resources.properties import changed, tag_changes, to_request
 from trainworks.twin.wire import Endpoint
 
 _MAX_NAME = 63
@@ -142,11 +142,12 @@ def _last_part(arn: str) -> str:
 
 def _retag(sagemaker: Endpoint, request: ResourceRequest) -> None:
     """Give a resource the tags that its template and its stack have now."""
-    before, now = tags_of(request.previous_properties), tags_of(request.properties)
-    if gone := sorted(before.keys() - now.keys()):
+    gone, added = tag_changes(request.previous_properties, request.properties)
+    if gone:
         sagemaker.invoke("DeleteTags", {"ResourceArn": request.physical_id, "TagKeys": gone}, request.caller)
-    if added := [{"Key": key, "Value": value} for key, value in now.items() if before.get(key) != value]:
-        sagemaker.invoke("AddTags", {"ResourceArn": request.physical_id, "Tags": added}, request.caller)
+    if added:
+        tags = [{"Key": key, "Value": value} for key, value in added.items()]
+        sagemaker.invoke("AddTags", {"ResourceArn": request.physical_id, "Tags": tags}, request.caller)
 
 
 def _delete(sagemaker: Endpoint, operation: str, params: dict[str, Any], request: ResourceRequest) -> None:

@@ -49,6 +49,12 @@ def tags_of(properties: Mapping[str, Any]) -> dict[str, str]:
     return {str(tag["Key"]): str(tag["Value"]) for tag in tags}
 
 
+def tag_changes(previous: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """The keys of tags that are gone, and the tags that are new or have another value."""
+    before, now = tags_of(previous), tags_of(current)
+    return sorted(before.keys() - now.keys()), {key: value for key, value in now.items() if before.get(key) != value}
+
+
 def changed(previous: Mapping[str, Any], current: Mapping[str, Any]) -> set[str]:
     """The names of properties that differ between two versions of a resource."""
     return {name for name in {*previous, *current} if previous.get(name) != current.get(name)}
