@@ -1,7 +1,7 @@
 """What a service of ours is to the twin. `building.py` lists the services; all that enumerates them reads that list.
 
-A service says `class BatchService(Service)` and overrides what it has: only `endpoint` is demanded of it. What happens
-where the default stays is nothing. How CloudFormation makes its resources is in `resources/registry.py`, by its name.
+A service says `class BatchService(Service)` and overrides what it has: only `endpoint` is demanded of it. A default
+does nothing. How CloudFormation makes its resources is in `resources/registry.py`, by its name.
 """
 
 from __future__ import annotations

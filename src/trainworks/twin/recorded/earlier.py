@@ -1,6 +1,6 @@
 """What homes of earlier versions have elsewhere: notebooks, anomaly monitors, CloudFormation's types, tags of jobs.
 
-All of it is moved in one transaction, and the tables are dropped in it: a crash leaves the one or the other.
+All of it is moved in one transaction, which also drops the tables: after a crash it is done, or not yet begun.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Found = tuple[Record, Mapping[str, str]]
 
 
 def bring_over(database: Database, now: float) -> None:
-    """Move what there is. `now` is when that was made of which nobody knows it."""
+    """Move what there is. `now` stands for a time of creation that is not known."""
     if not database.read(SQL["earlier_tables"]):
         return
     with database.transaction() as tx:

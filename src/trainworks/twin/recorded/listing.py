@@ -61,8 +61,8 @@ STATEMENTS: Mapping[tuple[str, bool, bool], str] = {
 class Question:
     """What of a kind is asked for. `sort_by` is a column: `name`, `created_at`, `modified_at`, `status`.
 
-    `contains` is looked for in names whatever its case; times are seconds since the epoch, and are not themselves
-    within. `matches` says of each that SQL has found whether it is meant.
+    `contains` is looked for in names whatever its case; the bounds of times are seconds since the epoch, exclusive.
+    `matches` says of each that SQL has found whether it is meant.
     """
 
     kind: str

@@ -95,7 +95,7 @@ class Dispatcher:
     def dispatch(self) -> None:
         """Hand over all jobs that are RUNNABLE now, by the priority of their queues and in the order they came.
 
-        Raises what making ready raised that no job is to answer for, once all others are handed over.
+        Raises the first error that is no job's own, once all others are handed over.
         """
         faults: list[Exception] = []
         while not self._background.stopping:
@@ -139,8 +139,10 @@ class Dispatcher:
     def _dispatch_part(
         self, part: Sequence[Waiting], launches: dict[Hashable, Launch], faults: list[Exception]
     ) -> None:
-        """RUNNABLE jobs go on the first compute environment that has room. `launches` are those made so far; of what
-        fails for other reasons than a job's own the jobs stay as they are, and `faults` gets why."""
+        """RUNNABLE jobs go on the first compute environment that has room. `launches` are those made so far.
+
+        Where making ready fails for a reason that is not the jobs' own, they stay as they are and `faults` gets it.
+        """
         with self._database.snapshot() as tx:
             groups, blocked = self._plan(tx, part)
         if blocked:

@@ -1,6 +1,6 @@
 """Jobs that ended long ago are forgotten: their log files, then their rows.
 
-Batch keeps a job's record for seven days after its end; so are its log files kept.
+Batch keeps a job's record for seven days after its end; its log files are kept as long.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ def resolve_argv(argv: Sequence[str], runtime: Runtime, env: Mapping[str, str]) 
 def _may_run(path: str | Path) -> bool:
     try:
         return os.access(path, os.X_OK)
-    except ValueError:  # a NUL, or what is no text: no file is called so
+    except ValueError:  # a NUL, or half of a surrogate pair: no file is called so
         return False
 
 

@@ -54,8 +54,8 @@ class Output:
         self._shipper.follow(tx, sources)
 
     def finish(self, tx: Connection, tasks: Collection[str], note: Callable[[str], str]) -> Collection[str]:
-        """These tasks print nothing more. Gives those of which all is in Logs now; of the others the shipper tells,
-        with the `note` of each, when it is."""
+        """These tasks print nothing more. Gives those whose output is all in Logs now; the shipper tells of each of
+        the others, with its `note`, when that is so."""
         return self._shipper.finish(tx, tasks, note)
 
     def _source(self, tx: Connection, job: Job, spec: JobSpec) -> LogSource:
