@@ -52,7 +52,7 @@ class Network:
         tables = _route_tables(graph)
         self._subnets = {each: _subnet(each, graph, tables.get(each)) for each in graph.of_type("AWS::EC2::Subnet")}
         self.facts = model.Network(
-            {each.place: _vpc(each, graph) for each in graph.of_type("AWS::EC2::VPC")},
+            {each.vpc_id: each for each in _vpcs(graph)},
             tuple(_endpoint(each, graph) for each in self._endpoints.values()),
             {each.place: self._nat_gateway(each) for each in graph.of_type("AWS::EC2::NatGateway")},
         )
@@ -100,27 +100,31 @@ def _place(resource: Resource | None) -> str:
     return "" if resource is None else resource.place
 
 
-def _vpc(resource: Resource, graph: Graph) -> model.Vpc:
-    attached = (
-        graph.owner(each.get("InternetGatewayId"))
-        for each in graph.of_type("AWS::EC2::VPCGatewayAttachment")
-        if graph.owner(each.get("VpcId")) is resource
-    )
-    zones = (
+def _vpcs(graph: Graph) -> Iterator[model.Vpc]:
+    attached: dict[Resource | None, set[str]] = {}
+    for each in graph.of_type("AWS::EC2::VPCGatewayAttachment"):
+        gateway = graph.owner(each.get("InternetGatewayId"))
+        if gateway is not None:
+            attached.setdefault(graph.owner(each.get("VpcId")), set()).add(gateway.place)
+    with_zones = {
         graph.owner(vpc.get("VPCId"))
         for zone in graph.of_type("AWS::Route53::HostedZone")
         for vpc in zone.get("VPCs", default=())
         if isinstance(vpc, Mapping)
-    )
-    hostnames = _known(flag(resource.get("EnableDnsHostnames", default=False)))
-    support = _known(flag(resource.get("EnableDnsSupport", default=True)))
-    names = False if False in (hostnames, support) else None if None in (hostnames, support) else True
-    return model.Vpc(
-        resource.place,
-        frozenset(each.place for each in attached if each is not None),
-        names,
-        any(each is resource for each in zones),
-    )
+    }
+    for vpc in graph.of_type("AWS::EC2::VPC"):
+        yield model.Vpc(
+            vpc.place, frozenset(attached.get(vpc, ())), _has_private_names(vpc), has_zones=vpc in with_zones
+        )
+
+
+def _has_private_names(vpc: Resource) -> bool | None:
+    """Whether DNS hostnames and DNS support are on; None where that is not known."""
+    hostnames = _known(flag(vpc.get("EnableDnsHostnames", default=False)))
+    support = _known(flag(vpc.get("EnableDnsSupport", default=True)))
+    if False in (hostnames, support):
+        return False
+    return None if None in (hostnames, support) else True
 
 
 def _endpoint(resource: Resource, graph: Graph) -> model.Endpoint:
