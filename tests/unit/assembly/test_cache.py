@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -94,6 +95,19 @@ def test_code_and_data_files_are_in_the_key(tmp_path: Path) -> None:
     second = _platform_digest(tmp_path / "package")
     _platform_digest.cache_clear()
     assert first != second
+
+
+def test_all_code_that_a_template_is_made_by_is_in_the_key() -> None:
+    from trainworks.assembly.request import _CODE, _PACKAGE
+
+    reached, pending = set[str](), {"infra"}
+    while pending:
+        part = pending.pop()
+        reached.add(part)
+        for path in (_PACKAGE / part).rglob("*.py"):
+            imports = re.findall(r"^\s*from trainworks\.(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+            pending |= {each for each in imports if (_PACKAGE / each).is_dir()} - reached
+    assert reached == set(_CODE)
 
 
 def test_a_failed_synthesis_publishes_nothing(tmp_path: Path) -> None:
