@@ -24,7 +24,7 @@ class Network(Construct):
 
     vpc                                the VPC
     isolated_subnets                   reach S3 and DynamoDB by gateway, and interface endpoints where there are any
-    batch_subnets, notebook_subnets    follow `network.egress`; see `spec.profile.Egress`
+    batch_subnets, notebook_subnets    follow `network.egress`; see `config.profile.Egress`
 
     The interface endpoints are those that the profile's workloads need, `EnvironmentProfile.endpoint_services`. In a
     `vpc` brought along, jobs get its isolated subnets, or its private ones where it has no isolated; endpoints,

@@ -1,6 +1,6 @@
 """Whether a failed attempt is tried again: `retryStrategy` and its `evaluateOnExit`.
 
-What a strategy may say is `spec.batch_constraints.retry_strategy_problems`.
+What a strategy may say is `aws.batch_constraints.retry_strategy_problems`.
 
 Source: "Automated job retries" in the AWS Batch user guide; botocore shapes `RetryStrategy`, `EvaluateOnExit`.
 """
