@@ -42,7 +42,6 @@ class Scope:
     settings: Settings
     environment: str = ""
     request: SynthRequest | None = None
-    scanners: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +70,18 @@ class Checked:
 def checked(graph: Graph, scope: Scope, wishes: Wishes, tell: Callable[[str], None] = lambda _: None) -> Checked:
     """Check a graph as it is wished; `tell` hears what takes its time. Raises `RequestError`, `ConfigurationError`."""
     _refuse_unknown(wishes.only + wishes.ignore)
-    scope = replace(scope, scanners=wishes.scanners, settings=_settings(scope, wishes))
     path, reason = baseline_path(wishes.baseline), wishes.reason.strip()
     accepted = accepted_by(path, reason) if path and (path.exists() or not wishes.update_baseline) else None
     started = time.perf_counter()
-    found = by_rules(graph, scope)
+    found = by_rules(graph, _settings(scope, wishes))
     seconds = time.perf_counter() - started
+    prefixes: tuple[str, ...] = ()
+    if wishes.scanners:
+        found, prefixes = _with_scanners(found, graph, scope.request, tell)
 
     def less(baseline: Baseline | None) -> Report:
-        return selected(completed(found, graph, scope, baseline, tell), wishes.only, wishes.ignore)
+        standing = without_accepted(found, scope.environment, baseline, prefixes)
+        return selected(standing, wishes.only, wishes.ignore)
 
     report, update = less(accepted), None
     if wishes.update_baseline:
@@ -107,27 +109,33 @@ def settings_of(environment: Environment) -> Settings:
     return Settings(production=environment.profile.name.value == "prod")
 
 
-def by_rules(graph: Graph, scope: Scope) -> Report:
+def by_rules(graph: Graph, settings: Settings) -> Report:
     """What our own rules find."""
-    return check(graph, scope.settings)
+    return check(graph, settings)
 
 
-def completed(
-    report: Report, graph: Graph, scope: Scope, baseline: Baseline | None, tell: Callable[[str], None] = lambda _: None
+def _with_scanners(
+    report: Report, graph: Graph, request: SynthRequest | None, tell: Callable[[str], None]
+) -> tuple[Report, tuple[str, ...]]:
+    """With what the scanners find that the rules do not; and the beginnings of the codes that they looked for."""
+    from trainworks.preflight.scanners import scan, without_repeats  # noqa: PLC0415 - not for the gate
+
+    found = scan(graph, request, cache_folder() / "scans", tell)
+    findings = [*report.findings, *without_repeats(report.findings, found.findings)]
+    return replace(Report.of(findings), notes=report.notes + found.notes), found.prefixes
+
+
+def without_accepted(
+    report: Report, environment: str, baseline: Baseline | None, scanned: tuple[str, ...] = ()
 ) -> Report:
-    """With what the scanners find, if they are asked, and less what is accepted. `tell` hears what takes its time."""
-    looked_for = [RULE_CODES]
-    if scope.scanners:
-        from trainworks.preflight.scanners import scan, without_repeats  # noqa: PLC0415 - not for the gate
+    """Less what is accepted: by the platform's own baseline in an environment, and by the user's.
 
-        found = scan(graph, scope.request, cache_folder() / "scans", tell)
-        findings = [*report.findings, *without_repeats(report.findings, found.findings)]
-        report = replace(Report.of(findings), notes=report.notes + found.notes)
-        looked_for += found.prefixes
+    `scanned` are the beginnings of the codes that the scanners looked for.
+    """
     today = datetime.now(UTC).date()
-    for each in (platform_baseline() if scope.environment else None, baseline):
+    for each in (platform_baseline() if environment else None, baseline):
         if each is not None:
-            report = each.apply(report, today, scope.environment, looked_for)
+            report = each.apply(report, today, environment, (RULE_CODES, *scanned))
     return report
 
 
@@ -148,8 +156,8 @@ def refuse_errors_of(environment: Environment, assembly: CloudAssembly, account_
     """What `up` does before it uploads anything. Raises `CheckError` where the templates have errors."""
     graph = load_graph(assembly.directory, account=account_id, region=environment.region)
     path = baseline_path(None)
-    scope = Scope(settings_of(environment), environment.name)
-    report = completed(by_rules(graph, scope), graph, scope, load_baseline(path) if path else None)
+    found = by_rules(graph, settings_of(environment))
+    report = without_accepted(found, environment.name, load_baseline(path) if path else None)
     if report.errors:
         raise CheckError(
             _refusal(report.errors, environment),
