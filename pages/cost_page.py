@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -14,13 +13,13 @@ from trainworks.aws.instance_types import instance_type
 from trainworks.cli.cost_view import price_by_use, quantity_and_price
 from trainworks.cost.idle import IdleCost, idle_cost
 from trainworks.cost.metering import Assumptions
-from trainworks.cost.money import ZERO, Money, total, unit_price
+from trainworks.cost.money import HOURS_PER_MONTH, ZERO, Money, total, unit_price
 from trainworks.cost.price_files import shipped_prices
 from trainworks.cost.prices import Price, PriceTable, Source
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 _BLOCK = re.compile(r"(?<=<!-- cost: begin -->\n).*?(?=<!-- cost: end -->)", re.DOTALL)
-_DAY_AND_NIGHT = Assumptions(Decimal(730))
+_DAY_AND_NIGHT = Assumptions(HOURS_PER_MONTH)
 
 # What the figures are made of, by the beginning of the price key. The rest is told as such.
 _PARTS = (

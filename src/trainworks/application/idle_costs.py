@@ -9,11 +9,10 @@ from pathlib import Path
 from trainworks.assembly.graph import Graph
 from trainworks.cost.idle import IdleCost, idle_cost
 from trainworks.cost.metering import Assumptions
+from trainworks.cost.money import HOURS_PER_MONTH
 from trainworks.cost.price_files import load_prices
 from trainworks.cost.price_list import is_asked_for
 from trainworks.cost.prices import PriceTable
-
-_HOURS_A_MONTH = Decimal(730)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,6 @@ def counted(name: str, graph: Graph, notebook_hours: int = 0, price_path: Path |
     return Counted(
         name,
         idle_cost(graph, prices, Assumptions(Decimal(notebook_hours))),
-        idle_cost(graph, prices, Assumptions(_HOURS_A_MONTH)),
+        idle_cost(graph, prices, Assumptions(HOURS_PER_MONTH)),
         prices,
     )

@@ -35,7 +35,7 @@ from trainworks.config.environment import PROFILE_TABLES, EnvironmentSettings
 from trainworks.config.job import BatchJobSpec, TrainingJobSpec
 from trainworks.config.profile import EnvironmentProfile
 from trainworks.config.twin_settings import NETWORK_WISHES, TABLE
-from trainworks.config.zones import CountOrLetters
+from trainworks.config.zones import FEWEST, MOST, CountOrLetters
 
 Schema = dict[str, Any]
 
@@ -179,8 +179,8 @@ def _constrained(schema: Schema, constraints: list[Any]) -> Schema:
             schema |= {"enum": list(_NAMES[each.check]())}
         elif isinstance(each, CountOrLetters):
             letters = {"type": "array", "items": {"type": "string", "pattern": "^[a-z]$"}}
-            count = {"type": "integer", "minimum": 2, "maximum": 6}
-            schema = {"anyOf": [count, {**letters, "minItems": 2, "uniqueItems": True}]}
+            count = {"type": "integer", "minimum": FEWEST, "maximum": MOST}
+            schema = {"anyOf": [count, {**letters, "minItems": FEWEST, "uniqueItems": True}]}
     return schema
 
 

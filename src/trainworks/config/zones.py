@@ -14,7 +14,8 @@ from typing import Any
 from trainworks.config.constraints import NotAllowedError
 from trainworks.errors import ConfigurationError
 
-_FEWEST, _MOST = 2, 6
+FEWEST, MOST = 2, 6
+"""How many zones a platform may have."""
 _NAME = "network.availability_zones"
 
 
@@ -24,7 +25,7 @@ class _Letters:
 
     usual: str
     some: str = ""
-    most: int = _MOST
+    most: int = MOST
     """How many of all of them one account has."""
 
     @property
@@ -54,16 +55,16 @@ class CountOrLetters:
 def checked_zones(value: object) -> int | tuple[str, ...]:
     """`value` if it can be `network.availability_zones`, else `NotAllowedError` with what is allowed."""
     if isinstance(value, int) and not isinstance(value, bool):
-        if _FEWEST <= value <= _MOST:
+        if FEWEST <= value <= MOST:
             return value
-        raise _not_allowed(f"is {value}; allowed: {_FEWEST} to {_MOST} zones")
+        raise _not_allowed(f"is {value}; allowed: {FEWEST} to {MOST} zones")
     if not isinstance(value, list | tuple):
         raise _not_allowed(f"is {value!r}; allowed: how many zones, or a list of their letters")
     for letter in value:
         if not isinstance(letter, str) or not re.fullmatch("[a-z]", letter):
             raise _not_allowed(f"holds {letter!r}; allowed: letters only, such as a")
-    if len(value) < _FEWEST:
-        raise _not_allowed(f"is {list(value)!r}; allowed: at least {_FEWEST} values")
+    if len(value) < FEWEST:
+        raise _not_allowed(f"is {list(value)!r}; allowed: at least {FEWEST} values")
     if len(set(value)) < len(value):
         raise _not_allowed(f"{', '.join(value)} names a zone twice; allowed: each letter once")
     return tuple(value)
@@ -89,7 +90,7 @@ def zone_letters(availability_zones: int | tuple[str, ...], region: str) -> tupl
             f"allowed: {', '.join(letters.known)}",
             fix="name zones that the region has, or only how many there are to be",
         )
-    most = min(letters.most, _MOST if named else len(letters.usual))
+    most = min(letters.most, MOST if named else len(letters.usual))
     if count > most:
         raise ConfigurationError(
             f"{_NAME} {', '.join(named) or count}: {count} zones are more than {region} is known to give an account; "
