@@ -6,8 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainworks.aws.framework_images import resolve_image
-from trainworks.errors import RequestError
+from trainworks.aws.framework_images import frameworks, resolve_image
 from trainworks.jobs.clock import Clock
 from trainworks.twin.control_client import ask
 from trainworks.twin.home import DEFAULT_REGION, default_home
@@ -48,9 +47,7 @@ def make_image(image: str, tell: Callable[[str], None], clock: Clock | None = No
 
 def resolve_any(image: str) -> str:
     """The URI of a framework's image for CPUs, or for GPUs where it has none for CPUs."""
-    try:
-        return resolve_image(image, DEFAULT_REGION, _ON_CPU)
-    except RequestError as error:
-        if "has no cpu variant" not in str(error):
-            raise
-        return resolve_image(image, DEFAULT_REGION, _ON_GPU)
+    name, _, version = image.partition(":")
+    framework = frameworks().get(name)
+    tags = framework.tags.get(version or framework.default_version, {}) if framework else {}
+    return resolve_image(image, DEFAULT_REGION, _ON_GPU if "gpu" in tags and "cpu" not in tags else _ON_CPU)
