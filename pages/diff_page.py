@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from platforms import ACCOUNT, REGION, graphs
+from platforms import REGION, graphs, synthesized
 
-from trainworks.assembly import SynthRequest, synthesize, user_cache_dir
 from trainworks.assembly.graph import Graph, load_graph
 from trainworks.assembly.places import Places
-from trainworks.assembly.synthesizer import Synthesizer
 from trainworks.cli.cost_view import change_label, changes_sentence
 from trainworks.cli.platform_view import change_lines, summary
 from trainworks.config.profile import PROFILES
@@ -59,15 +57,8 @@ def page() -> str:
 @cache
 def same_environment() -> dict[str, Graph]:
     """Each profile as the platform of one and the same environment."""
-    with Synthesizer() as synthesizer:
-        return {
-            name.value: load_graph(
-                synthesize(
-                    SynthRequest(SUFFIX, profile, ACCOUNT, REGION), user_cache_dir(), synthesizer.synthesize
-                ).directory
-            )
-            for name, profile in PROFILES.items()
-        }
+    assemblies = synthesized(dict.fromkeys(PROFILES, SUFFIX))
+    return {name.value: load_graph(assembly.directory) for name, assembly in assemblies.items()}
 
 
 def _creation(name: str, graph: Graph) -> str:

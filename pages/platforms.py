@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -16,13 +17,18 @@ REFERENCE = Path(__file__).resolve().parent.parent / "tests" / "reference" / "cd
 
 @cache
 def assemblies() -> dict[ProfileName, CloudAssembly]:
-    """The profiles' assemblies, from the user's cache where they are there; one process synthesizes the others."""
+    """The profiles' assemblies, each as an environment of its own that is called like it."""
+    return synthesized({name: name.value for name in PROFILES})
+
+
+def synthesized(suffixes: Mapping[ProfileName, str]) -> dict[ProfileName, CloudAssembly]:
+    """Assemblies of profiles, from the user's cache where they are there; one process synthesizes the others."""
     with Synthesizer() as synthesizer:
         return {
             name: synthesize(
-                SynthRequest(name.value, profile, ACCOUNT, REGION), user_cache_dir(), synthesizer.synthesize
+                SynthRequest(suffix, PROFILES[name], ACCOUNT, REGION), user_cache_dir(), synthesizer.synthesize
             )
-            for name, profile in PROFILES.items()
+            for name, suffix in suffixes.items()
         }
 
 

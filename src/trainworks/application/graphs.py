@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from trainworks.application.templates import assembly_of
+from trainworks.application.templates import assembly_of, request_of
 from trainworks.assembly import SynthRequest
 from trainworks.assembly.graph import ANY_ACCOUNT, Graph, build, load_graph
 from trainworks.assembly.template_files import load_sources, merged
@@ -34,8 +34,7 @@ class EnvironmentGraph:
     @property
     def request(self) -> SynthRequest:
         """What the templates were synthesized from."""
-        environment = self.environment
-        return SynthRequest(environment.environment_suffix, environment.profile, self.account, environment.region)
+        return request_of(self.environment, self.account)
 
 
 def graph_of_environment(environment_name: str, region: str | None = None) -> EnvironmentGraph:

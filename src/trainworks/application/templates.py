@@ -22,8 +22,12 @@ def synthesized(environment_name: str) -> CloudAssembly:
 
 def assembly_of(environment: Environment, account_id: str) -> CloudAssembly:
     """The assembly of an environment, from the user's cache where nothing that goes in has changed."""
-    request = SynthRequest(environment.environment_suffix, environment.profile, account_id, environment.region)
-    return synthesize(request, user_cache_dir())
+    return synthesize(request_of(environment, account_id), user_cache_dir())
+
+
+def request_of(environment: Environment, account_id: str) -> SynthRequest:
+    """What an environment's templates are synthesized from."""
+    return SynthRequest(environment.environment_suffix, environment.profile, account_id, environment.region)
 
 
 def _account_of(environment: Environment) -> str:
