@@ -43,8 +43,8 @@ def compared_jobs(connection: Connection, names: Sequence[str]) -> tuple[Compare
     """The jobs of these names, in their order. Raises `RequestError` for a name that none has, or too many names."""
     if not 2 <= len(names) <= _MOST_JOBS:
         raise RequestError(f"{len(names)} jobs cannot be compared", fix=f"name 2 to {_MOST_JOBS} jobs")
-    jobs = [find_job(connection, name) for name in names]
-    return tuple(ComparedJob(_compared_facts(job.facts()), bill_at_a_glance(job, connection)) for job in jobs)
+    found = [(job, job.facts()) for job in [find_job(connection, name) for name in names]]
+    return tuple(ComparedJob(_compared_facts(facts), bill_at_a_glance(job, facts, connection)) for job, facts in found)
 
 
 def _compared_facts(facts: Mapping[str, Any]) -> dict[str, Any]:

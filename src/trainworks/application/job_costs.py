@@ -40,9 +40,9 @@ def bill_of(job: Job, connection: Connection, prices: PriceTable) -> JobBill | N
     return None if priced is None else priced(job, connection, prices)
 
 
-def bill_at_a_glance(job: Job, connection: Connection) -> JobBill | NoBill:
-    """What a job cost, where a few calls tell it and the caller may make them."""
-    size = job.facts().get("array_size")
+def bill_at_a_glance(job: Job, facts: Mapping[str, object], connection: Connection) -> JobBill | NoBill:
+    """What a job cost, where a few calls tell it and the caller may make them. `facts` are the job's own."""
+    size = facts.get("array_size")
     if isinstance(size, int) and size > _MOST_CHILDREN:
         return NoBill.TOO_MANY_CHILDREN
     try:

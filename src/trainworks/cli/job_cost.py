@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainworks.application.job_costs import NoBill, bill_at_a_glance
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from trainworks.jobs.job import Job
 
 
-def cost_facts(job: Job, connection: Connection, output: Output) -> dict[str, Any]:
-    """Nothing where a job has not run, or where the caller may not ask for it."""
-    return facts_of_bill(job.name, bill_at_a_glance(job, connection), connection, output)
+def cost_facts(job: Job, facts: Mapping[str, object], connection: Connection, output: Output) -> dict[str, Any]:
+    """Nothing where a job has not run, or where the caller may not ask for it. `facts` are the job's own."""
+    return facts_of_bill(job.name, bill_at_a_glance(job, facts, connection), connection, output)
 
 
 def facts_of_bill(name: str, bill: JobBill | NoBill, connection: Connection, output: Output) -> dict[str, Any]:

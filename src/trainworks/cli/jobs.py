@@ -73,10 +73,11 @@ def _more_of(
     from trainworks.jobs.kinds import find_job
 
     job = find_job(connection, name)
-    measured = job.facts().get("metrics") if metrics else None
+    facts = job.facts()
+    measured = facts.get("metrics")
     return {
         **({"metrics": measured if isinstance(measured, dict) else {}} if metrics else {}),
-        **({"cost": cost_facts(job, connection, output).get("cost")} if cost else {}),
+        **({"cost": cost_facts(job, facts, connection, output).get("cost")} if cost else {}),
     }
 
 
@@ -93,7 +94,7 @@ def describe(name: JobArgument, environment: EnvironmentOption = "local", output
     if connection.environment.is_twin and (image_uri := described.get("image")):
         for made in made_images(str(image_uri)) or []:
             described |= {"image_environment": image_line(made) if output is Output.TEXT else asdict(made)}
-    described |= cost_facts(job, connection, output)
+    described |= cost_facts(job, described, connection, output)
     emit(output, described, lambda: view.facts_of(described))
 
 
