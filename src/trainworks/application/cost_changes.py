@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trainworks.application.environments import account_of
 from trainworks.application.templates import assembly_of
 from trainworks.assembly.graph import build, load_graph
 from trainworks.assembly.template_files import Sources, StackSource
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def monthly_changes(environment: Environment, clients: Clients) -> CostChanges:
     """The change of the idle cost from what is deployed to what `up` would deploy, at list prices."""
-    account = environment.account or clients.account_id
+    account = account_of(environment, clients)
     assembly = assembly_of(environment, account)
     prices = load_prices(environment.region)
     deployed = _deployed_graph(environment, clients, assembly, account)

@@ -12,3 +12,8 @@ def connect(environment_name: str) -> tuple[Environment, Clients]:
     environment = load_environment(environment_name)
     session = session_for(environment)
     return environment, Clients(session.client)  # type: ignore[arg-type]  # the stubs know each service by name
+
+
+def account_of(environment: Environment, clients: Clients) -> str:
+    """The account that an environment names, or that of its credentials."""
+    return environment.account or clients.account_id

@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from trainworks.application.environments import account_of
 from trainworks.application.templates import assembly_of
 from trainworks.config.variables import cache_folder
 from trainworks.deploy import deployer, teardown
@@ -59,7 +60,7 @@ def up(
     `approve` is asked where resources that people depend on are replaced or removed; False leaves all as it is. Raises
     `CheckError` where `check` finds errors, `DeployError`, `RequestError` for another account than the environment's.
     """
-    deployer.refuse_wrong_account(clients, None if environment.is_twin else environment.account)
+    _refuse_wrong_account(environment, clients)
     deployment = deployment_for(environment, clients)
     # The twin is nobody's account: its bootstrap is part of deploying to it.
     allowed = replace(allowed, bootstrap=allowed.bootstrap or environment.is_twin)
@@ -76,7 +77,7 @@ def up(
 
 def farewell(environment: Environment, clients: Clients) -> Farewell | None:
     """What `down` would do; None where nothing is deployed. Raises `RequestError` for another account."""
-    deployer.refuse_wrong_account(clients, None if environment.is_twin else environment.account)
+    _refuse_wrong_account(environment, clients)
     inventory = teardown.survey(environment.stack_name, clients)
     if inventory is None:
         return None
@@ -85,14 +86,19 @@ def farewell(environment: Environment, clients: Clients) -> Farewell | None:
 
 def down(environment: Environment, clients: Clients, report: Report) -> DownResult:
     """Take the platform away, in turn with others who change it. Who must agree has done so (see `farewell`)."""
-    deployer.refuse_wrong_account(clients, None if environment.is_twin else environment.account)
+    _refuse_wrong_account(environment, clients)
     with turn_of(environment, clients, report):
         return teardown.down(environment.stack_name, clients, watch_for(environment, report))
 
 
+def _refuse_wrong_account(environment: Environment, clients: Clients) -> None:
+    """Raises `RequestError`. A twin has one account alone: its credentials are not asked."""
+    deployer.refuse_wrong_account(clients, None if environment.is_twin else environment.account)
+
+
 def deployment_for(environment: Environment, clients: Clients) -> Deployment:
     """What `up` would deploy: the assembly of the environment, resolved for its account."""
-    account_id = environment.account or clients.account_id
+    account_id = account_of(environment, clients)
     return deployment_of(assembly_of(environment, account_id), account_id=account_id, region=environment.region)
 
 
@@ -103,7 +109,7 @@ def gate_for(environment: Environment, clients: Clients) -> Callable[[], None]:
         # Half of what `up` imports, and an unchanged platform is not checked.
         from trainworks.application.checking import refuse_errors_of  # noqa: PLC0415
 
-        account_id = environment.account or clients.account_id
+        account_id = account_of(environment, clients)
         refuse_errors_of(environment, assembly_of(environment, account_id), account_id)
 
     return refuse_errors
@@ -112,7 +118,7 @@ def gate_for(environment: Environment, clients: Clients) -> Callable[[], None]:
 def turn_of(environment: Environment, clients: Clients, report: Report) -> AbstractContextManager[None]:
     """The caller's turn to change the platform; of each twin and each account and region there is another."""
     address = hashlib.sha256(clients.cloudformation.meta.endpoint_url.encode()).hexdigest()[:12]
-    name = f"{environment.stack_name}-{clients.account_id}-{environment.region}-{address}"
+    name = f"{environment.stack_name}-{account_of(environment, clients)}-{environment.region}-{address}"
     return take_turns(cache_folder() / "turns", name, report)
 
 
