@@ -186,11 +186,11 @@ def _prices(prices: PriceTable) -> Iterator[str]:
             yield f"| `{price.key}` | {_range(price)} | {figure} | {sources[other.source]} | {other.why} |"
     yield ""
     yield (
-        'Managed spot training has no price here: AWS\'s "up to 90 %" is no figure to count with. SageMaker tells what '
-        "it saved with the job's billable seconds, and `trainworks cost job NAME` says it in dollars. Spot prices of "
-        "EC2 are the lowest and highest of the region's zones at one moment; they change by the hour. `trainworks cost "
-        "refresh` asks AWS's Price List API for today's list prices (*static*: no account was at hand; it is tested "
-        "against answers in that API's shape)."
+        'Managed spot training has no price here: AWS\'s "up to 90 %" is not a figure to count with. SageMaker tells '
+        "what it saved with the job's billable seconds, and `trainworks cost job NAME` says it in dollars. Spot prices "
+        "of EC2 are the lowest and highest of the region's zones at one moment; they change by the hour. `trainworks "
+        "cost refresh` asks AWS's Price List API for today's list prices (*static*: no account was at hand; it is "
+        "tested against answers in that API's shape)."
     )
 
 

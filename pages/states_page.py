@@ -102,7 +102,7 @@ def _drawn(
     for arrow in arrows:
         before, after = (by_name[name] for name in arrow.split())
         if after not in following[before]:
-            raise SystemExit(f"pages/states_page.py draws {before} to {after}, which is no legal change")
+            raise SystemExit(f"pages/states_page.py draws {before} to {after}, which is not a legal change")
         picture.arrow(*_ends(cells[before], cells[after]))
     for state, cell in cells.items():
         x, y = _corner(cell)

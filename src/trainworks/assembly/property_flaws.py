@@ -117,8 +117,8 @@ class _Check:
         found = _JSON_KINDS.get(type(value), "String")
         return Flaw(
             where,
-            f"gives {_dotted(where)} {json.dumps(value)[:80]}, which is no {expected}",
-            f"write a {expected}",
+            f"gives {_dotted(where)} {json.dumps(value)[:80]}, which is not of type {expected}",
+            "write a value of that type",
             f"{_place(where)}: expected type: {expected}, found: {found}",
         )
 

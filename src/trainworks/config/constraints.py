@@ -21,7 +21,7 @@ class Between:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: _Handler) -> dict[str, Any]:
         limits = {"ge": self.minimum} | ({} if self.maximum is None else {"le": self.maximum})
-        # Strict: `true` and "3" are no numbers in TOML either.
+        # Strict: `true` and "3" are not numbers in TOML either.
         return {**handler(source), **limits, "strict": True}
 
 
@@ -78,7 +78,7 @@ class NotFewerThan:
 
 @dataclass(frozen=True, slots=True)
 class Exactly:
-    """A value of the type itself and nothing that could be read as one: `"yes"` and `1` are no booleans."""
+    """A value of the type itself and nothing that could be read as one: `"yes"` and `1` are not booleans."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: _Handler) -> dict[str, Any]:
         return {**handler(source), "strict": True}

@@ -18,7 +18,7 @@ _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """A file's text and what it says. Raises `ConfigurationError` where it is no TOML or cannot be read."""
+    """A file's text and what it says. Raises `ConfigurationError` where it is not TOML or cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
         return text, tomllib.loads(text)

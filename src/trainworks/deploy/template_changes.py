@@ -4,7 +4,7 @@ A resource is the same where its root stack, way and logical id are, as CloudFor
 to is compared, so a moved default or a condition shows where it acts. Which change replaces, or may under conditions
 that its service knows, is what AWS's schema says (`createOnlyProperties`, `conditionalCreateOnlyProperties`); a
 reference to what is replaced counts as a change that may replace, as in a change set. Another type under the same
-logical id is no change that CloudFormation makes.
+logical id is not a change that CloudFormation makes.
 """
 
 from __future__ import annotations
