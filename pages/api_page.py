@@ -164,17 +164,16 @@ def _has(node: ast.FunctionDef, decorator: str) -> bool:
 
 
 def _signature(node: ast.FunctionDef, name: str) -> Iterator[str]:
-    arguments = ast.unparse(node.args)
-    arguments = re.sub(r"^(self|cls)(, )?", "", arguments)
+    arguments = re.sub(r"^(self|cls)(, )?", "", ast.unparse(node.args))
     returns = f" -> {ast.unparse(node.returns)}" if node.returns and node.name != "__init__" else ""
     text = f"{name}({arguments}){returns}"
     if len(text) > 100:
-        text = f"{name}(\n    {_wrapped(node.args)}\n){returns}"
+        text = f"{name}(\n    {_wrapped(arguments)}\n){returns}"
     yield from ("```python", text, "```", "")
 
 
-def _wrapped(given: ast.arguments) -> str:
-    arguments = re.sub(r"^(self|cls)(, )?", "", ast.unparse(given))
+def _wrapped(arguments: str) -> str:
+    """One argument a line; a comma inside of brackets ends none."""
     pieces, depth, current = [], 0, ""
     for letter in arguments:
         depth += (letter in "[(") - (letter in "])")

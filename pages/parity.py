@@ -440,7 +440,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "training-spot",
-        "untrue: an output that is no valid request",
+        "untrue: an output that is not a valid request",
         "a request that SageMaker takes, with checkpoints; interrupted jobs go on",
         (
             f"{DEFECT_TESTS}::test_d03_spot_training_is_a_valid_request_that_can_resume",
@@ -544,7 +544,7 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect(
         3,
-        "spot training is no valid request and cannot resume",
+        "spot training is not a valid request and cannot resume",
         "limits where SageMaker reads them, checkpoints, a role that can use them",
         "test_d03_spot_training_is_a_valid_request_that_can_resume",
         ("TW08", "TW09"),
