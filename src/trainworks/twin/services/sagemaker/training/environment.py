@@ -14,6 +14,7 @@ from typing import Any
 
 from trainworks.aws.instance_types import instance_type
 from trainworks.twin.ports import Runtime
+from trainworks.twin.services.sagemaker.training.failures import client_error
 from trainworks.twin.services.sagemaker.training.inputs import channels_of
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
 
@@ -21,7 +22,9 @@ NETWORK_INTERFACE = "lo"
 """The instances of a job find one another through addresses of the loopback interface."""
 GROUP = "homogeneousCluster"
 _FRAMEWORK_PARAMETERS = "sagemaker_"
+_LOG_LEVEL = "sagemaker_container_log_level"
 _LOG_LEVEL_INFO = 20
+_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,22 @@ def _platform_variables(job: TrainingJob, endpoint_url: str) -> dict[str, str]:
     }
 
 
+def _log_level(mode: ScriptMode) -> int:
+    """Raises `JobFailedError` for what is not a number."""
+    given = mode.framework_parameters.get(_LOG_LEVEL, _LOG_LEVEL_INFO)
+    try:
+        return int(given)
+    except (TypeError, ValueError, OverflowError):
+        raise client_error(
+            f"The hyperparameter {_LOG_LEVEL} is {str(given)[:_SHOWN]!r}, not a level of Python's logging such as 20"
+        ) from None
+
+
 def toolkit_variables(job: TrainingJob, host: str, mode: ScriptMode, gpus: int) -> dict[str, str]:
     """The `SM_*` variables. Paths are the container's; lists and maps are JSON."""
     size = instance_type(job.instance_type)
     channels = {channel.name: channel.target for channel in channels_of(job)}
     module = PurePosixPath(mode.program).stem if mode.program.endswith(".py") else mode.program
-    level = int(mode.framework_parameters.get("sagemaker_container_log_level", _LOG_LEVEL_INFO))
     plain: dict[str, Any] = {
         "SM_MODEL_DIR": "/opt/ml/model",
         "SM_INPUT_DIR": "/opt/ml/input",
@@ -137,7 +150,7 @@ def toolkit_variables(job: TrainingJob, host: str, mode: ScriptMode, gpus: int) 
         "SM_USER_ENTRY_POINT": mode.program,
         "SM_MODULE_NAME": module,
         "SM_MODULE_DIR": mode.submit_directory,
-        "SM_LOG_LEVEL": level,
+        "SM_LOG_LEVEL": _log_level(mode),
         "SM_FRAMEWORK_MODULE": "",
         "SM_FRAMEWORK_PARAMS": dict(mode.framework_parameters),
         "SM_INPUT_DATA_CONFIG": input_data_config(job),

@@ -55,6 +55,12 @@ def environment(members: dict[str, Any], **runtime: Any) -> dict[str, str]:
     return container_environment(job(members), Runtime("image", PYTHON, **runtime), "algo-1", "http://127.0.0.1:1", 0)
 
 
+@pytest.mark.parametrize("level", ["debug", "null", "[]", "1e999"])
+def test_a_log_level_that_is_no_number_fails_the_job_by_its_name(level: str) -> None:
+    with pytest.raises(JobFailedError, match="ClientError: The hyperparameter sagemaker_container_log_level is"):
+        environment({"HyperParameters": {"sagemaker_container_log_level": level}})
+
+
 def test_the_variables_of_script_mode() -> None:
     hyperparameters = {
         "sagemaker_program": '"train.py"',
