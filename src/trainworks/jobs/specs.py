@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from trainworks.config.job import BatchJobSpec, TrainingJobSpec, batch_job_spec, load_spec, merged, training_job_spec
+from trainworks.config.job import (
+    BatchJobSpec,
+    JobSpec,
+    TrainingJobSpec,
+    batch_job_spec,
+    load_spec,
+    merged,
+    training_job_spec,
+)
 from trainworks.errors import RequestError
 
 SPEC_SUFFIX = ".toml"
@@ -16,32 +24,42 @@ def training_spec(target: TrainingJobSpec | Path | str, values: Mapping[str, obj
 
     Raises `ConfigurationError` for a wrong value, `RequestError` for the spec of another kind.
     """
-    if isinstance(target, TrainingJobSpec):
-        return training_job_spec(_changed(target, values), target.base_dir) if values else target
-    _refuse_spec(target, "train", TrainingJobSpec)
-    path = Path(target)
-    if path.suffix != SPEC_SUFFIX:
-        return training_job_spec(of_script(path, values), Path.cwd())
-    spec = load_spec(path, absolute(values))
+    spec = _spec(target, values, TrainingJobSpec, training_job_spec, "train")
     if not isinstance(spec, TrainingJobSpec):
-        raise RequestError(f"{path} is the spec of a batch job", fix=f"trainworks batch submit {path}, or submit_batch")
+        raise RequestError(
+            f"{target} is the spec of a batch job", fix=f"trainworks batch submit {target}, or submit_batch"
+        )
     return spec
 
 
 def batch_spec(target: BatchJobSpec | Path | str, values: Mapping[str, object]) -> BatchJobSpec:
     """The spec of a batch job, as `training_spec`."""
-    if isinstance(target, BatchJobSpec):
-        return (
-            batch_job_spec(merged(target.model_dump(exclude_unset=True), values), target.base_dir) if values else target
+    spec = _spec(target, values, BatchJobSpec, batch_job_spec, "submit_batch")
+    if not isinstance(spec, BatchJobSpec):
+        raise RequestError(f"{target} is the spec of a training job", fix=f"trainworks train {target}, or train")
+    return spec
+
+
+def _spec(
+    target: JobSpec | Path | str,
+    values: Mapping[str, object],
+    kind: type[JobSpec],
+    make: Callable[[Mapping[str, object], Path], JobSpec],
+    method: str,
+) -> JobSpec:
+    """What `target` names with `values`; the file of a spec may be of the other kind."""
+    if isinstance(target, kind):
+        given = merged(target.model_dump(exclude_unset=True), absolute(values))
+        return make(given, target.base_dir) if values else target
+    if not isinstance(target, str | Path):
+        raise RequestError(
+            f"{method} takes a script, the file of a spec, or a {kind.__name__}, not a {type(target).__name__}",
+            fix=f'{method}("train.py"), or {method}({kind.__name__}(...))',
         )
-    _refuse_spec(target, "submit_batch", BatchJobSpec)
     path = Path(target)
     if path.suffix != SPEC_SUFFIX:
-        return batch_job_spec(of_script(path, values), Path.cwd())
-    spec = load_spec(path, absolute(values))
-    if not isinstance(spec, BatchJobSpec):
-        raise RequestError(f"{path} is the spec of a training job", fix=f"trainworks train {path}, or train")
-    return spec
+        return make(of_script(path, values), Path.cwd())
+    return load_spec(path, absolute(values))
 
 
 def of_script(script: Path, values: Mapping[str, object]) -> dict[str, object]:
@@ -70,15 +88,3 @@ def _absolute(where: object) -> object:
         return where
     text = str(where)
     return str(Path(text).resolve()) if ":" not in text or Path(text).exists() else text
-
-
-def _changed(spec: TrainingJobSpec | BatchJobSpec, values: Mapping[str, object]) -> dict[str, object]:
-    return merged(spec.model_dump(exclude_unset=True), absolute(values))
-
-
-def _refuse_spec(target: object, method: str, kind: type[TrainingJobSpec | BatchJobSpec]) -> None:
-    if not isinstance(target, str | Path):
-        raise RequestError(
-            f"{method} takes a script, the file of a spec, or a {kind.__name__}, not a {type(target).__name__}",
-            fix=f'{method}("train.py"), or {method}({kind.__name__}(...))',
-        )

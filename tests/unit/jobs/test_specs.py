@@ -39,6 +39,18 @@ def test_values_replace_those_of_a_spec_which_stays_as_it_is() -> None:
     assert training_spec(spec, {}) is spec
 
 
+def test_values_beside_a_spec_are_relative_to_where_they_were_given() -> None:
+    values = {"inputs": {"other": "data"}, "source_dir": "code"}
+    script, folder = Path("run.py"), Path("elsewhere")
+    for spec in (
+        training_spec(TrainingJobSpec(script=script, inputs={"held": "held"}, base_dir=folder), values),
+        batch_spec(BatchJobSpec(script=script, inputs={"held": "held"}, base_dir=folder), values),
+    ):
+        assert spec.base_dir == folder
+        assert spec.inputs == {"held": "held", "other": str(Path.cwd() / "data")}
+        assert spec.source_path == Path.cwd() / "code"
+
+
 def test_what_is_wrong_is_said_with_the_fix() -> None:
     with pytest.raises(ConfigurationError, match="unknown key") as unknown:
         training_spec("train.py", {"hyperparameter": {"a": 1}})
