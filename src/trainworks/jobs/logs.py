@@ -51,9 +51,9 @@ class LogLine:
 class LogReader:
     """Reads streams onward from where it was. One reader belongs to one follow of one job.
 
-    It begins at the first line; with `since` at that time; with `tail` with the last so many lines that the streams of
-    its first call have together. A stream that has ended and had nothing new three times is left alone: an array job
-    has many of them.
+    It begins at the first line; with `since` at that time; with `tail` at the last so many lines of all the streams
+    that the first call names, with 0 behind them all. A stream that has ended and had nothing new three times is left
+    alone: an array job has many of them.
     """
 
     client: CloudWatchLogsClient
@@ -69,18 +69,18 @@ class LogReader:
         lines: list[LogLine] = []
         tokens: dict[LogStream, str] = {}
         quiet_reads: dict[LogStream, int] = {}
-        from_the_end = self.tail is not None and not self._is_at_tail
+        tail = None if self._is_at_tail else self.tail
         for stream in streams:
             if self._quiet_reads.get(stream, 0) >= _QUIET_READS:
                 continue
-            found = list(self._last(stream, tokens) if from_the_end else self._read(stream, tokens))
+            found = list(self._read(stream, tokens) if tail is None else self._last(stream, tail, tokens))
             quiet_reads[stream] = self._quiet_reads.get(stream, 0) + 1 if stream.is_ended and not found else 0
             lines += found
         self._tokens |= tokens
         self._quiet_reads |= quiet_reads
         self._is_at_tail = True
         lines.sort(key=lambda line: line.timestamp)
-        return lines[-self.tail :] if from_the_end and self.tail else lines
+        return lines if tail is None else lines[max(len(lines) - tail, 0) :]
 
     def _read(self, stream: LogStream, tokens: dict[LogStream, str]) -> Iterator[LogLine]:
         """The lines behind those that were read; how far that is goes into `tokens`."""
@@ -95,10 +95,11 @@ class LogReader:
                 return
             tokens[stream] = following
 
-    def _last(self, stream: LogStream, tokens: dict[LogStream, str]) -> Iterator[LogLine]:
+    def _last(self, stream: LogStream, tail: int, tokens: dict[LogStream, str]) -> Iterator[LogLine]:
         """The last `tail` lines of one stream, read backwards; what comes behind them is read from `tokens` on."""
-        wanted, pages = self.tail or 0, list[list[LogLine]]()
+        pages: list[list[LogLine]] = []
         query: dict[str, Any] = {"startFromHead": False}
+        wanted = max(tail, 1)  # for none too: the answer says where the stream ends
         while wanted > 0:
             page = self._page(stream, query | {"limit": min(wanted, _MOST_EVENTS)})
             if page is None:

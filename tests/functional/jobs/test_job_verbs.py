@@ -137,6 +137,8 @@ def test_the_end_of_a_log_and_what_is_new_in_it(command: Command, trained: tuple
     )
     followed = command("logs", "-f", trained[0], "--tail", "1")
     assert (followed.code, followed.out) == (0, "last line\n")
+    followed = command("logs", "-f", trained[0], "--tail", "0")
+    assert (followed.code, followed.out) == (0, "")
     assert [each["message"] for each in command("logs", trained[0], "-n", "1", "-o", "json").data] == ["last line"]
 
 

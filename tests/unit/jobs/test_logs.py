@@ -39,6 +39,21 @@ def test_the_end_is_where_the_token_repeats_and_reading_goes_on_from_there() -> 
     assert [(line.timestamp, line.message, line.label) for line in later] == [(3.0, "c", "algo-1")]
 
 
+@pytest.mark.parametrize(("tail", "shown"), [(0, []), (1, ["b"])])
+def test_the_end_of_a_log_is_followed_by_what_is_new_and_by_nothing_older(tail: int, shown: list[str]) -> None:
+    reader, stub = stubbed()
+    reader.tail = tail
+    asked = {"logGroupName": "group", "logStreamName": STREAM.name, "startFromHead": False, "limit": 1}
+    end = {"events": [{"timestamp": 2000, "message": "b"}], "nextForwardToken": "f/2", "nextBackwardToken": "b/2"}
+    stub.add_response("get_log_events", end, asked)
+    page(stub, "f/2", [(3000, "c")], "f/3")
+    page(stub, "f/3", [], "f/3")
+    with stub:
+        assert [line.message for line in reader.new_lines([STREAM])] == shown
+        assert [line.message for line in reader.new_lines([STREAM])] == ["c"]
+        stub.assert_no_pending_responses()
+
+
 def test_an_endless_stream_does_not_hold_a_read_for_ever() -> None:
     reader, stub = stubbed()
     token = None
