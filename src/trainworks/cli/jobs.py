@@ -15,7 +15,7 @@ from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit,
 
 if TYPE_CHECKING:
     from trainworks.jobs.connection import Connection
-    from trainworks.jobs.job import Job
+    from trainworks.jobs.job import Job, JobSummary
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -53,7 +53,7 @@ def jobs(  # noqa: PLR0917 - one parameter an option
     wanted = Wanted(frozenset(kinds or ()), frozenset(statuses or ()), name, _moment(since))
     connection = open_connection(environment)
     found = newest_jobs(connection, limit, wanted)
-    more = [_more_of(connection, each.job_id or each.name, metrics, cost, output) for each in found]
+    more = [_more_of(connection, each, metrics, cost, output) for each in found]
     if output is Output.JSON:
         print_json([asdict(each) | further for each, further in zip(found, more, strict=True)])
         return
@@ -64,21 +64,23 @@ def jobs(  # noqa: PLR0917 - one parameter an option
 
 
 def _more_of(
-    connection: Connection, name: str, metrics: list[str] | None, cost: bool, output: Output
+    connection: Connection, found: JobSummary, metrics: list[str] | None, cost: bool, output: Output
 ) -> dict[str, Any]:
     """What only a job's description tells, if it is asked for."""
     if not metrics and not cost:
         return {}
     from trainworks.cli.job_cost import cost_facts
-    from trainworks.jobs.kinds import find_job
+    from trainworks.jobs.kinds import listed_job
 
-    job = find_job(connection, name)
+    job = listed_job(connection, found)
     facts = job.facts()
-    measured = facts.get("metrics")
-    return {
-        **({"metrics": measured if isinstance(measured, dict) else {}} if metrics else {}),
-        **({"cost": cost_facts(job, facts, connection, output).get("cost")} if cost else {}),
-    }
+    more: dict[str, Any] = {}
+    if metrics:
+        measured = facts.get("metrics")
+        more["metrics"] = measured if isinstance(measured, dict) else {}
+    if cost:
+        more["cost"] = cost_facts(job, facts, connection, output).get("cost")
+    return more
 
 
 @app.command("describe", no_args_is_help=True)

@@ -1,7 +1,7 @@
 """The table of job kinds: how a job of each is found and listed. All else is what `Job` says of every job.
 
 name --> find_job --> Job: describe, snapshot, logs, metrics, artifacts, stop, interrupt
-         newest_jobs --> JobSummary of all kinds, newest first
+         newest_jobs --> JobSummary of all kinds, newest first --> listed_job --> Job
 """
 
 from __future__ import annotations
@@ -26,17 +26,33 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """One kind. `find` gives the job of a name or id, or None; `newest` lists what is wanted, a page at a time."""
+    """One kind. `find` gives the job of a name or id, or None; `newest` lists what is wanted, a page at a time.
+
+    `listed` gives the job of a line of that list.
+    """
 
     name: str
     statuses: tuple[str, ...]
     find: Callable[[Connection, str], Job | None]
     newest: Callable[[Connection, Wanted, int], Iterator[JobSummary]]
+    listed: Callable[[Connection, JobSummary], Job]
 
 
 KINDS: tuple[JobKind, ...] = (
-    JobKind(TrainingJob.kind, tuple(TrainingJobStatus), find_training_job, newest_training_jobs),
-    JobKind(BatchJob.kind, tuple(JobStatus), find_batch_job, newest_batch_jobs),
+    JobKind(
+        TrainingJob.kind,
+        tuple(TrainingJobStatus),
+        find_training_job,
+        newest_training_jobs,
+        lambda connection, found: TrainingJob(found.name, connection),
+    ),
+    JobKind(
+        BatchJob.kind,
+        tuple(JobStatus),
+        find_batch_job,
+        newest_batch_jobs,
+        lambda connection, found: BatchJob(str(found.job_id), found.name, connection),
+    ),
 )
 """In the order in which a name is looked for."""
 
@@ -67,6 +83,12 @@ def newest_jobs(connection: Connection, limit: int, wanted: Wanted) -> list[JobS
         if not wanted.kinds or kind.name in wanted.kinds
     ]
     return list(islice(merge(*lists, key=lambda each: each.created_at or _EARLIEST, reverse=True), limit))
+
+
+def listed_job(connection: Connection, found: JobSummary) -> Job:
+    """The job of a line of `newest_jobs`; the list says all that there is to find, so nobody is asked."""
+    [kind] = (kind for kind in KINDS if kind.name == found.kind)
+    return kind.listed(connection, found)
 
 
 def _check_words(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
