@@ -31,9 +31,9 @@ def dataset_names(context: typer.Context, incomplete: str) -> list[str]:
     """The datasets whose name begins so."""
 
     def names(connection: Connection) -> Iterable[str]:
-        from trainworks.jobs.datasets import list_datasets
+        from trainworks.jobs.datasets import names_beginning
 
-        return (each.name for each in list_datasets(connection))
+        return names_beginning(connection, incomplete)
 
     return _beginning(incomplete, _asked(context, names))
 

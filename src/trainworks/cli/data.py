@@ -57,14 +57,13 @@ def list_(
 ) -> None:
     """List what is uploaded: all datasets, or the files of one."""
     from trainworks.jobs.connection import open_connection
-    from trainworks.jobs.datasets import dataset_files, find_dataset, list_datasets
+    from trainworks.jobs.datasets import dataset_files, list_datasets
 
     connection = open_connection(environment)
     if name is None:
         found = list_datasets(connection)
         emit(output, [asdict(each) for each in found], lambda: _datasets(found))
         return
-    find_dataset(connection, name)
     files = dataset_files(connection, name)
     emit(output, [asdict(each) for each in files], lambda: _files(files))
 

@@ -68,7 +68,7 @@ def put_dataset(
     if prefix.startswith(UPLOADS):
         raise RequestError(f"{name} is where data without a name goes", fix="choose another name, or leave it out")
     files = files_of(path)
-    there = {each.uri: each for each in dataset_files(connection, name)}
+    there = [each.uri for each in _objects(connection, prefix)]
     if there and not replace:
         raise RequestError(
             f"dataset {name} exists: {len(there)} files at s3://{bucket}/{prefix}",
@@ -91,9 +91,19 @@ def list_datasets(connection: Connection) -> list[Dataset]:
     return sorted(datasets, key=lambda each: (each.name.startswith("uploads/"), each.name))
 
 
+def names_beginning(connection: Connection, text: str) -> Iterator[str]:
+    """The names of datasets that begin so. Their files, of which there may be many, are not listed."""
+    bucket, beginning = connection.outputs.dataset_bucket, f"{DATASETS}{text}"
+    pages = connection.client("s3").get_paginator("list_objects_v2")
+    for prefix in {beginning, UPLOADS} if UPLOADS.startswith(beginning) else {beginning}:
+        for page in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
+            found = (each["Prefix"] for each in page.get("CommonPrefixes", []))
+            yield from (each.removeprefix(DATASETS).removesuffix("/") for each in found if each != UPLOADS)
+
+
 def dataset_files(connection: Connection, name: str) -> list[DataFile]:
-    """The files of one dataset; none where there is no such dataset."""
-    return list(_objects(connection, f"{DATASETS}{_named(connection, name)}/"))
+    """The files of one dataset, by its name or URI. Raises `RequestError` where there is none."""
+    return _files(connection, f"{DATASETS}{_named(connection, name)}/")
 
 
 def find_dataset(connection: Connection, name: str) -> Dataset:
@@ -103,20 +113,27 @@ def find_dataset(connection: Connection, name: str) -> Dataset:
 
 def remove_dataset(connection: Connection, dataset: Dataset) -> int:
     """Remove all files of a dataset; how many. Versions that the bucket keeps stay for as long as it keeps them."""
-    files = dataset_files(connection, dataset.name)
-    _delete(connection, [each.uri for each in files])
-    return len(files)
+    uris = [each.uri for each in _objects(connection, f"{DATASETS}{dataset.name}/")]
+    _delete(connection, uris)
+    return len(uris)
 
 
 def _dataset(connection: Connection, prefix: str) -> Dataset:
-    name = prefix.removeprefix(DATASETS).strip("/")
+    return _summary(connection, _name_of(prefix), _files(connection, prefix))
+
+
+def _files(connection: Connection, prefix: str) -> list[DataFile]:
     files = list(_objects(connection, prefix))
     if not files:
         raise RequestError(
-            f"there is no dataset {name} in s3://{connection.outputs.dataset_bucket}/{DATASETS}",
+            f"there is no dataset {_name_of(prefix)} in s3://{connection.outputs.dataset_bucket}/{DATASETS}",
             fix="see what there is: trainworks data list",
         )
-    return _summary(connection, name, files)
+    return files
+
+
+def _name_of(prefix: str) -> str:
+    return prefix.removeprefix(DATASETS).strip("/")
 
 
 def _summary(connection: Connection, name: str, files: list[DataFile]) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -319,23 +319,43 @@ def test_a_dataset_is_an_input(command: Command, script: Any, tmp_path: Path) ->
     command("data", "remove", "single", "--yes")
 
 
-def test_the_shell_completes_names_of_jobs_and_is_silent_without_a_twin(
-    command: Command, trained: tuple[str, str], predicted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("_TRAINWORKS_COMPLETE", "complete_bash")
+@pytest.fixture
+def offered(command: Command, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[list[str], str]]:
+    """What bash offers for the last of some words, and what is said beside it."""
 
-    def offered(words: str) -> tuple[list[str], str]:
-        monkeypatch.setenv("COMP_WORDS", words)
-        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
-        done = command()
+    def complete(words: str) -> tuple[list[str], str]:
+        with monkeypatch.context() as patch:
+            patch.setenv("_TRAINWORKS_COMPLETE", "complete_bash")
+            patch.setenv("COMP_WORDS", words)
+            patch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+            done = command()
         return done.out.split(), done.err
 
+    return complete
+
+
+def test_the_shell_completes_names_of_jobs_and_is_silent_without_a_twin(
+    offered: Any, trained: tuple[str, str], predicted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert offered(f"trainworks describe {trained[0]}") == ([trained[0]], "")
     assert set(trained) <= set(offered("trainworks compare verbs")[0])
     assert offered(f"trainworks logs {predicted[:-1]}") == ([predicted], "")
     monkeypatch.setenv("TRAINWORKS_HOME", str(tmp_path / "nowhere"))
     assert offered("trainworks logs ve") == ([], "")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_shell_completes_names_of_datasets_by_name_and_by_content(
+    command: Command, offered: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "one.csv").write_text("completed")
+    for name in (["completed/one"], ["completed/two"], []):
+        put = command("data", "put", "one.csv", *name, "-o", "json").data
+    assert offered("trainworks data list complet") == (["completed"], "")
+    assert offered("trainworks data remove completed/o") == (["completed/one"], "")
+    for beginning in ("up", "uploads/", put["name"][:-1]):
+        assert put["name"] in offered(f"trainworks data list {beginning}")[0]
+    command("data", "remove", "completed", "--yes")
 
 
 def test_the_sdk_takes_scripts_and_its_jobs_tell_of_themselves(
