@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
 
 from trainworks.application.made_images import MadeImage, OfferedImage
 from trainworks.cli.addressed import addressed
+from trainworks.cli.jobs_view import shown
 from trainworks.cli.output import records
 from trainworks.jobs.image import ImageSummary
 
@@ -73,11 +73,7 @@ def _cells(made: MadeImage) -> tuple[str, str, str, str]:
     if made.making:
         return f"being made: {made.making}", "", "", ""
     size = "" if made.size_in_bytes is None else f"{made.size_in_bytes / (1 << 20):.0f} MiB"
-    return _shown(made.made_at), size, made.versions, _shown(made.last_used_at)
-
-
-def _shown(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    return shown(made.made_at), size, made.versions, shown(made.last_used_at)
 
 
 def _offered(offered: Sequence[OfferedImage], made: Sequence[MadeImage] | None) -> RenderableType:
@@ -94,14 +90,12 @@ def _name(offered: OfferedImage) -> str:
 def _pushed(pushed: Sequence[ImageSummary], made: Sequence[MadeImage] | None) -> RenderableType:
     """Tags of the same content have one environment."""
     if made is None:
-        known = [(each.image_uri, _shown(each.pushed_at), each.digest) for each in pushed]
+        known = [(each.image_uri, shown(each.pushed_at), each.digest) for each in pushed]
         return records(("own image", "pushed", "digest"), known)
     by_uri = {uri: _cells(each) for each in made if each.kind == "own" for uri in each.stands_for}
     by_digest = {each.digest: by_uri[each.image_uri] for each in pushed if each.image_uri in by_uri}
     cells = [by_digest.get(each.digest, _NOT_MADE) for each in pushed]
-    rows = [
-        (each.image_uri, _shown(each.pushed_at), *own, each.digest) for each, own in zip(pushed, cells, strict=True)
-    ]
+    rows = [(each.image_uri, shown(each.pushed_at), *own, each.digest) for each, own in zip(pushed, cells, strict=True)]
     return records(("own image", "pushed", *_CELLS, "digest"), rows)
 
 

@@ -1,4 +1,4 @@
-"""How jobs look: lists, facts, metrics, and several side by side."""
+"""How jobs look: lists, facts, metrics."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def facts_of(described: Mapping[str, object]) -> RenderableType:
         ]
     way = described.get("transitions")
     if isinstance(way, list) and way:
-        rows = [(str(each["status"]), _clock_time(each["at"]), str(each["message"])) for each in way]
+        rows = [(str(each["status"]), shown(each["at"]), str(each["message"])) for each in way]
         parts += ["", records(("secondary status", "since", "message"), rows, prose=("message",))]
     return Group(*parts)
 
@@ -121,7 +121,3 @@ def duration(start: datetime | None, end: datetime | None) -> str:
 def seconds_text(seconds: float) -> str:
     """`12.0 s`, `3.5 min`."""
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
-
-
-def _clock_time(moment: object) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if isinstance(moment, datetime) else ""
