@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from trainworks.application.comparison import ASKED
-from trainworks.cli.jobs_view import figure, seconds_text, shown
+from trainworks.cli.jobs_view import cost_cell, figure, seconds_text, shown
 from trainworks.cli.output import records
 
 
@@ -48,7 +48,7 @@ def _rows(described: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     yield Row("", "interruptions", tuple(str(each["interruptions"] or "") for each in described))
     saved = (each["spot_savings_percent"] for each in described)
     yield Row("", "spot savings", tuple("" if percent is None else f"{percent} %" for percent in saved))
-    yield Row("", "cost", tuple(str(each["cost"] or "").partition(" (")[0] for each in described))
+    yield Row("", "cost", tuple(cost_cell(each["cost"]) for each in described))
 
 
 def comparison_of(compared: Compared) -> RenderableType:

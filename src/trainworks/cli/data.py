@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 
 from trainworks.cli.addressed import addressed
 from trainworks.cli.completion import dataset_names
@@ -79,27 +79,23 @@ def remove(
 ) -> None:
     """Remove a dataset: all files below its name. Asks before it does."""
     from trainworks.cli.asking import ask
-    from trainworks.cli.transfers import shown_bytes
+    from trainworks.cli.transfers import shown_bytes, shown_files
     from trainworks.jobs.connection import open_connection
     from trainworks.jobs.datasets import find_dataset, remove_dataset
 
     connection = open_connection(environment)
     dataset = find_dataset(connection, name)
     if not yes:
-        ask(f"Delete {_files_of(dataset.files)} ({shown_bytes(dataset.bytes)}) at {dataset.uri}?")
+        ask(f"Delete {shown_files(dataset.files)} ({shown_bytes(dataset.bytes)}) at {dataset.uri}?")
     removed = remove_dataset(connection, dataset)
-    emit(output, asdict(dataset) | {"removed": removed}, lambda: f"{dataset.name}: {_files_of(removed)} removed")
-
-
-def _files_of(count: int) -> str:
-    return f"{count} file{'' if count == 1 else 's'}"
+    emit(output, asdict(dataset) | {"removed": removed}, lambda: f"{dataset.name}: {shown_files(removed)} removed")
 
 
 def _dataset_facts(dataset: Dataset) -> RenderableType:
     from trainworks.cli.transfers import shown_bytes
 
     told = {"uri": dataset.uri, "files": dataset.files, "size": shown_bytes(dataset.bytes)}
-    return Group(facts(told | {"as an input": f"-i training={dataset.location}"}))
+    return facts(told | {"as an input": f"-i training={dataset.location}"})
 
 
 def _datasets(found: list[Dataset]) -> RenderableType:

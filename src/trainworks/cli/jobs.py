@@ -59,7 +59,7 @@ def jobs(  # noqa: PLR0917 - one parameter an option
         return
     columns = {name: [view.figure(each["metrics"].get(name, "")) for each in more] for name in metrics or ()}
     if cost:
-        columns["cost"] = [str(each["cost"] or "").partition(" (")[0] for each in more]
+        columns["cost"] = [view.cost_cell(each["cost"]) for each in more]
     emit(output, found, lambda: view.list_of(found, columns, wanted != Wanted()))
 
 

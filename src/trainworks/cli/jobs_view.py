@@ -86,6 +86,11 @@ def figure(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, int | float) else str(value)
 
 
+def cost_cell(cost: object) -> str:
+    """What `describe` says of a cost, short enough for a column: the sum without where its prices are from."""
+    return str(cost or "").partition(" (")[0]
+
+
 def shown(value: object) -> str:
     """A value for people."""
     if value is None:

@@ -69,12 +69,17 @@ def on_the_way(output: Output) -> Iterator[Listener]:
 
 def packed_line(bundle: SourceBundle) -> str:
     """`code: 14 files, 32.1 KiB; left out: data/ (data/ in .gitignore)`."""
-    line = f"code: {bundle.files} file{'' if bundle.files == 1 else 's'}, {shown_bytes(bundle.bytes)}"
+    line = f"code: {shown_files(bundle.files)}, {shown_bytes(bundle.bytes)}"
     if not bundle.left_out:
         return line
     named = [f"{each.path} ({each.pattern})" for each in bundle.left_out[:_MOST_NAMED]]
     more = len(bundle.left_out) - len(named)
     return f"{line}; left out: {', '.join(named)}" + (f" and {more} more" if more else "")
+
+
+def shown_files(count: int) -> str:
+    """`1 file`, `14 files`."""
+    return f"{count} file{'' if count == 1 else 's'}"
 
 
 def shown_bytes(count: int) -> str:

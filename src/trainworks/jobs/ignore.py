@@ -8,7 +8,7 @@ control, virtual environments, caches. Patterns are matched by `pathspec`, which
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,7 @@ class Ignore:
     """The rules that hold in one folder: Git's first, then ours, each from the outermost folder inward."""
 
     git: tuple[Rules, ...] = ()
-    own: tuple[Rules, ...] = field(default=())
+    own: tuple[Rules, ...] = ()
 
     def within(self, folder: Path) -> Ignore:
         """With what the ignore files of a folder add."""
