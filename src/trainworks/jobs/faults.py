@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"})
 _ABSENT_OBJECT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
@@ -16,11 +15,6 @@ def code_of(error: ClientError) -> str:
 def message_of(error: ClientError) -> str:
     """The error's message as the service sent it."""
     return str(error.response.get("Error", {}).get("Message", error))
-
-
-def is_denied(error: ClientError) -> bool:
-    """Whether the caller may not do it."""
-    return code_of(error) in _DENIED
 
 
 def is_absent_object(error: ClientError) -> bool:
