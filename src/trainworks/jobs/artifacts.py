@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from trainworks.archives import ArchiveError, Limits, unpack_tar
+from trainworks.aws.object_keys import split_uri
 from trainworks.errors import RequestError
 from trainworks.jobs.faults import is_absent_object
 
@@ -56,12 +57,6 @@ class Downloaded:
     uri: str
     files: int
     bytes: int
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """(bucket, key) of an `s3://` URI."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 def present(s3: S3Client, artifact: Artifact) -> bool:

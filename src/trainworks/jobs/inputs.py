@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from trainworks.aws.object_keys import split_uri
 from trainworks.errors import RequestError
 from trainworks.jobs.artifacts import Tell, counted, silent
 from trainworks.jobs.faults import code_of, message_of
@@ -75,7 +76,7 @@ class Inputs:
         return {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", [])}
 
     def _checked(self, name: str, uri: str) -> str:
-        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        bucket, prefix = split_uri(uri)
         try:
             found = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount", 0)
         except ParamValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainworks.aws.arn import parts_of_arn
+from trainworks.aws.object_keys import split_uri
 from trainworks.aws.role_actions import KEY_USE, PULL, SAGEMAKER_INTERFACE
 from trainworks.doctor.images import ecr_image, look_at_image
 from trainworks.doctor.logs import look_at_log
@@ -52,12 +53,6 @@ def look_at_training_job(looker: Looker, name: str) -> TrainingFacts:
     )
 
 
-def s3_parts(uri: str) -> tuple[str, str]:
-    """(bucket, prefix) of `s3://bucket/prefix`."""
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    return bucket, prefix
-
-
 def _role(looker: Looker, job: TrainingJob) -> RoleFacts:
     return look_at_role(looker, job.role_arn, tuple(_questions(job)), parts_of_arn(job.arn).region)
 
@@ -67,7 +62,7 @@ def _questions(job: TrainingJob) -> list[Question]:
     questions: list[Question] = []
     s3 = f"arn:{parts_of_arn(job.arn).partition}:s3:::"
     if job.checkpoint_s3_uri:
-        bucket, prefix = s3_parts(job.checkpoint_s3_uri)
+        bucket, prefix = split_uri(job.checkpoint_s3_uri)
         objects = f"{s3}{bucket}/{prefix.rstrip('/')}/state"
         questions += [
             Question("s3:PutObject", objects, "save its checkpoints"),
@@ -75,11 +70,11 @@ def _questions(job: TrainingJob) -> list[Question]:
             Question("s3:ListBucket", f"{s3}{bucket}", "find its checkpoints when it starts again"),
         ]
     if job.output_s3_uri:
-        bucket, prefix = s3_parts(job.output_s3_uri)
+        bucket, prefix = split_uri(job.output_s3_uri)
         key = f"{prefix.rstrip('/')}/{job.name}/output/model.tar.gz".lstrip("/")
         questions.append(Question("s3:PutObject", f"{s3}{bucket}/{key}", "write its model"))
     for uri in job.input_s3_uris:
-        bucket, prefix = s3_parts(uri)
+        bucket, prefix = split_uri(uri)
         shown = prefix if prefix and not prefix.endswith("/") else f"{prefix}data"
         questions.append(Question("s3:GetObject", f"{s3}{bucket}/{shown}", "read its input"))
     image = ecr_image(job.image)
@@ -93,7 +88,7 @@ def _questions(job: TrainingJob) -> list[Question]:
 
 
 def _checkpoints(looker: Looker, uri: str) -> Look[int]:
-    bucket, prefix = s3_parts(uri)
+    bucket, prefix = split_uri(uri)
     return looker.ask(
         "s3:ListObjectsV2",
         lambda s3: int(s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"]),

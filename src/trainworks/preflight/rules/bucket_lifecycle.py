@@ -7,6 +7,7 @@ from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Verdict
+from trainworks.aws.object_keys import split_uri
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.rule import Fault, Rule
@@ -87,7 +88,7 @@ def _model_data(graph: Graph) -> dict[Resource, frozenset[str]]:
     uris |= {uri for job in workloads.training_jobs for uri in (job.output_s3_uri, job.checkpoint_s3_uri) if uri}
     found: dict[Resource, set[str]] = {}
     for uri in uris:
-        bucket_name, _, key = uri.removeprefix("s3://").partition("/")
+        bucket_name, key = split_uri(uri)
         bucket = graph.owner(bucket_name)
         if bucket is not None:
             found.setdefault(bucket, set()).add(key)
