@@ -42,7 +42,7 @@ class Ordered(Customer):
             self._take(messages)
         left = [body for group in self.waiting.values() for body in group if body not in self.unsure]
         self.ledger.check(self.name, not left, "lost", f"taken in and never delivered: {left[:5]}")
-        # Whose deletion was cut off may be there or not, and nothing was promised of it.
+        # A message whose deletion was cut off may be there or not: nothing was promised of it.
         self.waiting = {group: [] for group in GROUPS}
         self.unsure.clear()
 

@@ -27,7 +27,9 @@ def put(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]", help="an input as dataset:NAME; without it by content", autocompletion=dataset_names
+            metavar="[NAME]",
+            help="its name, for inputs as dataset:NAME; without one, data is kept by its content",
+            autocompletion=dataset_names,
         ),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="remove what is in NAME and not in PATH")] = False,

@@ -28,9 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # as standard error: what a terminal lacks is shown, not fatal
+        # As on standard error: a character that the terminal's encoding lacks is shown as its code, and is no error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     if "_TRAINWORKS_COMPLETE" not in os.environ:
         if given in ([], ["--help"], ["-h"], ["help"]):
             _say(overview())
@@ -70,7 +69,8 @@ def _say(text: str) -> NoReturn:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except OSError as error:
-        # Nobody reads on, or the disk is full: Python, which flushes again at its end, is to have nothing left to say.
+        # Nobody reads any more, or the disk is full. Python flushes once more as it exits, and would print this error
+        # again: what is left goes to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"error: standard output: {error.strerror}\n")

@@ -13,14 +13,12 @@ from trainworks.jobs.source import Listener, SourceBundle
 
 _MOST_NAMED = 5
 _WORTH_A_BAR_BYTES = 1024**2
-
-
-MUCH_CODE_BYTES = 50 * 1024**2
+_MUCH_CODE_BYTES = 50 * 1024**2
 
 
 @contextmanager
 def transfer_bars(output: Output) -> Iterator[Tell]:
-    """Yields what shows transfers, one bar each, on standard error, from the first on."""
+    """Yields a function that shows each transfer as a bar on standard error; small ones are not shown."""
     if output is Output.JSON or not sys.stderr.isatty():
         yield silent
         return
@@ -53,13 +51,13 @@ def transfer_bars(output: Output) -> Iterator[Tell]:
 
 @contextmanager
 def on_the_way(output: Output) -> Iterator[Listener]:
-    """Yields who shows how code and inputs of a job reach S3: what was packed, bars, a warning of too much."""
+    """Yields a listener that shows on standard error what was packed and how far it is, and warns of much code."""
     shows = output is Output.TEXT and sys.stderr.isatty()
 
     def packed(bundle: SourceBundle) -> None:
         if shows:
             stderr().print(packed_line(bundle), style="dim")
-        if bundle.bytes > MUCH_CODE_BYTES:
+        if bundle.bytes > _MUCH_CODE_BYTES:
             note = f"the code has {shown_bytes(bundle.bytes)}: give data as an input, or name it in {OWN_FILE}"
             stderr().print(f"warning: {note}", style="yellow", soft_wrap=True)
 
