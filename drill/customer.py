@@ -6,7 +6,7 @@ import json
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -111,6 +111,15 @@ class Customer(ABC):
             time.sleep(0.2)
         self.ledger.find("lost", self.name, f"{what} did not happen within {seconds:.0f} s")
         return False
+
+
+def until_quiet(receive: Callable[[], list[Any]]) -> Iterator[list[Any]]:
+    """What comes, until three times in a row nothing does."""
+    quiet = 0
+    while quiet < 3:
+        found = receive()
+        quiet = 0 if found else quiet + 1
+        yield found
 
 
 def code_of(error: ClientError) -> str:

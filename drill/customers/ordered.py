@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from customer import Customer, CutOff
+from customer import Customer, CutOff, until_quiet
 
 QUEUE = "drill-ordered.fifo"
 GROUPS = ("a", "b", "c")
@@ -35,10 +35,7 @@ class Ordered(Customer):
         while self.again:
             self._send()
         time.sleep(1.2)  # what was received and not deleted becomes visible again
-        quiet = 0
-        while quiet < 3:
-            messages = self._receive()
-            quiet = 0 if messages else quiet + 1
+        for messages in until_quiet(self._receive):
             self._take(messages)
         left = [body for group in self.waiting.values() for body in group if body not in self.unsure]
         self.ledger.check(self.name, not left, "lost", f"taken in and never delivered: {left[:5]}")

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from itertools import chain
 from typing import Any
 
-from customer import Customer, CutOff
+from customer import Customer, CutOff, until_quiet
 
 QUEUE, DEAD_LETTERS = "drill-queue", "drill-dead-letters"
 HIDDEN_SECONDS = 1
@@ -24,9 +25,8 @@ class Queues(Customer):
     def prepare(self) -> None:
         self.sqs = self.twin.client("sqs")
         self.letters = self.sqs.create_queue(QueueName=DEAD_LETTERS)["QueueUrl"]
-        arn = self.sqs.get_queue_attributes(QueueUrl=self.letters, AttributeNames=["QueueArn"])["Attributes"][
-            "QueueArn"
-        ]
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.letters, AttributeNames=["QueueArn"])
+        arn = answer["Attributes"]["QueueArn"]
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MOST_RECEIVES})
         attributes = {"VisibilityTimeout": str(HIDDEN_SECONDS), "RedrivePolicy": redrive}
         self.url = self.sqs.create_queue(QueueName=QUEUE, Attributes=attributes)["QueueUrl"]
@@ -66,16 +66,15 @@ class Queues(Customer):
         self.unknown_receives = False
 
     def _drain(self, url: str) -> list[str]:
+        def receive() -> list[dict[str, Any]]:
+            answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60)
+            found: list[dict[str, Any]] = answer.get("Messages", [])
+            return found
+
         seen: list[str] = []
-        quiet = 0
-        while quiet < 3:
-            messages = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60).get(
-                "Messages", []
-            )
-            quiet = 0 if messages else quiet + 1
-            for message in messages:
-                seen.append(message["Body"])
-                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        for message in chain.from_iterable(until_quiet(receive)):
+            seen.append(message["Body"])
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return seen
 
     def _new(self) -> str:

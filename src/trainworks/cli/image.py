@@ -28,11 +28,10 @@ def build(
     train, if there is one, as its entry point. On AWS it is a container image and needs docker; a Dockerfile in the
     folder is used, else one that does the same.
     """
-    from trainworks.config.environment import load_environment
-    from trainworks.jobs.connection import Connection
+    from trainworks.jobs.connection import open_connection
     from trainworks.jobs.image import build_image
 
-    built = build_image(Connection(load_environment(environment)), folder, tag)
+    built = build_image(open_connection(environment), folder, tag)
     emit(output, built, lambda: built.image_uri if built.is_new else f"{built.image_uri}  (was there already)")
 
 
