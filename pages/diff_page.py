@@ -63,7 +63,7 @@ def same_environment() -> dict[str, Graph]:
 
 def _creation(name: str, graph: Graph) -> str:
     (stack,) = graph.stacks
-    templates = {way: graph.template(stack, way) for way in graph.ways(stack)}
+    templates = {stack_path: graph.template(stack, stack_path) for stack_path in graph.stack_paths(stack)}
     changes = changes_of_creation(Places(name), templates)
     return f"| {name} | {summary(changes).partition(': ')[2]} | {_cost(None, graph)} |"
 

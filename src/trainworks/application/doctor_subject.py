@@ -15,8 +15,8 @@ from trainworks.deploy.bootstrap import QUALIFIER, has_bucket
 from trainworks.deploy.causes import failures, first_cause
 from trainworks.deploy.events import EventStream
 from trainworks.deploy.follow import Outcome
+from trainworks.deploy.stack_paths import StackPaths
 from trainworks.deploy.stacks import describe_stack
-from trainworks.deploy.ways import Ways
 from trainworks.doctor.batch.causes import diagnose_batch_job
 from trainworks.doctor.batch.look import find_batch_job, look_at_batch_job
 from trainworks.doctor.finding import Diagnosis
@@ -166,9 +166,9 @@ def _failures(events: Look[tuple[StackEvent, ...]], stack_name: str) -> Look[tup
     """The first cause, then what else failed for a reason of its own, with construct paths and hints."""
     found = events.value or ()
     first = first_cause(found)
-    ways = Ways(found[0].stack_id if found else "")
-    ways.learn(found)
-    outcome = Outcome(stack_name, "", found, Places(stack_name), ways)
+    stack_paths = StackPaths(found[0].stack_id if found else "")
+    stack_paths.learn(found)
+    outcome = Outcome(stack_name, "", found, Places(stack_name), stack_paths)
     ordered = [*([first] if first else []), *(each for each in failures(found) if each != first)]
     shown = [(event, outcome.cause(event)) for event in ordered]
     return Look(

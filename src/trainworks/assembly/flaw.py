@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Where = tuple[str, ...]
-"""The way to a place in a template: `("Resources", "Topic", "Properties", "TopicName")`."""
+"""The path to a place in a template: `("Resources", "Topic", "Properties", "TopicName")`."""
 
 TYPE_CHANGED = (
     "Update of resource type is not permitted. The new template modifies resource type of the following resources:"

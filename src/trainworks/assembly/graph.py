@@ -18,7 +18,7 @@ from typing import Any
 from trainworks.assembly.creation import nearest
 from trainworks.assembly.flaw import Flaw
 from trainworks.assembly.mentions import Mentions
-from trainworks.assembly.places import Way, places_of
+from trainworks.assembly.places import StackPath, places_of
 from trainworks.assembly.resolver import Exports, Problem, Scope, StackFacts
 from trainworks.assembly.serverless_globals import with_globals
 from trainworks.assembly.template_check import resource_flaws, template_flaws
@@ -51,7 +51,7 @@ class Resource:
 
     stack: str
     """Name of the root stack."""
-    way: Way
+    stack_path: StackPath
     """Logical ids of the nested stacks that lead to its template."""
     logical_id: str
     type: str
@@ -220,10 +220,10 @@ class Graph:
         """JSON objects inside texts of properties and of outputs."""
         yield from self._documents
 
-    def outputs_of(self, stack: str, way: Way = ()) -> Mapping[str, Any]:
+    def outputs_of(self, stack: str, stack_path: StackPath = ()) -> Mapping[str, Any]:
         """Resolved outputs of one template."""
         scope = self._roots[stack]
-        for logical_id in way:
+        for logical_id in stack_path:
             scope = scope.children[logical_id]
         return scope.outputs()
 
@@ -250,21 +250,21 @@ class Graph:
         """Tags of the root stack, which CloudFormation hands on to its resources."""
         return self._sources[stack].tags
 
-    def template(self, stack: str, way: Way = ()) -> Mapping[str, Any]:
+    def template(self, stack: str, stack_path: StackPath = ()) -> Mapping[str, Any]:
         """A template as it was read."""
-        return self._sources[stack].templates[way]
+        return self._sources[stack].templates[stack_path]
 
-    def stack_name(self, stack: str, way: Way) -> str:
+    def stack_name(self, stack: str, stack_path: StackPath) -> str:
         """The name of a stack for people: the root's own, or the construct's below it."""
-        return self._roots[stack].facts.places.stack(way)
+        return self._roots[stack].facts.places.stack(stack_path)
 
-    def ways(self, stack: str) -> tuple[Way, ...]:
-        """The ways to all templates of a root stack."""
+    def stack_paths(self, stack: str) -> tuple[StackPath, ...]:
+        """The stack paths of all templates of a root stack."""
         return tuple(self._sources[stack].templates)
 
-    def file(self, stack: str, way: Way = ()) -> Path | None:
+    def file(self, stack: str, stack_path: StackPath = ()) -> Path | None:
         """The file that a template was read from."""
-        return self._sources[stack].files.get(way)
+        return self._sources[stack].files.get(stack_path)
 
 
 def load_graph(
@@ -307,21 +307,21 @@ def build(
     roots = []
     for stack in sources.stacks:
         facts = _facts(stack, account, region)
-        scopes: dict[Way, Scope] = {}
-        for way in sorted(stack.templates, key=len):
-            parent = scopes[way[:-1]] if way else None
-            scopes[way] = Scope(
+        scopes: dict[StackPath, Scope] = {}
+        for stack_path in sorted(stack.templates, key=len):
+            parent = scopes[stack_path[:-1]] if stack_path else None
+            scopes[stack_path] = Scope(
                 facts,
-                way,
-                with_globals(stack.templates[way]),
+                stack_path,
+                with_globals(stack.templates[stack_path]),
                 parent=parent,
                 parameters=parameters or {},
                 problems=problems,
                 exports=exports,
             )
             if parent is not None:
-                parent.children[way[-1]] = scopes[way]
-            _register_exports(scopes[way], exports, problems)
+                parent.children[stack_path[-1]] = scopes[stack_path]
+            _register_exports(scopes[stack_path], exports, problems)
         roots.append(scopes[()])
     return Graph(sources.stacks, tuple(roots), problems)
 
@@ -368,19 +368,21 @@ def _resources(scope: Scope, name_the_stack: bool) -> Iterator[Resource]:
     for logical_id, body in scope.resources.items():
         if logical_id.startswith("Fn::") or not scope.is_present(logical_id):
             continue
-        place = facts.places.resource(scope.way, logical_id)
+        place = facts.places.resource(scope.stack_path, logical_id)
         place = f"{facts.name}/{place}" if name_the_stack else place
-        created_at = nearest(facts.created_at, facts.places.paths.get((scope.way, logical_id), ""))
-        yield Resource(facts.name, scope.way, logical_id, body["Type"], place, body, facts.region, created_at, scope)
+        created_at = nearest(facts.created_at, facts.places.paths.get((scope.stack_path, logical_id), ""))
+        yield Resource(
+            facts.name, scope.stack_path, logical_id, body["Type"], place, body, facts.region, created_at, scope
+        )
         if logical_id in scope.children:
             yield from _resources(scope.children[logical_id], name_the_stack)
 
 
 def _documents_in_outputs(scope: Scope) -> Iterator[Document]:
-    stack = scope.facts.places.stack(scope.way)
+    stack = scope.facts.places.stack(scope.stack_path)
     for name, output in scope.outputs().items():
         for path, value in _objects(output, f"Outputs.{name}"):
-            yield Document(f"{stack}/{name}" if scope.way else name, path, value, None)
+            yield Document(f"{stack}/{name}" if scope.stack_path else name, path, value, None)
     for child in scope.children.values():
         yield from _documents_in_outputs(child)
 
@@ -401,7 +403,7 @@ def _passed(scope: Scope, logical_id: str, child: Scope) -> Iterator[Problem]:
     declared = child.template.get("Parameters", {})
     if not isinstance(given, Mapping) or any(str(name).startswith("Fn::") for name in given):
         return
-    place = scope.facts.places.resource(scope.way, logical_id)
+    place = scope.facts.places.resource(scope.stack_path, logical_id)
     for name in given:
         if name not in declared:
             fix = f"one of {', '.join(sorted(declared))}" if declared else "leave it out: it has none"
@@ -413,7 +415,7 @@ def _passed(scope: Scope, logical_id: str, child: Scope) -> Iterator[Problem]:
 
 def _place(scope: Scope, flaw: Flaw) -> str:
     if flaw.resource in scope.resources:
-        return scope.facts.places.resource(scope.way, flaw.resource)
+        return scope.facts.places.resource(scope.stack_path, flaw.resource)
     return ".".join(flaw.where[:2])
 
 

@@ -259,7 +259,7 @@ def identity(
     region: str,
     account: str,
 ) -> Identity:
-    """The identity of the resource at `address` (stack/way/logical id); `explicit_name` wins over a made-up one."""
+    """The identity of the resource at `address` (stack/stack path/logical id); `explicit_name` wins."""
     token = "tw" + hashlib.blake2s(address.encode(), digest_size=5).hexdigest()
     naming = NAMINGS.get(resource_type, _PLAIN)
     logical_id = address.rpartition("/")[2]

@@ -15,7 +15,7 @@ from typing import Any
 from trainworks.assembly.cloud_assembly import STACK_TYPE
 from trainworks.assembly.intrinsics import PURE, IntrinsicError, both, concatenated, either, equal
 from trainworks.assembly.physical_ids import Identity, identity, stack_id
-from trainworks.assembly.places import Places, Way
+from trainworks.assembly.places import Places, StackPath
 from trainworks.assembly.schemas import schema
 from trainworks.aws.partition import url_suffix_of
 from trainworks.aws.unknown import Unknown
@@ -70,7 +70,7 @@ class Scope:
     def __init__(
         self,
         facts: StackFacts,
-        way: Way,
+        stack_path: StackPath,
         template: Mapping[str, Any],
         *,
         parent: Scope | None,
@@ -79,7 +79,7 @@ class Scope:
         exports: Exports,
     ) -> None:
         self.facts = facts
-        self.way = way
+        self.stack_path = stack_path
         self.template = template
         self.children: dict[str, Scope] = {}
         self._parent = parent
@@ -101,7 +101,7 @@ class Scope:
         condition = self.resources[logical_id].get("Condition")
         if condition is None:
             return True
-        outer, self._place = self._place, self.facts.places.resource(self.way, logical_id)
+        outer, self._place = self._place, self.facts.places.resource(self.stack_path, logical_id)
         try:
             return self.condition(condition) is not False
         finally:
@@ -109,7 +109,7 @@ class Scope:
 
     def properties(self, logical_id: str) -> dict[str, Any]:
         """The resolved properties of a resource."""
-        place = self.facts.places.resource(self.way, logical_id)
+        place = self.facts.places.resource(self.stack_path, logical_id)
         resolved = self.at(place, self.resources[logical_id].get("Properties", {}))
         return resolved if isinstance(resolved, dict) else {}
 
@@ -142,7 +142,7 @@ class Scope:
         facts = self.facts
         return identity(
             self.resources[logical_id]["Type"],
-            "/".join([facts.name, *self.way, logical_id]),
+            "/".join([facts.name, *self.stack_path, logical_id]),
             explicit_name,
             partition=facts.partition,
             region=facts.region,
@@ -230,7 +230,7 @@ class Scope:
 
     def _pseudo(self, name: str) -> Any:
         facts = self.facts
-        own = "/".join([facts.name, *self.way])
+        own = "/".join([facts.name, *self.stack_path])
         values: dict[str, Any] = {
             "AWS::Region": facts.region,
             "AWS::AccountId": facts.account,
@@ -247,7 +247,7 @@ class Scope:
         declared = self.template["Parameters"][name]
         kind = str(declared.get("Type", "String"))
         if self._parent is not None:
-            passed = self._parent.resources[self.way[-1]].get("Properties", {}).get("Parameters", {})
+            passed = self._parent.resources[self.stack_path[-1]].get("Properties", {}).get("Parameters", {})
             value = self._parent.resolve(passed[name]) if name in passed else declared.get("Default", NO_VALUE)
         else:
             value = self._given.get(name, declared.get("Default", NO_VALUE))
@@ -400,7 +400,7 @@ class Scope:
         return self._known[key]
 
     def _note(self, message: str, fix: str) -> None:
-        self._problems[Problem(self._place or self.facts.places.stack(self.way), message, fix)] = None
+        self._problems[Problem(self._place or self.facts.places.stack(self.stack_path), message, fix)] = None
 
     _special: Mapping[str, Callable[[Scope, Any], Any]] = {
         "Ref": _ref,

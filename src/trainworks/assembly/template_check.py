@@ -49,9 +49,9 @@ def template_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
 
 
 def _circular(circle: Sequence[str], fix: str) -> Flaw:
-    way = " -> ".join([*circle, circle[0]])
+    path = " -> ".join([*circle, circle[0]])
     said = f"Circular dependency between resources: [{', '.join(sorted(circle))}]"
-    return Flaw(("Resources", circle[0]), f"depends on itself: {way}", fix, said)
+    return Flaw(("Resources", circle[0]), f"depends on itself: {path}", fix, said)
 
 
 def _is_expanded(body: Any) -> bool:

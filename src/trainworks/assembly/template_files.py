@@ -14,7 +14,7 @@ from typing import Any
 
 from trainworks.assembly.cloud_assembly import STACK_TYPE, STACK_TYPE_OF_ARTIFACT
 from trainworks.assembly.creation import places_of_creation
-from trainworks.assembly.places import Way
+from trainworks.assembly.places import StackPath
 from trainworks.assembly.template_text import read_template
 from trainworks.errors import RequestError
 
@@ -24,20 +24,20 @@ _MAX_DEPTH = 20
 
 @dataclass(frozen=True, slots=True)
 class StackSource:
-    """One root stack: its templates by the way to them (the root's is `()`), and what the manifest says of it.
+    """One root stack: its templates by stack path (the root's is `()`), and what the manifest says of it.
 
     `account` and `region` are None where the assembly leaves them open, `termination_protection` where there is none.
     `created_at` has `FILE:LINE` of the app's code by construct path below the root stack, where the CDK wrote it.
     """
 
     name: str
-    templates: dict[Way, dict[str, Any]]
+    templates: dict[StackPath, dict[str, Any]]
     construct_paths: tuple[tuple[str, str], ...] = ()
     account: str | None = None
     region: str | None = None
     termination_protection: bool | None = False
     tags: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[Way, Path] = field(default_factory=dict)
+    files: Mapping[StackPath, Path] = field(default_factory=dict)
     created_at: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -48,9 +48,13 @@ class Sources:
     stacks: tuple[StackSource, ...]
 
     @property
-    def templates(self) -> dict[tuple[str, Way], dict[str, Any]]:
-        """Every template by root stack and way."""
-        return {(stack.name, way): template for stack in self.stacks for way, template in stack.templates.items()}
+    def templates(self) -> dict[tuple[str, StackPath], dict[str, Any]]:
+        """Every template by root stack and stack path."""
+        return {
+            (stack.name, stack_path): template
+            for stack in self.stacks
+            for stack_path, template in stack.templates.items()
+        }
 
 
 def load_sources(path: Path) -> Sources:
@@ -87,8 +91,8 @@ def merged(sources: Sequence[Sources]) -> Sources:
 
 
 def _single(path: Path) -> StackSource:
-    templates: dict[Way, dict[str, Any]] = {(): read_template(path)}
-    files: dict[Way, Path] = {(): path}
+    templates: dict[StackPath, dict[str, Any]] = {(): read_template(path)}
+    files: dict[StackPath, Path] = {(): path}
     _add_nested(templates, files, (), lambda url: _relative(path.parent, url))
     return StackSource(path.stem.removesuffix(".template"), templates, termination_protection=None, files=files)
 
@@ -118,8 +122,8 @@ def _stacks(directory: Path) -> Iterator[StackSource]:
 def _stack(directory: Path, name: str, artifact: Mapping[str, Any], assets: Mapping[str, Path]) -> StackSource:
     properties = artifact["properties"]
     path: Path = directory / properties["templateFile"]
-    templates: dict[Way, dict[str, Any]] = {(): read_template(path)}
-    files: dict[Way, Path] = {(): path}
+    templates: dict[StackPath, dict[str, Any]] = {(): read_template(path)}
+    files: dict[StackPath, Path] = {(): path}
     _add_nested(templates, files, (), lambda url: _asset(assets, url))
     _, _, environment = artifact.get("environment", "aws://unknown-account/unknown-region").partition("://")
     account, _, region = environment.partition("/")
@@ -170,16 +174,20 @@ def _asset(assets: Mapping[str, Path], url: object) -> Path | None:
     return assets.get(key) or next((path for key, path in assets.items() if f"/{key}" in text), None)
 
 
-def _add_nested(templates: dict[Way, dict[str, Any]], files: dict[Way, Path], way: Way, find: Any) -> None:
-    """Add the templates nested in that at `way` which can be found; others stay unknown."""
-    if len(way) >= _MAX_DEPTH:
-        raise RequestError(f"{files[way]}: stacks are nested more than {_MAX_DEPTH} deep; do they contain themselves?")
-    for logical_id, resource in templates[way]["Resources"].items():
+def _add_nested(
+    templates: dict[StackPath, dict[str, Any]], files: dict[StackPath, Path], stack_path: StackPath, find: Any
+) -> None:
+    """Add the templates nested in that at `stack_path` which can be found; others stay unknown."""
+    if len(stack_path) >= _MAX_DEPTH:
+        raise RequestError(
+            f"{files[stack_path]}: stacks are nested more than {_MAX_DEPTH} deep; do they contain themselves?"
+        )
+    for logical_id, resource in templates[stack_path]["Resources"].items():
         if logical_id.startswith("Fn::") or resource["Type"] != STACK_TYPE:
             continue
         path = find(resource.get("Properties", {}).get("TemplateURL"))
         if path is not None:
-            below = (*way, logical_id)
+            below = (*stack_path, logical_id)
             templates[below], files[below] = read_template(path), path
             _add_nested(templates, files, below, find)
 

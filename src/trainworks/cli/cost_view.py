@@ -249,7 +249,7 @@ def _stack_totals(cost: IdleCost) -> dict[str, Money]:
     """By the name that a stack has within its platform: the root's own name differs from platform to platform."""
     totals: dict[str, Money] = {}
     for stack, members in cost.by_stack.items():
-        name = stack if any(member.way for member in members) else "root"
+        name = stack if any(member.stack_path for member in members) else "root"
         totals[name] = total(member.amount for member in members)
     return totals
 
@@ -322,7 +322,7 @@ def changes_record(changes: CostChanges) -> dict[str, Any]:
         "unknown_after": changes.unknown_after,
         "changes": [
             {
-                "way": list(change.key[0]),
+                "stack_path": list(change.key[0]),
                 "logical_id": change.key[1],
                 "difference": amount(change.difference),
                 "is_known": change.is_known,

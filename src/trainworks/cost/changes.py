@@ -1,18 +1,18 @@
 """How the monthly cost changes from one set of templates to another, resource by resource.
 
-A resource is the same where its way and logical id are, as CloudFormation sees it.
+A resource is the same if its stack path and logical id are, as CloudFormation sees it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainworks.assembly.places import Way
+from trainworks.assembly.places import StackPath
 from trainworks.cost.idle import IdleCost, ResourceCost
 from trainworks.cost.money import ZERO, Money
 
-Key = tuple[Way, str]
-"""Way and logical id."""
+Key = tuple[StackPath, str]
+"""Stack path and logical id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class CostChanges:
 
 def compare(before: IdleCost | None, after: IdleCost) -> CostChanges:
     """The changes from `before` (None: nothing is deployed) to `after`."""
-    old = {(each.way, each.logical_id): each for each in (before.resources if before else ())}
-    new = {(each.way, each.logical_id): each for each in after.resources}
+    old = {(each.stack_path, each.logical_id): each for each in (before.resources if before else ())}
+    new = {(each.stack_path, each.logical_id): each for each in after.resources}
     changes = [CostChange(key, old.get(key), new.get(key)) for key in dict.fromkeys((*old, *new))]
     return CostChanges(
         before.total if before else ZERO,

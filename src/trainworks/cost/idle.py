@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.assembly.places import Way
+from trainworks.assembly.places import StackPath
 from trainworks.cost.families import FAMILIES
 from trainworks.cost.families.by_use import usage_of
 from trainworks.cost.families.free import why_free
@@ -59,7 +59,7 @@ class ResourceCost:
     """One resource. `unknown` says what of it has no known cost; `free` why it has none at all."""
 
     stack: str
-    way: Way
+    stack_path: StackPath
     logical_id: str
     place: str
     resource_type: str
@@ -132,16 +132,18 @@ class _Count:
     assumptions: Assumptions
 
     @cached_property
-    def stack_names(self) -> dict[tuple[str, Way], str]:
+    def stack_names(self) -> dict[tuple[str, StackPath], str]:
         """How each template is called: a nested one by its place, a root one by its name."""
-        names: dict[tuple[str, Way], str] = {(stack, ()): stack for stack in self.graph.stacks}
+        names: dict[tuple[str, StackPath], str] = {(stack, ()): stack for stack in self.graph.stacks}
         for resource in self.graph.of_type(_STACK):
-            names[resource.stack, (*resource.way, resource.logical_id)] = resource.place
+            names[resource.stack, (*resource.stack_path, resource.logical_id)] = resource.place
         return names
 
     @cached_property
-    def templates(self) -> frozenset[tuple[str, Way]]:
-        return frozenset((stack, way) for stack in self.graph.stacks for way in self.graph.ways(stack))
+    def templates(self) -> frozenset[tuple[str, StackPath]]:
+        return frozenset(
+            (stack, stack_path) for stack in self.graph.stacks for stack_path in self.graph.stack_paths(stack)
+        )
 
     def cost(self, resource: Resource) -> ResourceCost:
         charges: list[Charge] = []
@@ -158,8 +160,8 @@ class _Count:
                 unknown.append(f"no price of {_missing(reading, self.prices)} in {self.prices.region}")
                 likely += likely_amount(reading) or likely_size(resource.type)
         return ResourceCost(
-            self.stack_names[resource.stack, resource.way],
-            resource.way,
+            self.stack_names[resource.stack, resource.stack_path],
+            resource.stack_path,
             resource.logical_id,
             resource.place,
             resource.type,
@@ -174,7 +176,7 @@ class _Count:
         if family is not None:
             yield from family(resource, self.graph, self.assumptions)
         elif resource.type == _STACK:
-            if (resource.stack, (*resource.way, resource.logical_id)) not in self.templates:
+            if (resource.stack, (*resource.stack_path, resource.logical_id)) not in self.templates:
                 yield Unmetered("its template is not here")
         elif (usage := usage_of(resource.type)) is not None:
             yield Meter(usage, (), BY_USE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from trainworks.assembly.places import Places, Way
+from trainworks.assembly.places import Places, StackPath
 from trainworks.deploy.events import STACK_TYPE
 from trainworks.deploy.nested import DeployedStack, walk
 
@@ -77,8 +77,8 @@ class StackChanges:
         return tuple(change for change in self.walk() if change.action == "Remove" and not change.retained)
 
 
-def changes_of_creation(places: Places, templates: Mapping[Way, Mapping[str, Any]]) -> StackChanges:
-    """A stack that does not exist yet: every resource of `templates`, keyed by the way to them, is added."""
+def changes_of_creation(places: Places, templates: Mapping[StackPath, Mapping[str, Any]]) -> StackChanges:
+    """A stack that does not exist yet: every resource of `templates`, keyed by stack path, is added."""
     return _created(places, (), templates)
 
 
@@ -87,52 +87,54 @@ class ChangeSetReader:
     """Knows the new templates and the names of things; reads a change set whose creation is complete."""
 
     places: Places
-    templates: Mapping[Way, Mapping[str, Any]]
+    templates: Mapping[StackPath, Mapping[str, Any]]
 
-    def read(self, client: CloudFormationClient, change_set_id: str, way: Way) -> StackChanges:
-        """The changes of the stack that lies `way` down, with those of its nested stacks."""
+    def read(self, client: CloudFormationClient, change_set_id: str, stack_path: StackPath) -> StackChanges:
+        """The changes of the stack that lies `stack_path` down, with those of its nested stacks."""
         changes: list[ResourceChange] = []
         nested: list[StackChanges] = []
         for described in _described(client, change_set_id):
             if described["ResourceType"] != STACK_TYPE:
-                changes.append(self._change(described, way))
+                changes.append(self._change(described, stack_path))
                 continue
-            below = (*way, described["LogicalResourceId"])
+            below = (*stack_path, described["LogicalResourceId"])
             child_changes = self._nested(client, described, below)
             if child_changes is None:
-                changes.append(self._change(described, way))
+                changes.append(self._change(described, stack_path))
             elif not child_changes.is_empty:
                 nested.append(child_changes)
         return StackChanges(
-            self.places.stack(way),
+            self.places.stack(stack_path),
             tuple(sorted(changes, key=lambda change: change.place)),
             tuple(sorted(nested, key=lambda stack: stack.stack)),
         )
 
-    def _nested(self, client: CloudFormationClient, described: ResourceChangeTypeDef, way: Way) -> StackChanges | None:
+    def _nested(
+        self, client: CloudFormationClient, described: ResourceChangeTypeDef, stack_path: StackPath
+    ) -> StackChanges | None:
         """The changes inside a nested stack, or None where nothing is known of its inside."""
-        if described["Action"] == "Add" and way in self.templates:
-            return _created(self.places, way, self.templates)
+        if described["Action"] == "Add" and stack_path in self.templates:
+            return _created(self.places, stack_path, self.templates)
         if described["Action"] == "Remove":
-            return self._removed(client, described["PhysicalResourceId"], way)
+            return self._removed(client, described["PhysicalResourceId"], stack_path)
         if described.get("ChangeSetId"):
-            return self.read(client, described["ChangeSetId"], way)
+            return self.read(client, described["ChangeSetId"], stack_path)
         return None
 
-    def _removed(self, client: CloudFormationClient, stack_id: str, way: Way) -> StackChanges:
+    def _removed(self, client: CloudFormationClient, stack_id: str, stack_path: StackPath) -> StackChanges:
         """What goes with a nested stack: all that is in it, and in those nested in it."""
-        return self._gone((), {stack.way: stack for stack in walk(client, stack_id)}, way)
+        return self._gone((), {stack.stack_path: stack for stack in walk(client, stack_id)}, stack_path)
 
-    def _gone(self, below: Way, stacks: Mapping[Way, DeployedStack], root: Way) -> StackChanges:
-        way = (*root, *below)
+    def _gone(self, below: StackPath, stacks: Mapping[StackPath, DeployedStack], root: StackPath) -> StackChanges:
+        stack_path = (*root, *below)
         resources = stacks[below].resources
         nested = [(*below, each.logical_id) for each in resources if (*below, each.logical_id) in stacks]
         return StackChanges(
-            self.places.stack(way),
+            self.places.stack(stack_path),
             tuple(
                 ResourceChange(
                     "Remove",
-                    self.places.resource(way, resource.logical_id),
+                    self.places.resource(stack_path, resource.logical_id),
                     resource.logical_id,
                     resource.resource_type,
                     resource.physical_id,
@@ -143,11 +145,11 @@ class ChangeSetReader:
             tuple(self._gone(each, stacks, root) for each in nested),
         )
 
-    def _change(self, described: ResourceChangeTypeDef, way: Way) -> ResourceChange:
+    def _change(self, described: ResourceChangeTypeDef, stack_path: StackPath) -> ResourceChange:
         logical_id = described["LogicalResourceId"]
         return ResourceChange(
             action=described["Action"],
-            place=self.places.resource(way, logical_id),
+            place=self.places.resource(stack_path, logical_id),
             logical_id=logical_id,
             resource_type=described["ResourceType"],
             physical_id=described.get("PhysicalResourceId", ""),
@@ -171,16 +173,16 @@ def _changed_names(described: ResourceChangeTypeDef) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _created(places: Places, way: Way, templates: Mapping[Way, Mapping[str, Any]]) -> StackChanges:
+def _created(places: Places, stack_path: StackPath, templates: Mapping[StackPath, Mapping[str, Any]]) -> StackChanges:
     changes: list[ResourceChange] = []
     nested: list[StackChanges] = []
-    for logical_id, resource in templates[way].get("Resources", {}).items():
-        if (*way, logical_id) in templates:
-            nested.append(_created(places, (*way, logical_id), templates))
+    for logical_id, resource in templates[stack_path].get("Resources", {}).items():
+        if (*stack_path, logical_id) in templates:
+            nested.append(_created(places, (*stack_path, logical_id), templates))
         else:
-            changes.append(ResourceChange("Add", places.resource(way, logical_id), logical_id, resource["Type"]))
+            changes.append(ResourceChange("Add", places.resource(stack_path, logical_id), logical_id, resource["Type"]))
     return StackChanges(
-        places.stack(way),
+        places.stack(stack_path),
         tuple(sorted(changes, key=lambda change: change.place)),
         tuple(sorted(nested, key=lambda stack: stack.stack)),
     )

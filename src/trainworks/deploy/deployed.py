@@ -1,4 +1,4 @@
-"""The templates of what is deployed, nested stacks included, by the way to them."""
+"""The templates of what is deployed, nested stacks included, by stack path."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainworks.assembly.places import Way
+from trainworks.assembly.places import StackPath
 from trainworks.deploy.nested import walk
 from trainworks.deploy.stacks import Condition, deployed_template, describe_stack
 
@@ -20,10 +20,10 @@ _EMPTY = frozenset({Condition.ABSENT, Condition.IN_REVIEW, Condition.NEVER_CREAT
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A deployed stack: its templates by way, and the parameters that the root was given."""
+    """A deployed stack: its templates by stack path, and the parameters that the root was given."""
 
     stack_name: str
-    templates: Mapping[Way, dict[str, Any]]
+    templates: Mapping[StackPath, dict[str, Any]]
     parameters: Mapping[str, str]
 
 
@@ -35,9 +35,9 @@ def read_deployed(client: CloudFormationClient, stack_name: str) -> Deployed | N
     state = describe_stack(client, stack_name)
     if state is None or state.condition in _EMPTY:
         return None
-    templates: dict[Way, dict[str, Any]] = {}
+    templates: dict[StackPath, dict[str, Any]] = {}
     for stack in walk(client, state.stack_id):
         template = deployed_template(client, stack.stack_id)
-        if "Resources" in template and (not stack.way or stack.way[:-1] in templates):
-            templates[stack.way] = template
+        if "Resources" in template and (not stack.stack_path or stack.stack_path[:-1] in templates):
+            templates[stack.stack_path] = template
     return Deployed(stack_name, templates, state.parameters) if () in templates else None

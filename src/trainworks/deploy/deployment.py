@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainworks.assembly.places import Places, Way, places_of
+from trainworks.assembly.places import Places, StackPath, places_of
 from trainworks.aws.partition import partition_of
 from trainworks.deploy.assets import AssetUpload
 
@@ -20,10 +20,10 @@ MAX_TEMPLATE_BODY_BYTES = 51_200
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A root stack with its templates and file assets. `templates` are keyed by the way to them, the root's is `()`."""
+    """A root stack with its templates and file assets. `templates` are keyed by stack path, `()` for the root."""
 
     stack_name: str
-    templates: Mapping[Way, Mapping[str, Any]]
+    templates: Mapping[StackPath, Mapping[str, Any]]
     assets: tuple[AssetUpload, ...]
     template_asset: AssetUpload
     places: Places

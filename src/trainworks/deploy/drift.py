@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainworks.assembly.places import Places, Way
+from trainworks.assembly.places import Places, StackPath
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import STACK_TYPE
 from trainworks.deploy.faults import explained
@@ -72,28 +72,35 @@ def detect_drift(stack_name: str, clients: Clients, watch: Watch, places: Places
             return None
         stacks = tuple(walk(client, state.stack_id))
         detections = {
-            stack.way: client.detect_stack_drift(StackName=stack.stack_id)["StackDriftDetectionId"] for stack in stacks
+            stack.stack_path: client.detect_stack_drift(StackName=stack.stack_id)["StackDriftDetectionId"]
+            for stack in stacks
         }
         failures = _completed(client, detections, watch, places)
-        drifts = [(stack.way, drift) for stack in stacks for drift in _drifts(client, stack.stack_id)]
-        checked = {(way, drift["LogicalResourceId"]) for way, drift in drifts}
+        drifts = [(stack.stack_path, drift) for stack in stacks for drift in _drifts(client, stack.stack_id)]
+        checked = {(stack_path, drift["LogicalResourceId"]) for stack_path, drift in drifts}
         unchecked = {
             resource.resource_type
             for stack in stacks
             for resource in stack.resources
-            if resource.resource_type != STACK_TYPE and (stack.way, resource.logical_id) not in checked
+            if resource.resource_type != STACK_TYPE and (stack.stack_path, resource.logical_id) not in checked
         }
-    records = [_record(places, way, drift) for way, drift in drifts if drift["StackResourceDriftStatus"] != "IN_SYNC"]
+    records = [
+        _record(places, stack_path, drift)
+        for stack_path, drift in drifts
+        if drift["StackResourceDriftStatus"] != "IN_SYNC"
+    ]
     return DriftReport(
         tuple(sorted(records, key=lambda drift: drift.place)), len(checked), tuple(sorted(unchecked)), tuple(failures)
     )
 
 
-def _completed(client: CloudFormationClient, detections: dict[Way, str], watch: Watch, places: Places) -> list[str]:
+def _completed(
+    client: CloudFormationClient, detections: dict[StackPath, str], watch: Watch, places: Places
+) -> list[str]:
     """Wait until each detection is over; why one failed, where it did."""
     failures = []
     waited, pause = 0.0, watch.pacing.first_seconds
-    for way, detection_id in detections.items():
+    for stack_path, detection_id in detections.items():
         while True:
             detection = client.describe_stack_drift_detection_status(StackDriftDetectionId=detection_id)
             status = detection["DetectionStatus"]
@@ -103,7 +110,7 @@ def _completed(client: CloudFormationClient, detections: dict[Way, str], watch: 
             waited, pause = waited + pause, watch.pacing.longer(pause)
         if status != "DETECTION_COMPLETE":
             reason = detection.get("DetectionStatusReason", f"still {status} after {waited:.0f} s")
-            failures.append(f"{places.stack(way)}: {reason}")
+            failures.append(f"{places.stack(stack_path)}: {reason}")
     return failures
 
 
@@ -120,10 +127,10 @@ def _drifts(client: CloudFormationClient, stack_id: str) -> Iterator[StackResour
         token = {"NextToken": page["NextToken"]}
 
 
-def _record(places: Places, way: Way, drift: StackResourceDriftTypeDef) -> ResourceDrift:
+def _record(places: Places, stack_path: StackPath, drift: StackResourceDriftTypeDef) -> ResourceDrift:
     logical_id = drift["LogicalResourceId"]
     return ResourceDrift(
-        place=places.resource(way, logical_id),
+        place=places.resource(stack_path, logical_id),
         logical_id=logical_id,
         physical_id=drift.get("PhysicalResourceId", ""),
         resource_type=drift["ResourceType"],

@@ -17,8 +17,8 @@ from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import EventStream, StackEvent
 from trainworks.deploy.faults import is_passing
 from trainworks.deploy.progress import Report, ResourceProgress
+from trainworks.deploy.stack_paths import StackPaths
 from trainworks.deploy.stacks import Condition, condition_of, describe_stack, is_missing_stack
-from trainworks.deploy.ways import Ways
 from trainworks.errors import DeployError, DeployInterruptedError
 
 _GROWTH = 1.5
@@ -63,7 +63,7 @@ class Outcome:
     status: str
     events: tuple[StackEvent, ...]
     places: Places
-    ways: Ways = field(repr=False)
+    stack_paths: StackPaths = field(repr=False)
 
     def error(self, doing: str) -> DeployError:
         """The error of a failed operation: its first cause, then what else stands in the way."""
@@ -78,9 +78,11 @@ class Outcome:
 
     def cause(self, event: StackEvent) -> Cause:
         """The event with its construct path and what may help."""
-        way = self.ways.way(event.stack_id)
+        stack_path = self.stack_paths.stack_path(event.stack_id)
         return Cause(
-            place=self.places.stack(way) if event.is_stack_itself else self.places.resource(way, event.logical_id),
+            place=self.places.stack(stack_path)
+            if event.is_stack_itself
+            else self.places.resource(stack_path, event.logical_id),
             logical_id=event.logical_id,
             physical_id=event.physical_id,
             resource_type=event.resource_type,
@@ -96,7 +98,7 @@ def follow(clients: Clients, stream: EventStream, stack_name: str, places: Place
 
     Raises `DeployInterruptedError` on Ctrl-C: the operation itself goes on.
     """
-    follower = _Follower(clients, stream, places, watch, Ways(stream.root_stack_id))
+    follower = _Follower(clients, stream, places, watch, StackPaths(stream.root_stack_id))
     try:
         status = follower.run()
     except KeyboardInterrupt as interrupt:
@@ -104,7 +106,7 @@ def follow(clients: Clients, stream: EventStream, stack_name: str, places: Place
             f"stopped watching; CloudFormation goes on with {stack_name}",
             fix="run the same command again to follow it to its end; trainworks status shows where it is",
         ) from interrupt
-    return Outcome(stack_name, status, tuple(follower.events), places, follower.ways)
+    return Outcome(stack_name, status, tuple(follower.events), places, follower.stack_paths)
 
 
 @dataclass(slots=True)
@@ -115,7 +117,7 @@ class _Follower:
     stream: EventStream
     places: Places
     watch: Watch
-    ways: Ways
+    stack_paths: StackPaths
     events: list[StackEvent] = field(default_factory=list)
     _told: dict[str, str] = field(default_factory=dict)
 
@@ -145,7 +147,7 @@ class _Follower:
 
     def _look(self) -> list[StackEvent]:
         new = self.stream.poll()
-        self.ways.learn(new)
+        self.stack_paths.learn(new)
         self.events += new
         for event in new:
             progress = self._progress(event)
@@ -166,11 +168,13 @@ class _Follower:
         return None if condition_of(status) is Condition.IN_PROGRESS else status
 
     def _progress(self, event: StackEvent) -> ResourceProgress:
-        way = self.ways.way(event.stack_id)
+        stack_path = self.stack_paths.stack_path(event.stack_id)
         return ResourceProgress(
             timestamp=event.timestamp,
-            place=self.places.stack(way) if event.is_stack_itself else self.places.resource(way, event.logical_id),
-            stack=self.places.stack(way),
+            place=self.places.stack(stack_path)
+            if event.is_stack_itself
+            else self.places.resource(stack_path, event.logical_id),
+            stack=self.places.stack(stack_path),
             logical_id=event.logical_id,
             physical_id=event.physical_id,
             resource_type=event.resource_type,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainworks.assembly.places import Places, Way
+from trainworks.assembly.places import Places, StackPath
 from trainworks.deploy.events import STACK_TYPE
 from trainworks.deploy.nested import walk
 from trainworks.deploy.stacks import deployed_template
@@ -21,7 +21,7 @@ class DeployedResource:
     """One resource; `retained` says that deleting the stack leaves it."""
 
     place: str
-    way: Way
+    stack_path: StackPath
     logical_id: str
     physical_id: str
     resource_type: str
@@ -53,19 +53,19 @@ def take_inventory(client: CloudFormationClient, stack_name: str, stack_id: str)
     """Read templates and resources of a stack and its nested stacks from CloudFormation."""
     places = Places(stack_name)
     resources: list[DeployedResource] = []
-    retained_stacks: dict[Way, bool] = {(): False}
+    retained_stacks: dict[StackPath, bool] = {(): False}
     for stack in walk(client, stack_id):
         declared = deployed_template(client, stack.stack_id).get("Resources", {})
         for resource in stack.resources:
             policy = declared.get(resource.logical_id, {}).get("DeletionPolicy", "Delete")
-            retained = retained_stacks[stack.way] or policy in _RETAINING
+            retained = retained_stacks[stack.stack_path] or policy in _RETAINING
             if resource.resource_type == STACK_TYPE and resource.physical_id:
-                retained_stacks[*stack.way, resource.logical_id] = retained
+                retained_stacks[*stack.stack_path, resource.logical_id] = retained
                 continue
             resources.append(
                 DeployedResource(
-                    places.resource(stack.way, resource.logical_id),
-                    stack.way,
+                    places.resource(stack.stack_path, resource.logical_id),
+                    stack.stack_path,
                     resource.logical_id,
                     resource.physical_id,
                     resource.resource_type,

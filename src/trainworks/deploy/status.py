@@ -11,6 +11,7 @@ from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import STACK_TYPE, EventStream, StackEvent
 from trainworks.deploy.faults import explained
 from trainworks.deploy.follow import Outcome
+from trainworks.deploy.stack_paths import StackPaths
 from trainworks.deploy.stacks import (
     Condition,
     StackState,
@@ -18,7 +19,6 @@ from trainworks.deploy.stacks import (
     list_resources,
     succeeded,
 )
-from trainworks.deploy.ways import Ways
 
 _WAYS_OUT = {
     Condition.IN_PROGRESS: "trainworks up follows it to its end",
@@ -83,9 +83,9 @@ def _cause(state: StackState, events: list[StackEvent], places: Places) -> Cause
     event = first_cause(events)
     if event is None:
         return None
-    ways = Ways(state.stack_id)
-    ways.learn(events)
-    return Outcome(state.stack_name, state.status, tuple(events), places, ways).cause(event)
+    stack_paths = StackPaths(state.stack_id)
+    stack_paths.learn(events)
+    return Outcome(state.stack_name, state.status, tuple(events), places, stack_paths).cause(event)
 
 
 def _drift_hint(state: StackState) -> str:

@@ -1,10 +1,10 @@
 """What changes from one set of templates to another, without an account: both are resolved, then compared.
 
-A resource is the same where its root stack, way and logical id are, as CloudFormation sees it. What a property resolves
-to is compared, so a moved default or a condition shows where it acts. Which change replaces, or may under conditions
-that its service knows, is what AWS's schema says (`createOnlyProperties`, `conditionalCreateOnlyProperties`); a
-reference to what is replaced counts as a change that may replace, as in a change set. Another type under the same
-logical id is not a change that CloudFormation makes.
+A resource is the same if its root stack, stack path and logical id are, as CloudFormation sees it. What a property
+resolves to is compared, so a moved default or a condition shows where it acts. Which change replaces, or may under
+conditions that its service knows, is what AWS's schema says (`createOnlyProperties`,
+`conditionalCreateOnlyProperties`); a reference to what is replaced counts as a change that may replace, as in a change
+set. Another type under the same logical id is not a change that CloudFormation makes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 from trainworks.assembly.flaw import TYPE_CHANGED
 from trainworks.assembly.graph import Graph, Resource, Unknown, build
-from trainworks.assembly.places import Way
+from trainworks.assembly.places import StackPath
 from trainworks.assembly.schemas import schema
 from trainworks.assembly.template_files import Sources
 from trainworks.deploy.changes import Replacement, ResourceChange, StackChanges
 from trainworks.deploy.events import STACK_TYPE
 
-Key = tuple[str, Way, str]
-"""Root stack, way and logical id."""
+Key = tuple[str, StackPath, str]
+"""Root stack, stack path and logical id."""
 
 _ATTRIBUTES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy")
 _KEEPS = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
@@ -60,11 +60,11 @@ def changes_between(old: Graph, new: Graph) -> tuple[StackChanges, ...]:
 
 def _by_key(graph: Graph) -> dict[Key, Resource]:
     """Every resource, less the nested stacks whose inside is known: their resources speak for them."""
-    inside = {(stack, way) for stack in graph.stacks for way in graph.ways(stack)}
+    inside = {(stack, stack_path) for stack in graph.stacks for stack_path in graph.stack_paths(stack)}
     return {
         _key(each): each
         for each in graph.resources
-        if each.type != STACK_TYPE or (each.stack, (*each.way, each.logical_id)) not in inside
+        if each.type != STACK_TYPE or (each.stack, (*each.stack_path, each.logical_id)) not in inside
     }
 
 
@@ -81,7 +81,7 @@ def _made_of(type_name: str) -> str:
 
 
 def _key(resource: Resource) -> Key:
-    return resource.stack, resource.way, resource.logical_id
+    return resource.stack, resource.stack_path, resource.logical_id
 
 
 def _change(old: Resource | None, new: Resource | None) -> ResourceChange | None:
@@ -198,19 +198,19 @@ def _is_replaced(change: ResourceChange | None) -> bool:
     return change is not None and change.replacement is not Replacement.FALSE
 
 
-def _stack(stack: str, way: Way, found: Mapping[Key, ResourceChange], graph: Graph) -> StackChanges:
-    """The changes at and below a way, told as a change set tells them."""
-    here = [change for (name, at, _), change in found.items() if (name, at) == (stack, way)]
-    below = dict.fromkeys(_next_ways(way, (at for name, at, _ in found if name == stack)))
+def _stack(stack: str, stack_path: StackPath, found: Mapping[Key, ResourceChange], graph: Graph) -> StackChanges:
+    """The changes at and below a stack path, in the form of a change set's."""
+    here = [change for (name, at, _), change in found.items() if (name, at) == (stack, stack_path)]
+    below = dict.fromkeys(_next_stack_paths(stack_path, (at for name, at, _ in found if name == stack)))
     nested = [_stack(stack, each, found, graph) for each in below]
     return StackChanges(
-        graph.stack_name(stack, way),
+        graph.stack_name(stack, stack_path),
         tuple(sorted(here, key=lambda change: change.place)),
         tuple(sorted(nested, key=lambda each: each.stack)),
     )
 
 
-def _next_ways(way: Way, ways: Iterable[Way]) -> Iterator[Way]:
-    for each in ways:
-        if len(each) > len(way) and each[: len(way)] == way:
-            yield each[: len(way) + 1]
+def _next_stack_paths(stack_path: StackPath, stack_paths: Iterable[StackPath]) -> Iterator[StackPath]:
+    for each in stack_paths:
+        if len(each) > len(stack_path) and each[: len(stack_path)] == stack_path:
+            yield each[: len(stack_path) + 1]

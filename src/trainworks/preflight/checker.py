@@ -25,10 +25,10 @@ def check(graph: Graph, settings: Settings, rules: Sequence[Rule] = RULES) -> Re
 def _not_looked_at(graph: Graph) -> Iterator[str]:
     """Macros work at AWS: what they make of a template is not known here."""
     named = [
-        (macro, graph.file(stack, way) or stack)
+        (macro, graph.file(stack, stack_path) or stack)
         for stack in graph.stacks
-        for way in graph.ways(stack)
-        for macro in _macros(graph.template(stack, way).get("Transform"))
+        for stack_path in graph.stack_paths(stack)
+        for macro in _macros(graph.template(stack, stack_path).get("Transform"))
     ]
     for macro, where in dict.fromkeys(named):
         made = "AWS::Serverless::... resources expand to" if "Serverless" in macro else f"{macro} makes of it"
@@ -65,7 +65,7 @@ def _finding(rule: Rule, fault: Fault, graph: Graph) -> Finding:
 
 
 def _template(graph: Graph, resource: Resource | None) -> str:
-    file = graph.file(resource.stack, resource.way) if resource else graph.file(graph.stacks[0])
+    file = graph.file(resource.stack, resource.stack_path) if resource else graph.file(graph.stacks[0])
     return str(file or "")
 
 

@@ -115,12 +115,14 @@ def _characters(document: Any) -> int:
 
 
 def _templates(graph: Graph) -> Iterator[Usage]:
-    nested = {(each.stack, *each.way, each.logical_id): each for each in graph.of_type("AWS::CloudFormation::Stack")}
+    nested = {
+        (each.stack, *each.stack_path, each.logical_id): each for each in graph.of_type("AWS::CloudFormation::Stack")
+    }
     for stack in graph.stacks:
-        for way in graph.ways(stack):
-            template = graph.template(stack, way)
-            at = nested.get((stack, *way), stack) if way else stack
+        for stack_path in graph.stack_paths(stack):
+            template = graph.template(stack, stack_path)
+            at = nested.get((stack, *stack_path), stack) if stack_path else stack
             for section in ("Resources", "Outputs", "Parameters"):
                 yield Usage(at, f"{section.lower()}_per_template", len(template.get(section, {})))
-            file = graph.file(stack, way)  # uploaded as it is, with its white space
+            file = graph.file(stack, stack_path)  # uploaded as it is, with its white space
             yield Usage(at, "template_bytes", file.stat().st_size if file else len(json.dumps(template).encode()))

@@ -98,7 +98,7 @@ CHANGES: tuple[tuple[str, str, Change, str, str], ...] = (
 
 
 def _place(deployed: Deployment, resource: DeployedResource) -> str:
-    return deployed.places.resource(resource.way, resource.logical_id)
+    return deployed.places.resource(resource.stack_path, resource.logical_id)
 
 
 def test_every_change_by_hand_is_found_and_nothing_else(twin: TestTwin, deployed: Deployment) -> None:

@@ -56,21 +56,21 @@ def test_a_value_passes_unchanged_through_nested_parameters_and_outputs(depth: i
     """Down `depth` stacks as a parameter and up again as an output it is what it was."""
     arn = {"Fn::Join": ["", [{"Fn::GetAtt": ["Data", "Arn"]}, suffix]]}
     templates: dict[tuple[str, ...], dict[str, Any]] = {}
-    way: tuple[str, ...] = ()
+    stack_path: tuple[str, ...] = ()
     passed: Any = arn
     for level in range(depth):
         below = {"Type": STACK, "Properties": {"TemplateURL": "u", "Parameters": {"P": passed}}}
         resources: dict[str, Any] = {"Below": below}
         outputs = {"O": {"Value": {"Fn::GetAtt": ["Below", "Outputs.O"]}}}
-        templates[way] = {"Resources": resources, "Outputs": outputs}
+        templates[stack_path] = {"Resources": resources, "Outputs": outputs}
         if level:
-            templates[way]["Parameters"] = {"P": {"Type": "String"}}
-        way = (*way, "Below")
+            templates[stack_path]["Parameters"] = {"P": {"Type": "String"}}
+        stack_path = (*stack_path, "Below")
         passed = {"Ref": "P"}
     inner: Any = {"Ref": "P"} if depth else arn
-    templates[way] = {"Resources": {"Leaf": BUCKET}, "Outputs": {"O": {"Value": inner}}}
+    templates[stack_path] = {"Resources": {"Leaf": BUCKET}, "Outputs": {"O": {"Value": inner}}}
     if depth:
-        templates[way]["Parameters"] = {"P": {"Type": "String"}}
+        templates[stack_path]["Parameters"] = {"P": {"Type": "String"}}
     templates[()]["Resources"]["Data"] = BUCKET
     graph = build(Sources((StackSource("root", templates),)))
     assert graph.outputs["O"] == f"{graph.resource('Data').arn}{suffix}"

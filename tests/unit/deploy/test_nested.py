@@ -22,7 +22,7 @@ TREES = st.recursive(
 
 
 class ListedStacks:
-    """CloudFormation as far as it lists resources; a stack's id is its way."""
+    """CloudFormation as far as it lists resources; a stack's id is its stack path."""
 
     def __init__(self, root: Tree) -> None:
         self._root = root
@@ -50,22 +50,22 @@ def _resource(stack_id: str, resource_type: str, is_deleted: bool) -> dict[str, 
     }
 
 
-def ways(tree: Tree, way: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
-    """The ways to all stacks that are there."""
-    found = {way}
+def stack_paths(tree: Tree, stack_path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    """The stack paths of all stacks that are there."""
+    found = {stack_path}
     for logical_id, (is_deleted, below) in tree.items():
         if not is_deleted:
-            found |= ways(below, (*way, logical_id))
+            found |= stack_paths(below, (*stack_path, logical_id))
     return found
 
 
 @given(TREES)
 def test_each_stack_comes_once_after_its_parent_and_no_deleted_one(tree: Tree) -> None:
     walked = list(walk(cast(Any, ListedStacks(tree)), "root"))
-    found = [stack.way for stack in walked]
+    found = [stack.stack_path for stack in walked]
     assert len(found) == len(set(found))
-    assert set(found) == ways(tree)
-    for place, way in enumerate(found):
-        assert not way or way[:-1] in found[:place]
-    assert all(stack.stack_id == "/".join(("root", *stack.way)) for stack in walked)
+    assert set(found) == stack_paths(tree)
+    for place, stack_path in enumerate(found):
+        assert not stack_path or stack_path[:-1] in found[:place]
+    assert all(stack.stack_id == "/".join(("root", *stack.stack_path)) for stack in walked)
     assert all("topic" in {each.logical_id for each in stack.resources} for stack in walked)

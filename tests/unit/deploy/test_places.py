@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.unit.deploy.cloudformation import NETWORK_ID, ROOT_ID, event, of_nested
 from trainworks.assembly.places import Places, places_of
 from trainworks.deploy.events import STACK_TYPE, from_api
-from trainworks.deploy.ways import Ways
+from trainworks.deploy.stack_paths import StackPaths
 
 NETWORK = "NetworkNestedStackNetworkNestedStackResource1A2B3C4D"
 STORAGE = "StorageNestedStackStorageNestedStackResource5E6F7A8B"
@@ -41,7 +41,7 @@ def test_without_an_assembly_logical_ids_stand_for_themselves() -> None:
 
 
 def test_ways_are_learnt_from_the_parents_events() -> None:
-    ways = Ways(ROOT_ID)
-    ways.learn([event("a", "CREATE_COMPLETE"), from_api(of_nested("b", "CREATE_IN_PROGRESS"))])
-    assert ways.way(ROOT_ID) == ()
-    assert ways.way(NETWORK_ID) == ("Network",)
+    stack_paths = StackPaths(ROOT_ID)
+    stack_paths.learn([event("a", "CREATE_COMPLETE"), from_api(of_nested("b", "CREATE_IN_PROGRESS"))])
+    assert stack_paths.stack_path(ROOT_ID) == ()
+    assert stack_paths.stack_path(NETWORK_ID) == ("Network",)

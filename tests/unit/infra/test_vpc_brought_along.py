@@ -47,8 +47,8 @@ def checked_graph(app: cdk.App, folder: Path) -> Graph:
     stacks = {each.stack for each in graph.resources}
     assert stacks
     for stack in stacks:
-        for way in graph.ways(stack):
-            assert graph.template(stack, way).get("Resources"), (stack, way)
+        for stack_path in graph.stack_paths(stack):
+            assert graph.template(stack, stack_path).get("Resources"), (stack, stack_path)
     return graph
 
 

@@ -48,8 +48,8 @@ class Draft:
         """The template of the nested stack whose logical id starts with `stack`; "" is the root's."""
         (found,) = [
             template
-            for (_, way), template in self.sources.templates.items()
-            if (not way if not stack else bool(way) and way[-1].startswith(stack))
+            for (_, stack_path), template in self.sources.templates.items()
+            if (not stack_path if not stack else bool(stack_path) and stack_path[-1].startswith(stack))
         ]
         return found
 
@@ -60,7 +60,9 @@ class Draft:
                 added: dict[str, Any] = template["Resources"][name]
                 return added
         resource = self._clean.graph.resource(name)
-        body: dict[str, Any] = self.sources.templates[resource.stack, resource.way]["Resources"][resource.logical_id]
+        body: dict[str, Any] = self.sources.templates[resource.stack, resource.stack_path]["Resources"][
+            resource.logical_id
+        ]
         return body
 
     def properties(self, name: str) -> dict[str, Any]:
@@ -81,7 +83,7 @@ class Draft:
     def remove(self, name: str) -> None:
         """Without a resource that nothing refers to."""
         resource = self._clean.graph.resource(name)
-        del self.sources.templates[resource.stack, resource.way]["Resources"][resource.logical_id]
+        del self.sources.templates[resource.stack, resource.stack_path]["Resources"][resource.logical_id]
 
     def with_settings(self, **changes: Any) -> Draft:
         self.settings = replace(self.settings, **changes)

@@ -53,9 +53,9 @@ def _steps(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 PATHS = [
     [
-        (stack, way, (logical_id, "Properties", *path))
+        (stack, stack_path, (logical_id, "Properties", *path))
         for stack, each in enumerate(sources.stacks)
-        for way, template in each.templates.items()
+        for stack_path, template in each.templates.items()
         for logical_id, body in template["Resources"].items()
         for path in _steps(body.get("Properties", {}))
     ]
@@ -65,8 +65,8 @@ PATHS = [
 
 def _spoiled(sources: Sources, faults: list[tuple[int, Any, tuple[Any, ...], Any]]) -> Sources:
     stacks = [replace(each, templates=deepcopy(each.templates)) for each in sources.stacks]
-    for stack, way, path, wrong in faults:
-        value: Any = stacks[stack].templates[way]["Resources"]
+    for stack, stack_path, path, wrong in faults:
+        value: Any = stacks[stack].templates[stack_path]["Resources"]
         for step in path[:-1]:
             value = value[step] if _has(value, step) else None
         if _has(value, path[-1]):

@@ -114,7 +114,7 @@ def _endpoint(graph: Graph, name: str) -> Resource | None:
 def _waits_for(target: Resource, endpoint: Resource) -> bool:
     """A reference orders the two, and so does `DependsOn`; another template's endpoint is waited for by a parameter."""
     written = target.raw.get("Properties", {}).get("ResourceId")
-    if endpoint.way != target.way:
+    if endpoint.stack_path != target.stack_path:
         return not isinstance(written, str)
     return endpoint.logical_id in target.depends_on or endpoint.logical_id in json.dumps(written)
 

@@ -87,7 +87,11 @@ def _may_be_of_function(graph: Graph, name: str) -> bool:
     """
     functions = graph.of_type(*_FUNCTIONS)
     named = [each.get("FunctionName", default=each.physical_id) for each in functions]
-    made = any("Transform" in graph.template(stack, way) for stack in graph.stacks for way in graph.ways(stack))
+    made = any(
+        "Transform" in graph.template(stack, stack_path)
+        for stack in graph.stacks
+        for stack_path in graph.stack_paths(stack)
+    )
     uncertain = made or not functions or any(isinstance(each, Unknown) for each in named)
     return uncertain or _EDGE.match(name) is not None or name in named
 
@@ -130,7 +134,7 @@ def _missing_group(graph: Graph, resource: Resource, container: Mapping[str, Any
 
 def _is_named_by_parameter(graph: Graph, resource: Resource) -> bool:
     """Whether each log group of the resource's containers is what a parameter says."""
-    parameters = graph.template(resource.stack, resource.way).get("Parameters") or {}
+    parameters = graph.template(resource.stack, resource.stack_path).get("Parameters") or {}
     written = list(_groups(resource.raw.get("Properties")))
     return bool(written) and all(isinstance(each, Mapping) and each.get("Ref") in parameters for each in written)
 

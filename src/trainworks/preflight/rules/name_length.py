@@ -66,7 +66,7 @@ def _holds_a_stack_name_to_come(graph: Graph, resource: Resource, property_: str
     if graph.termination_protection(resource.stack) is not None or isinstance(name, Unknown):
         return False
     written = json.dumps(resource.raw.get("Properties", {}).get(property_))
-    return resource.stack in name and ("AWS::StackName" in written or bool(resource.way))
+    return resource.stack in name and ("AWS::StackName" in written or bool(resource.stack_path))
 
 
 def _with_stack_name(resource: Resource, property_: str, name: str, limit: int) -> Iterator[Fault]:

@@ -26,11 +26,11 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
 
 
 def _empty(graph: Graph, stack: str) -> Iterator[Fault]:
-    for way in graph.ways(stack):
-        for name, value in graph.outputs_of(stack, way).items():
+    for stack_path in graph.stack_paths(stack):
+        for name, value in graph.outputs_of(stack, stack_path).items():
             if not isinstance(value, Unknown) and str(value).strip() in _EMPTY:
                 yield Fault(
-                    _place(graph, stack, way, name),
+                    _place(graph, stack, stack_path, name),
                     "the output is empty: who reads it goes on with nothing",
                     json.dumps(value),
                     "correct the selection that it is made of, or leave the output out",
@@ -41,17 +41,17 @@ def _unheard(graph: Graph) -> Iterator[Fault]:
     """Outputs of nested stacks: nobody but the parent can read them, unless they are exported."""
     for stack in graph.stacks:
         heard = {
-            (*way, *mentioned)
-            for way in graph.ways(stack)
-            for mentioned in _mentioned_outputs(json.dumps(graph.template(stack, way)))
+            (*stack_path, *mentioned)
+            for stack_path in graph.stack_paths(stack)
+            for mentioned in _mentioned_outputs(json.dumps(graph.template(stack, stack_path)))
         }
-        for way in graph.ways(stack):
-            written = graph.template(stack, way).get("Outputs", {})
-            resolved = graph.outputs_of(stack, way) if way else {}
+        for stack_path in graph.stack_paths(stack):
+            written = graph.template(stack, stack_path).get("Outputs", {})
+            resolved = graph.outputs_of(stack, stack_path) if stack_path else {}
             for name, value in resolved.items():
-                if (*way, name) not in heard and "Export" not in written[name]:
+                if (*stack_path, name) not in heard and "Export" not in written[name]:
                     yield Fault(
-                        _place(graph, stack, way, name),
+                        _place(graph, stack, stack_path, name),
                         "an output of a nested stack that its parent does not read and that is not exported: "
                         "it is lost inside",
                         value,
@@ -67,9 +67,12 @@ def _mentioned_outputs(template: str) -> Iterator[tuple[str, str]]:
         yield template[start:end], match[1]
 
 
-def _place(graph: Graph, stack: str, way: tuple[str, ...], name: str) -> str:
+def _place(graph: Graph, stack: str, stack_path: tuple[str, ...], name: str) -> str:
     """As `Graph.documents` names outputs: below the nested stack's place."""
-    nested = next((each for each in graph.of_type(_STACK) if way and (*each.way, each.logical_id) == way), None)
+    nested = next(
+        (each for each in graph.of_type(_STACK) if stack_path and (*each.stack_path, each.logical_id) == stack_path),
+        None,
+    )
     return f"{nested.place}/{name}" if nested else name
 
 

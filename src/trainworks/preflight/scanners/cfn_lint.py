@@ -22,18 +22,18 @@ _SEVERITIES = {"Error": Severity.ERROR, "Warning": Severity.WARNING}
 
 def findings(graph: Graph, memory: Path, tell: Callable[[str], None]) -> Iterator[Finding]:
     """Its errors and warnings, at the construct paths of our own. Raises `TrainworksError` where it fails."""
-    resources = {(each.stack, each.way, each.logical_id): each for each in graph.resources}
+    resources = {(each.stack, each.stack_path, each.logical_id): each for each in graph.resources}
     templates = {
-        str(file): (stack, way)
+        str(file): (stack, stack_path)
         for stack in graph.stacks
-        for way in graph.ways(stack)
-        if (file := graph.file(stack, way))
+        for stack_path in graph.stack_paths(stack)
+        if (file := graph.file(stack, stack_path))
     }
     matches = list(_matches(list(templates), graph.region, memory, tell)) if templates else []
     for match in _without_wrong_alternatives(matches):
-        stack, way = templates[match["Filename"]]
+        stack, stack_path = templates[match["Filename"]]
         path = [str(step) for step in match["Location"].get("Path") or ()]
-        resource = resources.get((stack, way, path[1])) if path[:1] == ["Resources"] and len(path) > 1 else None
+        resource = resources.get((stack, stack_path, path[1])) if path[:1] == ["Resources"] and len(path) > 1 else None
         if resource is not None and _is_older_name_of_event(resource, path):
             continue
         severity = _SEVERITIES.get(match["Level"])

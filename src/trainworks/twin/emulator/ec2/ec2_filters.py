@@ -1,6 +1,6 @@
 """Filters of EC2's listings that ministack does not look at: applied to what it answers.
 
-A filter's name is the way to an element of the answer, in lower case with hyphens: `vpc-id` is `vpcId`,
+A filter's name is the path to an element of the answer, in lower case with hyphens: `vpc-id` is `vpcId`,
 `attachment.instance-id` is `instanceId` in `attachment`, `vpc-endpoint-state` is `state`. A name that leads nowhere is
 refused. `*` and `?` stand for any text and any character, as "Filtering" in the EC2 API Reference has it.
 """
@@ -35,7 +35,7 @@ FILTERED = (
 """The operations whose `Filters` ministack does not read."""
 
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
-Way = tuple[str, ...]
+ElementPath = tuple[str, ...]
 Handler = Callable[[Mapping[str, Any]], tuple[int, dict[str, str], bytes]]
 
 
@@ -69,7 +69,7 @@ def filters_of(params: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
 
 def apply(operation: str, body: bytes, wanted: Sequence[tuple[str, Sequence[str]]]) -> bytes:
     """An answer with those items alone that pass every filter. Raises `ApiError` for a name that leads nowhere."""
-    tests = [_Test(name, _ways(operation, name), list(map(_matcher, values))) for name, values in wanted]
+    tests = [_Test(name, _paths(operation, name), list(map(_matcher, values))) for name, values in wanted]
     root = ElementTree.fromstring(body)  # noqa: S314 - our own answer
     for listing in root:
         for item in list(listing):
@@ -83,7 +83,7 @@ def apply(operation: str, body: bytes, wanted: Sequence[tuple[str, Sequence[str]
 @dataclass(frozen=True, slots=True)
 class _Test:
     name: str
-    ways: Sequence[Way]
+    paths: Sequence[ElementPath]
     matchers: Sequence[Callable[[str], bool]]
 
 
@@ -92,17 +92,17 @@ def _passes(item: ElementTree.Element, test: _Test) -> bool:
         tags = {_text(tag, "key"): _text(tag, "value") for tag in _at(item, ("tagSet", "item"))}
         found = [tags[test.name[4:]]] if test.name[4:] in tags else []
     else:
-        found = [(element.text or "").strip() for way in test.ways for element in _at(item, way)]
+        found = [(element.text or "").strip() for path in test.paths for element in _at(item, path)]
     return any(matches(text) for text in found for matches in test.matchers)
 
 
-def _at(element: ElementTree.Element, way: Way) -> Iterator[ElementTree.Element]:
-    if not way:
+def _at(element: ElementTree.Element, path: ElementPath) -> Iterator[ElementTree.Element]:
+    if not path:
         yield element
         return
     for child in element:
-        if _local(child) == way[0]:
-            yield from _at(child, way[1:])
+        if _local(child) == path[0]:
+            yield from _at(child, path[1:])
 
 
 def _text(element: ElementTree.Element, name: str) -> str:
@@ -113,19 +113,19 @@ def _local(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _ways(operation: str, name: str) -> list[Way]:
+def _paths(operation: str, name: str) -> list[ElementPath]:
     if name.startswith("tag:"):
         return []
     known = _known(operation)
     spelled = {"tag-key": "tags.key", "tag-value": "tags.value"}.get(name, name)
-    ways = known.get(spelled) or next((way for key, way in known.items() if spelled.endswith(f"-{key}")), None)
-    if ways is None:
+    paths = known.get(spelled) or next((path for key, path in known.items() if spelled.endswith(f"-{key}")), None)
+    if paths is None:
         raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")
-    return [ways]
+    return [paths]
 
 
 @cache
-def _known(operation: str) -> dict[str, Way]:
+def _known(operation: str) -> dict[str, ElementPath]:
     """Where filters lead, by their names, the nearest first."""
     shape = service_model("ec2").operation_model(operation).output_shape
     if shape is None:
@@ -135,12 +135,12 @@ def _known(operation: str) -> dict[str, Way]:
     return dict(sorted(found.items(), key=lambda entry: len(entry[1])))
 
 
-def _names(shape: Shape, prefix: str, way: Way, depth: int) -> Iterator[tuple[str, Way]]:
+def _names(shape: Shape, prefix: str, path: ElementPath, depth: int) -> Iterator[tuple[str, ElementPath]]:
     if not isinstance(shape, StructureShape) or depth == 0:
         return
     for name, member in shape.members.items():
         wire = str(member.serialization.get("name", name))
-        key, below = f"{prefix}{_hyphened(name)}", (*way, wire)
+        key, below = f"{prefix}{_hyphened(name)}", (*path, wire)
         if isinstance(member, ListShape):
             yield key, (*below, "item")
             yield from _names(member.member, f"{key}.", (*below, "item"), depth - 1)
