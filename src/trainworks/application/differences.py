@@ -11,7 +11,7 @@ from pathlib import Path
 from trainworks.application.cost_changes import monthly_changes
 from trainworks.application.environments import connect
 from trainworks.application.graphs import refuse_unknown_region
-from trainworks.application.platform import deployment_for, watch_for
+from trainworks.application.platform import deployment_for, monitor_for
 from trainworks.assembly.template_files import load_sources
 from trainworks.cost.changes import CostChanges, compare
 from trainworks.cost.idle import idle_cost
@@ -53,7 +53,7 @@ def of_environment(environment_name: str, with_drift: bool, report: Report) -> E
     """What `up` would change and, if asked, what was changed by hand. Nothing is changed by the question."""
     environment, clients = connect(environment_name)
     deployment = deployment_for(environment, clients)
-    watch = watch_for(environment, report)
+    watch = monitor_for(environment, report)
     changes = deployer.diff(deployment, clients, watch)
     costs = monthly_changes(environment, clients)
     drifted = detect_drift(deployment.stack_name, clients, watch, deployment.places) if with_drift else None

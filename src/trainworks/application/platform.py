@@ -14,7 +14,7 @@ from trainworks.application.templates import assembly_of
 from trainworks.config.variables import cache_folder
 from trainworks.deploy import deployer, teardown
 from trainworks.deploy.deployment import deployment_of
-from trainworks.deploy.follow import LOCAL_PACING, REMOTE_PACING, Watch
+from trainworks.deploy.follow import LOCAL_PACING, REMOTE_PACING, StackMonitor
 from trainworks.deploy.turns import take_turns
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def up(
         return deployer.up(
             deployment,
             clients,
-            watch_for(environment, report),
+            monitor_for(environment, report),
             allowed,
             approve=lambda changes: not endangers(environment, changes) or approve(changes),
             gate=gate_for(environment, clients) if check else lambda: None,
@@ -88,7 +88,7 @@ def down(environment: Environment, clients: Clients, report: Report) -> DownResu
     """Take the platform away, in turn with others who change it. Who must agree has done so (see `farewell`)."""
     _refuse_wrong_account(environment, clients)
     with turn_of(environment, clients, report):
-        return teardown.down(environment.stack_name, clients, watch_for(environment, report))
+        return teardown.down(environment.stack_name, clients, monitor_for(environment, report))
 
 
 def _refuse_wrong_account(environment: Environment, clients: Clients) -> None:
@@ -122,9 +122,9 @@ def turn_of(environment: Environment, clients: Clients, report: Report) -> Abstr
     return take_turns(cache_folder() / "turns", name, report)
 
 
-def watch_for(environment: Environment, report: Report) -> Watch:
+def monitor_for(environment: Environment, report: Report) -> StackMonitor:
     """How often to look: the twin is done in moments, AWS in minutes."""
-    return Watch(report, LOCAL_PACING if environment.is_twin else REMOTE_PACING)
+    return StackMonitor(report, LOCAL_PACING if environment.is_twin else REMOTE_PACING)
 
 
 def is_precious(environment: Environment) -> bool:

@@ -14,7 +14,7 @@ from trainworks.deploy.causes import hint_for
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployment import MAX_TEMPLATE_BODY_BYTES, Deployment
 from trainworks.deploy.faults import error_code
-from trainworks.deploy.follow import Watch
+from trainworks.deploy.follow import StackMonitor
 from trainworks.errors import DeployError
 
 if TYPE_CHECKING:
@@ -54,16 +54,16 @@ class ChangeSet:
         created = clients.cloudformation.create_change_set(**request)
         return cls(clients, created["Id"], created["StackId"])
 
-    def wait_until_created(self, watch: Watch) -> bool:
+    def wait_until_created(self, monitor: StackMonitor) -> bool:
         """Wait for the end of its creation; False where it has no changes.
 
         Raises `DeployError` with the reason, a nested change set's where that is the one that failed.
         """
-        wait = watch.pacing.first_seconds
+        wait = monitor.pacing.first_seconds
         described = self._describe(self.change_set_id)
         while described["Status"] in {"CREATE_PENDING", "CREATE_IN_PROGRESS"}:
-            watch.sleep(wait)
-            wait = watch.pacing.longer(wait)
+            monitor.sleep(wait)
+            wait = monitor.pacing.longer(wait)
             described = self._describe(self.change_set_id)
         reason = described.get("StatusReason", "")
         if described["Status"] == "CREATE_COMPLETE":

@@ -27,7 +27,7 @@ from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployment import Deployment
 from trainworks.deploy.executor import Approve, Executor, discard, review
 from trainworks.deploy.faults import explained, is_concurrent
-from trainworks.deploy.follow import Watch
+from trainworks.deploy.follow import StackMonitor
 from trainworks.deploy.plan import Permissions, is_unchanged, plan_recovery, plan_update
 from trainworks.deploy.progress import AssetUploaded, Notice
 from trainworks.deploy.stacks import Condition, StackState, deployed_template, describe_stack
@@ -57,7 +57,7 @@ def approve_all(changes: StackChanges) -> bool:
 def up(
     deployment: Deployment,
     clients: Clients,
-    watch: Watch,
+    monitor: StackMonitor,
     allowed: Permissions | None = None,
     *,
     approve: Approve = approve_all,
@@ -69,7 +69,7 @@ def up(
     uploaded or changed, only where something would be; what it raises ends the deploy. Raises `DeployError` with the
     first cause when the operation fails, `RequestError` when nothing was started.
     """
-    executor = Executor(clients, deployment, watch, approve)
+    executor = Executor(clients, deployment, monitor, approve)
     with explained(f"deploying {deployment.stack_name}"):
         for _ in range(_CONCURRENT_ATTEMPTS - 1):
             try:
@@ -77,8 +77,8 @@ def up(
             except ClientError as error:
                 if not is_concurrent(error):
                     raise
-                watch.report(Notice("somebody else deploys at this moment: following that, then looking again"))
-                watch.sleep(watch.pacing.longest_seconds)
+                monitor.report(Notice("somebody else deploys at this moment: following that, then looking again"))
+                monitor.sleep(monitor.pacing.longest_seconds)
         return _up(executor, allowed or Permissions(), gate)
 
 
@@ -117,7 +117,7 @@ def _result(state: StackState, changes: StackChanges | None) -> UpResult:
     return UpResult(state.stack_name, state.stack_id, state.status, changes is not None, state.outputs, changes)
 
 
-def diff(deployment: Deployment, clients: Clients, watch: Watch) -> StackChanges | None:
+def diff(deployment: Deployment, clients: Clients, monitor: StackMonitor) -> StackChanges | None:
     """What `up` would change, or None for nothing. Nothing is executed and no change set is left behind.
 
     For a stack that exists its new templates are uploaded, as CloudFormation reads them from there.
@@ -136,15 +136,15 @@ def diff(deployment: Deployment, clients: Clients, watch: Watch) -> StackChanges
         upload_assets(
             clients.s3,
             missing_assets(clients.s3, deployment.assets),
-            lambda asset: watch.report(AssetUploaded(asset)),
+            lambda asset: monitor.report(AssetUploaded(asset)),
         )
         change_set = ChangeSet.create(clients, deployment, "UPDATE")
         try:
-            changes = review(clients, deployment, change_set, "UPDATE", watch)
+            changes = review(clients, deployment, change_set, "UPDATE", monitor)
         finally:
             discard(clients, change_set, "UPDATE")
         if changes is None and state.termination_protection != deployment.termination_protection:
-            watch.report(Notice("termination protection would change"))
+            monitor.report(Notice("termination protection would change"))
         return changes
 
 

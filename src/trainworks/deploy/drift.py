@@ -14,7 +14,7 @@ from trainworks.assembly.places import Places, StackPath
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import STACK_TYPE
 from trainworks.deploy.faults import explained
-from trainworks.deploy.follow import Watch
+from trainworks.deploy.follow import StackMonitor
 from trainworks.deploy.nested import walk
 from trainworks.deploy.stacks import describe_stack
 
@@ -60,7 +60,7 @@ class DriftReport:
     """Stacks that could not be looked at, with the reason."""
 
 
-def detect_drift(stack_name: str, clients: Clients, watch: Watch, places: Places) -> DriftReport | None:
+def detect_drift(stack_name: str, clients: Clients, monitor: StackMonitor, places: Places) -> DriftReport | None:
     """Compare everything that is deployed with its templates; None where the stack is not there or not at rest.
 
     Raises `RequestError` or `DeployError` where the calls are not allowed or the endpoint is not there.
@@ -75,7 +75,7 @@ def detect_drift(stack_name: str, clients: Clients, watch: Watch, places: Places
             stack.stack_path: client.detect_stack_drift(StackName=stack.stack_id)["StackDriftDetectionId"]
             for stack in stacks
         }
-        failures = _completed(client, detections, watch, places)
+        failures = _completed(client, detections, monitor, places)
         drifts = [(stack.stack_path, drift) for stack in stacks for drift in _drifts(client, stack.stack_id)]
         checked = {(stack_path, drift["LogicalResourceId"]) for stack_path, drift in drifts}
         unchecked = {
@@ -95,19 +95,19 @@ def detect_drift(stack_name: str, clients: Clients, watch: Watch, places: Places
 
 
 def _completed(
-    client: CloudFormationClient, detections: dict[StackPath, str], watch: Watch, places: Places
+    client: CloudFormationClient, detections: dict[StackPath, str], monitor: StackMonitor, places: Places
 ) -> list[str]:
     """Wait until each detection is over; why one failed, where it did."""
     failures = []
-    waited, pause = 0.0, watch.pacing.first_seconds
+    waited, pause = 0.0, monitor.pacing.first_seconds
     for stack_path, detection_id in detections.items():
         while True:
             detection = client.describe_stack_drift_detection_status(StackDriftDetectionId=detection_id)
             status = detection["DetectionStatus"]
             if status != "DETECTION_IN_PROGRESS" or waited > _SECONDS_AT_MOST:
                 break
-            watch.sleep(pause)
-            waited, pause = waited + pause, watch.pacing.longer(pause)
+            monitor.sleep(pause)
+            waited, pause = waited + pause, monitor.pacing.longer(pause)
         if status != "DETECTION_COMPLETE":
             reason = detection.get("DetectionStatusReason", f"still {status} after {waited:.0f} s")
             failures.append(f"{places.stack(stack_path)}: {reason}")

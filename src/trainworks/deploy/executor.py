@@ -13,7 +13,7 @@ from trainworks.deploy.changes import ChangeSetReader, StackChanges, changes_of_
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployment import Deployment
 from trainworks.deploy.events import EventStream
-from trainworks.deploy.follow import Outcome, Watch, follow
+from trainworks.deploy.follow import Outcome, StackMonitor, follow
 from trainworks.deploy.plan import (
     ApplyChangeSet,
     ContinueRollback,
@@ -37,7 +37,7 @@ class Executor:
 
     clients: Clients
     deployment: Deployment
-    watch: Watch
+    monitor: StackMonitor
     approve: Approve
 
     def execute(self, step: Step) -> StackChanges | None:
@@ -52,7 +52,7 @@ class Executor:
             case CreateToolkit():
                 self._create_toolkit(step)
             case UploadAssets():
-                upload_assets(self.clients.s3, step.assets, lambda asset: self.watch.report(AssetUploaded(asset)))
+                upload_assets(self.clients.s3, step.assets, lambda asset: self.monitor.report(AssetUploaded(asset)))
             case SetTerminationProtection():
                 self.clients.cloudformation.update_termination_protection(
                     StackName=self.deployment.stack_name, EnableTerminationProtection=step.enabled
@@ -71,7 +71,7 @@ class Executor:
     def _delete_stack(self, step: DeleteStack) -> None:
         self._say(f"{self.deployment.stack_name}: {step.why}")
         if step.emptying:
-            teardown.down(self.deployment.stack_name, self.clients, self.watch)
+            teardown.down(self.deployment.stack_name, self.clients, self.monitor)
             return
         stream = EventStream.at_end(self.clients.cloudformation, step.stack_id)
         self.clients.cloudformation.delete_stack(StackName=step.stack_id)
@@ -93,7 +93,7 @@ class Executor:
         if stream is None:
             return
         outcome = follow(
-            self.clients, stream, bootstrap.TOOLKIT_STACK_NAME, self.deployment.places, _silent(self.watch)
+            self.clients, stream, bootstrap.TOOLKIT_STACK_NAME, self.deployment.places, _silent(self.monitor)
         )
         if outcome.status != "CREATE_COMPLETE":
             raise outcome.error("the bootstrap")
@@ -117,10 +117,10 @@ class Executor:
         change_set = ChangeSet.create(self.clients, self.deployment, change_set_type)
         executed = False
         try:
-            changes = review(self.clients, self.deployment, change_set, change_set_type, self.watch)
+            changes = review(self.clients, self.deployment, change_set, change_set_type, self.monitor)
             if changes is None:
                 return None
-            self.watch.report(ChangesPlanned(changes))
+            self.monitor.report(ChangesPlanned(changes))
             if not self.approve(changes):
                 raise RequestError("the changes were not approved: nothing was changed", fix="trainworks up --yes")
             stream = EventStream.at_end(self.clients.cloudformation, change_set.stack_id)
@@ -135,17 +135,17 @@ class Executor:
         return changes
 
     def _follow(self, stream: EventStream) -> Outcome:
-        return follow(self.clients, stream, self.deployment.stack_name, self.deployment.places, self.watch)
+        return follow(self.clients, stream, self.deployment.stack_name, self.deployment.places, self.monitor)
 
     def _say(self, text: str) -> None:
-        self.watch.report(Notice(text))
+        self.monitor.report(Notice(text))
 
 
 def review(
-    clients: Clients, deployment: Deployment, change_set: ChangeSet, change_set_type: str, watch: Watch
+    clients: Clients, deployment: Deployment, change_set: ChangeSet, change_set_type: str, monitor: StackMonitor
 ) -> StackChanges | None:
     """Wait for the change set and read what it would change; None where that is nothing."""
-    if not change_set.wait_until_created(watch):
+    if not change_set.wait_until_created(monitor):
         return None
     if change_set_type == "CREATE":
         return changes_of_creation(deployment.places, deployment.templates)
@@ -160,5 +160,5 @@ def discard(clients: Clients, change_set: ChangeSet, change_set_type: str) -> No
         clients.cloudformation.delete_stack(StackName=change_set.stack_id)
 
 
-def _silent(watch: Watch) -> Watch:
-    return Watch(report=lambda progress: None, pacing=watch.pacing, sleep=watch.sleep)
+def _silent(monitor: StackMonitor) -> StackMonitor:
+    return StackMonitor(report=lambda progress: None, pacing=monitor.pacing, sleep=monitor.sleep)

@@ -1,6 +1,6 @@
 """Follow a stack operation to its end: new events as they come, polling faster while things happen.
 
-CloudFormation works on whether or not anybody watches: Ctrl-C ends the watching alone, and so does a lost connection.
+CloudFormation works on whether or not anybody watches: Ctrl-C ends only the watching, and so does a lost connection.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ REMOTE_PACING = Pacing(2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """How to watch: where progress goes, how often to look, and what time is."""
+class StackMonitor:
+    """How an operation is followed: `report` gets progress, `pacing` says how often to look, `sleep` waits."""
 
     report: Report
     pacing: Pacing = REMOTE_PACING
@@ -93,12 +93,12 @@ class Outcome:
         )
 
 
-def follow(clients: Clients, stream: EventStream, stack_name: str, places: Places, watch: Watch) -> Outcome:
+def follow(clients: Clients, stream: EventStream, stack_name: str, places: Places, monitor: StackMonitor) -> Outcome:
     """Report every event of the operation until the stack is at rest.
 
     Raises `DeployInterruptedError` on Ctrl-C: the operation itself goes on.
     """
-    follower = _Follower(clients, stream, places, watch, StackPaths(stream.root_stack_id))
+    follower = _Follower(clients, stream, places, monitor, StackPaths(stream.root_stack_id))
     try:
         status = follower.run()
     except KeyboardInterrupt as interrupt:
@@ -116,14 +116,14 @@ class _Follower:
     clients: Clients
     stream: EventStream
     places: Places
-    watch: Watch
+    monitor: StackMonitor
     stack_paths: StackPaths
     events: list[StackEvent] = field(default_factory=list)
     _told: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> str:
         """Look until the stack is at rest; its last status."""
-        pacing = self.watch.pacing
+        pacing = self.monitor.pacing
         wait = pacing.first_seconds
         blind_seconds = 0.0
         while True:
@@ -143,7 +143,7 @@ class _Follower:
                     raise
                 wait = pacing.much_longer(wait)
                 blind_seconds += wait
-            self.watch.sleep(wait)
+            self.monitor.sleep(wait)
 
     def _look(self) -> list[StackEvent]:
         new = self.stream.poll()
@@ -155,7 +155,7 @@ class _Follower:
             is_said_by_parent = event.is_stack_itself and event.stack_id != self.stream.root_stack_id
             if not is_said_by_parent and self._told.get(progress.place) != progress.status:
                 self._told[progress.place] = progress.status
-                self.watch.report(progress)
+                self.monitor.report(progress)
         return new
 
     def _end(self) -> str | None:

@@ -12,7 +12,7 @@ from trainworks.deploy.clients import Clients
 from trainworks.deploy.emptying import empty_bucket, empty_repository, size_of_bucket, size_of_repository
 from trainworks.deploy.events import EventStream
 from trainworks.deploy.faults import explained
-from trainworks.deploy.follow import Outcome, Watch, follow
+from trainworks.deploy.follow import Outcome, StackMonitor, follow
 from trainworks.deploy.inventory import DeployedResource, Inventory, take_inventory
 from trainworks.deploy.plan import protected_error
 from trainworks.deploy.progress import Emptied, Notice
@@ -91,7 +91,7 @@ def survey(stack_name: str, clients: Clients) -> Inventory | None:
         return take_inventory(clients.cloudformation, stack_name, state.stack_id)
 
 
-def down(stack_name: str, clients: Clients, watch: Watch) -> DownResult:
+def down(stack_name: str, clients: Clients, monitor: StackMonitor) -> DownResult:
     """Delete the platform and see that it is gone; a platform that is not there is fine.
 
     Raises `DeployError` with what blocks the deletion, `RequestError` for a stack with termination protection.
@@ -104,37 +104,37 @@ def down(stack_name: str, clients: Clients, watch: Watch) -> DownResult:
             raise protected_error(state)
         inventory = take_inventory(clients.cloudformation, stack_name, state.stack_id)
         if state.condition is Condition.IN_PROGRESS:
-            outcome = _follow_running(state, inventory, clients, watch)
+            outcome = _follow_running(state, inventory, clients, monitor)
             if outcome.status == "DELETE_COMPLETE":
                 return DownResult(stack_name, existed=True, retained=inventory.retained)
             inventory = take_inventory(clients.cloudformation, stack_name, state.stack_id)
-        _delete(state, inventory, clients, watch)
+        _delete(state, inventory, clients, monitor)
         return DownResult(stack_name, existed=True, retained=inventory.retained)
 
 
-def _follow_running(state: StackState, inventory: Inventory, clients: Clients, watch: Watch) -> Outcome:
-    watch.report(Notice(f"{state.stack_name} is {state.status}: following that operation first"))
+def _follow_running(state: StackState, inventory: Inventory, clients: Clients, monitor: StackMonitor) -> Outcome:
+    monitor.report(Notice(f"{state.stack_name} is {state.status}: following that operation first"))
     stream = EventStream.of_running_operation(clients.cloudformation, state.stack_id)
-    return follow(clients, stream, state.stack_name, inventory.places, watch)
+    return follow(clients, stream, state.stack_name, inventory.places, monitor)
 
 
-def _delete(state: StackState, inventory: Inventory, clients: Clients, watch: Watch) -> None:
+def _delete(state: StackState, inventory: Inventory, clients: Clients, monitor: StackMonitor) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         for step in plan_emptying(inventory):
-            _empty(step, clients, watch)
+            _empty(step, clients, monitor)
         stream = EventStream.at_end(clients.cloudformation, state.stack_id)
         clients.cloudformation.delete_stack(StackName=state.stack_id)
-        outcome = follow(clients, stream, state.stack_name, inventory.places, watch)
+        outcome = follow(clients, stream, state.stack_name, inventory.places, monitor)
         if outcome.status == "DELETE_COMPLETE":
             return
         remaining = take_inventory(clients.cloudformation, state.stack_name, state.stack_id)
         if attempt == _ATTEMPTS or not plan_emptying(remaining):
             raise outcome.error("deleting the platform")
-        watch.report(Notice("something was written meanwhile: emptying and deleting again"))
+        monitor.report(Notice("something was written meanwhile: emptying and deleting again"))
         inventory = remaining
 
 
-def _empty(step: EmptyBucket | EmptyRepository, clients: Clients, watch: Watch) -> None:
+def _empty(step: EmptyBucket | EmptyRepository, clients: Clients, monitor: StackMonitor) -> None:
     match step:
         case EmptyBucket():
             count = empty_bucket(clients.s3, step.bucket_name)
@@ -143,4 +143,4 @@ def _empty(step: EmptyBucket | EmptyRepository, clients: Clients, watch: Watch) 
             count = empty_repository(clients.ecr, step.repository_name)
             emptied = Emptied("repository", step.repository_name, count)
     if count:
-        watch.report(emptied)
+        monitor.report(emptied)

@@ -13,7 +13,7 @@ from trainworks.assembly.places import Places
 from trainworks.deploy.assets import AssetUpload
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployment import Deployment
-from trainworks.deploy.follow import LOCAL_PACING, Watch
+from trainworks.deploy.follow import LOCAL_PACING, StackMonitor
 from trainworks.deploy.plan import Permissions
 from trainworks.deploy.progress import Emptied, Notice, Progress, ResourceProgress
 from trainworks.testing import TestTwin
@@ -28,8 +28,8 @@ class Recorder:
     told: list[Progress] = field(default_factory=list)
 
     @property
-    def watch(self) -> Watch:
-        return Watch(self.told.append, LOCAL_PACING)
+    def monitor(self) -> StackMonitor:
+        return StackMonitor(self.told.append, LOCAL_PACING)
 
     @property
     def resources(self) -> list[tuple[str, str]]:

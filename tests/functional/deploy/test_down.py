@@ -42,13 +42,13 @@ def test_what_is_full_is_emptied_and_what_is_retained_stays(name: str, clients: 
     repository_name = f"{name}-images"
     repository = {"Images": {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": repository_name}}}
     nested = {"Storage": storage(name), "Archive": storage(f"{name}-kept", policy="Retain")}
-    deployer.up(platform(tmp_path, name, nested, root=repository), clients, Recorder().watch, ALLOWED)
+    deployer.up(platform(tmp_path, name, nested, root=repository), clients, Recorder().monitor, ALLOWED)
     _fill(clients, name)
     _fill(clients, f"{name}-kept")
     _push_image(clients, repository_name)
 
     recorder = Recorder()
-    result = teardown.down(name, clients, recorder.watch)
+    result = teardown.down(name, clients, recorder.monitor)
     assert result.existed
     assert recorder.emptied == {name: 4, repository_name: 1}
     (kept,) = result.retained
@@ -62,16 +62,16 @@ def test_what_is_full_is_emptied_and_what_is_retained_stays(name: str, clients: 
 
 def test_down_of_what_is_not_there_is_fine(name: str, clients: Clients) -> None:
     assert teardown.survey(name, clients) is None
-    assert not teardown.down(name, clients, Recorder().watch).existed
+    assert not teardown.down(name, clients, Recorder().monitor).existed
 
 
 def test_a_deletion_that_failed_is_finished_by_down(name: str, clients: Clients, tmp_path: Path) -> None:
     deployment = platform(tmp_path, name, {"Storage": storage(name)})
-    stack_id = deployer.up(deployment, clients, Recorder().watch, ALLOWED).stack_id
+    stack_id = deployer.up(deployment, clients, Recorder().monitor, ALLOWED).stack_id
     _fill(clients, name)
     clients.cloudformation.delete_stack(StackName=name)
     with pytest.raises(DeployError, match="DELETE_FAILED"):
-        deployer.up(deployment, clients, Recorder().watch, ALLOWED)
+        deployer.up(deployment, clients, Recorder().monitor, ALLOWED)
     blocked = status(name, clients)
     assert blocked.state is not None
     assert (blocked.state.status, blocked.state.stack_id) == ("DELETE_FAILED", stack_id)
@@ -79,14 +79,14 @@ def test_a_deletion_that_failed_is_finished_by_down(name: str, clients: Clients,
     assert "empt" in blocked.cause.hint
 
     recorder = Recorder()
-    assert teardown.down(name, clients, recorder.watch).existed
+    assert teardown.down(name, clients, recorder.monitor).existed
     assert recorder.emptied == {name: 4}
     assert status(name, clients).state is None
 
 
 def test_the_survey_tells_what_goes_and_what_stays(name: str, clients: Clients, tmp_path: Path) -> None:
     nested = {"Storage": storage(name), "Archive": storage(f"{name}-kept", policy="Retain")}
-    deployer.up(platform(tmp_path, name, nested), clients, Recorder().watch, ALLOWED)
+    deployer.up(platform(tmp_path, name, nested), clients, Recorder().monitor, ALLOWED)
     inventory = teardown.survey(name, clients)
     assert inventory is not None
     assert {resource.place: resource.retained for resource in inventory.resources} == {

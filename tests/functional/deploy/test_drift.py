@@ -27,12 +27,12 @@ def deployed(twin: TestTwin, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     request = SynthRequest(f"drift{secrets.token_hex(3)}", PROFILES[ProfileName.STAGING], ACCOUNT, REGION)
     assembly = synthesize(request, tmp_path_factory.mktemp("assemblies"))
     deployment = deployment_of(assembly, account_id=ACCOUNT, region=REGION)
-    up(deployment, clients_of(twin), Recorder().watch, ALLOWED)
+    up(deployment, clients_of(twin), Recorder().monitor, ALLOWED)
     yield deployment
 
 
 def detected(twin: TestTwin, deployment: Deployment) -> DriftReport:
-    report = detect_drift(deployment.stack_name, clients_of(twin), Recorder().watch, deployment.places)
+    report = detect_drift(deployment.stack_name, clients_of(twin), Recorder().monitor, deployment.places)
     assert report is not None
     return report
 
@@ -131,4 +131,4 @@ def test_every_change_by_hand_is_found_and_nothing_else(twin: TestTwin, deployed
 
 
 def test_what_is_not_deployed_has_no_drift(twin: TestTwin, deployed: Deployment) -> None:
-    assert detect_drift("trainworks-nowhere", clients_of(twin), Recorder().watch, deployed.places) is None
+    assert detect_drift("trainworks-nowhere", clients_of(twin), Recorder().monitor, deployed.places) is None

@@ -21,7 +21,7 @@ from tests.functional.deploy.platforms import (
 from trainworks.deploy import deployer, teardown
 from trainworks.deploy.changes import Replacement
 from trainworks.deploy.clients import Clients
-from trainworks.deploy.follow import LOCAL_PACING, Watch
+from trainworks.deploy.follow import LOCAL_PACING, StackMonitor
 from trainworks.deploy.plan import Permissions
 from trainworks.deploy.progress import Progress, ResourceProgress
 from trainworks.deploy.stacks import describe_stack
@@ -45,7 +45,7 @@ def test_the_first_up_creates_everything_and_the_second_does_nothing(
 ) -> None:
     deployment = platform(tmp_path, name, {"Storage": storage(name), "Monitoring": topic()}, tags={"Project": "t"})
     first = Recorder()
-    created = deployer.up(deployment, clients, first.watch, ALLOWED)
+    created = deployer.up(deployment, clients, first.monitor, ALLOWED)
     assert (created.changed, created.status) == (True, "CREATE_COMPLETE")
     assert created.outputs == {"StorageBucketName": name}
     assert ("Storage/Models", "CREATE_COMPLETE") in first.resources
@@ -53,19 +53,19 @@ def test_the_first_up_creates_everything_and_the_second_does_nothing(
     assert first.resources[-1] == (name, "CREATE_COMPLETE")
 
     second = Recorder()
-    again = deployer.up(deployment, clients, second.watch, ALLOWED)
+    again = deployer.up(deployment, clients, second.monitor, ALLOWED)
     assert (again.changed, again.outputs) == (False, created.outputs)
     assert second.told == []
-    assert deployer.diff(deployment, clients, second.watch) is None
+    assert deployer.diff(deployment, clients, second.monitor) is None
 
 
 def test_an_update_changes_in_place_and_by_replacement(name: str, clients: Clients, tmp_path: Path) -> None:
     before = {"Storage": storage(name), "Monitoring": topic(f"{name}-a", "old")}
     after = {"Storage": storage(name, Tags=[{"Key": "Team", "Value": "ml"}]), "Monitoring": topic(f"{name}-b", "new")}
-    deployer.up(platform(tmp_path, name, before), clients, Recorder().watch, ALLOWED)
+    deployer.up(platform(tmp_path, name, before), clients, Recorder().monitor, ALLOWED)
 
     deployment = platform(tmp_path, name, after)
-    planned = deployer.diff(deployment, clients, Recorder().watch)
+    planned = deployer.diff(deployment, clients, Recorder().monitor)
     assert planned is not None
     changes = {change.place: change for change in planned.walk()}
     assert set(changes) == {"Storage/Models", "Monitoring/Alarms"}
@@ -77,7 +77,7 @@ def test_an_update_changes_in_place_and_by_replacement(name: str, clients: Clien
     assert [change_set for change_set in left if change_set["ExecutionStatus"] == "AVAILABLE"] == []
 
     recorder = Recorder()
-    updated = deployer.up(deployment, clients, recorder.watch, ALLOWED)
+    updated = deployer.up(deployment, clients, recorder.monitor, ALLOWED)
     assert (updated.status, updated.changes) == ("UPDATE_COMPLETE", planned)
     assert ("Monitoring/Alarms", "UPDATE_COMPLETE") in recorder.resources
     tags = clients.s3.get_bucket_tagging(Bucket=name)["TagSet"]
@@ -86,9 +86,12 @@ def test_an_update_changes_in_place_and_by_replacement(name: str, clients: Clien
 
 def test_a_removed_nested_stack_is_listed_with_what_goes(name: str, clients: Clients, tmp_path: Path) -> None:
     deployer.up(
-        platform(tmp_path, name, {"Storage": storage(name), "Monitoring": topic()}), clients, Recorder().watch, ALLOWED
+        platform(tmp_path, name, {"Storage": storage(name), "Monitoring": topic()}),
+        clients,
+        Recorder().monitor,
+        ALLOWED,
     )
-    planned = deployer.diff(platform(tmp_path, name, {"Storage": storage(name)}), clients, Recorder().watch)
+    planned = deployer.diff(platform(tmp_path, name, {"Storage": storage(name)}), clients, Recorder().monitor)
     assert planned is not None
     assert [(change.action, change.place) for change in planned.removed] == [("Remove", "Monitoring/Alarms")]
 
@@ -96,7 +99,7 @@ def test_a_removed_nested_stack_is_listed_with_what_goes(name: str, clients: Cli
 def test_changes_that_nobody_approves_are_not_made(name: str, clients: Clients, tmp_path: Path) -> None:
     deployment = platform(tmp_path, name, {"Storage": storage(name)})
     with pytest.raises(RequestError, match="not approved"):
-        deployer.up(deployment, clients, Recorder().watch, ALLOWED, approve=lambda changes: False)
+        deployer.up(deployment, clients, Recorder().monitor, ALLOWED, approve=lambda changes: False)
     assert status(name, clients).state is None
 
 
@@ -105,7 +108,7 @@ def test_a_failed_creation_names_the_first_cause_and_the_next_up_recovers(
 ) -> None:
     failing = platform(tmp_path, name, {"Storage": storage(name), "Serving": broken()})
     with pytest.raises(DeployError) as failed:
-        deployer.up(failing, clients, Recorder().watch, ALLOWED)
+        deployer.up(failing, clients, Recorder().monitor, ALLOWED)
     assert "Serving/Approval (AWS::CloudFormation::WaitCondition Approval): CREATE_FAILED" in failed.value.message
     assert "timed out" in failed.value.message
     described = status(name, clients)
@@ -116,31 +119,31 @@ def test_a_failed_creation_names_the_first_cause_and_the_next_up_recovers(
     assert "trainworks up" in described.way_out
 
     recorder = Recorder()
-    fixed = deployer.up(platform(tmp_path, name, {"Storage": storage(name)}), clients, recorder.watch, ALLOWED)
+    fixed = deployer.up(platform(tmp_path, name, {"Storage": storage(name)}), clients, recorder.monitor, ALLOWED)
     assert fixed.status == "CREATE_COMPLETE"
     assert any("rolled back" in notice for notice in recorder.notices)
 
 
 def test_a_failed_update_is_rolled_back_and_the_platform_stays(name: str, clients: Clients, tmp_path: Path) -> None:
     working = platform(tmp_path, name, {"Storage": storage(name)})
-    deployer.up(working, clients, Recorder().watch, ALLOWED)
+    deployer.up(working, clients, Recorder().monitor, ALLOWED)
     failing = platform(
         tmp_path, name, {"Storage": storage(name, Tags=[{"Key": "a", "Value": "b"}]), "Serving": broken()}
     )
     with pytest.raises(DeployError, match="Serving/Approval") as failed:
-        deployer.up(failing, clients, Recorder().watch, ALLOWED)
+        deployer.up(failing, clients, Recorder().monitor, ALLOWED)
     assert "UPDATE_ROLLBACK_COMPLETE" in failed.value.message
-    again = deployer.up(working, clients, Recorder().watch, ALLOWED)
+    again = deployer.up(working, clients, Recorder().monitor, ALLOWED)
     assert (again.changed, again.outputs) == (False, {"StorageBucketName": name})
 
 
 def test_the_first_cause_inside_of_an_updated_nested_stack_is_found(
     name: str, clients: Clients, tmp_path: Path
 ) -> None:
-    deployer.up(platform(tmp_path, name, {"Serving": topic()}), clients, Recorder().watch, ALLOWED)
+    deployer.up(platform(tmp_path, name, {"Serving": topic()}), clients, Recorder().monitor, ALLOWED)
     recorder = Recorder()
     with pytest.raises(DeployError, match=r"First cause:\n  Serving/Approval"):
-        deployer.up(platform(tmp_path, name, {"Serving": broken()}), clients, recorder.watch, ALLOWED)
+        deployer.up(platform(tmp_path, name, {"Serving": broken()}), clients, recorder.monitor, ALLOWED)
 
 
 def test_an_interrupted_up_is_taken_up_by_the_next_one(name: str, clients: Clients, tmp_path: Path) -> None:
@@ -151,7 +154,7 @@ def test_an_interrupted_up_is_taken_up_by_the_next_one(name: str, clients: Clien
             raise KeyboardInterrupt
 
     with pytest.raises(DeployInterruptedError):
-        deployer.up(deployment, clients, Watch(interrupt, LOCAL_PACING), ALLOWED)
+        deployer.up(deployment, clients, StackMonitor(interrupt, LOCAL_PACING), ALLOWED)
     described = status(name, clients).state
     assert described is not None
     assert described.status == "CREATE_IN_PROGRESS"
@@ -168,7 +171,7 @@ def test_an_interrupted_up_is_taken_up_by_the_next_one(name: str, clients: Clien
                 StackName=name, LogicalResourceId="Gate", UniqueId="test", Status="SUCCESS"
             )
 
-    result = deployer.up(deployment, clients, Watch(open_the_gate, LOCAL_PACING), ALLOWED)
+    result = deployer.up(deployment, clients, StackMonitor(open_the_gate, LOCAL_PACING), ALLOWED)
     assert (result.status, result.changed) == ("CREATE_COMPLETE", False)
     assert any("following that operation" in notice for notice in recorder.notices)
     assert recorder.resources[-1] == (name, "CREATE_COMPLETE")
@@ -182,7 +185,7 @@ def test_a_missing_bootstrap_is_an_error_with_its_fix(twin: TestTwin, name: str,
 
     deployment = platform(tmp_path, name, {"Storage": storage(name)}, region="eu-west-3")
     with pytest.raises(RequestError, match="cdk-hnb659fds-assets-000000000000-eu-west-3") as refused:
-        deployer.up(deployment, Clients(elsewhere), Recorder().watch)
+        deployer.up(deployment, Clients(elsewhere), Recorder().monitor)
     assert "cdk bootstrap" in refused.value.fix
 
 
@@ -196,7 +199,7 @@ def test_what_is_left_of_a_change_set_that_was_never_executed_is_removed(
         TemplateBody='{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}',
     )
     recorder = Recorder()
-    result = deployer.up(platform(tmp_path, name, {"Storage": storage(name)}), clients, recorder.watch, ALLOWED)
+    result = deployer.up(platform(tmp_path, name, {"Storage": storage(name)}), clients, recorder.monitor, ALLOWED)
     assert result.status == "CREATE_COMPLETE"
     assert any("never executed" in notice for notice in recorder.notices)
 
@@ -206,22 +209,22 @@ def test_a_creation_that_failed_without_rollback_needs_recreate(name: str, clien
     clients.cloudformation.create_stack(StackName=name, TemplateBody=bad.template_body, DisableRollback=True)
     good = platform(tmp_path, name, {"Storage": storage(name)})
     with pytest.raises(DeployError, match="Approval"):
-        deployer.up(good, clients, Recorder().watch, ALLOWED)
+        deployer.up(good, clients, Recorder().monitor, ALLOWED)
     with pytest.raises(DeployError, match="CREATE_FAILED") as refused:
-        deployer.up(good, clients, Recorder().watch, ALLOWED)
+        deployer.up(good, clients, Recorder().monitor, ALLOWED)
     assert "--recreate" in refused.value.fix
-    result = deployer.up(good, clients, Recorder().watch, Permissions(bootstrap=True, recreate=True))
+    result = deployer.up(good, clients, Recorder().monitor, Permissions(bootstrap=True, recreate=True))
     assert result.status == "CREATE_COMPLETE"
 
 
 def test_termination_protection_follows_the_profile_and_stops_down(name: str, clients: Clients, tmp_path: Path) -> None:
     nested = {"Storage": storage(name)}
     protected = platform(tmp_path, name, nested, termination_protection=True)
-    deployer.up(protected, clients, Recorder().watch, ALLOWED)
+    deployer.up(protected, clients, Recorder().monitor, ALLOWED)
     with pytest.raises(RequestError, match="termination protection"):
-        teardown.down(name, clients, Recorder().watch)
-    deployer.up(platform(tmp_path, name, nested), clients, Recorder().watch, ALLOWED)
-    assert teardown.down(name, clients, Recorder().watch).existed
+        teardown.down(name, clients, Recorder().monitor)
+    deployer.up(platform(tmp_path, name, nested), clients, Recorder().monitor, ALLOWED)
+    assert teardown.down(name, clients, Recorder().monitor).existed
 
 
 def test_a_rollback_that_failed_is_continued_when_asked(
@@ -243,18 +246,18 @@ def test_a_rollback_that_failed_is_continued_when_asked(
     sagemaker = twin.client("sagemaker")
     gate = {"Gate": {**broken()["Resources"]["Approval"], "DependsOn": "Config"}}
     working = platform(tmp_path, name, {}, root=config("b25l"))
-    deployer.up(working, clients, Recorder().watch, ALLOWED)
+    deployer.up(working, clients, Recorder().monitor, ALLOWED)
     failing = platform(tmp_path, name, {}, root=config("dHdv") | gate)
     with pytest.raises(DeployError, match="First cause:\n  Gate") as failed:
-        deployer.up(failing, clients, Watch(lose_the_config, LOCAL_PACING), ALLOWED)
+        deployer.up(failing, clients, StackMonitor(lose_the_config, LOCAL_PACING), ALLOWED)
     assert "UPDATE_ROLLBACK_FAILED" in failed.value.message
     assert "also: Config" in failed.value.message
 
     with pytest.raises(DeployError, match="UPDATE_ROLLBACK_FAILED") as refused:
-        deployer.up(working, clients, Recorder().watch, ALLOWED)
+        deployer.up(working, clients, Recorder().monitor, ALLOWED)
     assert "--continue-rollback" in refused.value.fix
     allowed = Permissions(bootstrap=True, continue_rollback=True, skip_resources=("Config",))
-    recovered = deployer.up(working, clients, Recorder().watch, allowed)
+    recovered = deployer.up(working, clients, Recorder().monitor, allowed)
     assert recovered.status == "UPDATE_ROLLBACK_COMPLETE"
 
 
@@ -266,8 +269,8 @@ def test_what_the_gate_refuses_is_not_even_uploaded(name: str, clients: Clients,
 
     recorder = Recorder()
     with pytest.raises(CheckError):
-        deployer.up(deployment, clients, recorder.watch, ALLOWED, gate=refuse)
+        deployer.up(deployment, clients, recorder.monitor, ALLOWED, gate=refuse)
     assert recorder.told == []
     assert describe_stack(clients.cloudformation, name) is None
-    deployer.up(deployment, clients, recorder.watch, ALLOWED)
-    assert not deployer.up(deployment, clients, recorder.watch, ALLOWED, gate=refuse).changed
+    deployer.up(deployment, clients, recorder.monitor, ALLOWED)
+    assert not deployer.up(deployment, clients, recorder.monitor, ALLOWED, gate=refuse).changed

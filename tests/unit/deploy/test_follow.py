@@ -20,7 +20,7 @@ from tests.unit.deploy.cloudformation import (
 from trainworks.assembly.places import Places
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import EventStream
-from trainworks.deploy.follow import Outcome, Pacing, Watch, follow
+from trainworks.deploy.follow import Outcome, Pacing, StackMonitor, follow
 from trainworks.deploy.progress import Progress, ResourceProgress
 from trainworks.errors import DeployInterruptedError
 
@@ -32,7 +32,7 @@ def _follow(
 ) -> Outcome:
     clients = Clients(lambda service_name: client)
     stream = EventStream(client, ROOT_ID)  # type: ignore[arg-type]
-    return follow(clients, stream, "platform", Places("platform"), Watch(report, PACING, sleep))
+    return follow(clients, stream, "platform", Places("platform"), StackMonitor(report, PACING, sleep))
 
 
 def test_it_ends_when_the_stack_is_at_rest_and_not_at_its_first_terminal_event() -> None:

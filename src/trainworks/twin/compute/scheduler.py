@@ -17,7 +17,7 @@ from typing import Any
 from trainworks.aws.instance_types import instance_type
 from trainworks.config.variables import sandbox_wish
 from trainworks.twin.compute.agent.task import Task, TaskMount, TaskTmpfs, TaskVolume
-from trainworks.twin.compute.agent.watch import MOST_PROCESSES
+from trainworks.twin.compute.agent.task_monitor import MOST_PROCESSES
 from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.engine import Engine
 from trainworks.twin.compute.fleet import Fleet

@@ -172,11 +172,11 @@ class Emulator:
             return {"type": "http.request", "body": body, "more_body": False}
 
         call = CurrentCall(lambda service, name: request_members(scope, body, service, name))
-        with self._persistence.journal.request(reading=operation.startswith(_READING)) as watch, answering(call):
+        with self._persistence.journal.request(reading=operation.startswith(_READING)) as write_set, answering(call):
 
             async def send_durable(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    await self._persistence.settle(watch)
+                    await self._persistence.settle(write_set)
                 await send(message)
 
             await self._app.app(scope, receive, send_durable)

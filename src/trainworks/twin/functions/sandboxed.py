@@ -76,8 +76,8 @@ def main(control_fd: int, runtime_fd: int, output_fd: int) -> None:
         return
     os.close(runtime)
     os.close(output)
-    watch = MemoryWatch(processes, int(settings["memory_bytes"]), shared_bytes)
-    Keeper(channel, pid, watch, freezes=mode is not SandboxMode.OFF).run()
+    monitor = MemoryMonitor(processes, int(settings["memory_bytes"]), shared_bytes)
+    Keeper(channel, pid, monitor, freezes=mode is not SandboxMode.OFF).run()
 
 
 def _become_first_process(mode: SandboxMode) -> None:
@@ -161,7 +161,7 @@ def _start_runtime(settings: dict[str, Any], runtime: int, output: int) -> int:
     )
 
 
-class MemoryWatch:
+class MemoryMonitor:
     """The processes of an environment, and whether they are too many or use more memory than the function has."""
 
     def __init__(self, processes: Processes, memory_bytes: int, shared_bytes: Callable[[], int]) -> None:
@@ -182,11 +182,11 @@ class MemoryWatch:
 class Keeper:
     """Watches over the runtime `pid` until it ends or nobody wants the environment any more."""
 
-    def __init__(self, control: socket.socket, pid: int, watch: MemoryWatch, *, freezes: bool) -> None:
+    def __init__(self, control: socket.socket, pid: int, monitor: MemoryMonitor, *, freezes: bool) -> None:
         self._control = control
         self._pid = pid
-        self._watch = watch
-        self._processes = watch.processes
+        self._monitor = monitor
+        self._processes = monitor.processes
         self._freezes = freezes
         self._runs = True
         self._out_of_memory = False
@@ -204,7 +204,7 @@ class Keeper:
             if self._control.fileno() in ready and not self._obey():
                 self._processes.kill()
                 return
-            if self._runs and self._watch.passes_limits():
+            if self._runs and self._monitor.passes_limits():
                 self._out_of_memory = True
                 self._processes.kill()
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from trainworks.twin.compute.agent.limits import Ulimits, spawn_limited
 from trainworks.twin.compute.agent.processes import Processes, reap_orphans, reap_orphans_beside
 from trainworks.twin.compute.agent.task import Task
-from trainworks.twin.compute.agent.watch import Watch
+from trainworks.twin.compute.agent.task_monitor import TaskMonitor
 from trainworks.twin.compute.channel import Channel, ChannelClosed, Message
 from trainworks.twin.compute.sandbox.task_view import Launch, TaskView
 
@@ -64,10 +64,10 @@ class Slot:
             reason = describe(task, error)  # what is there is seen in the task's view alone
             self._report_failure(error, reason, self._leave())
             return
-        watch = Watch(
+        monitor = TaskMonitor(
             task, self._processes, self._instance_memory_bytes, launch.log_fd, shared_bytes=self._view.shared_bytes
         )
-        running = _RunningTask(task, pid, self._channel, self._processes, watch)
+        running = _RunningTask(task, pid, self._channel, self._processes, monitor)
         try:
             ending = running.wait()
         finally:
@@ -107,7 +107,7 @@ class _RunningTask:
     """The time between a task's start and the end of its main process. `unsaid` is that it runs, where it was over
     before there was time to say so."""
 
-    def __init__(self, task: Task, pid: int, channel: Channel, processes: Processes, watch: Watch) -> None:
+    def __init__(self, task: Task, pid: int, channel: Channel, processes: Processes, monitor: TaskMonitor) -> None:
         self._task = task
         self._pid = pid
         self._channel = channel
@@ -116,7 +116,7 @@ class _RunningTask:
         self._timeout_at = None if task.timeout_seconds is None else time.monotonic() + task.timeout_seconds
         self._kill_at: float | None = None
         self._stop_reason = ""
-        self._watch = watch
+        self._monitor = monitor
         self.unsaid: list[Message] = [{"s": "RUNNING", "at": self._started_at}]
 
     def wait(self) -> _Ending:
@@ -164,10 +164,10 @@ class _RunningTask:
             self._processes.kill()
 
     def _watch_limits(self) -> None:
-        if usage := self._watch.tick():
+        if usage := self._monitor.tick():
             self._channel.send({"usage": usage})
-        if self._watch.over_limit:
-            self._stop_reason = self._watch.over_limit
+        if self._monitor.over_limit:
+            self._stop_reason = self._monitor.over_limit
             self._processes.kill()
 
     def _signal(self, number: int) -> None:
@@ -177,7 +177,7 @@ class _RunningTask:
     def _ending(self, exit_code: int) -> _Ending:
         if self._stop_reason:
             return _Ending(exit_code, self._stop_reason)
-        if exit_code == 128 + signal.SIGKILL and self._watch.machine_ran_out_of_memory():
+        if exit_code == 128 + signal.SIGKILL and self._monitor.machine_ran_out_of_memory():
             return _Ending(exit_code, "out of memory")
         if exit_code != 0 and _disk_is_full(self._task):
             return _Ending(exit_code, "disk full")

@@ -2,7 +2,7 @@
 
 Linux 6.14 or newer, as root     `kernel.pid_max` of the slot's own PID namespace
 ordinary user                    RLIMIT_NPROC inside the instance's user namespace: for its tasks together
-root on an older kernel          nothing fences it; the watch over the task looks twenty times a second and ends it
+root on an older kernel          nothing fences it; the task's monitor looks twenty times a second and ends it
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CloudFormation put right: nested stacks, and operations under watch that a crash leaves able to end.
+"""Corrects CloudFormation: nested stacks, and operations that can still end after a crash.
 
 Stock deploys a nested stack by a second, simpler engine: updates lose attributes, a failed create leaves the child and
 its resources behind, a delete swallows errors. Here a nested stack goes through the same `_deploy_stack_async` and
@@ -44,7 +44,7 @@ class Stacks:
     def install(
         self, cloudformation: ModuleType, checks: ModuleType, read_template: Callable[[str], dict[str, Any]]
     ) -> None:
-        """Replace what stock does for nested stacks, and watch every operation from its start to its end.
+        """Replace what stock does for nested stacks, and give every operation a write set from its start to its end.
 
         `checks` is `deploy_checks`, which is loaded with CloudFormation.
         """
@@ -67,7 +67,7 @@ class Stacks:
     # -- operations -------------------------------------------------------------------------------------------
 
     def _watch_operations(self) -> None:
-        """Every background task of a stack runs inside a watch, whichever module scheduled it."""
+        """Every background task of a stack has a write set, whichever module scheduled it."""
         stock = self._stacks._create_stack_task_in_region
 
         def create_stack_task_in_region(coro: Coroutine[Any, Any, None], stack: Any, stack_id: Any = None) -> None:

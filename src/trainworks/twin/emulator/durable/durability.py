@@ -1,7 +1,7 @@
 """What the emulator acknowledged is on disk: touched rows go to `emulator.db` before an answer leaves.
 
     Persistence.adopt(name, module)   a service was loaded: its stores get names and their rows from disk
-    Persistence.settle(watch)         before an answer: write what changed, wait until it is on disk
+    Persistence.settle(write_set)     before an answer: write what changed, wait until it is on disk
     Persistence.commit()              the same from another thread, for our own services
 
 Rows are pickled where they are touched and written only if the bytes differ from what is on disk. One thread writes
@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 from trainworks.errors import HomeVersionError
 from trainworks.twin.emulator import engine
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, UNKNOWN, Journal, Row, TouchedDict, Watch
+from trainworks.twin.emulator.durable.journal import EVERY_ROW, UNKNOWN, Journal, Row, TouchedDict, WriteSet
 from trainworks.twin.emulator.durable.writing import (
     Snapshot,
     UnstorableError,
@@ -141,15 +141,15 @@ class Persistence:
             for store in stores.values():
                 store._touch(EVERY_ROW)
 
-    async def settle(self, watch: Watch | None = None) -> None:
+    async def settle(self, write_set: WriteSet | None = None) -> None:
         """Write what is due and wait for the disk.
 
-        Raises `ApiError` `InternalFailure` for a row of `watch` that cannot be stored, and `InsufficientStorage` when
-        the disk cannot be written; never for a watch that only reads, whose answer harms nobody.
+        Raises `ApiError` `InternalFailure` for a row of `write_set` that cannot be stored, and `InsufficientStorage`
+        when the disk cannot be written; never for a request that only reads, whose answer harms nobody.
         """
-        reading = watch is not None and watch.reading
+        reading = write_set is not None and write_set.reading
         try:
-            write = self._enqueue(watch)
+            write = self._enqueue(write_set)
             if write is not None:
                 await asyncio.wrap_future(write.done)
                 self._check(write)
@@ -168,9 +168,9 @@ class Persistence:
             return work()
 
         def run() -> tuple[T, _Write | None]:
-            with self.journal.request() as watch:
+            with self.journal.request() as write_set:
                 result = work()
-                return result, self._enqueue(watch)
+                return result, self._enqueue(write_set)
 
         result, write = self._loop.run(run)
         if write is not None:
@@ -204,13 +204,13 @@ class Persistence:
         self._writer.close()
         self.database.close()
 
-    def _enqueue(self, watch: Watch | None = None) -> _Write | None:
-        """Hand what is due to the writer, nobody's rows apart from those of `watch`. Raises `ApiError`."""
-        shared = set(_expand(self.journal.due(again=watch is None)))
-        own = set(_expand(watch.take())) - shared if watch is not None else set()
+    def _enqueue(self, write_set: WriteSet | None = None) -> _Write | None:
+        """Hand what is due to the writer, nobody's rows apart from those of `write_set`. Raises `ApiError`."""
+        shared = set(_expand(self.journal.due(again=write_set is None)))
+        own = set(_expand(write_set.take())) - shared if write_set is not None else set()
         with self._lock:
             failures: dict[Row, str] = {}
-            keep_out = watch is None or watch.reading
+            keep_out = write_set is None or write_set.reading
             background, request = self._snapshot(shared, None), self._snapshot(own, None if keep_out else failures)
             if failures:
                 request = Snapshot()

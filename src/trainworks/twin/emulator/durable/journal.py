@@ -2,8 +2,8 @@
 
 ministack keeps its state in dictionaries of its own. Their inner `dict` is replaced by `TouchedDict`, which notes every
 row that is handed out or changed: a row that was handed out may be changed in place by whoever holds it. What is
-touched inside a request belongs to that request until its answer leaves; what is touched inside a stack operation stays
-under watch until the operation has ended; the rest is in the background.
+touched inside a request is in that request's write set until its answer leaves; what is touched inside a stack
+operation is in the operation's until it has ended; the rest is in the background.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PUT = "INSERT OR REPLACE INTO emulator_rows VALUES (?, ?, ?)"
 _DROP = "DELETE FROM emulator_rows WHERE store = ? AND key = ?"
 
 
-class Watch:
+class WriteSet:
     """The rows touched in one context. `reading` contexts do not count walks over a whole store as changes."""
 
     def __init__(self, journal: Journal, *, reading: bool = False) -> None:
@@ -46,55 +46,55 @@ class Journal:
     """Collects touched rows. Used on the loop that owns the state; other threads' touches go to the background."""
 
     def __init__(self) -> None:
-        self._current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar("watch", default=None)
+        self._current: contextvars.ContextVar[WriteSet | None] = contextvars.ContextVar("write_set", default=None)
         self._background: set[Row] = set()
         self._again: set[Row] = set()
         # Only the background is touched by several threads.
         self._lock = threading.Lock()
-        self._operations: set[Watch] = set()
-        self._requests: set[Watch] = set()
+        self._operations: set[WriteSet] = set()
+        self._requests: set[WriteSet] = set()
 
     def touch(self, store: TouchedDict, key: Hashable) -> None:
         """Note one row of a named store, or all of them with `EVERY_ROW`."""
-        watch = self._current.get()
-        if watch is None or not watch.open:
+        write_set = self._current.get()
+        if write_set is None or not write_set.open:
             self.put_back({(store, key)})
         else:
-            watch.rows.add((store, key))
+            write_set.rows.add((store, key))
 
     def walk(self, store: TouchedDict) -> None:
         """Note a walk over a store, which may change any row of it; not of one who only reads."""
-        watch = self._current.get()
-        if watch is None or not (watch.open and watch.reading):
+        write_set = self._current.get()
+        if write_set is None or not (write_set.open and write_set.reading):
             self.touch(store, EVERY_ROW)
 
     @contextmanager
-    def request(self, *, reading: bool = False) -> Iterator[Watch]:
-        """Watch what one request touches; what is left when it ends goes to the background."""
-        watch = Watch(self, reading=reading)
-        self._requests.add(watch)
-        token = self._current.set(watch)
+    def request(self, *, reading: bool = False) -> Iterator[WriteSet]:
+        """The write set of one request; what is left when it ends goes to the background."""
+        write_set = WriteSet(self, reading=reading)
+        self._requests.add(write_set)
+        token = self._current.set(write_set)
         try:
-            yield watch
+            yield write_set
         finally:
             self._current.reset(token)
-            watch.open = False
-            self._requests.discard(watch)
-            self.put_back(watch.take())
+            write_set.open = False
+            self._requests.discard(write_set)
+            self.put_back(write_set.take())
 
     @contextmanager
-    def operation(self) -> Iterator[Watch]:
-        """Watch a long operation: its rows are looked at with every write until it ends."""
-        watch = Watch(self)
-        self._operations.add(watch)
-        token = self._current.set(watch)
+    def operation(self) -> Iterator[WriteSet]:
+        """The write set of a long operation: its rows are looked at with every write until it ends."""
+        write_set = WriteSet(self)
+        self._operations.add(write_set)
+        token = self._current.set(write_set)
         try:
-            yield watch
+            yield write_set
         finally:
             self._current.reset(token)
-            watch.open = False
-            self._operations.discard(watch)
-            self.put_back(watch.take())
+            write_set.open = False
+            self._operations.discard(write_set)
+            self.put_back(write_set.take())
 
     def put_back(self, rows: set[Row]) -> None:
         """Have rows looked at with the next write: nobody's own, or ones that could not be written."""
@@ -117,8 +117,8 @@ class Journal:
 
     def in_use(self, row: Row) -> bool:
         """Whether a request or operation touched the row, or all of its store, and its changes are not written yet."""
-        watches = [*self._requests, *self._operations]
-        return any(row in watch.rows or (row[0], EVERY_ROW) in watch.rows for watch in watches)
+        write_sets = [*self._requests, *self._operations]
+        return any(row in write_set.rows or (row[0], EVERY_ROW) in write_set.rows for write_set in write_sets)
 
 
 class Parts(Protocol):

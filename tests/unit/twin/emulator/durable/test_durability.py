@@ -147,9 +147,9 @@ def settle_request(persistence: Persistence, change: Callable[[], object], *, re
     """Do `change` as one request and wait until it is on disk."""
 
     async def request() -> None:
-        with persistence.journal.request(reading=reading) as watch:
+        with persistence.journal.request(reading=reading) as write_set:
             change()
-            await persistence.settle(watch)
+            await persistence.settle(write_set)
 
     asyncio.run(request())
 
@@ -299,10 +299,10 @@ def named(journal: Journal) -> TouchedDict:
 def test_a_request_has_its_own_rows_until_it_ends() -> None:
     journal = Journal()
     store = named(journal)
-    with journal.request() as watch:
+    with journal.request() as write_set:
         store.get("a")
         assert journal.due() == set()
-        assert watch.take() == {(store, "a")}
+        assert write_set.take() == {(store, "a")}
         store["b"] = 3
     assert journal.due() == {(store, "b")}
 
@@ -310,12 +310,12 @@ def test_a_request_has_its_own_rows_until_it_ends() -> None:
 def test_walking_over_a_store_is_no_change_for_who_only_reads() -> None:
     journal = Journal()
     store = named(journal)
-    with journal.request(reading=True) as watch:
+    with journal.request(reading=True) as write_set:
         assert list(store.values()) == [1, 2]
-        assert watch.take() == set()
-    with journal.request() as watch:
+        assert write_set.take() == set()
+    with journal.request() as write_set:
         list(store.items())
-        assert watch.take() == {(store, EVERY_ROW)}
+        assert write_set.take() == {(store, EVERY_ROW)}
 
 
 def test_the_rows_of_an_operation_are_looked_at_until_it_ends() -> None:

@@ -126,9 +126,9 @@ class Newspaper:
 
     def request(self, change: Callable[[], object], *, reading: bool = False) -> None:
         async def run() -> None:
-            with self.persistence.journal.request(reading=reading) as watch:
+            with self.persistence.journal.request(reading=reading) as write_set:
                 change()
-                await self.persistence.settle(watch)
+                await self.persistence.settle(write_set)
 
         asyncio.run(run())
 

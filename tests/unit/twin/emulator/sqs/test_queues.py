@@ -58,9 +58,9 @@ class Service:
 
     def request(self, change: Callable[[], object]) -> None:
         async def run() -> None:
-            with self.persistence.journal.request() as watch:
+            with self.persistence.journal.request() as write_set:
                 change()
-                await self.persistence.settle(watch)
+                await self.persistence.settle(write_set)
 
         asyncio.run(run())
 

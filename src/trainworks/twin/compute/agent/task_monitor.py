@@ -1,7 +1,7 @@
-"""The watch over a running task: memory, number of processes, size of its log, and what it uses.
+"""Monitors a running task: memory, number of processes, size of its log, and what it uses.
 
 Memory is watched, not fenced: between two looks a task can overshoot. Where the machine runs out first, its kernel ends
-a process, and the watch tells that from other deaths by SIGKILL.
+a process, and the monitor tells that from other deaths by SIGKILL.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_PROCESSES = 4096
 _SAMPLE_SECONDS = 1.0
 
 
-class Watch:
+class TaskMonitor:
     """`shared_bytes` says what lies in shared memory. `over_limit` is "" or the reason to end the task.
 
     `log_fd` is the task's log; a log longer than `log_limit_bytes` is cut back, which never blocks the task."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trainworks.twin.compute.agent.processes import DescendantProcesses
 from trainworks.twin.compute.agent.task import Task, TaskMount
-from trainworks.twin.compute.agent.watch import Watch
+from trainworks.twin.compute.agent.task_monitor import TaskMonitor
 
 
 def test_a_log_over_its_limit_is_cut_and_says_so_once(tmp_path: Path) -> None:
@@ -13,11 +13,11 @@ def test_a_log_over_its_limit_is_cut_and_says_so_once(tmp_path: Path) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     limit = 1 << 20
     task = Task("task", ("/bin/true",), {}, str(path))
-    watch = Watch(task, DescendantProcesses(), 1 << 30, fd, shared_bytes=lambda: 0, log_limit_bytes=limit)
+    monitor = TaskMonitor(task, DescendantProcesses(), 1 << 30, fd, shared_bytes=lambda: 0, log_limit_bytes=limit)
     try:
         for _ in range(3):
             os.write(fd, b"x" * (2 * limit))
-            watch.tick()
+            monitor.tick()
         text = path.read_text()
     finally:
         os.close(fd)
