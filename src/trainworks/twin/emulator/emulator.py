@@ -80,7 +80,7 @@ class Emulator:
         self._app: Any = engine.load(port)
         self._loop = StateLoop()
         self._persistence = Persistence(home, self._loop)
-        self._histories = Histories(self._persistence.database, self._persistence.journal)
+        self._histories = Histories(self._persistence.database, self._persistence.tracker)
         registry = Registry(self._persistence.database)
         self._lambda = LambdaFunctions()
         self._metric_data = MetricData(Database(home.metrics_db, synchronous="NORMAL"))
@@ -92,7 +92,7 @@ class Emulator:
         self._hook.install()
         gates.install(self._app.SERVICE_HANDLERS)
         self._authorization = Authorization(root)
-        self._stacks = Stacks(self._persistence.journal, self._persistence.flush)
+        self._stacks = Stacks(self._persistence.tracker, self._persistence.flush)
         stack_permissions = StackPermissions(self._authorization)
         self._reading = Reading(self._authorization, stack_permissions)
         self.buckets = EmulatorBuckets(self._persistence.commit)
@@ -104,7 +104,7 @@ class Emulator:
         calls = RoleCalls(*called)
         self._event_targets = EventTargets(self._authorization, self._logs, calls, self._persistence.database)
         self._invocations = AsyncInvocations(self._persistence.database, calls)
-        kept = (self._persistence.journal, self._persistence.rows_of)
+        kept = (self._persistence.tracker, self._persistence.rows_of)
         self._corrections = corrections_of(
             Parts(
                 self._authorization,
@@ -172,7 +172,7 @@ class Emulator:
             return {"type": "http.request", "body": body, "more_body": False}
 
         call = CurrentCall(lambda service, name: request_members(scope, body, service, name))
-        with self._persistence.journal.request(reading=operation.startswith(_READING)) as write_set, answering(call):
+        with self._persistence.tracker.request(reading=operation.startswith(_READING)) as write_set, answering(call):
 
             async def send_durable(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -244,7 +244,7 @@ class Emulator:
             try:
                 if time.monotonic() >= next_alarms:
                     next_alarms = time.monotonic() + _ALARM_SECONDS
-                    with self._persistence.journal.request(reading=True):
+                    with self._persistence.tracker.request(reading=True):
                         self._alarms.evaluate_all()
                 await self._persistence.settle()
                 if time.monotonic() >= next_forget:

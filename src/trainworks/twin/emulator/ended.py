@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from trainworks.twin.emulator.durable.journal import TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import TouchedDict
 from trainworks.twin.emulator.events.archives import forget_archived
 
 _KEPT = timedelta(days=90)

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Sequence
 from typing import NoReturn
 
-from trainworks.twin.compute.sandbox.task_view import Launch
+from trainworks.twin.compute.sandbox.task_view import Command
 
 # RLIMIT_LOCKS and RLIMIT_RTTIME have no name everywhere; the numbers are those of Linux.
 RESOURCES = {
@@ -24,12 +24,12 @@ RESOURCES = {
 Ulimits = Sequence[tuple[str, int, int]]
 
 
-def spawn_limited(launch: Launch, ulimits: Ulimits, default_signals: Sequence[signal.Signals]) -> int:
+def spawn_limited(command: Command, ulimits: Ulimits, default_signals: Sequence[signal.Signals]) -> int:
     """The PID of the process. Raises `OSError` when it cannot be executed."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
-        _become(launch, ulimits, default_signals, writing)
+        _become(command, ulimits, default_signals, writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         failure = pipe.read()
@@ -37,10 +37,10 @@ def spawn_limited(launch: Launch, ulimits: Ulimits, default_signals: Sequence[si
         return pid
     os.waitpid(pid, 0)
     number = int(failure)
-    raise OSError(number, os.strerror(number), launch.argv[0])
+    raise OSError(number, os.strerror(number), command.argv[0])
 
 
-def _become(launch: Launch, ulimits: Ulimits, default_signals: Sequence[signal.Signals], writing: int) -> NoReturn:
+def _become(command: Command, ulimits: Ulimits, default_signals: Sequence[signal.Signals], writing: int) -> NoReturn:
     """In the child, which never returns. Only `execve` closes `writing` without a word."""
     try:
         os.setsid()
@@ -48,11 +48,11 @@ def _become(launch: Launch, ulimits: Ulimits, default_signals: Sequence[signal.S
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(launch.log_fd, 1)
-        os.dup2(launch.log_fd, 2)
+        os.dup2(command.log_fd, 1)
+        os.dup2(command.log_fd, 2)
         for notice in limit(ulimits):
             os.write(2, notice.encode())
-        os.execve(launch.argv[0], launch.argv, launch.env)  # noqa: S606 - no shell, as is meant
+        os.execve(command.argv[0], command.argv, command.env)  # noqa: S606 - no shell, as is meant
     except OSError as error:
         os.write(writing, str(error.errno).encode())
     finally:

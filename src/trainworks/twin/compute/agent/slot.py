@@ -21,7 +21,7 @@ from trainworks.twin.compute.agent.processes import Processes, reap_orphans, rea
 from trainworks.twin.compute.agent.task import Task
 from trainworks.twin.compute.agent.task_monitor import TaskMonitor
 from trainworks.twin.compute.channel import Channel, ChannelClosed, Message
-from trainworks.twin.compute.sandbox.task_view import Launch, TaskView
+from trainworks.twin.compute.sandbox.task_view import Command, TaskView
 
 _SETTLE_SECONDS = 0.002
 _TICK_SECONDS = 0.05
@@ -52,26 +52,26 @@ class Slot:
 
     def _run_task(self, task: Task) -> None:
         try:
-            launch = self._view.enter(task)
+            command = self._view.enter(task)
         except (OSError, ValueError) as error:
             usable = self._leave()
             self._report_failure(error, describe(task, error), usable)
             return
         try:
-            pid = spawn(launch, task.ulimits)
+            pid = spawn(command, task.ulimits)
         except (OSError, ValueError) as error:
-            os.close(launch.log_fd)
+            os.close(command.log_fd)
             reason = describe(task, error)  # what is there is seen in the task's view alone
             self._report_failure(error, reason, self._leave())
             return
         monitor = TaskMonitor(
-            task, self._processes, self._instance_memory_bytes, launch.log_fd, shared_bytes=self._view.shared_bytes
+            task, self._processes, self._instance_memory_bytes, command.log_fd, shared_bytes=self._view.shared_bytes
         )
         running = _RunningTask(task, pid, self._channel, self._processes, monitor)
         try:
             ending = running.wait()
         finally:
-            os.close(launch.log_fd)
+            os.close(command.log_fd)
         self._processes.kill()
         reap_orphans()
         self._report_end(ending, self._leave(), *running.unsaid)
@@ -184,20 +184,20 @@ class _RunningTask:
         return _Ending(exit_code, "")
 
 
-def spawn(launch: Launch, ulimits: Ulimits) -> int:
+def spawn(command: Command, ulimits: Ulimits) -> int:
     """Start the task's main process; its PID. Raises `OSError` when it cannot be executed."""
-    if not os.path.isabs(launch.argv[0]):  # noqa: PTH117
-        raise ValueError(f"{launch.argv[0]!r} is not an absolute path")
+    if not os.path.isabs(command.argv[0]):  # noqa: PTH117
+        raise ValueError(f"{command.argv[0]!r} is not an absolute path")
     if ulimits:
-        return spawn_limited(launch, ulimits, _RESET_SIGNALS)
+        return spawn_limited(command, ulimits, _RESET_SIGNALS)
     return os.posix_spawn(
-        launch.argv[0],
-        launch.argv,
-        launch.env,
+        command.argv[0],
+        command.argv,
+        command.env,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, launch.log_fd, 1),
-            (os.POSIX_SPAWN_DUP2, launch.log_fd, 2),
+            (os.POSIX_SPAWN_DUP2, command.log_fd, 1),
+            (os.POSIX_SPAWN_DUP2, command.log_fd, 2),
         ],
         setsid=True,
         setsigmask=[],

@@ -27,7 +27,7 @@ _BASICS = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 
 @dataclass(frozen=True)
-class Launch:
+class Command:
     """What is left to do: execute `argv` with `env` in the current folder, with `log_fd` as its output."""
 
     argv: tuple[str, ...]
@@ -36,7 +36,7 @@ class Launch:
 
 
 class TaskView(Protocol):
-    def enter(self, task: Task) -> Launch:
+    def enter(self, task: Task) -> Command:
         """Make the task's files visible to the next process started. Raises `OSError` or `ValueError`."""
 
     def leave(self) -> bool:
@@ -69,7 +69,7 @@ class NamespaceView:
         self._host_name = ""
         self._prefixes_of_programs: dict[str, list[str]] = {}
 
-    def enter(self, task: Task) -> Launch:
+    def enter(self, task: Task) -> Command:
         log_fd = open_log(task.log_path, task.log_head)
         trees: list[Tree] = []
         mounts: list[Mounted] = []
@@ -77,7 +77,7 @@ class NamespaceView:
             self._shared_memory.limit(task.memory_bytes, task.shared_memory_bytes)
             env = {**_BASICS, **task.env}
             place = _place_of_packages(task)
-            launch = _launch(task, env, log_fd, self._packages, place)
+            command = _command(task, env, log_fd, self._packages, place)
             trees = self._collect(task)
             if task.volume_targets:
                 mounts = self._collect_volumes(task, place)
@@ -98,7 +98,7 @@ class NamespaceView:
         finally:
             for descriptor in (*(tree.fd for tree in trees), *(mount.fd for mount in mounts)):
                 os.close(descriptor)
-        return launch
+        return command
 
     def leave(self) -> bool:
         linux.setns(self._host, linux.CLONE_NEWNS)
@@ -197,7 +197,7 @@ class PlainView:
         self._tmp = os.open(tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._packages = KeptPackages(tmp / FOLDER, tmp / FOLDER)
 
-    def enter(self, task: Task) -> Launch:
+    def enter(self, task: Task) -> Command:
         for target in task.volume_targets:
             raise ValueError(f"a volume at {target} needs namespaces, which this machine does not give")
         for mount in task.mounts:
@@ -205,11 +205,11 @@ class PlainView:
         log_fd = open_log(task.log_path, task.log_head)
         try:
             os.chdir(_rewritten(task, task.cwd))
-            launch = _launch(task, self._env(task), log_fd, self._packages)
+            command = _command(task, self._env(task), log_fd, self._packages)
         except OSError:
             os.close(log_fd)
             raise
-        return replace(launch, argv=tuple(_rewritten(task, argument) for argument in launch.argv))
+        return replace(command, argv=tuple(_rewritten(task, argument) for argument in command.argv))
 
     def _env(self, task: Task) -> dict[str, str]:
         basics = {**_BASICS, "HOME": str(self._tmp_path), "TMPDIR": str(self._tmp_path)}
@@ -253,12 +253,12 @@ def _programs(task: Task) -> tuple[str, ...]:
     return (task.argv[0],) if task.python is None else (task.argv[0], task.python)
 
 
-def _launch(task: Task, env: dict[str, str], log_fd: int, kept: KeptPackages, place: Path | None = None) -> Launch:
+def _command(task: Task, env: dict[str, str], log_fd: int, kept: KeptPackages, place: Path | None = None) -> Command:
     """How the task starts, with an environment of its own on top of its image's, which it sees at `place`."""
     if task.python is None:
-        return Launch(task.argv, env, log_fd)
+        return Command(task.argv, env, log_fd)
     packages = kept.of(Path(task.python), place)
-    return Launch(packages.argv(task.argv), packages.env(env), log_fd)
+    return Command(packages.argv(task.argv), packages.env(env), log_fd)
 
 
 def mount_overlay(source: Path, folder: Path) -> int:

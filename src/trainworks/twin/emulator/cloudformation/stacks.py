@@ -19,7 +19,7 @@ from typing import Any
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.cloudformation.stack_recovery import OPERATION, Recovery, forget_operation
 from trainworks.twin.emulator.cloudformation.type_changes import updating
-from trainworks.twin.emulator.durable.journal import Journal
+from trainworks.twin.emulator.durable.change_tracking import ChangeTracker
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
@@ -32,8 +32,8 @@ _MAX_CAUSE = 1000
 class Stacks:
     """Installs the corrections when CloudFormation is loaded, and has interrupted operations ended at start."""
 
-    def __init__(self, journal: Journal, flush: Callable[[], None]) -> None:
-        self._journal = journal
+    def __init__(self, tracker: ChangeTracker, flush: Callable[[], None]) -> None:
+        self._tracker = tracker
         self._flush = flush
         self._cfn: Any = None
         self._checks: Any = None
@@ -77,7 +77,7 @@ class Stacks:
             engine.module(f"services.cloudformation.{name}")._create_stack_task_in_region = create_stack_task_in_region
 
     async def _watched(self, operation: Coroutine[Any, Any, None]) -> None:
-        with self._journal.operation():
+        with self._tracker.operation():
             await operation
 
     def _replace(self, name: str, function: Callable[..., Any]) -> None:

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.cloudwatch.metric_checks import request_of
+from trainworks.twin.emulator.durable.change_tracking import TouchedDict
 from trainworks.twin.emulator.durable.histories import (
     LAST_NUMBER,
     Histories,
@@ -22,7 +23,6 @@ from trainworks.twin.emulator.durable.histories import (
     page_number,
     page_token,
 )
-from trainworks.twin.emulator.durable.journal import TouchedDict
 from trainworks.twin.ports import ApiError
 
 _STORE = "cloudwatch._alarm_history"

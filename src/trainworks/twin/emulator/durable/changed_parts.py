@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from trainworks.twin.emulator.durable.change_tracking import ChangeTracker, Row, TouchedDict
 from trainworks.twin.emulator.durable.growing_lists import ListMember, WholeList
-from trainworks.twin.emulator.durable.journal import Journal, Row, TouchedDict
 from trainworks.twin.emulator.durable.parts import Read, RecordParts
 
 
@@ -23,8 +23,8 @@ def _all_rows(stores: tuple[TouchedDict, ...]) -> Iterator[Row]:
 class ChangedMember(ListMember):
     """Records with a member that is a list of such parts."""
 
-    def __init__(self, journal: Journal, read: Read, member: str, kind: str, *, blobs: bool = False) -> None:
-        super().__init__(journal, read, member, kind)
+    def __init__(self, tracker: ChangeTracker, read: Read, member: str, kind: str, *, blobs: bool = False) -> None:
+        super().__init__(tracker, read, member, kind)
         self._blobs = blobs
 
     def stores_of(self, record: Any) -> tuple[TouchedDict, ...]:
@@ -49,8 +49,8 @@ class _Named(TouchedDict):
 
     __slots__ = ("record_id",)
 
-    def __init__(self, journal: Journal, kind: str, record_id: str) -> None:
-        super().__init__(journal, f"{kind}/{record_id}")
+    def __init__(self, tracker: ChangeTracker, kind: str, record_id: str) -> None:
+        super().__init__(tracker, f"{kind}/{record_id}")
         self.record_id = record_id
         self.blobs = True
 
@@ -58,8 +58,8 @@ class _Named(TouchedDict):
 class ChangedNames(RecordParts):
     """Records with a member that is a dictionary of such parts, with archives in them."""
 
-    def __init__(self, journal: Journal, read: Read, member: str, kind: str) -> None:
-        super().__init__(journal, read)
+    def __init__(self, tracker: ChangeTracker, read: Read, member: str, kind: str) -> None:
+        super().__init__(tracker, read)
         self._member = member
         self._kind = kind
 
@@ -67,7 +67,7 @@ class ChangedNames(RecordParts):
         parts = record.get(self._member) or {}
         if not isinstance(parts, _Named):
             known = parts.get("id") if isinstance(parts.get("id"), str) else None
-            named = _Named(self.journal, self._kind, known or uuid.uuid4().hex)
+            named = _Named(self.tracker, self._kind, known or uuid.uuid4().hex)
             if known is None:
                 dict.update(named, parts)
             record[self._member] = named
@@ -95,8 +95,8 @@ class ChangedNames(RecordParts):
 class ChangedParts:
     """Puts them in place in a service that was loaded, before anything else looks into its stores."""
 
-    def __init__(self, journal: Journal, read: Read) -> None:
-        self._kept = (journal, read)
+    def __init__(self, tracker: ChangeTracker, read: Read) -> None:
+        self._kept = (tracker, read)
 
     def install_functions(self, lambda_svc: Any) -> None:
         ChangedNames(*self._kept, "versions", "lambda_svc.versions").keep(lambda_svc._functions._data)

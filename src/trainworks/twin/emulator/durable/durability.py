@@ -28,7 +28,14 @@ from typing import Any, TypeVar
 
 from trainworks.errors import HomeVersionError
 from trainworks.twin.emulator import engine
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, UNKNOWN, Journal, Row, TouchedDict, WriteSet
+from trainworks.twin.emulator.durable.change_tracking import (
+    EVERY_ROW,
+    UNKNOWN,
+    ChangeTracker,
+    Row,
+    TouchedDict,
+    WriteSet,
+)
 from trainworks.twin.emulator.durable.writing import (
     Snapshot,
     UnstorableError,
@@ -101,7 +108,7 @@ class Persistence:
     """Keeps `emulator.db` equal to the state that was acknowledged."""
 
     def __init__(self, home: Home, loop: StateLoop) -> None:
-        self.journal = Journal()
+        self.tracker = ChangeTracker()
         self._loop = loop
         self._home = home
         self.database = Database(home.emulator_db, _SCHEMA)
@@ -122,11 +129,11 @@ class Persistence:
             if isinstance(getattr(value, "_data", None), TouchedDict) and value._data.name is None
         }
         for attribute in _PLAIN_STORES.get(name, ()):
-            store = TouchedDict(self.journal)
+            store = TouchedDict(self.tracker)
             dict.update(store, getattr(module, attribute))
             setattr(module, attribute, store)
             stores[attribute] = store
-        values = [(TouchedDict(self.journal, f"{name}.{attr}"), attr, module) for attr in _PLAIN_VALUES.get(name, ())]
+        values = [(TouchedDict(self.tracker, f"{name}.{attr}"), attr, module) for attr in _PLAIN_VALUES.get(name, ())]
         for attribute, store in stores.items():
             if f"{name}.{attribute}" not in _TRANSIENT:
                 self._fill(store, f"{name}.{attribute}", known)
@@ -168,7 +175,7 @@ class Persistence:
             return work()
 
         def run() -> tuple[T, _Write | None]:
-            with self.journal.request() as write_set:
+            with self.tracker.request() as write_set:
                 result = work()
                 return result, self._enqueue(write_set)
 
@@ -206,7 +213,7 @@ class Persistence:
 
     def _enqueue(self, write_set: WriteSet | None = None) -> _Write | None:
         """Hand what is due to the writer, nobody's rows apart from those of `write_set`. Raises `ApiError`."""
-        shared = set(_expand(self.journal.due(again=write_set is None)))
+        shared = set(_expand(self.tracker.due(again=write_set is None)))
         own = set(_expand(write_set.take())) - shared if write_set is not None else set()
         with self._lock:
             failures: dict[Row, str] = {}
@@ -264,7 +271,7 @@ class Persistence:
                 if not own:
                     self._keep_out(row, reason)
         if failed:
-            self.journal.put_back({row for row, _ in snapshot.statements})
+            self.tracker.put_back({row for row, _ in snapshot.statements})
 
     def _snapshot(self, touched: set[Row], failures: dict[Row, str] | None) -> Snapshot:
         """What has to be written of `touched`. A row that cannot be stored goes to `failures`, or is kept out."""
@@ -297,7 +304,7 @@ class Persistence:
         """Give rows back the value that is on disk, after a request that failed; what is not there is gone again."""
         for row in rows:
             store, key = row
-            if store.name is None or store.gone or key in store.under_way or self.journal.in_use(row):
+            if store.name is None or store.gone or key in store.under_way or self.tracker.in_use(row):
                 continue
             if key is EVERY_ROW:
                 for each, value, _ in self.rows_of(store.name):
@@ -335,10 +342,10 @@ class Persistence:
 
     def _install(self) -> None:
         """Give every scoped dictionary that is made from now on an inner dictionary that notes what is touched."""
-        responses, journal = engine.module("core.responses"), self.journal
+        responses, tracker = engine.module("core.responses"), self.tracker
 
         def make(self: Any) -> None:
-            self._data = TouchedDict(journal)
+            self._data = TouchedDict(tracker)
 
         responses.AccountScopedDict.__init__ = make
         responses.AccountRegionScopedDict.__init__ = make

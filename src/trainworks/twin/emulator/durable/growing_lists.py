@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import ChangeTracker, TouchedDict
 from trainworks.twin.emulator.durable.parts import Read, RecordParts
 from trainworks.twin.emulator.durable.row_lists import RowList
 
@@ -17,8 +17,8 @@ _MOST_NUMBERS = _MOST_TEXTS = 100
 class ListMember(RecordParts):
     """Records with a member that is such a list. In its place the record's row has the list's id."""
 
-    def __init__(self, journal: Journal, read: Read, member: str, kind: str) -> None:
-        super().__init__(journal, read)
+    def __init__(self, tracker: ChangeTracker, read: Read, member: str, kind: str) -> None:
+        super().__init__(tracker, read)
         self._member = member
         self._kind = kind
 
@@ -48,14 +48,14 @@ class ListMember(RecordParts):
         if isinstance(entries, RowList):
             return entries
         known = entries["id"] if isinstance(entries, dict) else ""
-        return RowList(self.journal, self._kind, () if known else entries, known)
+        return RowList(self.tracker, self._kind, () if known else entries, known)
 
 
 class WholeList(ListMember):
     """Records that are such a list."""
 
-    def __init__(self, journal: Journal, read: Read, kind: str) -> None:
-        super().__init__(journal, read, "", kind)
+    def __init__(self, tracker: ChangeTracker, read: Read, kind: str) -> None:
+        super().__init__(tracker, read, "", kind)
 
     def dressed(self, record: Any) -> Any:
         return self._listed(record)
@@ -76,8 +76,8 @@ class WholeList(ListMember):
 class GrowingLists:
     """Puts them in place in a service that was loaded, before anything else looks into its stores."""
 
-    def __init__(self, journal: Journal, read: Read) -> None:
-        self._kept = (journal, read)
+    def __init__(self, tracker: ChangeTracker, read: Read) -> None:
+        self._kept = (tracker, read)
 
     def install_streams(self, dynamodb: Any) -> None:
         WholeList(*self._kept, "dynamodb.changes").keep(dynamodb._stream_records._data)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from trainworks.twin.emulator.durable.journal import UNKNOWN, Journal, Statement, TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import UNKNOWN, ChangeTracker, Statement, TouchedDict
 from trainworks.twin.emulator.durable.writing import pickled, unpickled
 from trainworks.twin.store.database import Database
 
@@ -80,10 +80,10 @@ class OldEntry:
 class Histories:
     """All histories of `emulator.db`, with one sequence of numbers."""
 
-    def __init__(self, database: Database, journal: Journal, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, tracker: ChangeTracker, clock: Callable[[], float] = time.time) -> None:
         database.apply(_SCHEMA)
         self.database = database
-        self._journal = journal
+        self._tracker = tracker
         self._clock = clock
         self._lock = threading.Lock()
         self._opened: dict[str, History] = {}
@@ -92,7 +92,7 @@ class Histories:
 
     def open(self, name: str, *, days: float | None = None) -> History:
         """The history of a name, whose entries go when they are so old; None: when their owner goes."""
-        return self._opened.setdefault(name, History(self, self._journal, name, days))
+        return self._opened.setdefault(name, History(self, self._tracker, name, days))
 
     def number(self, at: float | None = None) -> int:
         """The next number: of this moment, or of an earlier one that is brought in, in the order of the calls."""
@@ -137,8 +137,8 @@ class History(TouchedDict):
 
     __slots__ = ("_dropped", "_ending", "_histories", "_sent", "days", "lock")
 
-    def __init__(self, histories: Histories, journal: Journal, name: str, days: float | None) -> None:
-        super().__init__(journal, name)
+    def __init__(self, histories: Histories, tracker: ChangeTracker, name: str, days: float | None) -> None:
+        super().__init__(tracker, name)
         self.days = days
         self._histories = histories
         self.lock = threading.RLock()

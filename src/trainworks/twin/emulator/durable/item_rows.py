@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, ClassVar
 
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker, TouchedDict
 from trainworks.twin.emulator.durable.parts import Read, RecordParts
 
 
@@ -14,8 +14,8 @@ class ItemRows(TouchedDict):
 
     __slots__ = ("table",)
 
-    def __init__(self, journal: Journal, table: dict[str, Any]) -> None:
-        super().__init__(journal, f"dynamodb.items/{table['TableId']}")
+    def __init__(self, tracker: ChangeTracker, table: dict[str, Any]) -> None:
+        super().__init__(tracker, f"dynamodb.items/{table['TableId']}")
         self.table = table
 
     def holds(self, key: Any) -> bool:
@@ -45,8 +45,8 @@ class TableItems(RecordParts):
 
     members: ClassVar = {"items": dict}
 
-    def __init__(self, journal: Journal, read: Read) -> None:
-        super().__init__(journal, read)
+    def __init__(self, tracker: ChangeTracker, read: Read) -> None:
+        super().__init__(tracker, read)
         self._rows: dict[str, ItemRows] = {}
         self._members_of_indexes = ""
 
@@ -64,7 +64,7 @@ class TableItems(RecordParts):
     def stores_of(self, record: dict[str, Any]) -> tuple[TouchedDict, ...]:
         rows = self._rows.get(record["TableId"])
         if rows is None:
-            rows = self._rows[record["TableId"]] = ItemRows(self.journal, record)
+            rows = self._rows[record["TableId"]] = ItemRows(self.tracker, record)
         rows.table = record  # another object, where a request that failed has brought the row back
         return (rows,)
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, Row, TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker, Row, TouchedDict
 
 Read = Callable[[str], Iterator[tuple[Any, Any, int]]]
 """(key, value, digest) of the rows of a store on disk."""
@@ -23,8 +23,8 @@ class RecordParts(ABC):
     members: ClassVar[Mapping[str, Callable[[], Any]]] = {}
     """The members of a record that are kept apart, and what its row has in their place."""
 
-    def __init__(self, journal: Journal, read: Read) -> None:
-        self.journal = journal
+    def __init__(self, tracker: ChangeTracker, read: Read) -> None:
+        self.tracker = tracker
         self._read = read
         self._stores: dict[Any, tuple[TouchedDict, ...]] = {}
 
@@ -43,7 +43,7 @@ class RecordParts(ABC):
             dict.__setitem__(records, key, self._load(key, record))
             if plain:
                 # Both in one transaction, and not at the mercy of a request that happens to be the first.
-                self.journal.put_back({(records, key), *((store, EVERY_ROW) for store in self._stores[key])})
+                self.tracker.put_back({(records, key), *((store, EVERY_ROW) for store in self._stores[key])})
         records.parts = self
 
     def row(self, record: Any) -> Any:

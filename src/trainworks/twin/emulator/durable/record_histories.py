@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
+from trainworks.twin.emulator.durable.change_tracking import Row, TouchedDict
 from trainworks.twin.emulator.durable.histories import Histories, OldEntry
 from trainworks.twin.emulator.durable.history_lists import Entries
-from trainworks.twin.emulator.durable.journal import Row, TouchedDict
 from trainworks.twin.emulator.durable.writing import pickled, unpickled
 
 _STORES = "SELECT DISTINCT store FROM emulator_rows WHERE store > ? AND store < ?"

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any, NoReturn, SupportsIndex
 
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker, TouchedDict
 
 
 class ListRows(TouchedDict):
@@ -19,8 +19,8 @@ class ListRows(TouchedDict):
 
     __slots__ = ("entries", "lock", "next_number", "numbers")
 
-    def __init__(self, journal: Journal, name: str, entries: list[Any]) -> None:
-        super().__init__(journal, name)
+    def __init__(self, tracker: ChangeTracker, name: str, entries: list[Any]) -> None:
+        super().__init__(tracker, name)
         self.lock = threading.RLock()
         self.entries = entries
         self.numbers = list(range(len(entries)))
@@ -62,10 +62,10 @@ class RowList(list[Any]):
     and what is written of it where it is in a row, is a plain list.
     """
 
-    def __init__(self, journal: Journal, kind: str, entries: Iterable[Any] = (), list_id: str = "") -> None:
+    def __init__(self, tracker: ChangeTracker, kind: str, entries: Iterable[Any] = (), list_id: str = "") -> None:
         super().__init__(entries)
         self.list_id = list_id or uuid.uuid4().hex
-        self.rows = ListRows(journal, f"{kind}/{self.list_id}", self)
+        self.rows = ListRows(tracker, f"{kind}/{self.list_id}", self)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return list, (list(self),)

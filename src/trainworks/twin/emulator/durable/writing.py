@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainworks.twin.emulator.durable.journal import Row, Statement
+from trainworks.twin.emulator.durable.change_tracking import Row, Statement
 from trainworks.twin.home import Home
 from trainworks.twin.ports import ApiError
 from trainworks.twin.store.database import Database

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.durable.change_tracking import TouchedDict
 from trainworks.twin.emulator.durable.histories import Histories, number_at
-from trainworks.twin.emulator.durable.journal import TouchedDict
 from trainworks.twin.emulator.durable.record_histories import RecordHistories
 from trainworks.twin.ports import ApiError
 

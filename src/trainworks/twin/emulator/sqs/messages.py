@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker, TouchedDict
 from trainworks.twin.emulator.sqs.agenda import Agenda
 
 Message = dict[str, Any]
@@ -38,8 +38,8 @@ class MessageRows(TouchedDict):
 
     __slots__ = ("messages",)
 
-    def __init__(self, journal: Journal, name: str, messages: Messages) -> None:
-        super().__init__(journal, name)
+    def __init__(self, tracker: ChangeTracker, name: str, messages: Messages) -> None:
+        super().__init__(tracker, name)
         self.messages = messages
 
     def restore(self, key: Any, row: tuple[Any] | None) -> None:
@@ -69,13 +69,13 @@ class Messages:
 
     def __init__(
         self,
-        journal: Journal,
+        tracker: ChangeTracker,
         name: str,
         queue: dict[str, Any],
         complete: Callable[[Message], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.rows = MessageRows(journal, name, self)
+        self.rows = MessageRows(tracker, name, self)
         self._mark = f"{name.rpartition('/')[2]}."  # of the handles that are given out here
         self.queue = queue
         self._complete = complete

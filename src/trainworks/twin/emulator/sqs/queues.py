@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import ChangeTracker, TouchedDict
 from trainworks.twin.emulator.durable.parts import Read, RecordParts
 from trainworks.twin.emulator.sqs import limits
 from trainworks.twin.emulator.sqs.messages import Message, Messages
@@ -31,8 +31,8 @@ class QueueParts(RecordParts):
 
     members: ClassVar = {"messages": list, "dedup_cache": dict}
 
-    def __init__(self, journal: Journal, read: Read) -> None:
-        super().__init__(journal, read)
+    def __init__(self, tracker: ChangeTracker, read: Read) -> None:
+        super().__init__(tracker, read)
         self._sqs: Any = None
 
     def install(self, sqs: Any) -> None:
@@ -61,10 +61,10 @@ class QueueParts(RecordParts):
     def dressed(self, record: Queue) -> Queue:
         if not isinstance(record["messages"], Messages):
             name = record.setdefault("id", uuid.uuid4().hex)
-            messages = Messages(self.journal, f"sqs.messages/{name}", record, self._sqs._ensure_msg_fields)
+            messages = Messages(self.tracker, f"sqs.messages/{name}", record, self._sqs._ensure_msg_fields)
             for number, message in enumerate(record["messages"]):
                 messages.restore(number, (message,))
-            recent = RecentSends(self.journal, f"sqs.recent/{name}")
+            recent = RecentSends(self.tracker, f"sqs.recent/{name}")
             for key, sent in record["dedup_cache"].items():
                 recent.restore(key, (sent,))
             record |= {"messages": messages, "dedup_cache": recent}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from trainworks.twin.emulator.durable.journal import Journal, TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import ChangeTracker, TouchedDict
 from trainworks.twin.emulator.sqs.agenda import Agenda
 
 
@@ -14,8 +14,8 @@ class RecentSends(TouchedDict):
 
     __slots__ = ("_ends",)
 
-    def __init__(self, journal: Journal, name: str) -> None:
-        super().__init__(journal, name)
+    def __init__(self, tracker: ChangeTracker, name: str) -> None:
+        super().__init__(tracker, name)
         self._ends: Agenda[str] = Agenda()
 
     def __setitem__(self, key: str, value: dict[str, Any]) -> None:

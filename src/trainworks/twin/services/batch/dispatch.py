@@ -20,7 +20,14 @@ from trainworks.states.batch_job import JobStatus
 from trainworks.twin.ports import IMAGE_BEING_MADE, Compute, ImageBeingMadeError, TaskSpec
 from trainworks.twin.services.background import Background
 from trainworks.twin.services.batch.attempts import NOT_STARTED_REASON, end_attempt
-from trainworks.twin.services.batch.launch import Launch, LaunchError, LaunchPorts, make_launch, start_of, task_of
+from trainworks.twin.services.batch.launch import (
+    LaunchError,
+    LaunchPorts,
+    TaskTemplate,
+    make_template,
+    start_of,
+    task_of,
+)
 from trainworks.twin.services.batch.ledger import Entry, Ledger
 from trainworks.twin.services.batch.output import Output
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, job_of
@@ -62,7 +69,7 @@ class Ready:
     """Jobs whose container is known, the compute environment that they go on, and what their logs begin with."""
 
     jobs: Sequence[Job]
-    launch: Launch
+    template: TaskTemplate
     environment_arn: str
     log_head: str
 
@@ -102,9 +109,9 @@ class Dispatcher:
             # Under the write lock: we are woken before the transaction that made the jobs is committed.
             with self._database.transaction() as tx:
                 rows = tx.execute(SQL["jobs_to_dispatch"], (_CHUNK,)).fetchall()
-            launches: dict[Hashable, Launch] = {}
+            templates: dict[Hashable, TaskTemplate] = {}
             for part in _parts([(job_of(row[:-1]), row["priority"]) for row in rows]):
-                self._dispatch_part(part, launches, faults)
+                self._dispatch_part(part, templates, faults)
             if faults:
                 raise faults[0]
             if len(rows) < _CHUNK:
@@ -137,9 +144,9 @@ class Dispatcher:
         return _TIME_LIMIT_CHECK_SECONDS if self.apply_time_limits() else None
 
     def _dispatch_part(
-        self, part: Sequence[Waiting], launches: dict[Hashable, Launch], faults: list[Exception]
+        self, part: Sequence[Waiting], templates: dict[Hashable, TaskTemplate], faults: list[Exception]
     ) -> None:
-        """RUNNABLE jobs go on the first compute environment that has room. `launches` are those made so far.
+        """RUNNABLE jobs go on the first compute environment that has room. `templates` are those made so far.
 
         Where making ready fails for a reason that is not the jobs' own, they stay as they are and `faults` gets it.
         """
@@ -147,7 +154,7 @@ class Dispatcher:
             groups, blocked = self._plan(tx, part)
         if blocked:
             self._block(blocked)
-        launch = partial(self._launch, launches=launches, faults=faults)
+        launch = partial(self._launch, templates=templates, faults=faults)
         # Each launch asks for credentials, which are durable before they are used: those that wait share a commit.
         launched = self._launchers.map(launch, groups) if len(groups) > 1 else map(launch, groups)
         if ready := [each for each in launched if each is not None]:
@@ -213,21 +220,21 @@ class Dispatcher:
                 for number, job in enumerate(_still_runnable(entry, jobs)):
                     entry.block(job, reason, is_told=is_told and number == 0 and bool(reason))
 
-    def _launch(self, group: Group, launches: dict[Hashable, Launch], faults: list[Exception]) -> Ready | None:
+    def _launch(self, group: Group, templates: dict[Hashable, TaskTemplate], faults: list[Exception]) -> Ready | None:
         """`_made_ready`; None where that failed for another reason than the jobs' own, which is told of later."""
         try:
-            return self._made_ready(group, launches)
+            return self._made_ready(group, templates)
         except Exception as error:  # noqa: BLE001 - raised by the round, when all others are handed over
             faults.append(error)
             return None
 
-    def _made_ready(self, group: Group, launches: dict[Hashable, Launch]) -> Ready | None:
+    def _made_ready(self, group: Group, templates: dict[Hashable, TaskTemplate]) -> Ready | None:
         """What a group's jobs are on this machine; None where they cannot start, which then is their end."""
         environment_arn = group.environment["arn"]
         key = (group.start, environment_arn)
         try:
-            if key not in launches:
-                launches[key] = make_launch(
+            if key not in templates:
+                templates[key] = make_template(
                     group.jobs[0], group.spec, group.environment, self._launch_ports, priority=group.priority
                 )
         except LaunchError as error:
@@ -236,11 +243,11 @@ class Dispatcher:
         except ImageBeingMadeError as making:
             self._wait_for_image(group.jobs, group.spec, making)
             return None
-        launch = launches[key]
+        template = templates[key]
         gpu_note = self._compute.gpu_note("the job asks for", group.spec.gpus)
-        notes = [launch.network.note, launch.note, gpu_note]
+        notes = [template.network.note, template.note, gpu_note]
         head = "".join(f"trainworks: {note}\n" for note in notes if note)
-        return Ready(group.jobs, launch, environment_arn, head)
+        return Ready(group.jobs, template, environment_arn, head)
 
     def _wait_for_image(self, jobs: Sequence[Job], spec: JobSpec, making: ImageBeingMadeError) -> None:
         """The jobs stay RUNNABLE until their image is made, and hold up no others."""
@@ -262,11 +269,11 @@ class Dispatcher:
             there = _existing(entry, {part.environment_arn for part in parts})
             here = [part for part in parts if part.environment_arn in there]
             runnable = [(job, part) for part in here for job in _still_runnable(entry, part.jobs)]
-            runnable.sort(key=lambda each: (-each[1].launch.priority, each[0].seq))
+            runnable.sort(key=lambda each: (-each[1].template.priority, each[0].seq))
             tasks = [self._task(entry, job, part) for job, part in runnable]
             for part in here:
-                if part.launch.log_caller is not None:
-                    self._output.write_as(entry.tx, part.jobs[0].spec_id, part.launch.log_caller)
+                if part.template.log_caller is not None:
+                    self._output.write_as(entry.tx, part.jobs[0].spec_id, part.template.log_caller)
             self._compute.submit(entry.tx, tasks)
             if len(here) < len(parts):
                 self._ledger.runnable.set()  # their queue has others now
@@ -279,7 +286,7 @@ class Dispatcher:
         entry.put(started)
         parent = entry.get(job.parent_id) if job.parent_id else None
         return task_of(
-            part.launch,
+            part.template,
             started,
             log_path=self._output.file(started),
             log_head="" if job.array_index else part.log_head,  # of an array the first child's log says it

@@ -59,7 +59,7 @@ class LaunchPorts:
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class TaskTemplate:
     """What attempts that start alike have in common. `spec` is that of the first."""
 
     spec: JobSpec
@@ -75,8 +75,8 @@ class Launch:
     note: str
 
 
-def make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts, *, priority: int) -> Launch:
-    """`_make_launch`, unless the server died again and again while it did that for this job.
+def make_template(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts, *, priority: int) -> TaskTemplate:
+    """`_make_template`, unless the server died again and again while it did that for this job.
 
     Raises `LaunchError`, and `ImageBeingMadeError` while the image is made.
     """
@@ -85,10 +85,10 @@ def make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts,
             raise LaunchError(
                 f"CannotStartContainerError: the twin ended {ports.in_hand.most_deaths} times while it started this job"
             )
-        return _make_launch(first, spec, environment, ports, priority=priority)
+        return _make_template(first, spec, environment, ports, priority=priority)
 
 
-def _make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts, *, priority: int) -> Launch:
+def _make_template(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts, *, priority: int) -> TaskTemplate:
     """Resolve image, credentials and command for attempts that begin with `first`, or raise `LaunchError`.
 
     `environment` is the row of the compute environment that they run in.
@@ -113,7 +113,7 @@ def _make_launch(first: Job, spec: JobSpec, environment: Row, ports: LaunchPorts
         "AWS_BATCH_JQ_NAME": name_of(first.queue_arn),
         **_job_credentials(control_plane, spec, task_arn),
     }
-    return Launch(
+    return TaskTemplate(
         spec=spec,
         pool_id=environment["pool_id"],
         priority=priority,
@@ -145,8 +145,9 @@ def _argv(container: Mapping[str, Any], runtime: Runtime, env: Mapping[str, str]
 
 
 def start_of(job: Job, spec: JobSpec) -> Hashable:
-    """Equal for jobs that one launch serves, whatever else they were submitted with: the children of an array, and jobs
-    of one queue whose containers are the same. A job with a role has sessions of its own, as a task of Amazon ECS has.
+    """Equal for jobs that one template serves, whatever else they were submitted with: the children of an array, and
+    jobs of one queue whose containers are the same. A job with a role has sessions of its own, as a task of Amazon ECS
+    has.
     """
     container = spec.container
     if job.parent_id is not None or container.get("executionRoleArn") or container.get("jobRoleArn"):
@@ -155,34 +156,34 @@ def start_of(job: Job, spec: JobSpec) -> Hashable:
     return job.queue_arn, json.dumps(told)
 
 
-def task_of(launch: Launch, job: Job, *, log_path: Path, log_head: str, array_size: int | None) -> TaskSpec:
+def task_of(template: TaskTemplate, job: Job, *, log_path: Path, log_head: str, array_size: int | None) -> TaskSpec:
     """The task of one attempt of `job`."""
-    env = {**launch.env, "AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": str(job.attempt)}
+    env = {**template.env, "AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": str(job.attempt)}
     if job.array_index is not None:
         env["AWS_BATCH_JOB_ARRAY_INDEX"] = str(job.array_index)
         env["AWS_BATCH_JOB_ARRAY_SIZE"] = str(array_size)
     return TaskSpec(
         task_id=task_id(job.job_id, job.attempt),
-        pool_id=launch.pool_id,
-        argv=launch.argv,
+        pool_id=template.pool_id,
+        argv=template.argv,
         env=env,
         log_path=log_path,
         log_head=log_head,
-        cwd=launch.cwd,
-        mounts=launch.mounts,
-        volumes=volumes_of(launch.spec.container),
-        tmpfs=tmpfs_of(launch.spec.container),
-        shared_memory_mib=shared_memory_mib_of(launch.spec.container),
-        ulimits=ulimits_of(launch.spec.container),
-        python=launch.python,
-        vcpus=launch.spec.vcpus,
-        memory_mib=launch.spec.memory_mib,
-        gpus=launch.spec.gpus,
-        network=launch.network.network,
-        endpoint_port=launch.network.endpoint_port,
-        timeout_seconds=launch.spec.timeout_seconds,
+        cwd=template.cwd,
+        mounts=template.mounts,
+        volumes=volumes_of(template.spec.container),
+        tmpfs=tmpfs_of(template.spec.container),
+        shared_memory_mib=shared_memory_mib_of(template.spec.container),
+        ulimits=ulimits_of(template.spec.container),
+        python=template.python,
+        vcpus=template.spec.vcpus,
+        memory_mib=template.spec.memory_mib,
+        gpus=template.spec.gpus,
+        network=template.network.network,
+        endpoint_port=template.network.endpoint_port,
+        timeout_seconds=template.spec.timeout_seconds,
         stop_grace_seconds=STOP_GRACE_SECONDS,
-        priority=launch.priority,
+        priority=template.priority,
     )
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from trainworks.errors import HomeVersionError
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker, TouchedDict
 from trainworks.twin.emulator.durable.durability import Persistence
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, TouchedDict
 from trainworks.twin.emulator.durable.writing import Snapshot
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.home import Home
@@ -147,7 +147,7 @@ def settle_request(persistence: Persistence, change: Callable[[], object], *, re
     """Do `change` as one request and wait until it is on disk."""
 
     async def request() -> None:
-        with persistence.journal.request(reading=reading) as write_set:
+        with persistence.tracker.request(reading=reading) as write_set:
             change()
             await persistence.settle(write_set)
 
@@ -289,48 +289,48 @@ def test_a_row_with_an_archive_is_compared_without_copying_it(home: Home, persis
     reopened.close()
 
 
-def named(journal: Journal) -> TouchedDict:
-    store = TouchedDict(journal, "store")
+def named(tracker: ChangeTracker) -> TouchedDict:
+    store = TouchedDict(tracker, "store")
     store["a"], store["b"] = 1, 2
-    journal.due()
+    tracker.due()
     return store
 
 
 def test_a_request_has_its_own_rows_until_it_ends() -> None:
-    journal = Journal()
-    store = named(journal)
-    with journal.request() as write_set:
+    tracker = ChangeTracker()
+    store = named(tracker)
+    with tracker.request() as write_set:
         store.get("a")
-        assert journal.due() == set()
+        assert tracker.due() == set()
         assert write_set.take() == {(store, "a")}
         store["b"] = 3
-    assert journal.due() == {(store, "b")}
+    assert tracker.due() == {(store, "b")}
 
 
 def test_walking_over_a_store_is_no_change_for_who_only_reads() -> None:
-    journal = Journal()
-    store = named(journal)
-    with journal.request(reading=True) as write_set:
+    tracker = ChangeTracker()
+    store = named(tracker)
+    with tracker.request(reading=True) as write_set:
         assert list(store.values()) == [1, 2]
         assert write_set.take() == set()
-    with journal.request() as write_set:
+    with tracker.request() as write_set:
         list(store.items())
         assert write_set.take() == {(store, EVERY_ROW)}
 
 
 def test_the_rows_of_an_operation_are_looked_at_until_it_ends() -> None:
-    journal = Journal()
-    store = named(journal)
-    with journal.operation():
+    tracker = ChangeTracker()
+    store = named(tracker)
+    with tracker.operation():
         store.get("a")
-        assert journal.due() == {(store, "a")}
-        assert journal.due() == {(store, "a")}
-    assert journal.due() == {(store, "a")}
-    assert journal.due() == set()
+        assert tracker.due() == {(store, "a")}
+        assert tracker.due() == {(store, "a")}
+    assert tracker.due() == {(store, "a")}
+    assert tracker.due() == set()
 
 
 def test_a_row_that_a_thread_takes_out_meanwhile_is_there_or_not() -> None:
-    rows = TouchedDict(Journal(), "sqs._queues")
+    rows = TouchedDict(ChangeTracker(), "sqs._queues")
 
     class Key(str):
         """At the second look the row is gone, as if a thread had come in between."""

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.patience import until
+from trainworks.twin.emulator.durable.change_tracking import TouchedDict
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.histories import Histories, History
-from trainworks.twin.emulator.durable.journal import TouchedDict
 from trainworks.twin.emulator.durable.record_histories import RecordHistories
 from trainworks.twin.emulator.events.archives import forget_archived
 from trainworks.twin.emulator.loop import StateLoop
@@ -64,8 +64,8 @@ def test_archives_let_go_of_what_is_older_than_they_keep_it(persistence: Persist
     def clock() -> float:
         return now.timestamp()
 
-    histories = Histories(persistence.database, persistence.journal, clock)
-    archives = TouchedDict(persistence.journal, "eventbridge._archives")
+    histories = Histories(persistence.database, persistence.tracker, clock)
+    archives = TouchedDict(persistence.tracker, "eventbridge._archives")
     RecordHistories(histories, "archived", "Events", lambda _, __: 0.0).keep(archives)
     for name, days in (("day", 1), ("ever", 0), ("week", 7)):
         archives[name] = {"RetentionDays": days, "EventCount": 5}
@@ -109,7 +109,7 @@ def test_archives_let_go_of_what_is_older_than_they_keep_it(persistence: Persist
 def test_what_is_removed_while_it_is_written_stays_removed(
     persistence: Persistence, remove: Callable[[History, Flush], None], left: list[str]
 ) -> None:
-    histories = Histories(persistence.database, persistence.journal)
+    histories = Histories(persistence.database, persistence.tracker)
     history = histories.open("things")
     history.append("owner", "old")
     persistence.flush()
@@ -121,5 +121,5 @@ def test_what_is_removed_while_it_is_written_stays_removed(
     until(lambda: not history.under_way and not history.written, "nothing is left to be written")
     assert [each for _, each in history.all("owner")] == left
     assert history.count("owner") == len(left)
-    again = Histories(persistence.database, persistence.journal).open("things")
+    again = Histories(persistence.database, persistence.tracker).open("things")
     assert [each for _, each in again.all("owner")] == left

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import pytest
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.durable.change_tracking import TouchedDict
 from trainworks.twin.emulator.durable.durability import Persistence
-from trainworks.twin.emulator.durable.journal import TouchedDict
 from trainworks.twin.emulator.durable.parts import RecordParts
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.home import Home
@@ -29,7 +29,7 @@ class Goods(RecordParts):
 
     def dressed(self, record: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(record["goods"], TouchedDict):
-            goods = TouchedDict(self.journal, f"shop.goods/{record['id']}")
+            goods = TouchedDict(self.tracker, f"shop.goods/{record['id']}")
             dict.update(goods, record["goods"])
             record["goods"] = goods
         return record
@@ -50,11 +50,11 @@ class Shop:
 
     def load(self) -> None:
         self.persistence.adopt("shop", self.module)
-        Goods(self.persistence.journal, self.persistence.rows_of).keep(self.shelves._data)
+        Goods(self.persistence.tracker, self.persistence.rows_of).keep(self.shelves._data)
 
     def request(self, change: Callable[[], object], *, reading: bool = False) -> None:
         async def run() -> None:
-            with self.persistence.journal.request(reading=reading) as write_set:
+            with self.persistence.tracker.request(reading=reading) as write_set:
                 change()
                 await self.persistence.settle(write_set)
 
@@ -218,7 +218,7 @@ def test_a_row_that_a_thread_takes_out_in_the_middle_of_a_write_is_gone(shop: Sh
             dict.pop(self, key, None)
             return held
 
-    goods = Fleeting(shop.persistence.journal, "shop.fleeting")
+    goods = Fleeting(shop.persistence.tracker, "shop.fleeting")
 
     def change() -> None:
         goods["nails"] = 3

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.growing_lists import GrowingLists, ListMember, WholeList
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal
 from trainworks.twin.emulator.durable.row_lists import ListRows, RowList
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.home import Home
@@ -29,8 +29,8 @@ class Lists(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.journal = Journal()
-        self.list = RowList(self.journal, "kind")
+        self.tracker = ChangeTracker()
+        self.list = RowList(self.tracker, "kind")
         self.plain: list[int] = []
         self.disk: dict[int, int] = {}
         self.count = 0
@@ -61,7 +61,7 @@ class Lists(RuleBasedStateMachine):
     def start_again(self, random: Any) -> None:
         rows = list(self.disk.items())
         random.shuffle(rows)
-        self.list = RowList(self.journal, "kind", (), self.list.list_id)
+        self.list = RowList(self.tracker, "kind", (), self.list.list_id)
         for number, entry in rows:
             self.list.rows.restore(number, (entry,))
 
@@ -71,14 +71,14 @@ class Lists(RuleBasedStateMachine):
         del self.list[:count]
         self.list.append(-1)
         self.list.append(-2)
-        touched = [key for _, key in self.journal.due()]
+        touched = [key for _, key in self.tracker.due()]
         random.shuffle(touched)
         for number in touched:
             self.list.rows.restore(number, (self.disk[number],) if number in self.disk else None)
 
     @invariant()
     def the_same(self) -> None:
-        for store, key in self.journal.due():
+        for store, key in self.tracker.due():
             for number in {*self.disk, *store.held()} if key is EVERY_ROW else {key}:
                 if store.holds(number):
                     self.disk[number] = store.stored(number)
@@ -93,7 +93,7 @@ TestLists = Lists.TestCase
 
 
 def test_a_copy_is_a_plain_list_and_no_change_goes_unnoted() -> None:
-    entries = RowList(Journal(), "kind", [1, 2])
+    entries = RowList(ChangeTracker(), "kind", [1, 2])
     for other in (copy.copy(entries), copy.deepcopy(entries), pickle.loads(pickle.dumps(entries)), entries[:]):
         assert (type(other), other) == (list, [1, 2])
     changes: list[Callable[[], object]] = [
@@ -120,13 +120,13 @@ class Newspaper:
 
     def load(self) -> None:
         self.persistence.adopt("paper", self.module)
-        kept = (self.persistence.journal, self.persistence.rows_of)
+        kept = (self.persistence.tracker, self.persistence.rows_of)
         ListMember(*kept, "pages", "paper.pages").keep(self.issues._data)
         WholeList(*kept, "paper.letter").keep(self.letters._data)
 
     def request(self, change: Callable[[], object], *, reading: bool = False) -> None:
         async def run() -> None:
-            with self.persistence.journal.request(reading=reading) as write_set:
+            with self.persistence.tracker.request(reading=reading) as write_set:
                 change()
                 await self.persistence.settle(write_set)
 
@@ -183,7 +183,7 @@ def test_a_list_that_is_a_record_is_rows_and_goes_into_another_record_whole(pape
 
 def test_the_last_texts_to_the_last_phone_numbers_are_kept(paper: Newspaper) -> None:
     paper.module._sms_messages = paper.letters
-    GrowingLists(paper.persistence.journal, paper.persistence.rows_of).install_texts(paper.module)
+    GrowingLists(paper.persistence.tracker, paper.persistence.rows_of).install_texts(paper.module)
     for number in range(130):
         paper.request(lambda number=number: paper.module._sms_log_for("busy").append(number))
     assert paper.module._sms_messages["busy"] == list(range(30, 130))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal, TouchedDict
+from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker, TouchedDict
 from trainworks.twin.emulator.iam import sessions
 
 
-def sts_with(stored: dict[str, float]) -> tuple[Any, Journal]:
-    journal = Journal()
-    store = TouchedDict(journal, "sts._sessions")
+def sts_with(stored: dict[str, float]) -> tuple[Any, ChangeTracker]:
+    tracker = ChangeTracker()
+    store = TouchedDict(tracker, "sts._sessions")
     for key, end in stored.items():
         dict.__setitem__(store, key, {"Expiration": end})
-    return SimpleNamespace(_sessions=store), journal
+    return SimpleNamespace(_sessions=store), tracker
 
 
 def test_sessions_end_also_those_that_came_back_from_disk() -> None:
@@ -41,9 +41,9 @@ def test_a_session_that_was_prolonged_is_kept() -> None:
 
 
 def test_a_new_session_touches_its_own_row_alone() -> None:
-    sts, journal = sts_with({f"key-{number}": 1e9 for number in range(1000)})
+    sts, tracker = sts_with({f"key-{number}": 1e9 for number in range(1000)})
     sessions.install(sts, lambda: 0.0)
     sts.register_session("new", {"Expiration": 10.0})
-    touched = journal.due()
+    touched = tracker.due()
     assert touched == {(sts._sessions, "new")}
     assert (sts._sessions, EVERY_ROW) not in touched

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from trainworks.twin.emulator.durable.journal import EVERY_ROW, Journal
+from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker
 from trainworks.twin.emulator.sqs.agenda import _SPARE, Agenda
 from trainworks.twin.emulator.sqs.messages import Message, Messages
 
@@ -55,12 +55,12 @@ class Queue(RuleBasedStateMachine):
         self.sent = 0
         self.fifo = fifo
         self.plain = PlainList(fifo)
-        self.journal = Journal()
+        self.tracker = ChangeTracker()
         self.messages = self.made()
 
     def made(self) -> Messages:
         queue: dict[str, Any] = {"is_fifo": self.fifo, "attributes": {"MessageRetentionPeriod": str(RETENTION)}}
-        return Messages(self.journal, "messages", queue, nothing_lacks, lambda: self.now)
+        return Messages(self.tracker, "messages", queue, nothing_lacks, lambda: self.now)
 
     def copies(self) -> dict[int, Message]:
         """What the disk has when it has everything."""
@@ -188,12 +188,12 @@ def test_the_first_of_an_agenda_has_the_least_key(changes: list[tuple[int, int |
 
 
 def test_each_change_touches_its_row_alone() -> None:
-    journal = Journal()
+    tracker = ChangeTracker()
     queue: dict[str, Any] = {"is_fifo": False, "attributes": {}}
-    messages = Messages(journal, "messages", queue, nothing_lacks, lambda: 1.0)
+    messages = Messages(tracker, "messages", queue, nothing_lacks, lambda: 1.0)
 
     def touched() -> set[Any]:
-        return {key for _, key in journal.due()}
+        return {key for _, key in tracker.due()}
 
     for _ in range(3):
         messages.append(lone(1.0))
@@ -212,13 +212,13 @@ def test_each_change_touches_its_row_alone() -> None:
 
 
 def test_the_disk_hears_of_a_message_that_moves_when_it_is_elsewhere() -> None:
-    journal = Journal()
+    tracker = ChangeTracker()
     queue = {"is_fifo": False, "attributes": {"MessageRetentionPeriod": str(RETENTION)}}
-    messages = Messages(journal, "messages", queue, nothing_lacks, lambda: 1000.0)
+    messages = Messages(tracker, "messages", queue, nothing_lacks, lambda: 1000.0)
     messages.append(lone(1000.0))
     messages.receive(1, 0)
-    journal.due()
+    tracker.due()
     touched: list[Any] = []
-    messages.move_worn(1, lambda message: touched.append(journal.due()))
+    messages.move_worn(1, lambda message: touched.append(tracker.due()))
     assert touched == [set()]
-    assert journal.due() == {(messages.rows, 0)}
+    assert tracker.due() == {(messages.rows, 0)}

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.durable.change_tracking import ChangeTracker
 from trainworks.twin.emulator.durable.durability import Persistence
-from trainworks.twin.emulator.durable.journal import Journal
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.emulator.sqs.messages import Message, Messages
 from trainworks.twin.emulator.sqs.queues import QueueParts
@@ -54,11 +54,11 @@ class Service:
         self.module._HANDLERS = {}
         self.module._ensure_msg_fields = lambda message: None
         self.persistence.adopt("sqs", self.module)
-        QueueParts(self.persistence.journal, self.persistence.rows_of).install(self.module)
+        QueueParts(self.persistence.tracker, self.persistence.rows_of).install(self.module)
 
     def request(self, change: Callable[[], object]) -> None:
         async def run() -> None:
-            with self.persistence.journal.request() as write_set:
+            with self.persistence.tracker.request() as write_set:
                 change()
                 await self.persistence.settle(write_set)
 
@@ -179,13 +179,13 @@ def test_no_call_takes_more_steps_in_a_long_queue(fifo: bool) -> None:
         queue = a_queue(fifo)
         queue["attributes"]["MessageRetentionPeriod"] = "1000"
         now = [1000.0]
-        messages = Messages(Journal(), "messages", queue, lambda message: None, lambda: now[0])
+        messages = Messages(ChangeTracker(), "messages", queue, lambda message: None, lambda: now[0])
         for number in range(length):
             delay = 500.0 if number % 10 == 0 else 0.0
             messages.append(message(str(number), f"g{number % 40}", visible_at=1000.0 + delay, sent_at=1000.0))
         handles = [each["receipt_handle"] for each in messages.receive(10, 900)]
         now[0] += 1
-        recent = RecentSends(Journal(), "recent")
+        recent = RecentSends(ChangeTracker(), "recent")
         for number in range(length):
             recent[str(number)] = {"expire": 2e9 + number}
         calls: dict[str, Callable[[], object]] = {

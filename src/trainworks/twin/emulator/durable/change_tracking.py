@@ -31,8 +31,8 @@ _DROP = "DELETE FROM emulator_rows WHERE store = ? AND key = ?"
 class WriteSet:
     """The rows touched in one context. `reading` contexts do not count walks over a whole store as changes."""
 
-    def __init__(self, journal: Journal, *, reading: bool = False) -> None:
-        self._journal = journal
+    def __init__(self, tracker: ChangeTracker, *, reading: bool = False) -> None:
+        self._tracker = tracker
         self.reading = reading
         self.open = True
         self.rows: set[Row] = set()
@@ -42,7 +42,7 @@ class WriteSet:
         return rows
 
 
-class Journal:
+class ChangeTracker:
     """Collects touched rows. Used on the loop that owns the state; other threads' touches go to the background."""
 
     def __init__(self) -> None:
@@ -141,19 +141,19 @@ class Parts(Protocol):
 
 
 class TouchedDict(dict[Any, Any]):
-    """A dictionary that notes its rows in the journal once it has a name.
+    """A dictionary that notes its rows in the tracker once it has a name.
 
     `written` has a hash of each row on disk, `under_way` the last write that has the row and is not done yet. Walks
     touch every row, as they may change any, unless `walks_read` says that none does. Rows with `blobs` hold archives;
     of rows with `parts` a part is kept in stores of its own. A store that is `gone` has no rows any more.
     """
 
-    __slots__ = ("blobs", "gone", "journal", "name", "parts", "under_way", "walks_read", "written")
+    __slots__ = ("blobs", "gone", "name", "parts", "tracker", "under_way", "walks_read", "written")
     __hash__ = object.__hash__  # type: ignore[assignment]  # stores are told apart by identity
 
-    def __init__(self, journal: Journal, name: str | None = None) -> None:
+    def __init__(self, tracker: ChangeTracker, name: str | None = None) -> None:
         super().__init__()
-        self.journal = journal
+        self.tracker = tracker
         self.name = name
         self.written: dict[Any, int] = {}
         self.under_way: dict[Any, object] = {}
@@ -236,7 +236,7 @@ class TouchedDict(dict[Any, Any]):
 
     def _touch(self, key: Any) -> None:
         if self.name is not None and not self.gone:
-            self.journal.touch(self, key)
+            self.tracker.touch(self, key)
 
     def _entered(self, key: Any, value: Any) -> Any:
         return value if self.parts is None else self.parts.entered(key, value)
@@ -307,4 +307,4 @@ class TouchedDict(dict[Any, Any]):
 
     def _walk(self) -> None:
         if not self.walks_read and self.name is not None and not self.gone:
-            self.journal.walk(self)
+            self.tracker.walk(self)
