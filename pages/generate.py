@@ -1,4 +1,6 @@
-"""Write the generated pages of `docs/reference/` from the code that they describe; `--check` fails when one is stale.
+"""Write the generated pages of `docs/reference/` from the code that they describe, and fold all pages at one width.
+
+With `--check` nothing is written; it fails where a page is stale or not folded.
 
 states.md    from the transition tables in `trainworks.states`
 fidelity.md  from the operations that the twin's services declare
@@ -19,7 +21,7 @@ cost-types.md  from the tables that say what each resource type costs by
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -35,12 +37,14 @@ import platform_page
 import roles_page
 import settings_page
 import states_page
+import wrap
 
 from trainworks.config import schema
 from trainworks.config.profile import PROFILES
 from trainworks.twin import fidelity
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 
 PAGES: dict[str, Callable[[], str]] = {
     "reference/states.md": states_page.page,
@@ -67,19 +71,34 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def main(arguments: list[str]) -> int:
-    stale = []
+    is_checked = "--check" in arguments
+    stale = [*_each(is_checked, "is stale", _generated()), *_each(is_checked, "is not folded", _folded())]
+    return 1 if stale and is_checked else 0
+
+
+def _generated() -> Iterator[tuple[Path, str]]:
     for name, page in PAGES.items():
-        path, text = DOCS / name, page()
-        if path.exists() and path.read_text() == text:
+        path = (DOCS / name).resolve()
+        yield path, wrap.wrapped(page()) if path.suffix == ".md" else page()
+
+
+def _folded() -> Iterator[tuple[Path, str]]:
+    for path in wrap.all_pages():
+        yield path, wrap.wrapped(path.read_text(encoding="utf-8"))
+
+
+def _each(is_checked: bool, what: str, pages: Iterable[tuple[Path, str]]) -> Iterator[Path]:
+    """The pages that are not as they should be: written, or only named where `is_checked`."""
+    for path, text in pages:
+        if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
-        if "--check" in arguments:
-            stale.append(name)
+        yield path
+        name = path.relative_to(ROOT)
+        if is_checked:
+            sys.stderr.write(f"{name} {what}. fix: python3 dev.py docs\n")
         else:
-            path.write_text(text)
-            sys.stdout.write(f"wrote docs/{name}\n")
-    for name in stale:
-        sys.stderr.write(f"docs/{name} is stale. fix: python3 dev.py docs\n")
-    return 1 if stale else 0
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"wrote {name}\n")
 
 
 if __name__ == "__main__":

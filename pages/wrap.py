@@ -1,5 +1,7 @@
 """Fold the prose of Markdown files at one width: `python pages/wrap.py FILE ...`; with `--check` nothing is written.
 
+`python3 dev.py docs` folds all pages of this repository.
+
 Paragraphs, list items and quotes are folded at spaces. Headings, tables, code, HTML, directives, lines that end in a
 hard break and whatever is wider than the width by itself stay as they are. Folding what is folded changes nothing.
 """
@@ -12,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 WIDTH = 120
+ROOT = Path(__file__).resolve().parents[1]
+_FOLDERS = ("docs", "examples", "benchmarks", "drill", "pages", "tests")
 
 _FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})")
 _ITEM = re.compile(r"(?P<indent>\s*)(?P<mark>[-*+]|\d+[.)])(?P<gap>\s+)")
@@ -64,9 +68,6 @@ def _folded(block: list[str]) -> Iterator[str]:
     item = _ITEM.match(block[0])
     first = item.group() if item else block[0][: len(block[0]) - len(block[0].lstrip())]
     rest = " " * len(first)
-    if not any(len(line) > WIDTH for line in block) and not _is_ragged(block):
-        yield from block
-        return
     end = _BREAK.search(block[-1])
     words = _PIECE.findall(" ".join([block[0][len(first) :], *(line.strip() for line in block[1:])]))
     line = first
@@ -81,9 +82,9 @@ def _folded(block: list[str]) -> Iterator[str]:
     yield line + (end[1] if end and end[1].isspace() else "")
 
 
-def _is_ragged(block: list[str]) -> bool:
-    """Whether a line has room for the words that begin the next one by far: it was folded at another width."""
-    return any(len(line) + 40 < WIDTH for line in block[:-1])
+def all_pages() -> list[Path]:
+    """Every Markdown file that people write or read here, generated ones included."""
+    return sorted([*ROOT.glob("*.md"), *(page for folder in _FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 
 
 def main(arguments: list[str]) -> int:

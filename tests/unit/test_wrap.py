@@ -69,3 +69,19 @@ def test_prose_is_folded_at_one_width_and_tables_and_code_are_left(wrap: Any, ca
     assert max(len(line) for line in lines if "word" in line) in range(110, 121)
     assert {len(line) for line in lines if "x x" in line} == {len(wide), len(wide) + 4}
     assert wrap.main([str(path), "--check"]) == 0
+
+
+def test_every_page_is_folded_at_that_width(wrap: Any) -> None:
+    pages = wrap.all_pages()
+    assert {"README.md", "CONTRIBUTING.md", "index.md", "cli.md"} <= {path.name for path in pages}
+    wrong = [
+        str(path)
+        for path in pages
+        if wrap.wrapped(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")
+    ]
+    assert not wrong, f"fix: python3 dev.py docs, which folds {wrong}"
+
+
+def test_what_was_folded_narrower_is_folded_again(wrap: Any) -> None:
+    narrow = "\n".join(["word " * 8] * 30)
+    assert {len(line) for line in wrap.wrapped(narrow).splitlines()[:-1]} == {119}
