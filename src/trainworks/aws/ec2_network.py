@@ -12,7 +12,6 @@ from typing import Any
 
 from trainworks.aws.reach import (
     ANYWHERE,
-    Endpoint,
     NatGateway,
     Network,
     Route,
@@ -20,6 +19,7 @@ from trainworks.aws.reach import (
     Subnet,
     Target,
     Vpc,
+    VpcEndpoint,
     service_of,
 )
 
@@ -51,7 +51,7 @@ class DescribedNetwork:
     `zones` whether private hosted zones are associated with it."""
 
     tables: Sequence[DescribedTable]
-    endpoints: Sequence[Endpoint]
+    endpoints: Sequence[VpcEndpoint]
     nat_gateways: Sequence[DescribedNat] | None = None
     attached: Mapping[str, frozenset[str]] | None = None
     private_names: Mapping[str, bool] = field(default_factory=dict)
@@ -96,10 +96,10 @@ def described_table(body: Mapping[str, Any]) -> DescribedTable:
     )
 
 
-def described_endpoint(body: Mapping[str, Any], groups: Sequence[str]) -> Endpoint:
+def described_endpoint(body: Mapping[str, Any], groups: Sequence[str]) -> VpcEndpoint:
     """Of shape `VpcEndpoint`, with the ids of its security groups."""
     options = body.get("DnsOptions") or {}
-    return Endpoint(
+    return VpcEndpoint(
         str(body["VpcEndpointId"]),
         str(body["VpcId"]),
         service_of(str(body["ServiceName"])),

@@ -96,7 +96,7 @@ class Vpc:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class VpcEndpoint:
     """A VPC endpoint of `service`, "" where nobody knows of which.
 
     `route_tables` are a gateway's, None among them for an unknown one. `subnets` and `security_groups` are of the
@@ -116,15 +116,15 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reachability:
     """`endpoint` is the VPC endpoint it goes by, None where it goes by a gateway to the internet; `reason` of a NO."""
 
     reach: Reach
-    endpoint: Endpoint | None = None
+    endpoint: VpcEndpoint | None = None
     reason: str = ""
 
 
-_NO_ROUTE = Answer(Reach.NO, reason="no route leads out of the VPC")
+_NO_ROUTE = Reachability(Reach.NO, reason="no route leads out of the VPC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,71 +132,73 @@ class Network:
     """What is known of VPCs. Ids may be any texts that tell things apart: they are what reasons call them by."""
 
     vpcs: Mapping[str, Vpc] = field(default_factory=dict)
-    endpoints: Sequence[Endpoint] = ()
+    endpoints: Sequence[VpcEndpoint] = ()
     nat_gateways: Mapping[str, NatGateway] = field(default_factory=dict)
 
-    def reach(self, subnet: Subnet, service: str, has_public_ip: bool | None) -> Answer:
+    def reach(self, subnet: Subnet, service: str, has_public_ip: bool | None) -> Reachability:
         """Whether, and by what, an interface in `subnet` reaches `service`; `INTERNET` is any address outside AWS.
 
         `has_public_ip`: whether the interface has a public address; None where nobody knows.
         """
         answers = [*self._by_endpoints(subnet, service), self._by_routes(subnet.table, subnet.vpc_id, has_public_ip)]
         if not subnet.vpc_id or (service != INTERNET and self._endpoints(subnet.vpc_id, "")):
-            answers.append(Answer(Reach.UNKNOWN))
+            answers.append(Reachability(Reach.UNKNOWN))
         best = max(answers, key=lambda answer: answer.reach)
         if best.reach is not Reach.NO:
             return best
-        return Answer(Reach.NO, reason="; ".join(dict.fromkeys(each.reason for each in answers)))
+        return Reachability(Reach.NO, reason="; ".join(dict.fromkeys(each.reason for each in answers)))
 
-    def _endpoints(self, vpc_id: str, service: str) -> list[Endpoint]:
+    def _endpoints(self, vpc_id: str, service: str) -> list[VpcEndpoint]:
         return [each for each in self.endpoints if (each.vpc_id, each.service) == (vpc_id, service)]
 
-    def _by_endpoints(self, subnet: Subnet, service: str) -> Iterator[Answer]:
+    def _by_endpoints(self, subnet: Subnet, service: str) -> Iterator[Reachability]:
         """Interface endpoints first: their private names win over what routes would do."""
         endpoints = self._endpoints(subnet.vpc_id, service)
         vpc = self.vpcs.get(subnet.vpc_id, Vpc(subnet.vpc_id))
         yield from (_by_interface(each, vpc) for each in endpoints if not each.is_gateway)
         yield from (_by_gateway(each, subnet.table) for each in endpoints if each.is_gateway)
 
-    def _by_routes(self, table: RouteTable, vpc_id: str, has_public_ip: bool | None) -> Answer:
+    def _by_routes(self, table: RouteTable, vpc_id: str, has_public_ip: bool | None) -> Reachability:
         answers = [self._by_route(route, vpc_id, has_public_ip) for route in table.routes]
         if not table.is_whole:
-            answers.append(Answer(Reach.UNKNOWN))
+            answers.append(Reachability(Reach.UNKNOWN))
         return max(answers, key=lambda answer: answer.reach, default=_NO_ROUTE)
 
-    def _by_route(self, route: Route, vpc_id: str, has_public_ip: bool | None) -> Answer:
+    def _by_route(self, route: Route, vpc_id: str, has_public_ip: bool | None) -> Reachability:
         """What is no default route to an internet or NAT gateway may lead anywhere."""
         if route.target is Target.LOCAL:
             return _NO_ROUTE
         if route.target is Target.GONE:
-            return Answer(Reach.NO, reason=f"the route to {route.gateway or 'its target'} leads nowhere any more")
+            return Reachability(Reach.NO, reason=f"the route to {route.gateway or 'its target'} leads nowhere any more")
         if route.is_default and route.target is Target.NAT_GATEWAY:
             return self._by_nat(self.nat_gateways.get(route.gateway, NatGateway(route.gateway)))
         if route.is_default and route.target is Target.INTERNET_GATEWAY:
             return self._by_internet_gateway(route.gateway, vpc_id, has_public_ip)
-        return Answer(Reach.UNKNOWN)
+        return Reachability(Reach.UNKNOWN)
 
-    def _by_internet_gateway(self, gateway_id: str, vpc_id: str, has_public_ip: bool | None) -> Answer:
+    def _by_internet_gateway(self, gateway_id: str, vpc_id: str, has_public_ip: bool | None) -> Reachability:
         vpc = self.vpcs.get(vpc_id)
         attached = None if vpc is None else vpc.internet_gateways
         if attached is not None and gateway_id not in attached:
-            return Answer(Reach.NO, reason=f"{gateway_id} is not attached to the VPC")
+            return Reachability(Reach.NO, reason=f"{gateway_id} is not attached to the VPC")
         if has_public_ip is False:
-            return Answer(Reach.NO, reason="the route to the internet gateway is of no use without a public address")
-        return Answer(Reach.YES if has_public_ip else Reach.UNKNOWN)
+            return Reachability(
+                Reach.NO, reason="the route to the internet gateway is of no use without a public address"
+            )
+        return Reachability(Reach.YES if has_public_ip else Reach.UNKNOWN)
 
-    def _by_nat(self, gateway: NatGateway) -> Answer:
+    def _by_nat(self, gateway: NatGateway) -> Reachability:
         """A public one has an address of its own and needs a route to an internet gateway; others lead elsewhere."""
         if not gateway.is_available:
-            return Answer(Reach.NO, reason=f"{gateway.gateway_id} is not there any more")
+            return Reachability(Reach.NO, reason=f"{gateway.gateway_id} is not there any more")
         if gateway.subnet is None or not gateway.is_public:
-            return Answer(Reach.UNKNOWN)
+            return Reachability(Reach.UNKNOWN)
         table = gateway.subnet.table
         onward = tuple(route for route in table.routes if route.target is not Target.NAT_GATEWAY)
         answer = self._by_routes(replace(table, routes=onward), gateway.subnet.vpc_id, True)
         if answer.reach is Reach.NO:
             reason = f"{gateway.gateway_id} is in a subnet without a way to an internet gateway"
-            return Answer(Reach.NO, reason=reason)
+            return Reachability(Reach.NO, reason=reason)
         return answer
 
 
@@ -206,7 +208,7 @@ def service_of(service_name: str) -> str:
     return match[1] if match else service_name
 
 
-def _by_interface(endpoint: Endpoint, vpc: Vpc) -> Answer:
+def _by_interface(endpoint: VpcEndpoint, vpc: Vpc) -> Reachability:
     name = endpoint.endpoint_id
     reason = ""
     if not endpoint.is_available:
@@ -220,15 +222,15 @@ def _by_interface(endpoint: Endpoint, vpc: Vpc) -> Answer:
     elif endpoint.private_dns and vpc.has_private_names is False:
         reason = f"private DNS needs EnableDnsHostnames and EnableDnsSupport of {vpc.vpc_id}"
     if reason:
-        return Answer(Reach.NO, reason=reason)
-    return Answer(Reach.YES if endpoint.private_dns else Reach.UNKNOWN, endpoint)
+        return Reachability(Reach.NO, reason=reason)
+    return Reachability(Reach.YES if endpoint.private_dns else Reach.UNKNOWN, endpoint)
 
 
-def _by_gateway(endpoint: Endpoint, table: RouteTable) -> Answer:
+def _by_gateway(endpoint: VpcEndpoint, table: RouteTable) -> Reachability:
     if not endpoint.is_available:
-        return Answer(Reach.NO, reason=f"{endpoint.endpoint_id} is not available")
+        return Reachability(Reach.NO, reason=f"{endpoint.endpoint_id} is not available")
     if table.table_id and table.table_id in endpoint.route_tables:
-        return Answer(Reach.YES, endpoint)
+        return Reachability(Reach.YES, endpoint)
     if None in endpoint.route_tables:
-        return Answer(Reach.UNKNOWN, endpoint)
-    return Answer(Reach.NO, reason=f"{endpoint.endpoint_id} does not serve its route table")
+        return Reachability(Reach.UNKNOWN, endpoint)
+    return Reachability(Reach.NO, reason=f"{endpoint.endpoint_id} does not serve its route table")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from trainworks.aws.reach import ANYWHERE, Endpoint
+from trainworks.aws.reach import ANYWHERE, VpcEndpoint
 from trainworks.aws.unknown import Unknown
 
 HTTPS = 443
@@ -113,7 +113,7 @@ class SecurityGroups:
         return False
 
     def stopped(
-        self, workload: Side, endpoint: Endpoint | None, block_of: Callable[[str], str] = lambda subnet_id: ""
+        self, workload: Side, endpoint: VpcEndpoint | None, block_of: Callable[[str], str] = lambda subnet_id: ""
     ) -> Stop | None:
         """Where HTTPS of a workload to a service is stopped that it reaches by `endpoint`, by none over the internet.
 

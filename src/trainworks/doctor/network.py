@@ -16,7 +16,7 @@ from trainworks.aws.ec2_network import (
     described_nat,
     described_table,
 )
-from trainworks.aws.reach import Endpoint, Target
+from trainworks.aws.reach import Target, VpcEndpoint
 from trainworks.aws.security_groups import Group, Permission
 from trainworks.doctor.looking import Look, Looker, not_asked
 
@@ -53,7 +53,7 @@ class Network:
     group_ids: tuple[str, ...]
     subnets: Look[tuple[Subnet, ...]]
     route_tables: Look[tuple[DescribedTable, ...]]
-    endpoints: Look[tuple[Endpoint, ...]]
+    endpoints: Look[tuple[VpcEndpoint, ...]]
     groups: Look[tuple[SecurityGroup, ...]]
     nat_gateways: Look[tuple[DescribedNat, ...]] | None = None
     attached: Look[Mapping[str, frozenset[str]]] | None = None
@@ -83,7 +83,7 @@ def look_at_network(looker: Looker, subnet_ids: Sequence[str], group_ids: Sequen
     )
     vpc_ids = sorted({subnet.vpc_id for subnet in subnets.value or ()})
     tables: Look[tuple[DescribedTable, ...]] = not_asked("ec2:DescribeRouteTables", looker.now())
-    endpoints: Look[tuple[Endpoint, ...]] = not_asked("ec2:DescribeVpcEndpoints", looker.now())
+    endpoints: Look[tuple[VpcEndpoint, ...]] = not_asked("ec2:DescribeVpcEndpoints", looker.now())
     if vpc_ids:
         tables = _of_vpcs(looker, vpc_ids, "describe_route_tables", "RouteTables", _each(described_table))
         endpoints = _of_vpcs(looker, vpc_ids, "describe_vpc_endpoints", "VpcEndpoints", _each(_endpoint))
@@ -173,7 +173,7 @@ def _subnet(body: Mapping[str, Any]) -> Subnet:
     return Subnet(body["SubnetId"], body["VpcId"], ips, public, str(body.get("CidrBlock", "")))
 
 
-def _endpoint(body: Mapping[str, Any]) -> Endpoint:
+def _endpoint(body: Mapping[str, Any]) -> VpcEndpoint:
     return described_endpoint(body, [str(group["GroupId"]) for group in body.get("Groups", [])])
 
 

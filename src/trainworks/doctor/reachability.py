@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from trainworks.aws.reach import ANYWHERE, Answer, Endpoint, Reach, Route
+from trainworks.aws.reach import ANYWHERE, Reach, Reachability, Route, VpcEndpoint
 from trainworks.aws.security_groups import HTTPS, SecurityGroups, Side, Stop
 from trainworks.aws.service_needs import INTERNET
 from trainworks.doctor.finding import Finding, Likelihood, Outcome
@@ -85,12 +85,12 @@ def _unreachable(
         )
 
 
-def answer(network: Network, subnet: Subnet, service: str, public_ip: bool | None) -> Answer:
+def answer(network: Network, subnet: Subnet, service: str, public_ip: bool | None) -> Reachability:
     """Whether and by what a subnet reaches a service; `public_ip` as in `network_findings`. Without a table that was
     described nothing is known, and nobody is blamed."""
     facts = network.described.subnet(subnet.subnet_id, subnet.vpc_id)
     if facts is None:
-        return Answer(Reach.UNKNOWN)
+        return Reachability(Reach.UNKNOWN)
     has_public_ip = subnet.gives_public_ip if public_ip is None else public_ip
     return network.described.facts.reach(facts, service, has_public_ip)
 
@@ -104,7 +104,7 @@ def _closed_ports(
         return
     blocks = {subnet.subnet_id: subnet.cidr_block for subnet in subnets}
     outward: list[str] = []
-    inward: dict[Endpoint, str] = {}
+    inward: dict[VpcEndpoint, str] = {}
     for service in sorted(services):
         for subnet in subnets:
             found = answer(network, subnet, service, public_ip)
@@ -147,7 +147,7 @@ def _route_shown(network: Network, subnet: Subnet) -> str:
 
 
 def _endpoints_shown(network: Network) -> str:
-    found: Collection[Endpoint] = network.endpoints.value or ()
+    found: Collection[VpcEndpoint] = network.endpoints.value or ()
     kinds = {True: "Gateway", False: "Interface"}
     return ", ".join(f"{each.service} ({kinds[each.is_gateway]})" for each in found) or "no endpoints"
 

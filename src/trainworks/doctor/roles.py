@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainworks.aws.arn import parts_of_arn
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import Permissions, role_context, session_of
 from trainworks.aws.iam.partial.statements import Statement, anything, statements_of
 from trainworks.aws.iam.partial.trust import may_assume, trusted_services
@@ -126,7 +126,10 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
         )
         return
     role = facts.role.value
-    if role is not None and may_assume(role.trust, service, facts.role_arn, facts.account, facts.region) is Answer.NO:
+    if (
+        role is not None
+        and may_assume(role.trust, service, facts.role_arn, facts.account, facts.region) is PartialDecision.NO
+    ):
         yield Finding(
             "role-not-assumable",
             Outcome.PROBLEM,
@@ -136,7 +139,7 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
         )
     for question in facts.questions:
         verdict, evidence = judged(facts, question)
-        if verdict is Answer.NO:
+        if verdict is PartialDecision.NO:
             yield Finding(
                 "role-lacks-permission",
                 Outcome.PROBLEM,
@@ -151,14 +154,17 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
 def _fix(facts: RoleFacts, question: Question) -> str:
     """Where the role's own policies let it, the bucket's stands in the way, or one of the organization."""
     policies = facts.policies.value
-    if policies is None or facts.permissions(policies).allows(question.action, question.resource) is not Answer.YES:
+    if (
+        policies is None
+        or facts.permissions(policies).allows(question.action, question.resource) is not PartialDecision.YES
+    ):
         return f"allow {question.action} on {question.resource} in a policy of {facts.role_arn}"
     if _policy_of(facts, question) is not None:
         return f"take the Deny on {question.action} out of the policy of the bucket, or except {facts.role_arn} from it"
     return f"its own policies allow it: look for a Deny on {question.action} in the organization's control policies"
 
 
-def judged(facts: RoleFacts, question: Question) -> tuple[Answer, tuple[Evidence, ...]]:
+def judged(facts: RoleFacts, question: Question) -> tuple[PartialDecision, tuple[Evidence, ...]]:
     """May the role do it, and by what is that known? Both sources unseen is UNKNOWN, with no evidence.
 
     The simulation knows no policies of buckets: where a bucket has one, the policies are read together.
@@ -170,25 +176,27 @@ def judged(facts: RoleFacts, question: Question) -> tuple[Answer, tuple[Evidence
     if simulated is not None:
         evidence = (facts.simulated.evidence(f"{question.action} on {question.resource}: {simulated.decision}"),)
         if simulated.decision == "allowed":
-            return Answer.YES, evidence
+            return PartialDecision.YES, evidence
         if simulated.missing_context:
             # A condition on what the simulation was not told, a negated one of a Deny too, was decided without it.
-            return _read(facts, question, unread=Answer.UNKNOWN), evidence
+            return _read(facts, question, unread=PartialDecision.UNKNOWN), evidence
         if simulated.decision == "explicitDeny":
-            return Answer.NO, evidence
-        return _read(facts, question, unread=Answer.NO), evidence
+            return PartialDecision.NO, evidence
+        return _read(facts, question, unread=PartialDecision.NO), evidence
     return _read_by(facts, question, facts.policies, "the statements of its policies")
 
 
-def _read_by(facts: RoleFacts, question: Question, source: Look[Any], by: str) -> tuple[Answer, tuple[Evidence, ...]]:
+def _read_by(
+    facts: RoleFacts, question: Question, source: Look[Any], by: str
+) -> tuple[PartialDecision, tuple[Evidence, ...]]:
     """What the policies' text says, with `source` as the evidence of an answer that is certain."""
-    answer = _read(facts, question, unread=Answer.UNKNOWN)
-    word = {Answer.YES: "allowed", Answer.NO: "denied"}.get(answer)
+    answer = _read(facts, question, unread=PartialDecision.UNKNOWN)
+    word = {PartialDecision.YES: "allowed", PartialDecision.NO: "denied"}.get(answer)
     shown = f"{by}: {question.action} on {question.resource} {word}"
     return answer, (source.evidence(shown),) if word else ()
 
 
-def _read(facts: RoleFacts, question: Question, *, unread: Answer) -> Answer:
+def _read(facts: RoleFacts, question: Question, *, unread: PartialDecision) -> PartialDecision:
     """By the policies' text; `unread` where they could not be read."""
     if facts.policies.value is None:
         return unread
@@ -200,8 +208,8 @@ def _read(facts: RoleFacts, question: Question, *, unread: Answer) -> Answer:
     else:
         answer = permissions.allows(question.action, question.resource)
     # A policy that allows the action on narrower resources than the question's wildcard has thought of it.
-    if answer is Answer.NO and "*" in question.resource and permissions.allows_somewhere(question.action):
-        return Answer.UNKNOWN
+    if answer is PartialDecision.NO and "*" in question.resource and permissions.allows_somewhere(question.action):
+        return PartialDecision.UNKNOWN
     return answer
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.s3_uris import PUT, Place, S3Location
 from trainworks.preflight.workloads.values import flag, table, tables, text
@@ -100,7 +100,7 @@ def _lacks(graph: Graph, role: Resource, action: str, arn: str) -> bool:
         return False
     # A policy may name every version of a function.
     permissions = permissions_of(graph).of(role)
-    return all(permissions.allows(action, each) is Answer.NO for each in (arn, f"{arn}:$LATEST"))
+    return all(permissions.allows(action, each) is PartialDecision.NO for each in (arn, f"{arn}:$LATEST"))
 
 
 def _lets_in(graph: Graph, owner: Resource) -> bool:

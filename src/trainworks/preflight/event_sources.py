@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.arn import parts_of_arn
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.workloads.values import table, text
 
@@ -75,7 +75,7 @@ def unreadable_sources(graph: Graph) -> Iterator[Unreadable]:
         missing = tuple(
             action
             for action in _ACTIONS.get(parts_of_arn(source).service, ())
-            if all(permissions.allows(action, way) is Answer.NO for way in ways)
+            if all(permissions.allows(action, way) is PartialDecision.NO for way in ways)
         )
         if missing:
             yield Unreadable(mapping, role, missing)

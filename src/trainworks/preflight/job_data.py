@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Verdict
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.s3_uris import S3Location, location_of
@@ -39,7 +39,7 @@ def may_reach(graph: Graph, role: Resource, action: str, location: S3Location) -
             answer = permissions_of(graph).of(role).allows(action, arn)
         else:
             answer = resource_policies_of(graph).role_may(role, action, bucket, arn, {})
-        if answer is not Answer.NO:
+        if answer is not PartialDecision.NO:
             return True
     statements = permissions_of(graph).of(role).statements
     return any(

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Context
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.role_members import RoleMember, members_of_sdk
 from trainworks.aws.role_actions import PULL, ROLE_NEEDS, Need, When, Workload
@@ -44,7 +44,7 @@ class Needed:
     is_required: bool = True
     is_missed: bool = False
 
-    def granted(self, permissions: Permissions) -> Answer:
+    def granted(self, permissions: Permissions) -> PartialDecision:
         """Whether the permissions suffice."""
         if not self.resources:
             return permissions.allows_somewhere(self.action)

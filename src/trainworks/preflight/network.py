@@ -23,13 +23,13 @@ _GATEWAYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """As `aws.reach.Answer`, with the resource of the endpoint; `by` is the endpoint as `aws.reach` has it."""
+class Reachability:
+    """As `aws.reach.Reachability`, with the resource of the endpoint; `by` is the endpoint as `aws.reach` has it."""
 
     reach: Reach
     endpoint: Resource | None = None
     reason: str = ""
-    by: model.Endpoint | None = None
+    by: model.VpcEndpoint | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +56,7 @@ class Network:
             tuple(_endpoint(each, graph) for each in self._endpoints.values()),
             {each.place: self._nat_gateway(each) for each in graph.of_type("AWS::EC2::NatGateway")},
         )
-        self._answers: dict[tuple[Subnet, str, bool | Unknown], Answer] = {}
+        self._answers: dict[tuple[Subnet, str, bool | Unknown], Reachability] = {}
 
     def subnet(self, value: object) -> Subnet | None:
         """The subnet of an id; None where the graph does not have it."""
@@ -68,7 +68,7 @@ class Network:
         subnet = self.subnet(subnet_id)
         return "" if subnet is None else subnet.cidr_block
 
-    def gateway_endpoints(self, vpc: Resource | None, service: str) -> Mapping[Resource, model.Endpoint]:
+    def gateway_endpoints(self, vpc: Resource | None, service: str) -> Mapping[Resource, model.VpcEndpoint]:
         """The gateway endpoints of a service in a VPC."""
         place = "" if vpc is None else vpc.place
         return {
@@ -77,13 +77,13 @@ class Network:
             if each.is_gateway and (each.vpc_id, each.service) == (place, service)
         }
 
-    def reach(self, subnet: Subnet, service: str, has_public_ip: bool | Unknown) -> Answer:
+    def reach(self, subnet: Subnet, service: str, has_public_ip: bool | Unknown) -> Reachability:
         """Whether, and by what, an interface in `subnet` reaches `service`; `INTERNET` is any address outside AWS."""
         asked = (subnet, service, has_public_ip)
         if asked not in self._answers:
             found = self.facts.reach(subnet.facts, service, _known(has_public_ip))
             endpoint = None if found.endpoint is None else self._endpoints[found.endpoint.endpoint_id]
-            self._answers[asked] = Answer(found.reach, endpoint, found.reason, found.endpoint)
+            self._answers[asked] = Reachability(found.reach, endpoint, found.reason, found.endpoint)
         return self._answers[asked]
 
     def _nat_gateway(self, resource: Resource) -> model.NatGateway:
@@ -127,11 +127,11 @@ def _has_private_names(vpc: Resource) -> bool | None:
     return None if None in (hostnames, support) else True
 
 
-def _endpoint(resource: Resource, graph: Graph) -> model.Endpoint:
+def _endpoint(resource: Resource, graph: Graph) -> model.VpcEndpoint:
     name = resource.get("ServiceName", default="")
     options = table(resource.get("DnsOptions")).get("PrivateDnsOnlyForInboundResolverEndpoint")
     tables = (graph.owner(each) for each in texts(resource.get("RouteTableIds")))
-    return model.Endpoint(
+    return model.VpcEndpoint(
         resource.place,
         _place(graph.owner(resource.get("VpcId"))),
         "" if isinstance(name, Unknown) else service_of(text(name)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Unknown
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.role_members import action_name, requires_role
 from trainworks.aws.role_actions import Workload
@@ -25,7 +25,7 @@ def unpassable(graph: Graph, use: RoleUse) -> Iterator[str]:
     if use.workload not in _RUNS_CODE:
         return
     permissions = permissions_of(graph).of(use.role)
-    if permissions.allows_somewhere("iam:PassRole") is not Answer.NO:
+    if permissions.allows_somewhere("iam:PassRole") is not PartialDecision.NO:
         return
     named = [
         action_name(action)
@@ -34,7 +34,9 @@ def unpassable(graph: Graph, use: RoleUse) -> Iterator[str]:
         for action in statement.actions
         if not isinstance(action, Unknown) and (requires_role(action) or _runs_with_roles(graph, permissions, action))
     ]
-    yield from (action for action in dict.fromkeys(named) if permissions.allows_somewhere(action) is Answer.YES)
+    yield from (
+        action for action in dict.fromkeys(named) if permissions.allows_somewhere(action) is PartialDecision.YES
+    )
 
 
 def _runs_with_roles(graph: Graph, permissions: Permissions, action: str) -> bool:
@@ -42,6 +44,8 @@ def _runs_with_roles(graph: Graph, permissions: Permissions, action: str) -> boo
     if action.lower() not in _RUNS_TASKS:
         return False
     allowed = [
-        each for each in graph.of_type("AWS::ECS::TaskDefinition") if permissions.allows(action, each.arn) is Answer.YES
+        each
+        for each in graph.of_type("AWS::ECS::TaskDefinition")
+        if permissions.allows(action, each.arn) is PartialDecision.YES
     ]
     return bool(allowed) and all(each.get("TaskRoleArn") or each.get("ExecutionRoleArn") for each in allowed)

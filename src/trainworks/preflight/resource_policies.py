@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Context
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import session_of
 from trainworks.aws.iam.partial.statements import Statement, statements_of
 from trainworks.preflight.permissions import permissions_of
@@ -55,7 +55,9 @@ class ResourcePolicies:
             found = self._graph.owner(found.get("TargetKeyId"))
         return found if found is not None and found.type == "AWS::KMS::Key" else None
 
-    def role_may(self, role: Resource, action: str, bucket_or_key: Resource, arn: str, context: Context) -> Answer:
+    def role_may(
+        self, role: Resource, action: str, bucket_or_key: Resource, arn: str, context: Context
+    ) -> PartialDecision:
         """Whether the role may do `action` on `arn`, which is the bucket, key or part of it."""
         permissions, statements = self._roles.of(role), self.of(bucket_or_key)
         if not statements:

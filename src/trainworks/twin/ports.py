@@ -20,7 +20,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import BinaryIO, Protocol
 
-from trainworks.aws.reach import Answer
+from trainworks.aws.reach import Reachability
 
 
 class ApiError(Exception):
@@ -111,7 +111,7 @@ class ControlPlane(Protocol):
 
     def subnet_exists(self, subnet_id: str) -> bool: ...
 
-    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Answer:
+    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
         """What an interface in a subnet reaches on AWS: `service`, or `service_needs.INTERNET`. `public_ip`: whether it
         has a public address (None: what the subnet gives). UNKNOWN for a subnet that is gone."""
 

@@ -24,7 +24,7 @@ from tests.functional.sagemaker.test_image_making import ended
 from tests.unit.preflight.small_vpc import Resources, default_route, interface, ref, resource
 from tests.unit.twin.services.sagemaker.training.doubles import archive
 from trainworks.assembly.graph import Graph, graph_of_template
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.trust import may_assume
 from trainworks.aws.reach import Reach
 from trainworks.aws.security_groups import SecurityGroups, Side
@@ -386,13 +386,15 @@ def alike(  # noqa: PLR0917 - two builders of facts, and what they are about
             )
             assert said is judged(facts, question)[0], where
             assert said is judged(replace(facts, simulated=unasked), question)[0], where
-            assert said in (Answer.YES, Answer.NO), where
-            assert may(s3, question) is (said is Answer.YES), where
+            assert said in (PartialDecision.YES, PartialDecision.NO), where
+            assert may(s3, question) is (said is PartialDecision.YES), where
             if not bucket_has_policy:
-                assert (simulated[question.action, question.resource] == "allowed") is (said is Answer.YES), where
+                assert (simulated[question.action, question.resource] == "allowed") is (said is PartialDecision.YES), (
+                    where
+                )
         trusted = may_assume(permissions_of(graph).trust(role), "sagemaker.amazonaws.com", arn, ACCOUNT_ID)
         assert trusted is may_assume(facts.role.value.trust, "sagemaker.amazonaws.com", arn, ACCOUNT_ID)
-        assert trusted is (Answer.NO if drawn[number][3] == 2 else Answer.YES)
+        assert trusted is (PartialDecision.NO if drawn[number][3] == 2 else PartialDecision.YES)
 
 
 def may(s3: Any, question: Question) -> bool:

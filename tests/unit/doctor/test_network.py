@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.doctor.facts import absent, network, refused, route_table, seen
-from trainworks.aws.reach import Endpoint
+from trainworks.aws.reach import VpcEndpoint
 from trainworks.aws.security_groups import Group, Permission
 from trainworks.aws.service_needs import INTERNET
 from trainworks.doctor.network import Network, SecurityGroup, Subnet
 from trainworks.doctor.reachability import network_findings
 
-GATEWAY = Endpoint("vpce-1", "vpc-1", "s3", True, frozenset({"rtb-1"}))
-INTERFACE = Endpoint("vpce-2", "vpc-1", "logs", False, subnets=("subnet-1",), security_groups=("sg-2",))
+GATEWAY = VpcEndpoint("vpce-1", "vpc-1", "s3", True, frozenset({"rtb-1"}))
+INTERFACE = VpcEndpoint("vpce-2", "vpc-1", "logs", False, subnets=("subnet-1",), security_groups=("sg-2",))
 HIDDEN = replace(INTERFACE, private_dns=False)
 HTTPS = Permission("tcp", 443, 443, group="sg-1")
 ELSEWHERE = Permission("tcp", 443, 443, cidr_block="10.9.0.0/16")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.doctor.facts import absent, refused, seen
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.statements import Statement, anything, statements_of
 from trainworks.doctor.finding import Outcome
 from trainworks.doctor.looking import Look
@@ -53,23 +53,25 @@ ELSEWHERE = policy(StringEquals={"aws:RequestedRegion": "eu-west-1"})
 @pytest.mark.parametrize(
     ("given_facts", "verdict"),
     [
-        (facts("allowed"), Answer.YES),
-        (facts("explicitDeny", statements=policy()), Answer.NO),
-        (facts("implicitDeny"), Answer.NO),
-        (facts("implicitDeny", statements=TAGGED, missing=("aws:RequestTag/a",)), Answer.CONDITIONAL),
-        (facts("explicitDeny", statements=policy(), missing=("aws:PrincipalAccount",)), Answer.YES),
-        (facts("implicitDeny", statements=TAGGED), Answer.CONDITIONAL),
-        (facts(statements=policy()), Answer.YES),
-        (facts(), Answer.NO),
-        (facts(statements=HERE), Answer.YES),
-        (facts(statements=ELSEWHERE), Answer.NO),
-        (facts(statements=(*policy(), *policy("Deny"))), Answer.NO),
-        (facts(statements=policy(), boundary=()), Answer.NO),
-        (facts(statements=policy(), boundary=policy()), Answer.YES),
-        (facts(statements=policy(), boundary=(anything(),)), Answer.UNKNOWN),
+        (facts("allowed"), PartialDecision.YES),
+        (facts("explicitDeny", statements=policy()), PartialDecision.NO),
+        (facts("implicitDeny"), PartialDecision.NO),
+        (facts("implicitDeny", statements=TAGGED, missing=("aws:RequestTag/a",)), PartialDecision.CONDITIONAL),
+        (facts("explicitDeny", statements=policy(), missing=("aws:PrincipalAccount",)), PartialDecision.YES),
+        (facts("implicitDeny", statements=TAGGED), PartialDecision.CONDITIONAL),
+        (facts(statements=policy()), PartialDecision.YES),
+        (facts(), PartialDecision.NO),
+        (facts(statements=HERE), PartialDecision.YES),
+        (facts(statements=ELSEWHERE), PartialDecision.NO),
+        (facts(statements=(*policy(), *policy("Deny"))), PartialDecision.NO),
+        (facts(statements=policy(), boundary=()), PartialDecision.NO),
+        (facts(statements=policy(), boundary=policy()), PartialDecision.YES),
+        (facts(statements=policy(), boundary=(anything(),)), PartialDecision.UNKNOWN),
     ],
 )
-def test_simulation_decides_and_where_it_cannot_the_policies_do(given_facts: RoleFacts, verdict: Answer) -> None:
+def test_simulation_decides_and_where_it_cannot_the_policies_do(
+    given_facts: RoleFacts, verdict: PartialDecision
+) -> None:
     assert judged(given_facts, PUT)[0] is verdict
 
 

@@ -13,7 +13,7 @@ from tests.unit.aws.iam.policies import ACCOUNT, ARNS, ROLE, SESSION, contexts, 
 from trainworks.assembly.graph import Unknown
 from trainworks.aws.iam.documents import parse
 from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.partial.statements import statements_of
 from trainworks.aws.iam.principals import Kind, Principal
@@ -28,7 +28,7 @@ KEYS = ("aws:username", "aws:principaltag/team", "s3:prefix", "aws:tagkeys", "aw
 
 def checked(  # noqa: PLR0917 - a request and its policies
     action: str, resource: str, context: dict[str, Any], identity: Any, boundary: Any, own: Any, must_allow: bool
-) -> Answer:
+) -> PartialDecision:
     """What check says, of documents in which values may be unknown; keys that `context` lacks are not known."""
     limit = None if boundary is None else Permissions(statements_of(boundary))
     permissions = Permissions([each for document in identity for each in statements_of(document)], limit)
@@ -64,9 +64,13 @@ def test_what_is_known_is_decided_as_the_twin_decides(  # noqa: PLR0917
     answer = checked(action, resource, stated, identity, boundary, own, must_allow)
     allowed = decided(action, resource, context, identity, boundary, own, must_allow)
     # A variable without a value is undecided to check, which asks before anybody has signed in.
-    assert answer in ((Answer.YES, Answer.UNKNOWN, Answer.CONDITIONAL) if allowed else tuple(Answer)[:3])
+    assert answer in (
+        (PartialDecision.YES, PartialDecision.UNKNOWN, PartialDecision.CONDITIONAL)
+        if allowed
+        else tuple(PartialDecision)[:3]
+    )
     if "${" not in json.dumps([identity, boundary, own]):
-        assert answer is (Answer.YES if allowed else Answer.NO)
+        assert answer is (PartialDecision.YES if allowed else PartialDecision.NO)
 
 
 def hidden(node: Any, chance: random.Random) -> Any:
@@ -104,5 +108,5 @@ def test_what_check_is_sure_of_is_so_whatever_the_unknown_values_are(  # noqa: P
     seen = [hidden(each, chance) for each in (identity, boundary, own)]
     answer = checked(action, resource, stated, *seen, must_allow)
     allowed = decided(action, resource, context, identity, boundary, own, must_allow)
-    assert allowed or answer is not Answer.YES
-    assert not allowed or answer is not Answer.NO
+    assert allowed or answer is not PartialDecision.YES
+    assert not allowed or answer is not PartialDecision.NO

@@ -22,12 +22,12 @@ from tests.unit.preflight.small_vpc import (
 from trainworks.assembly.graph import Unknown, graph_of_template
 from trainworks.aws.reach import Reach
 from trainworks.aws.service_needs import INTERNET
-from trainworks.preflight.network import Answer, Network
+from trainworks.preflight.network import Network, ResourceReachability
 
 
 def _answer(
     resources: Mapping[str, Any], service: str = "s3", *, address: bool | Unknown = False, subnet: str = "Subnet"
-) -> Answer:
+) -> ResourceReachability:
     parameters = {"Anything": {"Type": "String"}}
     graph = graph_of_template({"Parameters": parameters, "Resources": resources}, region="eu-west-1")
     network = Network(graph)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.assembly.graph import Graph, Unknown, graph_of_template
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.partial.statements import Statement, statements_of
 from trainworks.preflight.permissions import permissions_of
@@ -52,12 +52,12 @@ def test_the_order_of_statements_does_not_matter(statements: list[Statement], re
 @given(st.lists(STATEMENTS, max_size=4), REQUESTS)
 def test_a_boundary_gives_nothing(statements: list[Statement], request: tuple[str, str]) -> None:
     alone = Permissions(statements).allows(*request, CONTEXT)
-    assert Permissions(statements, Permissions([])).allows(*request, CONTEXT) is Answer.NO
+    assert Permissions(statements, Permissions([])).allows(*request, CONTEXT) is PartialDecision.NO
     everything = Permissions([Statement(True, ("*",), resources=("*",))])
     assert Permissions(statements, everything).allows(*request, CONTEXT) is alone
 
 
-def _answer(*statements: dict[str, Any], context: dict[str, str] | None = None) -> Answer:
+def _answer(*statements: dict[str, Any], context: dict[str, str] | None = None) -> PartialDecision:
     document = {"Version": "2012-10-17", "Statement": list(statements)}
     permissions = Permissions(statements_of(document))
     return permissions.allows("s3:GetObject", "arn:aws:s3:::a/x", context)
@@ -71,21 +71,21 @@ TAGGED = {"StringEquals": {"aws:PrincipalTag/team": "ml"}}
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
-        ([], Answer.NO),
-        ([ALLOW], Answer.YES),
-        ([ALLOW, DENY], Answer.NO),
-        ([{**ALLOW, "Condition": TAGGED}], Answer.CONDITIONAL),
-        ([ALLOW, {**DENY, "Condition": TAGGED}], Answer.CONDITIONAL),
-        ([{**ALLOW, "Resource": Unknown("later")}], Answer.UNKNOWN),
-        ([{**ALLOW, "Resource": "arn:aws:s3:::${aws:PrincipalTag/home}/*"}], Answer.UNKNOWN),
-        ([{**ALLOW, "Resource": "arn:aws:s3:::b/${aws:PrincipalTag/home}/*"}], Answer.NO),
-        ([{"Effect": "Allow", "NotAction": "s3:Put*", "Resource": "*"}], Answer.YES),
-        ([{"Effect": "Allow", "NotAction": "s3:Get*", "Resource": "*"}], Answer.NO),
-        ([{"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::a/*"}], Answer.NO),
-        ([{"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/*"}], Answer.YES),
+        ([], PartialDecision.NO),
+        ([ALLOW], PartialDecision.YES),
+        ([ALLOW, DENY], PartialDecision.NO),
+        ([{**ALLOW, "Condition": TAGGED}], PartialDecision.CONDITIONAL),
+        ([ALLOW, {**DENY, "Condition": TAGGED}], PartialDecision.CONDITIONAL),
+        ([{**ALLOW, "Resource": Unknown("later")}], PartialDecision.UNKNOWN),
+        ([{**ALLOW, "Resource": "arn:aws:s3:::${aws:PrincipalTag/home}/*"}], PartialDecision.UNKNOWN),
+        ([{**ALLOW, "Resource": "arn:aws:s3:::b/${aws:PrincipalTag/home}/*"}], PartialDecision.NO),
+        ([{"Effect": "Allow", "NotAction": "s3:Put*", "Resource": "*"}], PartialDecision.YES),
+        ([{"Effect": "Allow", "NotAction": "s3:Get*", "Resource": "*"}], PartialDecision.NO),
+        ([{"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::a/*"}], PartialDecision.NO),
+        ([{"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/*"}], PartialDecision.YES),
     ],
 )
-def test_evaluation(statements: list[dict[str, Any]], expected: Answer) -> None:
+def test_evaluation(statements: list[dict[str, Any]], expected: PartialDecision) -> None:
     assert _answer(*statements) is expected
 
 
@@ -122,14 +122,14 @@ POLICY = {"PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "s3:Get*
 def test_every_way_to_give_a_role_a_policy(resources: dict[str, Any]) -> None:
     graph = _graph(**resources)
     permissions = permissions_of(graph).of(graph.resource("Role"))
-    assert permissions.allows("s3:GetObject", "arn:aws:s3:::a/x") is Answer.YES
-    assert permissions.allows("s3:PutObject", "arn:aws:s3:::a/x") is Answer.NO
-    assert permissions.allows_somewhere("s3:GetObject") is Answer.YES
+    assert permissions.allows("s3:GetObject", "arn:aws:s3:::a/x") is PartialDecision.YES
+    assert permissions.allows("s3:PutObject", "arn:aws:s3:::a/x") is PartialDecision.NO
+    assert permissions.allows_somewhere("s3:GetObject") is PartialDecision.YES
 
 
 def test_a_policy_of_aws_that_is_not_in_the_data_may_allow_anything() -> None:
     graph = _graph(Role={"ManagedPolicyArns": ["arn:aws:iam::aws:policy/SomethingNew"]})
-    assert permissions_of(graph).of(graph.resource("Role")).allows("s3:GetObject", "*") is Answer.UNKNOWN
+    assert permissions_of(graph).of(graph.resource("Role")).allows("s3:GetObject", "*") is PartialDecision.UNKNOWN
 
 
 def test_a_boundary_of_the_templates() -> None:
@@ -141,11 +141,11 @@ def test_a_boundary_of_the_templates() -> None:
         B={"Type": "AWS::IAM::ManagedPolicy", "Properties": POLICY},
     )
     permissions = permissions_of(graph).of(graph.resource("Role"))
-    assert permissions.allows("s3:GetObject", "arn:aws:s3:::a/x") is Answer.YES
-    assert permissions.allows("s3:PutObject", "arn:aws:s3:::a/x") is Answer.NO
+    assert permissions.allows("s3:GetObject", "arn:aws:s3:::a/x") is PartialDecision.YES
+    assert permissions.allows("s3:PutObject", "arn:aws:s3:::a/x") is PartialDecision.NO
 
 
-def _with_bucket(effect: str, principal: Any, role: dict[str, Any]) -> Answer:
+def _with_bucket(effect: str, principal: Any, role: dict[str, Any]) -> PartialDecision:
     statement = {
         "Effect": effect,
         "Principal": principal,
@@ -173,22 +173,22 @@ THE_ROLE = {"AWS": {"Fn::GetAtt": ["Role", "Arn"]}}
 @pytest.mark.parametrize(
     ("effect", "principal", "role", "expected"),
     [
-        ("Allow", THE_ROLE, {}, Answer.YES),
-        ("Allow", {"AWS": "arn:aws:iam::999999999999:root"}, {}, Answer.NO),
-        ("Allow", {"AWS": "arn:aws:iam::999999999999:root"}, READER, Answer.YES),
-        ("Deny", "*", READER, Answer.NO),
-        ("Deny", THE_ROLE, READER, Answer.NO),
-        ("Deny", {"AWS": "arn:aws:iam::999999999999:root"}, READER, Answer.YES),
-        ("Deny", ROOT, READER, Answer.NO),
-        ("Allow", ROOT, {}, Answer.NO),
-        ("Allow", THE_ROLE, BOUNDED, Answer.NO),
+        ("Allow", THE_ROLE, {}, PartialDecision.YES),
+        ("Allow", {"AWS": "arn:aws:iam::999999999999:root"}, {}, PartialDecision.NO),
+        ("Allow", {"AWS": "arn:aws:iam::999999999999:root"}, READER, PartialDecision.YES),
+        ("Deny", "*", READER, PartialDecision.NO),
+        ("Deny", THE_ROLE, READER, PartialDecision.NO),
+        ("Deny", {"AWS": "arn:aws:iam::999999999999:root"}, READER, PartialDecision.YES),
+        ("Deny", ROOT, READER, PartialDecision.NO),
+        ("Allow", ROOT, {}, PartialDecision.NO),
+        ("Allow", THE_ROLE, BOUNDED, PartialDecision.NO),
     ],
 )
-def test_a_buckets_policy(effect: str, principal: Any, role: dict[str, Any], expected: Answer) -> None:
+def test_a_buckets_policy(effect: str, principal: Any, role: dict[str, Any], expected: PartialDecision) -> None:
     assert _with_bucket(effect, principal, role) is expected
 
 
-def _key_answer(role: dict[str, Any], policy: Any) -> Answer:
+def _key_answer(role: dict[str, Any], policy: Any) -> PartialDecision:
     key = {"Type": "AWS::KMS::Key", "Properties": {} if policy is None else {"KeyPolicy": policy}}
     parameters = {"Somebody": {"Type": "String"}}
     body = {"AssumeRolePolicyDocument": {"Statement": []}, **role}
@@ -212,15 +212,15 @@ def _key_policy(principal: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("role", "policy", "expected"),
     [
-        (USER, None, Answer.YES),
-        ({}, None, Answer.NO),
-        (USER, _key_policy(ROOT), Answer.YES),
-        ({}, _key_policy(ROOT), Answer.NO),
-        (USER, _key_policy({"AWS": "arn:aws:iam::111111111111:role/other"}), Answer.NO),
-        ({}, _key_policy(THE_ROLE), Answer.YES),
-        ({}, _key_policy({"AWS": {"Ref": "Somebody"}}), Answer.UNKNOWN),
-        (USER, {"Ref": "Somebody"}, Answer.UNKNOWN),
+        (USER, None, PartialDecision.YES),
+        ({}, None, PartialDecision.NO),
+        (USER, _key_policy(ROOT), PartialDecision.YES),
+        ({}, _key_policy(ROOT), PartialDecision.NO),
+        (USER, _key_policy({"AWS": "arn:aws:iam::111111111111:role/other"}), PartialDecision.NO),
+        ({}, _key_policy(THE_ROLE), PartialDecision.YES),
+        ({}, _key_policy({"AWS": {"Ref": "Somebody"}}), PartialDecision.UNKNOWN),
+        (USER, {"Ref": "Somebody"}, PartialDecision.UNKNOWN),
     ],
 )
-def test_a_keys_policy(role: dict[str, Any], policy: Any, expected: Answer) -> None:
+def test_a_keys_policy(role: dict[str, Any], policy: Any, expected: PartialDecision) -> None:
     assert _key_answer(role, policy) is expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.doctor.finding import Finding, Likelihood, Outcome
 from trainworks.doctor.roles import judged
 from trainworks.doctor.training.facts import TrainingFacts, TrainingJob
@@ -75,7 +75,7 @@ def _unwritable(facts: TrainingFacts) -> Iterator[Finding]:
         if role is None or "checkpoint" not in question.purpose:
             continue
         verdict, evidence = judged(role, question)
-        if verdict is Answer.NO:
+        if verdict is PartialDecision.NO:
             yield Finding(
                 "checkpoints-denied",
                 Outcome.PROBLEM,

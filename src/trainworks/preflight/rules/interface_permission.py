@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.role_actions import ROLE_NEEDS, When
 from trainworks.preflight.finding import Severity
@@ -46,7 +46,7 @@ def _missing(graph: Graph, use: RoleUse) -> Iterator[str]:
 
 
 def _may(permissions: Permissions, action: str, use: RoleUse, graph: Graph) -> bool:
-    return all(permissions.allows(action, arn) is not Answer.NO for arn in _resources(action, use, graph))
+    return all(permissions.allows(action, arn) is not PartialDecision.NO for arn in _resources(action, use, graph))
 
 
 def _resources(action: str, use: RoleUse, graph: Graph) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
@@ -44,7 +44,7 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
         role = permissions_of(graph).role(use.role_arn)
         if role is not None and use.key_id and not isinstance(use.key_id, Unknown):
             for action in use.actions:
-                if _answer(graph, role, action, use.key_id) is Answer.NO:
+                if _answer(graph, role, action, use.key_id) is PartialDecision.NO:
                     missing[role, use.key_id].setdefault(action, use)
     for (role, key_id), uses in missing.items():
         purposes = "; ".join(
@@ -61,14 +61,14 @@ def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
         )
 
 
-def _answer(graph: Graph, role: Resource, action: str, key_id: str) -> Answer:
+def _answer(graph: Graph, role: Resource, action: str, key_id: str) -> PartialDecision:
     policies = resource_policies_of(graph)
     key = policies.key(key_id)
     if key is not None:
         return policies.role_may(role, action, key, key.arn, _CONTEXT)
     if key_id.startswith("arn:") and ":key/" in key_id:
         return permissions_of(graph).of(role).allows(action, key_id, _CONTEXT)
-    return Answer.UNKNOWN
+    return PartialDecision.UNKNOWN
 
 
 def _uses(graph: Graph) -> Iterator[_KeyUse]:

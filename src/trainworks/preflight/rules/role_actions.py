@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.statements import Statement
 from trainworks.aws.role_actions import ROLE_NEEDS, Workload
 from trainworks.aws.wildcards import covers_action
@@ -51,7 +51,7 @@ def _missing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Faul
         missing = tuple(
             needed
             for needed in needed_of(graph, use)
-            if (needed.is_required or needed.is_missed) and needed.granted(permissions) is Answer.NO
+            if (needed.is_required or needed.is_missed) and needed.granted(permissions) is PartialDecision.NO
         )
         place = use.at if isinstance(use.at, str) else use.at.place
         for works in (False, True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Context
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
@@ -76,8 +76,8 @@ def _may(role: Resource, action: str, arn: str, context: Context, graph: Graph) 
     if isinstance(arn, Unknown):
         return True
     if bucket is None:
-        return permissions_of(graph).of(role).allows(action, arn, context) is not Answer.NO
-    return resource_policies_of(graph).role_may(role, action, bucket, arn, context) is not Answer.NO
+        return permissions_of(graph).of(role).allows(action, arn, context) is not PartialDecision.NO
+    return resource_policies_of(graph).role_may(role, action, bucket, arn, context) is not PartialDecision.NO
 
 
 def _place(at: Resource | str) -> str:

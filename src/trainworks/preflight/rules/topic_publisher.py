@@ -8,7 +8,7 @@ from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.conditions import Context, tests_of
-from trainworks.aws.iam.partial.evaluation import Answer
+from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.partial.statements import Statement, service_principals
 from trainworks.preflight.finding import Severity
@@ -99,7 +99,7 @@ def _key_fault(graph: Graph, publication: _Publication) -> Fault | None:
     missing = [
         action
         for action in _KEY_ACTIONS
-        if _service_may(policies.of(key), service, action, key.arn, _context(graph, publication)) is Answer.NO
+        if _service_may(policies.of(key), service, action, key.arn, _context(graph, publication)) is PartialDecision.NO
     ]
     if not missing:
         return None
@@ -121,7 +121,7 @@ def _topic_fault(graph: Graph, publication: _Publication) -> Fault | None:
     if not own and service == _CLOUDWATCH:
         return None
     context = _context(graph, publication)
-    if own and _service_may(own, service, "sns:Publish", topic.physical_id, context) is not Answer.NO:
+    if own and _service_may(own, service, "sns:Publish", topic.physical_id, context) is not PartialDecision.NO:
         return None
     if service == _CLOUDWATCH and _account_may(own, topic, context, graph):
         return None
@@ -141,7 +141,7 @@ def _account_may(own: tuple[Statement, ...], topic: Resource, context: Context, 
         for each in own
         if each.allows and _names_account(each.principal, graph.account)
     ]
-    return Permissions(named).allows("sns:Publish", topic.physical_id, context) is not Answer.NO
+    return Permissions(named).allows("sns:Publish", topic.physical_id, context) is not PartialDecision.NO
 
 
 def _names_account(principal: Any, account: str) -> bool:
@@ -149,7 +149,9 @@ def _names_account(principal: Any, account: str) -> bool:
     return any(name == "*" or account in name for name in names)
 
 
-def _service_may(statements: tuple[Statement, ...], service: str, action: str, arn: str, context: Context) -> Answer:
+def _service_may(
+    statements: tuple[Statement, ...], service: str, action: str, arn: str, context: Context
+) -> PartialDecision:
     about = [each for each in statements if _is_about(each.principal, service)]
     return Permissions(about).allows(action, arn, context)
 

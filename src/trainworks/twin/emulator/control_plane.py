@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from trainworks.aws.reach import Answer
+from trainworks.aws.reach import Reachability
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.ec2 import vpc_state
@@ -120,7 +120,7 @@ class EmulatorControlPlane:
     def subnet_exists(self, subnet_id: str) -> bool:
         return _has_key(engine.service("ec2")._subnets, subnet_id)
 
-    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Answer:
+    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
         return vpc_state.reach(subnet_id, service, public_ip)
 
     def security_group_exists(self, group_id: str) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from trainworks.twin.emulator.members.ledger import Ledger
 from trainworks.twin.emulator.services import BOTOCORE_NAMES, SERVICES
+from trainworks.twin.emulator.stock import StockResponse
 from trainworks.twin.wire.call import Request, Response
 from trainworks.twin.wire.gate import Dialect, Gate
 from trainworks.twin.wire.models import service_model
@@ -55,8 +56,7 @@ _DIALECTS: dict[str, Dialect] = {
 # Bytes that are in no XML document.
 _NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
-Answer = tuple[int, dict[str, str], bytes]
-Handler = Callable[..., Awaitable[Answer]]
+Handler = Callable[..., Awaitable[StockResponse]]
 _REQUEST: ContextVar[Request | None] = ContextVar("gated request", default=None)
 
 
@@ -87,7 +87,7 @@ def install(handlers: MutableMapping[str, Handler]) -> None:
 
 
 def _gated(service: str, handler: Handler) -> Handler:
-    async def handle(*arguments: Any) -> Answer:
+    async def handle(*arguments: Any) -> StockResponse:
         request = _REQUEST.get()
         refused = _gate(service).invalid(request) if request is not None else None
         if refused is not None:

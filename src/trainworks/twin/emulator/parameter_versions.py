@@ -13,14 +13,13 @@ from typing import Any
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.histories import Histories, OldEntry, page_number, page_token
 from trainworks.twin.emulator.durable.history_lists import Entries, Lists
+from trainworks.twin.emulator.stock import StockResponse
 
 MOST_VERSIONS = 100
 MOST_LABELS = 10
 _STORE = "ssm._parameter_history"
 _PAGE = 50
 _LABEL = re.compile(r"(?!aws|ssm|[0-9])[A-Za-z0-9_.-]{1,100}", re.IGNORECASE)
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 def install(ssm: Any, histories: Histories) -> None:
@@ -47,7 +46,7 @@ class _Versions:
         self._stock_select = ssm._select_parameter
         ssm._select_parameter = self.select
 
-    def put(self, data: dict[str, Any]) -> Answer:
+    def put(self, data: dict[str, Any]) -> StockResponse:
         """The oldest version makes room, and one with a label stays and lets nothing more in."""
         name = data.get("Name")
         versions = self._lists.entries(name)
@@ -59,7 +58,7 @@ class _Versions:
                 f"flag. Version {oldest[1]['Version']}, the oldest version, can't be deleted because it has a label "
                 "associated with it. Move the label to another version of the parameter, and try again.",
             )
-        answer: Answer = self._stock_put(data)
+        answer: StockResponse = self._stock_put(data)
         if answer[0] == 200 and oldest is not None:
             self._history.remove(oldest[0])
         return answer
@@ -79,7 +78,7 @@ class _Versions:
         mine = {"Name": parameter["Name"], "ARN": parameter["ARN"], "Selector": f":{selector}"}
         return version[0][1] | mine, None
 
-    def get_history(self, data: dict[str, Any]) -> Answer:
+    def get_history(self, data: dict[str, Any]) -> StockResponse:
         """Oldest first. A page begins at a version, so that one that goes meanwhile moves nothing."""
         name, limit = data.get("Name"), data.get("MaxResults", _PAGE)
         if not isinstance(limit, int) or not 1 <= limit <= _PAGE:
@@ -96,7 +95,7 @@ class _Versions:
             body = json.dumps(json.loads(body) | {"NextToken": page_token(page[limit][0])}).encode()
         return status, headers, body
 
-    def label(self, data: dict[str, Any]) -> Answer:
+    def label(self, data: dict[str, Any]) -> StockResponse:
         """A label is at one version: it moves there from where it was."""
         name, labels = data.get("Name"), list(dict.fromkeys(data.get("Labels", [])))
         if name not in self._lists:
@@ -119,7 +118,7 @@ class _Versions:
         wanted[there] = [*held[there], *(each for each in valid if each not in held[there])]
         self._relabel(versions, held, wanted, parameter)
         invalid = [each for each in labels if each not in valid]
-        answer: Answer = self._ssm.json_response({"InvalidLabels": invalid, "ParameterVersion": version})
+        answer: StockResponse = self._ssm.json_response({"InvalidLabels": invalid, "ParameterVersion": version})
         return answer
 
     def _relabel(
@@ -143,8 +142,8 @@ class _Versions:
             self._history.bring_in(entries, {_STORE: None})
         old.forget()
 
-    def _error(self, code: str, message: str) -> Answer:
-        answer: Answer = self._ssm.error_response_json(code, message, 400)
+    def _error(self, code: str, message: str) -> StockResponse:
+        answer: StockResponse = self._ssm.error_response_json(code, message, 400)
         return answer
 
 

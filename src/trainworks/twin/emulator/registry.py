@@ -16,6 +16,7 @@ from typing import Any
 
 from trainworks.aws.framework_images import EcrUri, parse_ecr_uri
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.stock import StockResponse
 from trainworks.twin.ports import ApiError
 from trainworks.twin.store.database import Database
 
@@ -31,8 +32,6 @@ _DROP = "DELETE FROM ecr_blobs WHERE account = ? AND region = ? AND repository =
 
 PART_BYTES = 10 * 1024 * 1024
 MAX_LAYER_BYTES = 2 * 1024 * 1024 * 1024
-
-Response = tuple[int, dict[str, str], bytes]
 
 
 class Registry:
@@ -78,14 +77,14 @@ class Registry:
         body: bytes = row["body"]
         return body
 
-    def _initiate(self, data: dict[str, Any]) -> Response:
+    def _initiate(self, data: dict[str, Any]) -> StockResponse:
         if (missing := self._missing_repository(data)) is not None:
             return missing
         upload_id = str(uuid.uuid4())
         self._uploads[upload_id] = bytearray()
         return self._answer({"uploadId": upload_id, "partSize": PART_BYTES})
 
-    def _upload_part(self, data: dict[str, Any]) -> Response:
+    def _upload_part(self, data: dict[str, Any]) -> StockResponse:
         upload = self._uploads.get(str(data.get("uploadId")))
         if upload is None:
             return self._error("UploadNotFoundException", f"The upload {data.get('uploadId')} does not exist.")
@@ -101,7 +100,7 @@ class Registry:
             {"repositoryName": data["repositoryName"], "uploadId": data["uploadId"], "lastByteReceived": last}
         )
 
-    def _complete(self, data: dict[str, Any]) -> Response:
+    def _complete(self, data: dict[str, Any]) -> StockResponse:
         if (missing := self._missing_repository(data)) is not None:
             return missing
         upload = self._uploads.get(str(data.get("uploadId")))
@@ -121,7 +120,7 @@ class Registry:
             {"repositoryName": data["repositoryName"], "uploadId": data["uploadId"], "layerDigest": digest}
         )
 
-    def _availability(self, data: dict[str, Any]) -> Response:
+    def _availability(self, data: dict[str, Any]) -> StockResponse:
         if (missing := self._missing_repository(data)) is not None:
             return missing
         layers, failures = [], []
@@ -134,14 +133,14 @@ class Registry:
                 layers.append({"layerDigest": digest, "layerAvailability": "AVAILABLE", "layerSize": size})
         return self._answer({"layers": layers, "failures": failures})
 
-    def _download_url(self, data: dict[str, Any]) -> Response:
+    def _download_url(self, data: dict[str, Any]) -> StockResponse:
         return self._error(
             "NotImplemented",
             "trainworks does not implement ecr:GetDownloadUrlForLayer: images are pulled inside the twin only",
             501,
         )
 
-    def _put_image(self, data: dict[str, Any]) -> Response:
+    def _put_image(self, data: dict[str, Any]) -> StockResponse:
         if (missing := self._missing_repository(data)) is not None:
             return missing
         try:
@@ -156,11 +155,11 @@ class Registry:
                 f"Layers with digests '{absent}' required for pushed image into repository with name "
                 f"'{data['repositoryName']}' in the registry do not exist",
             )
-        response: Response = self._stock_put_image(data)
+        response: StockResponse = self._stock_put_image(data)
         return response
 
-    def _delete_repository(self, data: dict[str, Any]) -> Response:
-        response: Response = self._stock_delete(data)
+    def _delete_repository(self, data: dict[str, Any]) -> StockResponse:
+        response: StockResponse = self._stock_delete(data)
         if response[0] == 200:
             with self._database.transaction() as tx:
                 tx.execute(_DROP, self._scope(data["repositoryName"]))
@@ -173,7 +172,7 @@ class Registry:
     def _scope(self, repository: str) -> tuple[str, str, str]:
         return (*engine.scope(), repository)
 
-    def _missing_repository(self, data: dict[str, Any]) -> Response | None:
+    def _missing_repository(self, data: dict[str, Any]) -> StockResponse | None:
         name = data.get("repositoryName", "")
         if name in self._ecr._repositories:
             return None
@@ -181,12 +180,12 @@ class Registry:
             "RepositoryNotFoundException", f"The repository with name '{name}' does not exist in the registry"
         )
 
-    def _answer(self, document: dict[str, Any]) -> Response:
-        response: Response = self._ecr.json_response({"registryId": self._scope("")[0], **document})
+    def _answer(self, document: dict[str, Any]) -> StockResponse:
+        response: StockResponse = self._ecr.json_response({"registryId": self._scope("")[0], **document})
         return response
 
-    def _error(self, code: str, message: str, status: int = 400) -> Response:
-        response: Response = self._ecr.error_response_json(code, message, status)
+    def _error(self, code: str, message: str, status: int = 400) -> StockResponse:
+        response: StockResponse = self._ecr.error_response_json(code, message, status)
         return response
 
 

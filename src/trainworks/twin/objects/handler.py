@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from trainworks.twin.objects.api import listing, multipart, post, reads, tagging, writes
-from trainworks.twin.objects.api.answer import Answer, Send, error_answer, send_answer
+from trainworks.twin.objects.api.answer import Response, Send, error_response, send_response
 from trainworks.twin.objects.api.request import S3Request
 from trainworks.twin.objects.api.sink import Receive, check_document_digests, receive_body, waits
 from trainworks.twin.objects.errors import S3Error, invalid_request, not_implemented
@@ -29,7 +29,7 @@ _LOG = logging.getLogger(__name__)
 _THREADS = 16
 _DOCUMENT_BYTES_MAX = 4 << 20
 
-_PLAIN: Mapping[str, Callable[[TwinObjectStore, S3Request], Answer]] = {
+_PLAIN: Mapping[str, Callable[[TwinObjectStore, S3Request], Response]] = {
     "GetObject": reads.get_object,
     "HeadObject": reads.head_object,
     "GetObjectAttributes": reads.get_object_attributes,
@@ -46,7 +46,7 @@ _PLAIN: Mapping[str, Callable[[TwinObjectStore, S3Request], Answer]] = {
     "ListObjectVersions": listing.list_object_versions,
     "ListMultipartUploads": multipart.list_multipart_uploads,
 }
-_WITH_DOCUMENT: Mapping[str, Callable[[TwinObjectStore, S3Request, bytes], Answer]] = {
+_WITH_DOCUMENT: Mapping[str, Callable[[TwinObjectStore, S3Request, bytes], Response]] = {
     "DeleteObjects": writes.delete_objects,
     "CompleteMultipartUpload": multipart.complete_multipart_upload,
     "PutObjectTagging": tagging.put_object_tagging,
@@ -160,7 +160,7 @@ class ObjectHandler:
     ) -> None:
         """Answer one request. Raises `BodyDisconnectedError` where the client left in the middle of its body."""
 
-        async def answer() -> Answer:
+        async def answer() -> Response:
             return await self._answer(S3Request.from_scope(scope, caller), receive, payload)
 
         await self._send(answer, scope, send)
@@ -170,29 +170,29 @@ class ObjectHandler:
     ) -> None:
         """Answer a form that posts an object; `permit` says whether its signed policy lets its fields."""
 
-        async def answer() -> Answer:
+        async def answer() -> Response:
             return await post.post_object(self._store, scope, receive, permit, self._pool)
 
         await self._send(answer, scope, send)
 
     async def _send(
-        self, answering: Callable[[], Awaitable[Answer]], scope: MutableMapping[str, Any], send: Send
+        self, answering: Callable[[], Awaitable[Response]], scope: MutableMapping[str, Any], send: Send
     ) -> None:
         path = scope["raw_path"].decode("ascii")
         head = scope["method"] == "HEAD"
         try:
             answer = await answering()
         except ApiError as error:
-            answer = error_answer(error, path)
+            answer = error_response(error, path)
         except BodyDisconnectedError:
             raise
         except Exception:  # noqa: BLE001 -- recorded with its traceback; the client gets S3's InternalError
             _LOG.exception("%s %s failed", scope["method"], path)
             message = "We encountered an internal error. Please try again."
-            answer = error_answer(S3Error("InternalError", message, 500), path)
-        await send_answer(answer, send, self._pool, head=head)
+            answer = error_response(S3Error("InternalError", message, 500), path)
+        await send_response(answer, send, self._pool, head=head)
 
-    async def _answer(self, request: S3Request, receive: Receive, payload: PayloadClaim) -> Answer:
+    async def _answer(self, request: S3Request, receive: Receive, payload: PayloadClaim) -> Response:
         operation = operation_of(request.method, request.key, request.query, request.headers)
         loop = asyncio.get_running_loop()
         refuse_unsupported(request.headers)
@@ -200,7 +200,7 @@ class ObjectHandler:
             raise not_implemented(f"{request.method} on a bucket's objects")
         if operation in _STREAMED:
             streamed = _STREAMED[operation](self._store, request, payload)
-            answer: Answer = await receive_body(
+            answer: Response = await receive_body(
                 receive, streamed.begin, streamed.commit, self._pool, waits=waits(request.headers)
             )
             return answer

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from trainworks.aws.reach import Answer, Reach
+from trainworks.aws.reach import Reach, Reachability
 from trainworks.twin.ports import (
     ApiError,
     Caller,
@@ -91,8 +91,8 @@ class FakeControlPlane:
     def subnet_exists(self, subnet_id: str) -> bool:
         return subnet_id != "subnet-missing"
 
-    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Answer:
-        return Answer(Reach.YES)
+    def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
+        return Reachability(Reach.YES)
 
     def security_group_exists(self, group_id: str) -> bool:
         return group_id != "sg-missing"

@@ -19,7 +19,7 @@ from trainworks.aws.iam.principals import Kind, Naming, Principal, Principals, p
 from trainworks.aws.unknown import Unknown
 
 
-class Answer(IntEnum):
+class PartialDecision(IntEnum):
     """From least to most: a rule reports `NO` alone. `CONDITIONAL`: under a condition on what is not known."""
 
     NO = 0
@@ -29,10 +29,10 @@ class Answer(IntEnum):
 
 
 _LEFT_BY_DENY = {
-    Answer.YES: Answer.NO,
-    Answer.CONDITIONAL: Answer.CONDITIONAL,
-    Answer.UNKNOWN: Answer.UNKNOWN,
-    Answer.NO: Answer.YES,
+    PartialDecision.YES: PartialDecision.NO,
+    PartialDecision.CONDITIONAL: PartialDecision.CONDITIONAL,
+    PartialDecision.UNKNOWN: PartialDecision.UNKNOWN,
+    PartialDecision.NO: PartialDecision.YES,
 }
 """What is left at most where a Deny certainly, under a condition, or perhaps applies."""
 
@@ -45,7 +45,7 @@ class Judged:
     """A statement with how surely it applies to the request that is asked about, and how it names who asks."""
 
     statement: Statement
-    strength: Answer
+    strength: PartialDecision
     names: Naming = Naming.NAMED
 
 
@@ -55,7 +55,7 @@ class Judgement:
 
     statements: Sequence[Judged]
 
-    def at(self, least: Answer) -> _Policy:
+    def at(self, least: PartialDecision) -> _Policy:
         """The policy of those that count where `least` is asked for."""
         return _Policy(
             tuple(_Rule(each) for each in self.statements if not each.statement.allows and _denies(each, least)),
@@ -74,21 +74,21 @@ class OwnPolicy:
 
 def evaluate(
     identity: Judgement, boundary: Judgement | None, own: OwnPolicy | None = None, principal: Principal = NOBODY
-) -> Answer:
+) -> PartialDecision:
     """How surely what the statements were judged for is allowed."""
     request = Request(principal, "", "", {})
-    for least in (Answer.YES, Answer.CONDITIONAL, Answer.UNKNOWN):
+    for least in (PartialDecision.YES, PartialDecision.CONDITIONAL, PartialDecision.UNKNOWN):
         grants = Grants([identity.at(least)], None if boundary is None else boundary.at(least))
         policy = None if own is None else ResourcePolicy(own.judgement.at(least), own.account, own.must_allow)
         if decide(request, grants, policy).allowed:
             return least
-    return Answer.NO
+    return PartialDecision.NO
 
 
 def judge(statements: Iterable[Statement], action: str, resource: str, context: Context) -> Judgement:
     """How surely each statement applies to `action` on `resource`; what surely does not is left out."""
     judged = (Judged(each, strength(each, action, resource, context)) for each in statements)
-    return Judgement([each for each in judged if each.strength is not Answer.NO])
+    return Judgement([each for each in judged if each.strength is not PartialDecision.NO])
 
 
 def judge_own(
@@ -98,24 +98,26 @@ def judge_own(
     judged = []
     for each in judge(statements, action, resource, context).statements:
         names, certain = naming(each.statement, principal)
-        judged.append(Judged(each.statement, each.strength if certain else min(each.strength, Answer.UNKNOWN), names))
+        judged.append(
+            Judged(each.statement, each.strength if certain else min(each.strength, PartialDecision.UNKNOWN), names)
+        )
     return Judgement(judged)
 
 
-def strength(statement: Statement, action: str, resource: str, context: Context) -> Answer:
+def strength(statement: Statement, action: str, resource: str, context: Context) -> PartialDecision:
     """How surely a statement applies to a request."""
     spoken = statement.speaks_of(action)
     if spoken is Verdict.FALSE:
-        return Answer.NO
+        return PartialDecision.NO
     reached = statement.reaches(resource, context)
     if reached is Verdict.FALSE:
-        return Answer.NO
+        return PartialDecision.NO
     held = statement.holds(context)
     if held is Verdict.FALSE:
-        return Answer.NO
+        return PartialDecision.NO
     if Verdict.UNDECIDED in (spoken, reached):
-        return Answer.UNKNOWN
-    return Answer.CONDITIONAL if held is Verdict.UNDECIDED else Answer.YES
+        return PartialDecision.UNKNOWN
+    return PartialDecision.CONDITIONAL if held is Verdict.UNDECIDED else PartialDecision.YES
 
 
 def naming(statement: Statement, principal: Principal) -> tuple[Naming, bool]:
@@ -156,7 +158,7 @@ def _parsed(key: str | tuple[tuple[str, tuple[str, ...]], ...]) -> Principals | 
         return None
 
 
-def _denies(judged: Judged, least: Answer) -> bool:
+def _denies(judged: Judged, least: PartialDecision) -> bool:
     return _LEFT_BY_DENY[judged.strength] < least
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.partial.conditions import Context, Verdict
-from trainworks.aws.iam.partial.evaluation import Answer, Judgement, OwnPolicy, evaluate, judge, judge_own
+from trainworks.aws.iam.partial.evaluation import Judgement, OwnPolicy, PartialDecision, evaluate, judge, judge_own
 from trainworks.aws.iam.partial.statements import Statement
 from trainworks.aws.iam.principals import Kind, Principal
 from trainworks.aws.unknown import Unknown
@@ -53,7 +53,7 @@ class Permissions:
         yield from self._named.get(action.lower(), ())
         yield from self._patterned
 
-    def allows(self, action: str, resource: str, context: Context | None = None) -> Answer:
+    def allows(self, action: str, resource: str, context: Context | None = None) -> PartialDecision:
         """Whether `action` on `resource` (an ARN; with `*` in it: on all of these) is allowed.
 
         `context` states condition keys of the request, in lower case.
@@ -70,7 +70,7 @@ class Permissions:
         context: Context | None = None,
         *,
         must_allow: bool = False,
-    ) -> Answer:
+    ) -> PartialDecision:
         """As `allows`, to a session in the account of a resource whose own policy has the statements `own`.
 
         `must_allow`: nothing is allowed that these do not allow (keys).
@@ -84,16 +84,16 @@ class Permissions:
         """Its statements, as they apply to the request."""
         return judge(self._about(action), action, resource, {**self._context, **(context or {})})
 
-    def allows_somewhere(self, action: str) -> Answer:
+    def allows_somewhere(self, action: str) -> PartialDecision:
         """Whether `action` is allowed on any resource at all, conditions left aside."""
-        best = Answer.NO
+        best = PartialDecision.NO
         for statement in self._about(action):
             spoken = statement.speaks_of(action)
             if spoken is Verdict.FALSE:
                 continue
             if statement.allows:
                 certain = spoken is Verdict.TRUE and not any(isinstance(each, Unknown) for each in statement.resources)
-                best = max(best, Answer.YES if certain else Answer.UNKNOWN)
+                best = max(best, PartialDecision.YES if certain else PartialDecision.UNKNOWN)
             elif not statement.condition and "*" in statement.resources and spoken is Verdict.TRUE:
-                return Answer.NO
+                return PartialDecision.NO
         return best

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from trainworks.aws.iam.evaluate import Request, decide_by_resource
 from trainworks.aws.iam.partial.conditions import Context
-from trainworks.aws.iam.partial.evaluation import Answer, judge_own
+from trainworks.aws.iam.partial.evaluation import PartialDecision, judge_own
 from trainworks.aws.iam.partial.statements import Statement, service_principals
 from trainworks.aws.iam.principals import Kind, Principal
 
@@ -18,7 +18,9 @@ _ASSUME = "sts:AssumeRole"
 _SUFFIX = ".amazonaws.com"
 
 
-def may_assume(statements: Sequence[Statement], service: str, role_arn: str, account: str, region: str = "") -> Answer:
+def may_assume(
+    statements: Sequence[Statement], service: str, role_arn: str, account: str, region: str = ""
+) -> PartialDecision:
     """How surely the statements of a trust policy let `service` assume the role for something of the account.
 
     A condition on what will use the role is not decided: nobody knows that yet.
@@ -32,14 +34,14 @@ def trusted_services(statements: Iterable[Statement]) -> tuple[str, ...]:
     return tuple(service for each in statements if each.allows for service in service_principals(each.principal))
 
 
-def _one(statements: Sequence[Statement], service: str, role_arn: str, context: Context) -> Answer:
+def _one(statements: Sequence[Statement], service: str, role_arn: str, context: Context) -> PartialDecision:
     principal = Principal(service.lower(), "", Kind.SERVICE)
     request = Request(principal, _ASSUME, role_arn, {})
     judgement = judge_own(statements, _ASSUME, role_arn, context, principal)
-    for least in (Answer.YES, Answer.CONDITIONAL, Answer.UNKNOWN):
+    for least in (PartialDecision.YES, PartialDecision.CONDITIONAL, PartialDecision.UNKNOWN):
         if decide_by_resource(request, judgement.at(least)).allowed:
             return least
-    return Answer.NO
+    return PartialDecision.NO
 
 
 def _names(service: str, region: str) -> tuple[str, ...]:

@@ -23,13 +23,12 @@ from trainworks.twin.emulator.s3.bucket_documents import (
 )
 from trainworks.twin.emulator.s3.buckets import EmulatorBuckets
 from trainworks.twin.emulator.services import offers_type
+from trainworks.twin.emulator.stock import StockResource
 from trainworks.twin.ports import ApiError
 
 _BUCKET_NAME = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 _BUCKET_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _BUCKET_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
-
-Answer = tuple[str, dict[str, Any]]
 
 
 def install(buckets: EmulatorBuckets) -> None:
@@ -66,12 +65,12 @@ def _vpc(table: dict[str, dict[str, Any]]) -> None:
     """`Fn::GetAtt: [Vpc, CidrBlock]`, and the inbound rule of the default security group."""
     stock = table["AWS::EC2::VPC"]
 
-    def create(*arguments: Any) -> Answer:
-        answer: Answer = stock["create"](*arguments)
+    def create(*arguments: Any) -> StockResource:
+        answer: StockResource = stock["create"](*arguments)
         default_groups.open_to_itself(answer[0])
         return with_cidr(answer)
 
-    def with_cidr(answer: Answer) -> Answer:
+    def with_cidr(answer: StockResource) -> StockResource:
         physical_id, attributes = answer
         vpc = engine.service("ec2")._vpcs[physical_id]
         return physical_id, {**attributes, "CidrBlock": vpc["CidrBlock"]}
@@ -91,11 +90,11 @@ def _instance_profile(table: dict[str, dict[str, Any]]) -> None:
         found: dict[str, Any] = engine.service("iam")._instance_profiles[name]
         return found
 
-    def create(*arguments: Any) -> Answer:
+    def create(*arguments: Any) -> StockResource:
         arn, attributes = stock["create"](*arguments)
         return arn.rsplit("/", 1)[-1], attributes
 
-    def update(physical_id: str, *arguments: Any) -> Answer:
+    def update(physical_id: str, *arguments: Any) -> StockResource:
         arn, attributes = stock["update"](profile(physical_id)["Arn"], *arguments)
         return arn.rsplit("/", 1)[-1], attributes
 
@@ -116,20 +115,20 @@ def _role(table: dict[str, dict[str, Any]]) -> None:
             raise ValueError(f"Scope ARN: {arn} does not exist or is not attachable.")
         return arn
 
-    def keep(answer: Answer, arn: str) -> Answer:
+    def keep(answer: StockResource, arn: str) -> StockResource:
         roles = engine.service("iam")._roles
         # A new value instead of a change inside the old one: the table writes what is set.
         roles[answer[0]] = {**roles[answer[0]], "PermissionsBoundary": arn or None}
         return answer
 
-    def create(logical_id: str, properties: dict[str, Any], *others: Any) -> Answer:
+    def create(logical_id: str, properties: dict[str, Any], *others: Any) -> StockResource:
         arn = bounded(properties)
-        answer: Answer = stock["create"](logical_id, properties, *others)
+        answer: StockResource = stock["create"](logical_id, properties, *others)
         return keep(answer, arn) if arn else answer
 
-    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *others: Any) -> Answer:
+    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *others: Any) -> StockResource:
         arn = bounded(new)
-        answer: Answer = stock["update"](physical_id, old, new, *others)
+        answer: StockResource = stock["update"](physical_id, old, new, *others)
         return keep(answer, arn) if arn or old.get("PermissionsBoundary") else answer
 
     table["AWS::IAM::Role"] = {**stock, "create": create, "update": update}
@@ -156,16 +155,16 @@ def _bucket(table: dict[str, dict[str, Any]], buckets: EmulatorBuckets, provisio
         ("Tags", tags_xml, s3._put_bucket_tagging, s3._delete_bucket_tagging),
     )
 
-    def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Answer:
+    def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> StockResource:
         name = properties.get("BucketName")
         problem = bucket_name_problem(name) if isinstance(name, str) else None
         if problem is not None:
             raise ValueError(f"{problem}: {name} (Service: S3, Status Code: 400)")
-        answer: Answer = stock["create"](logical_id, properties, stack_name)
+        answer: StockResource = stock["create"](logical_id, properties, stack_name)
         return answer
 
-    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Answer:
-        answer: Answer = stock["update"](physical_id, old, new, stack_name)
+    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> StockResource:
+        answer: StockResource = stock["update"](physical_id, old, new, stack_name)
         status = (new.get("VersioningConfiguration") or {}).get("Status")
         if status != "Enabled" and s3._bucket_versioning.get(answer[0]):
             # Versioning that was on once cannot be removed, only suspended.
@@ -187,10 +186,10 @@ def _bucket(table: dict[str, dict[str, Any]], buckets: EmulatorBuckets, provisio
 def _auto_delete_objects(table: dict[str, dict[str, Any]], buckets: EmulatorBuckets) -> None:
     """The CDK's `Custom::S3AutoDeleteObjects`, whose function needs Node and the AWS SDK, without them."""
 
-    def create(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> Answer:
+    def create(logical_id: str, properties: Mapping[str, Any], stack_name: str) -> StockResource:
         return f"{stack_name}-{logical_id}-auto-delete", {}
 
-    def update(physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any], stack_name: str) -> Answer:
+    def update(physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any], stack_name: str) -> StockResource:
         if old.get("BucketName") != new.get("BucketName"):
             delete(physical_id, old)
         return physical_id, {}

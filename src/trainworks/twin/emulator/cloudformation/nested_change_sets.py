@@ -16,10 +16,10 @@ from typing import Any
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.cloudformation.stacks import STACK_TYPE
+from trainworks.twin.emulator.stock import StockResponse
 
 Parameters = dict[str, Any]
-Response = tuple[int, dict[str, str], bytes]
-Handler = Callable[[Parameters], Response]
+Handler = Callable[[Parameters], StockResponse]
 
 _CREATED_ID = re.compile(rb"<Id>([^<]+)</Id>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
@@ -46,7 +46,7 @@ class NestedChangeSets:
         self._stock = {action: self._cfn._ACTION_HANDLERS[action] for action in wrappers}
         self._cfn._ACTION_HANDLERS.update(wrappers)
 
-    def _create(self, params: Parameters) -> Response:
+    def _create(self, params: Parameters) -> StockResponse:
         response = self._stock["CreateChangeSet"](params)
         created = _CREATED_ID.search(response[2])
         if response[0] != 200 or created is None or _first(params, "IncludeNestedStacks") != "true":
@@ -111,7 +111,7 @@ class NestedChangeSets:
         }
         return known
 
-    def _describe(self, params: Parameters) -> Response:
+    def _describe(self, params: Parameters) -> StockResponse:
         status, headers, body = self._stock["DescribeChangeSet"](params)
         change_set = self._find(params)
         if status != 200 or change_set is None or not change_set.get("IncludeNestedStacks"):
@@ -128,10 +128,10 @@ class NestedChangeSets:
                 family += f"<{member}>{change_set[member]}</{member}>"
         return status, headers, text.replace("<Changes>", f"{family}<Changes>", 1).encode()
 
-    def _execute(self, params: Parameters) -> Response:
+    def _execute(self, params: Parameters) -> StockResponse:
         change_set = self._find(params)
         if change_set is not None and "ParentChangeSetId" in change_set:
-            error: Response = engine.module("services.cloudformation.helpers")._error(
+            error: StockResponse = engine.module("services.cloudformation.helpers")._error(
                 "ValidationError",
                 f"ChangeSet [{change_set['ChangeSetName']}] is nested: execute its root change set "
                 f"{change_set['RootChangeSetId']}",
@@ -142,7 +142,7 @@ class NestedChangeSets:
             self._forget_nested(change_set)
         return response
 
-    def _delete(self, params: Parameters) -> Response:
+    def _delete(self, params: Parameters) -> StockResponse:
         change_set = self._find(params)
         if change_set is not None:
             self._forget_nested(change_set)

@@ -15,9 +15,9 @@ from trainworks.aws.iam.policy_places import BUS, documents_at
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.events.bus_policies import with_statement
 from trainworks.twin.emulator.iam import policy_documents
+from trainworks.twin.emulator.stock import StockResource
 
 Properties = Mapping[str, Any]
-Answer = tuple[str, dict[str, Any]]
 
 
 def install(table: dict[str, dict[str, Any]]) -> None:
@@ -37,13 +37,13 @@ def install(table: dict[str, dict[str, Any]]) -> None:
 def _keeping(stock: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     """The handlers of a type with the policy at `path`, which is kept for the ARN that the resource got."""
 
-    def create(logical_id: str, properties: Properties, stack_name: str) -> Answer:
-        answer: Answer = stock["create"](logical_id, properties, stack_name)
+    def create(logical_id: str, properties: Properties, stack_name: str) -> StockResource:
+        answer: StockResource = stock["create"](logical_id, properties, stack_name)
         _keep(answer[1]["Arn"], _at(properties, path), "")
         return answer
 
-    def update(physical_id: str, old: Properties, new: Properties, *rest: Any, **named: Any) -> Answer:
-        answer: Answer = stock["update"](physical_id, old, new, *rest, **named)
+    def update(physical_id: str, old: Properties, new: Properties, *rest: Any, **named: Any) -> StockResource:
+        answer: StockResource = stock["update"](physical_id, old, new, *rest, **named)
         replaced = answer[0] != physical_id
         _keep(answer[1]["Arn"], _at(new, path), "" if replaced else _at(old, path))
         return answer
@@ -75,7 +75,7 @@ def _keep(arn: str, policy: str, before: str) -> None:
         _did(dynamodb._put_resource_policy(given) if policy else dynamodb._delete_resource_policy({"ResourceArn": arn}))
 
 
-def _put_statement(properties: Properties) -> Answer:
+def _put_statement(properties: Properties) -> StockResource:
     """One statement, whole or in its parts. Ref is the name of the bus and the statement's id."""
     bus, statement_id = str(properties.get("EventBusName") or "default"), str(properties["StatementId"])
     events = engine.service("eventbridge")

@@ -16,11 +16,11 @@ from trainworks.twin.emulator.cloudwatch import alarm_queries
 from trainworks.twin.emulator.events.event_kinds import check_target
 from trainworks.twin.emulator.events.event_requests import check_rule
 from trainworks.twin.emulator.members.ledger import Ledger
+from trainworks.twin.emulator.stock import StockResource
 from trainworks.twin.ports import ApiError
 
 Properties = Mapping[str, Any]
 Check = Callable[[Properties], None]
-Answer = tuple[str, dict[str, Any]]
 
 _MOST_TARGETS = 5
 _LATER = ("DeadLetterConfig", "VpcConfig", "FileSystemConfigs", "TenancyConfig")
@@ -51,14 +51,16 @@ def _checked(type_name: str, stock: Mapping[str, Any], check: Check) -> dict[str
         except ApiError as error:
             raise ValueError(f"{type_name}: {error.message} ({error.code})") from error
 
-    def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Answer:
+    def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> StockResource:
         asked(properties)
-        answer: Answer = stock["create"](logical_id, properties, stack_name)
+        answer: StockResource = stock["create"](logical_id, properties, stack_name)
         return answer
 
-    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *arguments: Any, **keywords: Any) -> Answer:
+    def update(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], *arguments: Any, **keywords: Any
+    ) -> StockResource:
         asked(new)
-        answer: Answer = stock["update"](physical_id, old, new, *arguments, **keywords)
+        answer: StockResource = stock["update"](physical_id, old, new, *arguments, **keywords)
         return answer
 
     return {**stock, "create": create, "update": update}
@@ -105,7 +107,7 @@ def _endpoint(subscription: Properties) -> None:
     _refuse(engine.service("sns")._validate_subscription_endpoint(protocol, endpoint))
 
 
-def _create_mapping(logical_id: str, properties: dict[str, Any], stack_name: str) -> Answer:
+def _create_mapping(logical_id: str, properties: dict[str, Any], stack_name: str) -> StockResource:
     """By the API's own handler, which asks whether the function may read the source."""
     try:
         _asked("lambda", "CreateEventSourceMapping")(properties)
@@ -117,13 +119,13 @@ def _create_mapping(logical_id: str, properties: dict[str, Any], stack_name: str
     return made["UUID"], provisioners._lambda_esm_attrs(made["UUID"])
 
 
-def _create_schedule(logical_id: str, properties: dict[str, Any], stack_name: str) -> Answer:
+def _create_schedule(logical_id: str, properties: dict[str, Any], stack_name: str) -> StockResource:
     provisioners = engine.module("services.cloudformation.provisioners")
     name = properties.get("Name") or provisioners._physical_name(stack_name, logical_id, max_len=64)
     return name, {"Arn": _document(engine.service("scheduler")._create_schedule(name, properties))["ScheduleArn"]}
 
 
-def _update_schedule(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Answer:
+def _update_schedule(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> StockResource:
     """In place; another name or group is another schedule, made before the old one goes."""
     groups = [each.get("GroupName") or "default" for each in (old, new)]
     if new.get("Name", physical_id) == physical_id and groups[0] == groups[1]:
@@ -137,7 +139,7 @@ def _update_schedule(physical_id: str, old: dict[str, Any], new: dict[str, Any],
 def _whole_function(stock: Mapping[str, Any]) -> dict[str, Any]:
     """A function with all that its properties say; what was taken out of the template is undone."""
 
-    def apply(answer: Answer, properties: Properties, old: Properties) -> Answer:
+    def apply(answer: StockResource, properties: Properties, old: Properties) -> StockResource:
         lambda_svc, name = engine.service("lambda_svc"), answer[0]
         given = {key: properties.get(key) or {} for key in _LATER if key in properties or key in old}
         if "KmsKeyArn" in properties or "KmsKeyArn" in old:
@@ -149,11 +151,13 @@ def _whole_function(stock: Mapping[str, Any]) -> dict[str, Any]:
             lambda_svc._delete_function_concurrency(name)
         return answer
 
-    def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Answer:
+    def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> StockResource:
         _refuse(engine.service("lambda_svc")._validate_dead_letter_config(properties.get("DeadLetterConfig")))
         return apply(stock["create"](logical_id, properties, stack_name), properties, {})
 
-    def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *arguments: Any, **keywords: Any) -> Answer:
+    def update(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], *arguments: Any, **keywords: Any
+    ) -> StockResource:
         _refuse(engine.service("lambda_svc")._validate_dead_letter_config(new.get("DeadLetterConfig")))
         return apply(stock["update"](physical_id, old, new, *arguments, **keywords), new, old)
 

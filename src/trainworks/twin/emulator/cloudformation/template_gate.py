@@ -31,10 +31,10 @@ from trainworks.assembly.template_text import TemplateTextError, parse_template
 from trainworks.aws.partition import partition_of
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.cloudformation import type_changes
+from trainworks.twin.emulator.stock import StockResponse
 from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear
 
 Parameters = dict[str, Any]
-Response = tuple[int, dict[str, str], bytes]
 
 _WITH_TEMPLATE = frozenset({"CreateStack", "UpdateStack", "CreateChangeSet", "ValidateTemplate", "GetTemplateSummary"})
 _MODULES = ("engine", "handlers", "changesets", "stacks")
@@ -74,15 +74,15 @@ def install(cloudformation: ModuleType) -> None:
 # -- the text ---------------------------------------------------------------------------------------------------------
 
 
-def _reading_first(stock: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+def _reading_first(stock: Callable[..., Awaitable[StockResponse]]) -> Callable[..., Awaitable[StockResponse]]:
     """A request's template is read in a thread, and answered there if it is none."""
 
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query_params: Parameters
-    ) -> Response:
+    ) -> StockResponse:
         refused, read = await asyncio.to_thread(_read_template, headers, body, query_params)
         if refused:
-            answer: Response = engine.module("services.cloudformation.helpers")._error("ValidationError", refused)
+            answer: StockResponse = engine.module("services.cloudformation.helpers")._error("ValidationError", refused)
             return answer
         token = _read.set(read)
         try:

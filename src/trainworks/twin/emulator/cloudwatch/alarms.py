@@ -17,7 +17,7 @@ from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.cloudwatch import alarm_queries
 from trainworks.twin.emulator.cloudwatch.alarm_queries import end_of, period_of, queries_of
 from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
-from trainworks.twin.emulator.cloudwatch.metric_queries import Answer
+from trainworks.twin.emulator.cloudwatch.metric_queries import MetricDataRequest
 from trainworks.twin.emulator.service_publishing import refusal
 from trainworks.twin.ports import ApiError
 
@@ -85,7 +85,7 @@ class Alarms:
             "EndTime": datetime.fromtimestamp(end, UTC),
         }
         try:
-            answer = Answer(self._cloudwatch, self._data, given, origin=start)
+            answer = MetricDataRequest(self._cloudwatch, self._data, given, origin=start)
             return answer.value_at(end_of(queries), range(start, end, period))
         except ApiError as error:
             _LOG.warning("alarm %s is not evaluated: %s", alarm["AlarmName"], error.message)

@@ -40,7 +40,7 @@ def install(cloudwatch: Any, data: MetricData) -> None:
     def get_metric_data(params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
         try:
             given = request_of(cloudwatch, "GetMetricData", params, cbor_data, is_document=is_cbor or is_json)
-            results, token = Answer(cloudwatch, data, given).page()
+            results, token = MetricDataRequest(cloudwatch, data, given).page()
         except ApiError as error:
             return cloudwatch._error(error.code, error.message, error.status, use_json=is_json, use_cbor=is_cbor)
         document: dict[str, Any] = {"MetricDataResults": results, "Messages": []}
@@ -74,7 +74,7 @@ def install(cloudwatch: Any, data: MetricData) -> None:
     cloudwatch._get_metric_statistics = get_metric_statistics
 
 
-class Answer:
+class MetricDataRequest:
     """One request: its queries checked, computed once each, and cut into a page.
 
     Periods begin at multiples of their length after `origin`. Raises `ApiError`, as its methods do.

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import re2
 from botocore.model import ListShape, Shape, StructureShape
 
+from trainworks.twin.emulator.stock import StockResponse
 from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.models import service_model
 
@@ -36,7 +37,7 @@ FILTERED = (
 
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 ElementPath = tuple[str, ...]
-Handler = Callable[[Mapping[str, Any]], tuple[int, dict[str, str], bytes]]
+Handler = Callable[[Mapping[str, Any]], StockResponse]
 
 
 def install(ec2: Any) -> None:

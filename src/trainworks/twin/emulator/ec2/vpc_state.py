@@ -15,14 +15,14 @@ from trainworks.aws.ec2_network import (
     described_nat,
     described_table,
 )
-from trainworks.aws.reach import Answer, Reach
+from trainworks.aws.reach import Reach, Reachability
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.ec2.vpc_endpoints import has_private_dns, security_groups
 
 Row = Mapping[str, Any]
 
 
-def reach(subnet_id: str, service: str, public_ip: bool | None) -> Answer:
+def reach(subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
     """What an interface in a subnet reaches. `public_ip` None leaves that to the subnet.
 
     Of a subnet that is gone, nothing is known.
@@ -30,11 +30,11 @@ def reach(subnet_id: str, service: str, public_ip: bool | None) -> Answer:
     ec2 = engine.service("ec2")
     subnet = next((row for row in _rows(ec2._subnets) if row["SubnetId"] == subnet_id), None)
     if subnet is None:
-        return Answer(Reach.UNKNOWN)
+        return Reachability(Reach.UNKNOWN)
     network = network_of(ec2, str(subnet["VpcId"]))
     facts = network.subnet(subnet_id, str(subnet["VpcId"]))
     if facts is None:
-        return Answer(Reach.UNKNOWN)
+        return Reachability(Reach.UNKNOWN)
     has_public_ip = subnet.get("MapPublicIpOnLaunch") is True if public_ip is None else public_ip
     return network.facts.reach(facts, service, has_public_ip)
 

@@ -17,6 +17,7 @@ from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.change_tracking import TouchedDict
 from trainworks.twin.emulator.durable.histories import Histories, number_at
 from trainworks.twin.emulator.durable.record_histories import RecordHistories
+from trainworks.twin.emulator.stock import StockResponse
 from trainworks.twin.ports import ApiError
 
 _NAME = "eventbridge.archived"
@@ -25,8 +26,6 @@ _DAY_SECONDS = 86_400
 _RESTARTED = "The twin was restarted while the replay ran. Start another one."
 
 _LOG = logging.getLogger(__name__)
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 def install(eventbridge: Any, histories: Histories) -> None:
@@ -66,13 +65,13 @@ class Replays:
         for key in [key for key, each in dict.items(replays) if each.get("State") in ("STARTING", "RUNNING")]:
             replays[key] |= {"State": "FAILED", "StateReason": _RESTARTED, "ReplayEndTime": time.time()}
 
-    def start(self, data: Mapping[str, Any]) -> Answer:
+    def start(self, data: Mapping[str, Any]) -> StockResponse:
         """`StartReplay`."""
         module = self._events
         try:
             archive, bus = self._source(data)
         except ApiError as error:
-            refused: Answer = module.error_response_json(error.code, error.message, error.status)
+            refused: StockResponse = module.error_response_json(error.code, error.message, error.status)
             return refused
         scope = engine.scope()
         name = data["ReplayName"]
@@ -89,7 +88,7 @@ class Replays:
         }
         module._replays[name] = replay
         threading.Thread(target=self._run, args=(archive, replay, bus, scope), daemon=True).start()
-        answer: Answer = module.json_response({"ReplayArn": replay["ReplayArn"], "State": "STARTING"})
+        answer: StockResponse = module.json_response({"ReplayArn": replay["ReplayArn"], "State": "STARTING"})
         return answer
 
     def _source(self, data: Mapping[str, Any]) -> tuple[Any, str]:

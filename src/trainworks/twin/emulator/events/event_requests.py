@@ -15,10 +15,10 @@ from typing import Any
 
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.events.event_kinds import check_target
+from trainworks.twin.emulator.stock import StockResponse
 from trainworks.twin.ports import ApiError
 
-Answer = tuple[int, dict[str, str], bytes]
-Handler = Callable[..., Answer]
+Handler = Callable[..., StockResponse]
 
 MAX_ENTRY_BYTES = 262_144
 _MAX_TARGETS, _MAX_ENTRIES = 5, 10
@@ -62,13 +62,13 @@ def install(eventbridge: Any) -> None:
 def _without_events(eventbridge: Any) -> Handler:
     stock = eventbridge._describe_archive
 
-    def describe_archive(data: dict[str, Any]) -> Answer:
+    def describe_archive(data: dict[str, Any]) -> StockResponse:
         archive = eventbridge._archives.get(data.get("ArchiveName"))
         if archive is None:
-            answer: Answer = stock(data)
+            answer: StockResponse = stock(data)
             return answer
         # Stock answers with all that is archived, too.
-        described: Answer = eventbridge.json_response({n: v for n, v in archive.items() if n != "Events"})
+        described: StockResponse = eventbridge.json_response({n: v for n, v in archive.items() if n != "Events"})
         return described
 
     return describe_archive
@@ -80,12 +80,12 @@ class _Requests:
     def __init__(self, eventbridge: Any) -> None:
         self._events = eventbridge
 
-    def wrapped(self, stock: Handler, check: Callable[..., Answer]) -> Handler:
-        def handle(data: dict[str, Any], *arguments: Any, **named: Any) -> Answer:
+    def wrapped(self, stock: Handler, check: Callable[..., StockResponse]) -> Handler:
+        def handle(data: dict[str, Any], *arguments: Any, **named: Any) -> StockResponse:
             try:
                 return check(stock, data, *arguments, **named)
             except ApiError as error:
-                answer: Answer = self._events.error_response_json(error.code, error.message, error.status)
+                answer: StockResponse = self._events.error_response_json(error.code, error.message, error.status)
                 return answer
 
         return handle
@@ -93,11 +93,11 @@ class _Requests:
     def of_a_bus(self, stock: Handler) -> Handler:
         """The bus by its name, however it was given."""
 
-        def handle(data: dict[str, Any]) -> Answer:
+        def handle(data: dict[str, Any]) -> StockResponse:
             if data.get("EventBusName"):
                 name, problem = self._events._event_bus_name_from_ref(data["EventBusName"])
                 if problem:
-                    answer: Answer = self._events.error_response_json(*problem, 400)
+                    answer: StockResponse = self._events.error_response_json(*problem, 400)
                     return answer
                 data = {**data, "EventBusName": name}
             return stock(data)
@@ -105,7 +105,7 @@ class _Requests:
         return handle
 
     def paged(self, stock: Handler, member: str) -> Handler:
-        def handle(data: dict[str, Any]) -> Answer:
+        def handle(data: dict[str, Any]) -> StockResponse:
             status, headers, body = stock(data)
             document = json.loads(body) if status == 200 else {}
             listed = document.get(member, [])
@@ -118,22 +118,22 @@ class _Requests:
 
         return handle
 
-    def put_rule(self, stock: Handler, data: dict[str, Any]) -> Answer:
+    def put_rule(self, stock: Handler, data: dict[str, Any]) -> StockResponse:
         check_rule(data)
         return stock(data)
 
-    def delete_rule(self, stock: Handler, data: dict[str, Any]) -> Answer:
+    def delete_rule(self, stock: Handler, data: dict[str, Any]) -> StockResponse:
         if self._events._targets.get(self._key(data)):
             raise _invalid("Rule can't be deleted since it has targets.")
         return stock(data)
 
-    def enable_rule(self, stock: Handler, data: dict[str, Any]) -> Answer:
+    def enable_rule(self, stock: Handler, data: dict[str, Any]) -> StockResponse:
         self._rule(data, data["Name"])
         return stock(data)
 
     disable_rule = enable_rule
 
-    def put_targets(self, stock: Handler, data: dict[str, Any]) -> Answer:
+    def put_targets(self, stock: Handler, data: dict[str, Any]) -> StockResponse:
         self._rule(data, data["Rule"])
         for target in data["Targets"]:
             check_target(target)
@@ -143,13 +143,13 @@ class _Requests:
             raise ApiError("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
         return stock(data)
 
-    def remove_targets(self, stock: Handler, data: dict[str, Any]) -> Answer:
+    def remove_targets(self, stock: Handler, data: dict[str, Any]) -> StockResponse:
         self._rule(data, data["Rule"])
         return stock(data)
 
     list_targets_by_rule = remove_targets
 
-    def put_events(self, stock: Handler, data: dict[str, Any], allow_aws_source: bool = False) -> Answer:
+    def put_events(self, stock: Handler, data: dict[str, Any], allow_aws_source: bool = False) -> StockResponse:
         """Each entry on its own: one that is no event fails alone, and reaches nobody."""
         entries = data["Entries"]
         if sum(map(entry_bytes, entries)) > MAX_ENTRY_BYTES:
@@ -158,7 +158,7 @@ class _Requests:
             return stock(data, allow_aws_source)  # says so
         answered = [entry_problem(entry) or self._put_event(stock, entry, allow_aws_source) for entry in entries]
         failed = sum("ErrorCode" in each for each in answered)
-        answer: Answer = self._events.json_response({"FailedEntryCount": failed, "Entries": answered})
+        answer: StockResponse = self._events.json_response({"FailedEntryCount": failed, "Entries": answered})
         return answer
 
     @staticmethod

@@ -18,11 +18,10 @@ from xml.sax.saxutils import escape
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.s3 import s3_documents
 from trainworks.twin.emulator.s3.bucket_rules import RULES
+from trainworks.twin.emulator.stock import StockResponse
 from trainworks.twin.ports import ApiError
 from trainworks.twin.s3_headers import refuse_unsupported
 from trainworks.twin.wire.models import service_model
-
-Answer = tuple[int, dict[str, str], bytes]
 
 # Stock's function for each document; it is told the bucket and the body first.
 _STORED_BY = {
@@ -84,19 +83,19 @@ def install(s3: Any) -> None:
 
     def dispatch(  # noqa: PLR0917 - stock's own signature
         method: str, bucket: str, key: str, headers: Any, body: bytes, query: Mapping[str, list[str]]
-    ) -> Answer:
+    ) -> StockResponse:
         if key or not bucket:
-            answer: Answer = stock_dispatch(method, bucket, key, headers, body, query)
+            answer: StockResponse = stock_dispatch(method, bucket, key, headers, body, query)
             return answer
         try:
             refuse_unsupported(headers)
             _check_owner(s3, bucket, headers)
             return _told(bucket, _answer(method, bucket, headers, body, query))
         except ApiError as error:
-            refused: Answer = s3._error(error.code, error.message, error.status, f"/{bucket}")
+            refused: StockResponse = s3._error(error.code, error.message, error.status, f"/{bucket}")
             return _told(bucket, refused)
 
-    def _answer(method: str, bucket: str, headers: Any, body: bytes, query: Mapping[str, list[str]]) -> Answer:
+    def _answer(method: str, bucket: str, headers: Any, body: bytes, query: Mapping[str, list[str]]) -> StockResponse:
         resource = next((name for name in query if (method, name) in operations), "")
         unknown = next((name for name in query if name in _subresources(operations)), "")
         operation = operations.get((method, resource or unknown))
@@ -105,7 +104,7 @@ def install(s3: Any) -> None:
                 return _recorded(s3, method, bucket, kind, root, body, query)
         if operation is None or operation not in {*_STORED_BY, *_SERVED_WITHOUT_DOCUMENT}:
             if method == "POST" or (operation is None and not unknown):
-                stock: Answer = stock_dispatch(method, bucket, "", headers, body, query)
+                stock: StockResponse = stock_dispatch(method, bucket, "", headers, body, query)
                 return stock
             name = operation or f"{method} ?{unknown}"
             raise ApiError(
@@ -113,7 +112,7 @@ def install(s3: Any) -> None:
             )
         if operation == "GetBucketRequestPayment":  # stock looks for it under another name
             query = {**query, "request-payment": [""]}
-        served: Answer = stock_dispatch(method, bucket, "", headers, body, query)
+        served: StockResponse = stock_dispatch(method, bucket, "", headers, body, query)
         return served
 
     s3._dispatch = dispatch
@@ -150,10 +149,10 @@ def operations() -> Mapping[str, bool]:
     return {name: any(part in name for part in (*_RECORDED.values(), *_WITHOUT_BEHAVIOUR)) for name in names}
 
 
-def _checked(s3: Any, operation: str, stock: Callable[..., Answer]) -> Callable[..., Answer]:
+def _checked(s3: Any, operation: str, stock: Callable[..., StockResponse]) -> Callable[..., StockResponse]:
     """Stock's function behind the check of its document."""
 
-    def put(name: str, body: bytes, *arguments: Any) -> Answer:
+    def put(name: str, body: bytes, *arguments: Any) -> StockResponse:
         if name not in s3._buckets:
             return stock(name, body, *arguments)
         try:
@@ -161,7 +160,7 @@ def _checked(s3: Any, operation: str, stock: Callable[..., Answer]) -> Callable[
             if operation in RULES:
                 RULES[operation](name, document, lambda bucket: bucket in s3._buckets)
         except ApiError as error:
-            answer: Answer = s3._error(error.code, error.message, error.status, f"/{name}")
+            answer: StockResponse = s3._error(error.code, error.message, error.status, f"/{name}")
             return answer
         return stock(name, body, *arguments)
 
@@ -172,8 +171,8 @@ def _keep_prefixes(s3: Any) -> None:
     """A rule's own Prefix, the older form, is kept as that: stock drops it, and the rule holds for the whole bucket."""
     stock_put, stock_get = s3._put_bucket_lifecycle, s3._get_bucket_lifecycle
 
-    def put(name: str, body: bytes) -> Answer:
-        answer: Answer = stock_put(name, body)
+    def put(name: str, body: bytes) -> StockResponse:
+        answer: StockResponse = stock_put(name, body)
         if answer[0] == 200:
             rules = s3_documents.read("PutBucketLifecycleConfiguration", body)["Rules"]
             for stored, rule in zip(s3._bucket_lifecycle[name], rules, strict=True):
@@ -182,7 +181,7 @@ def _keep_prefixes(s3: Any) -> None:
                     stored["Prefix"] = rule["Prefix"]
         return answer
 
-    def get(name: str) -> Answer:
+    def get(name: str) -> StockResponse:
         status, headers, body = stock_get(name)
         rules = s3._bucket_lifecycle.get(name) if status == 200 else None
         if not rules:
@@ -201,16 +200,16 @@ def _create_once(s3: Any) -> None:
     """A bucket that one has already is made again in us-east-1 alone, and by a request to that region alone."""
     stock = s3._create_bucket
 
-    def create(name: str, body: bytes, headers: Any = None, endpoint_region: str | None = None) -> Answer:
+    def create(name: str, body: bytes, headers: Any = None, endpoint_region: str | None = None) -> StockResponse:
         if name in s3._buckets and endpoint_region not in (None, "us-east-1"):
-            answer: Answer = s3._error(
+            answer: StockResponse = s3._error(
                 "BucketAlreadyOwnedByYou",
                 "Your previous request to create the named bucket succeeded and you already own it.",
                 409,
                 f"/{name}",
             )
             return answer
-        made: Answer = stock(name, body, headers, endpoint_region)
+        made: StockResponse = stock(name, body, headers, endpoint_region)
         return made
 
     s3._create_bucket = create
@@ -219,8 +218,8 @@ def _create_once(s3: Any) -> None:
 def _forget_configurations(s3: Any) -> None:
     stock = s3._delete_bucket
 
-    def delete(name: str) -> Answer:
-        answer: Answer = stock(name)
+    def delete(name: str) -> StockResponse:
+        answer: StockResponse = stock(name)
         if answer[0] < 300:
             getattr(s3, _STORE).pop(name, None)
         return answer
@@ -230,10 +229,10 @@ def _forget_configurations(s3: Any) -> None:
 
 def _recorded(  # noqa: PLR0917 - what a request consists of
     s3: Any, method: str, bucket: str, kind: str, root: str, body: bytes, query: Mapping[str, list[str]]
-) -> Answer:
+) -> StockResponse:
     """Put, get, list or delete one of the configurations that are kept under an id."""
     if bucket not in s3._buckets:
-        missing: Answer = s3._no_such_bucket(bucket)
+        missing: StockResponse = s3._no_such_bucket(bucket)
         return missing
     store = getattr(s3, _STORE)
     name = (query.get("id") or [""])[0]
@@ -267,12 +266,12 @@ def _inner(body: bytes, root: str) -> str:
     return ET.tostring(element, encoding="unicode", short_empty_elements=False)
 
 
-def _xml(root: str, inner: str) -> Answer:
+def _xml(root: str, inner: str) -> StockResponse:
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{s3_documents.NAMESPACE}">{inner}</{root}>'
     return 200, {"Content-Type": "application/xml"}, text.encode()
 
 
-def _told(bucket: str, answer: Answer) -> Answer:
+def _told(bucket: str, answer: StockResponse) -> StockResponse:
     """An error about a bucket names it, as S3's do."""
     status, headers, body = answer
     if status >= 400 and b"<BucketName>" not in body and _SAY_THE_BUCKET.search(body):

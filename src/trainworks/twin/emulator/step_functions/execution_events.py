@@ -15,19 +15,18 @@ from typing import Any
 
 from trainworks.twin.emulator.durable.histories import LAST_NUMBER, Histories
 from trainworks.twin.emulator.durable.record_histories import RecordHistories
+from trainworks.twin.emulator.stock import StockResponse
 
 _NAME = "stepfunctions.events"
 _MOST, _USUAL = 1000, 100
 _TOKEN_SECONDS = 86_400
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 def install(stepfunctions: Any, histories: Histories) -> None:
     """Step Functions was loaded."""
     RecordHistories(histories, _NAME, "events", _made_at).keep(stepfunctions._executions._data)
 
-    def get_execution_history(data: Mapping[str, Any]) -> Answer:
+    def get_execution_history(data: Mapping[str, Any]) -> StockResponse:
         arn = data.get("executionArn")
         execution = stepfunctions._executions.get(arn)
         if execution is None:
@@ -45,11 +44,11 @@ def install(stepfunctions: Any, histories: Histories) -> None:
         answer: dict[str, Any] = {"events": events if asked[3] else list(map(_without_data, events))}
         if len(page) > limit:
             answer["nextToken"] = _token(page[limit][0], asked)
-        answered: Answer = stepfunctions.json_response(answer)
+        answered: StockResponse = stepfunctions.json_response(answer)
         return answered
 
-    def _refused(code: str, message: str) -> Answer:
-        answered: Answer = stepfunctions.error_response_json(code, message, 400)
+    def _refused(code: str, message: str) -> StockResponse:
+        answered: StockResponse = stepfunctions.error_response_json(code, message, 400)
         return answered
 
     stepfunctions._get_execution_history = get_execution_history

@@ -14,7 +14,6 @@ from typing import Any
 from trainworks.twin.emulator.step_functions.machine_definitions import diagnose
 from trainworks.twin.ports import ApiError
 
-Answer = tuple[int, dict[str, str], bytes]
 Served = Callable[[str], bool]
 
 _BAD_NAME = re.compile(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]")

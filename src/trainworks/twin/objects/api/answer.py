@@ -30,17 +30,17 @@ class FileBody:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | FileBody = b""
 
 
-def xml_answer(root: str, children: Sequence[xml.Node], headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(200, {"content-type": "application/xml", **(headers or {})}, xml.document(root, children))
+def xml_response(root: str, children: Sequence[xml.Node], headers: Mapping[str, str] | None = None) -> Response:
+    return Response(200, {"content-type": "application/xml", **(headers or {})}, xml.document(root, children))
 
 
-def error_answer(error: ApiError, path: str) -> Answer:
+def error_response(error: ApiError, path: str) -> Response:
     """An error as S3 sends it; a 304 has no body."""
     elements = error.elements if isinstance(error, S3Error) else {}
     headers = error.headers if isinstance(error, S3Error) else {}
@@ -54,14 +54,14 @@ def error_answer(error: ApiError, path: str) -> Answer:
         ("HostId", "trainworks"),
     ]
     body = xml.document("Error", children, namespace=False)
-    return Answer(error.status, {"content-type": "application/xml", "x-amz-request-id": request_id, **headers}, body)
+    return Response(error.status, {"content-type": "application/xml", "x-amz-request-id": request_id, **headers}, body)
 
 
 def http_date(seconds: float) -> str:
     return formatdate(seconds, usegmt=True)
 
 
-async def send_answer(answer: Answer, send: Send, pool: Executor, *, head: bool = False) -> None:
+async def send_response(answer: Response, send: Send, pool: Executor, *, head: bool = False) -> None:
     """Send an answer; a file goes out in blocks, the next being read while one is sent. HEAD sends no body."""
     body = answer.body
     size = body.count if isinstance(body, FileBody) else len(body)

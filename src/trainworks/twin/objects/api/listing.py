@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects.api import xml
-from trainworks.twin.objects.api.answer import Answer, xml_answer
+from trainworks.twin.objects.api.answer import Response, xml_response
 from trainworks.twin.objects.api.request import S3Request
 from trainworks.twin.objects.errors import invalid_argument
 from trainworks.twin.objects.index import Index, after_prefix
@@ -79,7 +79,7 @@ class Page:
             low = after_prefix(group) if group is not None else page[-1].key + "\x00"
 
 
-def list_objects_v2(store: TwinObjectStore, request: S3Request) -> Answer:
+def list_objects_v2(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shape `ListObjectsV2Output`."""
     bucket = _permitted(store, request, "s3:ListBucket")
     token = request.query.get("continuation-token")
@@ -101,10 +101,10 @@ def list_objects_v2(store: TwinObjectStore, request: S3Request) -> Answer:
         *(("Contents", _contents(version, encoding, owner)) for version in page.objects),
         *_common(page.groups, encoding),
     ]
-    return xml_answer("ListBucketResult", children, {"x-amz-bucket-region": bucket.region})
+    return xml_response("ListBucketResult", children, {"x-amz-bucket-region": bucket.region})
 
 
-def list_objects(store: TwinObjectStore, request: S3Request) -> Answer:
+def list_objects(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shape `ListObjectsOutput`."""
     bucket = _permitted(store, request, "s3:ListBucket")
     marker = request.query.get("marker", "")
@@ -121,10 +121,10 @@ def list_objects(store: TwinObjectStore, request: S3Request) -> Answer:
         *(("Contents", _contents(version, encoding, owner_node(bucket))) for version in page.objects),
         *_common(page.groups, encoding),
     ]
-    return xml_answer("ListBucketResult", children, {"x-amz-bucket-region": bucket.region})
+    return xml_response("ListBucketResult", children, {"x-amz-bucket-region": bucket.region})
 
 
-def list_object_versions(store: TwinObjectStore, request: S3Request) -> Answer:
+def list_object_versions(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shape `ListObjectVersionsOutput`."""
     bucket = _permitted(store, request, "s3:ListBucketVersions")
     key_marker, id_marker = request.query.get("key-marker", ""), request.query.get("version-id-marker", "")
@@ -155,7 +155,7 @@ def list_object_versions(store: TwinObjectStore, request: S3Request) -> Answer:
         *entries,
         *_common(groups, encoding),
     ]
-    return xml_answer("ListVersionsResult", children)
+    return xml_response("ListVersionsResult", children)
 
 
 def owner_node(bucket: Bucket) -> list[xml.Node]:

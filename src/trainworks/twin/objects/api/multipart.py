@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from trainworks.twin.numerals import whole_number
 from trainworks.twin.objects import checksums
 from trainworks.twin.objects.api import attributes, xml
-from trainworks.twin.objects.api.answer import Answer, xml_answer
+from trainworks.twin.objects.api.answer import Response, xml_response
 from trainworks.twin.objects.api.listing import Groups, owner_node
 from trainworks.twin.objects.api.reads import find
 from trainworks.twin.objects.api.request import S3Request
@@ -37,7 +37,7 @@ class _Named:
     checksum: str | None
 
 
-def create_multipart_upload(store: TwinObjectStore, request: S3Request) -> Answer:
+def create_multipart_upload(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shapes `CreateMultipartUploadRequest` and `CreateMultipartUploadOutput`."""
     write = permitted_write(store, request)
     asked = request.headers.get("x-amz-checksum-algorithm")
@@ -61,7 +61,7 @@ def create_multipart_upload(store: TwinObjectStore, request: S3Request) -> Answe
     if algorithm and checksum_type:
         headers |= {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": checksum_type}
     children: list[xml.Node] = [("Bucket", request.bucket), ("Key", request.key), ("UploadId", upload.upload_id)]
-    return xml_answer("InitiateMultipartUploadResult", children, headers)
+    return xml_response("InitiateMultipartUploadResult", children, headers)
 
 
 class UploadPart:
@@ -87,13 +87,13 @@ class UploadPart:
             )
         return sink
 
-    def commit(self, body: Body) -> Answer:
+    def commit(self, body: Body) -> Response:
         _commit_part(self._store, self._upload, self._number, body)
         headers = {"etag": f'"{body.etag}"', **attributes.encryption_headers(self._upload.attributes.encryption)}
-        return Answer(200, headers | attributes.checksum_headers(body.checksum_algorithm, body.checksum))
+        return Response(200, headers | attributes.checksum_headers(body.checksum_algorithm, body.checksum))
 
 
-def upload_part_copy(store: TwinObjectStore, request: S3Request) -> Answer:
+def upload_part_copy(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shapes `UploadPartCopyRequest` and `UploadPartCopyOutput`."""
     number = _part_number(request)
     upload = _permitted_upload(store, request)
@@ -115,10 +115,10 @@ def upload_part_copy(store: TwinObjectStore, request: S3Request) -> Answer:
     if found.bucket.versioning:
         headers["x-amz-copy-source-version-id"] = found.version.version_id
     children = [node for node in copy_result(part.etag, part.last_modified, checksum) if node[0] != "ChecksumType"]
-    return xml_answer("CopyPartResult", children, headers)
+    return xml_response("CopyPartResult", children, headers)
 
 
-def complete_multipart_upload(store: TwinObjectStore, request: S3Request, body: bytes) -> Answer:
+def complete_multipart_upload(store: TwinObjectStore, request: S3Request, body: bytes) -> Response:
     """After the botocore shapes `CompletedMultipartUpload` and `CompleteMultipartUploadOutput`.
 
     The same request again, as a client sends it that did not get the answer, has the same answer.
@@ -177,10 +177,10 @@ def complete_multipart_upload(store: TwinObjectStore, request: S3Request, body: 
         raise
     headers = attributes.encryption_headers(version.attributes.encryption)
     headers |= attributes.version_headers(store.access.bucket(request.bucket), version)
-    return xml_answer("CompleteMultipartUploadResult", children, headers)
+    return xml_response("CompleteMultipartUploadResult", children, headers)
 
 
-def _repeated(store: TwinObjectStore, request: S3Request, body: bytes) -> Answer | None:
+def _repeated(store: TwinObjectStore, request: S3Request, body: bytes) -> Response | None:
     """The answer to a request that completed this upload with these parts before."""
     found = store.index.completed(request.bucket, request.key, request.query["uploadId"])
     if found is None or found[0] != _as_asked(_named_parts(body, None)):
@@ -191,23 +191,23 @@ def _repeated(store: TwinObjectStore, request: S3Request, body: bytes) -> Answer
     if version is not None and ("ETag", f'"{version.etag}"') in children:
         headers = attributes.encryption_headers(version.attributes.encryption)
         headers |= attributes.version_headers(store.access.bucket(request.bucket), version)
-    return xml_answer("CompleteMultipartUploadResult", children, headers)
+    return xml_response("CompleteMultipartUploadResult", children, headers)
 
 
 def _as_asked(named: list[_Named]) -> str:
     return json.dumps([(part.part_number, part.etag) for part in named])
 
 
-def abort_multipart_upload(store: TwinObjectStore, request: S3Request) -> Answer:
+def abort_multipart_upload(store: TwinObjectStore, request: S3Request) -> Response:
     request.check_owner(store.access.bucket(request.bucket))
     store.access.object(request.caller, "s3:AbortMultipartUpload", request.bucket, request.key)
     upload = store.index.upload(request.bucket, request.key, request.query["uploadId"])
     with store.index.transaction() as tx:
         store.index.end_upload(tx, upload)
-    return Answer(204)
+    return Response(204)
 
 
-def list_parts(store: TwinObjectStore, request: S3Request) -> Answer:
+def list_parts(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shape `ListPartsOutput`."""
     bucket = store.access.bucket(request.bucket)
     request.check_owner(bucket)
@@ -232,10 +232,10 @@ def list_parts(store: TwinObjectStore, request: S3Request) -> Answer:
         ("Owner", owner_node(bucket)),
         ("StorageClass", upload.attributes.storage_class),
     ]
-    return xml_answer("ListPartsResult", children)
+    return xml_response("ListPartsResult", children)
 
 
-def list_multipart_uploads(store: TwinObjectStore, request: S3Request) -> Answer:
+def list_multipart_uploads(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shape `ListMultipartUploadsOutput`."""
     bucket = store.access.bucket(request.bucket)
     request.check_owner(bucket)
@@ -276,7 +276,7 @@ def list_multipart_uploads(store: TwinObjectStore, request: S3Request) -> Answer
         *(("Upload", _upload_node(upload, owner_node(bucket), encoding)) for upload in uploads),
         *(("CommonPrefixes", [("Prefix", xml.encoded(group, encoding))]) for group in groups.common),
     ]
-    return xml_answer("ListMultipartUploadsResult", children)
+    return xml_response("ListMultipartUploadsResult", children)
 
 
 def _permitted_upload(store: TwinObjectStore, request: S3Request) -> Upload:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from trainworks.twin.objects.api import xml
-from trainworks.twin.objects.api.answer import Answer
+from trainworks.twin.objects.api.answer import Response
 from trainworks.twin.objects.api.form import Form
 from trainworks.twin.objects.api.request import S3Request, checked_key
 from trainworks.twin.objects.api.sink import Receive, receive_body
@@ -29,7 +29,7 @@ _STATUSES = {"200": 200, "201": 201}
 
 async def post_object(
     store: TwinObjectStore, scope: MutableMapping[str, Any], receive: Receive, permit: Permit, pool: Executor
-) -> Answer:
+) -> Response:
     """Take a form. `permit` checks its fields once they are there, before the file is read."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     form = Form(headers.get("content-type", ""))
@@ -73,7 +73,7 @@ async def post_object(
         return {"type": "http.request", "body": data, "more_body": not form.complete}
 
     put = PutObject(store, request, PayloadClaim())
-    stored: Answer = await receive_body(receive_file, put.begin, put.commit, pool)
+    stored: Response = await receive_body(receive_file, put.begin, put.commit, pool)
     return _answer(fields, stored, headers.get("host", "localhost"), bucket, request.key)
 
 
@@ -92,17 +92,17 @@ def _headers(fields: Mapping[str, str]) -> dict[str, str]:
     return {**headers, "transfer-encoding": "chunked"}
 
 
-def _answer(fields: Mapping[str, str], stored: Answer, host: str, bucket: str, key: str) -> Answer:
+def _answer(fields: Mapping[str, str], stored: Response, host: str, bucket: str, key: str) -> Response:
     etag = stored.headers["etag"]
     location = f"http://{host}/{bucket}/{quote(key)}"
     headers = {**stored.headers, "location": location}
     redirect = fields.get("success_action_redirect") or fields.get("redirect")
     if redirect and urlsplit(redirect).scheme in ("http", "https"):
         told = urlencode({"bucket": bucket, "key": key, "etag": etag})
-        return Answer(303, {**headers, "location": f"{redirect}{'&' if '?' in redirect else '?'}{told}"})
+        return Response(303, {**headers, "location": f"{redirect}{'&' if '?' in redirect else '?'}{told}"})
     status = _STATUSES.get(fields.get("success_action_status", ""), 204)
     if status != 201:
-        return Answer(status, headers)
+        return Response(status, headers)
     children: list[xml.Node] = [("Location", location), ("Bucket", bucket), ("Key", key), ("ETag", etag)]
     body = xml.document("PostResponse", children, namespace=False)
-    return Answer(201, {**headers, "content-type": "application/xml"}, body)
+    return Response(201, {**headers, "content-type": "application/xml"}, body)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects.api import attributes, xml
-from trainworks.twin.objects.api.answer import BLOCK_BYTES, Answer, FileBody, http_date, xml_answer
+from trainworks.twin.objects.api.answer import BLOCK_BYTES, FileBody, Response, http_date, xml_response
 from trainworks.twin.objects.api.request import S3Request
 from trainworks.twin.objects.conditions import check_read
 from trainworks.twin.objects.errors import S3Error, invalid_argument, no_such_key, no_such_version
@@ -53,7 +53,7 @@ def find(store: TwinObjectStore, request: S3Request, actions: tuple[str, ...] = 
     return Found(bucket, version)
 
 
-def get_object(store: TwinObjectStore, request: S3Request) -> Answer:
+def get_object(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shapes `GetObjectRequest` and `GetObjectOutput`."""
     for attempt in range(_LOOK_AGAIN):
         found = find(store, request)
@@ -69,11 +69,11 @@ def get_object(store: TwinObjectStore, request: S3Request) -> Answer:
     raise AssertionError("unreachable")
 
 
-def head_object(store: TwinObjectStore, request: S3Request) -> Answer:
+def head_object(store: TwinObjectStore, request: S3Request) -> Response:
     return _read_answer(store, request, find(store, request))
 
 
-def get_object_attributes(store: TwinObjectStore, request: S3Request) -> Answer:
+def get_object_attributes(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shape `GetObjectAttributesOutput`."""
     wanted = [name.strip() for name in request.headers.get("x-amz-object-attributes", "").split(",")]
     for name in wanted:
@@ -90,12 +90,12 @@ def get_object_attributes(store: TwinObjectStore, request: S3Request) -> Answer:
         ("ObjectSize", version.size if "ObjectSize" in wanted else None),
     ]
     headers = {"last-modified": http_date(version.last_modified)}
-    return xml_answer(
+    return xml_response(
         "GetObjectAttributesResponse", children, headers | attributes.version_headers(found.bucket, version)
     )
 
 
-def _read_answer(store: TwinObjectStore, request: S3Request, found: Found) -> Answer:
+def _read_answer(store: TwinObjectStore, request: S3Request, found: Found) -> Response:
     """Status and headers of a read; the size of its body is its content-length."""
     version = found.version
     if request.method == "GET":
@@ -103,7 +103,7 @@ def _read_answer(store: TwinObjectStore, request: S3Request, found: Found) -> An
     store.access.decrypt(request.caller, version.attributes.encryption)
     if not check_read(request.headers, version):
         headers = {"etag": f'"{version.etag}"', "last-modified": http_date(version.last_modified)}
-        return Answer(304, headers | attributes.version_headers(found.bucket, version))
+        return Response(304, headers | attributes.version_headers(found.bucket, version))
     checksum_mode = request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
     stretch, part_headers = _stretch(request, version)
     headers = attributes.read_headers(found.bucket, version, checksum=checksum_mode and stretch is None)
@@ -112,11 +112,11 @@ def _read_answer(store: TwinObjectStore, request: S3Request, found: Found) -> An
     if version.tags and _may_see_tags(store, request, version):
         headers["x-amz-tagging-count"] = str(len(version.tags))
     if stretch is None:
-        return Answer(200, headers | {"content-length": str(version.size)})
+        return Response(200, headers | {"content-length": str(version.size)})
     offset, count = stretch
     last = max(offset + count - 1, 0)
     content_range = {"content-range": f"bytes {offset}-{last}/{version.size}"} if version.size else {}
-    return Answer(206, headers | content_range | {"content-length": str(count)})
+    return Response(206, headers | content_range | {"content-length": str(count)})
 
 
 def _stretch(request: S3Request, version: ObjectVersion) -> tuple[tuple[int, int] | None, dict[str, str]]:
@@ -137,16 +137,16 @@ def _stretch(request: S3Request, version: ObjectVersion) -> tuple[tuple[int, int
     raise S3Error("InvalidPartNumber", "The requested partnumber is not satisfiable", 416)
 
 
-def _with_body(store: TwinObjectStore, version: ObjectVersion, answer: Answer) -> Answer:
+def _with_body(store: TwinObjectStore, version: ObjectVersion, answer: Response) -> Response:
     count = int(answer.headers["content-length"])
     offset = 0
     if "content-range" in answer.headers:
         offset = int(answer.headers["content-range"].removeprefix("bytes ").partition("-")[0])
     descriptor = store.blobs.open(version.body)
     if count > BLOCK_BYTES:
-        return Answer(answer.status, answer.headers, FileBody(descriptor, offset, count))
+        return Response(answer.status, answer.headers, FileBody(descriptor, offset, count))
     try:
-        return Answer(answer.status, answer.headers, os.pread(descriptor, count, offset))
+        return Response(answer.status, answer.headers, os.pread(descriptor, count, offset))
     finally:
         os.close(descriptor)
 

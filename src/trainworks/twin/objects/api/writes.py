@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from trainworks.twin.bucket_config import Bucket
 from trainworks.twin.objects import checksums
 from trainworks.twin.objects.api import attributes, xml
-from trainworks.twin.objects.api.answer import BLOCK_BYTES, Answer, xml_answer
+from trainworks.twin.objects.api.answer import BLOCK_BYTES, Response, xml_response
 from trainworks.twin.objects.api.reads import find
 from trainworks.twin.objects.api.request import S3Request
 from trainworks.twin.objects.api.sink import MAX_BODY_BYTES, Body, BodySink, entity_too_large
@@ -68,7 +68,7 @@ class PutObject:
         write_precondition(self._request.headers)
         return BodySink(self._request, self._claim, self._store.blobs, None, small_in_row=True)
 
-    def commit(self, body: Body) -> Answer:
+    def commit(self, body: Body) -> Response:
         checksum = Checksum(body.checksum_algorithm, body.checksum)
         new = NewVersion(
             bucket=self._request.bucket,
@@ -87,7 +87,7 @@ class PutObject:
             **attributes.checksum_headers(checksum.algorithm, checksum.value, checksum.type),
             **attributes.version_headers(self._store.access.bucket(self._request.bucket), version),
         }
-        return Answer(200, headers)
+        return Response(200, headers)
 
 
 def committed(store: TwinObjectStore, request: S3Request, new: NewVersion, event_name: str) -> ObjectVersion:
@@ -99,7 +99,7 @@ def committed(store: TwinObjectStore, request: S3Request, new: NewVersion, event
         raise
 
 
-def copy_object(store: TwinObjectStore, request: S3Request) -> Answer:
+def copy_object(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shapes `CopyObjectRequest` and `CopyObjectOutput`; the bytes are shared, not copied."""
     source_request = copy_source(request)
     write = permitted_write(store, request)
@@ -122,7 +122,7 @@ def copy_object(store: TwinObjectStore, request: S3Request) -> Answer:
     headers |= attributes.version_headers(write.bucket, version)
     if found.bucket.versioning:
         headers["x-amz-copy-source-version-id"] = source.version_id
-    return xml_answer(
+    return xml_response(
         "CopyObjectResult", copy_result(version.etag, version.last_modified, version.attributes.checksum), headers
     )
 
@@ -157,7 +157,7 @@ def copy_source(request: S3Request) -> S3Request:
     )
 
 
-def delete_object(store: TwinObjectStore, request: S3Request) -> Answer:
+def delete_object(store: TwinObjectStore, request: S3Request) -> Response:
     """After the botocore shape `DeleteObjectOutput`."""
     bucket = store.access.bucket(request.bucket)
     request.check_owner(bucket)
@@ -166,10 +166,10 @@ def delete_object(store: TwinObjectStore, request: S3Request) -> Answer:
     headers = {"x-amz-version-id": version_id} if version_id and bucket.versioning else {}
     if marker:
         headers["x-amz-delete-marker"] = "true"
-    return Answer(204, headers)
+    return Response(204, headers)
 
 
-def delete_objects(store: TwinObjectStore, request: S3Request, body: bytes) -> Answer:
+def delete_objects(store: TwinObjectStore, request: S3Request, body: bytes) -> Response:
     """After the botocore shapes `Delete` and `DeleteObjectsOutput`; each key succeeds or fails by itself."""
     bucket = store.access.bucket(request.bucket)
     request.check_owner(bucket)
@@ -194,7 +194,7 @@ def delete_objects(store: TwinObjectStore, request: S3Request, body: bytes) -> A
                     deleted += [("DeleteMarker", True), ("DeleteMarkerVersionId", version_id)]
                 results.append(("Deleted", deleted))
     store.changed(bucket.notifies)
-    return xml_answer("DeleteResult", results)
+    return xml_response("DeleteResult", results)
 
 
 def _delete(  # noqa: PLR0917 -- what one entry of a Delete document says
