@@ -12,6 +12,7 @@ Each says what is wrong, the value that was given, and the fix. The command line
     ├── DeployError                    1   a stack operation failed; carries the first cause
     │   └── DeployInterruptedError   130   Ctrl-C: nobody watches any more, the operation itself goes on
     ├── JobError                       1   a job ended in failure; carries its reason and last log lines
+    ├── InvocationError                1   a function failed; carries the type and message of what it raised
     └── TwinError                      1   the twin could not start, stop or answer
         ├── PortInUseError             1
         └── HomeVersionError           1   the home was written by another version
@@ -72,6 +73,10 @@ class DeployInterruptedError(DeployError):
 
 class JobError(TrainworksError):
     """A job ended in failure; the message carries its reason and the last lines of its log."""
+
+
+class InvocationError(TrainworksError):
+    """A function failed, or its update did; the message carries why."""
 
 
 class TwinError(TrainworksError):

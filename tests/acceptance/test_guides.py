@@ -105,3 +105,14 @@ def test_findings_of_an_old_code_base_are_accepted_as_the_guide_says(shell: Shel
     plain = block.replace("trainworks check", "trainworks check --no-scanners")
     shell.run("trainworks check --no-scanners --template cdk.out", tmp_path, expected=1)
     shell.run(plain, tmp_path)
+
+
+def test_a_function_is_run_and_read_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "functions.md").read_text()
+    ((name, text),) = SCRIPT.findall(page)
+    (tmp_path / name).write_text(text)
+    (block,) = TESTED.findall(page)
+    said = shell.run(block, tmp_path)
+    assert "Hello Ada" in said
+    assert re.search(r"^greet +python3.11 ", said, re.MULTILINE)
+    assert said.count("REPORT RequestId") == 2  # the end of its log, and the log

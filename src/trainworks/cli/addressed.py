@@ -17,6 +17,7 @@ _PARTS = {
     "batch": ("submit",),
     "cost": ("job", "refresh"),
     "data": ("put", "list", "remove"),
+    "function": ("list", "invoke", "logs"),
     "image": ("build", "list"),
 }
 _in_use: ContextVar[str] = ContextVar("environment_in_use", default=LOCAL)

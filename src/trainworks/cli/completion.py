@@ -1,4 +1,4 @@
-"""What the shell offers after TAB: names of jobs and of datasets. It is quick, or offers nothing, and never speaks."""
+"""What the shell offers after TAB: jobs, datasets and functions. It is quick, or offers nothing, and never speaks."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ def dataset_names(context: typer.Context, incomplete: str) -> list[str]:
         from trainworks.jobs.datasets import names_beginning
 
         return names_beginning(connection, incomplete)
+
+    return _beginning(incomplete, _asked(context, names))
+
+
+def function_names(context: typer.Context, incomplete: str) -> list[str]:
+    """The functions whose name begins so."""
+
+    def names(connection: Connection) -> Iterable[str]:
+        from trainworks.jobs.functions import Functions
+
+        return Functions(connection).names_beginning(incomplete)
 
     return _beginning(incomplete, _asked(context, names))
 

@@ -25,6 +25,7 @@ _TWIN = "The twin"
 _PLATFORM = "The platform"
 _JOBS = "Jobs"
 _IMAGES = "Images"
+_FUNCTIONS = "Functions"
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -65,6 +66,12 @@ VERBS: tuple[Verb, ...] = (
     Verb("interrupt", "trainworks.cli.jobs", _JOBS, "Take a job's spot instances away, on the twin."),
     Verb("data", "trainworks.cli.data", _JOBS, "Upload, list and remove the data of jobs: put | list | remove."),
     Verb("image", "trainworks.cli.image", _IMAGES, "Build and list images that jobs run in: build | list."),
+    Verb(
+        "function",
+        "trainworks.cli.function",
+        _FUNCTIONS,
+        "List Lambda functions, run one, with a folder's code as it is saved: list | invoke | logs.",
+    ),
 )
 
 BY_NAME: dict[str, Verb] = {verb.name: verb for verb in VERBS}

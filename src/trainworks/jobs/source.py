@@ -92,9 +92,7 @@ def package_source(script: Path, source_dir: Path | None = None, tell: Tell = si
     if source_dir is None:
         files, left_out, entry = [(script.name, script)], list[LeftOut](), script.name
     else:
-        left_out = []
-        above = ignore_above(source_dir.resolve())
-        files = sorted(_files(source_dir.resolve(), above, left_out))
+        files, left_out = folder_files(source_dir)
         try:
             entry = script.resolve().relative_to(source_dir.resolve()).as_posix()
         except ValueError:
@@ -119,6 +117,13 @@ def _refuse_left_out(
         f"script {entry} is left out of the job's code {why}",
         fix=f"write !{entry} into {source_dir / OWN_FILE}, which is asked last" if pattern else "move the script",
     )
+
+
+def folder_files(folder: Path) -> tuple[list[tuple[str, Path]], list[LeftOut]]:
+    """(name, file) of what travels below a folder, by name, and what ignore files keep out of it."""
+    left_out: list[LeftOut] = []
+    folder = folder.resolve()
+    return sorted(_files(folder, ignore_above(folder), left_out)), left_out
 
 
 def package_folder(folder: Path) -> bytes:
