@@ -23,7 +23,7 @@ _GATEWAYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reachability:
+class ResourceReachability:
     """As `aws.reach.Reachability`, with the resource of the endpoint; `by` is the endpoint as `aws.reach` has it."""
 
     reach: Reach
@@ -56,7 +56,7 @@ class Network:
             tuple(_endpoint(each, graph) for each in self._endpoints.values()),
             {each.place: self._nat_gateway(each) for each in graph.of_type("AWS::EC2::NatGateway")},
         )
-        self._answers: dict[tuple[Subnet, str, bool | Unknown], Reachability] = {}
+        self._answers: dict[tuple[Subnet, str, bool | Unknown], ResourceReachability] = {}
 
     def subnet(self, value: object) -> Subnet | None:
         """The subnet of an id; None where the graph does not have it."""
@@ -77,13 +77,13 @@ class Network:
             if each.is_gateway and (each.vpc_id, each.service) == (place, service)
         }
 
-    def reach(self, subnet: Subnet, service: str, has_public_ip: bool | Unknown) -> Reachability:
+    def reach(self, subnet: Subnet, service: str, has_public_ip: bool | Unknown) -> ResourceReachability:
         """Whether, and by what, an interface in `subnet` reaches `service`; `INTERNET` is any address outside AWS."""
         asked = (subnet, service, has_public_ip)
         if asked not in self._answers:
             found = self.facts.reach(subnet.facts, service, _known(has_public_ip))
             endpoint = None if found.endpoint is None else self._endpoints[found.endpoint.endpoint_id]
-            self._answers[asked] = Reachability(found.reach, endpoint, found.reason, found.endpoint)
+            self._answers[asked] = ResourceReachability(found.reach, endpoint, found.reason, found.endpoint)
         return self._answers[asked]
 
     def _nat_gateway(self, resource: Resource) -> model.NatGateway:
