@@ -138,7 +138,7 @@ def _fields(module: str, members: list[ast.stmt]) -> Iterator[str]:
         kind = ast.unparse(plain.visit(field.annotation)).replace("|", "\\|")
         rows.append(f"| `{field.target.id}` | `{kind}` | {' '.join(str(told).split())} |")
     if rows:
-        yield from ("| field | type | |", "|---|---|---|", *rows, "")
+        yield from ("| field | type | what it is |", "|---|---|---|", *rows, "")
 
 
 class _Plain(ast.NodeTransformer):

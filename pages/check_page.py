@@ -133,7 +133,7 @@ def _quota(quota: Quota) -> str:
 def _recorded(title: str, report: Report) -> Iterable[str]:
     yield from ("", f"### {title}", "", f"{len(report.errors)} errors, {len(report.warnings)} warnings.")
     if report.findings:
-        yield from ("", "| | code | place | what |", "|---|---|---|---|")
+        yield from ("", "| severity | code | place | what |", "|---|---|---|---|")
         yield from (_finding(finding) for finding in report.findings)
 
 

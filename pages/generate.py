@@ -2,6 +2,7 @@
 
 With `--check` nothing is written; it fails where a page is stale or not folded.
 
+images/      from `drawings.py`, and from what the pages with the pictures describe
 states.md    from the transition tables in `trainworks.states`
 fidelity.md  from the operations that the twin's services declare
 check.md     from the rules, and what they find on the platforms' templates
@@ -31,6 +32,7 @@ import cli_page
 import cost_page
 import cost_types_page
 import diff_page
+import drawings
 import images_page
 import parity_page
 import platform_page
@@ -47,6 +49,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 
 PAGES: dict[str, Callable[[], str]] = {
+    "images/planes.svg": drawings.planes,
+    "images/tutorial.svg": drawings.tutorial,
+    "images/job.svg": drawings.job,
     "reference/states.md": states_page.page,
     "images/states-training-job.svg": states_page.training_picture,
     "images/states-batch-job.svg": states_page.batch_picture,
@@ -79,7 +84,11 @@ def main(arguments: list[str]) -> int:
 def _generated() -> Iterator[tuple[Path, str]]:
     for name, page in PAGES.items():
         path = (DOCS / name).resolve()
-        yield path, wrap.wrapped(page()) if path.suffix == ".md" else page()
+        told = f"<!-- Made by {page.__module__}: change that, then `python3 dev.py docs`. -->\n\n"
+        if path.suffix == ".md":
+            yield path, wrap.wrapped(page() if path.parent == ROOT else told + page())
+        else:
+            yield path, page()
 
 
 def _folded() -> Iterator[tuple[Path, str]]:

@@ -10,15 +10,15 @@ from trainworks.aws.framework_images import Framework, frameworks
 HEAD = """\
 # Framework images
 
-Generated from `src/trainworks/aws/framework_images.json` by `python3 dev.py docs`.
-
 On the twin each of AWS's framework images is a Python environment of its own in the twin's folder: made on first use by
 pip, in the sandbox, with what AWS documents for that image, and used offline afterwards. It never changes the
 environment that the twin runs from. While it is made, a training job is `Starting` with the progress in its status
 message and its log, and a batch job is RUNNABLE with the reason. Other jobs run meanwhile.
 
-    trainworks image make pytorch:2.6.0      make it before it is needed, with progress
-    trainworks image list                    which there are, made or not: size, versions, when made and last used
+```sh
+trainworks image make pytorch:2.6.0      # make it before it is needed, with progress
+trainworks image list                    # made or not, size, versions, when made and last used
+```
 
 ## What is in one
 
@@ -40,7 +40,7 @@ message and its log, and a batch job is RUNNABLE with the reason. Other jobs run
 
 All is below `images/` of the twin's home (`~/.trainworks`, or `$TRAINWORKS_HOME`):
 
-| | |
+| file | what it is |
 |---|---|
 | `NAME/env` | the environment; `trainworks image list --output json` has the names |
 | `NAME/pip.log` | all that pip said while it was made |
@@ -63,7 +63,9 @@ All is below `images/` of the twin's home (`~/.trainworks`, or `$TRAINWORKS_HOME
 `trainworks twin retention 30d` does so from then on. One that a job runs in is never removed. What
 is needed again is made again.
 
-# The images
+## The images
+
+Names, versions and packages are those of `src/trainworks/aws/framework_images.json`.
 """
 
 
@@ -75,11 +77,11 @@ def page() -> str:
 
 
 def _section(framework: Framework, what: Contents) -> Iterator[str]:
-    yield f"## {framework.name}"
+    yield f"### {framework.name}"
     yield ""
     yield f"Repository `{framework.repository}`, versions {', '.join(framework.tags)}."
     yield ""
-    yield "| | packages |"
+    yield "| which | packages |"
     yield "|---|---|"
     yield f"| versions from the tag | {_listed(what.main)} |"
     yield f"| with them | {_listed(sorted(what.packages, key=str.lower))} |"

@@ -20,14 +20,15 @@ from trainworks.preflight.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 
 HEAD = """\
-# The reference platform and this one
+# The TypeScript platform and this one
 
-Generated from `pages/parity.py` by `python3 dev.py docs`, which fails when a resource of the reference is in no row or
-in two, when something of ours that a row names is in no profile's templates, when a test is not there, or when
+trainworks is measured against a training platform in TypeScript with the same purpose: the **reference**. Its
+synthesized templates are in `tests/reference/`. This page says where each of its resources is here, whether what it
+claims is so, and which faults it has. Each fault is found on its templates, and is absent from ours, by the same test.
+
+The page is made from `pages/parity.py`, and cannot be made when that is wrong: when a resource of the reference is in
+no row or in two, when a row names something of ours that no profile has, when a test is not there, or when
 `trainworks check` finds something else on the reference than told here.
-
-The reference platform is a training platform in TypeScript with the same purpose. Its synthesized templates are in
-`tests/reference/`; each fault below is found on them, and is absent here, by the same test.
 """
 
 
@@ -122,19 +123,19 @@ def _resources(there: Mapping[str, Resource]) -> str:
     lines = [
         f"## Resources: {count} there",
         "",
-        "| there | | here | file | difference | shown by |",
-        "|---|---|---|---|---|---|",
+        "| there | here | difference | shown by |",
+        "|---|---|---|---|",
         *(_resource(row, there) for row in RESOURCES),
     ]
     return "\n".join(lines)
 
 
 def _resource(row: Row, resources: Mapping[str, Resource]) -> str:
-    there = f"{row.what}<br><sub>{' '.join(row.there)}</sub>"
-    types = sorted({resources[name].type.removeprefix("AWS::") for name in row.there})
-    here = "<br>".join(f"`{place}` {type_.removeprefix('AWS::')}" for type_, place in row.here) or "none"
+    ids = "<br>".join(f"{name} ({resources[name].type.removeprefix('AWS::')})" for name in row.there)
+    there = f"{row.what}<details><summary>{len(row.there)} of its resources</summary>{ids}</details>"
+    here = "<br>".join(f"`{place}` ({type_.removeprefix('AWS::')})" for type_, place in row.here) or "none"
     file = f"[{Path(row.file).name}](../../{row.file})"
-    return f"| {there} | {', '.join(types)} | {here} | {file} | {row.difference} | {_tests(row.tests)} |"
+    return f"| {there} | {here}<br>{file} | {row.difference} | {_tests(row.tests)} |"
 
 
 def _claims() -> str:
@@ -157,7 +158,7 @@ def _defects() -> str:
         f"Each test is in [{Path(DEFECT_TESTS).name}](../../{DEFECT_TESTS}); "
         "the codes are those of `trainworks check`.",
         "",
-        "| | there | here | test | found by |",
+        "| fault | there | here | test | found by |",
         "|---|---|---|---|---|",
         *(_defect(defect) for defect in DEFECTS),
         "",

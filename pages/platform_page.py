@@ -18,7 +18,7 @@ from trainworks.preflight.workloads import Workload, workloads_of
 _GROUP = re.compile(r".*/(\w+?)Subnet\d+")
 _SERVICES = ("s3", "dynamodb", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "logs", "monitoring",
              "sagemaker.api", "sagemaker.runtime", "sts")  # fmt: skip
-_WAYS = {Reach.YES: "yes", Reach.NO: "-", Reach.UNKNOWN: "?"}
+_WAYS = {Reach.YES: "yes", Reach.NO: "no", Reach.UNKNOWN: "?"}
 
 
 def page() -> str:
@@ -27,9 +27,9 @@ def page() -> str:
     lines = [
         "# The platform, profile by profile",
         "",
-        "Generated from the synthesized templates by `python3 dev.py docs`. Roles are in [roles.md](roles.md),",
-        "idle cost in [cost.md](cost.md), what is checked before a deploy in [check.md](check.md), every setting with",
-        "its value in each profile in [trainworks-toml.md](trainworks-toml.md).",
+        "What each profile deploys, drawn from its templates: the subnets, what runs in them, and what it reaches.",
+        "Every role is in [Roles](roles.md), the cost without use in [Cost](cost.md), each setting with its value in",
+        "each profile in [trainworks.toml](trainworks-toml.md).",
         "",
     ]
     for name, graph in ours.items():
@@ -118,10 +118,10 @@ def _reachability(graph: Graph) -> list[str]:
     network = network_of(graph)
     placed = [each for each in workloads_of(graph).all if each.subnets]
     rows = [
-        f"| {_title(each)} | " + " | ".join(_answer(network, each, service) for service in _SERVICES) + " |"
-        for each in placed
+        f"| {service} | " + " | ".join(_answer(network, each, service) for each in placed) + " |"
+        for service in _SERVICES
     ]
-    return ["| reaches | " + " | ".join(_SERVICES) + " |", "|---" * (len(_SERVICES) + 1) + "|", *rows]
+    return ["| reaches | " + " | ".join(map(_title, placed)) + " |", "|---" * (len(placed) + 1) + "|", *rows]
 
 
 def _answer(network: Network, workload: Workload, service: str) -> str:

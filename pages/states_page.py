@@ -52,8 +52,8 @@ def page() -> str:
         [
             "# States",
             "",
-            "Generated from `src/trainworks/states/` by `python3 dev.py docs`. A change that is not in these tables is",
-            "refused by the one owner of the state.",
+            "The states that a job can be in on the twin, and which may follow which. They are AWS's, from",
+            "`src/trainworks/states/`; the twin makes no other change.",
             "",
             "## Training job: `SecondaryStatus`",
             "",

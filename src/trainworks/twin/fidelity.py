@@ -57,9 +57,9 @@ def page() -> str:
     lines = [
         "# Fidelity",
         "",
-        "Generated from the code by `python3 dev.py docs`. An operation is **executed** (it does what AWS does),",
-        "**recorded** (stored and described; no behaviour is claimed) or **refused** (an error that names it).",
-        "Nothing else exists: what is not listed for a service is refused.",
+        "How real the twin is, operation by operation. An operation is **executed** (it does what AWS does, except for",
+        "what its note says), **recorded** (stored and described; no behaviour is claimed) or **refused** (an error",
+        "that names it). Nothing else exists: what is not listed for a service is refused.",
         "",
         "A member of a request is used, recorded or refused likewise. Listed are the recorded and the refused ones,",
         "with `.*` for all that a member holds; a recorded operation records its members. A recorded `MaxResults` or",
