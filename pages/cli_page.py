@@ -15,7 +15,9 @@ from trainworks.cli.verbs import VERBS
 HEAD = """\
 # Command line
 
-`trainworks COMMAND --help` says the same in the terminal. Every command that prints data takes `--output json`, every command that speaks to AWS takes `--env NAME`: an
+`trainworks COMMAND --help` says the same in the terminal.
+
+Every command that prints data takes `--output json`, every command that speaks to AWS takes `--env NAME`: an
 environment of [trainworks.toml](trainworks-toml.md), or `local`, the twin, where nothing is said. `TRAINWORKS_ENV` says
 it for all commands. `trainworks --install-completion` teaches your shell to complete the commands.
 

@@ -9,7 +9,9 @@ from trainworks.infra.platform_roles import ROLES, Condition, Grant, PlatformRol
 HEAD = """\
 # Roles
 
-Every role of the platform with every statement, from `src/trainworks/infra/platform_roles.py`. `tests/snapshot/test_roles.py` compares this set with the templates of
+Every role of the platform with every statement, from `src/trainworks/infra/platform_roles.py`.
+
+`tests/snapshot/test_roles.py` compares this set with the templates of
 the three profiles and of profiles with overrides: a permission more, one less or one otherwise fails. What it means in
 calls is run as each role on the twin, beside another environment: `tests/functional/roles/tables.py` is the table of
 what must succeed and what must be denied.
