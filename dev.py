@@ -10,7 +10,8 @@
     python3 dev.py lock      bring requirements.lock to pyproject.toml; --upgrade: newest versions
     python3 dev.py run ...   any trainworks command
 
-Creates `.venv` beside this file, installs `requirements.lock` into it (again only when the lock changes) and delegates.
+Creates `.venv` beside this file, installs into it what the command needs of `requirements.lock` (again only when that
+changes) and delegates.
 """
 
 # Old Pythons have to be able to read this file, to be told that they are too old: no newer syntax here, not even a

@@ -1,4 +1,4 @@
-"""What `dev.py` does once it is known that this Python can: set up `.venv` from the lock and delegate to its tools.
+"""What `dev.py` does once it is known that this Python can: have `dev_setup.py` set up `.venv`, delegate to its tools.
 
 Standard library only: it has to run before anything is installed. `dev.py` is apart because it has to be read by the
 Pythons that this file is too new for.
@@ -6,19 +6,22 @@ Pythons that this file is too new for.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
-VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
-LOCK = ROOT / "requirements.lock"
-STAMP = VENV / "installed-lock.sha256"
+from dev_setup import EVERYTHING, LOCK, PYTHON, ROOT, VENV, SetupError, in_sections, install, releases
+
+EXTRAS = {
+    "run": ("infra", "local"),
+    "check": ("infra", "local", "check"),
+    "docs": ("infra", "local", "check", "docs"),
+    "test": ("infra", "local", "check", "docs", "dev"),
+}
+"""Each section of the lock has what these extras need and no section before it has."""
+BUILD = ("setuptools",)
+"""What installs trainworks itself."""
 
 
 def main(arguments: list[str], usage: str) -> int:
@@ -36,8 +39,11 @@ def main(arguments: list[str], usage: str) -> int:
         print(f"dev.py: {problem}", file=sys.stderr)
         return 2
     try:
-        install()
+        install(sections(*arguments))
         return commands[arguments[0]](arguments[1:])
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
     except subprocess.CalledProcessError as error:
         print(
             f"dev.py: {' '.join(map(str, error.cmd[:6]))} ... ended with exit code {error.returncode}", file=sys.stderr
@@ -45,6 +51,15 @@ def main(arguments: list[str], usage: str) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def sections(command: str, *arguments: str) -> tuple[str, ...]:
+    """What a command needs of the lock."""
+    if command == "demo":
+        return ("run",)
+    if command == "run":
+        return ("run", "check") if arguments[:1] == ("check",) else ("run",)
+    return ("run", "check", "docs") if command == "docs" else EVERYTHING
 
 
 def missing_prerequisite() -> str:
@@ -62,23 +77,6 @@ def missing_prerequisite() -> str:
                 f"fix: sudo apt-get install python{minor}-venv"
             )
     return ""
-
-
-def install() -> None:
-    """Bring `.venv` to what the lock says; does nothing when it is there already."""
-    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == wanted:
-        return
-    started = time.monotonic()
-    print("dev.py: installing requirements.lock into .venv (once; 2 to 4 minutes)", flush=True)
-    if not PYTHON.exists():
-        shutil.rmtree(VENV, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK)], check=True)
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True)
-    STAMP.write_text(wanted)
-    print(f"dev.py: installed in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def tool(name: str, *arguments: str | Path) -> int:
@@ -145,10 +143,25 @@ def lock(arguments: list[str]) -> int:
     Versions that are pinned already stay, unless `--upgrade` is given.
     """
     subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "uv"], check=True)
+    fresh = VENV / "compiled.txt"
+    fresh.write_text(LOCK.read_text())
+    failed = _compiled(fresh, EXTRAS["test"], "--generate-hashes", *arguments)
+    wanted: list[tuple[str, set[str]]] = []
+    for section, extras in EXTRAS.items():
+        part = VENV / "compiled-part.txt"
+        failed = failed or _compiled(part, extras, "--constraint", str(fresh))
+        if failed:
+            return failed
+        wanted.append((section, {name for name, _ in releases(part.read_text())} | set(BUILD)))
+    LOCK.write_text(in_sections(fresh.read_text(), wanted))
+    return 0
+
+
+def _compiled(output: Path, extras: tuple[str, ...], *options: str) -> int:
+    """Have uv write what some extras need, of everything that may be needed on any platform."""
+    asked = [word for extra in extras for word in ("--extra", extra)]
     return tool(
-        "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes",
-        "--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header",
-        *arguments, "--extra", "infra", "--extra", "local", "--extra", "docs", "--extra", "dev",
-        "pyproject.toml",
-        "--output-file", "requirements.lock",
+        "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--no-emit-index-url",
+        "--no-emit-find-links", "--no-annotate", "--no-header", *asked, *options, "pyproject.toml",
+        "--output-file", output,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.terminal import Terminal
 from trainworks.cli.main import main
 
 
@@ -25,13 +26,6 @@ class Done:
     def data(self) -> Any:
         assert self.code == 0, self.err
         return json.loads(self.out)
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 Command = Callable[..., Done]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rich.console import Group
 from rich.text import Text
 
+from tests.terminal import Terminal
 from trainworks.cli.console import WholeConsole
 from trainworks.cli.output import facts, stdout
 from trainworks.cli.records import Records
@@ -15,11 +16,6 @@ from trainworks.cli.records import Records
 COLUMNS = ("name", "status", "message")
 WORDS = st.text(st.characters(codec="ascii", categories=("L", "N", "P")), min_size=1, max_size=120)
 ROWS = st.lists(st.tuples(WORDS, WORDS, st.lists(WORDS, max_size=12).map(" ".join)), max_size=8)
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def drawn(what: object, width: int, *, terminal: bool) -> str:
