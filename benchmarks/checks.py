@@ -16,7 +16,7 @@ from trainworks.assembly.template_files import load_sources
 from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.preflight.checker import check
 from trainworks.preflight.rules import OWN_RULES
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 RESOURCES = 1000
 
@@ -29,7 +29,7 @@ def measure() -> list[Figure | Skipped]:
         texts = sorted(assembly.glob("*.json"))
 
         def ours() -> None:
-            check(load_graph(assembly), Settings(production=True))
+            check(load_graph(assembly), CheckSettings(production=True))
 
         def read() -> None:
             for path in texts:

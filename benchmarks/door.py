@@ -15,7 +15,7 @@ from twins import ScratchTwin, scratch_twin
 
 from trainworks.twin.home import DEFAULT_REGION
 from trainworks.twin.ports import Caller
-from trainworks.twin.sigv4 import Request, SigningKey, verify
+from trainworks.twin.sigv4 import SignedRequest, SigningKey, verify
 
 _REQUESTS, _OBJECTS, _LONG_RUN = 4_000, 3_000, 100_000
 _FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
@@ -41,7 +41,7 @@ def _signature(twin: ScratchTwin) -> Figure:
     now, count = time.time(), 20_000
 
     def check() -> None:
-        verify(Request("POST", "/", "", headers), lambda _: key, now, digest)
+        verify(SignedRequest("POST", "/", "", headers), lambda _: key, now, digest)
 
     ours, bound = _each(check, count) * 1e6, _each(lambda: _sha256(raw), count) * 1e6
     return Figure("check of a signature", ours, "SHA-256 of the request", bound, "30 µs", ours <= 30, unit="µs")

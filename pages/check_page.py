@@ -12,7 +12,7 @@ from trainworks.preflight.quotas import Quota, shipped_quotas
 from trainworks.preflight.report import Report
 from trainworks.preflight.rule import Rule
 from trainworks.preflight.rules import OWN_RULES, RULES
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 _GUIDE = """\
 # Check
@@ -116,7 +116,7 @@ def _reports() -> Mapping[str, Report]:
     """The check of each platform; the reference is held to what it claims, which is production."""
     titles = {"reference": "The reference platform, as production"}
     return {
-        titles.get(name, f"Profile {name}"): check(graph, Settings(production=name in {"prod", "reference"}))
+        titles.get(name, f"Profile {name}"): check(graph, CheckSettings(production=name in {"prod", "reference"}))
         for name, graph in graphs().items()
     }
 

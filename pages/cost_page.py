@@ -15,7 +15,7 @@ from trainworks.cost.idle import IdleCost, idle_cost
 from trainworks.cost.metering import Assumptions
 from trainworks.cost.money import HOURS_PER_MONTH, ZERO, Money, total, unit_price
 from trainworks.cost.price_files import shipped_prices
-from trainworks.cost.prices import Price, PriceTable, Source
+from trainworks.cost.prices import Price, PriceSource, PriceTable
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 _BLOCK = re.compile(r"(?<=<!-- cost: begin -->\n).*?(?=<!-- cost: end -->)", re.DOTALL)
@@ -161,7 +161,7 @@ def _prices(prices: PriceTable) -> Iterator[str]:
             sources.setdefault(other.source, len(sources) + 1)
     yield "| key | US dollars | unit | source |"
     yield "|---|---:|---|---|"
-    families: dict[tuple[str, str, Source], list[Price]] = {}
+    families: dict[tuple[str, str, PriceSource], list[Price]] = {}
     for price in prices:
         prefix, _, name = price.key.rpartition(".") if price.key.startswith("ec2.") else (price.key, "", "")
         if name:

@@ -15,7 +15,7 @@ from platforms import REFERENCE, graphs
 
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.checker import check
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -107,7 +107,7 @@ def _texts() -> dict[str, dict[str, str]]:
 
 
 def _codes(parity: Parity, reference: Graph) -> Iterator[str]:
-    found = {finding.code for finding in check(reference, Settings(production=True)).findings}
+    found = {finding.code for finding in check(reference, CheckSettings(production=True)).findings}
     told = {*BESIDE, *(code for defect in parity.defects for code in defect.codes)}
     yield from (f"check does not find {code} on the reference" for code in sorted(told - found))
     yield from (f"check finds {code} on the reference, which no defect tells" for code in sorted(found - told))

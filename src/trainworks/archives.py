@@ -50,7 +50,7 @@ class ArchiveError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class UnpackLimits:
     """What an archive, or several into one folder, may unpack to."""
 
     total_bytes: int
@@ -60,7 +60,7 @@ class Limits:
     links: Links = Links.INSIDE
 
 
-def unpack_tar(archive: BinaryIO, target: Path, limits: Limits) -> None:
+def unpack_tar(archive: BinaryIO, target: Path, limits: UnpackLimits) -> None:
     """Unpack below `target`, which is made where it is missing. Raises `ArchiveError`, `OSError` of the disk."""
     writer = _Writer(target, limits)
     with _damaged(), _decompressed(archive) as raw:
@@ -73,7 +73,7 @@ def unpack_tar(archive: BinaryIO, target: Path, limits: Limits) -> None:
         writer.finish()
 
 
-def unpack_zips(archives: Sequence[BinaryIO], target: Path, limits: Limits) -> None:
+def unpack_zips(archives: Sequence[BinaryIO], target: Path, limits: UnpackLimits) -> None:
     """Unpack below `target`, which is made where it is missing, a later archive over an earlier one.
 
     Raises `ArchiveError`, `OSError` of the disk.
@@ -132,7 +132,7 @@ def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, writer: _Write
 class _Writer:
     """Writes members below a folder and keeps the account of all limits."""
 
-    def __init__(self, target: Path, limits: Limits) -> None:
+    def __init__(self, target: Path, limits: UnpackLimits) -> None:
         target.mkdir(parents=True, exist_ok=True)
         self._target = target
         self._limits = limits

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.archives import ArchiveError, Limits, Links, unpack_tar, unpack_zips
+from trainworks.archives import ArchiveError, Links, UnpackLimits, unpack_tar, unpack_zips
 
 Member = tuple[str, bytes, str]  # name, type, target of a link
 FILE, FOLDER, LINK, HARD_LINK = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
-LIMITS = Limits(total_bytes=1 << 30)
+LIMITS = UnpackLimits(total_bytes=1 << 30)
 
 
 def archive(*members: Member, mode: int = 0o644, compression: str = "gz") -> io.BytesIO:
@@ -127,17 +127,17 @@ def _sparse_map() -> bytes:
 def test_headers_and_sizes_are_bounded_before_they_are_read(head: bytes, tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ArchiveError):
-        unpack_tar(_Zeros(head), tmp_path / "code", Limits(total_bytes=64 << 20))  # type: ignore[arg-type]
+        unpack_tar(_Zeros(head), tmp_path / "code", UnpackLimits(total_bytes=64 << 20))  # type: ignore[arg-type]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10, "KiB"
 
 
 def test_number_time_and_memory_are_bounded(tmp_path: Path) -> None:
     many = archive(*((f"{number}", FILE, "") for number in range(11)))
     with pytest.raises(ArchiveError, match="over 10 members"):
-        unpack_tar(many, tmp_path / "many", Limits(total_bytes=1 << 20, members=10))
+        unpack_tar(many, tmp_path / "many", UnpackLimits(total_bytes=1 << 20, members=10))
     many.seek(0)
     with pytest.raises(ArchiveError, match="it takes over 0 s"):
-        unpack_tar(many, tmp_path / "slow", Limits(total_bytes=1 << 20, seconds=0))
+        unpack_tar(many, tmp_path / "slow", UnpackLimits(total_bytes=1 << 20, seconds=0))
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]
     greedy = io.BytesIO(lzma.compress(b"x", lzma.FORMAT_XZ, filters=filters)[:-4])
     with pytest.raises(ArchiveError):
@@ -157,7 +157,7 @@ def test_a_zip_is_held_to_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "good/pkg/app.py").read_text() == "content"
     link = zipfile.ZipInfo("link")
     link.external_attr = 0o120777 << 16
-    anywhere = Limits(total_bytes=1 << 20, links=Links.ANYWHERE)
+    anywhere = UnpackLimits(total_bytes=1 << 20, links=Links.ANYWHERE)
     unpack_zips([zipped(lambda file: file.writestr(link, "/opt/lib"))], tmp_path / "linked", anywhere)
     assert str((tmp_path / "linked" / "link").readlink()) == "/opt/lib"
     for write in (
@@ -167,7 +167,7 @@ def test_a_zip_is_held_to_the_same(tmp_path: Path) -> None:
         lambda file: [file.writestr(str(number), "") for number in range(11)],
     ):
         with pytest.raises(ArchiveError):
-            unpack_zips([zipped(write)], tmp_path / "bad", Limits(total_bytes=1 << 20, members=10))
+            unpack_zips([zipped(write)], tmp_path / "bad", UnpackLimits(total_bytes=1 << 20, members=10))
     with pytest.raises(ArchiveError):
         unpack_zips([io.BytesIO(b"no zip")], tmp_path / "bad", LIMITS)
 
@@ -182,7 +182,7 @@ def test_damage_is_an_archive_error_and_nothing_else(noise: bytes, at: int, comp
     with tempfile.TemporaryDirectory() as name:
         for unpack in (unpack_tar, lambda file, *rest: unpack_zips([file], *rest)):
             try:
-                unpack(io.BytesIO(bytes(packed)), Path(name, "code"), Limits(total_bytes=1 << 20))
+                unpack(io.BytesIO(bytes(packed)), Path(name, "code"), UnpackLimits(total_bytes=1 << 20))
             except ArchiveError:
                 continue
         assert {path.name for path in Path(name).iterdir()} <= {"code"}

@@ -21,7 +21,7 @@ from trainworks.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class BaselineUpdate:
     """The baseline that was written: how many entries were added, and whether they have their reason."""
 
     path: Path
@@ -42,7 +42,7 @@ def accepted_by(path: Path, reason: str) -> Baseline:
     return parse_baseline(with_reason(text, reason) if reason else text, str(path))
 
 
-def accept(path: Path, report: Report, reason: str) -> tuple[Update, Baseline | None]:
+def accept(path: Path, report: Report, reason: str) -> tuple[BaselineUpdate, Baseline | None]:
     """Add an entry for each finding that stands; the baseline as it is then, where its entries have their reason.
 
     The file is read again, as somebody may have written it during the check, and written once, whole.
@@ -53,4 +53,4 @@ def accept(path: Path, report: Report, reason: str) -> tuple[Update, Baseline | 
     baseline = parse_baseline(text, str(path)) if reason else None
     if text != before or not path.exists():
         write_whole(path, text)
-    return Update(path, entries.count("[[accepted]]"), bool(reason)), baseline
+    return BaselineUpdate(path, entries.count("[[accepted]]"), bool(reason)), baseline

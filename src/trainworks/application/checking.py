@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainworks.application.accepting import Update, accept, accepted_by, baseline_path
+from trainworks.application.accepting import BaselineUpdate, accept, accepted_by, baseline_path
 from trainworks.assembly.graph import load_graph
 from trainworks.config.variables import cache_folder
 from trainworks.errors import CheckError, RequestError
@@ -23,7 +23,7 @@ from trainworks.preflight.checker import check
 from trainworks.preflight.quotas import quotas_with
 from trainworks.preflight.report import Report
 from trainworks.preflight.rules import RULES
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 if TYPE_CHECKING:
     from trainworks.assembly import CloudAssembly, SynthRequest
@@ -36,17 +36,17 @@ _MAX_FINDINGS_IN_REFUSAL = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class CheckScope:
     """What a check is told beside the templates. `environment` is empty for somebody else's templates."""
 
-    settings: Settings
+    settings: CheckSettings
     environment: str = ""
     request: SynthRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What a check is asked. `reason` is for entries that `update_baseline` adds, and for those without one."""
+class CheckOptions:
+    """`reason` is for the entries that `update_baseline` adds, and for those without one."""
 
     production: bool | None = None
     quotas: Path | None = None
@@ -59,42 +59,44 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """What a check found. `seconds` are those of our own rules."""
 
     report: Report
     seconds: float
-    update: Update | None = None
+    update: BaselineUpdate | None = None
 
 
-def checked(graph: Graph, scope: Scope, wishes: Wishes, tell: Callable[[str], None] = lambda _: None) -> Checked:
+def checked(
+    graph: Graph, scope: CheckScope, options: CheckOptions, tell: Callable[[str], None] = lambda _: None
+) -> CheckResult:
     """Check a graph as it is wished; `tell` hears what takes its time. Raises `RequestError`, `ConfigurationError`."""
-    _refuse_unknown(wishes.only + wishes.ignore)
-    path, reason = baseline_path(wishes.baseline), wishes.reason.strip()
-    accepted = accepted_by(path, reason) if path and (path.exists() or not wishes.update_baseline) else None
+    _refuse_unknown(options.only + options.ignore)
+    path, reason = baseline_path(options.baseline), options.reason.strip()
+    accepted = accepted_by(path, reason) if path and (path.exists() or not options.update_baseline) else None
     started = time.perf_counter()
-    found = by_rules(graph, _settings(scope, wishes))
+    found = by_rules(graph, _settings(scope, options))
     seconds = time.perf_counter() - started
     prefixes: tuple[str, ...] = ()
-    if wishes.scanners:
+    if options.scanners:
         found, prefixes = _with_scanners(found, graph, scope.request, tell)
 
     def less(baseline: Baseline | None) -> Report:
         standing = without_accepted(found, scope.environment, baseline, prefixes)
-        return selected(standing, wishes.only, wishes.ignore)
+        return selected(standing, options.only, options.ignore)
 
     report, update = less(accepted), None
-    if wishes.update_baseline:
+    if options.update_baseline:
         update, accepted = accept(path or Path(FILE_NAME), report, reason)
         if accepted is not None:
             report = less(accepted)
-    return Checked(report, seconds, update)
+    return CheckResult(report, seconds, update)
 
 
-def _settings(scope: Scope, wishes: Wishes) -> Settings:
-    production = scope.settings.production if wishes.production is None else wishes.production
+def _settings(scope: CheckScope, options: CheckOptions) -> CheckSettings:
+    production = scope.settings.production if options.production is None else options.production
     settings = replace(scope.settings, production=production)
-    return replace(settings, quotas=quotas_with(wishes.quotas)) if wishes.quotas else settings
+    return replace(settings, quotas=quotas_with(options.quotas)) if options.quotas else settings
 
 
 def _refuse_unknown(codes: Sequence[str]) -> None:
@@ -104,12 +106,12 @@ def _refuse_unknown(codes: Sequence[str]) -> None:
             raise RequestError(f"there is no rule {code}", fix=f"one of {', '.join(known)}, cfn-lint/..., cdk-nag/...")
 
 
-def settings_of(environment: Environment) -> Settings:
+def settings_of(environment: Environment) -> CheckSettings:
     """Production is what the profile says it is."""
-    return Settings(production=environment.profile.name.value == "prod")
+    return CheckSettings(production=environment.profile.name.value == "prod")
 
 
-def by_rules(graph: Graph, settings: Settings) -> Report:
+def by_rules(graph: Graph, settings: CheckSettings) -> Report:
     """What our own rules find."""
     return check(graph, settings)
 

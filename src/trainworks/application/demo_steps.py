@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from trainworks.application.environments import connect
 from trainworks.application.platform import up
-from trainworks.deploy.plan import Permissions
+from trainworks.deploy.plan import UpOptions
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs import BatchJobSpec, Follow, LogLine, TrainingJobSpec, load_spec
 
@@ -91,7 +91,7 @@ def example_folder() -> Path:
 
 def deploy(report: Report) -> UpResult:
     """Deploy the environment `local`; where it is as it should be, nothing is done."""
-    return up(*connect("local"), report, Permissions())
+    return up(*connect("local"), report, UpOptions())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from trainworks.config.environment import environment_names, load_environment
 from trainworks.deploy.bootstrap import QUALIFIER, has_bucket
 from trainworks.deploy.causes import failures, first_cause
 from trainworks.deploy.events import EventStream
-from trainworks.deploy.follow import Outcome
+from trainworks.deploy.follow import OperationOutcome
 from trainworks.deploy.stack_paths import StackPaths
 from trainworks.deploy.stacks import describe_stack
 from trainworks.doctor.batch.causes import diagnose_batch_job
@@ -168,7 +168,7 @@ def _failures(events: Look[tuple[StackEvent, ...]], stack_name: str) -> Look[tup
     first = first_cause(found)
     stack_paths = StackPaths(found[0].stack_id if found else "")
     stack_paths.learn(found)
-    outcome = Outcome(stack_name, "", found, Places(stack_name), stack_paths)
+    outcome = OperationOutcome(stack_name, "", found, Places(stack_name), stack_paths)
     ordered = [*([first] if first else []), *(each for each in failures(found) if each != first)]
     shown = [(event, outcome.cause(event)) for event in ordered]
     return Look(

@@ -10,14 +10,14 @@ from trainworks.config.environment import Environment, load_environment
 
 
 @dataclass(frozen=True, slots=True)
-class Exports:
+class ShellExports:
     """Variables to set, and those that must not stay as they are: what is left of another environment."""
 
     values: Mapping[str, str]
     unset: tuple[str, ...]
 
 
-def exports_of(environment_name: str, environ: Mapping[str, str], *, for_sagemaker_sdk: bool = False) -> Exports:
+def exports_of(environment_name: str, environ: Mapping[str, str], *, for_sagemaker_sdk: bool = False) -> ShellExports:
     """What a client with the variables `environ` needs to reach an environment.
 
     `for_sagemaker_sdk`: also the SageMaker SDK's defaults, in a file of the cache. Raises `TwinError` where the
@@ -26,7 +26,7 @@ def exports_of(environment_name: str, environ: Mapping[str, str], *, for_sagemak
     environment = load_environment(environment_name)
     values, unset = _of_twin() if environment.is_twin else _of_account(environment, environ)
     defaults = write_defaults(environment) if for_sagemaker_sdk else {}
-    return Exports({**values, **_region(environment.region), **ALWAYS, **defaults}, (*unset, *left_over(environ)))
+    return ShellExports({**values, **_region(environment.region), **ALWAYS, **defaults}, (*unset, *left_over(environ)))
 
 
 def _of_twin() -> tuple[dict[str, str], list[str]]:

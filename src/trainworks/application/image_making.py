@@ -17,14 +17,14 @@ _ON_CPU, _ON_GPU = "ml.m5.large", "ml.g5.xlarge"
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadeImage:
     """An image whose environment is whole, and what is to be known of it."""
 
     image_uri: str
     notes: tuple[str, ...]
 
 
-def make_image(image: str, tell: Callable[[str], None], clock: Clock | None = None) -> Made:
+def make_image(image: str, tell: Callable[[str], None], clock: Clock | None = None) -> MadeImage:
     """Wait until the environment of a framework's image, or of an image by its URI, is made; `tell` hears each step.
 
     Raises `RequestError` for an image that is none, `TwinError` where no twin runs or the making fails.
@@ -41,7 +41,7 @@ def make_image(image: str, tell: Callable[[str], None], clock: Clock | None = No
             tell(line)
         told = max(told, len(lines))
         if answer["ready"]:
-            return Made(image_uri, tuple(answer["lines"]))
+            return MadeImage(image_uri, tuple(answer["lines"]))
         clock.sleep(_POLL_SECONDS)
 
 

@@ -15,7 +15,7 @@ from trainworks.twin.home import default_home
 
 
 @dataclass(frozen=True, slots=True)
-class MadeImage:
+class ImageEnvironment:
     """One environment: its name, the images that it stands for, what it holds, its size on disk, when it was made and
     when a job used it last. `kind` is `framework` or `own`; `making` is what its making does, if it is not whole."""
 
@@ -35,10 +35,10 @@ class OfferedImage:
 
     image: str
     is_default: bool
-    made: tuple[MadeImage, ...]
+    made: tuple[ImageEnvironment, ...]
 
 
-def made_images(image_uri: str = "") -> list[MadeImage] | None:
+def made_images(image_uri: str = "") -> list[ImageEnvironment] | None:
     """All environments of the running twin, the last used first; with `image_uri` those which stand for it.
 
     None where no twin runs.
@@ -49,7 +49,7 @@ def made_images(image_uri: str = "") -> list[MadeImage] | None:
     return [_made(each) for each in ask(server, "images", {"image_uri": image_uri})["images"]]
 
 
-def offered_images(made: Sequence[MadeImage]) -> Iterator[OfferedImage]:
+def offered_images(made: Sequence[ImageEnvironment]) -> Iterator[OfferedImage]:
     """All framework images by framework and version, each with what of `made` stands for it."""
     for framework in frameworks().values():
         for version in framework.tags:
@@ -58,9 +58,9 @@ def offered_images(made: Sequence[MadeImage]) -> Iterator[OfferedImage]:
             yield OfferedImage(image, version == framework.default_version, standing)
 
 
-def _made(answer: Mapping[str, Any]) -> MadeImage:
+def _made(answer: Mapping[str, Any]) -> ImageEnvironment:
     made_at = answer["made_at"]
-    return MadeImage(
+    return ImageEnvironment(
         answer["name"],
         answer["kind"],
         tuple(answer["stands_for"]),

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from trainworks.deploy.deployer import UpResult
     from trainworks.deploy.deployment import Deployment
     from trainworks.deploy.inventory import Inventory
-    from trainworks.deploy.plan import Permissions
+    from trainworks.deploy.plan import UpOptions
     from trainworks.deploy.progress import Report
     from trainworks.deploy.teardown import Content, DownResult
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
+class DownPreview:
     """What `down` would delete and leave, what is lost with it for good, and whether people depend on it."""
 
     inventory: Inventory
@@ -50,7 +50,7 @@ def up(
     environment: Environment,
     clients: Clients,
     report: Report,
-    allowed: Permissions,
+    allowed: UpOptions,
     *,
     approve: Callable[[StackChanges], bool] = deployer.approve_all,
     check: bool = True,
@@ -75,17 +75,17 @@ def up(
         )
 
 
-def farewell(environment: Environment, clients: Clients) -> Farewell | None:
+def preview_of_down(environment: Environment, clients: Clients) -> DownPreview | None:
     """What `down` would do; None where nothing is deployed. Raises `RequestError` for another account."""
     _refuse_wrong_account(environment, clients)
     inventory = teardown.survey(environment.stack_name, clients)
     if inventory is None:
         return None
-    return Farewell(inventory, tuple(teardown.contents(inventory, clients)), is_precious(environment))
+    return DownPreview(inventory, tuple(teardown.contents(inventory, clients)), is_precious(environment))
 
 
 def down(environment: Environment, clients: Clients, report: Report) -> DownResult:
-    """Take the platform away, in turn with others who change it. Who must agree has done so (see `farewell`)."""
+    """Take the platform away, in turn with others who change it. Who must agree has done so (see `preview_of_down`)."""
     _refuse_wrong_account(environment, clients)
     with turn_of(environment, clients, report):
         return teardown.down(environment.stack_name, clients, monitor_for(environment, report))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from trainworks.assembly.physical_ids import TOKEN, Identity
+from trainworks.assembly.physical_ids import TOKEN, ResourceIdentity
 
 R = TypeVar("R", bound=Hashable)
 
@@ -18,7 +18,7 @@ _SHORTEST_NAME = 3
 class Mentions(Generic[R]):
     """Knows the identities of all resources of a graph."""
 
-    def __init__(self, identities: Mapping[R, Identity]) -> None:
+    def __init__(self, identities: Mapping[R, ResourceIdentity]) -> None:
         self._identities = identities
         self._by_token = {each.token: resource for resource, each in identities.items()}
         self._exact: dict[str, R] = {}
@@ -102,7 +102,7 @@ def _position(each: tuple[int, object]) -> int:
     return each[0]
 
 
-def _group_arn(identity: Identity) -> str:
+def _group_arn(identity: ResourceIdentity) -> str:
     """The ARN of a log group without the `:*` that stands for its streams."""
     return identity.arn.removesuffix(":*")
 

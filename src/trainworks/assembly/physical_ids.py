@@ -205,7 +205,7 @@ _PLAIN = Naming()
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ResourceIdentity:
     """The ids of one resource. `name` is explicit or made up."""
 
     resource_type: str
@@ -258,13 +258,13 @@ def identity(
     partition: str,
     region: str,
     account: str,
-) -> Identity:
+) -> ResourceIdentity:
     """The identity of the resource at `address` (stack/stack path/logical id); `explicit_name` wins."""
     token = "tw" + hashlib.blake2s(address.encode(), digest_size=5).hexdigest()
     naming = NAMINGS.get(resource_type, _PLAIN)
     logical_id = address.rpartition("/")[2]
     made_up = f"{naming.prefix}{token}" if naming.prefix else f"{_slug(logical_id)}-{token}"
-    return Identity(resource_type, explicit_name or made_up, token, partition, region, account)
+    return ResourceIdentity(resource_type, explicit_name or made_up, token, partition, region, account)
 
 
 def stack_id(partition: str, region: str, account: str, own: str) -> str:

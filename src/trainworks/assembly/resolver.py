@@ -14,7 +14,7 @@ from typing import Any
 
 from trainworks.assembly.cloud_assembly import STACK_TYPE
 from trainworks.assembly.intrinsics import PURE, IntrinsicError, both, concatenated, either, equal
-from trainworks.assembly.physical_ids import Identity, identity, stack_id
+from trainworks.assembly.physical_ids import ResourceIdentity, identity, stack_id
 from trainworks.assembly.places import Places, StackPath
 from trainworks.assembly.schemas import schema
 from trainworks.aws.partition import url_suffix_of
@@ -88,7 +88,7 @@ class Scope:
         self._exports = exports
         self._known: dict[tuple[str, str], Any] = {}
         self._busy: set[tuple[str, str]] = set()
-        self._identities: dict[str, Identity] = {}
+        self._identities: dict[str, ResourceIdentity] = {}
         self._place = ""
         self._outputs: dict[str, Any] | None = None
 
@@ -125,7 +125,7 @@ class Scope:
         finally:
             self._place = outer
 
-    def identity(self, logical_id: str) -> Identity:
+    def identity(self, logical_id: str) -> ResourceIdentity:
         """The ids of a resource of this template."""
         if logical_id not in self._identities:
             # The made-up one stands in while an explicit name that needs it is resolved.
@@ -138,7 +138,7 @@ class Scope:
                     self._identities[logical_id] = self._identity(logical_id, explicit)
         return self._identities[logical_id]
 
-    def _identity(self, logical_id: str, explicit_name: str | None) -> Identity:
+    def _identity(self, logical_id: str, explicit_name: str | None) -> ResourceIdentity:
         facts = self.facts
         return identity(
             self.resources[logical_id]["Type"],

@@ -16,8 +16,8 @@ from trainworks.cli.pairs import pairs
 from trainworks.errors import RequestError
 
 if TYPE_CHECKING:
-    from trainworks.application.accepting import Update
-    from trainworks.application.checking import Scope
+    from trainworks.application.accepting import BaselineUpdate
+    from trainworks.application.checking import CheckScope
     from trainworks.assembly.graph import Graph
     from trainworks.preflight.report import Report
 
@@ -76,7 +76,7 @@ def check(  # noqa: PLR0917 - one parameter an option
     ] = CheckOutput.TEXT,
 ) -> None:
     """Check the templates for what fails after the deploy. Exit code 1 if there are errors (see --fail-on)."""
-    from trainworks.application.checking import Wishes, checked
+    from trainworks.application.checking import CheckOptions, checked
 
     _refuse_reason(reason, update_baseline)
     if template is None:
@@ -89,7 +89,7 @@ def check(  # noqa: PLR0917 - one parameter an option
         if was_typed(context, "environment_name"):
             raise RequestError("--env and --template are two things to check", fix="leave one of them out")
         subject, graph, scope = _template(template, parameter or [], region)
-    wishes = Wishes(
+    options = CheckOptions(
         production,
         quotas,
         scanners,
@@ -99,7 +99,7 @@ def check(  # noqa: PLR0917 - one parameter an option
         update_baseline,
         reason or "",
     )
-    found = checked(graph, scope, wishes, _tell)
+    found = checked(graph, scope, options, _tell)
     if found.update is not None:
         _tell_of(found.update)
     report = found.report
@@ -115,13 +115,13 @@ def _refuse_reason(reason: str | None, update_baseline: bool) -> None:
         raise RequestError("--reason is empty", fix="say in words why the findings stand")
 
 
-def _environment(name: str) -> tuple[str, Graph, Scope]:
+def _environment(name: str) -> tuple[str, Graph, CheckScope]:
     """The environment's own templates, as `up` would deploy them."""
-    from trainworks.application.checking import Scope, settings_of
+    from trainworks.application.checking import CheckScope, settings_of
     from trainworks.application.graphs import graph_of_environment
 
     found = graph_of_environment(name)
-    return found.environment.stack_name, found.graph, Scope(settings_of(found.environment), name, found.request)
+    return found.environment.stack_name, found.graph, CheckScope(settings_of(found.environment), name, found.request)
 
 
 def was_typed(context: typer.Context, parameter: str) -> bool:
@@ -130,13 +130,13 @@ def was_typed(context: typer.Context, parameter: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _template(path: Path, parameters: list[str], region: str | None) -> tuple[str, Graph, Scope]:
-    from trainworks.application.checking import Scope
+def _template(path: Path, parameters: list[str], region: str | None) -> tuple[str, Graph, CheckScope]:
+    from trainworks.application.checking import CheckScope
     from trainworks.application.graphs import graph_of_templates
-    from trainworks.preflight.settings import Settings
+    from trainworks.preflight.settings import CheckSettings
 
     graph = graph_of_templates([path], region, pairs(parameters, "--parameter"))
-    return str(path), graph, Scope(Settings())
+    return str(path), graph, CheckScope(CheckSettings())
 
 
 def _tell(what: str) -> None:
@@ -144,7 +144,7 @@ def _tell(what: str) -> None:
     stderr().print(f"{what} ...")
 
 
-def _tell_of(update: Update) -> None:
+def _tell_of(update: BaselineUpdate) -> None:
     rest = "" if update.has_reasons or not update.added else "; each needs its reason before it counts"
     rest += " (one for all: --reason TEXT)" if rest else ""
     stderr().print(f"{update.path}: {update.added} {'entry' if update.added == 1 else 'entries'} added{rest}")

@@ -19,10 +19,10 @@ def job_names(context: typer.Context, incomplete: str) -> list[str]:
     """The newest jobs whose name begins so."""
 
     def newest(connection: Connection) -> Iterable[str]:
-        from trainworks.jobs.job import Wanted
+        from trainworks.jobs.job import JobFilter
         from trainworks.jobs.kinds import newest_jobs
 
-        return (each.name for each in newest_jobs(connection, _OFFERED, Wanted(name_prefix=incomplete)))
+        return (each.name for each in newest_jobs(connection, _OFFERED, JobFilter(name_prefix=incomplete)))
 
     return _beginning(incomplete, _asked(context, newest))
 

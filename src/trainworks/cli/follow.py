@@ -10,13 +10,13 @@ from rich.text import Text
 
 from trainworks.cli.addressed import addressed
 from trainworks.cli.output import Output, stderr
-from trainworks.jobs.job import Follow, Job, Snapshot, Transition, Waiting, checked
+from trainworks.jobs.job import Follow, Job, JobSnapshot, Transition, Waiting, checked
 from trainworks.jobs.logs import LogLine, LogReader
 
 INTERRUPTED = 130
 
 
-def show(job: Job, output: Output = Output.TEXT, reader: LogReader | None = None) -> Snapshot:
+def show(job: Job, output: Output = Output.TEXT, reader: LogReader | None = None) -> JobSnapshot:
     """Follow `job` to its end and return its last snapshot. Raises `JobError` with the reason if it failed.
 
     `reader` reads its log from elsewhere than the beginning.

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from trainworks.application.made_images import MadeImage, OfferedImage
+from trainworks.application.made_images import ImageEnvironment, OfferedImage
 from trainworks.cli.addressed import addressed
 from trainworks.cli.jobs_view import shown
 from trainworks.cli.output import records
@@ -20,7 +20,7 @@ _NOT_MADE = ("not made", "", "", "")
 
 
 def image_records(
-    offered: Sequence[OfferedImage], made: Sequence[MadeImage], pushed: Sequence[ImageSummary]
+    offered: Sequence[OfferedImage], made: Sequence[ImageEnvironment], pushed: Sequence[ImageSummary]
 ) -> list[dict[str, Any]]:
     """The same as data: `kind` is `pushed`, `made` or `offered`; what is offered names the environments made for it."""
     return [
@@ -46,7 +46,9 @@ class Pushed:
     why_none: str
 
 
-def image_lists(offered: Sequence[OfferedImage], made: Sequence[MadeImage] | None, pushed: Pushed) -> RenderableType:
+def image_lists(
+    offered: Sequence[OfferedImage], made: Sequence[ImageEnvironment] | None, pushed: Pushed
+) -> RenderableType:
     """Three lists: framework images, own images, and environments that stand for none of them any more.
 
     `made` None: nothing is known of environments, since no twin runs or it is not a twin that is asked.
@@ -60,7 +62,7 @@ def image_lists(offered: Sequence[OfferedImage], made: Sequence[MadeImage] | Non
     return Group(*parts)
 
 
-def image_line(made: MadeImage) -> str:
+def image_line(made: ImageEnvironment) -> str:
     """An environment in one line, for `describe`."""
     if made.making:
         return f"{made.name}, being made: {made.making}"
@@ -68,7 +70,7 @@ def image_line(made: MadeImage) -> str:
     return ", ".join(each for each in (made.name, versions, size, f"last used {used}") if each)
 
 
-def _cells(made: MadeImage) -> tuple[str, str, str, str]:
+def _cells(made: ImageEnvironment) -> tuple[str, str, str, str]:
     """When it was made, its size, its versions and its last use."""
     if made.making:
         return f"being made: {made.making}", "", "", ""
@@ -76,7 +78,7 @@ def _cells(made: MadeImage) -> tuple[str, str, str, str]:
     return shown(made.made_at), size, made.versions, shown(made.last_used_at)
 
 
-def _offered(offered: Sequence[OfferedImage], made: Sequence[MadeImage] | None) -> RenderableType:
+def _offered(offered: Sequence[OfferedImage], made: Sequence[ImageEnvironment] | None) -> RenderableType:
     if made is None:
         return records(("framework image",), [(_name(each),) for each in offered])
     rows = [(_name(each), *cells) for each in offered for cells in [_cells(one) for one in each.made] or [_NOT_MADE]]
@@ -87,7 +89,7 @@ def _name(offered: OfferedImage) -> str:
     return f"{offered.image}{_DEFAULT if offered.is_default else ''}"
 
 
-def _pushed(pushed: Sequence[ImageSummary], made: Sequence[MadeImage] | None) -> RenderableType:
+def _pushed(pushed: Sequence[ImageSummary], made: Sequence[ImageEnvironment] | None) -> RenderableType:
     """Tags of the same content have one environment."""
     if made is None:
         known = [(each.image_uri, shown(each.pushed_at), each.digest) for each in pushed]
@@ -99,7 +101,7 @@ def _pushed(pushed: Sequence[ImageSummary], made: Sequence[MadeImage] | None) ->
     return records(("own image", "pushed", *_CELLS, "digest"), rows)
 
 
-def _is_shown(made: MadeImage, offered: Sequence[OfferedImage], pushed_uris: set[str]) -> bool:
+def _is_shown(made: ImageEnvironment, offered: Sequence[OfferedImage], pushed_uris: set[str]) -> bool:
     if made.kind == "own":
         return any(uri in pushed_uris for uri in made.stands_for)
     return any(made in each.made for each in offered)

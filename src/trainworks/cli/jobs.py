@@ -47,10 +47,10 @@ def jobs(  # noqa: PLR0917 - one parameter an option
     """
     from trainworks.cli import jobs_view as view
     from trainworks.jobs.connection import open_connection
-    from trainworks.jobs.job import Wanted
+    from trainworks.jobs.job import JobFilter
     from trainworks.jobs.kinds import newest_jobs
 
-    wanted = Wanted(frozenset(kinds or ()), frozenset(statuses or ()), name, _moment(since))
+    wanted = JobFilter(frozenset(kinds or ()), frozenset(statuses or ()), name, _moment(since))
     connection = open_connection(environment)
     found = newest_jobs(connection, limit, wanted)
     more = [_more_of(connection, each, metrics, cost, output) for each in found]
@@ -60,7 +60,7 @@ def jobs(  # noqa: PLR0917 - one parameter an option
     columns = {name: [view.figure(each["metrics"].get(name, "")) for each in more] for name in metrics or ()}
     if cost:
         columns["cost"] = [view.cost_cell(each["cost"]) for each in more]
-    emit(output, found, lambda: view.list_of(found, columns, wanted != Wanted()))
+    emit(output, found, lambda: view.list_of(found, columns, wanted != JobFilter()))
 
 
 def _more_of(

@@ -101,10 +101,10 @@ def up(  # noqa: PLR0917 - one parameter an option
     from trainworks.application import platform
     from trainworks.application.environments import connect
     from trainworks.cli import platform_view as view
-    from trainworks.deploy.plan import Permissions
+    from trainworks.deploy.plan import UpOptions
 
     environment, clients = connect(environment_name)
-    allowed = Permissions(recreate, continue_rollback, tuple(skip or ()), bootstrap)
+    allowed = UpOptions(recreate, continue_rollback, tuple(skip or ()), bootstrap)
     with view.live(output) as report:
         result = platform.up(
             environment,
@@ -135,10 +135,10 @@ def down(
 
     environment, clients = connect(environment_name)
     prices = load_prices(environment.region)
-    farewell = None if yes else platform.farewell(environment, clients)
-    if farewell is not None and farewell.needs_consent:
-        stderr().print(view.inventory_text(environment.stack_name, farewell.inventory, farewell.lost))
-        what = " with all that is in it" if farewell.lost else ""
+    preview = None if yes else platform.preview_of_down(environment, clients)
+    if preview is not None and preview.needs_consent:
+        stderr().print(view.inventory_text(environment.stack_name, preview.inventory, preview.lost))
+        what = " with all that is in it" if preview.lost else ""
         ask(f"Delete {environment.stack_name} (profile {environment.profile.name.value}){what}?")
     with view.live(output) as report:
         result = platform.down(environment, clients, report)

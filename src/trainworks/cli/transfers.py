@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from trainworks.cli.output import Output, stderr
 from trainworks.jobs.artifacts import Tell, silent
 from trainworks.jobs.ignore import OWN_FILE
-from trainworks.jobs.source import Listener, SourceBundle
+from trainworks.jobs.source import SourceBundle, UploadListener
 
 _MOST_NAMED = 5
 _WORTH_A_BAR_BYTES = 1024**2
@@ -50,7 +50,7 @@ def transfer_bars(output: Output) -> Iterator[Tell]:
 
 
 @contextmanager
-def on_the_way(output: Output) -> Iterator[Listener]:
+def on_the_way(output: Output) -> Iterator[UploadListener]:
     """Yields a listener that shows on standard error what was packed and how far it is, and warns of much code."""
     shows = output is Output.TEXT and sys.stderr.isatty()
 
@@ -62,7 +62,7 @@ def on_the_way(output: Output) -> Iterator[Listener]:
             stderr().print(f"warning: {note}", style="yellow", soft_wrap=True)
 
     with transfer_bars(output) as tell:
-        yield Listener(packed, tell)
+        yield UploadListener(packed, tell)
 
 
 def packed_line(bundle: SourceBundle) -> str:

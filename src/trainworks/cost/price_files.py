@@ -42,7 +42,7 @@ from trainworks.aws.partition import partition_of
 from trainworks.config.toml_lines import line_of
 from trainworks.cost.keys import Unit, similar, unit_of
 from trainworks.cost.money import Money
-from trainworks.cost.prices import Disagreement, Price, PriceTable, Source
+from trainworks.cost.prices import Disagreement, Price, PriceSource, PriceTable
 from trainworks.errors import ConfigurationError
 
 CURRENCY = "USD"
@@ -135,7 +135,7 @@ class _File:
             self._disagreement(f"disagreements[{number}]", entry, sources, prices)
         return PriceTable(region, prices)
 
-    def _group(self, where: str, group: Mapping[str, Any], sources: Mapping[str, Source]) -> Iterator[Price]:
+    def _group(self, where: str, group: Mapping[str, Any], sources: Mapping[str, PriceSource]) -> Iterator[Price]:
         self._only(group, _GROUP_FIELDS, where)
         unit, source = self._unit(where, group), self._named_source(where, group, sources)
         prefix, note = self._text(where, group, "prefix", ""), self._text(where, group, "note", "")
@@ -192,7 +192,7 @@ class _File:
                 f"did you mean {close!r}?" if close else "choose one",
             ) from None
 
-    def _source(self, key: str, value: Mapping[str, Any]) -> Source:
+    def _source(self, key: str, value: Mapping[str, Any]) -> PriceSource:
         where = f"sources.{key}"
         self._only(value, ("title", "published", "retrieved"), where)
         days = [name for name in ("published", "retrieved") if name in value]
@@ -204,16 +204,16 @@ class _File:
         title = self._text(where, value, "title", "")
         if not title:
             raise self.wrong(f"{where}.title", "is missing", "say where the figures were read")
-        return Source(title, day, days[0] == "published")
+        return PriceSource(title, day, days[0] == "published")
 
-    def _named_source(self, where: str, group: Mapping[str, Any], sources: Mapping[str, Source]) -> Source:
+    def _named_source(self, where: str, group: Mapping[str, Any], sources: Mapping[str, PriceSource]) -> PriceSource:
         given = group.get("source")
         if not isinstance(given, str) or given not in sources:
             raise self.wrong(f"{where}.source", f"is {given!r}; defined: {', '.join(sources)}", "add it to [sources]")
         return sources[given]
 
     def _disagreement(
-        self, where: str, entry: Mapping[str, Any], sources: Mapping[str, Source], prices: dict[str, Price]
+        self, where: str, entry: Mapping[str, Any], sources: Mapping[str, PriceSource], prices: dict[str, Price]
     ) -> None:
         self._only(entry, _DISAGREEMENT_FIELDS, where)
         key = self._text(where, entry, "key", "")

@@ -18,7 +18,7 @@ _ONE, _THOUSAND, _MILLION = Decimal(1), Decimal(1_000), Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedPrice:
     """A figure of the Price List: `times` converts it to our unit; `units` are the words that AWS has for its own."""
 
     key: str
@@ -35,7 +35,7 @@ class Query:
 
     service_code: str
     filters: Mapping[str, str] = field(default_factory=dict)
-    exact: Mapping[str, Wanted] = field(default_factory=dict)
+    exact: Mapping[str, WantedPrice] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
     is_global: bool = False
 
@@ -50,56 +50,56 @@ QUERIES: tuple[Query, ...] = (
     Query(
         "AmazonVPC",
         exact={
-            "VpcEndpoint-Hours": Wanted("vpc.interface_endpoint", _HOURS),
-            "VpcEndpoint-Bytes": Wanted("vpc.interface_endpoint.data", _GB),
-            "PublicIPv4:InUseAddress": Wanted("vpc.public_ipv4", _HOURS),
-            "ClientVPN-EndpointHours": Wanted("vpc.client_vpn_association", _HOURS),
-            "TransitGateway-Hours": Wanted("vpc.transit_gateway_attachment", _HOURS),
-            "TransitGateway-Bytes": Wanted("vpc.transit_gateway.data", _GB),
+            "VpcEndpoint-Hours": WantedPrice("vpc.interface_endpoint", _HOURS),
+            "VpcEndpoint-Bytes": WantedPrice("vpc.interface_endpoint.data", _GB),
+            "PublicIPv4:InUseAddress": WantedPrice("vpc.public_ipv4", _HOURS),
+            "ClientVPN-EndpointHours": WantedPrice("vpc.client_vpn_association", _HOURS),
+            "TransitGateway-Hours": WantedPrice("vpc.transit_gateway_attachment", _HOURS),
+            "TransitGateway-Bytes": WantedPrice("vpc.transit_gateway.data", _GB),
         },
     ),
     Query(
         "AmazonEC2",
         {"productFamily": "NAT Gateway"},
         {
-            "NatGateway-Hours": Wanted("vpc.nat_gateway", _HOURS),
-            "NatGateway-Bytes": Wanted("vpc.nat_gateway.data", _GB),
+            "NatGateway-Hours": WantedPrice("vpc.nat_gateway", _HOURS),
+            "NatGateway-Bytes": WantedPrice("vpc.nat_gateway.data", _GB),
         },
     ),
     Query(
         "AmazonEC2",
         {"productFamily": "Storage"},
         {
-            "EBS:VolumeUsage.gp2": Wanted("ebs.gp2", _GB_MONTH),
-            "EBS:VolumeUsage.gp3": Wanted("ebs.gp3", _GB_MONTH),
-            "EBS:VolumeUsage.piops": Wanted("ebs.io1", _GB_MONTH),
-            "EBS:VolumeUsage.io2": Wanted("ebs.io2", _GB_MONTH),
-            "EBS:VolumeUsage.st1": Wanted("ebs.st1", _GB_MONTH),
-            "EBS:VolumeUsage.sc1": Wanted("ebs.sc1", _GB_MONTH),
-            "EBS:VolumeUsage": Wanted("ebs.standard", _GB_MONTH),
+            "EBS:VolumeUsage.gp2": WantedPrice("ebs.gp2", _GB_MONTH),
+            "EBS:VolumeUsage.gp3": WantedPrice("ebs.gp3", _GB_MONTH),
+            "EBS:VolumeUsage.piops": WantedPrice("ebs.io1", _GB_MONTH),
+            "EBS:VolumeUsage.io2": WantedPrice("ebs.io2", _GB_MONTH),
+            "EBS:VolumeUsage.st1": WantedPrice("ebs.st1", _GB_MONTH),
+            "EBS:VolumeUsage.sc1": WantedPrice("ebs.sc1", _GB_MONTH),
+            "EBS:VolumeUsage": WantedPrice("ebs.standard", _GB_MONTH),
         },
     ),
     Query(
         "AmazonEC2",
         {"productFamily": "System Operation"},
         {
-            "EBS:VolumeP-IOPS.gp3": Wanted("ebs.gp3.iops", _IOPS_MONTH),
-            "EBS:VolumeP-IOPS.piops": Wanted("ebs.io1.iops", _IOPS_MONTH),
-            "EBS:VolumeP-IOPS.io2": Wanted("ebs.io2.iops", _IOPS_MONTH),
+            "EBS:VolumeP-IOPS.gp3": WantedPrice("ebs.gp3.iops", _IOPS_MONTH),
+            "EBS:VolumeP-IOPS.piops": WantedPrice("ebs.io1.iops", _IOPS_MONTH),
+            "EBS:VolumeP-IOPS.io2": WantedPrice("ebs.io2.iops", _IOPS_MONTH),
         },
     ),
     Query(
         "AmazonEC2",
         {"productFamily": "Provisioned Throughput"},
-        {"EBS:VolumeP-Throughput.gp3": Wanted("ebs.gp3.throughput", _units("GiBps-mo", "GiBps-Mo"), _ONE / 1024)},
+        {"EBS:VolumeP-Throughput.gp3": WantedPrice("ebs.gp3.throughput", _units("GiBps-mo", "GiBps-Mo"), _ONE / 1024)},
     ),
     *(
         Query(
             "AWSELB",
             {"productFamily": family},
             {
-                "LoadBalancerUsage": Wanted(f"elb.{name}", _HOURS),
-                "LCUUsage": Wanted(f"elb.{name}.capacity", _units("LCU-Hrs", "NLCU-Hrs", "GLCU-Hrs")),
+                "LoadBalancerUsage": WantedPrice(f"elb.{name}", _HOURS),
+                "LCUUsage": WantedPrice(f"elb.{name}.capacity", _units("LCU-Hrs", "NLCU-Hrs", "GLCU-Hrs")),
             },
         )
         for family, name in (
@@ -112,22 +112,22 @@ QUERIES: tuple[Query, ...] = (
         "AWSELB",
         {"productFamily": "Load Balancer"},
         {
-            "LoadBalancerUsage": Wanted("elb.classic", _HOURS),
-            "DataProcessing-Bytes": Wanted("elb.classic.data", _GB),
+            "LoadBalancerUsage": WantedPrice("elb.classic", _HOURS),
+            "DataProcessing-Bytes": WantedPrice("elb.classic.data", _GB),
         },
     ),
-    Query("AmazonEKS", exact={"AmazonEKS-Hours:perCluster": Wanted("eks.cluster", _HOURS)}),
-    Query("AWSNetworkFirewall", exact={"Endpoint-Hour": Wanted("networkfirewall.endpoint", _HOURS)}),
+    Query("AmazonEKS", exact={"AmazonEKS-Hours:perCluster": WantedPrice("eks.cluster", _HOURS)}),
+    Query("AWSNetworkFirewall", exact={"Endpoint-Hour": WantedPrice("networkfirewall.endpoint", _HOURS)}),
     Query(
         "AmazonKinesis",
         exact={
-            "Storage-ShardHour": Wanted("kinesis.shard", _units("ShardHour")),
-            "OnDemand-StreamHour": Wanted("kinesis.on_demand_stream", _units("StreamHr", "StreamHour")),
+            "Storage-ShardHour": WantedPrice("kinesis.shard", _units("ShardHour")),
+            "OnDemand-StreamHour": WantedPrice("kinesis.on_demand_stream", _units("StreamHr", "StreamHour")),
         },
     ),
     Query(
         "AWSSecretsManager",
-        exact={"AWSSecretsManager-Secrets": Wanted("secretsmanager.secret", _units("Secrets", "Secret"))},
+        exact={"AWSSecretsManager-Secrets": WantedPrice("secretsmanager.secret", _units("Secrets", "Secret"))},
     ),
     *(
         Query(
@@ -149,12 +149,12 @@ QUERIES: tuple[Query, ...] = (
         "AmazonRDS",
         {"productFamily": "Database Storage", "databaseEngine": "PostgreSQL"},
         {
-            "RDS:GP2-Storage": Wanted("rds.storage.gp2", _GB_MONTH),
-            "RDS:GP3-Storage": Wanted("rds.storage.gp3", _GB_MONTH),
-            "RDS:PIOPS-Storage": Wanted("rds.storage.io1", _GB_MONTH),
-            "RDS:StorageUsage": Wanted("rds.storage.standard", _GB_MONTH),
-            "RDS:Multi-AZ-GP2-Storage": Wanted("rds.storage_multi_az.gp2", _GB_MONTH),
-            "RDS:Multi-AZ-GP3-Storage": Wanted("rds.storage_multi_az.gp3", _GB_MONTH),
+            "RDS:GP2-Storage": WantedPrice("rds.storage.gp2", _GB_MONTH),
+            "RDS:GP3-Storage": WantedPrice("rds.storage.gp3", _GB_MONTH),
+            "RDS:PIOPS-Storage": WantedPrice("rds.storage.io1", _GB_MONTH),
+            "RDS:StorageUsage": WantedPrice("rds.storage.standard", _GB_MONTH),
+            "RDS:Multi-AZ-GP2-Storage": WantedPrice("rds.storage_multi_az.gp2", _GB_MONTH),
+            "RDS:Multi-AZ-GP3-Storage": WantedPrice("rds.storage_multi_az.gp3", _GB_MONTH),
         },
     ),
     Query("AmazonElastiCache", {"cacheEngine": "Redis"}, typed={"NodeUsage:": "cluster.elasticache."}),
@@ -172,95 +172,99 @@ QUERIES: tuple[Query, ...] = (
     Query(
         "awskms",
         exact={
-            "KMS-Keys": Wanted("kms.key", _units("Keys", "Months", "Key", "Key-Month")),
-            "KMS-Requests": Wanted("kms.requests", _REQUESTS, Decimal(10_000)),
+            "KMS-Keys": WantedPrice("kms.key", _units("Keys", "Months", "Key", "Key-Month")),
+            "KMS-Requests": WantedPrice("kms.requests", _REQUESTS, Decimal(10_000)),
         },
     ),
     Query(
         "AmazonS3",
         exact={
-            "TimedStorage-ByteHrs": Wanted("s3.standard", _GB_MONTH),
-            "TimedStorage-SIA-ByteHrs": Wanted("s3.standard_ia", _GB_MONTH),
-            "TimedStorage-ZIA-ByteHrs": Wanted("s3.one_zone_ia", _GB_MONTH),
-            "TimedStorage-GIR-ByteHrs": Wanted("s3.glacier_ir", _GB_MONTH),
-            "TimedStorage-INT-FA-ByteHrs": Wanted("s3.intelligent_tiering", _GB_MONTH),
-            "Requests-Tier1": Wanted("s3.requests.write", _REQUESTS, _THOUSAND),
-            "Requests-Tier2": Wanted("s3.requests.read", _REQUESTS, _THOUSAND),
+            "TimedStorage-ByteHrs": WantedPrice("s3.standard", _GB_MONTH),
+            "TimedStorage-SIA-ByteHrs": WantedPrice("s3.standard_ia", _GB_MONTH),
+            "TimedStorage-ZIA-ByteHrs": WantedPrice("s3.one_zone_ia", _GB_MONTH),
+            "TimedStorage-GIR-ByteHrs": WantedPrice("s3.glacier_ir", _GB_MONTH),
+            "TimedStorage-INT-FA-ByteHrs": WantedPrice("s3.intelligent_tiering", _GB_MONTH),
+            "Requests-Tier1": WantedPrice("s3.requests.write", _REQUESTS, _THOUSAND),
+            "Requests-Tier2": WantedPrice("s3.requests.read", _REQUESTS, _THOUSAND),
         },
     ),
-    Query("AmazonECR", exact={"TimedStorage-ByteHrs": Wanted("ecr.storage", _GB_MONTH)}),
+    Query("AmazonECR", exact={"TimedStorage-ByteHrs": WantedPrice("ecr.storage", _GB_MONTH)}),
     Query(
         "AmazonCloudWatch",
         exact={
-            "CW:AlarmMonitorUsage": Wanted("cloudwatch.alarm.standard", _units("Alarms")),
-            "CW:HighResAlarmMonitorUsage": Wanted("cloudwatch.alarm.high_resolution", _units("Alarms")),
-            "CW:CompositeAlarmMonitorUsage": Wanted("cloudwatch.alarm.composite", _units("Alarms")),
-            "CW:MetricMonitorUsage": Wanted("cloudwatch.metric", _units("Metrics")),
-            "DataProcessing-Bytes": Wanted("logs.ingestion", _GB),
-            "VendedLog-Bytes": Wanted("logs.vended_ingestion", _GB),
-            "TimedStorage-ByteHrs": Wanted("logs.storage", _GB_MONTH),
-            "DataScanned-Bytes": Wanted("logs.insights", _GB),
+            "CW:AlarmMonitorUsage": WantedPrice("cloudwatch.alarm.standard", _units("Alarms")),
+            "CW:HighResAlarmMonitorUsage": WantedPrice("cloudwatch.alarm.high_resolution", _units("Alarms")),
+            "CW:CompositeAlarmMonitorUsage": WantedPrice("cloudwatch.alarm.composite", _units("Alarms")),
+            "CW:MetricMonitorUsage": WantedPrice("cloudwatch.metric", _units("Metrics")),
+            "DataProcessing-Bytes": WantedPrice("logs.ingestion", _GB),
+            "VendedLog-Bytes": WantedPrice("logs.vended_ingestion", _GB),
+            "TimedStorage-ByteHrs": WantedPrice("logs.storage", _GB_MONTH),
+            "DataScanned-Bytes": WantedPrice("logs.insights", _GB),
         },
     ),
     Query(
         "AmazonCloudWatch",
         {"productFamily": "Dashboard"},
-        {"DashboardsUsageHour": Wanted("cloudwatch.dashboard", _units("Dashboards"))},
+        {"DashboardsUsageHour": WantedPrice("cloudwatch.dashboard", _units("Dashboards"))},
         is_global=True,
     ),
     Query(
         "AmazonSNS",
         exact={
-            "Requests-Tier1": Wanted("sns.requests", _REQUESTS, _MILLION),
-            "DeliveryAttempts-SMTP": Wanted("sns.email", _units("Notifications"), Decimal(100_000)),
+            "Requests-Tier1": WantedPrice("sns.requests", _REQUESTS, _MILLION),
+            "DeliveryAttempts-SMTP": WantedPrice("sns.email", _units("Notifications"), Decimal(100_000)),
         },
     ),
     Query(
         "AWSQueueService",
         exact={
-            "Requests-Tier1": Wanted("sqs.standard", _REQUESTS, _MILLION),
-            "Requests-FIFO-Tier1": Wanted("sqs.fifo", _REQUESTS, _MILLION),
+            "Requests-Tier1": WantedPrice("sqs.standard", _REQUESTS, _MILLION),
+            "Requests-FIFO-Tier1": WantedPrice("sqs.fifo", _REQUESTS, _MILLION),
         },
     ),
-    Query("AWSEvents", exact={"Event-64K-Chunks": Wanted("events.custom", _units("64K Chunks", "Events"), _MILLION)}),
+    Query(
+        "AWSEvents", exact={"Event-64K-Chunks": WantedPrice("events.custom", _units("64K Chunks", "Events"), _MILLION)}
+    ),
     Query(
         "AmazonStates",
-        exact={"StateTransition": Wanted("states.transitions", _units("StateTransitions", "Transitions"), _THOUSAND)},
+        exact={
+            "StateTransition": WantedPrice("states.transitions", _units("StateTransitions", "Transitions"), _THOUSAND)
+        },
     ),
     Query(
         "AmazonDynamoDB",
         exact={
-            "WriteRequestUnits": Wanted("dynamodb.write", _units("WriteRequestUnits"), _MILLION),
-            "ReadRequestUnits": Wanted("dynamodb.read", _units("ReadRequestUnits"), _MILLION),
-            "TimedStorage-ByteHrs": Wanted("dynamodb.storage", _GB_MONTH),
-            "TimedPITRStorage-ByteHrs": Wanted("dynamodb.point_in_time_recovery", _GB_MONTH),
-            "WriteCapacityUnit-Hrs": Wanted("dynamodb.write_capacity", _units("WriteCapacityUnit-Hrs")),
-            "ReadCapacityUnit-Hrs": Wanted("dynamodb.read_capacity", _units("ReadCapacityUnit-Hrs")),
+            "WriteRequestUnits": WantedPrice("dynamodb.write", _units("WriteRequestUnits"), _MILLION),
+            "ReadRequestUnits": WantedPrice("dynamodb.read", _units("ReadRequestUnits"), _MILLION),
+            "TimedStorage-ByteHrs": WantedPrice("dynamodb.storage", _GB_MONTH),
+            "TimedPITRStorage-ByteHrs": WantedPrice("dynamodb.point_in_time_recovery", _GB_MONTH),
+            "WriteCapacityUnit-Hrs": WantedPrice("dynamodb.write_capacity", _units("WriteCapacityUnit-Hrs")),
+            "ReadCapacityUnit-Hrs": WantedPrice("dynamodb.read_capacity", _units("ReadCapacityUnit-Hrs")),
         },
     ),
     Query(
         "AWSLambda",
         exact={
-            "Request": Wanted("lambda.requests", _REQUESTS, _MILLION),
-            "Lambda-GB-Second": Wanted("lambda.duration", _units("Second", "Lambda-GB-Second", "GB-Seconds")),
+            "Request": WantedPrice("lambda.requests", _REQUESTS, _MILLION),
+            "Lambda-GB-Second": WantedPrice("lambda.duration", _units("Second", "Lambda-GB-Second", "GB-Seconds")),
         },
     ),
     Query(
         "AmazonECS",
         exact={
-            "Fargate-vCPU-Hours:perCPU": Wanted("fargate.vcpu", _HOURS),
-            "Fargate-GB-Hours": Wanted("fargate.memory", _HOURS),
-            "Fargate-ARM-vCPU-Hours:perCPU": Wanted("fargate.arm_vcpu", _HOURS),
-            "Fargate-ARM-GB-Hours": Wanted("fargate.arm_memory", _HOURS),
+            "Fargate-vCPU-Hours:perCPU": WantedPrice("fargate.vcpu", _HOURS),
+            "Fargate-GB-Hours": WantedPrice("fargate.memory", _HOURS),
+            "Fargate-ARM-vCPU-Hours:perCPU": WantedPrice("fargate.arm_vcpu", _HOURS),
+            "Fargate-ARM-GB-Hours": WantedPrice("fargate.arm_memory", _HOURS),
         },
     ),
     Query(
         "AmazonSageMaker",
         exact={
-            "Notebk:VolumeUsage.gp2": Wanted("sagemaker.notebook_volume", _GB_MONTH),
-            "Train:VolumeUsage.gp2": Wanted("sagemaker.training_volume", _GB_MONTH),
-            "Host:VolumeUsage.gp2": Wanted("sagemaker.hosting_volume", _GB_MONTH),
-            "Studio:VolumeUsage.gp3": Wanted("sagemaker.studio_volume", _GB_MONTH),
+            "Notebk:VolumeUsage.gp2": WantedPrice("sagemaker.notebook_volume", _GB_MONTH),
+            "Train:VolumeUsage.gp2": WantedPrice("sagemaker.training_volume", _GB_MONTH),
+            "Host:VolumeUsage.gp2": WantedPrice("sagemaker.hosting_volume", _GB_MONTH),
+            "Studio:VolumeUsage.gp3": WantedPrice("sagemaker.studio_volume", _GB_MONTH),
         },
         typed={
             "Notebk:": "sagemaker.notebook.",

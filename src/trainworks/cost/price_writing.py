@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from trainworks.cost.price_files import CURRENCY
-from trainworks.cost.prices import Price, PriceTable, Source
+from trainworks.cost.prices import Price, PriceSource, PriceTable
 
 
 def price_file(table: PriceTable) -> str:
@@ -15,7 +15,7 @@ def price_file(table: PriceTable) -> str:
     lines = [f'region = "{table.region}"', f'currency = "{CURRENCY}"']
     for source, name in sources.items():
         lines += ["", *_source(source, name)]
-    groups: dict[tuple[Source, str, str], list[Price]] = {}
+    groups: dict[tuple[PriceSource, str, str], list[Price]] = {}
     for price in table:
         groups.setdefault((price.source, price.unit.value, price.note), []).append(price)
     for (source, unit, note), prices in groups.items():
@@ -25,7 +25,7 @@ def price_file(table: PriceTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _source(source: Source, name: str) -> Iterator[str]:
+def _source(source: PriceSource, name: str) -> Iterator[str]:
     yield f"[sources.{name}]"
     yield f"title = {json.dumps(source.title, ensure_ascii=False)}"
     yield f"{'published' if source.is_published else 'retrieved'} = {source.day.isoformat()}"

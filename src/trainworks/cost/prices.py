@@ -15,7 +15,7 @@ from trainworks.cost.money import Money
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PriceSource:
     """Where a figure was read: `day` is when it was published, or where nobody says so, when it was retrieved."""
 
     title: str
@@ -31,7 +31,7 @@ class Disagreement:
     """Another source's figure for the same thing, and why it is not the one that is used."""
 
     figure: Decimal
-    source: Source
+    source: PriceSource
     why: str
 
 
@@ -42,7 +42,7 @@ class Price:
     key: str
     figure: Money
     unit: Unit
-    source: Source
+    source: PriceSource
     note: str = ""
     disagreements: tuple[Disagreement, ...] = ()
 

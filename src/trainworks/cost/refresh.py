@@ -21,8 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from trainworks.aws.instance_types import UnknownInstanceTypeError, instance_type
 from trainworks.cost.keys import unit_of
 from trainworks.cost.money import Money
-from trainworks.cost.price_list import QUERIES, TYPED_UNITS, Query, Wanted
-from trainworks.cost.prices import Price, PriceTable, Source
+from trainworks.cost.price_list import QUERIES, TYPED_UNITS, Query, WantedPrice
+from trainworks.cost.prices import Price, PriceSource, PriceTable
 from trainworks.errors import RequestError, TrainworksError
 
 TITLE = "AWS Price List API"
@@ -73,13 +73,13 @@ def refresh(client: PricingClient, region: str, today: date) -> Refreshed:
     for key, figures in found.items():
         if len(figures) > 1:
             refused[f"{key}: the Price List has {' and '.join(f'{each:f}' for each in sorted(figures))}"] = None
-    prices = dict(_prices(found, Source(TITLE, today, False)))
+    prices = dict(_prices(found, PriceSource(TITLE, today, False)))
     asked = [wanted.key for query in QUERIES for wanted in query.exact.values()]
     missing = tuple(key for key in asked if key not in prices)
     return Refreshed(PriceTable(region, prices), missing, tuple(refused), tuple(unknown))
 
 
-def _prices(found: Mapping[str, set[Decimal]], source: Source) -> Iterator[tuple[str, Price]]:
+def _prices(found: Mapping[str, set[Decimal]], source: PriceSource) -> Iterator[tuple[str, Price]]:
     """A price for each key that has exactly one figure."""
     for key, figures in found.items():
         unit = unit_of(key)
@@ -88,14 +88,14 @@ def _prices(found: Mapping[str, set[Decimal]], source: Source) -> Iterator[tuple
             yield key, Price(key, Money.exactly(figure.normalize()), unit, source)
 
 
-def _wanted(query: Query, usage_type: str) -> Wanted | None:
+def _wanted(query: Query, usage_type: str) -> WantedPrice | None:
     for end, wanted in query.exact.items():
         if usage_type == end or usage_type.endswith(f"-{end}"):
             return wanted
     for start, prefix in query.typed.items():
         before, found, name = usage_type.partition(start)
         if found and (not before or before.endswith("-")) and _is_known_type(name):
-            return Wanted(prefix + name, TYPED_UNITS)
+            return WantedPrice(prefix + name, TYPED_UNITS)
     return None
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from trainworks.assembly.places import StackPath
 from trainworks.deploy.nested import walk
-from trainworks.deploy.stacks import Condition, deployed_template, describe_stack
+from trainworks.deploy.stacks import StackCondition, deployed_template, describe_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 
-_EMPTY = frozenset({Condition.ABSENT, Condition.IN_REVIEW, Condition.NEVER_CREATED})
+_EMPTY = frozenset({StackCondition.ABSENT, StackCondition.IN_REVIEW, StackCondition.NEVER_CREATED})
 """Stacks that exist by name, but have no resources."""
 
 

@@ -28,9 +28,9 @@ from trainworks.deploy.deployment import Deployment
 from trainworks.deploy.executor import Approve, Executor, discard, review
 from trainworks.deploy.faults import explained, is_concurrent
 from trainworks.deploy.follow import StackMonitor
-from trainworks.deploy.plan import Permissions, is_unchanged, plan_recovery, plan_update
+from trainworks.deploy.plan import UpOptions, is_unchanged, plan_recovery, plan_update
 from trainworks.deploy.progress import AssetUploaded, Notice
-from trainworks.deploy.stacks import Condition, StackState, deployed_template, describe_stack
+from trainworks.deploy.stacks import StackCondition, StackState, deployed_template, describe_stack
 from trainworks.errors import DeployError, RequestError
 
 _CONCURRENT_ATTEMPTS = 5
@@ -58,7 +58,7 @@ def up(
     deployment: Deployment,
     clients: Clients,
     monitor: StackMonitor,
-    allowed: Permissions | None = None,
+    allowed: UpOptions | None = None,
     *,
     approve: Approve = approve_all,
     gate: Callable[[], None] = lambda: None,
@@ -73,16 +73,16 @@ def up(
     with explained(f"deploying {deployment.stack_name}"):
         for _ in range(_CONCURRENT_ATTEMPTS - 1):
             try:
-                return _up(executor, allowed or Permissions(), gate)
+                return _up(executor, allowed or UpOptions(), gate)
             except ClientError as error:
                 if not is_concurrent(error):
                     raise
                 monitor.report(Notice("somebody else deploys at this moment: following that, then looking again"))
                 monitor.sleep(monitor.pacing.longest_seconds)
-        return _up(executor, allowed or Permissions(), gate)
+        return _up(executor, allowed or UpOptions(), gate)
 
 
-def _up(executor: Executor, allowed: Permissions, gate: Callable[[], None]) -> UpResult:
+def _up(executor: Executor, allowed: UpOptions, gate: Callable[[], None]) -> UpResult:
     clients, deployment = executor.clients, executor.deployment
     state = _come_to_rest(executor, allowed)
     if state and is_unchanged(state, deployed_template(clients.cloudformation, state.stack_id), deployment):
@@ -96,13 +96,13 @@ def _up(executor: Executor, allowed: Permissions, gate: Callable[[], None]) -> U
     return _result(_described(clients, deployment.stack_name), changes)
 
 
-def _come_to_rest(executor: Executor, allowed: Permissions) -> StackState | None:
+def _come_to_rest(executor: Executor, allowed: UpOptions) -> StackState | None:
     """Follow and fix until the stack can be created (None) or updated."""
     while True:
         state = describe_stack(executor.clients.cloudformation, executor.deployment.stack_name)
         step = plan_recovery(state, allowed)
         if step is None:
-            return None if state is None or state.condition is Condition.ABSENT else state
+            return None if state is None or state.condition is StackCondition.ABSENT else state
         executor.execute(step)
 
 
@@ -124,9 +124,13 @@ def diff(deployment: Deployment, clients: Clients, monitor: StackMonitor) -> Sta
     """
     with explained(f"comparing {deployment.stack_name}"):
         state = describe_stack(clients.cloudformation, deployment.stack_name)
-        if state is None or state.condition in {Condition.ABSENT, Condition.IN_REVIEW, Condition.NEVER_CREATED}:
+        if state is None or state.condition in {
+            StackCondition.ABSENT,
+            StackCondition.IN_REVIEW,
+            StackCondition.NEVER_CREATED,
+        }:
             return changes_of_creation(deployment.places, deployment.templates)
-        if state.condition is not Condition.STABLE:
+        if state.condition is not StackCondition.STABLE:
             raise RequestError(
                 f"{state.stack_name} is {state.status}: there is nothing to compare with until that is over",
                 fix="trainworks up follows a running operation, and says what a stuck one needs",

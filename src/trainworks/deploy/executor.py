@@ -13,7 +13,7 @@ from trainworks.deploy.changes import ChangeSetReader, StackChanges, changes_of_
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployment import Deployment
 from trainworks.deploy.events import EventStream
-from trainworks.deploy.follow import Outcome, StackMonitor, follow
+from trainworks.deploy.follow import OperationOutcome, StackMonitor, follow
 from trainworks.deploy.plan import (
     ApplyChangeSet,
     ContinueRollback,
@@ -25,7 +25,7 @@ from trainworks.deploy.plan import (
     UploadAssets,
 )
 from trainworks.deploy.progress import AssetUploaded, ChangesPlanned, Notice
-from trainworks.deploy.stacks import Condition, describe_stack, succeeded
+from trainworks.deploy.stacks import StackCondition, describe_stack, succeeded
 from trainworks.errors import RequestError
 
 Approve = Callable[[StackChanges], bool]
@@ -107,7 +107,7 @@ class Executor:
             )
         except client.exceptions.AlreadyExistsException:
             state = describe_stack(client, bootstrap.TOOLKIT_STACK_NAME)
-            if state is None or state.condition is not Condition.IN_PROGRESS:
+            if state is None or state.condition is not StackCondition.IN_PROGRESS:
                 return None
             return EventStream.of_running_operation(client, state.stack_id)
         return EventStream(client, created["StackId"])
@@ -134,7 +134,7 @@ class Executor:
             raise outcome.error("the deployment")
         return changes
 
-    def _follow(self, stream: EventStream) -> Outcome:
+    def _follow(self, stream: EventStream) -> OperationOutcome:
         return follow(self.clients, stream, self.deployment.stack_name, self.deployment.places, self.monitor)
 
     def _say(self, text: str) -> None:

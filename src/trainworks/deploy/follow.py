@@ -18,7 +18,7 @@ from trainworks.deploy.events import EventStream, StackEvent
 from trainworks.deploy.faults import is_passing
 from trainworks.deploy.progress import Report, ResourceProgress
 from trainworks.deploy.stack_paths import StackPaths
-from trainworks.deploy.stacks import Condition, condition_of, describe_stack, is_missing_stack
+from trainworks.deploy.stacks import StackCondition, condition_of, describe_stack, is_missing_stack
 from trainworks.errors import DeployError, DeployInterruptedError
 
 _GROWTH = 1.5
@@ -56,7 +56,7 @@ class StackMonitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OperationOutcome:
     """How an operation ended: the stack's last status and everything that happened on the way."""
 
     stack_name: str
@@ -93,7 +93,9 @@ class Outcome:
         )
 
 
-def follow(clients: Clients, stream: EventStream, stack_name: str, places: Places, monitor: StackMonitor) -> Outcome:
+def follow(
+    clients: Clients, stream: EventStream, stack_name: str, places: Places, monitor: StackMonitor
+) -> OperationOutcome:
     """Report every event of the operation until the stack is at rest.
 
     Raises `DeployInterruptedError` on Ctrl-C: the operation itself goes on.
@@ -106,7 +108,7 @@ def follow(clients: Clients, stream: EventStream, stack_name: str, places: Place
             f"stopped watching; CloudFormation goes on with {stack_name}",
             fix="run the same command again to follow it to its end; trainworks status shows where it is",
         ) from interrupt
-    return Outcome(stack_name, status, tuple(follower.events), places, follower.stack_paths)
+    return OperationOutcome(stack_name, status, tuple(follower.events), places, follower.stack_paths)
 
 
 @dataclass(slots=True)
@@ -165,7 +167,7 @@ class _Follower:
             return None
         state = describe_stack(self.clients.cloudformation, self.stream.root_stack_id)
         status = state.status if state else "DELETE_COMPLETE"
-        return None if condition_of(status) is Condition.IN_PROGRESS else status
+        return None if condition_of(status) is StackCondition.IN_PROGRESS else status
 
     def _progress(self, event: StackEvent) -> ResourceProgress:
         stack_path = self.stack_paths.stack_path(event.stack_id)

@@ -12,7 +12,7 @@ from typing import Any
 
 from trainworks.deploy.assets import AssetUpload
 from trainworks.deploy.deployment import Deployment
-from trainworks.deploy.stacks import Condition, StackState
+from trainworks.deploy.stacks import StackCondition, StackState
 from trainworks.errors import DeployError, RequestError
 
 
@@ -75,7 +75,7 @@ Step = RecoveryStep | UpdateStep
 
 
 @dataclass(frozen=True, slots=True)
-class Permissions:
+class UpOptions:
     """What the user allowed beyond an ordinary update."""
 
     recreate: bool = False
@@ -84,7 +84,7 @@ class Permissions:
     bootstrap: bool = False
 
 
-def plan_recovery(state: StackState | None, allowed: Permissions) -> RecoveryStep | None:
+def plan_recovery(state: StackState | None, allowed: UpOptions) -> RecoveryStep | None:
     """The step that brings a busy or stuck stack towards rest, or None for one that can be created or updated.
 
     Raises `DeployError` for a stuck stack whose way out was not allowed; its fix is the option that allows it.
@@ -92,19 +92,19 @@ def plan_recovery(state: StackState | None, allowed: Permissions) -> RecoverySte
     if state is None:
         return None
     match state.condition:
-        case Condition.IN_PROGRESS:
+        case StackCondition.IN_PROGRESS:
             return FollowOperation(state.stack_id, state.status)
-        case Condition.IN_REVIEW | Condition.NEVER_CREATED | Condition.BROKEN:
+        case StackCondition.IN_REVIEW | StackCondition.NEVER_CREATED | StackCondition.BROKEN:
             return _delete(state, allowed)
-        case Condition.ROLLBACK_STUCK:
+        case StackCondition.ROLLBACK_STUCK:
             return _continue_rollback(state, allowed)
         case _:
             return None
 
 
-def _delete(state: StackState, allowed: Permissions) -> DeleteStack:
+def _delete(state: StackState, allowed: UpOptions) -> DeleteStack:
     """What never came to be is deleted without asking; what may hold data only when the user says so."""
-    if state.condition is Condition.BROKEN and not allowed.recreate:
+    if state.condition is StackCondition.BROKEN and not allowed.recreate:
         raise DeployError(
             f"{state.stack_name} is {state.status} and cannot be updated: {state.status_reason or 'no reason given'}",
             fix="trainworks up --recreate deletes it with what it still has and creates it again",
@@ -112,13 +112,13 @@ def _delete(state: StackState, allowed: Permissions) -> DeleteStack:
     if state.termination_protection:
         raise protected_error(state)
     why = {
-        Condition.IN_REVIEW: "an earlier change set was never executed: its empty stack is removed",
-        Condition.NEVER_CREATED: "its creation failed and was rolled back: what is left is removed",
+        StackCondition.IN_REVIEW: "an earlier change set was never executed: its empty stack is removed",
+        StackCondition.NEVER_CREATED: "its creation failed and was rolled back: what is left is removed",
     }.get(state.condition, f"it is {state.status}: deleted and created again, as --recreate asks")
-    return DeleteStack(state.stack_id, why, emptying=state.condition is Condition.BROKEN)
+    return DeleteStack(state.stack_id, why, emptying=state.condition is StackCondition.BROKEN)
 
 
-def _continue_rollback(state: StackState, allowed: Permissions) -> ContinueRollback:
+def _continue_rollback(state: StackState, allowed: UpOptions) -> ContinueRollback:
     if not allowed.continue_rollback:
         raise DeployError(
             f"{state.stack_name} is {state.status}: an update failed and so did its rollback: {state.status_reason}",
@@ -144,7 +144,7 @@ def is_unchanged(state: StackState | None, deployed_template: Mapping[str, Any],
     """
     return (
         state is not None
-        and state.condition is Condition.STABLE
+        and state.condition is StackCondition.STABLE
         and state.status != "UPDATE_FAILED"
         and dict(deployed_template) == dict(deployment.template)
         and dict(state.tags) == dict(deployment.tags)
@@ -157,7 +157,7 @@ def plan_update(
     deployment: Deployment,
     missing_buckets: tuple[str, ...],
     missing: tuple[AssetUpload, ...],
-    allowed: Permissions,
+    allowed: UpOptions,
 ) -> tuple[UpdateStep, ...]:
     """The steps that create or update the stack. Raises `RequestError` where the bootstrap bucket is absent."""
     steps: list[UpdateStep] = []

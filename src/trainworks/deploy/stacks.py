@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 
-class Condition(StrEnum):
+class StackCondition(StrEnum):
     """What a stack's status means for the next operation; the table is in the module's docstring."""
 
     ABSENT = "ABSENT"
@@ -38,21 +38,21 @@ class Condition(StrEnum):
 
 
 _CONDITIONS = {
-    "DELETE_COMPLETE": Condition.ABSENT,
-    "REVIEW_IN_PROGRESS": Condition.IN_REVIEW,
-    "ROLLBACK_COMPLETE": Condition.NEVER_CREATED,
-    "CREATE_FAILED": Condition.BROKEN,
-    "ROLLBACK_FAILED": Condition.BROKEN,
-    "DELETE_FAILED": Condition.BROKEN,
-    "UPDATE_ROLLBACK_FAILED": Condition.ROLLBACK_STUCK,
+    "DELETE_COMPLETE": StackCondition.ABSENT,
+    "REVIEW_IN_PROGRESS": StackCondition.IN_REVIEW,
+    "ROLLBACK_COMPLETE": StackCondition.NEVER_CREATED,
+    "CREATE_FAILED": StackCondition.BROKEN,
+    "ROLLBACK_FAILED": StackCondition.BROKEN,
+    "DELETE_FAILED": StackCondition.BROKEN,
+    "UPDATE_ROLLBACK_FAILED": StackCondition.ROLLBACK_STUCK,
 }
 
 
-def condition_of(status: str) -> Condition:
+def condition_of(status: str) -> StackCondition:
     """The condition of a stack in CloudFormation's `status`."""
     if status in _CONDITIONS:
         return _CONDITIONS[status]
-    return Condition.IN_PROGRESS if status.endswith("_IN_PROGRESS") else Condition.STABLE
+    return StackCondition.IN_PROGRESS if status.endswith("_IN_PROGRESS") else StackCondition.STABLE
 
 
 def succeeded(status: str) -> bool:
@@ -77,7 +77,7 @@ class StackState:
     drift_status: str = "NOT_CHECKED"
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> StackCondition:
         return condition_of(self.status)
 
 

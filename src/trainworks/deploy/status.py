@@ -10,10 +10,10 @@ from trainworks.deploy.causes import Cause, first_cause
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import STACK_TYPE, EventStream, StackEvent
 from trainworks.deploy.faults import explained
-from trainworks.deploy.follow import Outcome
+from trainworks.deploy.follow import OperationOutcome
 from trainworks.deploy.stack_paths import StackPaths
 from trainworks.deploy.stacks import (
-    Condition,
+    StackCondition,
     StackState,
     describe_stack,
     list_resources,
@@ -21,11 +21,11 @@ from trainworks.deploy.stacks import (
 )
 
 _WAYS_OUT = {
-    Condition.IN_PROGRESS: "trainworks up follows it to its end",
-    Condition.IN_REVIEW: "trainworks up replaces the empty stack; trainworks down removes it",
-    Condition.NEVER_CREATED: "correct the cause, then trainworks up: it removes what is left and creates it again",
-    Condition.BROKEN: "trainworks up --recreate, or trainworks down",
-    Condition.ROLLBACK_STUCK: "correct the cause, then trainworks up --continue-rollback",
+    StackCondition.IN_PROGRESS: "trainworks up follows it to its end",
+    StackCondition.IN_REVIEW: "trainworks up replaces the empty stack; trainworks down removes it",
+    StackCondition.NEVER_CREATED: "correct the cause, then trainworks up: it removes what is left and creates it again",
+    StackCondition.BROKEN: "trainworks up --recreate, or trainworks down",
+    StackCondition.ROLLBACK_STUCK: "correct the cause, then trainworks up --continue-rollback",
 }
 
 
@@ -85,7 +85,7 @@ def _cause(state: StackState, events: list[StackEvent], places: Places) -> Cause
         return None
     stack_paths = StackPaths(state.stack_id)
     stack_paths.learn(events)
-    return Outcome(state.stack_name, state.status, tuple(events), places, stack_paths).cause(event)
+    return OperationOutcome(state.stack_name, state.status, tuple(events), places, stack_paths).cause(event)
 
 
 def _drift_hint(state: StackState) -> str:

@@ -12,11 +12,11 @@ from trainworks.deploy.clients import Clients
 from trainworks.deploy.emptying import empty_bucket, empty_repository, size_of_bucket, size_of_repository
 from trainworks.deploy.events import EventStream
 from trainworks.deploy.faults import explained
-from trainworks.deploy.follow import Outcome, StackMonitor, follow
+from trainworks.deploy.follow import OperationOutcome, StackMonitor, follow
 from trainworks.deploy.inventory import DeployedResource, Inventory, take_inventory
 from trainworks.deploy.plan import protected_error
 from trainworks.deploy.progress import Emptied, Notice
-from trainworks.deploy.stacks import Condition, StackState, describe_stack
+from trainworks.deploy.stacks import StackCondition, StackState, describe_stack
 
 BUCKET_TYPE = "AWS::S3::Bucket"
 REPOSITORY_TYPE = "AWS::ECR::Repository"
@@ -84,7 +84,7 @@ def survey(stack_name: str, clients: Clients) -> Inventory | None:
     """What `down` would delete and retain, or None without a stack. Raises `RequestError` for a protected one."""
     with explained(f"looking at {stack_name}"):
         state = describe_stack(clients.cloudformation, stack_name)
-        if state is None or state.condition is Condition.ABSENT:
+        if state is None or state.condition is StackCondition.ABSENT:
             return None
         if state.termination_protection:
             raise protected_error(state)
@@ -98,12 +98,12 @@ def down(stack_name: str, clients: Clients, monitor: StackMonitor) -> DownResult
     """
     with explained(f"deleting {stack_name}"):
         state = describe_stack(clients.cloudformation, stack_name)
-        if state is None or state.condition is Condition.ABSENT:
+        if state is None or state.condition is StackCondition.ABSENT:
             return DownResult(stack_name, existed=False)
         if state.termination_protection:
             raise protected_error(state)
         inventory = take_inventory(clients.cloudformation, stack_name, state.stack_id)
-        if state.condition is Condition.IN_PROGRESS:
+        if state.condition is StackCondition.IN_PROGRESS:
             outcome = _follow_running(state, inventory, clients, monitor)
             if outcome.status == "DELETE_COMPLETE":
                 return DownResult(stack_name, existed=True, retained=inventory.retained)
@@ -112,7 +112,9 @@ def down(stack_name: str, clients: Clients, monitor: StackMonitor) -> DownResult
         return DownResult(stack_name, existed=True, retained=inventory.retained)
 
 
-def _follow_running(state: StackState, inventory: Inventory, clients: Clients, monitor: StackMonitor) -> Outcome:
+def _follow_running(
+    state: StackState, inventory: Inventory, clients: Clients, monitor: StackMonitor
+) -> OperationOutcome:
     monitor.report(Notice(f"{state.stack_name} is {state.status}: following that operation first"))
     stream = EventStream.of_running_operation(clients.cloudformation, state.stack_id)
     return follow(clients, stream, state.stack_name, inventory.places, monitor)

@@ -23,7 +23,7 @@ _NO_SUCH_ENTITY = ("NoSuchEntity",)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PermissionQuestion:
     """Whether the role may do `action` on `resource`; `purpose` completes "cannot ..."."""
 
     action: str
@@ -78,7 +78,7 @@ class RoleFacts:
     role: Look[Role]
     simulated: Look[tuple[Simulated, ...]]
     policies: Look[Policies]
-    questions: tuple[Question, ...] = ()
+    questions: tuple[PermissionQuestion, ...] = ()
     region: str = ""
     buckets: tuple[Look[BucketPolicy], ...] = ()
 
@@ -94,7 +94,7 @@ class RoleFacts:
         return Permissions(policies.statements, boundary, known)
 
 
-def look_at_role(looker: Looker, role_arn: str, questions: Sequence[Question], region: str = "") -> RoleFacts:
+def look_at_role(looker: Looker, role_arn: str, questions: Sequence[PermissionQuestion], region: str = "") -> RoleFacts:
     """Ask IAM about a role given by its ARN, which is used in `region`."""
     name = role_arn.rpartition("/")[2]
     role = looker.ask("iam:GetRole", lambda iam: _role(iam, name), absent=_NO_SUCH_ENTITY, subject=name)
@@ -151,7 +151,7 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
             )
 
 
-def _fix(facts: RoleFacts, question: Question) -> str:
+def _fix(facts: RoleFacts, question: PermissionQuestion) -> str:
     """Where the role's own policies let it, the bucket's stands in the way, or one of the organization."""
     policies = facts.policies.value
     if (
@@ -164,7 +164,7 @@ def _fix(facts: RoleFacts, question: Question) -> str:
     return f"its own policies allow it: look for a Deny on {question.action} in the organization's control policies"
 
 
-def judged(facts: RoleFacts, question: Question) -> tuple[PartialDecision, tuple[Evidence, ...]]:
+def judged(facts: RoleFacts, question: PermissionQuestion) -> tuple[PartialDecision, tuple[Evidence, ...]]:
     """May the role do it, and by what is that known? Both sources unseen is UNKNOWN, with no evidence.
 
     The simulation knows no policies of buckets: where a bucket has one, the policies are read together.
@@ -187,7 +187,7 @@ def judged(facts: RoleFacts, question: Question) -> tuple[PartialDecision, tuple
 
 
 def _read_by(
-    facts: RoleFacts, question: Question, source: Look[Any], by: str
+    facts: RoleFacts, question: PermissionQuestion, source: Look[Any], by: str
 ) -> tuple[PartialDecision, tuple[Evidence, ...]]:
     """What the policies' text says, with `source` as the evidence of an answer that is certain."""
     answer = _read(facts, question, unread=PartialDecision.UNKNOWN)
@@ -196,7 +196,7 @@ def _read_by(
     return answer, (source.evidence(shown),) if word else ()
 
 
-def _read(facts: RoleFacts, question: Question, *, unread: PartialDecision) -> PartialDecision:
+def _read(facts: RoleFacts, question: PermissionQuestion, *, unread: PartialDecision) -> PartialDecision:
     """By the policies' text; `unread` where they could not be read."""
     if facts.policies.value is None:
         return unread
@@ -213,13 +213,13 @@ def _read(facts: RoleFacts, question: Question, *, unread: PartialDecision) -> P
     return answer
 
 
-def _policy_of(facts: RoleFacts, question: Question) -> Look[BucketPolicy] | None:
+def _policy_of(facts: RoleFacts, question: PermissionQuestion) -> Look[BucketPolicy] | None:
     """The policy of the bucket that the question is about, where it has one that could be read."""
     found = (each for each in facts.buckets if each.value is not None and each.value.is_about(question.resource))
     return next(found, None)
 
 
-def _bucket_arn(question: Question) -> str:
+def _bucket_arn(question: PermissionQuestion) -> str:
     """The bucket of a question about one, or about what is in it; "" for others."""
     start, mark, path = question.resource.partition(":s3:::")
     return f"{start}{mark}{path.partition('/')[0]}" if mark and "*" not in path.partition("/")[0] else ""
@@ -235,7 +235,7 @@ def _bucket_policy(looker: Looker, bucket_arn: str) -> Look[BucketPolicy]:
     return looker.ask("s3:GetBucketPolicy", read, absent=("NoSuchBucketPolicy", "NoSuchBucket"), subject=name)
 
 
-def _result(facts: RoleFacts, question: Question) -> Simulated | None:
+def _result(facts: RoleFacts, question: PermissionQuestion) -> Simulated | None:
     results = facts.simulated.value or ()
     return next((r for r in results if (r.action, r.resource) == (question.action, question.resource)), None)
 
@@ -246,7 +246,7 @@ def _role(iam: Any, name: str) -> Role:
     return Role(name, tuple(statements_of(body["AssumeRolePolicyDocument"])), boundary)
 
 
-def _simulate(iam: Any, role_arn: str, questions: Sequence[Question], region: str) -> tuple[Simulated, ...]:
+def _simulate(iam: Any, role_arn: str, questions: Sequence[PermissionQuestion], region: str) -> tuple[Simulated, ...]:
     """One call a resource, as every action is simulated on every resource of a call."""
     known = role_context(parts_of_arn(role_arn).account, region)
     context = [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainworks.config.job import BatchJobSpec, TrainingJobSpec, load_spec
     from trainworks.jobs.artifacts import Downloaded
     from trainworks.jobs.batch import BatchJob
-    from trainworks.jobs.job import Follow, Job, JobSummary, Snapshot, Transition, Waiting, Wanted, wait
+    from trainworks.jobs.job import Follow, Job, JobFilter, JobSnapshot, JobSummary, Transition, Waiting, wait
     from trainworks.jobs.logs import LogLine
     from trainworks.jobs.metrics import MetricSeries, Point
     from trainworks.jobs.platform import Platform
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "trainworks.jobs.artifacts": ("Downloaded",),
     "trainworks.jobs.batch": ("BatchJob",),
-    "trainworks.jobs.job": ("Follow", "Job", "JobSummary", "Snapshot", "Transition", "Waiting", "Wanted", "wait"),
+    "trainworks.jobs.job": ("Follow", "Job", "JobSummary", "JobSnapshot", "Transition", "Waiting", "JobFilter", "wait"),
     "trainworks.jobs.logs": ("LogLine",),
     "trainworks.jobs.metrics": ("MetricSeries", "Point"),
     "trainworks.jobs.platform": ("Platform",),
@@ -42,17 +42,17 @@ __all__ = [
     "Downloaded",
     "Follow",
     "Job",
+    "JobFilter",
+    "JobSnapshot",
     "JobSummary",
     "LogLine",
     "MetricSeries",
     "Platform",
     "Point",
-    "Snapshot",
     "TrainingJob",
     "TrainingJobSpec",
     "Transition",
     "Waiting",
-    "Wanted",
     "load_spec",
     "open_platform",
     "submit_batch",

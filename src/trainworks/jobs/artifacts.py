@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from trainworks.archives import ArchiveError, Limits, unpack_tar
+from trainworks.archives import ArchiveError, UnpackLimits, unpack_tar
 from trainworks.aws.object_keys import split_uri
 from trainworks.errors import RequestError
 from trainworks.jobs.faults import is_absent_object
@@ -28,7 +28,7 @@ from trainworks.jobs.faults import is_absent_object
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_LIMITS = Limits(total_bytes=sys.maxsize, members=1_000_000, seconds=24 * 3600)
+_LIMITS = UnpackLimits(total_bytes=sys.maxsize, members=1_000_000, seconds=24 * 3600)
 """The disk bounds what is unpacked: who asks for a model wants all of it."""
 
 Tell = Callable[[str, int, int], None]

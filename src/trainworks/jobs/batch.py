@@ -22,7 +22,7 @@ from trainworks.aws.framework_images import resolve_image
 from trainworks.errors import RequestError
 from trainworks.jobs.artifacts import Artifact, present
 from trainworks.jobs.faults import code_of, message_of
-from trainworks.jobs.job import Job, JobSummary, Snapshot, Transition, Wanted
+from trainworks.jobs.job import Job, JobFilter, JobSnapshot, JobSummary, Transition
 from trainworks.jobs.logs import LogStream
 from trainworks.jobs.metrics import MetricSeries
 from trainworks.states.batch_job import TERMINAL, JobStatus
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from trainworks.config.job import BatchJobSpec
     from trainworks.jobs.connection import Connection
     from trainworks.jobs.outputs import PlatformOutputs
-    from trainworks.jobs.source import Listener, SourceBundle
+    from trainworks.jobs.source import SourceBundle, UploadListener
 
 MOST_FOLLOWED_CHILDREN = 100
 _DESCRIBED_AT_ONCE = 100
@@ -116,7 +116,7 @@ def job_definition_for(batch: BatchClient, platform_arn: str, image_uri: str) ->
 
 
 def submit(
-    connection: Connection, spec: BatchJobSpec, name: str, inputs: Mapping[str, str], listener: Listener
+    connection: Connection, spec: BatchJobSpec, name: str, inputs: Mapping[str, str], listener: UploadListener
 ) -> BatchJob:
     """Upload the code, find the definition, submit. Raises `RequestError` with what Batch refuses."""
     outputs, batch = connection.outputs, connection.client("batch")
@@ -163,14 +163,14 @@ class BatchJob(Job):
         identifiers = [f"{self.job_id}:{index}" for index in range(min(size, MOST_FOLLOWED_CHILDREN))]
         return list(_described(self.connection.client("batch"), identifiers))
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> JobSnapshot:
         described = self.describe()
         status = JobStatus(described["status"])
         size = described.get("arrayProperties", {}).get("size")
         parts = self.children(size) if size else [described]
         blocked = blocked_reason(described, parts if size else [])
         streams = [stream for part in parts for stream in _streams(part, self.connection.outputs.batch_log_group)]
-        return Snapshot(
+        return JobSnapshot(
             status=status,
             is_terminal=status in TERMINAL,
             succeeded=status is JobStatus.SUCCEEDED,
@@ -222,7 +222,7 @@ def find_batch_job(connection: Connection, name: str) -> BatchJob | None:
     return None if newest is None else BatchJob(newest["jobId"], name, connection)
 
 
-def newest_batch_jobs(connection: Connection, wanted: Wanted, page_size: int) -> Iterator[JobSummary]:
+def newest_batch_jobs(connection: Connection, wanted: JobFilter, page_size: int) -> Iterator[JobSummary]:
     """The wanted jobs of the platform's queue, newest first."""
     statuses = wanted.status_among(JobStatus)
     if not connection.outputs.has_batch or not statuses:

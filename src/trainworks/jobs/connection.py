@@ -22,7 +22,7 @@ from trainworks.config.environment import Environment, load_environment
 from trainworks.errors import RequestError
 from trainworks.jobs.outputs import PlatformOutputs, discover
 from trainworks.jobs.session import session_for
-from trainworks.jobs.source import NOBODY, Listener, SourceBundle, package_source, upload_source
+from trainworks.jobs.source import NOBODY, SourceBundle, UploadListener, package_source, upload_source
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -89,7 +89,7 @@ class Connection:
         """Outputs of the root stack. Raises `NotDeployedError`."""
         return discover(self.client("cloudformation"), self.environment)
 
-    def upload_source(self, spec: JobSpec, listener: Listener = NOBODY) -> SourceBundle | None:
+    def upload_source(self, spec: JobSpec, listener: UploadListener = NOBODY) -> SourceBundle | None:
         """Package a spec's code and put it into the model bucket, unless it is there; None where it has no script."""
         if spec.script_path is None:
             return None

@@ -31,7 +31,7 @@ def always_left_out(path: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class IgnoreRules:
     """The patterns of one ignore file; they are about what is below its folder."""
 
     file: Path
@@ -50,8 +50,8 @@ class Rules:
 class Ignore:
     """The rules that hold in one folder: Git's first, then ours, each from the outermost folder inward."""
 
-    git: tuple[Rules, ...] = ()
-    own: tuple[Rules, ...] = ()
+    git: tuple[IgnoreRules, ...] = ()
+    own: tuple[IgnoreRules, ...] = ()
 
     def within(self, folder: Path) -> Ignore:
         """With what the ignore files of a folder add."""
@@ -87,13 +87,13 @@ def ignore_above(folder: Path) -> Ignore:
     return Ignore()
 
 
-def _rules(file: Path) -> tuple[Rules, ...]:
+def _rules(file: Path) -> tuple[IgnoreRules, ...]:
     if not file.is_file():
         return ()
     from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 90 ms, for those who have such a file
 
     try:
         lines = tuple(file.read_text(encoding="utf-8-sig").splitlines())
-        return (Rules(file, lines, GitIgnoreSpec.from_lines(lines)),)
+        return (IgnoreRules(file, lines, GitIgnoreSpec.from_lines(lines)),)
     except (OSError, ValueError) as error:
         raise RequestError(f"{file} cannot be read: {error}", fix="correct the line, or remove the file") from error

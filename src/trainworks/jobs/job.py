@@ -41,7 +41,7 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class JobSnapshot:
     """A job at one moment. `transitions` is its whole way so far, oldest first; `reason` is why it ended or waits.
 
     `current` is the status that it is in with what AWS says of it now, where `transitions` does not tell. `waits`: it
@@ -88,7 +88,7 @@ class Followed(Protocol):
     @property
     def kind(self) -> str: ...
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> JobSnapshot:
         """Its state and its log streams now."""
 
     def log_reader(self) -> LogReader:
@@ -122,7 +122,7 @@ class Job(ABC):
         """What there is to say about it, by name, for people and as JSON."""
 
     @abstractmethod
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> JobSnapshot:
         """Its state and its log streams now."""
 
     @abstractmethod
@@ -180,7 +180,7 @@ class Job(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class JobFilter:
     """Which jobs of a list are wanted. Empty means all; `statuses` are AWS's words, in any case of letters."""
 
     kinds: frozenset[str] = frozenset()
@@ -218,7 +218,7 @@ class Follow:
     job: Followed
     clock: Clock = field(default_factory=Clock)
     reader: LogReader | None = None
-    outcome: Snapshot | None = None
+    outcome: JobSnapshot | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     _shown: Transition | None = None
 
@@ -256,7 +256,7 @@ class Follow:
             pause = FASTEST_POLL_SECONDS if news else min(pause * 1.5, SLOWEST_POLL_SECONDS)
             self.clock.sleep(pause)
 
-    def result(self) -> Snapshot:
+    def result(self) -> JobSnapshot:
         """The outcome, once followed to the end. Raises `JobError` with reason and last log lines if it failed."""
         if self.outcome is None:
             raise RuntimeError("the job was not followed to its end")
@@ -288,7 +288,7 @@ class Follow:
         return line
 
 
-def wait(job: Followed, clock: Clock | None = None) -> Snapshot:
+def wait(job: Followed, clock: Clock | None = None) -> JobSnapshot:
     """Follow a job without showing anything. Raises `JobError` with its reason and last log lines if it failed."""
     follow = Follow(job, clock or Clock())
     for _ in follow:
@@ -296,7 +296,7 @@ def wait(job: Followed, clock: Clock | None = None) -> Snapshot:
     return follow.result()
 
 
-def checked(job: Followed, outcome: Snapshot, last_lines: list[str]) -> Snapshot:
+def checked(job: Followed, outcome: JobSnapshot, last_lines: list[str]) -> JobSnapshot:
     """`outcome` of a job that succeeded; else `JobError` with the reason and the last lines of the log."""
     if outcome.succeeded:
         return outcome

@@ -15,7 +15,7 @@ from itertools import islice
 from trainworks.errors import RequestError
 from trainworks.jobs.batch import BatchJob, find_batch_job, newest_batch_jobs
 from trainworks.jobs.connection import Connection
-from trainworks.jobs.job import Job, JobSummary, Wanted
+from trainworks.jobs.job import Job, JobFilter, JobSummary
 from trainworks.jobs.training import TrainingJob, find_training_job, newest_training_jobs
 from trainworks.states.batch_job import JobStatus
 from trainworks.states.training_job import TrainingJobStatus
@@ -34,7 +34,7 @@ class JobKind:
     name: str
     statuses: tuple[str, ...]
     find: Callable[[Connection, str], Job | None]
-    newest: Callable[[Connection, Wanted, int], Iterator[JobSummary]]
+    newest: Callable[[Connection, JobFilter, int], Iterator[JobSummary]]
     listed: Callable[[Connection, JobSummary], Job]
 
 
@@ -73,7 +73,7 @@ def find_job(connection: Connection, name: str) -> Job:
     )
 
 
-def newest_jobs(connection: Connection, limit: int, wanted: Wanted) -> list[JobSummary]:
+def newest_jobs(connection: Connection, limit: int, wanted: JobFilter) -> list[JobSummary]:
     """The newest jobs that are wanted, of all kinds. Raises `RequestError` for a kind or status that no job has."""
     _check_words("kind", wanted.kinds, [kind.name for kind in KINDS])
     _check_words("status", wanted.statuses, dict.fromkeys(each for kind in KINDS for each in kind.statuses))

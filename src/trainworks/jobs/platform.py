@@ -17,22 +17,22 @@ from trainworks.jobs.artifacts import Tell, silent
 from trainworks.jobs.batch import BatchJob
 from trainworks.jobs.connection import Connection
 from trainworks.jobs.inputs import DATASETS, Inputs
-from trainworks.jobs.job import Job, JobSummary, Wanted
+from trainworks.jobs.job import Job, JobFilter, JobSummary
 from trainworks.jobs.kinds import find_job, newest_jobs
 from trainworks.jobs.names import checked_name, job_name
-from trainworks.jobs.source import NOBODY, Listener
+from trainworks.jobs.source import NOBODY, UploadListener
 from trainworks.jobs.training import TrainingJob
 
 if TYPE_CHECKING:
     from trainworks.jobs.metrics import MetricSeries
 
-_ALL = Wanted()
+_ALL = JobFilter()
 
 
 class Platform(Connection):
     """The platform of an environment. Raises `TwinError` or `ConfigurationError` where it cannot be reached."""
 
-    def train(self, spec: TrainingJobSpec, name: str | None = None, listener: Listener = NOBODY) -> TrainingJob:
+    def train(self, spec: TrainingJobSpec, name: str | None = None, listener: UploadListener = NOBODY) -> TrainingJob:
         """Start a training job; returns when SageMaker has accepted it. Raises `RequestError`, `ConfigurationError`.
 
         `name` is used as it is; without it the job is called `<base>-<time>-<token>`.
@@ -46,7 +46,7 @@ class Platform(Connection):
         training.create_training_job(self.client("sagemaker"), spec, request)
         return TrainingJob(chosen, self)
 
-    def submit_batch(self, spec: BatchJobSpec, name: str | None = None, listener: Listener = NOBODY) -> BatchJob:
+    def submit_batch(self, spec: BatchJobSpec, name: str | None = None, listener: UploadListener = NOBODY) -> BatchJob:
         """Submit a batch job to the platform's queue; returns when Batch has accepted it. Raises `RequestError`."""
         _check_spec(spec, BatchJobSpec, "submit_batch")
         chosen = checked_name(name) if name else job_name(spec.base_name)
@@ -56,7 +56,7 @@ class Platform(Connection):
         """The job with this name (or Batch job id): a training job first. Raises `RequestError` where there is none."""
         return find_job(self, name)
 
-    def jobs(self, limit: int = 20, wanted: Wanted = _ALL) -> list[JobSummary]:
+    def jobs(self, limit: int = 20, wanted: JobFilter = _ALL) -> list[JobSummary]:
         """The newest training jobs of the account and batch jobs of the platform's queue, newest first."""
         return newest_jobs(self, limit, wanted)
 
@@ -68,7 +68,7 @@ class Platform(Connection):
         """Put a local file or folder at `datasets/<name>/` of the dataset bucket; returns that S3 URI."""
         return self._inputs().upload(path, f"{DATASETS}{name.strip('/')}/")
 
-    def _resolve_inputs(self, spec: JobSpec, listener: Listener) -> dict[str, str]:
+    def _resolve_inputs(self, spec: JobSpec, listener: UploadListener) -> dict[str, str]:
         inputs = self._inputs(listener.transfer)
         return {name: inputs.resolve(name, location, spec.base_dir) for name, location in spec.inputs.items()}
 

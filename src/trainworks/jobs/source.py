@@ -36,14 +36,14 @@ def _nobody(bundle: SourceBundle) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class UploadListener:
     """Who hears how code and inputs reach S3: what was packed, and how far each transfer is."""
 
     packed: Callable[[SourceBundle], None] = _nobody
     transfer: Tell = silent
 
 
-NOBODY = Listener()
+NOBODY = UploadListener()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from trainworks.aws.framework_images import resolve_image
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs.artifacts import Artifact, present
 from trainworks.jobs.faults import code_of, message_of
-from trainworks.jobs.job import Job, JobSummary, Snapshot, Transition, Wanted
+from trainworks.jobs.job import Job, JobFilter, JobSnapshot, JobSummary, Transition
 from trainworks.jobs.logs import streams_with_prefix
 from trainworks.jobs.metrics import MetricSeries, training_job_metrics
 from trainworks.states.training_job import TERMINAL, SecondaryStatus, TrainingJobStatus, status_of
@@ -158,12 +158,12 @@ class TrainingJob(Job):
                 raise RequestError(f"there is no training job {self.name!r}", fix="trainworks jobs") from error
             raise
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> JobSnapshot:
         described = self.describe()
         status = TrainingJobStatus(described["TrainingJobStatus"])
         group = self.connection.outputs.training_log_group
         way = transitions_of(described)
-        return Snapshot(
+        return JobSnapshot(
             status=status,
             is_terminal=status in _ENDED,
             succeeded=status is TrainingJobStatus.COMPLETED,
@@ -231,7 +231,7 @@ def find_training_job(connection: Connection, name: str) -> TrainingJob | None:
     return TrainingJob(name, connection)
 
 
-def newest_training_jobs(connection: Connection, wanted: Wanted, page_size: int) -> Iterator[JobSummary]:
+def newest_training_jobs(connection: Connection, wanted: JobFilter, page_size: int) -> Iterator[JobSummary]:
     """The wanted training jobs of the account, newest first, a page at a time."""
     statuses = wanted.status_among(TrainingJobStatus)
     query: dict[str, Any] = {"SortBy": "CreationTime", "SortOrder": "Descending"}

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
-from trainworks.preflight.s3_uris import GET, PUT, Place, S3Location
+from trainworks.preflight.s3_uris import GET, PUT, S3Location, S3UriUse
 from trainworks.preflight.workloads.values import table, tables, text
 
 
-def places_of_builds(graph: Graph) -> Iterator[Place]:
+def places_of_builds(graph: Graph) -> Iterator[S3UriUse]:
     """The places of every CodeBuild project and CodePipeline pipeline."""
     for project in graph.of_type("AWS::CodeBuild::Project"):
         yield from _of_project(project)
@@ -22,7 +22,7 @@ def places_of_builds(graph: Graph) -> Iterator[Place]:
         yield from _of_pipeline(pipeline)
 
 
-def _of_project(project: Resource) -> Iterator[Place]:
+def _of_project(project: Resource) -> Iterator[S3UriUse]:
     role = project.get("ServiceRole")
     for path, part, actions in (
         *(("Source", each, (GET,)) for each in _all(project, "Source", "SecondarySources")),
@@ -33,7 +33,7 @@ def _of_project(project: Resource) -> Iterator[Place]:
         is_off = path == "LogsConfig.S3Logs" and part.get("Status") != "ENABLED"
         location = None if is_off or part.get("Type") != "S3" else _location(part)
         for action in actions if location else ():
-            yield Place(role, project, f"{path}.Location", action, location)
+            yield S3UriUse(role, project, f"{path}.Location", action, location)
 
 
 def _all(project: Resource, one: str, others: str) -> tuple[Mapping[str, Any], ...]:
@@ -52,7 +52,7 @@ def _location(part: Mapping[str, Any]) -> S3Location | None:
     return S3Location(bucket, prefix or path.strip("/"))
 
 
-def _of_pipeline(pipeline: Resource) -> Iterator[Place]:
+def _of_pipeline(pipeline: Resource) -> Iterator[S3UriUse]:
     """The store, which the pipeline itself uses for every action that has no role of its own."""
     stages = tables(pipeline.get("Stages"))
     if all(action.get("RoleArn") for stage in stages for action in tables(stage.get("Actions"))):
@@ -62,4 +62,4 @@ def _of_pipeline(pipeline: Resource) -> Iterator[Place]:
     for store in stores:
         location = _location(store) if store.get("Type") == "S3" else None
         for action in (GET, PUT) if location else ():
-            yield Place(pipeline.get("RoleArn"), pipeline, "ArtifactStore.Location", action, location)
+            yield S3UriUse(pipeline.get("RoleArn"), pipeline, "ArtifactStore.Location", action, location)

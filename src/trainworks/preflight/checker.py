@@ -10,13 +10,13 @@ from trainworks.preflight.finding import Finding
 from trainworks.preflight.report import Report
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.rules import RULES
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 _MAX_VALUE_CHARACTERS = 300
 _MAX_MESSAGE_CHARACTERS = 4000
 
 
-def check(graph: Graph, settings: Settings, rules: Sequence[Rule] = RULES) -> Report:
+def check(graph: Graph, settings: CheckSettings, rules: Sequence[Rule] = RULES) -> Report:
     """Every finding of every rule, errors first, then by code and place."""
     report = Report.of(finding for rule in rules for finding in findings_of(rule, graph, settings))
     return replace(report, notes=tuple(_not_looked_at(graph)))
@@ -40,7 +40,7 @@ def _macros(transform: object) -> list[str]:
     return [str(one.get("Name", "a macro")) if isinstance(one, Mapping) else str(one) for one in each if one]
 
 
-def findings_of(rule: Rule, graph: Graph, settings: Settings) -> Iterator[Finding]:
+def findings_of(rule: Rule, graph: Graph, settings: CheckSettings) -> Iterator[Finding]:
     """What one rule finds."""
     for fault in rule.find(graph, settings):
         yield _finding(rule, fault, graph)

@@ -13,7 +13,7 @@ from typing import Any
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.preflight.permissions import permissions_of
-from trainworks.preflight.s3_uris import PUT, Place, S3Location
+from trainworks.preflight.s3_uris import PUT, S3Location, S3UriUse
 from trainworks.preflight.workloads.values import flag, table, tables, text
 
 _STREAM = "AWS::KinesisFirehose::DeliveryStream"
@@ -32,7 +32,7 @@ class Uncallable:
     where: str
 
 
-def places_of_streams(graph: Graph) -> Iterator[Place]:
+def places_of_streams(graph: Graph) -> Iterator[S3UriUse]:
     """Where delivery streams put records, and those that they could not deliver."""
     for stream in graph.of_type(_STREAM):
         for path, target in _buckets(stream):
@@ -40,7 +40,7 @@ def places_of_streams(graph: Graph) -> Iterator[Place]:
             for name in ("Prefix", "ErrorOutputPrefix"):
                 if bucket and (name == "Prefix" or name in target):
                     location = S3Location(bucket, _beginning(text(target.get(name))))
-                    yield Place(target.get("RoleARN"), stream, f"{path}.{name}", PUT, location)
+                    yield S3UriUse(target.get("RoleARN"), stream, f"{path}.{name}", PUT, location)
 
 
 def uncallable(graph: Graph) -> Iterator[Uncallable]:

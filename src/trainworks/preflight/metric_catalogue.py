@@ -24,7 +24,7 @@ Dimensions = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class MetricGroup:
     """Metrics that are emitted under the same sets of dimensions."""
 
     metrics: frozenset[str]
@@ -50,10 +50,10 @@ def _data() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _namespaces() -> Mapping[str, tuple[Group, ...]]:
+def _namespaces() -> Mapping[str, tuple[MetricGroup, ...]]:
     return {
         namespace: tuple(
-            Group(frozenset(group["metrics"]), frozenset(frozenset(names) for names in group["dimensions"]))
+            MetricGroup(frozenset(group["metrics"]), frozenset(frozenset(names) for names in group["dimensions"]))
             for group in groups
         )
         for namespace, groups in _data()["namespaces"].items()

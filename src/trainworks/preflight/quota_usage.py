@@ -17,7 +17,7 @@ _GPU_FAMILIES = frozenset({"p", "g", "vt"})
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class QuotaUsage:
     """`used` of the quota named `quota`, counted `at` a resource, or at a stack for what it has as a whole."""
 
     at: Resource | str
@@ -25,7 +25,7 @@ class Usage:
     used: int
 
 
-def usages(graph: Graph) -> Iterator[Usage]:
+def usages(graph: Graph) -> Iterator[QuotaUsage]:
     """Every use of a quota, whether it is exceeded or not."""
     for count in (_resources, _within_vpcs, _batch, _policies, _templates):
         yield from count(graph)
@@ -40,15 +40,15 @@ _IN_A_REGION = {
 }
 
 
-def _resources(graph: Graph) -> Iterator[Usage]:
+def _resources(graph: Graph) -> Iterator[QuotaUsage]:
     """What is counted in a region as a whole; interface endpoints are counted by VPC."""
     for type_, quota in _IN_A_REGION.items():
         found = [each for each in graph.of_type(type_) if each.get("VpcEndpointType") != "Interface"]
         if found:
-            yield Usage(found[-1], quota, len(found))
+            yield QuotaUsage(found[-1], quota, len(found))
 
 
-def _within_vpcs(graph: Graph) -> Iterator[Usage]:
+def _within_vpcs(graph: Graph) -> Iterator[QuotaUsage]:
     subnets = Counter(graph.owner(each.get("VpcId")) for each in graph.of_type("AWS::EC2::Subnet"))
     interfaces = Counter(
         graph.owner(each.get("VpcId"))
@@ -56,7 +56,7 @@ def _within_vpcs(graph: Graph) -> Iterator[Usage]:
         if each.get("VpcEndpointType") == "Interface"
     )
     for quota, counted in (("subnets_per_vpc", subnets), ("interface_endpoints_per_vpc", interfaces)):
-        yield from (Usage(vpc, quota, used) for vpc, used in counted.items() if vpc is not None)
+        yield from (QuotaUsage(vpc, quota, used) for vpc, used in counted.items() if vpc is not None)
     zones: dict[str, list[Resource]] = {}
     for gateway in graph.of_type("AWS::EC2::NatGateway"):
         subnet = graph.owner(gateway.get("SubnetId"))
@@ -64,19 +64,19 @@ def _within_vpcs(graph: Graph) -> Iterator[Usage]:
         if isinstance(zone, str):
             zones.setdefault(zone, []).append(gateway)
     for gateways in zones.values():
-        yield Usage(gateways[-1], "nat_gateways_per_zone", len(gateways))
+        yield QuotaUsage(gateways[-1], "nat_gateways_per_zone", len(gateways))
 
 
-def _batch(graph: Graph) -> Iterator[Usage]:
+def _batch(graph: Graph) -> Iterator[QuotaUsage]:
     for queue in graph.of_type("AWS::Batch::JobQueue"):
-        yield Usage(queue, "compute_environments_per_job_queue", len(tables(queue.get("ComputeEnvironmentOrder"))))
+        yield QuotaUsage(queue, "compute_environments_per_job_queue", len(tables(queue.get("ComputeEnvironmentOrder"))))
     for environment in workloads_of(graph).batch_environments:
         maximum = environment.max_vcpus
         if environment.is_fargate or environment.resource is None or maximum is None or isinstance(maximum, Unknown):
             continue
         quota = _vcpu_quota(environment)
         if quota is not None:
-            yield Usage(environment.resource, quota, int(maximum))
+            yield QuotaUsage(environment.resource, quota, int(maximum))
 
 
 def _vcpu_quota(environment: BatchEnvironment) -> str | None:
@@ -94,7 +94,7 @@ def _family(instance_type: str) -> str:
     return letters[: next((index for index, each in enumerate(letters) if each.isdigit()), len(letters))]
 
 
-def _policies(graph: Graph) -> Iterator[Usage]:
+def _policies(graph: Graph) -> Iterator[QuotaUsage]:
     attached: dict[Resource, list[Any]] = {}
     for policy in graph.of_type("AWS::IAM::Policy", "AWS::IAM::RolePolicy"):
         for role in {graph.owner(name) for name in texts(policy.get("Roles", default=policy.get("RoleName")))}:
@@ -102,11 +102,11 @@ def _policies(graph: Graph) -> Iterator[Usage]:
                 attached.setdefault(role, []).append(policy.get("PolicyDocument"))
     for role in graph.of_type("AWS::IAM::Role"):
         inline = [each.get("PolicyDocument") for each in tables(role.get("Policies"))] + attached.get(role, [])
-        yield Usage(role, "inline_policy_characters", sum(_characters(document) for document in inline))
-        yield Usage(role, "trust_policy_characters", _characters(role.get("AssumeRolePolicyDocument")))
-        yield Usage(role, "managed_policies_per_role", len(texts(role.get("ManagedPolicyArns"))))
+        yield QuotaUsage(role, "inline_policy_characters", sum(_characters(document) for document in inline))
+        yield QuotaUsage(role, "trust_policy_characters", _characters(role.get("AssumeRolePolicyDocument")))
+        yield QuotaUsage(role, "managed_policies_per_role", len(texts(role.get("ManagedPolicyArns"))))
     for policy in graph.of_type("AWS::IAM::ManagedPolicy"):
-        yield Usage(policy, "managed_policy_characters", _characters(policy.get("PolicyDocument")))
+        yield QuotaUsage(policy, "managed_policy_characters", _characters(policy.get("PolicyDocument")))
 
 
 def _characters(document: Any) -> int:
@@ -114,7 +114,7 @@ def _characters(document: Any) -> int:
     return len(json.dumps(document, separators=(",", ":")).replace(" ", ""))
 
 
-def _templates(graph: Graph) -> Iterator[Usage]:
+def _templates(graph: Graph) -> Iterator[QuotaUsage]:
     nested = {
         (each.stack, *each.stack_path, each.logical_id): each for each in graph.of_type("AWS::CloudFormation::Stack")
     }
@@ -123,6 +123,6 @@ def _templates(graph: Graph) -> Iterator[Usage]:
             template = graph.template(stack, stack_path)
             at = nested.get((stack, *stack_path), stack) if stack_path else stack
             for section in ("Resources", "Outputs", "Parameters"):
-                yield Usage(at, f"{section.lower()}_per_template", len(template.get(section, {})))
+                yield QuotaUsage(at, f"{section.lower()}_per_template", len(template.get(section, {})))
             file = graph.file(stack, stack_path)  # uploaded as it is, with its white space
-            yield Usage(at, "template_bytes", file.stat().st_size if file else len(json.dumps(template).encode()))
+            yield QuotaUsage(at, "template_bytes", file.stat().st_size if file else len(json.dumps(template).encode()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Fault:
     severity: Severity | None = None
 
 
-Find = Callable[[Graph, Settings], Iterator[Fault]]
+Find = Callable[[Graph, CheckSettings], Iterator[Fault]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def location_of(uri: str) -> S3Location | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class S3UriUse:
     """`location`, which the resource `at` names in its property `path` and the role at `role_arn` has to `action`.
 
     `location` is None where it is not known.

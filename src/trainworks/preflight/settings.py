@@ -9,7 +9,7 @@ from trainworks.preflight.quotas import Quota, shipped_quotas
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CheckSettings:
     """`production`: data has to survive its stack. `quotas`: what the account may have, by name."""
 
     production: bool = False

@@ -14,7 +14,7 @@ from trainworks.preflight.built_data import places_of_builds
 from trainworks.preflight.delivered_data import places_of_streams
 from trainworks.preflight.job_data import may_reach
 from trainworks.preflight.permissions import permissions_of
-from trainworks.preflight.s3_uris import GET, PUT, Place, S3Location, location_of
+from trainworks.preflight.s3_uris import GET, PUT, S3Location, S3UriUse, location_of
 from trainworks.preflight.workloads import transforms_of, workloads_of
 from trainworks.preflight.workloads.values import flag, text, values_at
 
@@ -90,7 +90,7 @@ def unreachable_places(graph: Graph) -> Iterator[Unreachable]:
             yield Unreachable(role, place.at, place.path, place.action, where)
 
 
-def _named(graph: Graph) -> Iterator[Place]:
+def _named(graph: Graph) -> Iterator[S3UriUse]:
     yield from _endpoints(graph)
     yield from _models(graph)
     yield from _transforms(graph)
@@ -98,7 +98,7 @@ def _named(graph: Graph) -> Iterator[Place]:
         for resource in graph.of_type(type_name):
             role_arn = resource.get(*role.split("."))
             for uri in values_at(resource.properties, path):
-                yield Place(role_arn, resource, path, action, _location(uri))
+                yield S3UriUse(role_arn, resource, path, action, _location(uri))
     yield from places_of_streams(graph)
     yield from places_of_builds(graph)
 
@@ -107,14 +107,14 @@ def _location(uri: object) -> S3Location | None:
     return location_of(text(uri))
 
 
-def _models(graph: Graph) -> Iterator[Place]:
+def _models(graph: Graph) -> Iterator[S3UriUse]:
     for model in workloads_of(graph).models:
         for uri in model.artefact_s3_uris:
             if model.resource is not None:
-                yield Place(model.role_arn, model.resource, "ModelDataUrl", GET, location_of(uri))
+                yield S3UriUse(model.role_arn, model.resource, "ModelDataUrl", GET, location_of(uri))
 
 
-def _endpoints(graph: Graph) -> Iterator[Place]:
+def _endpoints(graph: Graph) -> Iterator[S3UriUse]:
     """What an endpoint writes, it writes as the role of each of its models."""
     for config in workloads_of(graph).endpoint_configs:
         roles = dict.fromkeys(variant.model.role_arn for variant in config.variants if variant.model)
@@ -123,15 +123,15 @@ def _endpoints(graph: Graph) -> Iterator[Place]:
             if path[0] == "DataCaptureConfig" and flag(config.resource.get(path[0], "EnableCapture")) is False:
                 continue
             for role in roles:
-                yield Place(role, config.resource, ".".join(path), PUT, location)
+                yield S3UriUse(role, config.resource, ".".join(path), PUT, location)
 
 
-def _transforms(graph: Graph) -> Iterator[Place]:
+def _transforms(graph: Graph) -> Iterator[S3UriUse]:
     """A transform job reads and writes as the role of its model."""
     roles = {model.resource: model.role_arn for model in workloads_of(graph).models}
     for request, at in transforms_of(graph):
         role = roles.get(graph.owner(request.get("ModelName")))
         for uri in values_at(request, "TransformInput.DataSource.S3DataSource.S3Uri"):
-            yield Place(role, at, "TransformInput", GET, _location(uri))
+            yield S3UriUse(role, at, "TransformInput", GET, _location(uri))
         for uri in values_at(request, "TransformOutput.S3OutputPath"):
-            yield Place(role, at, "TransformOutput", PUT, _location(uri))
+            yield S3UriUse(role, at, "TransformOutput", PUT, _location(uri))

@@ -9,7 +9,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from trainworks.twin.ports import ApiError
-from trainworks.twin.sigv4 import Request, credential_scope
+from trainworks.twin.sigv4 import SignedRequest, credential_scope
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -45,7 +45,7 @@ async def send_json(send: Send, status: int, document: Mapping[str, object]) -> 
     await send_response(send, status, {"content-type": "application/json"}, json.dumps(document).encode())
 
 
-async def send_error(send: Send, request: Request, error: ApiError) -> None:
+async def send_error(send: Send, request: SignedRequest, error: ApiError) -> None:
     """Answer an error as the caller's client expects it. A body that is still coming is left to the connection."""
     status, headers, body = error_response(request, error)
     if request.method == "HEAD":
@@ -53,7 +53,7 @@ async def send_error(send: Send, request: Request, error: ApiError) -> None:
     await send_response(send, status, headers, body)
 
 
-def error_response(request: Request, error: ApiError) -> tuple[int, dict[str, str], bytes]:
+def error_response(request: SignedRequest, error: ApiError) -> tuple[int, dict[str, str], bytes]:
     """(status, headers, body) of an error in the protocol that the request speaks: S3, EC2, Query, CBOR or JSON."""
     service = credential_scope(request)[0]
     request_id = secrets.token_hex(8)
@@ -74,12 +74,12 @@ def error_response(request: Request, error: ApiError) -> tuple[int, dict[str, st
     return error.status, {**headers, "content-type": "application/x-amz-json-1.1", "x-amzn-errortype": code}, document
 
 
-def _could_be_s3(service: str, request: Request) -> bool:
+def _could_be_s3(service: str, request: SignedRequest) -> bool:
     """Whether an unsigned request is one of S3, the only service whose operations have no name in the request."""
     return not service and not request.header("content-type") and "Action=" not in request.raw_query
 
 
-def _s3_error(code: str, message: str, request: Request, request_id: str) -> bytes:
+def _s3_error(code: str, message: str, request: SignedRequest, request_id: str) -> bytes:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>"

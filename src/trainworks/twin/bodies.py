@@ -43,7 +43,7 @@ class WholeBody:
     sha256: str
 
 
-class Budget:
+class MemoryBudget:
     """Bytes of bodies that all requests together may hold. Used on one event loop."""
 
     def __init__(self, total: int = BUDGET_BYTES) -> None:

@@ -22,11 +22,11 @@ from urllib.parse import parse_qs
 
 import trainworks
 from trainworks.twin import answers, documents
-from trainworks.twin.bodies import OPEN_BODY_BYTES, Budget, announced_size, limit_of, read_whole
+from trainworks.twin.bodies import OPEN_BODY_BYTES, MemoryBudget, announced_size, limit_of, read_whole
 from trainworks.twin.payload import BodyDisconnectedError, verified
 from trainworks.twin.ports import ApiError, Caller
-from trainworks.twin.post_policy import Permission, permit
-from trainworks.twin.sigv4 import Claim, KeyLookup, PayloadClaim, Request, Verified, confirm, examine
+from trainworks.twin.post_policy import PostPermission, permit
+from trainworks.twin.sigv4 import Claim, KeyLookup, PayloadClaim, SignedRequest, Verified, confirm, examine
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -84,7 +84,7 @@ class StreamingHandler(Protocol):
     ) -> None: ...
 
     async def handle_form(
-        self, scope: Scope, receive: Receive, send: Send, permit: Callable[[Mapping[str, str]], Permission]
+        self, scope: Scope, receive: Receive, send: Send, permit: Callable[[Mapping[str, str]], PostPermission]
     ) -> None:
         """A browser's form, whose signature is in its fields: `permit` checks it with them."""
 
@@ -109,14 +109,14 @@ class Front:
         self._keys = keys
         self._routes = routes
         self._clock = clock
-        self._budget = Budget()
+        self._budget = MemoryBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
         headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
-        request = Request(
+        request = SignedRequest(
             scope["method"], scope["raw_path"].decode("ascii"), scope["query_string"].decode("latin-1"), headers
         )
         try:
@@ -126,7 +126,7 @@ class Front:
         except ApiError as error:
             await answers.send_error(send, request, error)
 
-    async def _serve(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, request: SignedRequest, scope: Scope, receive: Receive, send: Send) -> None:
         label = check_host(request.header("host"))
         if request.method == "GET" and scope["path"] == HEALTH_PATH:
             await answers.send_json(send, 200, {"version": trainworks.__version__, "pid": os.getpid()})
@@ -167,7 +167,7 @@ class Front:
     async def _route(  # noqa: PLR0917 -- what an HTTP request consists of
         self,
         verified: Verified,
-        request: Request,
+        request: SignedRequest,
         scope: Scope,
         query: Mapping[str, list[str]],
         body: bytes,
@@ -193,7 +193,7 @@ def check_host(host: str) -> str:
     return match["label"] or ""
 
 
-def _is_form(request: Request) -> bool:
+def _is_form(request: SignedRequest) -> bool:
     """Whether a request posts an object by a form: it is not signed itself, its policy is."""
     return (
         request.method == "POST"
@@ -203,7 +203,7 @@ def _is_form(request: Request) -> bool:
     )
 
 
-def _path_style(scope: Scope, request: Request, label: str, service: str) -> Scope:
+def _path_style(scope: Scope, request: SignedRequest, label: str, service: str) -> Scope:
     """The same request with a bucket that was named by the host moved into the path."""
     if service != "s3" or not label:
         return scope
@@ -229,7 +229,7 @@ def _without_date(send: Send) -> Send:
     return send_without_date
 
 
-def _body_size(request: Request, limit: int) -> int:
+def _body_size(request: SignedRequest, limit: int) -> int:
     """The bytes that a request's body takes at most: none where it announces none."""
     length = request.header("content-length")
     if not length and not request.header("transfer-encoding"):

@@ -22,7 +22,7 @@ _UNCHECKED = frozenset({"x-amz-signature", "signature", "awsaccesskeyid", "polic
 
 
 @dataclass(frozen=True, slots=True)
-class Permission:
+class PostPermission:
     """Who posts, and how many bytes the file may have."""
 
     caller: Caller
@@ -30,7 +30,7 @@ class Permission:
     most_bytes: int | None = None
 
 
-def permit(fields: Mapping[str, str], bucket: str, keys: KeyLookup, now: float) -> Permission:
+def permit(fields: Mapping[str, str], bucket: str, keys: KeyLookup, now: float) -> PostPermission:
     """Check the policy's signature, time and conditions against a form's fields.
 
     Raises `ApiError`: `AccessDenied`, `SignatureDoesNotMatch`, `InvalidClientTokenId`, `ExpiredToken`,
@@ -89,7 +89,7 @@ def _seconds(expiration: object) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _checked(conditions: list[Any], fields: Mapping[str, str], caller: Caller) -> Permission:
+def _checked(conditions: list[Any], fields: Mapping[str, str], caller: Caller) -> PostPermission:
     covered = {"bucket"}
     least, most = 0, None
     for condition in conditions:
@@ -104,7 +104,7 @@ def _checked(conditions: list[Any], fields: Mapping[str, str], caller: Caller) -
     extra = [name for name in fields if name not in covered | _UNCHECKED and not name.startswith("x-ignore-")]
     if extra:
         raise _refused(f"Extra input fields: {extra[0]}")
-    return Permission(caller, least, most)
+    return PostPermission(caller, least, most)
 
 
 def _is_range(condition: Any) -> bool:

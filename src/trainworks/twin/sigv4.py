@@ -56,7 +56,7 @@ class SigningKey:
 KeyLookup = Callable[[str], SigningKey | None]
 
 
-class Request:
+class SignedRequest:
     """The signed parts of a request as they came in. `headers` has lower-case names, in order, repeats included."""
 
     __slots__ = ("_by_name", "headers", "method", "raw_path", "raw_query")
@@ -123,7 +123,7 @@ class _Signature:
         return f"{self.date_stamp}/{self.region}/{self.service}/aws4_request"
 
 
-def credential_scope(request: Request) -> tuple[str, str]:
+def credential_scope(request: SignedRequest) -> tuple[str, str]:
     """(service, region) that the request says it is signed for, unverified; empty strings when unsigned."""
     authorization = request.header("authorization")
     credential = ""
@@ -145,7 +145,7 @@ class Claim:
     where the signature can only be checked with the body's digest at hand.
     """
 
-    request: Request
+    request: SignedRequest
     signature: _Signature
     key: SigningKey
     digest: str | None
@@ -155,7 +155,7 @@ class Claim:
         return self.digest is None
 
 
-def examine(request: Request, keys: KeyLookup, now: float) -> Claim | Verified:
+def examine(request: SignedRequest, keys: KeyLookup, now: float) -> Claim | Verified:
     """What can be said of a signature before the body is read; a signature of Version 2 is about no body: `Verified`.
 
     Raises `ApiError` with the codes of the Query API (`MissingAuthenticationToken`, `InvalidClientTokenId`,
@@ -188,7 +188,7 @@ def confirm(claim: Claim, body_sha256: str | None = None) -> Verified:
     return Verified(caller, signature.service, _payload_claim(claimed, signature, signing_key))
 
 
-def verify(request: Request, keys: KeyLookup, now: float, body_sha256: str | None = None) -> Verified:
+def verify(request: SignedRequest, keys: KeyLookup, now: float, body_sha256: str | None = None) -> Verified:
     """`examine` and `confirm` in one, for who has the body's digest at hand."""
     claim = examine(request, keys, now)
     return claim if isinstance(claim, Verified) else confirm(claim, body_sha256)
@@ -204,7 +204,7 @@ def query_pairs(raw_query: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _parse(request: Request) -> _Signature:
+def _parse(request: SignedRequest) -> _Signature:
     authorization = request.header("authorization")
     if authorization:
         if not authorization.startswith(ALGORITHM):
@@ -238,7 +238,7 @@ def _authorization_fields(authorization: str) -> dict[str, str]:
     return fields
 
 
-def _check_time(signature: _Signature, request: Request, now: float) -> None:
+def _check_time(signature: _Signature, request: SignedRequest, now: float) -> None:
     signed_at = _seconds(signature.amz_date)
     if not signature.amz_date.startswith(signature.date_stamp):
         raise ApiError("SignatureDoesNotMatch", "Date in Credential scope does not match the date of the request.", 403)
@@ -283,7 +283,7 @@ def known_key(keys: KeyLookup, access_key_id: str, token: str, now: float) -> Si
     return key
 
 
-def _claimed_digest(signature: _Signature, request: Request) -> str | None:
+def _claimed_digest(signature: _Signature, request: SignedRequest) -> str | None:
     """What the request says of its body; None where it leaves that to the signature."""
     claimed = request.header("x-amz-content-sha256")
     if signature.service == "s3":
@@ -321,7 +321,7 @@ def _payload_claim(claimed: str, signature: _Signature, signing_key: bytes) -> P
     )
 
 
-def _string_to_sign(signature: _Signature, request: Request, claimed: str) -> str:
+def _string_to_sign(signature: _Signature, request: SignedRequest, claimed: str) -> str:
     query = _canonical_query(request.raw_query) if request.raw_query else ""
     canonical = (
         f"{request.method}\n{_canonical_path(request.raw_path, signature.service)}\n{query}\n"
@@ -353,7 +353,7 @@ def _canonical_query(raw_query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
 
 
-def _canonical_headers(signature: _Signature, request: Request) -> str:
+def _canonical_headers(signature: _Signature, request: SignedRequest) -> str:
     """The signed headers, a line each. Raises `SignatureDoesNotMatch` where one is not signed that has to be."""
     values, signed = request.by_name, signature.signed_headers
     unsigned = [
@@ -377,14 +377,14 @@ def derive_key(secret: str, date_stamp: str, region: str, service: str) -> bytes
     return key
 
 
-def _is_version_2(request: Request) -> bool:
+def _is_version_2(request: SignedRequest) -> bool:
     if request.header("authorization") or not request.raw_query:
         return False
     names = {name for name, _ in query_pairs(request.raw_query)}
     return {"AWSAccessKeyId", "Signature", "Expires"} <= names and "SignatureVersion" not in names
 
 
-def _verify_version_2(request: Request, keys: KeyLookup, now: float) -> Verified:
+def _verify_version_2(request: SignedRequest, keys: KeyLookup, now: float) -> Verified:
     """A presigned S3 URL in the older query form, as boto3 makes it unless told otherwise."""
     query = dict(query_pairs(request.raw_query))
     expires = whole_number(query["Expires"])
@@ -408,7 +408,7 @@ def _verify_version_2(request: Request, keys: KeyLookup, now: float) -> Verified
     return Verified(caller, "s3", PayloadClaim())
 
 
-def _version_2_string(request: Request, query: Mapping[str, str], headers: Mapping[str, str]) -> str:
+def _version_2_string(request: SignedRequest, query: Mapping[str, str], headers: Mapping[str, str]) -> str:
     amz = {name: value for name, value in headers.items() if name.startswith("x-amz-")}
     amz |= {name: value for name, value in query.items() if name.startswith("x-amz-")}
     amz_lines = [f"{name}:{value}" for name, value in sorted(amz.items())]

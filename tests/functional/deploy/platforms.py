@@ -14,11 +14,11 @@ from trainworks.deploy.assets import AssetUpload
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.deployment import Deployment
 from trainworks.deploy.follow import LOCAL_PACING, StackMonitor
-from trainworks.deploy.plan import Permissions
+from trainworks.deploy.plan import UpOptions
 from trainworks.deploy.progress import Emptied, Notice, Progress, ResourceProgress
 from trainworks.testing import TestTwin
 
-ALLOWED = Permissions(bootstrap=True)
+ALLOWED = UpOptions(bootstrap=True)
 
 
 @dataclass

@@ -22,7 +22,7 @@ from trainworks.deploy import deployer, teardown
 from trainworks.deploy.changes import Replacement
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.follow import LOCAL_PACING, StackMonitor
-from trainworks.deploy.plan import Permissions
+from trainworks.deploy.plan import UpOptions
 from trainworks.deploy.progress import Progress, ResourceProgress
 from trainworks.deploy.stacks import describe_stack
 from trainworks.deploy.status import status
@@ -213,7 +213,7 @@ def test_a_creation_that_failed_without_rollback_needs_recreate(name: str, clien
     with pytest.raises(DeployError, match="CREATE_FAILED") as refused:
         deployer.up(good, clients, Recorder().monitor, ALLOWED)
     assert "--recreate" in refused.value.fix
-    result = deployer.up(good, clients, Recorder().monitor, Permissions(bootstrap=True, recreate=True))
+    result = deployer.up(good, clients, Recorder().monitor, UpOptions(bootstrap=True, recreate=True))
     assert result.status == "CREATE_COMPLETE"
 
 
@@ -256,7 +256,7 @@ def test_a_rollback_that_failed_is_continued_when_asked(
     with pytest.raises(DeployError, match="UPDATE_ROLLBACK_FAILED") as refused:
         deployer.up(working, clients, Recorder().monitor, ALLOWED)
     assert "--continue-rollback" in refused.value.fix
-    allowed = Permissions(bootstrap=True, continue_rollback=True, skip_resources=("Config",))
+    allowed = UpOptions(bootstrap=True, continue_rollback=True, skip_resources=("Config",))
     recovered = deployer.up(working, clients, Recorder().monitor, allowed)
     assert recovered.status == "UPDATE_ROLLBACK_COMPLETE"
 

@@ -32,7 +32,7 @@ from trainworks.aws.service_needs import INTERNET
 from trainworks.doctor.looking import Looker, could_not_look, not_asked
 from trainworks.doctor.network import look_at_network
 from trainworks.doctor.reachability import answer
-from trainworks.doctor.roles import Question, judged, look_at_role
+from trainworks.doctor.roles import PermissionQuestion, judged, look_at_role
 from trainworks.preflight.network import network_of
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
@@ -366,7 +366,9 @@ def alike(  # noqa: PLR0917 - two builders of facts, and what they are about
     """All say the same of every role and question."""
     bucket = graph.resource("Bucket")
     sts, iam = twin.client("sts", user[1]), twin.client("iam")
-    questions = [Question(action, f"arn:aws:s3:::{BUCKET}/{key}", "") for action, key in product(ACTIONS, KEYS)]
+    questions = [
+        PermissionQuestion(action, f"arn:aws:s3:::{BUCKET}/{key}", "") for action, key in product(ACTIONS, KEYS)
+    ]
     for number in range(len(drawn)):
         name = f"Role{number}"
         arn = iam.get_role(RoleName=ids[name])["Role"]["Arn"]
@@ -397,7 +399,7 @@ def alike(  # noqa: PLR0917 - two builders of facts, and what they are about
         assert trusted is (PartialDecision.NO if drawn[number][3] == 2 else PartialDecision.YES)
 
 
-def may(s3: Any, question: Question) -> bool:
+def may(s3: Any, question: PermissionQuestion) -> bool:
     """Whether the call is let through."""
     key = question.resource.partition("/")[2]
     calls = {

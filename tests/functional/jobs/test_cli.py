@@ -20,7 +20,7 @@ from trainworks.aws.framework_images import framework_of, parse_ecr_uri, resolve
 from trainworks.jobs import Platform
 from trainworks.testing import TestTwin
 from trainworks.twin.compute.frameworks import recipe_of
-from trainworks.twin.compute.made import Made
+from trainworks.twin.compute.made import EnvironmentRecord
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 SLOW = "import time\nprint('first line', flush=True)\ntime.sleep({seconds})\nprint('last line', flush=True)\n"
@@ -247,7 +247,7 @@ def test_made_framework_images_are_listed_and_told_of_a_job(
     place = twin.home.images_dir / recipe.name
     place.mkdir()
     try:
-        made = Made(recipe.image, "3.11.0", {"scikit-learn": "1.4.2"}, ("scikit-learn",), (), 5 << 20, 1.0)
+        made = EnvironmentRecord(recipe.image, "3.11.0", {"scikit-learn": "1.4.2"}, ("scikit-learn",), (), 5 << 20, 1.0)
         (place / "made.json").write_text(json.dumps(asdict(made)))
         (place / "env" / "bin").mkdir(parents=True)
         (place / "env" / "bin" / "python").symlink_to(sys.executable)

@@ -17,7 +17,7 @@ from tests.functional.twin.test_stacks import Deployer
 
 from trainworks.assembly.graph import graph_of_template
 from trainworks.preflight.rules.template_problem import find
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.testing import TestTwin
 
 Template = dict[str, Any]
@@ -147,7 +147,7 @@ def test_valid_templates_deploy_and_each_mutation_is_refused_and_found(
 
 def problems(template: Template) -> list[str]:
     """What rule TW00 of `check` says."""
-    return [fault.message for fault in find(graph_of_template(template), Settings())]
+    return [fault.message for fault in find(graph_of_template(template), CheckSettings())]
 
 
 ALIASES = "\n".join(

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import trainworks.application
-from trainworks.application.checking import Scope, Wishes, checked
+from trainworks.application.checking import CheckOptions, CheckScope, checked
 from trainworks.application.differences import of_templates
 from trainworks.application.exports import exports_of
 from trainworks.application.graphs import graph_of_templates
-from trainworks.application.platform import Farewell, endangers, is_precious
+from trainworks.application.platform import DownPreview, endangers, is_precious
 from trainworks.assembly.places import Places
 from trainworks.config.environment import Environment
 from trainworks.config.profile import PROFILES, ProfileName
@@ -21,7 +21,7 @@ from trainworks.deploy.changes import ResourceChange, StackChanges
 from trainworks.deploy.inventory import Inventory
 from trainworks.deploy.teardown import Content
 from trainworks.errors import RequestError
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 FOLDER = Path(trainworks.application.__file__).parent
 TALKS = frozenset({"print", "input", "exit", "quit", "breakpoint"})
@@ -58,7 +58,7 @@ def test_somebody_is_asked_where_people_lose_something() -> None:
     assert not endangers(staging, ADDED)
     assert not endangers(dev, REMOVED)
     assert not endangers(environment(ProfileName.PROD, is_twin=True), REMOVED)
-    empty = Farewell(Inventory(Places("platform"), ()), (), is_precious=False)
+    empty = DownPreview(Inventory(Places("platform"), ()), (), is_precious=False)
     assert not empty.needs_consent
     assert replace(empty, is_precious=True).needs_consent
     assert replace(empty, lost=(Content("Bucket", "b", "objects", 1),)).needs_consent
@@ -77,10 +77,10 @@ def test_templates_are_compared_and_checked_without_a_word(folder: Path, capfd: 
     assert {change.action for stack in found.changes for change in stack.changes} == {"Add", "Remove"}
     assert not of_templates(old, old, None)
     graph = graph_of_templates([new], "eu-west-1")
-    report = checked(graph, Scope(Settings()), Wishes(scanners=False)).report
+    report = checked(graph, CheckScope(CheckSettings()), CheckOptions(scanners=False)).report
     assert [each.code for each in report.errors] == ["TW20"]
-    wishes = Wishes(scanners=False, update_baseline=True, baseline=folder / "b.toml", reason="a trial")
-    accepted = checked(graph, Scope(Settings()), wishes)
+    options = CheckOptions(scanners=False, update_baseline=True, baseline=folder / "b.toml", reason="a trial")
+    accepted = checked(graph, CheckScope(CheckSettings()), options)
     assert accepted.update is not None
     assert (accepted.update.has_reasons, accepted.report.errors) == (True, ())
     assert accepted.update.added == len((folder / "b.toml").read_text().split("[[accepted]]")) - 1
@@ -88,7 +88,7 @@ def test_templates_are_compared_and_checked_without_a_word(folder: Path, capfd: 
     with pytest.raises(RequestError, match="the region is 'nowhere'"):
         graph_of_templates([new], "nowhere")
     with pytest.raises(RequestError, match="there is no rule TW999"):
-        checked(graph, Scope(Settings()), Wishes(only=("TW999",)))
+        checked(graph, CheckScope(CheckSettings()), CheckOptions(only=("TW999",)))
 
 
 def test_keys_of_a_twin_are_taken_out_of_a_shell_that_turns_to_an_account(folder: Path) -> None:

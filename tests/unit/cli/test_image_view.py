@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from trainworks.application.made_images import MadeImage, OfferedImage, offered_images
+from trainworks.application.made_images import ImageEnvironment, OfferedImage, offered_images
 from trainworks.aws.framework_images import frameworks
 from trainworks.cli.image_view import Pushed, image_lists, image_records
 from trainworks.jobs.image import ImageSummary
@@ -16,8 +16,8 @@ URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/trainworks-dev-a-rather-long
 DIGEST = "sha256:" + "0f" * 32
 
 
-def environment(name: str, kind: str, *stands_for: str, making: str = "") -> MadeImage:
-    return MadeImage(name, kind, stands_for, "scikit-learn 1.4.2", 441 << 20, MOMENT, MOMENT, making)
+def environment(name: str, kind: str, *stands_for: str, making: str = "") -> ImageEnvironment:
+    return ImageEnvironment(name, kind, stands_for, "scikit-learn 1.4.2", 441 << 20, MOMENT, MOMENT, making)
 
 
 MADE = [
@@ -31,7 +31,7 @@ MADE = [
 PUSHED = Pushed(tuple(ImageSummary(URI.format(tag), DIGEST, MOMENT, 700) for tag in ("one", "two")), "")
 
 
-def printed(width: int, made: list[MadeImage] | None = MADE, pushed: Pushed = PUSHED) -> list[str]:
+def printed(width: int, made: list[ImageEnvironment] | None = MADE, pushed: Pushed = PUSHED) -> list[str]:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, highlight=False)
     console.print(image_lists(list(offered_images(made or [])), made, pushed), crop=False)
     assert isinstance(console.file, io.StringIO)

@@ -13,11 +13,11 @@ from trainworks.cost.keys import unit_of
 from trainworks.cost.metering import Assumptions
 from trainworks.cost.money import Money
 from trainworks.cost.price_files import shipped_prices
-from trainworks.cost.prices import Price, PriceTable, Source
+from trainworks.cost.prices import Price, PriceSource, PriceTable
 
 REGION = "us-east-1"
 SHIPPED = shipped_prices(REGION)
-SOURCE = Source("a test", date(2026, 1, 1), True)
+SOURCE = PriceSource("a test", date(2026, 1, 1), True)
 
 
 def prices(**figures: str) -> PriceTable:

@@ -20,7 +20,7 @@ from tests.unit.deploy.cloudformation import (
 from trainworks.assembly.places import Places
 from trainworks.deploy.clients import Clients
 from trainworks.deploy.events import EventStream
-from trainworks.deploy.follow import Outcome, Pacing, StackMonitor, follow
+from trainworks.deploy.follow import OperationOutcome, Pacing, StackMonitor, follow
 from trainworks.deploy.progress import Progress, ResourceProgress
 from trainworks.errors import DeployInterruptedError
 
@@ -29,7 +29,7 @@ PACING = Pacing(1.0, 4.0)
 
 def _follow(
     client: FakeCloudFormation, sleep: Callable[[float], None], report: Callable[[Progress], None] = lambda p: None
-) -> Outcome:
+) -> OperationOutcome:
     clients = Clients(lambda service_name: client)
     stream = EventStream(client, ROOT_ID)  # type: ignore[arg-type]
     return follow(clients, stream, "platform", Places("platform"), StackMonitor(report, PACING, sleep))

@@ -18,17 +18,17 @@ from trainworks.deploy.plan import (
     CreateToolkit,
     DeleteStack,
     FollowOperation,
-    Permissions,
     SetTerminationProtection,
     UploadAssets,
+    UpOptions,
     is_unchanged,
     plan_recovery,
     plan_update,
 )
-from trainworks.deploy.stacks import Condition, StackState, condition_of, succeeded
+from trainworks.deploy.stacks import StackCondition, StackState, condition_of, succeeded
 from trainworks.errors import DeployError, RequestError
 
-NOTHING = Permissions()
+NOTHING = UpOptions()
 ASSET = AssetUpload(Path("template.json"), "file", "assets", "hash.json")
 DEPLOYMENT = Deployment(
     "platform", {(): {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}}, (ASSET,), ASSET, Places("platform")
@@ -43,7 +43,7 @@ def test_every_status_of_the_api_has_a_condition() -> None:
     model = botocore.session.get_session().get_service_model("cloudformation")
     statuses = model.shape_for("StackStatus").enum  # type: ignore[attr-defined]
     at_rest = {status: condition_of(status) for status in statuses if not status.endswith("_IN_PROGRESS")}
-    assert {s for s, c in at_rest.items() if c is Condition.STABLE} == {
+    assert {s for s, c in at_rest.items() if c is StackCondition.STABLE} == {
         "CREATE_COMPLETE",
         "UPDATE_COMPLETE",
         "UPDATE_FAILED",
@@ -52,7 +52,7 @@ def test_every_status_of_the_api_has_a_condition() -> None:
         "IMPORT_ROLLBACK_COMPLETE",
         "IMPORT_ROLLBACK_FAILED",
     }
-    assert Condition.IN_PROGRESS not in at_rest.values()
+    assert StackCondition.IN_PROGRESS not in at_rest.values()
     assert not any(succeeded(status) for status in statuses if "ROLLBACK" in status or "FAILED" in status)
 
 
@@ -78,12 +78,12 @@ def test_what_may_hold_data_is_deleted_only_when_allowed(status: str) -> None:
     with pytest.raises(DeployError, match=status) as refused:
         plan_recovery(_state(status), NOTHING)
     assert "--recreate" in refused.value.fix
-    assert isinstance(plan_recovery(_state(status), Permissions(recreate=True)), DeleteStack)
+    assert isinstance(plan_recovery(_state(status), UpOptions(recreate=True)), DeleteStack)
 
 
 def test_termination_protection_stands_above_recreate() -> None:
     with pytest.raises(RequestError, match="termination protection"):
-        plan_recovery(_state("DELETE_FAILED", termination_protection=True), Permissions(recreate=True))
+        plan_recovery(_state("DELETE_FAILED", termination_protection=True), UpOptions(recreate=True))
 
 
 def test_a_stuck_rollback_is_continued_only_when_allowed() -> None:
@@ -91,7 +91,7 @@ def test_a_stuck_rollback_is_continued_only_when_allowed() -> None:
     with pytest.raises(DeployError, match="Role is gone") as refused:
         plan_recovery(stuck, NOTHING)
     assert "--continue-rollback" in refused.value.fix
-    allowed = Permissions(continue_rollback=True, skip_resources=("Role",))
+    allowed = UpOptions(continue_rollback=True, skip_resources=("Role",))
     assert plan_recovery(stuck, allowed) == ContinueRollback(ROOT_ID, ("Role",))
 
 
@@ -107,7 +107,7 @@ def test_a_missing_bootstrap_is_named_with_its_fix() -> None:
     with pytest.raises(RequestError, match="cdk-assets") as refused:
         plan_update(None, DEPLOYMENT, ("cdk-assets",), (ASSET,), NOTHING)
     assert "cdk bootstrap" in refused.value.fix
-    steps = plan_update(None, DEPLOYMENT, ("cdk-assets",), (ASSET,), Permissions(bootstrap=True))
+    steps = plan_update(None, DEPLOYMENT, ("cdk-assets",), (ASSET,), UpOptions(bootstrap=True))
     assert steps[0] == CreateToolkit("cdk-assets")
 
 

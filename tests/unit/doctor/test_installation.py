@@ -20,10 +20,10 @@ from trainworks.doctor.installation.facts import (
     Disk,
     Identity,
     InstallationFacts,
-    Limits,
     Locked,
     MachineGpus,
     Package,
+    ProcessLimits,
     Python,
     Sandbox,
     TwinHome,
@@ -41,7 +41,7 @@ PACKAGES = (
 )
 PYTHON = Python((3, 12, 1), "/usr/bin/python", PACKAGES)
 DISK = Disk("the twin's home", Path("/home"), 100 * GIB, 10**6, 10**7, 200 * GIB)
-LIMITS = Limits(65_536, -1, GIB, 8 * GIB)
+LIMITS = ProcessLimits(65_536, -1, GIB, 8 * GIB)
 HOME = TwinHome(Path("/home"), version="1", expected_version="1", mode=0o700, credentials_mode=0o600)
 RUNNING = replace(HOME, recorded_port=4577, server_alive=True, supervisor_alive=True)
 ACCOUNT = Account("dev", False, "eu-west-1", "111111111111", seen(Identity("111111111111", "arn:x:y", 0.4)))

@@ -11,9 +11,18 @@ from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.statements import Statement, anything, statements_of
 from trainworks.doctor.finding import Outcome
 from trainworks.doctor.looking import Look
-from trainworks.doctor.roles import BucketPolicy, Policies, Question, Role, RoleFacts, Simulated, judged, role_findings
+from trainworks.doctor.roles import (
+    BucketPolicy,
+    PermissionQuestion,
+    Policies,
+    Role,
+    RoleFacts,
+    Simulated,
+    judged,
+    role_findings,
+)
 
-PUT = Question("s3:PutObject", "arn:aws:s3:::b/a", "save its checkpoints")
+PUT = PermissionQuestion("s3:PutObject", "arn:aws:s3:::b/a", "save its checkpoints")
 
 
 ROLE_ARN = "arn:aws:iam::111111111111:role/r"

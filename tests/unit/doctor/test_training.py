@@ -14,7 +14,7 @@ from trainworks.doctor.finding import Outcome
 from trainworks.doctor.images import ImageFacts
 from trainworks.doctor.logs import LogFacts
 from trainworks.doctor.quotas import Quota
-from trainworks.doctor.roles import Policies, Question, Role, RoleFacts, Simulated
+from trainworks.doctor.roles import PermissionQuestion, Policies, Role, RoleFacts, Simulated
 from trainworks.doctor.training.causes import diagnose_training_job
 from trainworks.doctor.training.facts import TrainingFacts, Transition
 from trainworks.doctor.training.reasons import meaning_of
@@ -86,7 +86,7 @@ def test_every_reason_means_something(reason: str) -> None:
     assert "{" not in meaning.fix
 
 
-CHECKPOINT = Question("s3:PutObject", "arn:aws:s3:::b/checkpoints/x/state", "save its checkpoints")
+CHECKPOINT = PermissionQuestion("s3:PutObject", "arn:aws:s3:::b/checkpoints/x/state", "save its checkpoints")
 
 
 def role(decision: str) -> RoleFacts:

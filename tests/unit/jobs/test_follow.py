@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trainworks.errors import JobError
 from trainworks.jobs.batch import BatchJob
-from trainworks.jobs.job import Follow, Job, Snapshot, Transition, Waiting, wait
+from trainworks.jobs.job import Follow, Job, JobSnapshot, Transition, Waiting, wait
 from trainworks.jobs.logs import LogLine, LogStream
 from trainworks.testing import FakeClock
 
@@ -33,7 +33,7 @@ class Script:
         self.log_lag_seconds = lag
         self.name, self.kind = "job", "training"
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> JobSnapshot:
         if self._looked < len(self._steps):
             status, lines = self._steps[self._looked]
             self._pending += lines
@@ -44,7 +44,7 @@ class Script:
         status = self._way[-1].status
         ended = status in ("Completed", "Failed")
         reason = "AlgorithmError: it broke" if status == "Failed" else ""
-        return Snapshot(status, ended, status == "Completed", reason, tuple(self._way), (STREAM,))
+        return JobSnapshot(status, ended, status == "Completed", reason, tuple(self._way), (STREAM,))
 
     def log_reader(self) -> Any:
         return self
@@ -111,13 +111,13 @@ class Queued(Script):
         super().__init__([("SUBMITTED", [])])
         self._looks, self._says_at = looks, says_at
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> JobSnapshot:
         seen = super().snapshot()
         if self._looked > self._looks:
-            return Snapshot("SUCCEEDED", True, True, "", (*seen.transitions, Transition("SUCCEEDED")))
+            return JobSnapshot("SUCCEEDED", True, True, "", (*seen.transitions, Transition("SUCCEEDED")))
         reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT" if self._looked >= self._says_at else ""
         current = Transition("RUNNABLE", reason)
-        return Snapshot(
+        return JobSnapshot(
             "RUNNABLE", False, False, reason, seen.transitions, current=current, waits=True, is_blocked=bool(reason)
         )
 

@@ -16,7 +16,7 @@ from tests.unit.preflight.draft import Clean, Draft
 from trainworks.assembly import CloudAssembly
 from trainworks.assembly.template_files import load_sources
 from trainworks.config.profile import ProfileName
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def clean(assemblies: Mapping[ProfileName, CloudAssembly]) -> Callable[[str], Cl
     def get(profile: str) -> Clean:
         if profile not in made:
             sources = load_sources(assemblies[ProfileName(profile)].directory)
-            made[profile] = Clean.of(sources, Settings(production=profile == ProfileName.PROD))
+            made[profile] = Clean.of(sources, CheckSettings(production=profile == ProfileName.PROD))
         return made[profile]
 
     return get

@@ -12,7 +12,7 @@ from trainworks.assembly.template_files import Sources, StackSource
 from trainworks.preflight.checker import check
 from trainworks.preflight.finding import Finding
 from trainworks.preflight.rule import Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
 
@@ -27,11 +27,11 @@ class Clean:
 
     sources: Sources
     graph: Graph
-    settings: Settings
+    settings: CheckSettings
     known: frozenset[Finding]
 
     @classmethod
-    def of(cls, sources: Sources, settings: Settings) -> Clean:
+    def of(cls, sources: Sources, settings: CheckSettings) -> Clean:
         graph = graph_of(sources)
         return cls(sources, graph, settings, frozenset(check(graph, settings).findings))
 
@@ -115,10 +115,10 @@ def quiet(draft: Draft, rule: Rule) -> None:
     assert [each for each in draft.findings() if each.code == rule.code] == []
 
 
-def draft_of(template: Mapping[str, Any], settings: Settings | None = None) -> Draft:
+def draft_of(template: Mapping[str, Any], settings: CheckSettings | None = None) -> Draft:
     """A small clean template of one's own to edit: `{"Resources": ...}`, or the resources alone."""
     whole = dict(template) if "Resources" in template else {"Resources": dict(template)}
-    return Draft(Clean.of(Sources((StackSource("template", {(): whole}),)), settings or Settings()))
+    return Draft(Clean.of(Sources((StackSource("template", {(): whole}),)), settings or CheckSettings()))
 
 
 def _copy(stack: StackSource) -> StackSource:

@@ -8,7 +8,7 @@ import pytest
 
 from trainworks.assembly.graph import graph_of_template
 from trainworks.preflight.checker import check
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 
 def _nested(depth: int, function: str) -> Any:
@@ -35,7 +35,7 @@ def _topic(value: Any) -> dict[str, Any]:
     ids=["names inside names", "a long delimiter", "millions of blocks", "a number of many digits", "no block"],
 )
 def test_a_function_makes_no_more_than_a_template_can_hold(value: Any, said: str) -> None:
-    (found,) = check(graph_of_template(_topic(value)), Settings()).errors
+    (found,) = check(graph_of_template(_topic(value)), CheckSettings()).errors
     assert said in found.message
 
 
@@ -59,6 +59,6 @@ def test_a_finding_is_told_in_few_words_whatever_it_is_about() -> None:
             },
         }
     }
-    findings = check(graph_of_template(template), Settings()).findings
+    findings = check(graph_of_template(template), CheckSettings()).findings
     assert any(each.code == "TW24" for each in findings)
     assert all(len(each.message) + len(each.value) + len(each.fix) < 10_000 for each in findings)

@@ -16,9 +16,9 @@ from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
 from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import Permissions
 from trainworks.aws.iam.partial.statements import statements_of
-from trainworks.aws.iam.principals import Kind, Principal
+from trainworks.aws.iam.principals import Principal, PrincipalKind
 
-WHO = Principal(SESSION, ACCOUNT, Kind.SESSION, ROLE)
+WHO = Principal(SESSION, ACCOUNT, PrincipalKind.SESSION, ROLE)
 UNSAID = "x:missing"
 ACTIONS = st.sampled_from(["s3:Get", "s3:GetX", "sqs:Send"])
 # No key of a bucket has a star or a question mark in its name: in a question of check these are patterns.

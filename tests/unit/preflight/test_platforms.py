@@ -13,7 +13,7 @@ from trainworks.assembly.graph import build
 from trainworks.assembly.template_files import Sources, StackSource, load_sources
 from trainworks.preflight.checker import check
 from trainworks.preflight.finding import Finding
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 FOLDER = Path(__file__).parent / "platforms"
 Template = dict[str, Any]
@@ -27,7 +27,7 @@ def template(name: str) -> Template:
 
 def errors(body: Template) -> list[Finding]:
     graph = build(Sources((StackSource("platform", {(): body}),)))
-    return [each for each in check(graph, Settings()).findings if each.is_error]
+    return [each for each in check(graph, CheckSettings()).findings if each.is_error]
 
 
 WHAT_FAILS: dict[str, set[tuple[str, str]]] = {

@@ -11,7 +11,7 @@ from tests.unit.preflight.draft import graph_of
 from trainworks.assembly.template_files import Sources, StackSource
 from trainworks.preflight.checker import check
 from trainworks.preflight.finding import Finding
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 Resources = Mapping[str, Mapping[str, Any]]
 ACCOUNT_IMAGE = "222222222222.dkr.ecr.eu-west-1.amazonaws.com/model:1"
@@ -96,7 +96,7 @@ def _group(*statements: Mapping[str, Any]) -> Resources:
 def _found(resources: Resources, parameters: Mapping[str, Any]) -> list[Finding]:
     template = {"Parameters": dict(parameters), "Resources": dict(resources)}
     graph = graph_of(Sources((StackSource("template", {(): template}),)))
-    return list(check(graph, Settings()).findings)
+    return list(check(graph, CheckSettings()).findings)
 
 
 def _started_by_a_rule(*statements: Mapping[str, Any]) -> Resources:

@@ -9,7 +9,7 @@ import pytest
 from trainworks.assembly.graph import load_graph
 from trainworks.preflight.checker import check
 from trainworks.preflight.finding import Finding
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 ASSEMBLY = Path(__file__).parents[2] / "reference" / "cdk.out"
 
@@ -38,7 +38,7 @@ DEFECTS = {
 
 @pytest.fixture(scope="module")
 def findings() -> tuple[Finding, ...]:
-    return check(load_graph(ASSEMBLY), Settings(production=True)).findings
+    return check(load_graph(ASSEMBLY), CheckSettings(production=True)).findings
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
@@ -48,4 +48,4 @@ def test_the_defect_is_found(findings: tuple[Finding, ...], defect: str) -> None
 
 
 def test_as_the_development_environment_that_it_is_it_has_errors_too() -> None:
-    assert check(load_graph(ASSEMBLY), Settings()).errors
+    assert check(load_graph(ASSEMBLY), CheckSettings()).errors

@@ -22,7 +22,7 @@ from trainworks.preflight.rules import (
     topic_publisher,
     widget_metric,
 )
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 REFERENCE = Path(__file__).parents[2] / "reference" / "cdk.out"
 
@@ -33,7 +33,7 @@ def graph() -> Graph:
 
 
 def _found(graph: Graph, rule: Rule) -> list[Finding]:
-    return list(findings_of(rule, graph, Settings()))
+    return list(findings_of(rule, graph, CheckSettings()))
 
 
 def test_the_training_role_cannot_join_its_vpc(graph: Graph) -> None:

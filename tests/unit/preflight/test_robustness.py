@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trainworks.assembly.graph import build
 from trainworks.assembly.template_files import Sources, load_sources
 from trainworks.preflight.checker import check
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 HERE = Path(__file__).parent
 SOURCES = [load_sources(path) for name in ("platforms", "third_party") for path in sorted((HERE / name).iterdir())] + [
@@ -83,6 +83,6 @@ def _has(value: Any, step: Any) -> bool:
 @given(data=st.data(), number=st.integers(0, len(SOURCES) - 1), count=st.integers(1, 12))
 def test_properties_of_the_wrong_form(data: st.DataObject, number: int, count: int) -> None:
     faults = [(*data.draw(st.sampled_from(PATHS[number])), data.draw(st.sampled_from(WRONG))) for _ in range(count)]
-    for finding in check(build(_spoiled(SOURCES[number], faults)), Settings(production=True)).findings:
+    for finding in check(build(_spoiled(SOURCES[number], faults)), CheckSettings(production=True)).findings:
         assert finding.message
         assert finding.fix

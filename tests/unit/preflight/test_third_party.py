@@ -11,7 +11,7 @@ from trainworks.assembly.graph import build
 from trainworks.assembly.template_files import Sources, load_sources
 from trainworks.preflight.checker import check
 from trainworks.preflight.finding import Finding
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 TEMPLATES = sorted(
     path for path in (Path(__file__).parent / "third_party").iterdir() if path.suffix in (".yaml", ".json")
@@ -45,7 +45,7 @@ def _sources(name: str) -> Sources:
 
 
 def _findings(sources: Sources) -> list[Finding]:
-    return list(check(build(sources), Settings()).findings)
+    return list(check(build(sources), CheckSettings()).findings)
 
 
 def _resources(sources: Sources) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainworks.twin.ports import ApiError, Caller
-from trainworks.twin.sigv4 import Request, SigningKey, Verified, credential_scope, examine, verify
+from trainworks.twin.sigv4 import SignedRequest, SigningKey, Verified, credential_scope, examine, verify
 
 KEY, SECRET, TOKEN = "AKIAEXAMPLE", "a-secret", "a-token"
 CALLER = Caller("arn:aws:iam::000000000000:user/u", "000000000000", "", KEY)
@@ -40,11 +40,11 @@ def signed(
     return request
 
 
-def received(request: AWSRequest) -> Request:
+def received(request: AWSRequest) -> SignedRequest:
     """The request as a server sees it."""
     parts = urlsplit(request.prepare().url)
     headers = [(name.lower(), str(value)) for name, value in request.headers.items()]
-    return Request(str(request.method), parts.path or "/", parts.query, headers)
+    return SignedRequest(str(request.method), parts.path or "/", parts.query, headers)
 
 
 def check(request: AWSRequest, body: bytes = b"body", now: float | None = None) -> Verified:
@@ -144,7 +144,7 @@ def test_an_unknown_key_is_refused() -> None:
 
 def test_a_request_without_signature_is_refused() -> None:
     with pytest.raises(ApiError, match="MissingAuthenticationToken"):
-        verify(Request("GET", "/", "", [("host", "127.0.0.1")]), keys, 0.0)
+        verify(SignedRequest("GET", "/", "", [("host", "127.0.0.1")]), keys, 0.0)
 
 
 @pytest.mark.parametrize("minutes", [-16, 16])

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from trainworks.aws.iam.conditions import Condition, parse_conditions
-from trainworks.aws.iam.principals import Naming, Principal, Principals, parse_principals
+from trainworks.aws.iam.principals import Principal, PrincipalMatch, Principals, parse_principals
 from trainworks.aws.iam.variables import Context, Template, template
 from trainworks.aws.wildcards import Pattern, compiled
 
@@ -71,13 +71,13 @@ class Statement:
         """Whether all its conditions hold."""
         return not self.conditions or all(condition.holds(context) for condition in self.conditions)
 
-    def naming(self, principal: Principal) -> Naming:
+    def naming(self, principal: Principal) -> PrincipalMatch:
         """How the statement of a resource's policy names `principal`."""
         if self.principals is not None:
             return self.principals.naming(principal)
         if self.not_principals is None or self.not_principals.exempts(principal):
-            return Naming.NOT
-        return Naming.NAMED
+            return PrincipalMatch.NOT
+        return PrincipalMatch.NAMED
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from trainworks.aws.iam.principals import Naming, Principal
+from trainworks.aws.iam.principals import Principal, PrincipalMatch
 from trainworks.aws.iam.variables import Context
 
 
@@ -35,7 +35,7 @@ class Rule(Protocol):
 
     def holds(self, context: Context, /) -> bool: ...
 
-    def naming(self, principal: Principal, /) -> Naming: ...
+    def naming(self, principal: Principal, /) -> PrincipalMatch: ...
 
 
 class Rules(Protocol):
@@ -105,13 +105,13 @@ def decide(request: Request, grants: Grants, resource: ResourcePolicy | None = N
         return Decision(False, True, denied)
     identity = grants.everything or asked.any_allows(grants.identity)
     limit = _limit(asked, grants)
-    naming = asked.naming(resource.policy.allows) if resource is not None else Naming.NOT
+    naming = asked.naming(resource.policy.allows) if resource is not None else PrincipalMatch.NOT
     foreign = resource is not None and resource.account not in ("", request.principal.account)
-    if naming is Naming.DIRECT and not foreign:
+    if naming is PrincipalMatch.DIRECT and not foreign:
         return ALLOWED
-    if naming is Naming.NOT and resource is not None and (foreign or resource.must_allow):
+    if naming is PrincipalMatch.NOT and resource is not None and (foreign or resource.must_allow):
         return Decision(False, False, Layer.RESOURCE)
-    if not identity and (foreign or naming is not Naming.NAMED):
+    if not identity and (foreign or naming is not PrincipalMatch.NAMED):
         return Decision(False, False, Layer.IDENTITY)
     return ALLOWED if limit is None else Decision(False, False, limit)
 
@@ -121,7 +121,7 @@ def decide_by_resource(request: Request, policy: Rules) -> Decision:
     asked = _Asked(request)
     if asked.any_denies_named(policy):
         return Decision(False, True, Layer.RESOURCE)
-    return Decision(asked.naming(policy.allows) is not Naming.NOT, False, Layer.RESOURCE)
+    return Decision(asked.naming(policy.allows) is not PrincipalMatch.NOT, False, Layer.RESOURCE)
 
 
 def statement_applies(request: Request, statement: Rule) -> bool:
@@ -180,11 +180,11 @@ class _Asked:
 
     def any_denies_named(self, policy: Rules) -> bool:
         principal = self.request.principal
-        return any(each.naming(principal) is not Naming.NOT and self.applies(each) for each in policy.denies)
+        return any(each.naming(principal) is not PrincipalMatch.NOT and self.applies(each) for each in policy.denies)
 
-    def naming(self, statements: Iterable[Rule]) -> Naming:
+    def naming(self, statements: Iterable[Rule]) -> PrincipalMatch:
         """The nearest way in which an applying statement names the caller."""
-        nearest = Naming.NOT
+        nearest = PrincipalMatch.NOT
         for statement in statements:
             naming = statement.naming(self.request.principal)
             if _NEARNESS[naming] > _NEARNESS[nearest] and self.applies(statement):
@@ -192,4 +192,4 @@ class _Asked:
         return nearest
 
 
-_NEARNESS = {Naming.NOT: 0, Naming.ACCOUNT: 1, Naming.NAMED: 2, Naming.DIRECT: 3}
+_NEARNESS = {PrincipalMatch.NOT: 0, PrincipalMatch.ACCOUNT: 1, PrincipalMatch.NAMED: 2, PrincipalMatch.DIRECT: 3}

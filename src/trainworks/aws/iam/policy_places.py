@@ -26,42 +26,42 @@ TABLE = PolicyKind("resource policy", "ValidationException", True, None, 20_480,
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DocumentPlace:
     """Where a request or a resource has a document: the path of its member."""
 
     path: tuple[str, ...]
     kind: PolicyKind
 
 
-TYPES: dict[str, tuple[Place, ...]] = {
+TYPES: dict[str, tuple[DocumentPlace, ...]] = {
     "AWS::IAM::Role": (
-        Place(("AssumeRolePolicyDocument",), TRUST),
-        Place(("Policies", "PolicyDocument"), IDENTITY),
+        DocumentPlace(("AssumeRolePolicyDocument",), TRUST),
+        DocumentPlace(("Policies", "PolicyDocument"), IDENTITY),
     ),
-    "AWS::IAM::User": (Place(("Policies", "PolicyDocument"), IDENTITY),),
-    "AWS::IAM::Group": (Place(("Policies", "PolicyDocument"), IDENTITY),),
-    "AWS::IAM::Policy": (Place(("PolicyDocument",), IDENTITY),),
-    "AWS::IAM::ManagedPolicy": (Place(("PolicyDocument",), MANAGED),),
-    "AWS::S3::BucketPolicy": (Place(("PolicyDocument",), BUCKET),),
-    "AWS::SQS::QueuePolicy": (Place(("PolicyDocument",), QUEUE),),
-    "AWS::SNS::TopicPolicy": (Place(("PolicyDocument",), TOPIC),),
-    "AWS::KMS::Key": (Place(("KeyPolicy",), KEY),),
-    "AWS::ECR::Repository": (Place(("RepositoryPolicyText",), REPOSITORY),),
-    "AWS::SecretsManager::ResourcePolicy": (Place(("ResourcePolicy",), SECRET),),
-    "AWS::Logs::ResourcePolicy": (Place(("PolicyDocument",), LOGS),),
-    "AWS::Logs::Destination": (Place(("DestinationPolicy",), LOGS),),
-    "AWS::Logs::LogGroup": (Place(("ResourcePolicyDocument",), LOGS),),
-    "AWS::Events::EventBus": (Place(("Policy",), BUS),),
+    "AWS::IAM::User": (DocumentPlace(("Policies", "PolicyDocument"), IDENTITY),),
+    "AWS::IAM::Group": (DocumentPlace(("Policies", "PolicyDocument"), IDENTITY),),
+    "AWS::IAM::Policy": (DocumentPlace(("PolicyDocument",), IDENTITY),),
+    "AWS::IAM::ManagedPolicy": (DocumentPlace(("PolicyDocument",), MANAGED),),
+    "AWS::S3::BucketPolicy": (DocumentPlace(("PolicyDocument",), BUCKET),),
+    "AWS::SQS::QueuePolicy": (DocumentPlace(("PolicyDocument",), QUEUE),),
+    "AWS::SNS::TopicPolicy": (DocumentPlace(("PolicyDocument",), TOPIC),),
+    "AWS::KMS::Key": (DocumentPlace(("KeyPolicy",), KEY),),
+    "AWS::ECR::Repository": (DocumentPlace(("RepositoryPolicyText",), REPOSITORY),),
+    "AWS::SecretsManager::ResourcePolicy": (DocumentPlace(("ResourcePolicy",), SECRET),),
+    "AWS::Logs::ResourcePolicy": (DocumentPlace(("PolicyDocument",), LOGS),),
+    "AWS::Logs::Destination": (DocumentPlace(("DestinationPolicy",), LOGS),),
+    "AWS::Logs::LogGroup": (DocumentPlace(("ResourcePolicyDocument",), LOGS),),
+    "AWS::Events::EventBus": (DocumentPlace(("Policy",), BUS),),
     "AWS::DynamoDB::Table": (
-        Place(("ResourcePolicy", "PolicyDocument"), TABLE),
-        Place(("StreamSpecification", "ResourcePolicy", "PolicyDocument"), TABLE),
+        DocumentPlace(("ResourcePolicy", "PolicyDocument"), TABLE),
+        DocumentPlace(("StreamSpecification", "ResourcePolicy", "PolicyDocument"), TABLE),
     ),
     "AWS::DynamoDB::GlobalTable": (
-        Place(("Replicas", "ResourcePolicy", "PolicyDocument"), TABLE),
-        Place(("Replicas", "ReplicaStreamSpecification", "ResourcePolicy", "PolicyDocument"), TABLE),
+        DocumentPlace(("Replicas", "ResourcePolicy", "PolicyDocument"), TABLE),
+        DocumentPlace(("Replicas", "ReplicaStreamSpecification", "ResourcePolicy", "PolicyDocument"), TABLE),
     ),
-    "AWS::S3::AccessPoint": (Place(("Policy",), ACCESS_POINT),),
-    "AWS::EC2::VPCEndpoint": (Place(("PolicyDocument",), ENDPOINT),),
+    "AWS::S3::AccessPoint": (DocumentPlace(("Policy",), ACCESS_POINT),),
+    "AWS::EC2::VPCEndpoint": (DocumentPlace(("PolicyDocument",), ENDPOINT),),
 }
 
 

@@ -16,7 +16,7 @@ _ACCOUNT = re.compile(r"^(?:(?P<number>\d{12})|arn:aws[a-z-]*:iam::(?P<root>\d{1
 _SESSION = re.compile(r"^arn:(?P<partition>aws[a-z-]*):sts::(?P<account>\d{12}):assumed-role/(?P<role>[^/]+)/.+$")
 
 
-class Kind(StrEnum):
+class PrincipalKind(StrEnum):
     """What `aws:PrincipalType` says, and what no IAM principal is."""
 
     ROOT = "Account"
@@ -37,16 +37,20 @@ class Principal:
 
     arn: str
     account: str
-    kind: Kind
+    kind: PrincipalKind
     role_arn: str = ""
 
     @cached_property
     def direct(self) -> frozenset[str]:
         """The ARNs that name this user or session itself; what they are given, nothing narrows."""
-        return frozenset({self.arn}) if self.kind in (Kind.USER, Kind.SESSION, Kind.FEDERATED) else frozenset()
+        return (
+            frozenset({self.arn})
+            if self.kind in (PrincipalKind.USER, PrincipalKind.SESSION, PrincipalKind.FEDERATED)
+            else frozenset()
+        )
 
 
-class Naming(StrEnum):
+class PrincipalMatch(StrEnum):
     """How a Principal element reaches a caller. What it grants differs: see `evaluate`."""
 
     NOT = "not"
@@ -65,30 +69,30 @@ class Principals:
     services: frozenset[str]
     federated: frozenset[str]
 
-    def naming(self, principal: Principal) -> Naming:
+    def naming(self, principal: Principal) -> PrincipalMatch:
         """How these name `principal`: itself, its role or everyone, only its account, or not at all."""
-        if principal.kind is Kind.SERVICE:
-            return Naming.NAMED if self.everyone or principal.arn in self.services else Naming.NOT
-        if principal.kind is Kind.WEB_IDENTITY:
-            return Naming.NAMED if principal.arn in self.federated else Naming.NOT
+        if principal.kind is PrincipalKind.SERVICE:
+            return PrincipalMatch.NAMED if self.everyone or principal.arn in self.services else PrincipalMatch.NOT
+        if principal.kind is PrincipalKind.WEB_IDENTITY:
+            return PrincipalMatch.NAMED if principal.arn in self.federated else PrincipalMatch.NOT
         if self.aws & principal.direct:
-            return Naming.DIRECT
+            return PrincipalMatch.DIRECT
         if self.everyone or principal.role_arn in self.aws:
-            return Naming.NAMED
+            return PrincipalMatch.NAMED
         if principal.account and principal.account in self.accounts:
             # The root user is the account.
-            return Naming.NAMED if principal.kind is Kind.ROOT else Naming.ACCOUNT
-        return Naming.NOT
+            return PrincipalMatch.NAMED if principal.kind is PrincipalKind.ROOT else PrincipalMatch.ACCOUNT
+        return PrincipalMatch.NOT
 
     def exempts(self, principal: Principal) -> bool:
         """Whether this as NotPrincipal leaves `principal` out: all that it is has to be named, its account too."""
         if self.everyone:
             return True
-        if principal.kind in (Kind.SERVICE, Kind.WEB_IDENTITY):
-            return self.naming(principal) is Naming.NAMED
+        if principal.kind in (PrincipalKind.SERVICE, PrincipalKind.WEB_IDENTITY):
+            return self.naming(principal) is PrincipalMatch.NAMED
         if principal.account not in self.accounts:
             return False
-        itself = principal.kind is Kind.ROOT or bool(self.aws & principal.direct)
+        itself = principal.kind is PrincipalKind.ROOT or bool(self.aws & principal.direct)
         return itself and (not principal.role_arn or principal.role_arn in self.aws)
 
 

@@ -24,14 +24,14 @@ from trainworks.aws.iam.evaluate import (
     statement_applies,
 )
 from trainworks.aws.iam.positions import Position, statement_positions
-from trainworks.aws.iam.principals import Naming, Principal
+from trainworks.aws.iam.principals import Principal, PrincipalMatch
 from trainworks.aws.iam.variables import Context, variable_names
 
 IAM_POLICY, RESOURCE_POLICY = "IAM Policy", "Resource Policy"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PolicySource:
     """A policy that takes part. `name` is what answers call it, `text` its document, which was validated."""
 
     name: str
@@ -43,13 +43,13 @@ class Source:
 class Matched:
     """A statement that decided, and where it is in the text of its policy."""
 
-    source: Source
+    source: PolicySource
     start: Position
     end: Position
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EvaluationResult:
     """What came out for one action on one resource. `within_boundary` is None where there is no boundary.
 
     `details` has the decision of each side where the resource belongs to another account.
@@ -85,9 +85,9 @@ class Simulation:
         self,
         principal: Principal,
         context: Context,
-        identity: Sequence[Source],
-        boundary: Source | None = None,
-        resource: tuple[Source, str] | None = None,
+        identity: Sequence[PolicySource],
+        boundary: PolicySource | None = None,
+        resource: tuple[PolicySource, str] | None = None,
     ) -> None:
         """`resource`: the policy of every resource that is asked about, and the account that owns the resources."""
         self._principal, self._context = principal, context
@@ -103,12 +103,12 @@ class Simulation:
         """How many statements each question is put to."""
         return len(self._identity) + len(self._boundary) + len(self._resource)
 
-    def ask(self, action: str, resource: str) -> Outcome:
+    def ask(self, action: str, resource: str) -> EvaluationResult:
         """What would come out for `action` on `resource`."""
         request = Request(self._principal, action, resource, self._context)
         policy = self._resource_policy(action, resource)
         found = decide(request, self._grants, policy)
-        return Outcome(
+        return EvaluationResult(
             action,
             resource,
             _word(found),
@@ -132,7 +132,7 @@ class Simulation:
                 yield each.matched
 
     def _applies(self, request: Request, each: _Placed) -> bool:
-        if each.asks_who and each.statement.naming(self._principal) is Naming.NOT:
+        if each.asks_who and each.statement.naming(self._principal) is PrincipalMatch.NOT:
             return False
         return statement_applies(request, each.statement)
 
@@ -174,7 +174,7 @@ def context_keys(texts: Iterable[str]) -> list[str]:
     return list(found.values())
 
 
-def _placed(source: Source) -> list[_Placed]:
+def _placed(source: PolicySource) -> list[_Placed]:
     document = json.loads(source.text)
     version = document.get("Version")
     placed = []

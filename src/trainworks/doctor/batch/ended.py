@@ -14,7 +14,7 @@ from trainworks.doctor.roles import role_findings
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class ReasonPattern:
     """What the reasons of an attempt look like, and what that means. Sources: "Stopped tasks error codes" (Amazon ECS),
     "Automated job retries" and "Jobs stuck in a RUNNABLE status" (AWS Batch)."""
 
@@ -33,56 +33,56 @@ _NO_SHARED_MEMORY = re.compile(
     r"out of shared memory|unable to write to file </torch_|/dev/shm.{0,80}No space left", re.S
 )
 """What PyTorch and Python say when /dev/shm is full."""
-_PATTERNS: tuple[Pattern, ...] = (
-    Pattern(
+_PATTERNS: tuple[ReasonPattern, ...] = (
+    ReasonPattern(
         "cancelled-by-time-limit",
         r"JobStateTimeLimit action",
         "its queue cancelled it, because it had been blocked in RUNNABLE for too long",
         "correct what the reason names, then submit it again",
     ),
-    Pattern(
+    ReasonPattern(
         "image-pull-failed",
         r"CannotPullContainer|CannotPullECRContainer|CannotPullImageManifest",
         "its image could not be pulled",
         "check the image's name and tag (trainworks image list), the role and the way to the registry",
     ),
-    Pattern(
+    ReasonPattern(
         "task-initialization-failed",
         r"ResourceInitializationError|CannotCreateVolume|CannotInspectContainer",
         "its task could not be set up: registry, secrets or log could not be reached or were denied",
         "give the execution role what the reason names, and the subnets a way to that service",
     ),
-    Pattern(
+    ReasonPattern(
         "role-not-assumable",
         r"unable to assume the role|is not authorized to perform: sts:AssumeRole|Unable to assume",
         "one of its roles could not be assumed",
         "let the role's trust policy allow sts:AssumeRole to ecs-tasks.amazonaws.com",
     ),
-    Pattern(
+    ReasonPattern(
         "out-of-memory",
         r"OutOfMemory",
         "it used more memory than it asked for and was killed",
         "ask for more memory (memory_mib of the job spec or of the batch profile), or use less",
     ),
-    Pattern(
+    ReasonPattern(
         "host-lost",
         r"Host EC2.*terminated|Spot(ter)?\w* interrupt",
         "its instance went away: a spot interruption, or the host was ended",
         'let it be retried: retryStrategy with {"onStatusReason": "Host EC2*", "action": "RETRY"} and attempts above 1',
     ),
-    Pattern(
+    ReasonPattern(
         "timeout",
         r"attempt duration exceeded timeout",
         "it ran longer than its timeout",
         "raise timeout_seconds of the job spec (job_timeout_seconds of the batch profile), or make it faster",
     ),
-    Pattern(
+    ReasonPattern(
         "dependency-failed",
         r"Dependent Job failed",
         "a job that it depends on failed, so it was never started",
         "correct that job, then submit both again",
     ),
-    Pattern(
+    ReasonPattern(
         "container-start-failed",
         r"CannotStartContainer|Task failed to start",
         "its container could not be started",
@@ -113,7 +113,7 @@ def starting_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
         yield _cause(facts, job, earlier)
 
 
-def matching_pattern(job: BatchJob) -> Pattern | None:
+def matching_pattern(job: BatchJob) -> ReasonPattern | None:
     """The first pattern that any reason of the job or of its last attempt matches."""
     last = job.attempts[-1] if job.attempts else None
     texts = [job.reason, job.status_reason, *((last.reason, last.status_reason) if last else ())]
@@ -132,7 +132,7 @@ def _roots(facts: BatchFacts, code: str) -> list[Finding]:
     return found
 
 
-def _cause(facts: BatchFacts, job: BatchJob, pattern: Pattern | None) -> Finding:
+def _cause(facts: BatchFacts, job: BatchJob, pattern: ReasonPattern | None) -> Finding:
     evidence = [facts.job.evidence(_reasons_shown(job))]
     tail = shown_tail(facts.log)
     if facts.log is not None and tail:

@@ -27,7 +27,7 @@ from trainworks.doctor.logs import look_at_log
 from trainworks.doctor.looking import Look, Looker, not_asked
 from trainworks.doctor.network import look_at_network
 from trainworks.doctor.quotas import FARGATE_CODES, Quota, ec2_quota_code, look_at_quota
-from trainworks.doctor.roles import Question, RoleFacts, look_at_role
+from trainworks.doctor.roles import PermissionQuestion, RoleFacts, look_at_role
 
 _MOST_JOBS = 500
 _DESCRIBED_AT_ONCE = 100
@@ -226,7 +226,7 @@ def _host(looker: Looker, environment: ComputeEnvironment) -> HostFacts:
     if profile.value is not None and profile.value.role_arn:
         needs = ROLE_NEEDS[Workload.CONTAINER_HOST]
         agent = [each for need in needs.needs if need.when is When.ALWAYS for each in need.actions]
-        questions = [Question(action, "*", "register with ECS and get tasks") for action in agent]
+        questions = [PermissionQuestion(action, "*", "register with ECS and get tasks") for action in agent]
         region = parts_of_arn(environment.ecs_cluster_arn).region
         role = look_at_role(looker, profile.value.role_arn, questions, region)
     return HostFacts(environment.name, profile, role, _registered(looker, environment))
@@ -266,14 +266,16 @@ def _execution_role(looker: Looker, job: BatchJob) -> RoleFacts | None:
     """What starts the container; hosts do that with their own role where the job names none."""
     if not job.execution_role_arn:
         return None
-    questions: list[Question] = []
+    questions: list[PermissionQuestion] = []
     image = ecr_image(job.image)
     if image is not None:
-        questions += [Question(action, image.repository_arn, "pull its image") for action in PULL]
-        questions.append(Question("ecr:GetAuthorizationToken", "*", "log in to ECR"))
+        questions += [PermissionQuestion(action, image.repository_arn, "pull its image") for action in PULL]
+        questions.append(PermissionQuestion("ecr:GetAuthorizationToken", "*", "log in to ECR"))
     queue = parts_of_arn(job.job_queue)
     group = f"arn:{queue.partition}:logs:{queue.region}:{queue.account}:log-group:{job.log_group}:*"
-    questions += [Question(each, group, "write its log") for each in ("logs:CreateLogStream", "logs:PutLogEvents")]
+    questions += [
+        PermissionQuestion(each, group, "write its log") for each in ("logs:CreateLogStream", "logs:PutLogEvents")
+    ]
     return look_at_role(looker, job.execution_role_arn, questions, queue.region)
 
 

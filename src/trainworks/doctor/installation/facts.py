@@ -63,7 +63,7 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProcessLimits:
     """Limits of this user's processes, and what is left of memory; -1 is no limit."""
 
     open_files: int
@@ -159,7 +159,7 @@ class InstallationFacts:
     node: Look[str]
     sandbox: Look[Sandbox]
     disks: tuple[Look[Disk], ...]
-    limits: Look[Limits]
+    limits: Look[ProcessLimits]
     home: Look[TwinHome]
     variables: Look[tuple[VariableProblem, ...]]
     account: Account | None = None

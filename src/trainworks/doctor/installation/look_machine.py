@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from trainworks.doctor.installation.facts import Disk, Limits, Locked, Package, Python
+from trainworks.doctor.installation.facts import Disk, Locked, Package, ProcessLimits, Python
 from trainworks.doctor.looking import Look
 
 T = TypeVar("T")
@@ -96,12 +96,12 @@ def _why_unusable(there: Path, found: os.statvfs_result) -> str:
     return ""
 
 
-def look_at_limits(now: datetime) -> Look[Limits]:
+def look_at_limits(now: datetime) -> Look[ProcessLimits]:
     """Open files, processes, /dev/shm and memory."""
 
-    def read() -> Limits:
+    def read() -> ProcessLimits:
         shm = os.statvfs("/dev/shm")  # noqa: S108 - looked at, not written to
-        return Limits(
+        return ProcessLimits(
             resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             resource.getrlimit(resource.RLIMIT_NPROC)[0],
             shm.f_bavail * shm.f_frsize,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trainworks.config.variables import VariableProblem
 from trainworks.doctor.finding import Finding, Outcome
-from trainworks.doctor.installation.facts import Disk, Limits, MachineGpus, Package, Python, Sandbox
+from trainworks.doctor.installation.facts import Disk, MachineGpus, Package, ProcessLimits, Python, Sandbox
 from trainworks.doctor.looking import Look
 from trainworks.extras import install_command
 
@@ -172,7 +172,7 @@ def disk_findings(look: Look[Disk]) -> Iterator[Finding]:
         yield Finding("disk", Outcome.OK, f"{size(disk.free_bytes)} free for {disk.purpose}", seen)
 
 
-def limit_findings(look: Look[Limits]) -> Iterator[Finding]:
+def limit_findings(look: Look[ProcessLimits]) -> Iterator[Finding]:
     """Limits that many jobs at once run into."""
     limits = look.value
     if limits is None:

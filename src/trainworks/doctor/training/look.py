@@ -12,7 +12,7 @@ from trainworks.doctor.logs import look_at_log
 from trainworks.doctor.looking import Look, Looker
 from trainworks.doctor.network import look_at_network
 from trainworks.doctor.quotas import look_at_training_quota
-from trainworks.doctor.roles import Question, RoleFacts, look_at_role
+from trainworks.doctor.roles import PermissionQuestion, RoleFacts, look_at_role
 from trainworks.doctor.training.facts import LOG_GROUP, TrainingFacts, TrainingJob, Transition
 
 _MISSING = ("Requested resource not found", "ValidationException: 1 validation", "RecordNotFound")
@@ -57,33 +57,33 @@ def _role(looker: Looker, job: TrainingJob) -> RoleFacts:
     return look_at_role(looker, job.role_arn, tuple(_questions(job)), parts_of_arn(job.arn).region)
 
 
-def _questions(job: TrainingJob) -> list[Question]:
+def _questions(job: TrainingJob) -> list[PermissionQuestion]:
     """What the role has to be able to do for this very request."""
-    questions: list[Question] = []
+    questions: list[PermissionQuestion] = []
     s3 = f"arn:{parts_of_arn(job.arn).partition}:s3:::"
     if job.checkpoint_s3_uri:
         bucket, prefix = split_uri(job.checkpoint_s3_uri)
         objects = f"{s3}{bucket}/{prefix.rstrip('/')}/state"
         questions += [
-            Question("s3:PutObject", objects, "save its checkpoints"),
-            Question("s3:GetObject", objects, "read its checkpoints when it starts again"),
-            Question("s3:ListBucket", f"{s3}{bucket}", "find its checkpoints when it starts again"),
+            PermissionQuestion("s3:PutObject", objects, "save its checkpoints"),
+            PermissionQuestion("s3:GetObject", objects, "read its checkpoints when it starts again"),
+            PermissionQuestion("s3:ListBucket", f"{s3}{bucket}", "find its checkpoints when it starts again"),
         ]
     if job.output_s3_uri:
         bucket, prefix = split_uri(job.output_s3_uri)
         key = f"{prefix.rstrip('/')}/{job.name}/output/model.tar.gz".lstrip("/")
-        questions.append(Question("s3:PutObject", f"{s3}{bucket}/{key}", "write its model"))
+        questions.append(PermissionQuestion("s3:PutObject", f"{s3}{bucket}/{key}", "write its model"))
     for uri in job.input_s3_uris:
         bucket, prefix = split_uri(uri)
         shown = prefix if prefix and not prefix.endswith("/") else f"{prefix}data"
-        questions.append(Question("s3:GetObject", f"{s3}{bucket}/{shown}", "read its input"))
+        questions.append(PermissionQuestion("s3:GetObject", f"{s3}{bucket}/{shown}", "read its input"))
     image = ecr_image(job.image)
     if image is not None:
-        questions += [Question(action, image.repository_arn, "pull its image") for action in PULL]
+        questions += [PermissionQuestion(action, image.repository_arn, "pull its image") for action in PULL]
     if job.subnets:
-        questions += [Question(action, "*", "join its VPC") for action in SAGEMAKER_INTERFACE]
+        questions += [PermissionQuestion(action, "*", "join its VPC") for action in SAGEMAKER_INTERFACE]
     if job.kms_key_id.startswith("arn:"):
-        questions += [Question(action, job.kms_key_id, "use the key of its output") for action in KEY_USE]
+        questions += [PermissionQuestion(action, job.kms_key_id, "use the key of its output") for action in KEY_USE]
     return list(dict.fromkeys(questions))
 
 

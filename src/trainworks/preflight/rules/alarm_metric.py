@@ -9,10 +9,10 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.metric_catalogue import objection
 from trainworks.preflight.metric_uses import metrics_of_alarm
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for alarm in graph.of_type("AWS::CloudWatch::Alarm"):
         for use in metrics_of_alarm(alarm):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import EndpointConfig, Variant, workloads_of
 from trainworks.preflight.workloads.values import number, text
 
@@ -32,7 +32,7 @@ _SHAPES = {
 _BURSTABLE = ("ml.t2.", "ml.t3.", "ml.t3a.", "ml.t4g.")
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for resource in graph.of_type(*_BOUNDS):
         yield from _bounds(resource)

@@ -18,7 +18,7 @@ from trainworks.aws.batch_constraints import (
 from trainworks.aws.batch_volumes import definition_problems
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 _OTHER_RULES = {"subnets": "TW01", "minvCpus": "TW28"}
 """Members that a rule of their own looks at."""
@@ -26,7 +26,7 @@ _CONTAINERS = ("ContainerProperties", "EcsProperties", "NodeProperties", "Platfo
 _FIX = "change it: CloudFormation passes it on, and Batch fails the resource"
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """The same constraints that the twin's Batch has (`aws.batch_constraints`)."""
     for environment in graph.of_type("AWS::Batch::ComputeEnvironment"):
         if str(environment.get("Type", default="")).upper() != "UNMANAGED":

@@ -13,7 +13,7 @@ from trainworks.preflight.needs import Need, has_public_ip, needs_of
 from trainworks.preflight.network import Network, network_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.security_groups import security_groups_of
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import Workload, workloads_of
 
 
@@ -25,7 +25,7 @@ class _Blocked:
     inward: dict[Resource, dict[str, Need]] = field(default_factory=dict)
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """Only for what routes and endpoints make reachable; the rest is TW10's."""
     network, groups = network_of(graph), security_groups_of(graph)
     for workload in workloads_of(graph).all:

@@ -16,7 +16,7 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.iam_actions import may_need_any_resource
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 _PASSING = "iam:passrole"
 _POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
@@ -71,7 +71,7 @@ _OF_CDK = ("BucketNotificationsHandler", "LogRetentionaae0aa3c5b4d4f87b02d85b201
 _IDENTITIES = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for identity in graph.of_type(*_IDENTITIES):
         yield from _managed(graph, identity)

@@ -11,7 +11,7 @@ from trainworks.aws.object_keys import split_uri
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import workloads_of
 from trainworks.preflight.workloads.values import tables
 
@@ -22,7 +22,7 @@ _SAGEMAKER = "sagemaker.amazonaws.com"
 _PUT = "s3:PutObject"
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     model_data = _model_data(graph)
     for bucket in graph.of_type("AWS::S3::Bucket"):

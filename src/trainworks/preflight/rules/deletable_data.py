@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.stateful import SNAPSHOT_BY_DEFAULT, STATEFUL
 
 _KEPT = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
@@ -18,7 +18,7 @@ _EMPTIED_BY = {
 """The CDK's custom resources that empty what they name, and the property that names it."""
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     if settings.production:
         yield from _lost_in_production(graph)
     emptied = {graph.owner(each.get(_EMPTIED_BY[each.type])) for each in graph.of_type(*_EMPTIED_BY)}

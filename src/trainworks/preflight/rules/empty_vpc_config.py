@@ -9,14 +9,14 @@ from trainworks.assembly.graph import Graph, Unknown
 from trainworks.aws.service_needs import WorkloadKind
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import BatchEnvironment, Workload, workloads_of
 
 _GROUPS_OPTIONAL = (WorkloadKind.ECS_EC2, WorkloadKind.ECS_FARGATE, WorkloadKind.NOTEBOOK_INSTANCE)
 """Without groups of their own they get the VPC's default one."""
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """In resources, and in JSON inside texts."""
     workloads = workloads_of(graph)
     for workload in workloads.all:

@@ -9,13 +9,13 @@ from trainworks.aws.task_actions import TARGETS
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.role_uses import event_targets
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 _WITHOUT = frozenset({"AWS::Events::EventBus"})
 """Another bus of the same account may let the rule in by its own policy."""
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for rule in graph.of_type("AWS::Events::Rule"):
         for target in event_targets(rule):

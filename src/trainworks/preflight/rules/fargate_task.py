@@ -9,12 +9,12 @@ from trainworks.aws.instance_types import FARGATE_MEMORY_MIB
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.needs import has_private_image
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import JobDefinition, TaskDefinition, workloads_of
 from trainworks.preflight.workloads.values import Number
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """Jobs of Batch and tasks of ECS."""
     workloads = workloads_of(graph)
     for job in workloads.job_definitions:

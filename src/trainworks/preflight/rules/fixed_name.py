@@ -8,7 +8,7 @@ from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.registry import NamedType, named_types
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 _MAX_SHOWN = 4
 _PARENTS: Mapping[str, frozenset[str]] = {
@@ -35,7 +35,7 @@ _PART_OF_NAME = frozenset({"Path"})
 """Of IAM: who changes it renames the resource."""
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for resource in graph.resources:
         known = named_types().get(resource.type)

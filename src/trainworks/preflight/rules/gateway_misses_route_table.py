@@ -11,13 +11,13 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.needs import has_public_ip
 from trainworks.preflight.network import Network, Subnet, network_of
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import Workload, workloads_of
 
 _SERVICE = "s3"
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """Only where S3 is reached otherwise: what does not reach it at all is TW10's."""
     network = network_of(graph)
     missed: dict[Resource, dict[str, str]] = {}

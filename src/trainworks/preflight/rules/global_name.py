@@ -11,7 +11,7 @@ from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.assembly.physical_ids import TOKEN
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ _HASH = re.compile(r"(?=[0-9a-z]*[0-9])(?=[0-9a-z]*[a-z])[0-9a-z]{6,}$")
 """The end of a name that a program made: it may be a digest of account and region, which a template cannot show."""
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for resource in graph.of_type(*_SPACES):
         space = _SPACES[resource.type]

@@ -8,7 +8,7 @@ from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.metric_uses import MetricUse, expressions_of_alarm, metrics_of_alarm
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads.values import flag, tables, text, texts
 
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
@@ -17,7 +17,7 @@ _DISPLAYS = frozenset({"AWS::CloudWatch::Dashboard", "AWS::SNS::TopicPolicy", "A
 _STORAGE_METRICS = frozenset({"BucketSizeBytes", "NumberOfObjects"})
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for alarm in graph.of_type(*_ALARMS):
         yield from _without_effect(graph, alarm)

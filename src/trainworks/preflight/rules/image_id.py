@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads.values import tables
 
 _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -23,7 +23,7 @@ _LISTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for type_name, path in _PLACES:
         for resource in graph.of_type(type_name):

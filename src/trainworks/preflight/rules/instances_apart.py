@@ -10,11 +10,11 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.network import Network, network_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.security_groups import security_groups_of
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import SageMakerJob, Workload, workloads_of
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """SageMaker's jobs, and Batch hosts that run multi-node jobs."""
     workloads, network, groups = workloads_of(graph), network_of(graph), security_groups_of(graph)
     for job in (*workloads.training_jobs, *workloads.processing_jobs):

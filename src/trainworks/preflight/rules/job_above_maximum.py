@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from trainworks.assembly.graph import Graph
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import workloads_of
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """A job is too much only if it is for every environment of its platform."""
     workloads = workloads_of(graph)
     for definition in workloads.job_definitions:

@@ -18,7 +18,7 @@ from trainworks.aws.instance_types import (
 )
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import BatchEnvironment, JobDefinition, workloads_of
 
 
@@ -36,7 +36,7 @@ class _Size:
         return f"{self.vcpus:g} vCPU, {self.memory_mib:g} MiB{gpus}"
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """Types that are not in the table may be of any size, so their environments take every job."""
     workloads = workloads_of(graph)
     environments = [each for each in workloads.batch_environments if not each.is_fargate and each.instance_types]

@@ -14,7 +14,7 @@ from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.s3_uris import location_of
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import SageMakerJob, TrainingJob, workloads_of
 from trainworks.preflight.workloads.values import table, tables, text
 
@@ -37,7 +37,7 @@ class _KeyUse:
     at: Resource | str
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     missing: dict[tuple[Resource, str], dict[str, _KeyUse]] = defaultdict(dict)
     for use in _uses(graph):

@@ -9,7 +9,7 @@ from typing import Any
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads.values import table, tables
 
 _LOG_GROUP = "AWS::Logs::LogGroup"
@@ -51,7 +51,7 @@ _READERS = frozenset(
 """Types whose mention of a log group does not fill it."""
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     groups = graph.of_type(_LOG_GROUP)
     names = {name for group in groups if isinstance(name := group.get("LogGroupName"), str)}

@@ -11,13 +11,13 @@ from trainworks.aws.iam.policy_places import TYPES, documents_at
 from trainworks.aws.iam.validation import problem
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 # What stands for a value that only the deployment knows, so that it is no fault.
 _STAND_INS = {"Sid": "", "Effect": "Allow", "Version": "2012-10-17", "Condition": "true", "Service": "s.amazonaws.com"}
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for resource in graph.resources:
         for place in TYPES.get(resource.type, ()):

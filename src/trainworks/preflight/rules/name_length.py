@@ -10,7 +10,7 @@ from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.registry import named_types
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 STRICTER: Mapping[str, int] = {
     # Where the registry schema has a looser figure than the service's API model, or none.
@@ -39,7 +39,7 @@ _ROOM_FOR_A_STACK_NAME = 24
 """Characters that a template should leave for the name of its stack; less is told."""
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for resource in graph.resources:
         yield from _physical_name(graph, resource)

@@ -10,7 +10,7 @@ from typing import Any
 from trainworks.assembly.graph import Graph, Resource
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads.values import table, tables, text, texts
 
 _ANYWHERE = ("0.0.0.0/0", "::/0")
@@ -29,7 +29,7 @@ class _Network:
     apart: _Owned
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     network = _Network(
         _by_owner(graph, "AWS::ElasticLoadBalancingV2::Listener", "LoadBalancerArn"),

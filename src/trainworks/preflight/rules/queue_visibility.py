@@ -8,14 +8,14 @@ from trainworks.assembly.graph import Graph
 from trainworks.preflight.event_sources import event_sources_of
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads.values import number
 
 _DEFAULT_VISIBILITY_SECONDS, _DEFAULT_TIMEOUT_SECONDS = 30.0, 3.0
 _RECOMMENDED_FACTOR = 6
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """Lambda compares both when it creates the mapping, and refuses a shorter visibility."""
     del settings
     for mapping in event_sources_of(graph):

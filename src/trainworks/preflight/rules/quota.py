@@ -8,10 +8,10 @@ from trainworks.assembly.graph import Graph
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.quota_usage import usages
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     for usage in usages(graph):
         quota = settings.quotas[usage.quota]
         if usage.used <= quota.limit:

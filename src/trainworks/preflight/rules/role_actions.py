@@ -20,7 +20,7 @@ from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.rules.broad_permission import excesses, is_whole_service
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.stored_data import unreachable_places
 from trainworks.preflight.workloads import SageMakerJob
 
@@ -29,7 +29,7 @@ _SLIGHT = ("*:Describe*", "*:List*", "ssm:GetParameter*")
 CDK's grants bring them along."""
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     by_role: dict[Resource, list[RoleUse]] = defaultdict(list)
     for use in role_uses_of(graph):

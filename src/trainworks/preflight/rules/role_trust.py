@@ -13,7 +13,7 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.role_uses import RoleUse, role_uses_of
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 _SENDS_SOURCE = frozenset(
     {
@@ -42,7 +42,7 @@ _SERVICE = re.compile(
 )
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for role in graph.of_type("AWS::IAM::Role"):
         statements = [each for each in permissions_of(graph).trust(role) if each.allows]

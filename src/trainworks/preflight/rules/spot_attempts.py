@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from trainworks.assembly.graph import Graph
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import workloads_of
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """Where every compute environment of the templates is spot; which queue a job goes to is not in a template."""
     del settings
     workloads = workloads_of(graph)

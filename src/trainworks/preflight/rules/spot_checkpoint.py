@@ -12,11 +12,11 @@ from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.s3_uris import S3Location, location_of
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import TrainingJob, workloads_of
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for job in workloads_of(graph).training_jobs:
         if job.enable_managed_spot_training is not True:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from trainworks.assembly.graph import Graph
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import workloads_of
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """BEST_FIT is also what an environment has that says nothing."""
     for environment in workloads_of(graph).batch_environments:
         is_spot = environment.is_spot and not environment.is_fargate

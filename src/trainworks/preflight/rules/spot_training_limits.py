@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from trainworks.assembly.graph import Graph, Unknown
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import TrainingJob, workloads_of
 
 _DEFAULT_MAX_RUNTIME_SECONDS = 86_400.0
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """For requests of `CreateTrainingJob` and parts of them."""
     for job in workloads_of(graph).training_jobs:
         if job.misplaced:

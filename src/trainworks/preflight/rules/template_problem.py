@@ -9,13 +9,13 @@ from trainworks.assembly.schemas import is_aws_type
 from trainworks.assembly.template_check import close_type
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 REFUSED = "TW00"
 """Counted with no rules: it says what CloudFormation says too, only earlier."""
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     places = {resource.place: resource for resource in graph.resources} if graph.problems else {}
     for problem in graph.problems:

@@ -15,7 +15,7 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.resource_policies import resource_policies_of
 from trainworks.preflight.role_uses import event_targets
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads.values import tables, texts
 
 _EVENTS, _CLOUDWATCH, _S3 = "events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com"
@@ -36,7 +36,7 @@ class _Publication:
     source: Resource
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     told: set[tuple[Resource, str, str]] = set()
     for publication in _publications(graph):

@@ -8,11 +8,11 @@ from trainworks.assembly.graph import Graph, Unknown
 from trainworks.aws.instance_types import DEFAULT_FAMILIES
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import workloads_of
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """Per compute environment."""
     for environment in workloads_of(graph).batch_environments:
         types = [each for each in environment.instance_types if not isinstance(each, Unknown)]

@@ -20,7 +20,7 @@ from trainworks.preflight.needs import (
 )
 from trainworks.preflight.network import Subnet, network_of
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 from trainworks.preflight.workloads import Workload, workloads_of
 
 
@@ -31,7 +31,7 @@ class _Miss:
     reason: str
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     """Each subnet counts: a workload may be placed in any of its own."""
     for workload in workloads_of(graph).all:
         misses = list(_misses(graph, workload))

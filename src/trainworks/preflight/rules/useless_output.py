@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 _EMPTY = frozenset({"", "[]", "{}", "null", ","})
 _STACK = "AWS::CloudFormation::Stack"
@@ -17,7 +17,7 @@ _OUTPUT = re.compile(r"Outputs\.(\w+)")
 _LATEST = re.compile(r"^(?P<repository>[^\s:@]+/[^\s:@]+?)(?::latest)?$")
 
 
-def find(graph: Graph, settings: Settings) -> Iterator[Fault]:
+def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     del settings
     for stack in graph.stacks:
         yield from _empty(graph, stack)

@@ -27,7 +27,7 @@ from trainworks.twin.compute.fleet import Agent, Fleet
 from trainworks.twin.compute.gpus import Gpus
 from trainworks.twin.compute.journal import Entry, JournalReader
 from trainworks.twin.compute.orders import claim, end_messages, lease_messages, stop_messages
-from trainworks.twin.compute.placement import Host, Launch, Machine, PoolView, Request, offered, place
+from trainworks.twin.compute.placement import Host, Launch, Machine, PoolView, QueuedTask, offered, place
 from trainworks.twin.compute.tables import InstanceRow, Load, PoolRow, Tables
 from trainworks.twin.ports import TaskEvent, TaskState, Usage
 from trainworks.twin.store import Database
@@ -46,7 +46,7 @@ _BACKLOG_SECONDS = 0.2
 
 
 @dataclass
-class Outcome:
+class TurnEffects:
     """What a turn leaves to be done once it is committed."""
 
     offsets: dict[str, int]
@@ -260,7 +260,7 @@ class Engine:
     def _turn(self) -> None:
         self._journals_due, self._last_turn = None, time.time()
         dirty, gone = set(self._dirty), set(self._gone)
-        outcome = Outcome({}, [], [])
+        outcome = TurnEffects({}, [], [])
         try:
             with self._database.transaction() as tx:
                 tables = Tables(tx)
@@ -288,7 +288,7 @@ class Engine:
             self._fleet.discard(agent.instance_id)
 
     def _read_journals(
-        self, tables: Tables, rows: dict[str, InstanceRow], instance_ids: set[str], outcome: Outcome
+        self, tables: Tables, rows: dict[str, InstanceRow], instance_ids: set[str], outcome: TurnEffects
     ) -> list[TaskEvent]:
         events: list[TaskEvent] = []
         for instance_id in sorted(instance_ids & rows.keys()):
@@ -326,7 +326,7 @@ class Engine:
             self._durations[pool_id] = 0.8 * before + 0.2 * (ended_at - started_at)
 
     def _bury(
-        self, tables: Tables, rows: dict[str, InstanceRow], instance_ids: set[str], outcome: Outcome
+        self, tables: Tables, rows: dict[str, InstanceRow], instance_ids: set[str], outcome: TurnEffects
     ) -> list[TaskEvent]:
         """Ended instances: their journals have been read to the end, so tasks without an end in them are lost."""
         events: list[TaskEvent] = []
@@ -344,7 +344,7 @@ class Engine:
             outcome.gone.append(instance_id)
         return events
 
-    def _place_queued(self, tables: Tables, outcome: Outcome) -> list[TaskEvent]:
+    def _place_queued(self, tables: Tables, outcome: TurnEffects) -> list[TaskEvent]:
         self._is_held_back = False
         waiting = tables.pools_with_queue()
         if not waiting:
@@ -364,7 +364,7 @@ class Engine:
                 continue
             room = sum(view.backlog_limit - host.backlog for host in view.hosts)
             window = min(_QUEUE_WINDOW, room + _LAUNCHES_PER_TURN) if room > 0 else _QUEUE_WINDOW
-            queue = [Request(*row) for row in tables.queued(pool_id, window)]
+            queue = [QueuedTask(*row) for row in tables.queued(pool_id, window)]
             plan = place(view, queue, machine, islice(self._fleet.new_ids(), launches))
             machine = plan.machine
             for launch in plan.launches:
@@ -384,7 +384,7 @@ class Engine:
                 ]
         return events
 
-    def _launches_now(self, outcome: Outcome) -> int:
+    def _launches_now(self, outcome: TurnEffects) -> int:
         """How many instances a pool may launch: none while as many are starting as this machine can start at a time.
 
         More would only take turns at starting, and all else with them. A gang whose turn it is is launched whole.
@@ -439,7 +439,7 @@ class Engine:
         duration = self._durations.get(pool_id)
         return 0 if duration is None else min(_LONGEST_BACKLOG, int(_BACKLOG_SECONDS / max(duration, 0.001)))
 
-    def _launch(self, tables: Tables, pool: PoolRow, launch: Launch, outcome: Outcome) -> InstanceRow:
+    def _launch(self, tables: Tables, pool: PoolRow, launch: Launch, outcome: TurnEffects) -> InstanceRow:
         agent = self._fleet.take(launch.instance_id)
         outcome.launched.append(agent)
         prefix = "ml." if any(name.startswith("ml.") for name in pool.spec.instance_types) else ""
@@ -482,7 +482,7 @@ class Engine:
 
     # What follows a commit
 
-    def _after_commit(self, outcome: Outcome) -> None:
+    def _after_commit(self, outcome: TurnEffects) -> None:
         for launched in outcome.launched:
             launched.sent_lease = 0
             self._agents[launched.instance_id] = launched

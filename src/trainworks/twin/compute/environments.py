@@ -23,16 +23,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainworks.archives import ArchiveError, Limits, Links, unpack_tar
+from trainworks.archives import ArchiveError, Links, UnpackLimits, unpack_tar
 from trainworks.config.runtime_image import REQUIREMENTS
 from trainworks.twin.compute.builder import Builder, PipSettings, Result, pip_settings
-from trainworks.twin.compute.story import PIP_LOG, PipOutput, Story
+from trainworks.twin.compute.making_log import PIP_LOG, MakingLog, PipOutput
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError, Ended
 
 YOUNGEST_SECONDS = 60.0
 """What was used within the last minute stays: the task that wants it may not be queued yet."""
-_LIMITS = Limits(total_bytes=20 * 1024**3, seconds=1800, links=Links.NONE)
+_LIMITS = UnpackLimits(total_bytes=20 * 1024**3, seconds=1800, links=Links.NONE)
 _PIP = ("install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off")
 _FIX = (
     "\nFix: correct requirements.txt, or, without a network, put the wheels into the image's folder and "
@@ -41,14 +41,14 @@ _FIX = (
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class PythonEnvironment:
     """A ready environment: its interpreter and the folder of the image."""
 
     python: Path
     root: Path
 
 
-class Environments:
+class PythonEnvironments:
     """All environments under one folder, made with `python` by `builder`. Safe among threads and processes.
 
     One environment is made by one at a time, in its own folder; others that want it wait. What was not made whole,
@@ -64,16 +64,16 @@ class Environments:
         self._python = python
         self._builder = builder
 
-    def ready(self, digest: str, fetch: Callable[[], bytes], story: Story | None = None) -> Environment:
+    def ready(self, digest: str, fetch: Callable[[], bytes], making_log: MakingLog | None = None) -> PythonEnvironment:
         """The environment of the layer `digest` (`sha256:<hex>`), built from `fetch()` where it is not there yet.
 
         Raises `ApiError('ValidationException')` when the layer is not what its digest says, unpacks outside its folder,
         or its requirements cannot be installed; pip's last lines are in the message.
         """
-        said = story or Story()
+        said = making_log or MakingLog()
         return environment_in(self.whole(name_of(digest), lambda place: self.build(digest, fetch, place, said)))
 
-    def build(self, digest: str, fetch: Callable[[], bytes], place: Path, story: Story) -> None:
+    def build(self, digest: str, fetch: Callable[[], bytes], place: Path, making_log: MakingLog) -> None:
         """Fill `place` from the layer `digest`: its files, and its requirements installed. Raises as `ready` does."""
         layer = fetch()
         if hashlib.sha256(layer).hexdigest() != digest.removeprefix("sha256:"):
@@ -84,7 +84,7 @@ class Environments:
         self.make(place, self._python)
         requirements = place / "root" / REQUIREMENTS
         if requirements.is_file() and requirements.read_text(errors="replace").strip():
-            self.install(place, ["--requirement", REQUIREMENTS], story, cwd=place / "root", fix=_FIX)
+            self.install(place, ["--requirement", REQUIREMENTS], making_log, cwd=place / "root", fix=_FIX)
 
     def is_ready(self, name: str) -> bool:
         """Whether the environment `name` is whole: it has its mark, and its Python is still on this machine."""
@@ -148,7 +148,7 @@ class Environments:
     def make(self, place: Path, python: Path) -> None:
         """Make the virtual environment `place/env` of `python`, with a pip of its own where Python brings one."""
         env = place / "env"
-        self._run([str(python), "-m", "venv", "--without-pip", str(env)], place, "venv", PipOutput(place, Story()))
+        self._run([str(python), "-m", "venv", "--without-pip", str(env)], place, "venv", PipOutput(place, MakingLog()))
         wheels = sorted(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"))
         if wheels:
             self.install(place, ["--no-index", "--no-deps", str(wheels[-1])])
@@ -157,7 +157,7 @@ class Environments:
         self,
         place: Path,
         arguments: Sequence[str],
-        story: Story | None = None,
+        making_log: MakingLog | None = None,
         *,
         cwd: Path | None = None,
         fix: str = "",
@@ -165,14 +165,14 @@ class Environments:
     ) -> None:
         """`pip install` into `place/env`, in the sandbox; `asked` is about how many packages that brings."""
         argv = [*self._pip(place), *_PIP, *arguments]
-        self._run(argv, place, "pip install", PipOutput(place, story or Story(), asked), cwd=cwd, fix=fix)
+        self._run(argv, place, "pip install", PipOutput(place, making_log or MakingLog(), asked), cwd=cwd, fix=fix)
 
     def ask_pip(self, place: Path, arguments: Sequence[str]) -> Result:
         """How a command of pip ended that asks its indexes, in the sandbox; with constraints it would tell less."""
         given = pip_settings(self._python)
         variables = {name: value for name, value in given.variables.items() if name != "PIP_CONSTRAINT"}
         settings = replace(given, variables={**variables, "PIP_CONFIG_FILE": os.devnull})
-        return self._result([*self._pip(place), *arguments], place, PipOutput(place, Story()), settings=settings)
+        return self._result([*self._pip(place), *arguments], place, PipOutput(place, MakingLog()), settings=settings)
 
     def _pip(self, place: Path) -> list[str]:
         return [str(self._python), "-m", "pip", "--python", str(place / "env" / "bin" / "python")]
@@ -209,7 +209,7 @@ class Environments:
 class Unused:
     """For `Retention`: the environments that nobody uses, and their removal."""
 
-    def __init__(self, environments: Environments, is_in_use: Callable[[Path], bool]) -> None:
+    def __init__(self, environments: PythonEnvironments, is_in_use: Callable[[Path], bool]) -> None:
         self._environments = environments
         self._is_in_use = is_in_use
 
@@ -233,9 +233,9 @@ def name_of(digest: str) -> str:
     return digest.removeprefix("sha256:")
 
 
-def environment_in(place: Path) -> Environment:
+def environment_in(place: Path) -> PythonEnvironment:
     """The environment of a runtime image in its folder."""
-    return Environment(place / "env" / "bin" / "python", place / "root")
+    return PythonEnvironment(place / "env" / "bin" / "python", place / "root")
 
 
 def _words(error: OSError) -> str:

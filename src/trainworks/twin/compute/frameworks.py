@@ -19,9 +19,9 @@ from pathlib import Path
 
 from trainworks.aws.framework_contents import Contents, contents, is_gpu, python_of, versions_of
 from trainworks.aws.framework_images import EcrUri, Framework
-from trainworks.twin.compute.environments import Environments
+from trainworks.twin.compute.environments import PythonEnvironments
 from trainworks.twin.compute.made import record_made
-from trainworks.twin.compute.story import Story
+from trainworks.twin.compute.making_log import MakingLog
 from trainworks.twin.ports import ApiError
 
 _CONSTRAINTS = "constraints.txt"
@@ -87,10 +87,10 @@ def recipe_of(framework: Framework, uri: EcrUri, *, has_gpus: bool) -> Recipe:
     )
 
 
-def make(recipe: Recipe, environments: Environments, python: Path, place: Path, story: Story) -> None:
+def make(recipe: Recipe, environments: PythonEnvironments, python: Path, place: Path, making_log: MakingLog) -> None:
     """Fill `place` as the recipe says. Raises `ApiError` with what pip said last."""
     began = time.monotonic()
-    story.say(
+    making_log.say(
         f"making the environment of {recipe.image}: it is made once, and used offline afterwards",
         f"an environment with {recipe.wanted}",
     )
@@ -102,15 +102,15 @@ def make(recipe: Recipe, environments: Environments, python: Path, place: Path, 
         package = name if recipe.gpu else for_cpu
         package, version = _choose(environments, place, package, name, recipe.versions.get(name, ""), gpu=recipe.gpu)
         chosen[package] = version
-        story.say(f"{package} {version} stands for {name} {recipe.versions.get(name, 'of the newest version')}")
+        making_log.say(f"{package} {version} stands for {name} {recipe.versions.get(name, 'of the newest version')}")
     rules = [
         rule
         for wanted, version in zip(what.main, chosen.values(), strict=True)
         for rule in what.constraints_of(recipe.versions.get(wanted, "")) or what.constraints_of(version)
     ]
-    _install(environments, place, what, chosen, rules, notes, story)
+    _install(environments, place, what, chosen, rules, notes, making_log)
     made = record_made(place, recipe.image, tuple(chosen), notes, time.monotonic() - began)
-    story.say(f"made in {made.seconds:.0f} s: {made.versions}, {made.size_in_bytes / (1 << 20):.0f} MiB")
+    making_log.say(f"made in {made.seconds:.0f} s: {made.versions}, {made.size_in_bytes / (1 << 20):.0f} MiB")
 
 
 def nearest(wanted: str, available: Sequence[str]) -> str | None:
@@ -133,7 +133,7 @@ def nearest(wanted: str, available: Sequence[str]) -> str | None:
 
 
 def _choose(
-    environments: Environments, place: Path, package: str, name: str, wanted: str, *, gpu: bool
+    environments: PythonEnvironments, place: Path, package: str, name: str, wanted: str, *, gpu: bool
 ) -> tuple[str, str]:
     """Which package stands for `name` in which version: `package` where it has the major version, else `name`."""
     found = None
@@ -165,7 +165,7 @@ def _rule_of_build(name: str, available: Sequence[str], build: str) -> Iterator[
         yield from (f"{name}!={version}" for version in available if version.endswith(f"+{_CPU}"))
 
 
-def _available(environments: Environments, place: Path, package: str, *, required: bool) -> Sequence[str]:
+def _available(environments: PythonEnvironments, place: Path, package: str, *, required: bool) -> Sequence[str]:
     """All versions that the index has as wheels for this Python.
 
     They are in pip's words about a version that nobody has: `pip index versions` names those without wheels too.
@@ -190,13 +190,13 @@ def _available(environments: Environments, place: Path, package: str, *, require
 
 
 def _install(  # noqa: PLR0917
-    environments: Environments,
+    environments: PythonEnvironments,
     place: Path,
     what: Contents,
     chosen: Mapping[str, str],
     rules: Sequence[str],
     notes: list[str],
-    story: Story,
+    making_log: MakingLog,
 ) -> None:
     """Install all packages in one resolution; else one by one, and what cannot be is left out and told. `rules` hold
     versions of what goes with the framework."""
@@ -215,7 +215,7 @@ def _install(  # noqa: PLR0917
     options = ["--constraint", str(place / _CONSTRAINTS), *_WHEELS, *pinned]
     while True:
         try:
-            environments.install(place, [*options, *packages], story, asked=len(pinned) + len(packages))
+            environments.install(place, [*options, *packages], making_log, asked=len(pinned) + len(packages))
         except ApiError as error:
             if _UNREACHABLE.search(error.message):
                 raise
@@ -223,43 +223,43 @@ def _install(  # noqa: PLR0917
             if missing is not None and missing["name"] in packages:
                 packages.remove(missing["name"])
                 notes.append(f"{missing['name']} is left out: the index has no wheel of it for this Python")
-                story.say(notes[-1])
+                making_log.say(notes[-1])
                 continue
             if _UNRESOLVED.search(error.message) is None:
                 raise
-            _install_singly(environments, place, options, packages, notes, story)
+            _install_singly(environments, place, options, packages, notes, making_log)
         return
 
 
 def _install_singly(  # noqa: PLR0917
-    environments: Environments,
+    environments: PythonEnvironments,
     place: Path,
     options: Sequence[str],
     packages: Sequence[str],
     notes: list[str],
-    story: Story,
+    making_log: MakingLog,
 ) -> None:
     """Install the framework, and then one by one what goes with it, as long as that takes no longer than a while."""
-    story.say(
+    making_log.say(
         "not all of it goes together here: what AWS documents beside the framework is installed one by one",
         "installing the framework alone, then what goes with it",
     )
-    environments.install(place, options, story)
+    environments.install(place, options, making_log)
     until = time.monotonic() + _SINGLY_SECONDS
     for count, name in enumerate(packages):
         if time.monotonic() > until:
             left = ", ".join(packages[count:])
             notes.append(f"{left} are left out: to install one by one took over {_SINGLY_SECONDS / 60:.0f} minutes")
-            story.say(notes[-1], f"leaving out {len(packages) - count} packages, which take too long")
+            making_log.say(notes[-1], f"leaving out {len(packages) - count} packages, which take too long")
             return
-        story.do(f"installing {name} ({count + 1} of {len(packages)})")
+        making_log.do(f"installing {name} ({count + 1} of {len(packages)})")
         try:
-            environments.install(place, [*options, name], story)
+            environments.install(place, [*options, name], making_log)
         except ApiError as refused:
             if _UNRESOLVED.search(refused.message) is None or _UNREACHABLE.search(refused.message):
                 raise
             notes.append(f"{name} is left out: the index has no wheels of it and its needs that go with the framework")
-            story.say(notes[-1])
+            making_log.say(notes[-1])
 
 
 def numbers_of(version: str) -> tuple[int, int, int]:

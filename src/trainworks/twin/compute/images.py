@@ -27,11 +27,11 @@ from trainworks.aws.framework_images import EcrUri, Framework, framework_of, fra
 from trainworks.config.runtime_image import layer_of_manifest
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.differences import differences
-from trainworks.twin.compute.environments import Environments, Unused, environment_in, name_of
+from trainworks.twin.compute.environments import PythonEnvironments, Unused, environment_in, name_of
 from trainworks.twin.compute.frameworks import Recipe, make, recipe_of
 from trainworks.twin.compute.made import made_at, read_made, record_made
 from trainworks.twin.compute.making import BEGINNING, Makings, OnEnd
-from trainworks.twin.compute.story import Story
+from trainworks.twin.compute.making_log import MakingLog
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageBeingMadeError, Runtime
 
 _PYTHON_IMAGE = re.compile(
@@ -66,7 +66,7 @@ class Images:
         self._python = python or Path(sys.executable)
         self._frameworks = frameworks
         self._has_gpus = has_gpus
-        self.environments = Environments(images_dir, self._python, builder)
+        self.environments = PythonEnvironments(images_dir, self._python, builder)
         self._makings = Makings(self.environments)
         self.unused = Unused(self.environments, is_in_use)
 
@@ -175,11 +175,13 @@ class Images:
     def _own(self, image_uri: str, uri: EcrUri, caller: Caller, waiter: str) -> Runtime:
         layer = self._layer(image_uri, uri, caller)
 
-        def build(place: Path, story: Story) -> None:
+        def build(place: Path, making_log: MakingLog) -> None:
             began = time.monotonic()
-            story.say(f"making the environment of {image_uri}: it is made once, and used offline afterwards", BEGINNING)
+            making_log.say(
+                f"making the environment of {image_uri}: it is made once, and used offline afterwards", BEGINNING
+            )
             fetch = lambda: self._control_plane.ecr_layer(caller, image_uri, layer)  # noqa: E731
-            self.environments.build(layer, fetch, place, story)
+            self.environments.build(layer, fetch, place, making_log)
             record_made(place, image_uri, (), (), time.monotonic() - began)
 
         environment = environment_in(self._makings.ready(name_of(layer), build, waiter))
@@ -197,8 +199,8 @@ class Images:
     def _framework(self, image_uri: str, uri: EcrUri, framework: Framework, waiter: str) -> Runtime:
         recipe = self._recipe(framework, uri)
 
-        def build(place: Path, story: Story) -> None:
-            make(recipe, self.environments, self._python, place, story)
+        def build(place: Path, making_log: MakingLog) -> None:
+            make(recipe, self.environments, self._python, place, making_log)
 
         try:
             place = self._makings.ready(recipe.name, build, waiter)

@@ -16,7 +16,7 @@ _MADE = "made.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class EnvironmentRecord:
     """What an environment is. `packages` are versions by name; `notes` is what of AWS's could not be had.
 
     `main` are the framework's own packages, none for a user's own image. `size_in_bytes` is what it takes on disk,
@@ -39,13 +39,15 @@ class Made:
         return ", ".join(f"{name} {self.packages.get(name, 'of unknown version')}" for name in self.main)
 
 
-def record_made(place: Path, image: str, main: tuple[str, ...], notes: Sequence[str], seconds: float) -> Made:
+def record_made(
+    place: Path, image: str, main: tuple[str, ...], notes: Sequence[str], seconds: float
+) -> EnvironmentRecord:
     """Look at what was installed in `place`, and write it down there."""
     site = place / "env" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     packages = {
         dist.name.replace("_", "-"): dist.version for dist in importlib.metadata.distributions(path=[str(site)])
     }
-    made = Made(
+    made = EnvironmentRecord(
         image=image,
         python=".".join(str(part) for part in sys.version_info[:3]),
         packages=dict(sorted(packages.items())),
@@ -58,11 +60,11 @@ def record_made(place: Path, image: str, main: tuple[str, ...], notes: Sequence[
     return made
 
 
-def read_made(place: Path) -> Made | None:
+def read_made(place: Path) -> EnvironmentRecord | None:
     """What the environment in `place` is; None where that cannot be read."""
     try:
         record = json.loads((place / _MADE).read_text(encoding="utf-8"))
-        return Made(**{**record, "main": tuple(record["main"]), "notes": tuple(record["notes"])})
+        return EnvironmentRecord(**{**record, "main": tuple(record["main"]), "notes": tuple(record["notes"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

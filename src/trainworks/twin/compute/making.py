@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from trainworks.twin.compute.environments import Environments
-from trainworks.twin.compute.story import Story
+from trainworks.twin.compute.environments import PythonEnvironments
+from trainworks.twin.compute.making_log import MakingLog
 from trainworks.twin.ports import ApiError, ImageBeingMadeError
 
 _MOST_FAILED = 100
@@ -23,7 +23,7 @@ BEGINNING = "an environment of its own"
 """What is being made, until more is known."""
 _LOG = logging.getLogger(__name__)
 
-Build = Callable[[Path, Story], None]
+Build = Callable[[Path, MakingLog], None]
 OnEnd = Callable[[Collection[str]], None]
 """Called with those who waited, when an environment is whole or could not be made."""
 
@@ -32,21 +32,21 @@ class _Making:
     """One environment from the first who asked until it is whole, or until all who waited know why it is not."""
 
     def __init__(self) -> None:
-        self.story = Story()
+        self.log = MakingLog()
         self.waiters: set[str] = set()
         self.has_ended = threading.Event()
         self.error: ApiError | None = None
 
 
 def _being_made(making: _Making) -> ImageBeingMadeError:
-    state = making.story.state or BEGINNING
-    return ImageBeingMadeError(tuple(making.story.lines), state, making.has_ended.is_set)
+    state = making.log.state or BEGINNING
+    return ImageBeingMadeError(tuple(making.log.lines), state, making.has_ended.is_set)
 
 
 class Makings:
     """Makes the environments of `environments`, each in a thread of its own."""
 
-    def __init__(self, environments: Environments) -> None:
+    def __init__(self, environments: PythonEnvironments) -> None:
         self._environments = environments
         self._lock = threading.Lock()
         self._makings: dict[str, _Making] = {}
@@ -87,7 +87,7 @@ class Makings:
         """What is being made now, with what its making does."""
         with self._lock:
             return {
-                name: making.story.state or BEGINNING
+                name: making.log.state or BEGINNING
                 for name, making in self._makings.items()
                 if not making.has_ended.is_set()
             }
@@ -97,7 +97,7 @@ class Makings:
         with self._lock:
             for making in self._makings.values():  # whole already, though its thread has not come to say so
                 if making.error is None and waiter in making.waiters:
-                    return tuple(making.story.lines)
+                    return tuple(making.log.lines)
             return self._left_to_tell.pop(waiter, ())
 
     def _start(self, name: str, build: Build) -> _Making:
@@ -111,7 +111,7 @@ class Makings:
     def _make(self, name: str, build: Build, making: _Making) -> None:
         error: ApiError | None = None
         try:
-            self._environments.whole(name, lambda place: build(place, making.story))
+            self._environments.whole(name, lambda place: build(place, making.log))
         except ApiError as refused:
             error = refused
         except Exception as fault:  # noqa: BLE001 - recorded with its traceback, and fails those who wait
@@ -127,6 +127,6 @@ class Makings:
                 self._makings.pop(name, None)
                 # Jobs that were stopped meanwhile never ask.
                 kept = list(self._left_to_tell.items())[-_MOST_FAILED:]
-                self._left_to_tell = dict(kept) | dict.fromkeys(waiters, tuple(making.story.lines))
+                self._left_to_tell = dict(kept) | dict.fromkeys(waiters, tuple(making.log.lines))
         for told in self._on_end:
             told(waiters)

@@ -22,7 +22,7 @@ from trainworks.twin.compute.gpus import devices_needed
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class QueuedTask:
     """A queued task. `memory_mib` is what it reserves."""
 
     task_id: str
@@ -45,14 +45,14 @@ class Host:
     tasks: int = 0
     backlog: int = 0
 
-    def has_room_for(self, request: Request) -> bool:
+    def has_room_for(self, request: QueuedTask) -> bool:
         return (
             self.vcpus + request.vcpus <= self.kind.vcpus
             and self.memory_mib + request.memory_mib <= self.kind.memory_mib
             and self.gpus + request.gpus <= self.kind.gpus
         )
 
-    def with_task(self, request: Request) -> Host:
+    def with_task(self, request: QueuedTask) -> Host:
         return replace(
             self,
             vcpus=self.vcpus + request.vcpus,
@@ -114,11 +114,11 @@ def offered(type_name: str, *, exclusive: bool) -> InstanceType:
     return kind if exclusive else replace(kind, memory_mib=schedulable_memory_mib(kind))
 
 
-def fits(kind: InstanceType, request: Request) -> bool:
+def fits(kind: InstanceType, request: QueuedTask) -> bool:
     return kind.vcpus >= request.vcpus and kind.memory_mib >= request.memory_mib and kind.gpus >= request.gpus
 
 
-def place(pool: PoolView, queue: Sequence[Request], machine: Machine, new_ids: Iterator[str]) -> Plan:
+def place(pool: PoolView, queue: Sequence[QueuedTask], machine: Machine, new_ids: Iterator[str]) -> Plan:
     """Place what can be placed of `queue` (in order). `machine` is what is left of it, the plan's what is left then.
 
     `new_ids` name the instances that may be launched: no more than these are.
@@ -132,9 +132,9 @@ def place(pool: PoolView, queue: Sequence[Request], machine: Machine, new_ids: I
     return Plan(tuple(planner.placements), tuple(planner.launches), planner.machine)
 
 
-def _units(queue: Sequence[Request]) -> list[list[Request]]:
+def _units(queue: Sequence[QueuedTask]) -> list[list[QueuedTask]]:
     """Single tasks and complete gangs, in queue order; a gang stands where its first task does."""
-    units: dict[str, list[Request]] = {}
+    units: dict[str, list[QueuedTask]] = {}
     for request in queue:
         units.setdefault(request.gang_id or f"\0{request.task_id}", []).append(request)
     return [unit for unit in units.values() if unit[0].gang_id is None or len(unit) == unit[0].gang_size]
@@ -150,13 +150,13 @@ class _Planner:
         self.placements: list[Placement] = []
         self.launches: list[Launch] = []
 
-    def place(self, unit: Sequence[Request]) -> bool:
+    def place(self, unit: Sequence[QueuedTask]) -> bool:
         if len(unit) == 1 and not self._pool.exclusive and self._place_in_backlog(unit[0]):
             return True
         if not self._machine_carries(unit):
             return False
         before = dict(self._hosts), list(self.launches)
-        chosen: dict[str, Request] = {}
+        chosen: dict[str, QueuedTask] = {}
         for request in unit:
             host = self._open_host(request, taken=chosen) or self._launch(request)
             if host is None:
@@ -171,7 +171,7 @@ class _Planner:
         self._charge_machine(unit)
         return True
 
-    def _open_host(self, request: Request, taken: Mapping[str, Request]) -> Host | None:
+    def _open_host(self, request: QueuedTask, taken: Mapping[str, QueuedTask]) -> Host | None:
         open_hosts = [
             host
             for host in self._hosts.values()
@@ -181,7 +181,7 @@ class _Planner:
         ]
         return min(open_hosts, key=lambda host: (host.kind.vcpus - host.vcpus, host.kind.size), default=None)
 
-    def _launch(self, request: Request) -> Host | None:
+    def _launch(self, request: QueuedTask) -> Host | None:
         used = self._pool.other_vcpus + sum(host.kind.vcpus for host in self._hosts.values())
         for kind in self._by_size:
             within = self._pool.max_vcpus is None or used + kind.vcpus <= self._pool.max_vcpus
@@ -194,7 +194,7 @@ class _Planner:
                 return host
         return None
 
-    def _place_in_backlog(self, request: Request) -> bool:
+    def _place_in_backlog(self, request: QueuedTask) -> bool:
         """Behind short tasks, where the machine or the pool has no room anyway."""
         if self._pool.backlog_limit == 0 or request.gang_id is not None or self._devices(request):
             return False
@@ -212,7 +212,7 @@ class _Planner:
         self.placements.append(Placement(request.task_id, host.instance_id, backlog=True))
         return True
 
-    def _machine_carries(self, unit: Sequence[Request]) -> bool:
+    def _machine_carries(self, unit: Sequence[QueuedTask]) -> bool:
         if sum(self._devices(each) for each in unit) > self.machine.free_gpus:
             return False
         if self._pool.exclusive:
@@ -221,7 +221,7 @@ class _Planner:
         vcpus, memory_mib = sum(each.vcpus for each in unit), sum(each.memory_mib for each in unit)
         return nothing_runs or (vcpus <= self.machine.vcpus and memory_mib <= self.machine.memory_mib)
 
-    def _charge_machine(self, unit: Sequence[Request]) -> None:
+    def _charge_machine(self, unit: Sequence[QueuedTask]) -> None:
         self.machine = replace(
             self.machine, free_gpus=self.machine.free_gpus - sum(self._devices(each) for each in unit)
         )
@@ -232,5 +232,5 @@ class _Planner:
                 memory_mib=self.machine.memory_mib - sum(each.memory_mib for each in unit),
             )
 
-    def _devices(self, request: Request) -> int:
+    def _devices(self, request: QueuedTask) -> int:
         return devices_needed(request.gpus, request.gang_size, self.machine.gpus)

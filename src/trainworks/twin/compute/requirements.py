@@ -25,10 +25,10 @@ from pathlib import Path
 
 from trainworks.config.runtime_image import REQUIREMENTS
 from trainworks.twin.compute.builder import Builder, pip_settings
-from trainworks.twin.compute.environments import Environments, Unused
+from trainworks.twin.compute.environments import PythonEnvironments, Unused
 from trainworks.twin.compute.making import Makings, OnEnd
+from trainworks.twin.compute.making_log import MakingLog, PipOutput
 from trainworks.twin.compute.sandbox.packages import Packages, site_packages_of
-from trainworks.twin.compute.story import PipOutput, Story
 from trainworks.twin.ports import ApiError, ImageBeingMadeError, Runtime
 
 BEING_INSTALLED = "The requirements are being installed"
@@ -61,7 +61,7 @@ class Requirements:
     ) -> None:
         self._python = python
         self._builder = builder
-        self.environments = Environments(
+        self.environments = PythonEnvironments(
             folder, python, builder, what=f"The environment of {REQUIREMENTS}", env="layer/env"
         )
         self._makings = Makings(self.environments)
@@ -83,9 +83,9 @@ class Requirements:
             return None
         key = _key(runtime, source, wanted)
 
-        def build(place: Path, story: Story) -> None:
-            story.say(f"installing {REQUIREMENTS}: it is done once for these requirements and this image")
-            self._install(runtime, source, wanted, place, story)
+        def build(place: Path, making_log: MakingLog) -> None:
+            making_log.say(f"installing {REQUIREMENTS}: it is done once for these requirements and this image")
+            self._install(runtime, source, wanted, place, making_log)
 
         with _of_requirements():
             place = self._makings.ready(key, build, waiter)
@@ -103,7 +103,7 @@ class Requirements:
             has_requirements=True,
         )
 
-    def _install(self, runtime: Runtime, source: Path, wanted: _Wanted, place: Path, story: Story) -> None:
+    def _install(self, runtime: Runtime, source: Path, wanted: _Wanted, place: Path, making_log: MakingLog) -> None:
         layer = place / "layer"
         env, copy = layer / "env", layer / "source"
         layer.mkdir(mode=0o700)
@@ -116,7 +116,7 @@ class Requirements:
         settings = pip_settings(self._python)
         settings = replace(settings, variables={**settings.variables, **wanted.variables})
         argv = [str(self._python), "-m", "pip", "--python", str(env / "bin" / "python"), *_PIP]
-        with PipOutput(place, story) as output:
+        with PipOutput(place, making_log) as output:
             result = self._builder.run(
                 [*argv, "--requirement", REQUIREMENTS],
                 writable=layer,

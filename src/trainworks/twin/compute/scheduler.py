@@ -22,7 +22,7 @@ from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.engine import Engine
 from trainworks.twin.compute.fleet import Fleet
 from trainworks.twin.compute.gpus import Gpus, devices_needed, find_gpus, truth
-from trainworks.twin.compute.placement import Machine, Request, fits, offered
+from trainworks.twin.compute.placement import Machine, QueuedTask, fits, offered
 from trainworks.twin.compute.sandbox.process_limit import fence
 from trainworks.twin.compute.tables import InstanceRow, Tables, schema
 from trainworks.twin.ports import (
@@ -167,7 +167,7 @@ class LocalCompute:
             return Tables(tx).uses_folder(str(folder))
 
     def fits(self, pool: PoolSpec, vcpus: float, memory_mib: int, gpus: int) -> bool:
-        request = Request("", vcpus, memory_mib, gpus)
+        request = QueuedTask("", vcpus, memory_mib, gpus)
         kinds = [offered(name, exclusive=pool.exclusive) for name in pool.instance_types]
         return any(fits(kind, request) for kind in kinds if pool.max_vcpus is None or kind.vcpus <= pool.max_vcpus)
 

@@ -54,7 +54,7 @@ Correction = Callable[[ModuleType], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class CorrectionParts:
     """What corrections are part of, or ask."""
 
     authorization: Authorization
@@ -86,7 +86,7 @@ ALONE: Mapping[str, tuple[Correction, ...]] = {
 """Corrections that ask no other part. IAM and STS are loaded by what the parts are made of."""
 
 
-def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
+def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...]]:
     """The corrections of each service that has any."""
     of_data = (metric_checks, metric_queries, metric_listing)
     return {
@@ -132,7 +132,7 @@ def corrections_of(parts: Parts) -> Mapping[str, tuple[Correction, ...]]:
     }
 
 
-def _install_stacks(parts: Parts, module: ModuleType) -> None:
+def _install_stacks(parts: CorrectionParts, module: ModuleType) -> None:
     # With the schemas they are half of what CloudFormation costs to load, and a start waits for neither.
     from trainworks.twin.emulator.cloudformation import (  # noqa: PLC0415
         deploy_checks,

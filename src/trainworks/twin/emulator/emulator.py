@@ -27,7 +27,7 @@ from trainworks.twin.emulator.cloudformation.stacks import Stacks
 from trainworks.twin.emulator.cloudwatch.alarms import Alarms
 from trainworks.twin.emulator.cloudwatch.metric_data import MetricData
 from trainworks.twin.emulator.control_plane import EmulatorControlPlane
-from trainworks.twin.emulator.dressing import ALONE, Parts, corrections_of
+from trainworks.twin.emulator.dressing import ALONE, CorrectionParts, corrections_of
 from trainworks.twin.emulator.durable.changed_parts import ChangedParts
 from trainworks.twin.emulator.durable.durability import Persistence
 from trainworks.twin.emulator.durable.growing_lists import GrowingLists
@@ -106,7 +106,7 @@ class Emulator:
         self._invocations = AsyncInvocations(self._persistence.database, calls)
         kept = (self._persistence.tracker, self._persistence.rows_of)
         self._corrections = corrections_of(
-            Parts(
+            CorrectionParts(
                 self._authorization,
                 TableItems(*kept),
                 QueueParts(*kept),

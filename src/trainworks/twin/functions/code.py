@@ -13,12 +13,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from trainworks.archives import ArchiveError, Limits, Links, unpack_zips
+from trainworks.archives import ArchiveError, Links, UnpackLimits, unpack_zips
 from trainworks.twin.job_files import remove_tree
 from trainworks.twin.ports import ApiError
 
 # "Lambda quotas": 250 MB unzipped, layers included. The number of files has no quota there.
-_LIMITS = Limits(total_bytes=262_144_000, links=Links.ANYWHERE)
+_LIMITS = UnpackLimits(total_bytes=262_144_000, links=Links.ANYWHERE)
 
 _KEPT = 16
 _KEPT_SECONDS = 60.0

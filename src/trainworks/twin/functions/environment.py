@@ -1,7 +1,7 @@
 """One execution environment as the server sees it: a sandboxed process that imports the handler and takes events.
 
     environment = Environment(settings)
-    environment.initialise(seconds, output)       an `Outcome`: READY, or why not
+    environment.initialise(seconds, output)       an `InvocationOutcome`: READY, or why not
     environment.invoke(header, event, seconds, output)
     environment.close()
 
@@ -23,7 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from trainworks.twin.functions.output import Output
+from trainworks.twin.functions.output import OutputCollector
 from trainworks.twin.ports import Caller
 
 MOST_RESULT_BYTES = 6_291_556
@@ -35,7 +35,7 @@ _PAUSE_SECONDS = 0.002
 _SANDBOXED = Path(__file__).with_name("sandboxed.py")
 
 
-class Kind(StrEnum):
+class ReplyKind(StrEnum):
     """READY: the handler was imported. RESPONSE, ERROR: it returned or raised. INIT_ERROR: its import failed.
 
     TIMEOUT: it did not end in time. EXITED: its process ended. TOO_LARGE: more than may be returned.
@@ -53,10 +53,10 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class InvocationOutcome:
     """What an environment answered. `log` is what the log says of an error; `exit_code` is negative for signals."""
 
-    kind: Kind
+    kind: ReplyKind
     body: bytes = b""
     log: str = ""
     peak_kib: int = 0
@@ -64,7 +64,7 @@ class Outcome:
     out_of_memory: bool = False
 
 
-class Environment:
+class ExecutionEnvironment:
     """`settings` are read by `sandboxed.py`, `caller` is the function's role. The process starts at once."""
 
     def __init__(self, settings: Mapping[str, Any], log_stream: str, caller: Caller) -> None:
@@ -95,20 +95,22 @@ class Environment:
         os.set_blocking(self._output, False)
         self._control, self._runtime = control, runtime
 
-    def initialise(self, seconds: float, output: Output) -> Outcome:
+    def initialise(self, seconds: float, output: OutputCollector) -> InvocationOutcome:
         """Wait until the handler is imported."""
         return self._exchange(b"", seconds, output)
 
-    def invoke(self, header: Mapping[str, Any], event: bytes, seconds: float, output: Output) -> Outcome:
+    def invoke(
+        self, header: Mapping[str, Any], event: bytes, seconds: float, output: OutputCollector
+    ) -> InvocationOutcome:
         """Give it one event and wait for what comes of it. Only after RESPONSE, ERROR and TOO_LARGE it can go on."""
         line = json.dumps({"kind": "invoke", **header, "size": len(event)}).encode() + b"\n"
         try:
             self._control.sendall(b"run ")
         except OSError:
-            return Outcome(Kind.EXITED)
+            return InvocationOutcome(ReplyKind.EXITED)
         outcome = self._exchange(line + event, seconds, output)
         self.used_at = time.monotonic()
-        if outcome.kind in (Kind.RESPONSE, Kind.ERROR, Kind.TOO_LARGE):
+        if outcome.kind in (ReplyKind.RESPONSE, ReplyKind.ERROR, ReplyKind.TOO_LARGE):
             self._freeze()
         return outcome
 
@@ -132,7 +134,7 @@ class Environment:
         except OSError:
             return  # it has just ended, which the next use finds out
 
-    def _exchange(self, outgoing: bytes, seconds: float, output: Output) -> Outcome:
+    def _exchange(self, outgoing: bytes, seconds: float, output: OutputCollector) -> InvocationOutcome:
         deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self._output, selectors.EVENT_READ)
@@ -157,7 +159,7 @@ class Environment:
                             return outcome
                 output.flush()
         self._drain(output)
-        return Outcome(Kind.TIMEOUT)
+        return InvocationOutcome(ReplyKind.TIMEOUT)
 
     def _send(self, outgoing: bytes) -> bytes:
         try:
@@ -178,29 +180,29 @@ class Environment:
         self._pending += data
         return bool(data)
 
-    def _message(self) -> Outcome | None:
+    def _message(self) -> InvocationOutcome | None:
         """The next whole message. What is none, or too long, ends the environment."""
         line, newline, rest = self._pending.partition(b"\n")
         if not newline:
-            return Outcome(Kind.EXITED) if len(line) > _MOST_HEADER_BYTES else None
+            return InvocationOutcome(ReplyKind.EXITED) if len(line) > _MOST_HEADER_BYTES else None
         try:
             header = json.loads(line)
-            kind, size = Kind(header["kind"]), int(header["size"])
+            kind, size = ReplyKind(header["kind"]), int(header["size"])
             outcome_log, peak_kib = str(header.get("log", "")), int(header.get("peak_kib", 0))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return Outcome(Kind.EXITED)
+            return InvocationOutcome(ReplyKind.EXITED)
         if not 0 <= size <= MOST_RESULT_BYTES:
             return self._skip(size, len(line) + 1)
         if len(rest) < size:
             return None
         self._pending = rest[size:]
-        return Outcome(kind, rest[:size], outcome_log, peak_kib)
+        return InvocationOutcome(kind, rest[:size], outcome_log, peak_kib)
 
-    def _skip(self, size: int, header_bytes: int) -> Outcome | None:
+    def _skip(self, size: int, header_bytes: int) -> InvocationOutcome | None:
         """Read a result that is too large to its end, without keeping it, so that the environment can go on."""
         whole = header_bytes + size
         if size < 0 or size > 64 * MOST_RESULT_BYTES:
-            return Outcome(Kind.EXITED)
+            return InvocationOutcome(ReplyKind.EXITED)
         deadline = time.monotonic() + _EXIT_SECONDS
         have = len(self._pending)
         while have < whole and time.monotonic() < deadline:
@@ -215,9 +217,9 @@ class Environment:
                 break
             have += len(data)
         self._pending = b""
-        return Outcome(Kind.TOO_LARGE) if have == whole else Outcome(Kind.EXITED)
+        return InvocationOutcome(ReplyKind.TOO_LARGE) if have == whole else InvocationOutcome(ReplyKind.EXITED)
 
-    def _take_output(self, output: Output) -> bool:
+    def _take_output(self, output: OutputCollector) -> bool:
         try:
             data = os.read(self._output, _CHUNK_BYTES)
         except BlockingIOError:
@@ -228,19 +230,21 @@ class Environment:
             time.sleep(_PAUSE_SECONDS)
         return bool(data)
 
-    def _drain(self, output: Output) -> None:
+    def _drain(self, output: OutputCollector) -> None:
         """What is in the pipe belongs to this invocation. Who goes on writing is not waited for."""
         for _ in range(16):
             if not self._take_output(output):
                 return
 
-    def _ended(self) -> Outcome:
+    def _ended(self) -> InvocationOutcome:
         """The keeper told how the runtime ended, or it ended itself."""
         self._control.settimeout(_EXIT_SECONDS)
         try:
             told = json.loads(self._control.recv(4096))
             if "broken" in told:
-                return Outcome(Kind.BROKEN, log=str(told["broken"]))
-            return Outcome(Kind.EXITED, exit_code=int(told["exit"]), out_of_memory=bool(told["out_of_memory"]))
+                return InvocationOutcome(ReplyKind.BROKEN, log=str(told["broken"]))
+            return InvocationOutcome(
+                ReplyKind.EXITED, exit_code=int(told["exit"]), out_of_memory=bool(told["out_of_memory"])
+            )
         except (OSError, ValueError, KeyError, TypeError):
-            return Outcome(Kind.EXITED, exit_code=-9)
+            return InvocationOutcome(ReplyKind.EXITED, exit_code=-9)

@@ -17,7 +17,7 @@ _LONGEST_WAIT_SECONDS = 0.5
 _TAIL_BYTES = 4096
 
 
-class Output:
+class OutputCollector:
     """Collects the lines of one invocation and hands them to `ship`."""
 
     def __init__(self, ship: Ship) -> None:

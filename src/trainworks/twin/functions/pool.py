@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from trainworks.twin.functions.environment import Environment
+from trainworks.twin.functions.environment import ExecutionEnvironment
 from trainworks.twin.ports import ApiError
 
 MOST_ENVIRONMENTS = 64
@@ -24,14 +24,14 @@ class Pool:
 
     def __init__(self, most: int = MOST_ENVIRONMENTS) -> None:
         self._most = most
-        self._idle: defaultdict[str, list[Environment]] = defaultdict(list)
+        self._idle: defaultdict[str, list[ExecutionEnvironment]] = defaultdict(list)
         self._count = 0
-        self._all: set[Environment] = set()
+        self._all: set[ExecutionEnvironment] = set()
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._sweeper: threading.Thread | None = None
 
-    def warm(self, key: str) -> Environment | None:
+    def warm(self, key: str) -> ExecutionEnvironment | None:
         """An idle environment of `key`, which now belongs to the caller."""
         while True:
             with self._changed:
@@ -42,7 +42,7 @@ class Pool:
                 return environment
             self.discard(environment)
 
-    def start(self, make: Callable[[], Environment]) -> Environment:
+    def start(self, make: Callable[[], ExecutionEnvironment]) -> ExecutionEnvironment:
         """A new environment, in place of the one that has been idle longest where there are too many.
 
         Raises `ApiError` `TooManyRequestsException` when all are in use for half a minute.
@@ -77,7 +77,7 @@ class Pool:
         with self._changed:
             return {folder for environment in self._all for folder in environment.folders}
 
-    def release(self, key: str, environment: Environment) -> None:
+    def release(self, key: str, environment: ExecutionEnvironment) -> None:
         """Give back an environment that can take another event."""
         with self._changed:
             if not self._closed.is_set():
@@ -86,7 +86,7 @@ class Pool:
                 return
         self.discard(environment)
 
-    def discard(self, environment: Environment) -> None:
+    def discard(self, environment: ExecutionEnvironment) -> None:
         """End an environment that cannot, or that nobody needs."""
         environment.close()
         with self._changed:
@@ -104,7 +104,7 @@ class Pool:
         for environment in idle:
             self.discard(environment)
 
-    def _take_oldest(self) -> Environment | None:
+    def _take_oldest(self) -> ExecutionEnvironment | None:
         found = min(
             ((each.used_at, key, each) for key, idle in self._idle.items() for each in idle),
             key=lambda entry: entry[0],

@@ -27,8 +27,8 @@ from trainworks.twin.compute.sandbox.interpreters import prefixes_of
 from trainworks.twin.compute.sandbox.namespaces import SandboxMode
 from trainworks.twin.compute.sandbox.trial import try_sandbox
 from trainworks.twin.functions.code import CodeStore
-from trainworks.twin.functions.environment import MOST_RESULT_BYTES, Environment, Kind, Outcome
-from trainworks.twin.functions.output import Output
+from trainworks.twin.functions.environment import MOST_RESULT_BYTES, ExecutionEnvironment, InvocationOutcome, ReplyKind
+from trainworks.twin.functions.output import OutputCollector
 from trainworks.twin.functions.packages import make_runtime
 from trainworks.twin.functions.pool import Pool
 from trainworks.twin.functions.variables import variables
@@ -99,7 +99,7 @@ class LocalFunctions:
             _LOG.warning("Lambda functions run without a sandbox: %s", why_not)
         return SandboxMode(mode)
 
-    def start(self, spec: FunctionSpec, credentials: Credentials, log_stream: str) -> Environment:
+    def start(self, spec: FunctionSpec, credentials: Credentials, log_stream: str) -> ExecutionEnvironment:
         """A new environment of `spec`; its process runs."""
         with self._lock:
             mode = self.mode
@@ -128,7 +128,7 @@ class LocalFunctions:
             "hidden": hidden,
             "visible": [*visible, *prefixes_of(Path(sys.executable), hidden, visible)],
         }
-        return Environment(settings, log_stream, credentials.caller)
+        return ExecutionEnvironment(settings, log_stream, credentials.caller)
 
     def _hidden(self) -> list[str]:
         homes = {os.environ.get("HOME", "/"), _home_of_user(), str(self._home.resolve())}
@@ -147,7 +147,7 @@ class _Run:
         self._stream = ""
         self._caller: Caller | None = None
         self._init_ms: float | None = None
-        self._output = Output(self._ship)
+        self._output = OutputCollector(self._ship)
 
     def result(self) -> FunctionResult:
         environment = self._pool.warm(self._key)
@@ -160,20 +160,20 @@ class _Run:
             environment, outcome = self._cold()
             self._start_line()
             started = time.monotonic()
-            if outcome.kind is Kind.READY:
+            if outcome.kind is ReplyKind.READY:
                 outcome = self._invoke(environment)
         duration_ms = (time.monotonic() - started) * 1000
-        if outcome.kind in (Kind.RESPONSE, Kind.ERROR, Kind.TOO_LARGE):
+        if outcome.kind in (ReplyKind.RESPONSE, ReplyKind.ERROR, ReplyKind.TOO_LARGE):
             self._pool.release(self._key, environment)
         else:
             self._pool.discard(environment)
-        if outcome.kind is Kind.BROKEN:
+        if outcome.kind is ReplyKind.BROKEN:
             raise ApiError("ServiceException", f"The execution environment could not be started: {outcome.log}", 500)
         result = self._described(outcome)
         self._end_lines(outcome, duration_ms)
         return FunctionResult(result[0], result[1], self._output.tail())
 
-    def _cold(self) -> tuple[Environment, Outcome]:
+    def _cold(self) -> tuple[ExecutionEnvironment, InvocationOutcome]:
         """A new environment, and what came of its initialisation."""
         spec = self._spec
         now = datetime.now(UTC)
@@ -190,13 +190,13 @@ class _Run:
             environment = self._pool.start(lambda: self._functions.start(spec, credentials, self._stream))
             outcome = environment.initialise(seconds, self._output)
             self._init_ms = (time.monotonic() - began) * 1000
-            if outcome.kind is not Kind.TIMEOUT or seconds != INIT_SECONDS:
+            if outcome.kind is not ReplyKind.TIMEOUT or seconds != INIT_SECONDS:
                 return environment, outcome
             self._output.line(f"INIT_REPORT Init Duration: {self._init_ms:.2f} ms\tPhase: init\tStatus: timeout")
             self._pool.discard(environment)
         raise AssertionError("unreachable")
 
-    def _invoke(self, environment: Environment) -> Outcome:
+    def _invoke(self, environment: ExecutionEnvironment) -> InvocationOutcome:
         invocation, seconds = self._invocation, self._spec.timeout_seconds
         header = {
             "request_id": invocation.request_id,
@@ -206,18 +206,18 @@ class _Run:
         }
         return environment.invoke(header, invocation.payload, seconds, self._output)
 
-    def _described(self, outcome: Outcome) -> tuple[bytes, str]:
+    def _described(self, outcome: InvocationOutcome) -> tuple[bytes, str]:
         """(payload, function error), and what the log says of an error."""
         request_id = self._invocation.request_id
-        if outcome.kind is Kind.RESPONSE:
+        if outcome.kind is ReplyKind.RESPONSE:
             return outcome.body, ""
-        if outcome.kind in (Kind.ERROR, Kind.INIT_ERROR):
+        if outcome.kind in (ReplyKind.ERROR, ReplyKind.INIT_ERROR):
             self._output.line(outcome.log)
             return outcome.body, "Unhandled"
-        if outcome.kind is Kind.TOO_LARGE:
+        if outcome.kind is ReplyKind.TOO_LARGE:
             words = f"Response payload size exceeded maximum allowed payload size ({MOST_RESULT_BYTES} bytes)."
             return self._failed("Function.ResponseSizeTooLarge", words)
-        if outcome.kind is Kind.TIMEOUT:
+        if outcome.kind is ReplyKind.TIMEOUT:
             words = f"Task timed out after {self._spec.timeout_seconds:.2f} seconds"
             self._output.line(f"{_now()} {request_id} {words}")
             return self._failed("Sandbox.Timedout", f"RequestId: {request_id} Error: {words}")
@@ -233,12 +233,12 @@ class _Run:
     def _start_line(self) -> None:
         self._output.line(f"START RequestId: {self._invocation.request_id} Version: {self._spec.version}")
 
-    def _end_lines(self, outcome: Outcome, duration_ms: float) -> None:
+    def _end_lines(self, outcome: InvocationOutcome, duration_ms: float) -> None:
         request_id, spec = self._invocation.request_id, self._spec
         peak = min(-(-outcome.peak_kib // 1024), spec.memory_size_in_mb)
         used = f"\tMax Memory Used: {peak} MB" if peak else ""
         init = "" if self._init_ms is None else f"\tInit Duration: {self._init_ms:.2f} ms"
-        status = "\tStatus: timeout" if outcome.kind is Kind.TIMEOUT else ""
+        status = "\tStatus: timeout" if outcome.kind is ReplyKind.TIMEOUT else ""
         self._output.line(f"END RequestId: {request_id}")
         self._output.line(
             f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"

@@ -77,7 +77,7 @@ def main(control_fd: int, runtime_fd: int, output_fd: int) -> None:
     os.close(runtime)
     os.close(output)
     monitor = MemoryMonitor(processes, int(settings["memory_bytes"]), shared_bytes)
-    Keeper(channel, pid, monitor, freezes=mode is not SandboxMode.OFF).run()
+    RuntimeSupervisor(channel, pid, monitor, freezes=mode is not SandboxMode.OFF).run()
 
 
 def _become_first_process(mode: SandboxMode) -> None:
@@ -179,7 +179,7 @@ class MemoryMonitor:
         return proportional_bytes(pids, shared) > self._memory_bytes
 
 
-class Keeper:
+class RuntimeSupervisor:
     """Watches over the runtime `pid` until it ends or nobody wants the environment any more."""
 
     def __init__(self, control: socket.socket, pid: int, monitor: MemoryMonitor, *, freezes: bool) -> None:

@@ -6,8 +6,8 @@
 There is no other way to a row, so no decision rests on what another request has changed meanwhile.
 """
 
-from trainworks.twin.recorded.listing import Question, list_page
+from trainworks.twin.recorded.listing import ListQuery, list_page
 from trainworks.twin.recorded.rows import Record, Rows
 from trainworks.twin.recorded.store import RecordedStore
 
-__all__ = ["Question", "Record", "RecordedStore", "Rows", "list_page"]
+__all__ = ["ListQuery", "Record", "RecordedStore", "Rows", "list_page"]

@@ -58,7 +58,7 @@ STATEMENTS: Mapping[tuple[str, bool, bool], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ListQuery:
     """What of a kind is asked for. `sort_by` is a column: `name`, `created_at`, `modified_at`, `status`.
 
     `contains` is looked for in names whatever its case; the bounds of times are seconds since the epoch, exclusive.
@@ -87,7 +87,7 @@ class Question:
 
 def list_page(
     rows: Rows,
-    question: Question,
+    question: ListQuery,
     *,
     limit: int,
     token: str | None,
@@ -115,7 +115,7 @@ def list_page(
     )
 
 
-def _bounds(question: Question) -> dict[str, object]:
+def _bounds(question: ListQuery) -> dict[str, object]:
     return {
         "kind": question.kind,
         "scope": question.scope,

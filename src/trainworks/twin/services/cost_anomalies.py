@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
-from trainworks.twin.recorded import Question, Record, RecordedStore, Rows, list_page
+from trainworks.twin.recorded import ListQuery, Record, RecordedStore, Rows, list_page
 from trainworks.twin.recorded.rows import global_scope_of
 from trainworks.twin.recorded.tags import request_keys, resource_keys
 from trainworks.twin.service import Service
@@ -191,7 +191,7 @@ class CostAnomalies(Service):
                 chosen = filter(matches, {arn: kind.found(rows, arn) for arn in named}.values())
                 found, token = page(sorted(chosen, key=_name), key=lambda each: [each.name], **asked)
             else:
-                question = Question(kind.key, global_scope_of(call.caller), matches=matches)
+                question = ListQuery(kind.key, global_scope_of(call.caller), matches=matches)
                 found, token = list_page(rows, question, **asked)
         listed = [{**each.spec, kind.arn_member: each.id} for each in found]
         return {f"{kind.noun}s": listed} | ({"NextPageToken": token} if token else {})

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from trainworks.twin.store.turns import Turns
+from trainworks.twin.store.fair_lock import FairLock
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = path
         self._synchronous = synchronous
-        self._write_lock = Turns()
+        self._write_lock = FairLock()
         self._writing_thread = 0
         self._turns_lock = threading.Lock()
         self._led = False

@@ -14,10 +14,10 @@ from tests.unit.aws.iam.policies import ACCOUNT, ARNS, CALLERS, OTHER, condition
 from trainworks.aws.iam.conditions import parse_conditions
 from trainworks.aws.iam.documents import Policy, parse
 from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
-from trainworks.aws.iam.principals import Kind, Naming, Principal
+from trainworks.aws.iam.principals import Principal, PrincipalKind, PrincipalMatch
 from trainworks.aws.wildcards import matches
 
-KINDS = {"user": Kind.USER, "session": Kind.SESSION, "root": Kind.ROOT}
+KINDS = {"user": PrincipalKind.USER, "session": PrincipalKind.SESSION, "root": PrincipalKind.ROOT}
 
 
 def parsed(document: dict[str, Any]) -> Policy:
@@ -92,7 +92,12 @@ def test_a_condition_holds_as_the_naive_one(
 @settings(max_examples=400, deadline=None)
 @given(statement=statements(resource_policy=True), who=st.sampled_from(CALLERS))
 def test_a_principal_is_named_as_by_the_naive_one(statement: dict[str, Any], who: dict[str, str]) -> None:
-    ways = {"no": Naming.NOT, "account": Naming.ACCOUNT, "broad": Naming.NAMED, "itself": Naming.DIRECT}
+    ways = {
+        "no": PrincipalMatch.NOT,
+        "account": PrincipalMatch.ACCOUNT,
+        "broad": PrincipalMatch.NAMED,
+        "itself": PrincipalMatch.DIRECT,
+    }
     principal = Principal(who["arn"], who["account"], KINDS[who["kind"]], who["role"])
     found = parsed({"Version": "2012-10-17", "Statement": statement}).statements[0]
     assert found.naming(principal) is ways[naive.named(statement, who)]

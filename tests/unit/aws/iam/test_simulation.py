@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.unit.aws.iam import naive
 from tests.unit.aws.iam.policies import ACCOUNT, ARNS, CALLERS, OTHER, contexts, documents
 from trainworks.aws.iam.positions import statement_positions
-from trainworks.aws.iam.principals import Kind, Principal
-from trainworks.aws.iam.simulation import RESOURCE_POLICY, Simulation, Source, context_keys
+from trainworks.aws.iam.principals import Principal, PrincipalKind
+from trainworks.aws.iam.simulation import RESOURCE_POLICY, PolicySource, Simulation, context_keys
 
 USER = CALLERS[0]
 
@@ -42,11 +42,11 @@ def test_a_simulation_is_what_the_naive_evaluation_says(  # noqa: PLR0917
     rest = {"resource_account": account or owner, "must_allow": False}
     expected = naive.allowed(USER, action, resource, context, {**layers, **rest})
     simulation = Simulation(
-        Principal(USER["arn"], ACCOUNT, Kind.USER),
+        Principal(USER["arn"], ACCOUNT, PrincipalKind.USER),
         context,
-        [Source(f"p{number}", json.dumps(each, indent=1)) for number, each in enumerate(identity)],
-        None if boundary is None else Source("boundary", json.dumps(boundary)),
-        None if own is None else (Source("own", json.dumps(own), RESOURCE_POLICY), owner),
+        [PolicySource(f"p{number}", json.dumps(each, indent=1)) for number, each in enumerate(identity)],
+        None if boundary is None else PolicySource("boundary", json.dumps(boundary)),
+        None if own is None else (PolicySource("own", json.dumps(own), RESOURCE_POLICY), owner),
     )
     outcome = simulation.ask(action, resource)
     assert (outcome.decision == "allowed") == expected

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.preflight.draft import Draft, draft_of, only
 from trainworks.preflight.rules.batch_refusal import RULE, find
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 TRUST = {
     "Version": "2012-10-17",
@@ -40,7 +40,7 @@ def _platform() -> Draft:
 
 
 def test_a_platform_that_batch_takes() -> None:
-    assert list(find(_platform().graph(), Settings())) == []
+    assert list(find(_platform().graph(), CheckSettings())) == []
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_groups_in_two_places() -> None:
     (found,) = only(draft, RULE)
     assert "exclusively allowed" in found.message
     del draft.properties("Ce")["ComputeResources"]["SecurityGroupIds"]
-    assert list(find(draft.graph(), Settings())) == []
+    assert list(find(draft.graph(), CheckSettings())) == []
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_volumes_that_batch_refuses() -> None:
         "MountPoints": [{"SourceVolume": "data", "ContainerPath": "/data", "ReadOnly": True}],
         "Ulimits": [{"Name": "nofile", "SoftLimit": "1024", "HardLimit": 65536}],
     }
-    assert list(find(draft.graph(), Settings())) == []
+    assert list(find(draft.graph(), CheckSettings())) == []
     container["MountPoints"].append({"SourceVolume": "scratch", "ContainerPath": "/scratch"})
     (found,) = only(draft, RULE)
     assert (found.is_error, found.place) == (True, "Job")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tests.unit.preflight.draft import Draft, draft_of, nothing, only
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rules.deletable_data import RULE
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 
 def test_a_bucket_that_goes_with_its_stack(platform: Callable[[str], Draft]) -> None:
@@ -30,7 +30,7 @@ def test_outside_of_production_data_may_go() -> None:
 
 
 def test_a_database_has_a_snapshot_by_default() -> None:
-    draft = draft_of({}, Settings(production=True))
+    draft = draft_of({}, CheckSettings(production=True))
     draft.add("Database", "AWS::RDS::DBInstance", {})
     nothing(draft)
     draft.body("Database")["DeletionPolicy"] = "Delete"
@@ -39,7 +39,7 @@ def test_a_database_has_a_snapshot_by_default() -> None:
 
 def test_automatic_emptying_in_production() -> None:
     kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
-    draft = draft_of({"Bucket": {"Type": "AWS::S3::Bucket", **kept}}, Settings(production=True))
+    draft = draft_of({"Bucket": {"Type": "AWS::S3::Bucket", **kept}}, CheckSettings(production=True))
     draft.add("Emptying", "Custom::S3AutoDeleteObjects", {"BucketName": {"Ref": "Bucket"}})
     (found,) = only(draft, RULE)
     assert found.logical_id == "Emptying"

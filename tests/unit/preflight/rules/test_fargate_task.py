@@ -7,7 +7,7 @@ import pytest
 from tests.unit.preflight.draft import Draft, draft_of, only
 from trainworks.preflight.rule import Fault
 from trainworks.preflight.rules.fargate_task import RULE, find
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 ROLE = "arn:aws:iam::111111111111:role/execution"
 
@@ -36,7 +36,7 @@ def _task(cpu: Any, memory: Any, **others: Any) -> Draft:
 
 
 def _faults(draft: Draft) -> list[Fault]:
-    return list(find(draft.graph(), Settings()))
+    return list(find(draft.graph(), CheckSettings()))
 
 
 def test_a_size_that_fargate_has_not() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tests.unit.preflight.draft import Draft, draft_of, only
 from tests.unit.preflight.small_vpc import batch, gateway, nat, vpc
 from trainworks.preflight.rules.gateway_misses_route_table import RULE, find
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 Platform = Callable[[str], Draft]
 
@@ -32,16 +32,16 @@ def test_private_subnets_left_out(platform: Platform) -> None:
 
 def test_no_gateway_at_all_is_no_gap_of_one() -> None:
     graph = draft_of({**vpc(), **nat(), **batch()}).graph()
-    assert list(find(graph, Settings())) == []
+    assert list(find(graph, CheckSettings())) == []
 
 
 def test_route_tables_that_are_unknown() -> None:
     endpoint = gateway()
     endpoint["Gateways3"]["Properties"]["RouteTableIds"] = [{"Ref": "Tables"}]
     template = {"Parameters": {"Tables": {"Type": "String"}}, "Resources": {**vpc(), **nat(), **batch(), **endpoint}}
-    assert list(find(draft_of(template).graph(), Settings())) == []
+    assert list(find(draft_of(template).graph(), CheckSettings())) == []
 
 
 def test_only_subnets_of_workloads_count() -> None:
     graph = draft_of({**vpc(), **nat(), **batch(), **gateway()}).graph()
-    assert list(find(graph, Settings())) == []
+    assert list(find(graph, CheckSettings())) == []

@@ -11,7 +11,7 @@ from tests.unit.preflight.small_vpc import group, group_id, ref, resource, vpc
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault
 from trainworks.preflight.rules.instances_apart import RULE, find
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 Platform = Callable[[str], Draft]
 MEMBERS = "Training/TrainingSecurityGroup"
@@ -58,7 +58,7 @@ def _faults(count: Any, rules: dict[str, Any]) -> list[Fault]:
     properties = draft.properties("Machine")
     before, between, after = properties["DefinitionString"].replace("SUBNET", "GROUP").split("GROUP")
     properties["DefinitionString"] = {"Fn::Join": ["", [before, ref("Subnet"), between, group_id("Group"), after]]}
-    return list(find(draft.graph(), Settings()))
+    return list(find(draft.graph(), CheckSettings()))
 
 
 def _inbound(first: int, last: int, cidr_block: str = "10.0.0.0/16") -> dict[str, Any]:
@@ -98,4 +98,4 @@ def test_groups_of_another_stack_are_not_judged() -> None:
         {"VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}, "ResourceConfig": {"InstanceCount": 4}},
         Other=resource("SNS::Topic"),
     )
-    assert list(find(draft.graph(), Settings())) == []
+    assert list(find(draft.graph(), CheckSettings())) == []

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.unit.preflight.draft import Draft, draft_of, only, quiet
 from trainworks.preflight.rules.job_above_maximum import RULE, find
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 Platform = Callable[[str], Draft]
 
@@ -46,10 +46,10 @@ def test_all_nodes_of_a_job_count() -> None:
             },
         }
     )
-    (fault,) = find(draft.graph(), Settings())
+    (fault,) = find(draft.graph(), CheckSettings())
     assert "3 nodes of 4 vCPU" in fault.message
     draft.properties("Environment")["ComputeResources"]["MaxvCpus"] = 12
-    assert list(find(draft.graph(), Settings())) == []
+    assert list(find(draft.graph(), CheckSettings())) == []
 
 
 def test_an_unknown_maximum(platform: Platform) -> None:

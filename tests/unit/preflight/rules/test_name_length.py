@@ -10,7 +10,7 @@ from tests.unit.preflight.draft import Draft, draft_of, nothing, only
 from trainworks.assembly.graph import load_graph
 from trainworks.preflight.checker import check
 from trainworks.preflight.rules.name_length import RULE
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_stacks_name_is_not_known_yet(tmp_path: Path, rest: int, told: int) 
     }
     template = tmp_path / "a-long-name-of-a-file.json"
     template.write_text(json.dumps({"Resources": {"Model": model}}))
-    (found,) = [each for each in check(load_graph(template), Settings()).findings if each.code == RULE.code]
+    (found,) = [each for each in check(load_graph(template), CheckSettings()).findings if each.code == RULE.code]
     assert f"a stack name of {told} or more characters fails" in found.message
     assert found.is_error is (rest >= 63)
 

@@ -9,7 +9,7 @@ from tests.unit.preflight.draft import Draft, only, quiet
 from tests.unit.preflight.rules.training_config import edited, state_machine
 from trainworks.preflight.rule import Fault
 from trainworks.preflight.rules.spot_training_limits import RULE, find
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 Platform = Callable[[str], Draft]
 
@@ -41,7 +41,7 @@ def test_on_demand_needs_no_time_to_wait(platform: Platform) -> None:
 
 
 def _faults(request: dict[str, Any]) -> list[Fault]:
-    return list(find(state_machine(request).graph(), Settings()))
+    return list(find(state_machine(request).graph(), CheckSettings()))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.unit.preflight.small_vpc import batch, gateway, group, group_id, inte
 from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault
 from trainworks.preflight.rules.unreachable_service import RULE, find
-from trainworks.preflight.settings import Settings
+from trainworks.preflight.settings import CheckSettings
 
 Platform = Callable[[str], Draft]
 
@@ -19,7 +19,7 @@ Platform = Callable[[str], Draft]
 def _faults(*pieces: dict[str, Any]) -> list[Fault]:
     template = {key: value for piece in pieces for key, value in piece.items()}
     graph = draft_of({"Parameters": {"Anything": {"Type": "String"}}, "Resources": template}).graph()
-    return list(find(graph, Settings()))
+    return list(find(graph, CheckSettings()))
 
 
 def test_hosts_without_a_public_address(platform: Platform) -> None:

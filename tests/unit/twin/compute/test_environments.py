@@ -14,7 +14,7 @@ import pytest
 
 from trainworks.jobs.source import package_folder
 from trainworks.twin.compute.builder import Builder
-from trainworks.twin.compute.environments import Environments, unpack
+from trainworks.twin.compute.environments import PythonEnvironments, unpack
 from trainworks.twin.ports import ApiError
 
 
@@ -41,8 +41,8 @@ def wheel(folder: Path, name: str) -> None:
         archive.writestr(f"{name}-1.0.dist-info/RECORD", "")
 
 
-def environments(folder: Path) -> Environments:
-    return Environments(folder / "images", Path(sys.executable), Builder(folder))
+def environments(folder: Path) -> PythonEnvironments:
+    return PythonEnvironments(folder / "images", Path(sys.executable), Builder(folder))
 
 
 def test_requirements_are_installed_and_nothing_else_is_seen(tmp_path: Path) -> None:

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from trainworks.twin.compute.environments import Environments
+from trainworks.twin.compute.environments import PythonEnvironments
 from trainworks.twin.compute.making import Makings
-from trainworks.twin.compute.story import Story
+from trainworks.twin.compute.making_log import MakingLog
 from trainworks.twin.ports import ImageBeingMadeError
 
 
 def test_only_who_waits_is_told_and_only_until_the_end(tmp_path: Path) -> None:
     builds_nothing: Any = None
-    makings = Makings(Environments(tmp_path, Path(sys.executable), builds_nothing))
+    makings = Makings(PythonEnvironments(tmp_path, Path(sys.executable), builds_nothing))
     may_end, has_ended = threading.Event(), threading.Event()
     makings.on_end(lambda waiters: has_ended.set())
 
-    def build(place: Path, story: Story) -> None:
-        story.say("half way")
+    def build(place: Path, making_log: MakingLog) -> None:
+        making_log.say("half way")
         may_end.wait(60)
         python = place / "env" / "bin" / "python"
         python.parent.mkdir(parents=True)

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from trainworks.aws.instance_types import InstanceType, instance_type
 from trainworks.twin.compute.engine import host_of
-from trainworks.twin.compute.placement import Host, Machine, Plan, PoolView, Request, place
+from trainworks.twin.compute.placement import Host, Machine, Plan, PoolView, QueuedTask, place
 from trainworks.twin.compute.tables import InstanceRow, Load
 
 LARGE, XLARGE, GPU = instance_type("m5.large"), instance_type("m5.xlarge"), instance_type("g5.xlarge")
@@ -27,8 +27,8 @@ def _ids() -> Iterator[str]:
     return (f"i-{number}" for number in count())
 
 
-def _request(task_id: str = "t", vcpus: float = 1, memory_mib: int = 512, **options: object) -> Request:
-    return replace(Request(task_id, vcpus, memory_mib), **options)  # type: ignore[arg-type]
+def _request(task_id: str = "t", vcpus: float = 1, memory_mib: int = 512, **options: object) -> QueuedTask:
+    return replace(QueuedTask(task_id, vcpus, memory_mib), **options)  # type: ignore[arg-type]
 
 
 def test_launches_the_smallest_type_that_fits() -> None:
@@ -101,19 +101,19 @@ class Placing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.numbers = count()
-        self.queue: list[Request] = []
+        self.queue: list[QueuedTask] = []
         self.hosts: dict[str, Host] = {}
-        self.placed: dict[str, tuple[str, Request]] = {}
+        self.placed: dict[str, tuple[str, QueuedTask]] = {}
         self.ids = _ids()
 
     @rule(vcpus=st.sampled_from([0.25, 1, 2, 4, 8]), memory_mib=st.integers(4, 40_000), gpus=st.integers(0, 1))
     def submit(self, vcpus: float, memory_mib: int, gpus: int) -> None:
-        self.queue.append(Request(f"t{next(self.numbers)}", vcpus, memory_mib, gpus))
+        self.queue.append(QueuedTask(f"t{next(self.numbers)}", vcpus, memory_mib, gpus))
 
     @rule(size=st.integers(2, 4), vcpus=st.sampled_from([1, 2, 4]))
     def submit_gang(self, size: int, vcpus: int) -> None:
         gang = f"g{next(self.numbers)}"
-        self.queue += [Request(f"{gang}-{n}", vcpus, 512, 0, gang, size) for n in range(size)]
+        self.queue += [QueuedTask(f"{gang}-{n}", vcpus, 512, 0, gang, size) for n in range(size)]
 
     @rule(data=st.data())
     def end_task(self, data: st.DataObject) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.twin.functions.output import MOST_BYTES, Output
+from trainworks.twin.functions.output import MOST_BYTES, OutputCollector
 
 
-def collected(parts: list[bytes]) -> tuple[Output, list[tuple[int, str]]]:
+def collected(parts: list[bytes]) -> tuple[OutputCollector, list[tuple[int, str]]]:
     events: list[tuple[int, str]] = []
-    output = Output(events.extend)
+    output = OutputCollector(events.extend)
     for part in parts:
         output.write(part)
     output.flush(now=True)
@@ -47,7 +47,7 @@ def test_a_flood_is_cut_and_the_log_says_so_once() -> None:
 
 def test_much_is_sent_before_the_end() -> None:
     sent: list[int] = []
-    output = Output(lambda events: sent.append(len(events)))
+    output = OutputCollector(lambda events: sent.append(len(events)))
     output.write(b"line\n" * 5000)
     assert sum(sent) >= 4000
     assert max(sent) <= 1000

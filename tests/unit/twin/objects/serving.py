@@ -22,7 +22,7 @@ from trainworks.twin.listener import Server
 from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.payload import BodyDisconnectedError
-from trainworks.twin.sigv4 import Request, SigningKey, verify
+from trainworks.twin.sigv4 import SignedRequest, SigningKey, verify
 from trainworks.twin.supervisor import listen
 
 SECRET = "not-a-secret"
@@ -61,7 +61,7 @@ class _Front:
 
     async def __call__(self, scope, receive, send) -> None:  # type: ignore[no-untyped-def]
         headers = [(name.decode(), value.decode("latin-1")) for name, value in scope["headers"]]
-        request = Request(scope["method"], scope["raw_path"].decode(), scope["query_string"].decode(), headers)
+        request = SignedRequest(scope["method"], scope["raw_path"].decode(), scope["query_string"].decode(), headers)
         verified = verify(request, self._keys.get, time.time())
         assert self._handler.wants(
             request.method, scope["path"], parse_qs(request.raw_query, keep_blank_values=True), dict(headers)

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.unit.twin.recorded.earlier_home import EARLIER_TABLES
 from trainworks.twin.ports import ApiError
-from trainworks.twin.recorded import Question, Record, RecordedStore, Rows, list_page
+from trainworks.twin.recorded import ListQuery, Record, RecordedStore, Rows, list_page
 from trainworks.twin.recorded.rows import stack_resource_id
 from trainworks.twin.recorded.spec import dump, load
 from trainworks.twin.store import Database
@@ -135,7 +135,7 @@ class StoreAndDict(RuleBasedStateMachine):
     )
     def list(self, limit: int, after: float | None, odd: bool, **asked: Any) -> None:
         times = {} if after is None else {"created_after": after}
-        question = Question(
+        question = ListQuery(
             KIND, SCOPE, **asked, **times, matches=(lambda record: len(record.spec) % 2 == 1) if odd else None
         )
         listed, token = [], None
@@ -225,7 +225,7 @@ def test_one_of_a_kind_is_found_by_its_parent_or_its_status(store: RecordedStore
     "after", [[], ["a"], ["a", "b", "c"], [1, {}], [None, "a"], [10**40, "a"], ["1", "a"], [True, "a"], [1.0, "\ud800"]]
 )
 def test_a_made_up_token_is_refused(store: RecordedStore, after: list[Any]) -> None:
-    question = Question(KIND, SCOPE, sort_by="created_at")
+    question = ListQuery(KIND, SCOPE, sort_by="created_at")
     store.change(lambda rows: [rows.insert(Record(name, KIND, SCOPE, name)) for name in "ab"])
     with store.look() as rows:
         _, token = list_page(rows, question, limit=1, token=None, request={})

@@ -15,7 +15,7 @@ from functools import lru_cache
 from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
 from trainworks.aws.iam.partial.conditions import Context, Verdict, values_of
 from trainworks.aws.iam.partial.statements import Statement
-from trainworks.aws.iam.principals import Kind, Naming, Principal, Principals, parse_principals
+from trainworks.aws.iam.principals import Principal, PrincipalKind, PrincipalMatch, Principals, parse_principals
 from trainworks.aws.unknown import Unknown
 
 
@@ -36,7 +36,7 @@ _LEFT_BY_DENY = {
 }
 """What is left at most where a Deny certainly, under a condition, or perhaps applies."""
 
-NOBODY = Principal("", "", Kind.SESSION)
+NOBODY = Principal("", "", PrincipalKind.SESSION)
 """Who asks where identity policies alone are looked at: they say nothing of who has them."""
 
 
@@ -46,7 +46,7 @@ class Judged:
 
     statement: Statement
     strength: PartialDecision
-    names: Naming = Naming.NAMED
+    names: PrincipalMatch = PrincipalMatch.NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +120,23 @@ def strength(statement: Statement, action: str, resource: str, context: Context)
     return PartialDecision.CONDITIONAL if held is Verdict.UNDECIDED else PartialDecision.YES
 
 
-def naming(statement: Statement, principal: Principal) -> tuple[Naming, bool]:
+def naming(statement: Statement, principal: Principal) -> tuple[PrincipalMatch, bool]:
     """How a statement of a resource's policy names `principal`, and whether that is sure."""
     negated = statement.principal is None
     element = statement.not_principal if negated else statement.principal
     known, whole = _principals(element)
     if known is None:
-        return (Naming.NAMED, False) if not whole else (Naming.NOT, True)
+        return (PrincipalMatch.NAMED, False) if not whole else (PrincipalMatch.NOT, True)
     if negated:
         exempt = known.exempts(principal)
         # An unknown name beside those that are known may exempt who asks.
-        return (Naming.NOT, True) if exempt else (Naming.NAMED, whole)
+        return (PrincipalMatch.NOT, True) if exempt else (PrincipalMatch.NAMED, whole)
     found = known.naming(principal)
-    return (found, True) if whole or found in (Naming.NAMED, Naming.DIRECT) else (Naming.NAMED, False)
+    return (
+        (found, True)
+        if whole or found in (PrincipalMatch.NAMED, PrincipalMatch.DIRECT)
+        else (PrincipalMatch.NAMED, False)
+    )
 
 
 def _principals(element: object) -> tuple[Principals | None, bool]:
@@ -180,7 +184,7 @@ class _Rule:
         del context
         return True
 
-    def naming(self, principal: Principal) -> Naming:
+    def naming(self, principal: Principal) -> PrincipalMatch:
         del principal
         return self.judged.names
 

@@ -8,7 +8,7 @@ from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.partial.conditions import Context, Verdict
 from trainworks.aws.iam.partial.evaluation import Judgement, OwnPolicy, PartialDecision, evaluate, judge, judge_own
 from trainworks.aws.iam.partial.statements import Statement
-from trainworks.aws.iam.principals import Kind, Principal
+from trainworks.aws.iam.principals import Principal, PrincipalKind
 from trainworks.aws.unknown import Unknown
 
 
@@ -24,7 +24,9 @@ def role_context(account: str, region: str) -> Context:
 def session_of(role_arn: str, account: str) -> Principal:
     """A session of a role as policies of resources name it."""
     partition, name = parts_of_arn(role_arn).partition, role_arn.rpartition("/")[2]
-    return Principal(f"arn:{partition}:sts::{account}:assumed-role/{name}/session", account, Kind.SESSION, role_arn)
+    return Principal(
+        f"arn:{partition}:sts::{account}:assumed-role/{name}/session", account, PrincipalKind.SESSION, role_arn
+    )
 
 
 class Permissions:

@@ -12,7 +12,7 @@ from trainworks.aws.iam.evaluate import Request, decide_by_resource
 from trainworks.aws.iam.partial.conditions import Context
 from trainworks.aws.iam.partial.evaluation import PartialDecision, judge_own
 from trainworks.aws.iam.partial.statements import Statement, service_principals
-from trainworks.aws.iam.principals import Kind, Principal
+from trainworks.aws.iam.principals import Principal, PrincipalKind
 
 _ASSUME = "sts:AssumeRole"
 _SUFFIX = ".amazonaws.com"
@@ -35,7 +35,7 @@ def trusted_services(statements: Iterable[Statement]) -> tuple[str, ...]:
 
 
 def _one(statements: Sequence[Statement], service: str, role_arn: str, context: Context) -> PartialDecision:
-    principal = Principal(service.lower(), "", Kind.SERVICE)
+    principal = Principal(service.lower(), "", PrincipalKind.SERVICE)
     request = Request(principal, _ASSUME, role_arn, {})
     judgement = judge_own(statements, _ASSUME, role_arn, context, principal)
     for least in (PartialDecision.YES, PartialDecision.CONDITIONAL, PartialDecision.UNKNOWN):

@@ -28,7 +28,7 @@ from trainworks.twin.compute.agent.processes import (
 )
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.namespaces import SandboxMode, enter_instance, enter_slot
-from trainworks.twin.compute.sandbox.view import Tree, View, ViewSpec
+from trainworks.twin.compute.sandbox.view import DetachedMount, View, ViewSpec
 
 BROKEN = 125
 _RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -61,8 +61,8 @@ def _enter_view(settings: dict[str, Any]) -> None:
     for path in settings["readable"]:
         tree = linux.open_tree(path)
         linux.make_read_only(tree)
-        trees.append(Tree(tree, path, Path(path).is_dir()))
-    trees += [Tree(linux.open_tree(path), path, True) for path in settings["writable"]]
+        trees.append(DetachedMount(tree, path, Path(path).is_dir()))
+    trees += [DetachedMount(linux.open_tree(path), path, True) for path in settings["writable"]]
     view = View(ViewSpec(tuple(settings["hidden"]), tuple(settings["visible"]), settings["tmp"]))
     enter_slot(view, network=True)
     view.attach(trees)

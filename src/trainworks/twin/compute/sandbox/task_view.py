@@ -16,7 +16,7 @@ from trainworks.twin.compute.sandbox.interpreters import prefixes_of
 from trainworks.twin.compute.sandbox.mount_points import Mounted, attach_anywhere, is_below
 from trainworks.twin.compute.sandbox.packages import FOLDER, KeptPackages
 from trainworks.twin.compute.sandbox.shared_memory import SharedMemory
-from trainworks.twin.compute.sandbox.view import ML_ROOT, Tree, View
+from trainworks.twin.compute.sandbox.view import ML_ROOT, DetachedMount, View
 from trainworks.twin.compute.sandbox.volumes import Volumes
 from trainworks.twin.job_files import remove_tree
 
@@ -71,7 +71,7 @@ class NamespaceView:
 
     def enter(self, task: Task) -> Command:
         log_fd = open_log(task.log_path, task.log_head)
-        trees: list[Tree] = []
+        trees: list[DetachedMount] = []
         mounts: list[Mounted] = []
         try:
             self._shared_memory.limit(task.memory_bytes, task.shared_memory_bytes)
@@ -112,7 +112,7 @@ class NamespaceView:
     def shared_bytes(self) -> int:
         return self._shared_memory.used_bytes() + self._volumes.used_bytes()
 
-    def _collect(self, task: Task) -> list[Tree]:
+    def _collect(self, task: Task) -> list[DetachedMount]:
         """Detached mounts of everything that the task is to see, taken in the host's view."""
         wanted: list[tuple[Callable[[], int], str, bool]] = []
         for prefix in self._prefixes(task):
@@ -125,10 +125,10 @@ class NamespaceView:
             wanted.append((lambda mount=mount: self._tree_of(mount), mount.target, Path(mount.source).is_dir()))  # type: ignore[misc]
         if task.hosts and Path("/etc/hosts").exists():
             wanted.append((lambda: linux.open_tree(str(self._write_hosts(task))), "/etc/hosts", False))
-        trees: list[Tree] = []
+        trees: list[DetachedMount] = []
         try:
             for open_it, target, is_directory in wanted:
-                trees.append(Tree(open_it(), target, is_directory))
+                trees.append(DetachedMount(open_it(), target, is_directory))
         except OSError:
             for tree in trees:
                 os.close(tree.fd)

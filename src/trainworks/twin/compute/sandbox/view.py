@@ -30,7 +30,7 @@ _NO_PROGRAMS_OR_DEVICES = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 
 
 @dataclass(frozen=True)
-class Tree:
+class DetachedMount:
     """A detached mount and where it is to go."""
 
     fd: int
@@ -64,7 +64,7 @@ class View:
     def build(self) -> None:
         kept = {path: linux.open_tree(path) for path in _existing([*self._spec.visible, *_RESOLVER_FILES])}
         devices = [
-            Tree(linux.open_tree(path, recursive=False), target, Path(path).is_dir())
+            DetachedMount(linux.open_tree(path, recursive=False), target, Path(path).is_dir())
             for path, target in self._devices()
         ]
         tmp = linux.open_tree(self._spec.tmp)
@@ -83,7 +83,7 @@ class View:
         self._mask(kept)
         _make_ml_root()
 
-    def attach(self, trees: list[Tree]) -> None:
+    def attach(self, trees: list[DetachedMount]) -> None:
         """Put detached mounts in place, in a task's copy of the view, making mount points where it can hold them.
 
         Takes what it has attached out of `trees`, and what it could not is left to the caller to close.
@@ -131,7 +131,7 @@ def make_mount_point(path: Path, *, is_directory: bool) -> None:
         path.touch()
 
 
-def _mount_dev(devices: list[Tree]) -> None:
+def _mount_dev(devices: list[DetachedMount]) -> None:
     """A small `/dev`, still writable."""
     linux.move_mount(linux.new_mount("tmpfs", {"mode": "0755", "size": "1m"}, linux.MOUNT_ATTR_NOSUID), "/dev")
     for tree in devices:

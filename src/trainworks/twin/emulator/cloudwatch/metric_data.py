@@ -74,7 +74,7 @@ _END = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SeriesSelection:
     """What a request asks for: names of series and seconds; all where it does not say."""
 
     names: frozenset[tuple[str, str]] = frozenset()
@@ -83,8 +83,8 @@ class Wanted:
     end: int = _END
 
 
-_ANYTHING = Wanted()
-_wanted: contextvars.ContextVar[Wanted] = contextvars.ContextVar("wanted", default=_ANYTHING)
+_ANYTHING = SeriesSelection()
+_wanted: contextvars.ContextVar[SeriesSelection] = contextvars.ContextVar("wanted", default=_ANYTHING)
 
 
 @dataclass(slots=True)
@@ -351,7 +351,7 @@ def _bounded(stock: Callable[..., Any], module: Any) -> Callable[..., Any]:
         for query in _queries(params, cbor_data, module, is_document=is_cbor or is_json):
             names.add(query)
         token = _wanted.set(
-            Wanted(
+            SeriesSelection(
                 frozenset(names),
                 given("Namespace") or "",
                 int(start) if start is not None else 0,

@@ -37,7 +37,7 @@ from trainworks.twin.emulator.durable.change_tracking import (
     WriteSet,
 )
 from trainworks.twin.emulator.durable.writing import (
-    Snapshot,
+    RowSnapshot,
     UnstorableError,
     Writer,
     digest_with_blobs,
@@ -101,7 +101,7 @@ class _Write:
     """A write under way: `own` is its snapshot where a request made it."""
 
     done: Future[None]
-    own: Snapshot | None
+    own: RowSnapshot | None
 
 
 class Persistence:
@@ -220,14 +220,14 @@ class Persistence:
             keep_out = write_set is None or write_set.reading
             background, request = self._snapshot(shared, None), self._snapshot(own, None if keep_out else failures)
             if failures:
-                request = Snapshot()
+                request = RowSnapshot()
             write = self._send(background, request, answering=not keep_out)
             if failures:
                 self._undo(own)
                 raise _unstorable(failures)
             return write or self._pending()
 
-    def _send(self, background: Snapshot, request: Snapshot, *, answering: bool) -> _Write | None:
+    def _send(self, background: RowSnapshot, request: RowSnapshot, *, answering: bool) -> _Write | None:
         """Write both in one transaction: what moved from one row to another is in one of them whenever one is killed.
 
         Returns the write of `request`, or None where it has nothing.
@@ -255,7 +255,7 @@ class Persistence:
                 self._undo(set(write.own.digests))
             raise _unstorable(write.own.refused)
 
-    def _written(self, done: Future[None], snapshot: Snapshot, *, own: bool) -> None:
+    def _written(self, done: Future[None], snapshot: RowSnapshot, *, own: bool) -> None:
         """In the writer's thread: what is on disk is known to be there from now on; what is not is looked at again."""
         failed = done.exception() is not None
         with self._lock:
@@ -273,9 +273,9 @@ class Persistence:
         if failed:
             self.tracker.put_back({row for row, _ in snapshot.statements})
 
-    def _snapshot(self, touched: set[Row], failures: dict[Row, str] | None) -> Snapshot:
+    def _snapshot(self, touched: set[Row], failures: dict[Row, str] | None) -> RowSnapshot:
         """What has to be written of `touched`. A row that cannot be stored goes to `failures`, or is kept out."""
-        snapshot = Snapshot()
+        snapshot = RowSnapshot()
         rows = list(touched)
         for name in {store.name.partition(".")[0] for store, _ in touched if store.name}:
             for store, attribute, module in self._plain.get(name, ()):
@@ -362,7 +362,7 @@ class Persistence:
             )
 
 
-def _row(row: Row, snapshot: Snapshot) -> None:
+def _row(row: Row, snapshot: RowSnapshot) -> None:
     store, key = row
     if key is EVERY_ROW:
         if known := {*store.written, *store.under_way}:

@@ -48,7 +48,7 @@ class UnstorableError(Exception):
 
 
 @dataclass(slots=True)
-class Snapshot:
+class RowSnapshot:
     """Changes of rows as SQL, by row, in order. `digests` is what the row is on disk then: a hash, or None if gone.
 
     `refused` has what the database refused of it, after the write.
@@ -84,12 +84,12 @@ class Writer:
     def __init__(self, database: Database, home: Home) -> None:
         self._database = database
         self._home = home
-        self._queue: queue.SimpleQueue[list[tuple[Snapshot, Future[None]]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[tuple[RowSnapshot, Future[None]]] | None] = queue.SimpleQueue()
         self._last: Future[None] | None = None
         self._thread = threading.Thread(target=self._run, name="emulator-writer", daemon=True)
         self._thread.start()
 
-    def write(self, snapshots: Sequence[Snapshot]) -> list[Future[None]]:
+    def write(self, snapshots: Sequence[RowSnapshot]) -> list[Future[None]]:
         """Queue snapshots that are on disk together or not at all.
 
         Their futures end when they are on disk, or with `ApiError` when nothing of them is.
@@ -122,7 +122,7 @@ class Writer:
             if last:
                 return
 
-    def _write_all(self, batch: list[tuple[Snapshot, Future[None]]]) -> None:
+    def _write_all(self, batch: list[tuple[RowSnapshot, Future[None]]]) -> None:
         try:
             with self._database.transaction() as tx:
                 for snapshot, _ in batch:
@@ -137,7 +137,7 @@ class Writer:
             future.set_result(None)
 
 
-def _apply(tx: sqlite3.Connection, snapshot: Snapshot) -> None:
+def _apply(tx: sqlite3.Connection, snapshot: RowSnapshot) -> None:
     snapshot.refused.clear()
     for row, (statement, parameters) in snapshot.statements:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainworks.aws.iam.documents import NOTHING, Policy, parse
 from trainworks.aws.iam.evaluate import Grants
-from trainworks.aws.iam.principals import Kind, Principal
+from trainworks.aws.iam.principals import Principal, PrincipalKind
 from trainworks.aws.iam.variables import Value
 from trainworks.twin.emulator import engine
 from trainworks.twin.home import ACCOUNT_ID
@@ -106,7 +106,7 @@ class Actors:
         if role is not None and role.get("RoleId") != user_id.partition(":")[0]:
             # The role was deleted and made again: it is another one, and the old session has nothing of it.
             role = None
-        principal = Principal(arn, account, Kind.SESSION, str((role or {}).get("Arn", "")))
+        principal = Principal(arn, account, PrincipalKind.SESSION, str((role or {}).get("Arn", "")))
         keys: dict[str, Value] = {"aws:userid": user_id, "aws:principalarn": principal.role_arn or arn}
         keys |= _tag_keys([*((role or {}).get("Tags") or []), *(session.get("SessionTags") or [])])
         if role is None:
@@ -132,7 +132,7 @@ class Actors:
             "aws:principalarn": arn,
         }
         grants = Grants(tuple(policies), _boundary(user, account))
-        return Actor(Principal(arn, account, Kind.USER), grants, keys | _tag_keys(user.get("Tags") or []))
+        return Actor(Principal(arn, account, PrincipalKind.USER), grants, keys | _tag_keys(user.get("Tags") or []))
 
     def _federated(self, session: Mapping[str, Any], arn: str, account: str) -> Actor | None:
         name = str(session.get("PrincipalName") or "")
@@ -144,7 +144,7 @@ class Actors:
         grants = Grants(source.grants.identity, source.grants.boundary, limits, source.grants.everything)
         keys: dict[str, Value] = {"aws:userid": str(session.get("UserId", "")), "aws:principalarn": arn}
         keys |= _tag_keys(session.get("SessionTags") or [])
-        return Actor(Principal(arn, account, Kind.FEDERATED), grants, keys | _session_keys(session))
+        return Actor(Principal(arn, account, PrincipalKind.FEDERATED), grants, keys | _session_keys(session))
 
 
 def root_actor() -> Actor:
@@ -153,7 +153,7 @@ def root_actor() -> Actor:
 
 
 _ROOT = Actor(
-    Principal(ROOT_ARN, ACCOUNT_ID, Kind.ROOT),
+    Principal(ROOT_ARN, ACCOUNT_ID, PrincipalKind.ROOT),
     Grants(everything=True),
     {"aws:userid": ACCOUNT_ID, "aws:principalarn": ROOT_ARN},
 )

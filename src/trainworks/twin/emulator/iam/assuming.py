@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from trainworks.aws.iam.principals import Kind
+from trainworks.aws.iam.principals import PrincipalKind
 from trainworks.aws.iam.validation import size_without_space
 from trainworks.aws.iam.variables import Value
 from trainworks.twin.emulator import engine
@@ -63,7 +63,7 @@ def _check_duration(actor: Actor, role_arn: str, asked: Any) -> None:
             f"1 validation error detected: Value '{seconds}' at 'durationSeconds' failed to satisfy constraint: "
             f"Member must have value greater than or equal to {_SHORTEST}"
         )
-    if actor.principal.kind is Kind.SESSION and seconds > _CHAINED:
+    if actor.principal.kind is PrincipalKind.SESSION and seconds > _CHAINED:
         raise _invalid(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
         )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from trainworks.aws.iam.documents import Policy, parse
 from trainworks.aws.iam.evaluate import Decision, Grants, Request, ResourcePolicy, decide, decide_by_resource
-from trainworks.aws.iam.principals import Kind, Principal
+from trainworks.aws.iam.principals import Principal, PrincipalKind
 from trainworks.aws.iam.variables import Value
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.iam.actors import Actor
@@ -32,7 +32,7 @@ def service_allowed(  # noqa: PLR0917 - what a service's request consists of
     service: str, action: str, resource: str, document: object, region: str, given: Mapping[str, Value]
 ) -> bool:
     """Whether a resource's policy lets a service of AWS (`events.amazonaws.com`) act on it."""
-    principal = Principal(service.lower(), "", Kind.SERVICE)
+    principal = Principal(service.lower(), "", PrincipalKind.SERVICE)
     keys = RequestKeys(Actor(principal, Grants(), {}), resource, region, given)
     return decide_by_resource(Request(principal, action, resource, keys), _document(document)).allowed
 
@@ -67,7 +67,7 @@ class RequestKeys:
         return self._actor.principal.account
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> PrincipalKind:
         return self._actor.principal.kind
 
     @property
@@ -82,8 +82,8 @@ class RequestKeys:
 
 _GLOBAL: dict[str, Callable[[RequestKeys], str | None]] = {
     "aws:principalaccount": lambda keys: keys.account or None,
-    "aws:principaltype": lambda keys: None if keys.kind is Kind.SERVICE else str(keys.kind),
-    "aws:principalisawsservice": lambda keys: str(keys.kind is Kind.SERVICE).lower(),
+    "aws:principaltype": lambda keys: None if keys.kind is PrincipalKind.SERVICE else str(keys.kind),
+    "aws:principalisawsservice": lambda keys: str(keys.kind is PrincipalKind.SERVICE).lower(),
     "aws:viaawsservice": lambda _: "false",
     "aws:currenttime": lambda _: datetime.now(UTC).isoformat(),
     "aws:epochtime": lambda _: str(int(time.time())),
@@ -166,4 +166,4 @@ def _document(document: object) -> Policy:
 
 
 def _kept_by_root(actor: Actor, action: str) -> bool:
-    return actor.principal.kind is Kind.ROOT and action in _ROOT_KEEPS
+    return actor.principal.kind is PrincipalKind.ROOT and action in _ROOT_KEEPS

@@ -11,17 +11,17 @@ from typing import Any
 
 from trainworks.aws.iam.documents import Policy, parse
 from trainworks.aws.iam.evaluate import Decision, Request, decide_by_resource
-from trainworks.aws.iam.principals import Kind, Principal, session_role_arn
+from trainworks.aws.iam.principals import Principal, PrincipalKind, session_role_arn
 from trainworks.aws.iam.validation import IDENTITY, problem
 from trainworks.aws.iam.variables import Value
 from trainworks.twin.emulator import engine
 
 _KINDS = {
-    "User": Kind.USER,
-    "AssumedRole": Kind.SESSION,
-    "FederatedUser": Kind.FEDERATED,
-    "Service": Kind.SERVICE,
-    "WebIdentityUser": Kind.WEB_IDENTITY,
+    "User": PrincipalKind.USER,
+    "AssumedRole": PrincipalKind.SESSION,
+    "FederatedUser": PrincipalKind.FEDERATED,
+    "Service": PrincipalKind.SERVICE,
+    "WebIdentityUser": PrincipalKind.WEB_IDENTITY,
 }
 
 
@@ -50,7 +50,7 @@ class _Keys:
 
 
 def _request(context: Any, service: str | None = None) -> Request:
-    kind = Kind.SERVICE if service else _KINDS.get(context.principal_type, Kind.ROOT)
+    kind = PrincipalKind.SERVICE if service else _KINDS.get(context.principal_type, PrincipalKind.ROOT)
     arn = service.lower() if service else context.principal_arn
     principal = Principal(arn, context.principal_account, kind, session_role_arn(arn))
     return Request(principal, context.action, context.resource_arn, _Keys(context))

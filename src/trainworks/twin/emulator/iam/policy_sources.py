@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.aws.iam.simulation import Source
+from trainworks.aws.iam.simulation import PolicySource
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.iam.actors import AWS_MANAGED, managed_document
 from trainworks.twin.ports import ApiError
@@ -26,9 +26,9 @@ class Held:
     holder: tuple[str, str] = ("", "")
 
     @property
-    def source(self) -> Source:
+    def source(self) -> PolicySource:
         """It as a simulation has it. A document that was stored as an object is spelled as IAM shows it."""
-        return Source(self.name, self.document if isinstance(self.document, str) else json.dumps(self.document))
+        return PolicySource(self.name, self.document if isinstance(self.document, str) else json.dumps(self.document))
 
 
 def policies_of(arn: str, account: str) -> list[Held]:

@@ -18,8 +18,15 @@ from itertools import islice, product
 from typing import Any
 from uuid import uuid4
 
-from trainworks.aws.iam.principals import Kind, Principal
-from trainworks.aws.iam.simulation import RESOURCE_POLICY, Matched, Outcome, Simulation, Source, context_keys
+from trainworks.aws.iam.principals import Principal, PrincipalKind
+from trainworks.aws.iam.simulation import (
+    RESOURCE_POLICY,
+    EvaluationResult,
+    Matched,
+    PolicySource,
+    Simulation,
+    context_keys,
+)
 from trainworks.aws.iam.validation import IDENTITY, PolicyKind, problem
 from trainworks.aws.iam.variables import Value
 from trainworks.twin.emulator import engine
@@ -128,7 +135,9 @@ _PREPARED: dict[str, Callable[[Params], Work]] = {
 }
 
 
-def _simulated(params: Params, caller: _Caller, identity: Sequence[Source], boundary: Source | None) -> dict[str, Any]:
+def _simulated(
+    params: Params, caller: _Caller, identity: Sequence[PolicySource], boundary: PolicySource | None
+) -> dict[str, Any]:
     limits = _documents(params, "PermissionsBoundaryPolicyInputList", IDENTITY)
     if len(limits) > 1:
         raise ApiError("InvalidInput", f"One permissions boundary can be in effect, {len(limits)} are given.")
@@ -188,15 +197,15 @@ def _given_keys(params: Params) -> dict[str, Value]:
     return given
 
 
-def _inputs(params: Params) -> list[Source]:
+def _inputs(params: Params) -> list[PolicySource]:
     return _documents(params, "PolicyInputList", IDENTITY)
 
 
-def _documents(params: Params, member: str, kind: PolicyKind) -> list[Source]:
+def _documents(params: Params, member: str, kind: PolicyKind) -> list[PolicySource]:
     sources = []
     for number, text in enumerate(params.get(member, ()), 1):
         _check(text, kind)
-        sources.append(Source(f"{member}.{number}", text))
+        sources.append(PolicySource(f"{member}.{number}", text))
     return sources
 
 
@@ -206,7 +215,7 @@ def _check(text: str, kind: PolicyKind) -> None:
         raise ApiError("InvalidInput", found.message)
 
 
-def _resource_policy(params: Params, caller: _Caller) -> tuple[Source, str] | None:
+def _resource_policy(params: Params, caller: _Caller) -> tuple[PolicySource, str] | None:
     text = params.get("ResourcePolicy")
     if not text:
         return None
@@ -218,7 +227,7 @@ def _resource_policy(params: Params, caller: _Caller) -> tuple[Source, str] | No
         raise ApiError(
             "InvalidInput", f"Invalid ResourceOwner: {params['ResourceOwner']} is not an ARN of an account's root."
         )
-    return Source("ResourcePolicy", text, RESOURCE_POLICY), owner[1] or owner[2]
+    return PolicySource("ResourcePolicy", text, RESOURCE_POLICY), owner[1] or owner[2]
 
 
 def _caller(params: Params, source_arn: str) -> _Caller:
@@ -227,21 +236,21 @@ def _caller(params: Params, source_arn: str) -> _Caller:
     if arn and not _USER.match(arn):
         raise ApiError("InvalidInput", f"Invalid CallerArn: {arn} is not the ARN of a user.")
     actor = Actors("").of_arn(arn or source_arn) if arn or source_arn else None
-    if actor is not None and actor.principal.kind is Kind.USER:
+    if actor is not None and actor.principal.kind is PrincipalKind.USER:
         return _Caller(actor.principal, actor.keys)
     if actor is not None:
         keys = {name: value for name, value in actor.keys.items() if name != "aws:userid"}
-        return _Caller(Principal("", _account(), Kind.SESSION), keys)
+        return _Caller(Principal("", _account(), PrincipalKind.SESSION), keys)
     account = arn.split(":")[4] if arn else _account()
     keys = {"aws:principalarn": arn, "aws:username": arn.rsplit("/", 1)[-1]} if arn else {}
-    return _Caller(Principal(arn, account, Kind.USER), keys)
+    return _Caller(Principal(arn, account, PrincipalKind.USER), keys)
 
 
 def _account() -> str:
     return str(engine.module("core.responses").get_account_id())
 
 
-def _result(outcome: Outcome, *, listed: bool) -> dict[str, Any]:
+def _result(outcome: EvaluationResult, *, listed: bool) -> dict[str, Any]:
     """An `EvaluationResult`. What a request lacks is told of each resource, where resources were given."""
     matched = [_matched(each) for each in outcome.matched]
     result: dict[str, Any] = {

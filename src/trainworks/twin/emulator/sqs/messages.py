@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker, TouchedDict
-from trainworks.twin.emulator.sqs.agenda import Agenda
+from trainworks.twin.emulator.sqs.keyed_heap import KeyedHeap
 
 Message = dict[str, Any]
 
@@ -56,7 +56,7 @@ class _Group:
     __slots__ = ("in_flight", "visible")
 
     def __init__(self) -> None:
-        self.visible: Agenda[int] = Agenda()
+        self.visible: KeyedHeap[int] = KeyedHeap()
         self.in_flight = 0
 
 
@@ -82,11 +82,11 @@ class Messages:
         self._clock = clock
         self._lock = threading.RLock()
         self._next = 0
-        self._delayed: Agenda[int] = Agenda()  # by when they become visible
-        self._in_flight: Agenda[int] = Agenda()
-        self._ages: Agenda[int] = Agenda()  # by when they came
-        self._worn: Agenda[int] = Agenda()  # visible ones that were received, most often first
-        self._open: Agenda[str | None] = Agenda()  # groups by their first message, where one may be given out
+        self._delayed: KeyedHeap[int] = KeyedHeap()  # by when they become visible
+        self._in_flight: KeyedHeap[int] = KeyedHeap()
+        self._ages: KeyedHeap[int] = KeyedHeap()  # by when they came
+        self._worn: KeyedHeap[int] = KeyedHeap()  # visible ones that were received, most often first
+        self._open: KeyedHeap[str | None] = KeyedHeap()  # groups by their first message, where one may be given out
         self._groups: dict[str | None, _Group] = {}
         self._handles: dict[str, int] = {}
 
@@ -120,8 +120,8 @@ class Messages:
         """Delete all messages."""
         with self._lock:
             dict.clear(self.rows)
-            for agenda in (self._delayed, self._in_flight, self._ages, self._worn, self._open):
-                agenda.clear()
+            for heap in (self._delayed, self._in_flight, self._ages, self._worn, self._open):
+                heap.clear()
             self._groups.clear()
             self._handles.clear()
             self.rows._touch(EVERY_ROW)

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from trainworks.twin.emulator.durable.change_tracking import ChangeTracker, TouchedDict
-from trainworks.twin.emulator.sqs.agenda import Agenda
+from trainworks.twin.emulator.sqs.keyed_heap import KeyedHeap
 
 
 class RecentSends(TouchedDict):
@@ -16,7 +16,7 @@ class RecentSends(TouchedDict):
 
     def __init__(self, tracker: ChangeTracker, name: str) -> None:
         super().__init__(tracker, name)
-        self._ends: Agenda[str] = Agenda()
+        self._ends: KeyedHeap[str] = KeyedHeap()
 
     def __setitem__(self, key: str, value: dict[str, Any]) -> None:
         super().__setitem__(key, value)

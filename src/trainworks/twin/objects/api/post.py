@@ -16,11 +16,11 @@ from trainworks.twin.objects.api.writes import PutObject
 from trainworks.twin.objects.errors import S3Error, invalid_argument
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.payload import raw_body
-from trainworks.twin.post_policy import Permission
+from trainworks.twin.post_policy import PostPermission
 from trainworks.twin.s3_headers import refuse_unsupported
 from trainworks.twin.sigv4 import PayloadClaim
 
-Permit = Callable[[Mapping[str, str]], Permission]
+Permit = Callable[[Mapping[str, str]], PostPermission]
 
 _HEADERS = ("cache-control", "content-type", "content-disposition", "content-encoding", "expires")
 _OF_POLICY = frozenset(f"x-amz-{name}" for name in ("algorithm", "credential", "date", "signature", "security-token"))

@@ -20,14 +20,14 @@ _LOOK_AGAIN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class VisibleVersion:
     """A version that the caller may see."""
 
     bucket: Bucket
     version: ObjectVersion
 
 
-def find(store: TwinObjectStore, request: S3Request, actions: tuple[str, ...] = ("s3:GetObject",)) -> Found:
+def find(store: TwinObjectStore, request: S3Request, actions: tuple[str, ...] = ("s3:GetObject",)) -> VisibleVersion:
     """The version that a read names, once the caller may do `actions` on it (their `Version` forms with a version id).
 
     Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` for a delete marker named by its id, `AccessDenied`.
@@ -50,7 +50,7 @@ def find(store: TwinObjectStore, request: S3Request, actions: tuple[str, ...] = 
         raise store.access.missing(request.caller, request.bucket, request.key, missing)
     if version.is_delete_marker:
         raise _marker_error(version, named=version_id is not None)
-    return Found(bucket, version)
+    return VisibleVersion(bucket, version)
 
 
 def get_object(store: TwinObjectStore, request: S3Request) -> Response:
@@ -95,7 +95,7 @@ def get_object_attributes(store: TwinObjectStore, request: S3Request) -> Respons
     )
 
 
-def _read_answer(store: TwinObjectStore, request: S3Request, found: Found) -> Response:
+def _read_answer(store: TwinObjectStore, request: S3Request, found: VisibleVersion) -> Response:
     """Status and headers of a read; the size of its body is its content-length."""
     version = found.version
     if request.method == "GET":

@@ -54,7 +54,7 @@ Waiting = tuple[Job, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class JobGroup:
     """RUNNABLE jobs that start alike, on one compute environment: what is made for the first serves all of them."""
 
     jobs: Sequence[Job]
@@ -160,7 +160,7 @@ class Dispatcher:
         if ready := [each for each in launched if each is not None]:
             self._submit(ready)
 
-    def _plan(self, tx: Connection, part: Sequence[Waiting]) -> tuple[list[Group], list[tuple[Sequence[Job], str]]]:
+    def _plan(self, tx: Connection, part: Sequence[Waiting]) -> tuple[list[JobGroup], list[tuple[Sequence[Job], str]]]:
         """Which jobs start alike, and where; which go nowhere now, and why."""
         alike: dict[Hashable, list[Job]] = defaultdict(list)
         priorities: dict[Hashable, int] = {}
@@ -169,7 +169,7 @@ class Dispatcher:
             alike[start].append(job)
             priorities[start] = priority
         taken: dict[str, float] = defaultdict(float)  # vCPUs given away
-        groups: list[Group] = []
+        groups: list[JobGroup] = []
         blocked: list[tuple[Sequence[Job], str]] = []
         for start, jobs in alike.items():
             queue = tx.execute(SQL["queue_by_arn"], (jobs[0].queue_arn,)).fetchone()
@@ -182,7 +182,7 @@ class Dispatcher:
             left = iter(jobs)
             for environment, count in shares:
                 if mine := list(islice(left, count)):
-                    groups.append(Group(mine, spec, start, priorities[start], environment))
+                    groups.append(JobGroup(mine, spec, start, priorities[start], environment))
                 taken[environment["arn"]] += count * spec.vcpus
         return groups, blocked
 
@@ -220,7 +220,9 @@ class Dispatcher:
                 for number, job in enumerate(_still_runnable(entry, jobs)):
                     entry.block(job, reason, is_told=is_told and number == 0 and bool(reason))
 
-    def _launch(self, group: Group, templates: dict[Hashable, TaskTemplate], faults: list[Exception]) -> Ready | None:
+    def _launch(
+        self, group: JobGroup, templates: dict[Hashable, TaskTemplate], faults: list[Exception]
+    ) -> Ready | None:
         """`_made_ready`; None where that failed for another reason than the jobs' own, which is told of later."""
         try:
             return self._made_ready(group, templates)
@@ -228,7 +230,7 @@ class Dispatcher:
             faults.append(error)
             return None
 
-    def _made_ready(self, group: Group, templates: dict[Hashable, TaskTemplate]) -> Ready | None:
+    def _made_ready(self, group: JobGroup, templates: dict[Hashable, TaskTemplate]) -> Ready | None:
         """What a group's jobs are on this machine; None where they cannot start, which then is their end."""
         environment_arn = group.environment["arn"]
         key = (group.start, environment_arn)

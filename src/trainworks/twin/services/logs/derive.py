@@ -23,7 +23,7 @@ from trainworks.twin.services.logs.blocks import SQL, Event
 from trainworks.twin.services.logs.events import event_id
 from trainworks.twin.services.logs.filters import METRIC, PRINCIPAL, value_of
 from trainworks.twin.services.logs.patterns import compile_pattern
-from trainworks.twin.services.logs.reading import Found, Position
+from trainworks.twin.services.logs.reading import EventPosition, LocatedEvent
 from trainworks.twin.services.logs.request import group_arn
 from trainworks.twin.services.logs.store import LogStore
 
@@ -84,7 +84,7 @@ class Derivations:
 
     def _events(self, row: Row) -> Iterator[Event]:
         """The events of one append, wherever later ones were put between them."""
-        before = Position(row["first_ms"], -1)
+        before = EventPosition(row["first_ms"], -1)
         for event in self._store.reader.events(row["stream_id"], before, row["first_ms"], row["last_ms"] + 1):
             if row["first_number"] <= event.number <= row["last_number"]:
                 yield event
@@ -131,7 +131,7 @@ class Derivations:
             "subscriptionFilters": [name],
             "logEvents": [
                 {
-                    "id": event_id(Found(event.timestamp, stream["stream_id"], event)),
+                    "id": event_id(LocatedEvent(event.timestamp, stream["stream_id"], event)),
                     "timestamp": event.timestamp,
                     "message": event.message,
                 }

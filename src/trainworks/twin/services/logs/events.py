@@ -11,7 +11,7 @@ from typing import Any
 
 from trainworks.twin.services.logs.blocks import EVENT_OVERHEAD_BYTES, SQL, Event
 from trainworks.twin.services.logs.patterns import compile_pattern
-from trainworks.twin.services.logs.reading import END_OF_TIME, MAX_BYTES, MAX_EVENTS, Found, Position
+from trainworks.twin.services.logs.reading import END_OF_TIME, MAX_BYTES, MAX_EVENTS, EventPosition, LocatedEvent
 from trainworks.twin.services.logs.request import (
     MOST_INTEGER,
     Requests,
@@ -78,15 +78,15 @@ class Events:
         is_forward, place = _place_of(call.params.get("nextToken"))
         if place is None:
             is_forward = call.params.get("startFromHead", False)
-            place = Position(start, -1) if is_forward else Position(end, -1)
+            place = EventPosition(start, -1) if is_forward else EventPosition(end, -1)
         read = reader.forward if is_forward else reader.backward
         page = read(stream["stream_id"], place, start, end, limit)
         if page:
-            first, last = (Position(each.timestamp, each.number) for each in (page[0], page[-1]))
+            first, last = (EventPosition(each.timestamp, each.number) for each in (page[0], page[-1]))
         elif is_forward:
-            first, last = Position(place.timestamp, place.number + 1), place
+            first, last = EventPosition(place.timestamp, place.number + 1), place
         else:
-            first, last = place, Position(place.timestamp, place.number - 1)
+            first, last = place, EventPosition(place.timestamp, place.number - 1)
         return {
             "events": [_shown(event) for event in page],
             "nextForwardToken": f"f/{last.timestamp}/{last.number}",
@@ -202,7 +202,7 @@ class Events:
         values = {"group_id": group["group_id"], "first": prefix, "behind": behind(prefix), "after": "", "limit": -1}
         return self._store.database.read(SQL["streams_by_name"], values)
 
-    def _found(self, group: Row, streams: list[Row] | None, start: int, last: int) -> Iterator[Found]:
+    def _found(self, group: Row, streams: list[Row] | None, start: int, last: int) -> Iterator[LocatedEvent]:
         reader = self._store.reader
         if streams is None:
             return reader.of_group(group, start, last)
@@ -221,16 +221,16 @@ class Events:
         return known[stream_id]
 
 
-def event_id(found: Found) -> str:
+def event_id(found: LocatedEvent) -> str:
     """56 digits, as AWS's: time, stream, number."""
     return f"{found.timestamp:020d}{found.stream_id:018d}{found.event.number:018d}"
 
 
-def place_of_id(text: str) -> tuple[int, Position]:
+def place_of_id(text: str) -> tuple[int, EventPosition]:
     """Stream and place that an event id names. Raises `InvalidParameterException`."""
     if len(text) != 56 or not text.isdecimal():
         raise invalid(f"'{text}' is not the pointer of a log record")
-    return int(text[20:38]), Position(int(text[:20]), int(text[38:]))
+    return int(text[20:38]), EventPosition(int(text[:20]), int(text[38:]))
 
 
 def json_fields(message: str) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def _shown(event: Event) -> dict[str, Any]:
     return {"timestamp": event.timestamp, "message": event.message, "ingestionTime": event.ingested}
 
 
-def _place_of(token: str | None) -> tuple[bool, Position | None]:
+def _place_of(token: str | None) -> tuple[bool, EventPosition | None]:
     """Direction and place of a GetLogEvents token."""
     if token is None:
         return True, None
@@ -256,7 +256,7 @@ def _place_of(token: str | None) -> tuple[bool, Position | None]:
         direction, *place = token.split("/")
         timestamp, number = (int(each) for each in place if len(each) <= _TOKEN_DIGITS)
         if direction in ("f", "b") and max(abs(timestamp), abs(number)) <= MOST_INTEGER:
-            return direction == "f", Position(timestamp, number)
+            return direction == "f", EventPosition(timestamp, number)
     except ValueError:
         pass
     raise invalid("The specified nextToken is invalid.")

@@ -38,17 +38,17 @@ _MOST_DEPTH = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class FilterPattern:
     """A compiled pattern: `match` gives the fields of a message that it matches, or None."""
 
     match: Callable[[str], Fields | None]
 
 
-def compile_pattern(text: str) -> Pattern:
+def compile_pattern(text: str) -> FilterPattern:
     """Raises `ApiError` `InvalidParameterException`."""
     stripped = text.strip()
     if not stripped:
-        return Pattern(lambda message: {})
+        return FilterPattern(lambda message: {})
     if stripped.startswith("{"):
         return _json_pattern(stripped)
     if stripped.startswith("["):
@@ -63,7 +63,7 @@ def invalid(reason: str) -> ApiError:
 # -- terms --------------------------------------------------------------------------------------------------------
 
 
-def _term_pattern(text: str) -> Pattern:
+def _term_pattern(text: str) -> FilterPattern:
     wanted: dict[str, list[Callable[[str], bool]]] = {"": [], "?": [], "-": []}
     position = 0
     while position < len(text):
@@ -85,7 +85,7 @@ def _term_pattern(text: str) -> Pattern:
         # Optional terms beside required ones say nothing, as on AWS.
         return {} if required or not optional or any(each(message) for each in optional) else None
 
-    return Pattern(match)
+    return FilterPattern(match)
 
 
 def _contains(term: str) -> Callable[[str], bool]:
@@ -271,7 +271,7 @@ def _unescaped(quoted: str) -> str:
 # -- JSON ---------------------------------------------------------------------------------------------------------
 
 
-def _json_pattern(text: str) -> Pattern:
+def _json_pattern(text: str) -> FilterPattern:
     if not text.endswith("}"):
         raise invalid(f"the brace of '{text}' is not closed")
     condition = _Conditions(text[1:-1], property_of).read()
@@ -286,7 +286,7 @@ def _json_pattern(text: str) -> Pattern:
             return None
         return _JsonFields(document) if isinstance(document, dict) and condition(document) else None
 
-    return Pattern(match)
+    return FilterPattern(match)
 
 
 class _JsonFields(dict[str, str]):
@@ -348,7 +348,7 @@ def _index(text: str) -> str | int:
 # -- fields -------------------------------------------------------------------------------------------------------
 
 
-def _field_pattern(text: str) -> Pattern:
+def _field_pattern(text: str) -> FilterPattern:
     if not text.endswith("]"):
         raise invalid(f"the bracket of '{text}' is not closed")
     parts = [part.strip() for part in _split_fields(text[1:-1])]
@@ -382,7 +382,7 @@ def _field_pattern(text: str) -> Pattern:
         fields = {f"${name or place}": value for place, (name, value) in enumerate(pairs, 1)}
         return fields if all(condition(fields) for condition in conditions) else None
 
-    return Pattern(match)
+    return FilterPattern(match)
 
 
 def _reader_of_field(name: str) -> Callable[[Mapping[str, Any]], Any]:

@@ -20,14 +20,14 @@ END_OF_TIME = 2**62
 _FIRST_ROWS, _MORE_ROWS = 4, 64
 
 
-class Position(NamedTuple):
+class EventPosition(NamedTuple):
     """A place between the events of a stream: behind or before the event of this time and number."""
 
     timestamp: int
     number: int
 
 
-class Found(NamedTuple):
+class LocatedEvent(NamedTuple):
     """An event among those of many streams, in their common order."""
 
     timestamp: int
@@ -35,13 +35,15 @@ class Found(NamedTuple):
     event: Event
 
 
-class LogReader:
+class BlockReader:
     """Reads blocks of `logs.db`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def forward(self, stream_id: int, after: Position, start: int, end: int, limit: int = MAX_EVENTS) -> list[Event]:
+    def forward(
+        self, stream_id: int, after: EventPosition, start: int, end: int, limit: int = MAX_EVENTS
+    ) -> list[Event]:
         """The next events behind `after` with `start <= time < end`, oldest first, as many as a page holds."""
         page: list[Event] = []
         size = 0
@@ -54,9 +56,11 @@ class LogReader:
                 break
         return page
 
-    def backward(self, stream_id: int, before: Position, start: int, end: int, limit: int = MAX_EVENTS) -> list[Event]:
+    def backward(
+        self, stream_id: int, before: EventPosition, start: int, end: int, limit: int = MAX_EVENTS
+    ) -> list[Event]:
         """The last events before `before` with `start <= time < end`, oldest first, as many as a page holds."""
-        before = min(before, Position(end, -1))
+        before = min(before, EventPosition(end, -1))
         page: list[Event] = []
         size = 0
         for block in self._blocks("blocks_of_stream_descending", stream_id, before.timestamp, END_OF_TIME, END_OF_TIME):
@@ -69,7 +73,7 @@ class LogReader:
                 page.append(event)
         return page[::-1]
 
-    def events(self, stream_id: int, after: Position, start: int, end: int) -> Iterator[Event]:
+    def events(self, stream_id: int, after: EventPosition, start: int, end: int) -> Iterator[Event]:
         """All events of a stream behind `after` with `start <= time < end`, in order."""
         low = max(start, after.timestamp)
         for block in self._blocks_from(stream_id, low, end - 1):
@@ -83,25 +87,27 @@ class LogReader:
                 if event.timestamp >= start and (event.timestamp, event.number) > after:
                     yield event
 
-    def of_streams(self, stream_ids: Iterable[int], start: int, last: int) -> Iterator[Found]:
+    def of_streams(self, stream_ids: Iterable[int], start: int, last: int) -> Iterator[LocatedEvent]:
         """The events of a few streams with `start <= time <= last`, in order of time."""
         sources = [self._blocks_from(each, start, last) for each in stream_ids]
         merged = heapq.merge(*sources, key=lambda block: (block["first_ms"], block["seq"]))
         return self._merged(merged, start, last)
 
-    def of_group(self, group: Row, start: int, last: int, *, only: frozenset[int] | None = None) -> Iterator[Found]:
+    def of_group(
+        self, group: Row, start: int, last: int, *, only: frozenset[int] | None = None
+    ) -> Iterator[LocatedEvent]:
         """The events of all streams of a group (or of those in `only`) with `start <= time <= last`, in order."""
         blocks = self._blocks("blocks_of_group", group["group_id"], start - group["longest_ms"], -1, last)
         return self._merged((each for each in blocks if only is None or each["stream_id"] in only), start, last)
 
-    def one(self, stream_id: int, at: Position) -> Event | None:
+    def one(self, stream_id: int, at: EventPosition) -> Event | None:
         """The event with this time and number, or None."""
-        before = Position(at.timestamp, at.number - 1)
+        before = EventPosition(at.timestamp, at.number - 1)
         for event in self.events(stream_id, before, at.timestamp, at.timestamp + 1):
             return event if event.number == at.number else None
         return None
 
-    def _merged(self, blocks: Iterator[Row], start: int, last: int) -> Iterator[Found]:
+    def _merged(self, blocks: Iterator[Row], start: int, last: int) -> Iterator[LocatedEvent]:
         """Events in order of time, out of blocks in order of their first one: a block is opened when its time comes."""
         heap: list[tuple[int, int, int, Event, Iterator[Event]]] = []
 
@@ -110,12 +116,12 @@ class LogReader:
             if event is not None:
                 heapq.heappush(heap, (event.timestamp, stream_id, event.number, event, rest))
 
-        def until(limit: int) -> Iterator[Found]:
+        def until(limit: int) -> Iterator[LocatedEvent]:
             while heap and heap[0][0] < limit:
                 timestamp, stream_id, _, event, rest = heapq.heappop(heap)
                 push(stream_id, rest)
                 if start <= timestamp <= last:
-                    yield Found(timestamp, stream_id, event)
+                    yield LocatedEvent(timestamp, stream_id, event)
 
         for block in blocks:
             if block["last_ms"] < start:

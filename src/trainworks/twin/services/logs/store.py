@@ -10,7 +10,7 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from trainworks.twin.services.logs.blocks import SQL, Appended, append_events, append_lines
-from trainworks.twin.services.logs.reading import LogReader
+from trainworks.twin.services.logs.reading import BlockReader
 from trainworks.twin.store import Database
 from trainworks.twin.store.queries import load_sql
 
@@ -23,7 +23,7 @@ class LogStore:
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self.database = database
-        self.reader = LogReader(database)
+        self.reader = BlockReader(database)
         self._clock = clock
         database.apply(load_sql("trainworks.twin.services.logs", "schema.sql"))
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, ControlPlane
-from trainworks.twin.recorded import Question, Record, RecordedStore, Rows, list_page
+from trainworks.twin.recorded import ListQuery, Record, RecordedStore, Rows, list_page
 from trainworks.twin.recorded.rows import scope_of
 from trainworks.twin.services.sagemaker.refusals import invalid
 from trainworks.twin.services.sagemaker.tagging import authorize_create, authorize_on, check_tag_count, tags_given
@@ -43,7 +43,7 @@ def _accept(*_: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class StatusOperation:
     """An operation that leads from one status to another, at once. `note` is its own."""
 
     before: str
@@ -61,7 +61,7 @@ class Status:
     member: str
     first: str
     settled: str
-    moves: Mapping[str, Move] = field(default_factory=dict)
+    moves: Mapping[str, StatusOperation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class RecordedKind:
         """For `Tagging`."""
         return rows.get(arn) is not None
 
-    def _moving(self, move: Move) -> Handler:
+    def _moving(self, move: StatusOperation) -> Handler:
         def handler(call: Call) -> dict[str, Any]:
             arn = self._authorized(call)
 
@@ -261,11 +261,11 @@ class RecordedKind:
                 f"({record.id})"
             )
 
-    def _question(self, call: Call) -> Question:
+    def _question(self, call: Call) -> ListQuery:
         params, kind = call.params, self.kind
         wanted = {member: params[member] for member in kind.filters if member in params}
         times = {name: params[member].timestamp() for member, name in _TIMES.items() if member in params}
-        return Question(
+        return ListQuery(
             kind.key,
             scope_of(call.caller),
             sort_by=_SORTS[params.get("SortBy", kind.sort_by)],

@@ -12,7 +12,7 @@ from typing import Any
 
 from trainworks.twin.ports import Caller, ControlPlane
 from trainworks.twin.recorded import Record, Rows
-from trainworks.twin.services.sagemaker.kinds import Kind, Move, Status
+from trainworks.twin.services.sagemaker.kinds import Kind, Status, StatusOperation
 from trainworks.twin.services.sagemaker.refusals import invalid
 
 _NOTE = "Stored and described; no instance runs."
@@ -75,8 +75,8 @@ INSTANCE = Kind(
         first="Stopped",
         settled="Stopped",
         moves={
-            "StartNotebookInstance": Move("Stopped", "InService", _STATUS_NOTE),
-            "StopNotebookInstance": Move("InService", "Stopped", _STATUS_NOTE),
+            "StartNotebookInstance": StatusOperation("Stopped", "InService", _STATUS_NOTE),
+            "StopNotebookInstance": StatusOperation("InService", "Stopped", _STATUS_NOTE),
         },
     ),
     sort_by="Name",

@@ -18,7 +18,7 @@ from trainworks.errors import HomeVersionError
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker, TouchedDict
 from trainworks.twin.emulator.durable.durability import Persistence
-from trainworks.twin.emulator.durable.writing import Snapshot
+from trainworks.twin.emulator.durable.writing import RowSnapshot
 from trainworks.twin.emulator.loop import StateLoop
 from trainworks.twin.home import Home
 from trainworks.twin.ports import ApiError
@@ -239,7 +239,7 @@ def test_what_is_written_together_is_on_disk_together_or_not_at_all(home: Home, 
     persistence.adopt("shop", shop)
     settle(persistence)
     row = (shop._orders._data, "a")
-    first, second = Snapshot(), Snapshot()
+    first, second = RowSnapshot(), RowSnapshot()
     first.put(row, pickle.dumps(("a", 1)), 1)
     second.statements.append((row, ("INSERT INTO no_such_table VALUES (1)", ())))
     for future in persistence._writer.write([first, second]):

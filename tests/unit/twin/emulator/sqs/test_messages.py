@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from trainworks.twin.emulator.durable.change_tracking import EVERY_ROW, ChangeTracker
-from trainworks.twin.emulator.sqs.agenda import _SPARE, Agenda
+from trainworks.twin.emulator.sqs.keyed_heap import _SPARE, KeyedHeap
 from trainworks.twin.emulator.sqs.messages import Message, Messages
 
 RETENTION = 100
@@ -156,9 +156,9 @@ class Queue(RuleBasedStateMachine):
         messages = self.messages
         assert len(messages._groups) <= count
         assert len(messages._handles) <= count
-        for agenda in (messages._delayed, messages._in_flight, messages._ages, messages._worn, messages._open):
-            assert len(agenda) <= count
-            assert len(agenda._heap) <= 2 * (self.sent + 100) + _SPARE
+        for heap in (messages._delayed, messages._in_flight, messages._ages, messages._worn, messages._open):
+            assert len(heap) <= count
+            assert len(heap._heap) <= 2 * (self.sent + 100) + _SPARE
 
 
 def lone(now: float) -> Message:
@@ -174,17 +174,17 @@ TestQueue.settings = settings(max_examples=150, stateful_step_count=40)
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.none() | st.integers(0, 9)), max_size=300))
 def test_the_first_of_an_agenda_has_the_least_key(changes: list[tuple[int, int | None]]) -> None:
-    agenda: Agenda[int] = Agenda()
+    heap: KeyedHeap[int] = KeyedHeap()
     keys: dict[int, int] = {}
     for thing, key in changes:
         if key is None:
-            assert agenda.drop(thing) == (keys.pop(thing, None) is not None)
+            assert heap.drop(thing) == (keys.pop(thing, None) is not None)
         else:
-            agenda.put(thing, key)
+            heap.put(thing, key)
             keys[thing] = key
-        assert agenda.first() == min(((key, thing) for thing, key in keys.items()), default=None)
-        assert len(agenda) == len(keys)
-        assert len(agenda._heap) <= 2 * len(keys) + _SPARE + 1
+        assert heap.first() == min(((key, thing) for thing, key in keys.items()), default=None)
+        assert len(heap) == len(keys)
+        assert len(heap._heap) <= 2 * len(keys) + _SPARE + 1
 
 
 def test_each_change_touches_its_row_alone() -> None:

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from tests.unit.twin.services.fakes import CALLER, FakeControlPlane
 from trainworks.twin.emulator.logs import old_logs
 from trainworks.twin.ports import OutputLines
-from trainworks.twin.services.logs.reading import END_OF_TIME, Position
+from trainworks.twin.services.logs.reading import END_OF_TIME, EventPosition
 from trainworks.twin.services.logs.service import LogsService
 from trainworks.twin.services.logs.sweep import Sweep
 from trainworks.twin.store import Database
 
-START = Position(0, -1)
+START = EventPosition(0, -1)
 
 
 @pytest.fixture
@@ -59,11 +59,13 @@ def test_events_come_in_order_of_time_and_then_of_arrival(
     _, stream = rows(service, "g", "s")
     reader, identity = service.store.reader, stream["stream_id"]
     read: list[tuple[int, int]] = []
-    while part := reader.forward(identity, Position(*read[-1]) if read else START, 0, END_OF_TIME, page):
+    while part := reader.forward(identity, EventPosition(*read[-1]) if read else START, 0, END_OF_TIME, page):
         read += [(event.timestamp, event.number) for event in part]
     assert read == expected
     back: list[tuple[int, int]] = []
-    while part := reader.backward(identity, Position(*back[0]) if back else Position(99, 0), 0, END_OF_TIME, page):
+    while part := reader.backward(
+        identity, EventPosition(*back[0]) if back else EventPosition(99, 0), 0, END_OF_TIME, page
+    ):
         back = [(event.timestamp, event.number) for event in part] + back
     assert back == expected
     merged = [(found.timestamp, found.event.number) for found in reader.of_group(rows(service, "g", "s")[0], 5, 15)]
@@ -153,7 +155,7 @@ def test_a_million_lines_cost_nothing_to_open(tmp_path: Path) -> None:
     started = time.thread_time()
     service = LogsService(Database(tmp_path / "logs.db"), FakeControlPlane())
     group, stream = rows(service, "g", "s")
-    tail = service.store.reader.backward(stream["stream_id"], Position(END_OF_TIME, 0), 0, END_OF_TIME, 10)
+    tail = service.store.reader.backward(stream["stream_id"], EventPosition(END_OF_TIME, 0), 0, END_OF_TIME, 10)
     assert time.thread_time() - started < 1.0
     assert [event.number for event in tail] == list(range(999_990, 1_000_000))
     assert group["stored_bytes"] == 20_000_000

@@ -42,7 +42,7 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class EnterState:
     """Enter a state at a time, with other changed fields."""
 
     following: SecondaryStatus
@@ -51,7 +51,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class HeadFor:
+class PlanEnding:
     """Note how the job will end, once its tasks have ended."""
 
     ending: SecondaryStatus
@@ -70,7 +70,7 @@ class StopTasks:
 class SaveCheckpoints:
     """Sync the checkpoints of the ended attempt a last time, then go on with `then`."""
 
-    then: Move
+    then: EnterState
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class CleanUp:
     """End the instances and remove the job's folder."""
 
 
-Action = Wait | Prepare | Move | HeadFor | StopTasks | SaveCheckpoints | Restart | Upload | CleanUp
+Action = Wait | Prepare | EnterState | PlanEnding | StopTasks | SaveCheckpoints | Restart | Upload | CleanUp
 
 
 def decide(job: TrainingJob, tasks: Sequence[Task], now: float) -> Action:  # noqa: PLR0911 - one line a case
@@ -103,7 +103,7 @@ def decide(job: TrainingJob, tasks: Sequence[Task], now: float) -> Action:  # no
         return Upload(job.ending or _S.COMPLETED)
     deadline = job.max_wait_until
     if deadline is not None and now >= deadline and job.ending is None:
-        return HeadFor(_S.MAX_WAIT_TIME_EXCEEDED)
+        return PlanEnding(_S.MAX_WAIT_TIME_EXCEEDED)
     if job.ending is _S.FAILED:
         return _failing(job, tasks, now)
     if job.ending in (_S.STOPPED, _S.MAX_WAIT_TIME_EXCEEDED) or job.secondary_status is _S.STOPPING:
@@ -111,7 +111,7 @@ def decide(job: TrainingJob, tasks: Sequence[Task], now: float) -> Action:  # no
     if job.secondary_status is _S.INTERRUPTED:
         return _after_interruption(job, tasks)
     if job.submitted_at is None:
-        return Prepare() if job.secondary_status is _S.STARTING else Move(_S.STARTING, now)
+        return Prepare() if job.secondary_status is _S.STARTING else EnterState(_S.STARTING, now)
     return _progress(job, tasks, now, deadline)
 
 
@@ -121,7 +121,7 @@ def _progress(job: TrainingJob, tasks: Sequence[Task], now: float, deadline: flo
     if status in (_S.STARTING, _S.PENDING):
         return _starting(job, tasks, now, deadline)
     if status is _S.DOWNLOADING and all(task.started_at is not None for task in tasks):
-        return Move(_S.TRAINING, max(task.started_at or now for task in tasks))
+        return EnterState(_S.TRAINING, max(task.started_at or now for task in tasks))
     if any(task.has_ended for task in tasks):
         return _ended(job, tasks, now)
     return Wait(deadline)
@@ -143,7 +143,7 @@ def _queued(job: TrainingJob, now: float, deadline: float | None) -> Action:
     if job.secondary_status is _S.PENDING:
         return Wait(deadline)
     if now >= pending_from:
-        return Move(_S.PENDING, now)
+        return EnterState(_S.PENDING, now)
     return Wait(min(pending_from, deadline) if deadline is not None else pending_from)
 
 
@@ -154,7 +154,7 @@ def _placed(job: TrainingJob, at: float) -> Action:
     if job.idle_since is not None:
         changes["idle_seconds"] = job.idle_seconds + max(0.0, at - job.idle_since)
         changes["idle_since"] = None
-    return Move(_S.DOWNLOADING, at, changes)
+    return EnterState(_S.DOWNLOADING, at, changes)
 
 
 def _ended(job: TrainingJob, tasks: Sequence[Task], now: float) -> Action:
@@ -165,27 +165,27 @@ def _ended(job: TrainingJob, tasks: Sequence[Task], now: float) -> Action:
         return _lost(job, lost, now)
     timed_out = next((task for task in ended if task.reason == "timeout"), None)
     if timed_out is not None and job.ending is None:
-        return HeadFor(_S.MAX_RUNTIME_EXCEEDED)
+        return PlanEnding(_S.MAX_RUNTIME_EXCEEDED)
     failed = next((task for task in ended if task.exit_code != 0 or task.reason), None)
     if failed is not None and job.ending is None:
-        return HeadFor(_S.FAILED, failed)
+        return PlanEnding(_S.FAILED, failed)
     if len(ended) < len(tasks):
         return StopTasks() if job.ending is not None and not job.stop_sent else Wait(job.max_wait_until)
     at = ended[-1].ended_at or now
     if job.secondary_status is not _S.TRAINING:  # one ran too long while others of its gang had not begun
-        return Move(_S.STOPPING, at)
-    return SaveCheckpoints(Move(_S.UPLOADING, at))
+        return EnterState(_S.STOPPING, at)
+    return SaveCheckpoints(EnterState(_S.UPLOADING, at))
 
 
 def _lost(job: TrainingJob, task: Task, now: float) -> Action:
     at = task.ended_at or now
     if job.ending is _S.MAX_RUNTIME_EXCEEDED:
-        return Move(_S.STOPPING, at)
+        return EnterState(_S.STOPPING, at)
     if job.is_spot and task.reason == SPOT_INTERRUPTION:
-        return Move(_S.INTERRUPTED, at, {"idle_since": at})
+        return EnterState(_S.INTERRUPTED, at, {"idle_since": at})
     if job.retries < job.max_retries:
-        return Move(_S.INTERRUPTED, at, {"idle_since": at, "retries": job.retries + 1})
-    return HeadFor(
+        return EnterState(_S.INTERRUPTED, at, {"idle_since": at, "retries": job.retries + 1})
+    return PlanEnding(
         _S.FAILED, failure_reason=f"InternalServerError: the instance of {task.host} was lost ({task.reason})"
     )
 
@@ -198,18 +198,18 @@ def _after_interruption(job: TrainingJob, tasks: Sequence[Task]) -> Action:
 
 def _stopping(job: TrainingJob, tasks: Sequence[Task], now: float) -> Action:
     if job.secondary_status is not _S.STOPPING:
-        return Move(_S.STOPPING, now)
+        return EnterState(_S.STOPPING, now)
     if not all(task.has_ended for task in tasks):
         return Wait() if job.stop_sent else StopTasks()
     at = max((task.ended_at or now for task in tasks), default=now)
     if tasks and all(task.state is TaskState.EXITED and task.started_at is not None for task in tasks):
-        return SaveCheckpoints(Move(_S.UPLOADING, at))
-    return SaveCheckpoints(Move(job.ending or _S.STOPPED, at))
+        return SaveCheckpoints(EnterState(_S.UPLOADING, at))
+    return SaveCheckpoints(EnterState(job.ending or _S.STOPPED, at))
 
 
 def _failing(job: TrainingJob, tasks: Sequence[Task], now: float) -> Action:
     if not all(task.has_ended for task in tasks):
         return Wait() if job.stop_sent else StopTasks(grace_seconds=FAILURE_GRACE_SECONDS)
     if job.submitted_at is None and job.secondary_status in (_S.STARTING, _S.RESTARTING):
-        return Move(_S.DOWNLOADING, now)
-    return SaveCheckpoints(Move(_S.FAILED, max((task.ended_at or now for task in tasks), default=now)))
+        return EnterState(_S.DOWNLOADING, now)
+    return SaveCheckpoints(EnterState(_S.FAILED, max((task.ended_at or now for task in tasks), default=now)))

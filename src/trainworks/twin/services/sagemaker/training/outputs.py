@@ -42,7 +42,7 @@ _READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OutputEntry:
     """A file, folder or link that one instance left in `folder`, a path below /opt/ml."""
 
     files: JobFiles
@@ -92,16 +92,16 @@ def upload_outputs(
     return None
 
 
-def merged(hosts: Sequence[JobFiles], folder: str) -> dict[str, Found]:
+def merged(hosts: Sequence[JobFiles], folder: str) -> dict[str, OutputEntry]:
     """Everything below `folder` of the instances by relative path, in order of path; of equal paths the first one's."""
-    found: dict[str, Found] = {}
+    found: dict[str, OutputEntry] = {}
     for files in hosts:
         for entry in files.walk(folder):
-            found.setdefault(entry.path, Found(files, folder, entry))
+            found.setdefault(entry.path, OutputEntry(files, folder, entry))
     return dict(sorted(found.items()))
 
 
-def _check_sizes(job: TrainingJob, hosts: Sequence[JobFiles], found: Sequence[Found]) -> None:
+def _check_sizes(job: TrainingJob, hosts: Sequence[JobFiles], found: Sequence[OutputEntry]) -> None:
     for files in hosts:
         own = (each.entry for each in found if each.files is files)
         check_volume(
@@ -109,7 +109,7 @@ def _check_sizes(job: TrainingJob, hosts: Sequence[JobFiles], found: Sequence[Fo
         )
 
 
-def pack(entries: dict[str, Found], archive: Path, cancelled: Cancelled = lambda: False) -> None:
+def pack(entries: dict[str, OutputEntry], archive: Path, cancelled: Cancelled = lambda: False) -> None:
     """A gzipped tar with one owner, no times and a fixed order. Links stay links; sockets and devices are left out."""
     with (
         archive.open("wb") as raw,
@@ -120,7 +120,7 @@ def pack(entries: dict[str, Found], archive: Path, cancelled: Cancelled = lambda
             _add(tar, relative, found, cancelled)
 
 
-def _add(tar: tarfile.TarFile, relative: str, found: Found, cancelled: Cancelled) -> None:
+def _add(tar: tarfile.TarFile, relative: str, found: OutputEntry, cancelled: Cancelled) -> None:
     member = tarfile.TarInfo(relative)
     member.mode = stat.S_IMODE(found.entry.status.st_mode)
     if found.entry.is_folder:
@@ -143,20 +143,20 @@ class _Sending:
     objects: ObjectStore
     cancelled: Cancelled
 
-    def archive(self, entries: dict[str, Found], archive: Path, uri: str) -> None:
+    def archive(self, entries: dict[str, OutputEntry], archive: Path, uri: str) -> None:
         pack(entries, archive, self.cancelled)
         with _reader(os.open(archive, os.O_RDONLY | os.O_CLOEXEC), self.cancelled) as body:
             self._put(body, *split_s3_uri(uri))
         archive.unlink()
 
-    def files(self, entries: dict[str, Found], base: str) -> None:
+    def files(self, entries: dict[str, OutputEntry], base: str) -> None:
         bucket, prefix = split_s3_uri(base)
         for relative, found in self._plain_files(entries):
             key = object_key(f"{prefix}/", relative)
             with found.open(self.cancelled) as body:
                 self._put(body, bucket, key)
 
-    def _plain_files(self, entries: dict[str, Found]) -> Iterator[tuple[str, Found]]:
+    def _plain_files(self, entries: dict[str, OutputEntry]) -> Iterator[tuple[str, OutputEntry]]:
         for relative, found in entries.items():
             if found.entry.is_link:
                 raise client_error(

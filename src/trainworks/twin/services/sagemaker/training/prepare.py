@@ -46,7 +46,7 @@ _POOL_IDLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class PreparedAttempt:
     """What is to be submitted. `sync` holds what was restored of the checkpoints, None without a CheckpointConfig."""
 
     pool: PoolSpec
@@ -80,7 +80,7 @@ class Preparer:
     jobs_dir: Path
     endpoint_url: str
 
-    def prepare(self, job: TrainingJob, now: float) -> Attempt:
+    def prepare(self, job: TrainingJob, now: float) -> PreparedAttempt:
         """Fill the folder of the current attempt.
 
         Raises `JobFailedError` with the job's FailureReason, and `ImageBeingMadeError` while its image is made.
@@ -117,7 +117,7 @@ class Preparer:
             network,
         )
         tasks = [self._task(container, host, mounts[host]) for host in job.hosts]
-        return Attempt(_pool(job), tuple(tasks), sync)
+        return PreparedAttempt(_pool(job), tuple(tasks), sync)
 
     def _runtime(self, job: TrainingJob, folder: JobFolder) -> Runtime:
         image = job.request["AlgorithmSpecification"]["TrainingImage"]

@@ -2,7 +2,7 @@
 
 A job is never worked on twice at once; a wake-up that comes while it is being worked on counts for afterwards. Work
 that moves data says so by `LONG`, and goes on in a thread of another kind: however many jobs upload or download, and
-however slowly, the states of all others go on. New jobs begin at a pace (`arrivals.py`).
+however slowly, the states of all others go on. New jobs begin at a pace (`start_throttle.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from trainworks.twin.services.sagemaker.training.arrivals import Arrivals
+from trainworks.twin.services.sagemaker.training.start_throttle import StartThrottle
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 3
@@ -40,7 +40,7 @@ class Schedule:
         self._work = work
         self._clock = clock
         self._due: dict[str, float] = {}
-        self._arrivals = Arrivals(len(os.sched_getaffinity(0)))
+        self._throttle = StartThrottle(len(os.sched_getaffinity(0)))
         self._busy: set[str] = set()
         self._condition = threading.Condition()
         self._stopping = False
@@ -63,7 +63,7 @@ class Schedule:
     def begin(self, job_id: str) -> None:
         """A new job: due when it is its turn, or sooner if something wakes it."""
         with self._condition:
-            self._arrivals.add(job_id, time.monotonic())
+            self._throttle.add(job_id, time.monotonic())
             self._condition.notify()
 
     def start(self) -> None:
@@ -98,7 +98,7 @@ class Schedule:
                 if self._stopping:
                     return
                 now, tick = self._clock(), time.monotonic()
-                for job_id in self._arrivals.due(tick):
+                for job_id in self._throttle.due(tick):
                     self._due[job_id] = 0.0
                 ready = [job_id for job_id, at in self._due.items() if at <= now and job_id not in self._busy]
                 for job_id in ready:
@@ -106,7 +106,7 @@ class Schedule:
                     self._busy.add(job_id)
                 if not ready:
                     waits = [at - now for job_id, at in self._due.items() if job_id not in self._busy]
-                    turn = self._arrivals.next_due(tick)
+                    turn = self._throttle.next_due(tick)
                     waits += [] if turn is None else [turn - tick]
                     self._condition.wait(max(0.0, min([_LONGEST_SLEEP_SECONDS, *waits])))
             for job_id in ready:

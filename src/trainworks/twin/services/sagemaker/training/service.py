@@ -12,7 +12,7 @@ from trainworks.twin.services.sagemaker.training.api import TrainingJobApi, trai
 from trainworks.twin.services.sagemaker.training.metrics import JobMetrics
 from trainworks.twin.services.sagemaker.training.prepare import TASK_PREFIX, Preparer
 from trainworks.twin.services.sagemaker.training.store import TrainingJobs
-from trainworks.twin.services.sagemaker.training.worker import Settings, Worker
+from trainworks.twin.services.sagemaker.training.worker import Worker, WorkerSettings
 from trainworks.twin.wire import Operation
 
 
@@ -33,7 +33,7 @@ class TrainingService:
             objects=parts.objects,
             preparer=preparer,
             shipper=parts.shipper,
-            settings=Settings(
+            settings=WorkerSettings(
                 parts.jobs_dir,
                 is_published=self._metrics.is_published,
                 in_hand=parts.in_hand("training-steps"),

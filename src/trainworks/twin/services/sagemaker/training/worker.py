@@ -25,7 +25,13 @@ from trainworks.twin.services.sagemaker.training.checkpoints import CheckpointSy
 from trainworks.twin.services.sagemaker.training.failures import JobFailedError, task_failure
 from trainworks.twin.services.sagemaker.training.folders import job_folder
 from trainworks.twin.services.sagemaker.training.outputs import upload_outputs
-from trainworks.twin.services.sagemaker.training.prepare import TASK_PREFIX, Attempt, Preparer, gpu_note, task_id_of
+from trainworks.twin.services.sagemaker.training.prepare import (
+    TASK_PREFIX,
+    PreparedAttempt,
+    Preparer,
+    gpu_note,
+    task_id_of,
+)
 from trainworks.twin.services.sagemaker.training.records import ENDED, Task, TrainingJob
 from trainworks.twin.services.sagemaker.training.schedule import LONG, Long, Schedule
 from trainworks.twin.services.sagemaker.training.store import MESSAGES, TrainingJobs
@@ -43,7 +49,7 @@ _MOVES_DATA = (steps.Prepare, steps.SaveCheckpoints, steps.Restart, steps.Upload
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class WorkerSettings:
     """`checkpoint_interval_seconds` between scans of checkpoints; `jobs_dir` holds the jobs' folders; `is_published`
     says whether a job's metrics are all in CloudWatch."""
 
@@ -64,7 +70,7 @@ class Worker:
         objects: ObjectStore,
         preparer: Preparer,
         shipper: LogShipper,
-        settings: Settings,
+        settings: WorkerSettings,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._jobs = jobs
@@ -215,9 +221,9 @@ class Worker:
     def _do(self, action: steps.Action, job: TrainingJob, tasks: Sequence[Task]) -> None:
         if isinstance(action, steps.Prepare):
             self._submit(job, self._preparer.prepare(job, self._clock()))
-        elif isinstance(action, steps.Move):
+        elif isinstance(action, steps.EnterState):
             self._move(job, action)
-        elif isinstance(action, steps.HeadFor):
+        elif isinstance(action, steps.PlanEnding):
             self._head_for(job, action)
         elif isinstance(action, steps.StopTasks):
             running = [task.task_id for task in tasks if not task.has_ended]
@@ -234,7 +240,7 @@ class Worker:
         elif isinstance(action, steps.CleanUp):
             self._clean_up(job)
 
-    def _submit(self, job: TrainingJob, attempt: Attempt) -> None:
+    def _submit(self, job: TrainingJob, attempt: PreparedAttempt) -> None:
         now = self._clock()
         with self._jobs.database.transaction() as tx:
             current = self._jobs.by_id(tx, job.job_id)
@@ -262,7 +268,7 @@ class Worker:
             second += 1
         return LogSource(task_id, log, LOG_GROUP, f"{job.name}/{host}-{second}", job.role)
 
-    def _move(self, job: TrainingJob, move: steps.Move) -> None:
+    def _move(self, job: TrainingJob, move: steps.EnterState) -> None:
         with self._jobs.database.transaction() as tx:
             current = self._jobs.by_id(tx, job.job_id)
             if (
@@ -278,7 +284,7 @@ class Worker:
         note = gpu_note(job, self._compute) if following is _S.TRAINING else ""
         return f"{MESSAGES[following]} ({note})" if note else ""
 
-    def _head_for(self, job: TrainingJob, action: steps.HeadFor) -> None:
+    def _head_for(self, job: TrainingJob, action: steps.PlanEnding) -> None:
         reason = action.failure_reason or None
         if action.failed_task is not None:
             folder = job_folder(self._jobs_dir, job)

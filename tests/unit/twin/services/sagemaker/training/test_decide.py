@@ -29,19 +29,19 @@ def test_a_queued_job_says_that_it_waits() -> None:
     queued = task(state=TaskState.QUEUED, placed_at=None, started_at=None)
     waiting = job(submitted_at=1000.0)
     assert decide(waiting, [queued], 1000.5) == steps.Wait(1002.0)
-    assert decide(waiting, [queued], 1002.0) == steps.Move(S.PENDING, 1002.0)
+    assert decide(waiting, [queued], 1002.0) == steps.EnterState(S.PENDING, 1002.0)
 
 
 def test_an_interruption_of_a_spot_job() -> None:
     lost = task(state=TaskState.LOST, reason="spot interruption")
     action = decide(job(SPOT, **RUNNING), [lost], 1011.0)
-    assert action == steps.Move(S.INTERRUPTED, 1010.0, {"idle_since": 1010.0})
+    assert action == steps.EnterState(S.INTERRUPTED, 1010.0, {"idle_since": 1010.0})
 
 
 def test_an_instance_lost_before_the_others_were_placed_was_had_all_the_same() -> None:
     lost, queued = task(state=TaskState.LOST, started_at=None), task("algo-2", TaskState.QUEUED, placed_at=None)
     action = decide(job(submitted_at=1000.0), [lost, queued], 1011.0)
-    assert action == steps.Move(S.DOWNLOADING, 1001.0, {"training_start_time": 1001.0})
+    assert action == steps.EnterState(S.DOWNLOADING, 1001.0, {"training_start_time": 1001.0})
 
 
 def test_the_rest_of_a_gang_is_stopped_before_the_restart() -> None:
@@ -53,7 +53,7 @@ def test_the_rest_of_a_gang_is_stopped_before_the_restart() -> None:
 
 def test_a_lost_instance_without_a_retry_strategy_fails_the_job() -> None:
     action = decide(job(**RUNNING), [task(state=TaskState.LOST, reason="instance failed")], 1011.0)
-    assert isinstance(action, steps.HeadFor)
+    assert isinstance(action, steps.PlanEnding)
     assert action.ending is S.FAILED
     assert action.failure_reason.startswith("InternalServerError: ")
 
@@ -62,14 +62,14 @@ def test_a_lost_instance_is_retried_as_often_as_was_asked() -> None:
     strategy = {"RetryStrategy": {"MaximumRetryAttempts": 1}}
     lost = task(state=TaskState.LOST, reason="instance failed")
     action = decide(job(strategy, **RUNNING), [lost], 1011.0)
-    assert action == steps.Move(S.INTERRUPTED, 1010.0, {"idle_since": 1010.0, "retries": 1})
-    assert isinstance(decide(job(strategy, retries=1, **RUNNING), [lost], 1011.0), steps.HeadFor)
+    assert action == steps.EnterState(S.INTERRUPTED, 1010.0, {"idle_since": 1010.0, "retries": 1})
+    assert isinstance(decide(job(strategy, retries=1, **RUNNING), [lost], 1011.0), steps.PlanEnding)
 
 
 def test_a_job_beyond_its_run_time_is_not_restarted_when_an_instance_goes() -> None:
     ending = job(SPOT, ending=S.MAX_RUNTIME_EXCEEDED, **RUNNING)
     tasks = [task(state=TaskState.EXITED, exit_code=143, reason="timeout"), task("algo-2", TaskState.LOST)]
-    assert decide(ending, tasks, 1011.0) == steps.Move(S.STOPPING, 1010.0)
+    assert decide(ending, tasks, 1011.0) == steps.EnterState(S.STOPPING, 1010.0)
 
 
 @pytest.mark.parametrize("status", [S.STARTING, S.PENDING, S.DOWNLOADING])
@@ -77,7 +77,7 @@ def test_one_ran_too_long_while_others_of_its_gang_had_not_begun(status: S) -> N
     ending = job(**{**RUNNING, "secondary_status": status}, ending=S.MAX_RUNTIME_EXCEEDED)
     other = task("algo-2", TaskState.CANCELLED, placed_at=None, started_at=None, ended_at=1011.0)
     tasks = [task(state=TaskState.EXITED, exit_code=143, reason="timeout"), other]
-    assert decide(ending, tasks, 1012.0) == steps.Move(S.STOPPING, 1011.0)
+    assert decide(ending, tasks, 1012.0) == steps.EnterState(S.STOPPING, 1011.0)
     stopping = job(**{**RUNNING, "secondary_status": S.STOPPING}, ending=S.MAX_RUNTIME_EXCEEDED)
     action = decide(stopping, tasks, 1012.0)
     assert isinstance(action, steps.SaveCheckpoints)
@@ -88,7 +88,7 @@ def test_the_wait_time_ends_a_job_that_waits() -> None:
     waiting = job(SPOT, secondary_status=S.PENDING, submitted_at=1000.0)
     queued = task(state=TaskState.QUEUED, placed_at=None, started_at=None)
     assert decide(waiting, [queued], 1099.9) == steps.Wait(1100.0)
-    assert decide(waiting, [queued], 1100.0) == steps.HeadFor(S.MAX_WAIT_TIME_EXCEEDED)
+    assert decide(waiting, [queued], 1100.0) == steps.PlanEnding(S.MAX_WAIT_TIME_EXCEEDED)
 
 
 def test_a_finished_upload_is_not_undone_by_the_wait_time() -> None:

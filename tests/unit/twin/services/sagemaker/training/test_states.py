@@ -93,9 +93,9 @@ class StateMachine(RuleBasedStateMachine):
                 self.submitted.append(job.attempt)
                 self.jobs.insert_tasks(tx, job, [(f"t-{job.attempt}-{host}", host) for host in job.hosts])
                 self.jobs.update(tx, job, submitted_at=self.now, stop_sent=False)
-            elif isinstance(action, steps.Move):
+            elif isinstance(action, steps.EnterState):
                 self.jobs.transition(tx, job, action.following, action.at, **action.changes)
-            elif isinstance(action, steps.HeadFor):
+            elif isinstance(action, steps.PlanEnding):
                 self.jobs.update(tx, job, ending=action.ending)
             elif isinstance(action, steps.StopTasks):
                 assert job.attempt not in self.stopped, "tasks of an attempt are told to stop once"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trainworks.twin.compute.story import PIP_LOG, PipOutput, Story
+from trainworks.twin.compute.making_log import PIP_LOG, MakingLog, PipOutput
 
 SAID = """\
 Looking in indexes: https://user:secret@index.example/simple, file:///srv/simple
@@ -23,19 +23,19 @@ Successfully installed pandas-3.1.1 torch-2.6.0+cpu python-dateutil-2.9.0.post0
 """
 
 
-def told(place: Path, said: str, asked: int = 2) -> tuple[Story, list[str], list[str]]:
+def told(place: Path, said: str, asked: int = 2) -> tuple[MakingLog, list[str], list[str]]:
     """The story, its states one after another, and the last lines."""
-    story, states = Story(), []
-    with PipOutput(place, story, asked) as output:
+    making_log, states = MakingLog(), []
+    with PipOutput(place, making_log, asked) as output:
         for line in said.splitlines():
             output(line)
-            states.append(story.state)
-    return story, states, list(output.last_lines)
+            states.append(making_log.state)
+    return making_log, states, list(output.last_lines)
 
 
 def test_a_log_tells_of_each_package_and_a_state_is_short(tmp_path: Path) -> None:
-    story, states, last = told(tmp_path, SAID)
-    assert list(story.lines) == [
+    making_log, states, last = told(tmp_path, SAID)
+    assert list(making_log.lines) == [
         "collected pandas 3.1.1 (12.4 MB)",
         "collected torch 2.6.0+cpu",
         "collected python-dateutil 2.9.0.post0 (92 kB)",
@@ -43,7 +43,7 @@ def test_a_log_tells_of_each_package_and_a_state_is_short(tmp_path: Path) -> Non
         "installed 3 packages: pandas 3.1.1, torch 2.6.0+cpu, python-dateutil 2.9.0.post0",
     ]
     assert "collecting pandas (1 of about 2)" in states and "installing 3 packages" in states
-    everything = "\n".join([*story.lines, *states])
+    everything = "\n".join([*making_log.lines, *states])
     assert not any(word in everything for word in ("index.example", "secret", "/srv", "WARNING"))
     assert not any("Looking in" in line or "Location" in line for line in last)
     assert (tmp_path / PIP_LOG).read_text() == SAID
@@ -52,9 +52,9 @@ def test_a_log_tells_of_each_package_and_a_state_is_short(tmp_path: Path) -> Non
 def test_the_last_lines_have_room_for_what_went_wrong(tmp_path: Path) -> None:
     noise = "".join(f"WARNING: Location 'file:///srv/{number}' is ignored\n" for number in range(50))
     retries = "".join(f"WARNING: Retrying (Retry(total={number})): /simple/x/\n" for number in range(50))
-    story, _, last = told(tmp_path, f"ERROR: no x in https://index.example/simple\n{noise}{retries}")
+    making_log, _, last = told(tmp_path, f"ERROR: no x in https://index.example/simple\n{noise}{retries}")
     assert last == ["ERROR: no x in <address>", "WARNING: Retrying (Retry(total=0)): /simple/x/"]
-    assert list(story.lines) == ["ERROR: no x in <address>"]
+    assert list(making_log.lines) == ["ERROR: no x in <address>"]
 
 
 def test_a_link_in_the_place_of_the_record_is_not_followed(tmp_path: Path) -> None:
@@ -70,5 +70,5 @@ def test_a_link_in_the_place_of_the_record_is_not_followed(tmp_path: Path) -> No
 
 def test_what_is_no_output_of_pip_is_kept_and_told_to_nobody(tmp_path: Path) -> None:
     said = "Collecting \nDownloading nothing\nInstalling collected packages: \nSuccessfully installed \n" + "x" * 9000
-    story, states, _ = told(tmp_path, said)
-    assert not story.lines and not any(states)
+    making_log, states, _ = told(tmp_path, said)
+    assert not making_log.lines and not any(states)

@@ -11,7 +11,7 @@ from collections import deque
 from types import TracebackType
 
 
-class Turns:
+class FairLock:
     """Reentrant; used with `with`."""
 
     def __init__(self) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 from tests.patience import until
-from trainworks.twin.store.turns import Turns
+from trainworks.twin.store.fair_lock import FairLock
 
 
 def test_a_busy_thread_lets_others_have_their_turn() -> None:
-    turns, taken = Turns(), list[int]()
+    turns, taken = FairLock(), list[int]()
 
     def hog(number: int) -> None:
         for _ in range(30):
@@ -28,7 +28,7 @@ def test_a_busy_thread_lets_others_have_their_turn() -> None:
 
 
 def test_it_is_reentrant_and_excludes_others() -> None:
-    turns, inside, most = Turns(), [0], [0]
+    turns, inside, most = FairLock(), [0], [0]
 
     def work() -> None:
         for _ in range(200):

@@ -1,8 +1,8 @@
 """What the making of an image says: lines for logs, and in one short state what it does now.
 
     pip's output --> pip.log of the environment, whole
-                 --> a line for each package that comes, and what was installed: `Story.lines`, for logs
-                 --> "collecting scipy (7 of about 20)": `Story.state`, for status messages
+                 --> a line for each package that comes, and what was installed: `MakingLog.lines`, for logs
+                 --> "collecting scipy (7 of about 20)": `MakingLog.state`, for status messages
                  --> the last lines that say anything: for the reason of a failure
 
 Of indexes and folders of wheels neither logs nor messages tell: their addresses are the machine's own affair.
@@ -40,7 +40,7 @@ _INSTALLED = re.compile(r"^Successfully installed (?P<what>.+)$")
 _STEPS = {"Preparing metadata": "preparing", "Building wheel": "building"}
 
 
-class Story:
+class MakingLog:
     """What was said so far of one making, and what it does now."""
 
     def __init__(self) -> None:
@@ -64,9 +64,9 @@ class PipOutput:
     are the last of those that say anything.
     """
 
-    def __init__(self, place: Path, story: Story, asked: int = 0) -> None:
+    def __init__(self, place: Path, making_log: MakingLog, asked: int = 0) -> None:
         self._place = place
-        self._story = story
+        self._making_log = making_log
         self._asked = asked
         self._names: set[str] = set()
         self._name = ""
@@ -104,31 +104,31 @@ class PipOutput:
             file = _FILE.match(found["file"])
             self._collect(file["name"] if file else found["file"])
             if file:
-                self._story.lines.append(f"collected {file['name'].replace('_', '-')} {file['version']}")
+                self._making_log.lines.append(f"collected {file['name'].replace('_', '-')} {file['version']}")
         elif (found := _FETCHED.match(text)) and (file := _FILE.match(found["file"])):
             size = f" ({found['size']})" if found["size"] else ""
-            self._story.lines.append(f"collected {file['name'].replace('_', '-')} {file['version']}{size}")
+            self._making_log.lines.append(f"collected {file['name'].replace('_', '-')} {file['version']}{size}")
         elif found := _STEP.match(text):
-            self._story.say(f"{_STEPS[found['step']]} {self._name}".strip())
+            self._making_log.say(f"{_STEPS[found['step']]} {self._name}".strip())
         elif found := _INSTALLING.match(text):
-            self._story.do(f"installing {_count(len(found['names'].split(',')))}")
+            self._making_log.do(f"installing {_count(len(found['names'].split(',')))}")
         elif found := _INSTALLED.match(text):
             each = ["\0".join(one.rsplit("-", 1)) for one in found["what"].split()]  # a name stays with its version
             text = f"installed {_count(len(each))}: {', '.join(each)}"
             wrapped = textwrap.wrap(text, _WIDTH, break_on_hyphens=False, break_long_words=False)
-            self._story.lines.extend(line.replace("\0", " ") for line in wrapped)
-            self._story.do(f"installed {_count(len(each))}")
+            self._making_log.lines.extend(line.replace("\0", " ") for line in wrapped)
+            self._making_log.do(f"installed {_count(len(each))}")
         elif text.startswith("ERROR: "):
-            self._story.lines.append(_ADDRESS.sub("<address>", text))
+            self._making_log.lines.append(_ADDRESS.sub("<address>", text))
         elif text.startswith(_RETRYING):
-            self._story.do("waiting for a package index that does not answer")
+            self._making_log.do("waiting for a package index that does not answer")
 
     def _collect(self, name: str) -> None:
         self._name = name
         self._names.add(name.lower().replace("_", "-"))
         count = len(self._names)
         of = f"{count} of about {self._asked}" if count < self._asked else f"{count} so far"
-        self._story.do(f"collecting {name} ({of})")
+        self._making_log.do(f"collecting {name} ({of})")
 
     def _record(self, line: str) -> None:
         """A full disk is not this file's to tell: the command that needs the space fails, and says so."""

@@ -16,7 +16,7 @@ _CROWDED_RATE, _CALM_RATE = 2.5, 25.0
 """Jobs a second for each core."""
 
 
-class Arrivals:
+class StartThrottle:
     """Jobs whose turn has not come yet. Times are seconds of one clock; not safe for several threads at once."""
 
     def __init__(self, cores: int) -> None:

@@ -5,7 +5,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.twin.services.sagemaker.training.arrivals import Arrivals
+from trainworks.twin.services.sagemaker.training.start_throttle import StartThrottle
 
 CORES = 2
 gaps = st.lists(st.sampled_from([0.0, 0.003, 0.02, 0.3, 2.0]), min_size=1, max_size=300)
@@ -13,7 +13,7 @@ gaps = st.lists(st.sampled_from([0.0, 0.003, 0.02, 0.3, 2.0]), min_size=1, max_s
 
 def begin_all(moments: list[float], cores: int = CORES) -> list[tuple[int, float, float]]:
     """`(number, arrived at, begun at)` in the order in which the jobs begin, asked only when there is reason to."""
-    arrivals, now = Arrivals(cores), 0.0
+    arrivals, now = StartThrottle(cores), 0.0
     begun: list[tuple[int, float, float]] = []
     coming = list(enumerate(moments))
     while len(begun) < len(moments):
