@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -109,10 +110,13 @@ def test_findings_of_an_old_code_base_are_accepted_as_the_guide_says(shell: Shel
 
 def test_a_function_is_run_and_read_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
     page = (DOCS / "how-to" / "functions.md").read_text()
-    ((name, text),) = SCRIPT.findall(page)
-    (tmp_path / name).write_text(text)
+    for name, text in SCRIPT.findall(page):
+        (tmp_path / name).write_text(text)
     (block,) = TESTED.findall(page)
     said = shell.run(block, tmp_path)
     assert "Hello Ada" in said
+    url = shell.run('eval "$(trainworks env)"; python open_url.py', tmp_path).split()[-1]
+    with urlopen(f"{url}?name=Ada") as answer:
+        assert answer.read() == b"Hello Ada"
     assert re.search(r"^greet +python3.11 ", said, re.MULTILINE)
     assert said.count("REPORT RequestId") == 2  # the end of its log, and the log

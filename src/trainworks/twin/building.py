@@ -91,7 +91,7 @@ class Twin:
     def front(self) -> Front:
         """The ASGI application over these parts."""
         endpoints = {each.service_name: each for each in self.endpoints()}
-        routes = Routes(endpoints, self.object_handler, self.control, self.emulator.handle)
+        routes = Routes(endpoints, self.object_handler, self.control, self.emulator.handle, self.emulator.function_urls)
         return Front(self.emulator.signing_key, routes)
 
     async def start(self) -> None:

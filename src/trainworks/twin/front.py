@@ -4,7 +4,8 @@
     -> handler -> answer
 
 A name that a web page could have bound to 127.0.0.1 is refused before anything else (DNS rebinding). Nothing is served
-without a signature except the health check and answers to custom resources, which carry their own secret in the path.
+without a signature except the health check, answers to custom resources, which carry their own secret in the path, and
+function URLs that say so (`url_requests`).
 The signature is checked before the body is read, unless it is made over a digest that only the body can tell.
 """
 
@@ -24,9 +25,10 @@ import trainworks
 from trainworks.twin import answers, documents
 from trainworks.twin.bodies import OPEN_BODY_BYTES, MemoryBudget, announced_size, limit_of, read_whole
 from trainworks.twin.payload import BodyDisconnectedError, verified
-from trainworks.twin.ports import ApiError, Caller
+from trainworks.twin.ports import ApiError, Caller, FunctionUrls
 from trainworks.twin.post_policy import PostPermission, permit
 from trainworks.twin.sigv4 import Claim, KeyLookup, PayloadClaim, SignedRequest, Verified, confirm, examine
+from trainworks.twin.url_requests import UrlRequests, named_url
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -100,6 +102,7 @@ class Routes:
     objects: StreamingHandler
     control: Endpoint
     fallback: Fallback
+    urls: FunctionUrls
 
 
 class Front:
@@ -110,6 +113,7 @@ class Front:
         self._routes = routes
         self._clock = clock
         self._budget = MemoryBudget()
+        self._urls = UrlRequests(routes.urls, keys, self._budget, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -137,6 +141,9 @@ class Front:
             return
         if scope["path"].startswith(_CLOSED_PATHS):
             raise ApiError("AccessDenied", "This path is closed.", 403)
+        if (named := named_url(request.raw_path, label)) is not None:
+            await self._urls.serve(named, request, receive, send)
+            return
         if _is_form(request):
             scope = _path_style(scope, request, label, "s3")
             bucket = scope["path"].strip("/")

@@ -556,6 +556,47 @@ class Functions(Protocol):
         """
 
 
+URL_PREFIX = "/_lambda-url/"
+"""What the paths of function URLs begin with, at the twin's address; their ids follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRequest:
+    """A request to a function URL. `path` and `query` are behind what names the URL, and as they were sent.
+
+    `headers` have lower-case names; several of one name are joined by commas.
+    """
+
+    url_id: str
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UrlAnswer:
+    """What is sent for it; `headers` have lower-case names, and may have one more than once."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class FunctionUrls(Protocol):
+    """Functions that are called by HTTP, at URLs of their own."""
+
+    def auth_type(self, url_id: str) -> str | None:
+        """`AWS_IAM`, or `NONE` for everybody; None for a URL that is not there."""
+
+    def answer(self, request: UrlRequest, caller: Caller | None) -> UrlAnswer:
+        """Run its function and answer, in the caller's thread; `caller` is who signed. What is refused is answered."""
+
+    def refusal(self, error: ApiError) -> UrlAnswer:
+        """An error of the door, as Lambda answers it at a URL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """Something that has ended, by the name that its service knows; `folders` are its files."""

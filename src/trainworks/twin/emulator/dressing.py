@@ -35,6 +35,7 @@ from trainworks.twin.emulator.events import archives, bus_policies
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.functions import function_permissions, source_permissions
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
+from trainworks.twin.emulator.functions.function_urls import FunctionUrls
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
 from trainworks.twin.emulator.iam import managed_policies, sessions, simulating
 from trainworks.twin.emulator.iam.authorization import Authorization
@@ -66,6 +67,7 @@ class CorrectionParts:
     registry: Registry
     functions: LambdaFunctions
     invocations: AsyncInvocations
+    urls: FunctionUrls
     metric_data: MetricData
     alarms: Alarms
     logs: AttachedLogs
@@ -112,6 +114,7 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
             parts.versions.install_functions,
             parts.functions.install,
             parts.invocations.install,
+            parts.urls.install,
             lambda module: source_permissions.install(module, parts.authorization),
             function_permissions.install,
         ),

@@ -37,6 +37,7 @@ from trainworks.twin.emulator.ended import forget_ended, forget_events
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.events.role_calls import RoleCalls
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
+from trainworks.twin.emulator.functions.function_urls import FunctionUrls
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
 from trainworks.twin.emulator.iam.authorization import Authorization
 from trainworks.twin.emulator.iam.reading import READ_BY_OTHERS, Reading
@@ -104,6 +105,7 @@ class Emulator:
         calls = RoleCalls(*called)
         self._event_targets = EventTargets(self._authorization, self._logs, calls, self._persistence.database)
         self._invocations = AsyncInvocations(self._persistence.database, calls)
+        self.function_urls = FunctionUrls(self._authorization, f"http://127.0.0.1:{port}")
         kept = (self._persistence.tracker, self._persistence.rows_of)
         self._corrections = corrections_of(
             CorrectionParts(
@@ -116,6 +118,7 @@ class Emulator:
                 registry,
                 self._lambda,
                 self._invocations,
+                self.function_urls,
                 self._metric_data,
                 self._alarms,
                 self._logs,

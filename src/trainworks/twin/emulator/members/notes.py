@@ -144,6 +144,18 @@ USED: dict[str, frozenset[str]] = {
     ),
     "lambda": frozenset(
         {"Qualifier", "Payload", "Arn", "ClientContext", "Environment.Variables", "LoggingConfig.LogGroup"}
+    )
+    | frozenset(
+        f"{operation}FunctionUrlConfig.Cors.{member}"
+        for operation in ("Create", "Update")
+        for member in (
+            "AllowCredentials",
+            "AllowHeaders",
+            "AllowMethods",
+            "AllowOrigins",
+            "ExposeHeaders",
+            "MaxAge",
+        )
     ),
     "states": frozenset(
         {
