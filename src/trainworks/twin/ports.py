@@ -308,7 +308,8 @@ class TaskSpec:
 
 
 class TaskState(StrEnum):
-    """QUEUED -> PLACED -> RUNNING -> EXITED | LOST; QUEUED and PLACED may also end in CANCELLED.
+    """QUEUED -> PLACED -> RUNNING -> EXITED | LOST; QUEUED and PLACED may also end in CANCELLED. One that had not begun
+    when its instance failed is QUEUED again, untold, and PLACED on another one, which is told.
 
     `PLACED` is: an instance was chosen and the lease is committed. `LOST` is: its instance ended under it.
     """

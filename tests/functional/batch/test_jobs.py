@@ -15,6 +15,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
+from tests.functional.compute.agents import freeze, kill
 from tests.functional.twin.test_events import queue
 from tests.patience import PATIENCE_SECONDS
 from trainworks.testing import TestTwin
@@ -302,6 +303,19 @@ def test_a_fargate_job_runs(platform: Platform) -> None:
     assert job["status"] == "SUCCEEDED", job
     assert "containerInstanceArn" not in job["container"]
     assert platform.output(job)[-1] == "end"
+
+
+def test_a_host_that_fails_before_a_job_begins_costs_no_attempt(own_twin: TestTwin) -> None:
+    platform = Platform(own_twin)
+    frozen = freeze(own_twin.home.root)
+    assert frozen, "the spare instance"
+    job_id = platform.submit(["echo", "end"])
+    claimed = platform.until(job_id, lambda job: job["status"] == "STARTING")
+    kill(frozen)
+    job = platform.ended(job_id)
+    assert (job["status"], len(job["attempts"])) == ("SUCCEEDED", 1)
+    assert job["attempts"][0]["container"]["containerInstanceArn"] != claimed["container"]["containerInstanceArn"]
+    assert platform.output(job).count("end") == 1
 
 
 def test_jobs_go_on_when_the_server_is_killed_and_nothing_runs_twice(own_twin: TestTwin) -> None:

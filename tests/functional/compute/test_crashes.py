@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.functional.compute.agents import agents, freeze, kill
 from tests.functional.compute.harness import Bench
 from tests.patience import PATIENCE_SECONDS, until
 from trainworks.twin.compute.fleet import Fleet
@@ -210,6 +211,94 @@ def test_a_failing_listener_loses_nothing(bench: Bench) -> None:
     bench.compute.subscribe("task", fail_once)
     bench.pool()
     assert bench.run(bench.spec("task", "/bin/true")).exit_code == 0
+
+
+def test_a_task_that_never_began_is_placed_again(bench: Bench) -> None:
+    bench.pool()
+    bench.compute.sandbox_mode()
+    frozen = freeze(bench.home)
+    bench.submit(bench.script("task", "print('ran')"))
+    claimed = bench.wait("task", {TaskState.PLACED})
+    kill(frozen)
+    ended = bench.wait("task")
+    assert (ended.state, ended.exit_code) == (TaskState.EXITED, 0)
+    assert ended.instance_id != claimed.instance_id
+    assert bench.states("task") == [TaskState.PLACED, TaskState.PLACED, TaskState.RUNNING, TaskState.EXITED]
+    assert bench.log("task") == "ran\n"
+
+
+def test_one_of_a_gang_that_never_began_joins_the_others(sandboxed: Bench) -> None:
+    """The other one has begun by then, and finds it by its name."""
+    sandboxed.pool()
+    frozen = freeze(sandboxed.home)
+    greet = """
+import socket, time
+while True:
+    try:
+        socket.create_connection(("algo-1", 4000), 1).sendall(b"hello")
+        break
+    except OSError:
+        time.sleep(0.02)
+"""
+    listen = """
+import socket
+with socket.create_server(("algo-1", 4000)) as server:
+    print(server.accept()[0].recv(5).decode(), flush=True)
+"""
+    together = {"gang_id": "gang", "gang_size": 2}
+    sandboxed.submit(
+        sandboxed.script("first", listen, hostname="algo-1", gang_index=0, **together),
+        sandboxed.script("second", greet, hostname="algo-2", gang_index=1, **together),
+    )
+    claimed = {task: sandboxed.wait(task, {TaskState.PLACED}).instance_id for task in ("first", "second")}
+    assert any(agent.cmdline()[-2].endswith(str(claimed["first"])) for agent in frozen), "the first has the spare one"
+    sandboxed.wait("second", {TaskState.RUNNING})
+    kill(frozen)
+    assert sandboxed.wait("first").exit_code == 0
+    assert sandboxed.wait("second").exit_code == 0
+    assert sandboxed.log("first") == "hello\n"
+
+
+def test_a_task_whose_instances_all_fail_is_lost(bench: Bench) -> None:
+    bench.pool()
+    bench.compute.sandbox_mode()
+
+    def lost() -> bool:
+        kill(freeze(bench.home))
+        return bench.states("task")[-1:] == [TaskState.LOST]
+
+    frozen = freeze(bench.home)
+    bench.submit(bench.script("task", "print('ran')"))
+    bench.wait("task", {TaskState.PLACED})
+    kill(frozen)
+    until(lambda: lost() or bench.states("task")[-1] is TaskState.EXITED, "its end")
+    assert bench.states("task").count(TaskState.PLACED) <= 4
+
+
+def test_a_stop_ends_a_task_that_waits_to_be_placed_again(bench: Bench) -> None:
+    bench.pool()
+    bench.compute.sandbox_mode()
+    frozen = freeze(bench.home)
+    bench.submit(bench.script("task", "print('ran')"))
+    bench.wait("task", {TaskState.PLACED})
+    bench.compute.stop(["task"])
+    kill(frozen)
+    assert bench.wait("task").state is TaskState.LOST
+    assert TaskState.RUNNING not in bench.states("task")
+
+
+def test_no_task_begins_twice_whenever_its_instance_is_killed(sandboxed: Bench) -> None:
+    sandboxed.pool()
+    names = [f"t{number}" for number in range(20)]
+    for number, name in enumerate(names):
+        sandboxed.submit(sandboxed.spec(name, "/bin/sh", "-c", "echo ran", ml_root=sandboxed.ml_root(name)))
+        sandboxed.wait(name, {TaskState.PLACED})
+        time.sleep(0.001 * number)  # wherever it is by then
+        kill(agents(sandboxed.home))
+        sandboxed.wait(name)
+    for name in names:
+        ran, ended = sandboxed.log(name).count("ran"), sandboxed.wait(name)
+        assert ran == 1 if ended.state is TaskState.EXITED else ran <= 1, (name, sandboxed.states(name))
 
 
 def _wait_for_ends(home: Path, count: int) -> list[tuple[str, str, int | None]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.functional.compute.agents import freeze, kill
 from tests.functional.sagemaker.conftest import Service, Train
 from tests.unit.twin.services.sagemaker.training.doubles import ADA, request
 from tests.unit.twin.services.sagemaker.training.harness import Harness
@@ -444,3 +445,15 @@ def test_a_type_with_more_gpus_than_the_machine_tells_the_truth(train: Train, ha
     assert "told 0" in harness.log()
     training = next(each for each in job["SecondaryStatusTransitions"] if each["Status"] == "Training")
     assert training["StatusMessage"].endswith(f"({note})")
+
+
+def test_an_instance_that_fails_before_a_job_begins_is_replaced(service: Service) -> None:
+    """An on-demand job without retries: it has lost nothing, and nobody is told of it."""
+    service.harness.compute.sandbox_mode()
+    frozen = freeze(service.home)
+    service.train("print('ran')")
+    service.harness.wait("Downloading")
+    kill(frozen)
+    job = service.harness.wait("Completed")
+    assert statuses(job) == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert service.harness.log().count("ran") == 1

@@ -6,6 +6,9 @@ crash between the two, because agents tell which lease they have.
 
     QUEUED --place--> PLACED --agent: started--> RUNNING --agent: ended--> EXITED
        \\--stop--> CANCELLED <--stop before start--/   \\----- instance ended -----> LOST
+
+A task that had not begun when its instance failed has lost nothing: it is QUEUED again, and nobody is told. After some
+times it is LOST all the same.
 """
 
 from __future__ import annotations
@@ -43,6 +46,8 @@ _STARTING_AT_ONCE = max(2, len(os.sched_getaffinity(0)))
 _START_SECONDS = 5.0
 _LONGEST_BACKLOG = 64
 _BACKLOG_SECONDS = 0.2
+_MOST_TIMES_AGAIN = 3
+_INSTANCE_FAILED = "instance failed"
 
 
 @dataclass
@@ -308,6 +313,8 @@ class Engine:
     def _apply(self, tables: Tables, row: InstanceRow, entry: Entry) -> list[TaskEvent]:
         """One journal entry as a change of state; none when the task has moved on already."""
         task_id, state, at = entry["t"], TaskState(entry["s"]), entry["at"]
+        if state is TaskState.LOST and entry.get("reason") == _INSTANCE_FAILED:
+            return self._lose(tables, row, [task_id], at, _INSTANCE_FAILED, agent_lives=True)
         if state is TaskState.RUNNING:
             self._running_since[task_id] = at
             changed = tables.running(task_id)
@@ -334,14 +341,26 @@ class Engine:
         now = time.time()
         for instance_id in sorted(instance_ids & rows.keys()):
             row = rows[instance_id]
-            reason = row.end_reason or ("spot interruption" if row.interrupt_at is not None else "instance failed")
-            for task_id in active.get(instance_id, []):
-                if tables.ended(task_id):
-                    event = TaskEvent(task_id, TaskState.LOST, now, instance_id, row.instance_type, reason=reason)
-                    events.append(event)
-                self._running_since.pop(task_id, None)
+            reason = row.end_reason or ("spot interruption" if row.interrupt_at is not None else _INSTANCE_FAILED)
+            events += self._lose(tables, row, active.get(instance_id, []), now, reason, agent_lives=False)
             tables.forget_instance(instance_id)
             outcome.gone.append(instance_id)
+        return events
+
+    def _lose(
+        self, tables: Tables, row: InstanceRow, task_ids: Sequence[str], at: float, reason: str, *, agent_lives: bool
+    ) -> list[TaskEvent]:
+        """Tasks whose instance, or part of it, has ended under them: LOST, or placed again where they had not begun."""
+        unbegun: set[str] = set()
+        if reason == _INSTANCE_FAILED and (placed := tables.placed_of(row.instance_id, task_ids)):
+            unbegun.update(self._fleet.never_begun(row.instance_id, row.launched_at, placed, agent_lives=agent_lives))
+        events: list[TaskEvent] = []
+        for task_id in task_ids:
+            self._running_since.pop(task_id, None)
+            if task_id in unbegun and tables.queue_again(task_id, _MOST_TIMES_AGAIN):
+                _LOG.warning("the instance %s failed before %s began: it is placed again", row.instance_id, task_id)
+            elif tables.ended(task_id):
+                events.append(TaskEvent(task_id, TaskState.LOST, at, row.instance_id, row.instance_type, reason=reason))
         return events
 
     def _place_queued(self, tables: Tables, outcome: TurnEffects) -> list[TaskEvent]:

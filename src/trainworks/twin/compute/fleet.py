@@ -14,12 +14,13 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
+from trainworks.twin.compute import begun
 from trainworks.twin.compute.channel import Channel, ChannelClosed, ChannelStuck, Message
 from trainworks.twin.compute.journal import JournalReader
 from trainworks.twin.job_files import remove_tree
@@ -27,6 +28,7 @@ from trainworks.twin.job_files import remove_tree
 _AGENT = Path(__file__).parent / "agent" / "__main__.py"
 _SOURCE_ROOT = Path(__file__).parents[3]
 _SOCKET_NAME = "agent.sock"
+_BEGUN_NAME = "begun"
 _LISTENER_FD = 3
 _START_TIME_FIELD = 19
 
@@ -167,6 +169,16 @@ class Fleet:
     def journal_of(self, instance_id: str, offset: int) -> JournalReader:
         return JournalReader(self._folder(instance_id) / "journal", offset)
 
+    def never_begun(
+        self, instance_id: str, launched_at: float, task_ids: Sequence[str], *, agent_lives: bool
+    ) -> list[str]:
+        """Those tasks of an instance that it never began; none where that cannot be known: a machine that ended itself
+        may have lost what was written just before."""
+        booted_at = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        if launched_at < booted_at:
+            return []
+        return begun.never_begun(self._folder(instance_id) / _BEGUN_NAME, task_ids, agent_lives=agent_lives)
+
     def discard(self, instance_id: str) -> None:
         """Delete an ended instance's folder, in the background: it may hold what tasks wrote to `/tmp`."""
         self._discarded.put(self._folder(instance_id))
@@ -186,6 +198,7 @@ class Fleet:
         folder = self._folder(instance_id)
         folder.mkdir(mode=0o700)
         (folder / "agent.json").write_text(json.dumps({"hidden": self._hidden(), "visible": _visible()}))
+        begun.prepare(folder / _BEGUN_NAME)
         with socket.socket(socket.AF_UNIX) as listener:
             with _short_path(folder) as path:
                 listener.bind(path)

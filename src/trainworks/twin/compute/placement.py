@@ -5,7 +5,8 @@ Rules, in AWS Batch's order of things:
   its pool, so that a large one is not starved by small ones.
 - A task goes on the fullest instance that has room; else the smallest allowed type that fits is launched, as long as
   the pool stays within `max_vcpus`.
-- Tasks of a gang go on instances of their own, all of them or none. An `exclusive` instance runs one task.
+- Tasks of a gang go on instances of their own, all of them or none; one whose instance was lost before it began follows
+  by itself. An `exclusive` instance runs one task.
 - Declared vCPUs count, as on AWS, not this machine's. But shared pools start no more work at a time than the machine is
   told to carry (`Machine`); a single task larger than that runs alone. Exclusive pools are exempt: one asked for them.
 - GPUs are this machine's own: a task waits until as many are free as it is to get, in exclusive pools too.
@@ -23,7 +24,7 @@ from trainworks.twin.compute.gpus import devices_needed
 
 @dataclass(frozen=True, slots=True)
 class QueuedTask:
-    """A queued task. `memory_mib` is what it reserves."""
+    """A queued task. `memory_mib` is what it reserves. One that is placed again has its gang placed already."""
 
     task_id: str
     vcpus: float
@@ -31,6 +32,11 @@ class QueuedTask:
     gpus: int = 0
     gang_id: str | None = None
     gang_size: int = 1
+    placed_again: int = 0
+
+    @property
+    def is_alone(self) -> bool:
+        return self.gang_id is None or self.placed_again > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +142,9 @@ def _units(queue: Sequence[QueuedTask]) -> list[list[QueuedTask]]:
     """Single tasks and complete gangs, in queue order; a gang stands where its first task does."""
     units: dict[str, list[QueuedTask]] = {}
     for request in queue:
-        units.setdefault(request.gang_id or f"\0{request.task_id}", []).append(request)
-    return [unit for unit in units.values() if unit[0].gang_id is None or len(unit) == unit[0].gang_size]
+        name = None if request.is_alone else request.gang_id
+        units.setdefault(name or f"\0{request.task_id}", []).append(request)
+    return [unit for unit in units.values() if unit[0].is_alone or len(unit) == unit[0].gang_size]
 
 
 class _Planner:

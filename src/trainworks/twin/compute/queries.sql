@@ -21,7 +21,7 @@ VALUES (:task_id, :pool_id, 'QUEUED', :priority, :vcpus, :memory_mib, :gpus, :ga
         :hostname, :spec);
 
 -- name: queued
-SELECT task_id, vcpus, memory_mib, gpus, gang_id, gang_size FROM compute_tasks
+SELECT task_id, vcpus, memory_mib, gpus, gang_id, gang_size, placed_again FROM compute_tasks
 WHERE pool_id = :pool_id AND state = 'QUEUED' ORDER BY priority DESC, seq LIMIT :row_limit;
 
 -- name: pools_with_queue
@@ -56,6 +56,15 @@ ORDER BY lease, seq;
 
 -- name: task_running
 UPDATE compute_tasks SET state = 'RUNNING', backlog = 0 WHERE task_id = :task_id AND state = 'PLACED';
+
+-- name: placed_of
+SELECT task_id FROM compute_tasks
+WHERE state IN ('PLACED', 'RUNNING') AND state = 'PLACED' AND instance_id = :instance_id;
+
+-- name: queue_again
+UPDATE compute_tasks
+SET state = 'QUEUED', instance_id = NULL, lease = NULL, backlog = 0, placed_again = placed_again + 1
+WHERE task_id = :task_id AND state = 'PLACED' AND stop_reason IS NULL AND placed_again < :most;
 
 -- name: task_ended
 -- What has ended is the services' to remember: this table holds what is queued or runs.
@@ -115,6 +124,9 @@ ORDER BY device.device_id;
 
 -- name: take_device
 INSERT INTO compute_devices (device_id, task_id) VALUES (:device_id, :task_id);
+
+-- name: release_devices
+DELETE FROM compute_devices WHERE task_id = :task_id;
 
 -- name: release_orphans
 DELETE FROM compute_devices WHERE NOT EXISTS (

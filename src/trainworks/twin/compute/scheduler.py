@@ -74,6 +74,7 @@ class LocalCompute:
     def __init__(self, database: Database, home: Path, settings: ComputeSettings | None = None) -> None:
         self._database = database
         database.apply(schema())
+        database.add_column("compute_tasks", "placed_again", "INTEGER NOT NULL DEFAULT 0")
         settings = settings or ComputeSettings.from_environment()
         self._gpus = settings.gpus
         self._listeners: list[tuple[str, TaskListener]] = []

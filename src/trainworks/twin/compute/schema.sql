@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS compute_tasks (
     lease INTEGER,
     backlog INTEGER NOT NULL DEFAULT 0,
     stop_grace_seconds REAL,
-    stop_reason TEXT
+    stop_reason TEXT,
+    placed_again INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- Which task has which device: one row a device that is in use, so that no device is ever given to two.

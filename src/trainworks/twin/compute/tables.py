@@ -145,6 +145,18 @@ class Tables:
         """PLACED to RUNNING; False when the task was in no state for that."""
         return self._run("task_running", task_id=task_id) == 1
 
+    def placed_of(self, instance_id: str, task_ids: Sequence[str]) -> list[str]:
+        """Those of the tasks that are on the instance and, as far as was told, have not begun."""
+        rows = self._all("placed_of", instance_id=instance_id)
+        return [row["task_id"] for row in rows if row["task_id"] in set(task_ids)]
+
+    def queue_again(self, task_id: str, most: int) -> bool:
+        """PLACED to QUEUED, without its devices; False where it began, is to stop, or was placed again so often."""
+        if self._run("queue_again", task_id=task_id, most=most) == 0:
+            return False
+        self._run("release_devices", task_id=task_id)
+        return True
+
     def ended(self, task_id: str) -> bool:
         """Forget a task that has ended; False when it had before, so that an event is reported once."""
         return self._run("task_ended", task_id=task_id) == 1

@@ -44,9 +44,6 @@ CREATE TABLE IF NOT EXISTS log_shipment (
     note TEXT NOT NULL DEFAULT ''
 );
 """
-# Homes that were made before there were notes.
-_HAS_NOTE = "SELECT 1 FROM pragma_table_info('log_shipment') WHERE name = 'note'"
-_ADD_NOTE = "ALTER TABLE log_shipment ADD COLUMN note TEXT NOT NULL DEFAULT ''"
 _FOLLOW = "INSERT OR IGNORE INTO log_shipment (task_id, path, log_group, log_stream, caller) VALUES (?, ?, ?, ?, ?)"
 # Finished is 1 where nothing more is written, 2 where that was told before the output had arrived.
 _FINISH = "UPDATE log_shipment SET finished = 1, note = ? WHERE task_id = ?"
@@ -123,8 +120,7 @@ class LogShipper:
         self._arrivals: list[tuple[str, Arrival]] = []
         self._finished_since: dict[int, float] = {}
         database.apply(_SCHEMA)
-        if database.read_one(_HAS_NOTE) is None:
-            database.apply(_ADD_NOTE)
+        database.add_column("log_shipment", "note", "TEXT NOT NULL DEFAULT ''")
 
     def observe(self, prefix: str, observer: LineObserver) -> None:
         """Show `observer` the lines of all tasks whose id starts with `prefix`; before `start`."""

@@ -67,6 +67,12 @@ class Database:
         with self._write_lock:
             self._writer.executescript(schema)
 
+    def add_column(self, table: str, column: str, declaration: str) -> None:
+        """Give a table of an earlier home a column that its `CREATE TABLE` has by now; nothing where it is there."""
+        with self.transaction() as tx:
+            if tx.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", (table, column)).fetchone() is None:
+                tx.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declaration}")
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield the writing connection inside `BEGIN IMMEDIATE`; committed and on disk on exit, undone on an error.

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
 
 from trainworks.twin.compute.agent.instance import Instance, ignore_terminal_signals
 from trainworks.twin.compute.agent.slots import SlotFactory
+from trainworks.twin.compute.begun import BegunWriter
 from trainworks.twin.compute.journal import JournalWriter
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.namespaces import (
@@ -39,6 +40,7 @@ def main(folder: Path, wish: str) -> None:
     hidden, visible = tuple(settings["hidden"]), tuple(settings["visible"])
     listener = socket.socket(fileno=LISTENER_FD)
     os.set_inheritable(LISTENER_FD, False)
+    begun = BegunWriter(folder / "begun")
     mode, why_not = _mode(wish, folder, hidden, visible)
     journal = JournalWriter(folder / "journal")
     if mode is not SandboxMode.OFF:
@@ -53,7 +55,7 @@ def main(folder: Path, wish: str) -> None:
     if mode is SandboxMode.USER_NAMESPACE:
         limit_instance()
     welcome = {"sandbox": mode.value, "why_not": why_not}
-    Instance(listener, journal, SlotFactory(mode, folder, hidden, visible), welcome).run()
+    Instance(listener, journal, SlotFactory(mode, folder, hidden, visible, begun), welcome).run()
 
 
 def _mode(wish: str, folder: Path, hidden: tuple[str, ...], visible: tuple[str, ...]) -> tuple[SandboxMode, str]:

@@ -20,6 +20,7 @@ from trainworks.twin.compute.agent.limits import Ulimits, spawn_limited
 from trainworks.twin.compute.agent.processes import Processes, reap_orphans, reap_orphans_beside
 from trainworks.twin.compute.agent.task import Task
 from trainworks.twin.compute.agent.task_monitor import TaskMonitor
+from trainworks.twin.compute.begun import BegunWriter
 from trainworks.twin.compute.channel import Channel, ChannelClosed, Message
 from trainworks.twin.compute.sandbox.task_view import Command, TaskView
 
@@ -32,11 +33,19 @@ _ALMOST_FULL_BYTES = 1 << 20
 class Slot:
     """`run` serves tasks from `channel` until the agent closes it."""
 
-    def __init__(self, channel: Channel, view: TaskView, processes: Processes, instance_memory_bytes: int) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        view: TaskView,
+        processes: Processes,
+        instance_memory_bytes: int,
+        begun: BegunWriter,
+    ) -> None:
         self._channel = channel
         self._view = view
         self._processes = processes
         self._instance_memory_bytes = instance_memory_bytes
+        self._begun = begun
 
     def run(self) -> None:
         try:
@@ -58,6 +67,7 @@ class Slot:
             self._report_failure(error, describe(task, error), usable)
             return
         try:
+            self._begun.add(task.task_id)
             pid = spawn(command, task.ulimits)
         except (OSError, ValueError) as error:
             os.close(command.log_fd)
@@ -230,13 +240,19 @@ def _disk_is_full(task: Task) -> bool:
     return False
 
 
-def serve(channel: Channel, make_view: Callable[[], TaskView], processes: Processes, memory_bytes: int) -> None:
+def serve(
+    channel: Channel,
+    make_view: Callable[[], TaskView],
+    processes: Processes,
+    memory_bytes: int,
+    begun: BegunWriter,
+) -> None:
     """The life of a slot process; never returns. What goes wrong is told to the agent and to its log."""
     status = 1
     try:
         view = make_view()
         channel.send({"s": "READY"})
-        Slot(channel, view, processes, memory_bytes).run()
+        Slot(channel, view, processes, memory_bytes, begun).run()
         status = 0
     except ChannelClosed:
         status = 0

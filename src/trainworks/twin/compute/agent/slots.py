@@ -13,6 +13,7 @@ from typing import Any
 from trainworks.twin.compute.agent.processes import DescendantProcesses, NamespaceProcesses, Processes
 from trainworks.twin.compute.agent.slot import serve
 from trainworks.twin.compute.agent.task import Task
+from trainworks.twin.compute.begun import BegunWriter
 from trainworks.twin.compute.channel import Channel, ChannelClosed, pair
 from trainworks.twin.compute.sandbox import linux
 from trainworks.twin.compute.sandbox.namespaces import SandboxMode, enter_slot
@@ -79,7 +80,10 @@ class SlotProcess:
 class SlotFactory:
     """Forks slots. `view` gives what their base view depends on, for a slot's own `/tmp`."""
 
-    def __init__(self, mode: SandboxMode, folder: Path, hidden: tuple[str, ...], visible: tuple[str, ...]) -> None:
+    def __init__(
+        self, mode: SandboxMode, folder: Path, hidden: tuple[str, ...], visible: tuple[str, ...], begun: BegunWriter
+    ) -> None:
+        self._begun = begun
         self._mode = mode
         self._folder = folder
         self._hidden = hidden
@@ -108,6 +112,7 @@ class SlotFactory:
             self._view_maker(scratch, tmp, doors, devices=devices),
             self._processes(),
             self.memory_bytes,
+            self._begun,
         )
         raise AssertionError("a slot never returns")
 

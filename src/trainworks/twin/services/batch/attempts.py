@@ -19,6 +19,8 @@ EXITED_REASON = "Essential container in task exited"
 TIMEOUT_REASON = "Job attempt duration exceeded timeout"
 OUT_OF_MEMORY_REASON = "OutOfMemoryError: Container killed due to memory usage"
 NOT_STARTED_REASON = "Task failed to start"
+_NOT_BEGUN = (JobStatus.RUNNABLE, JobStatus.STARTING)
+"""STARTING as well: it had a host, which was lost before it began, and waited for another one."""
 DEPENDENCY_REASON = "Dependent Job failed"
 ARRAY_REASON = "Array Child Job failed"
 
@@ -30,9 +32,15 @@ def apply_event(job: Job, event: TaskEvent, strategy: Mapping[str, Any]) -> Job:
         return _starting(job, event)
     if event.state is TaskState.RUNNING:
         return _starting(job, event).evolve(status=JobStatus.RUNNING, started_at=at_ms)
-    if event.state is TaskState.CANCELLED and job.status == JobStatus.RUNNABLE and job.ended_by is None:
-        # It had no host yet, and its compute environment was deleted: it goes on another, and that was no attempt.
-        return job.evolve(attempt=job.attempt - 1, dispatched=0, compute_environment_arn=None)
+    if event.state is TaskState.CANCELLED and job.status in _NOT_BEGUN and job.ended_by is None:
+        # It had no host, and its compute environment was deleted: it goes on another, and that was no attempt.
+        return job.evolve(
+            status=JobStatus.RUNNABLE,
+            attempt=job.attempt - 1,
+            dispatched=0,
+            compute_environment_arn=None,
+            instance_id=None,
+        )
     if event.state in (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED):
         # An end may arrive without what came before it: the job still goes through every state.
         begun = job if event.state is TaskState.CANCELLED else _starting(job, event)
@@ -102,6 +110,8 @@ def attempt_record(job: Job, status_reason: str | None) -> dict[str, Any]:
 
 
 def _starting(job: Job, event: TaskEvent) -> Job:
+    if job.status == JobStatus.STARTING and event.instance_id != job.instance_id:
+        return job.evolve(instance_id=event.instance_id)  # the first one was lost before it began
     if job.status != JobStatus.RUNNABLE:
         return job
     return job.evolve(status=JobStatus.STARTING, status_reason=None, instance_id=event.instance_id)
