@@ -7,11 +7,12 @@ gives, is announced as "Batch Job Queue Blocked", and is tried again when its qu
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from sqlite3 import Connection, Row
@@ -44,10 +45,15 @@ TOO_BIG = (
     "can be met by the CE(s) attached to the job queue."
 )
 ALL_INVALID = "ACTION_REQUIRED - CE(s) associated with the job queue are invalid."
+_LOG = logging.getLogger(__name__)
+_LONGEST_REASON = 256
+NOT_PREPARED = "The twin cannot prepare this job now, and tries it again"
+_LAST_TRIED = "The job could not start, and is tried again behind all others"
 _CHUNK = 1_000
 _FIRST_PART, _PART = 32, 128
 _LAUNCHERS = 4
 _TIME_LIMIT_CHECK_SECONDS = 5.0
+_FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 1.0, 60.0
 
 Waiting = tuple[Job, int]
 """A RUNNABLE job, and the priority of its queue."""
@@ -74,6 +80,33 @@ class Ready:
     log_head: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """Jobs whose container cannot be made: an attempt that counts, and may be retried."""
+
+    jobs: Sequence[Job]
+    environment_arn: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotPrepared:
+    """Jobs that another fault than their own holds up."""
+
+    jobs: Sequence[Job]
+    error: Exception
+
+
+@dataclass(slots=True)
+class Round:
+    """What one round has made and met so far: templates of the chunk in hand, jobs to look at again at its end, faults
+    that are no job's own."""
+
+    templates: dict[Hashable, TaskTemplate] = field(default_factory=dict)
+    has_last_ones: bool = False
+    faults: list[Exception] = field(default_factory=list)
+
+
 class Dispatcher:
     """The ledger wakes it; `dispatch` is one round, for tests and for the thread."""
 
@@ -88,10 +121,12 @@ class Dispatcher:
         self._background = Background("batch-dispatcher", self._pass, woken=ledger.runnable)
         self._launchers = ThreadPoolExecutor(_LAUNCHERS, thread_name_prefix="batch-launch")
         self._next_check = 0.0
+        self._retry_at: float | None = None
+        self._retry_seconds = _FIRST_RETRY_SECONDS
         launch_ports.images.on_made(self.on_image_made)
 
     def start(self) -> None:
-        self.on_image_made(())  # whatever was being made for an earlier run
+        self._try_again(f"{IMAGE_BEING_MADE}:", NOT_PREPARED, _LAST_TRIED)  # whatever an earlier run waited for
         self._background.start()
 
     def stop(self) -> None:
@@ -102,20 +137,29 @@ class Dispatcher:
     def dispatch(self) -> None:
         """Hand over all jobs that are RUNNABLE now, by the priority of their queues and in the order they came.
 
-        Raises the first error that is no job's own, once all others are handed over.
+        A job that does not start holds up none behind it: it is blocked, and tried again when there is no other left,
+        or, where the fault is not its own, in another round. Raises the first such fault once all others are handed
+        over.
         """
-        faults: list[Exception] = []
+        self._try_again(NOT_PREPARED)
+        if faults := self._round().faults:
+            raise faults[0]
+
+    def _round(self) -> Round:
+        this = Round()
         while not self._background.stopping:
             # Under the write lock: we are woken before the transaction that made the jobs is committed.
             with self._database.transaction() as tx:
                 rows = tx.execute(SQL["jobs_to_dispatch"], (_CHUNK,)).fetchall()
-            templates: dict[Hashable, TaskTemplate] = {}
+            this.templates.clear()
             for part in _parts([(job_of(row[:-1]), row["priority"]) for row in rows]):
-                self._dispatch_part(part, templates, faults)
-            if faults:
-                raise faults[0]
+                self._dispatch_part(part, this)
             if len(rows) < _CHUNK:
-                return
+                if not this.has_last_ones:
+                    break
+                this.has_last_ones = False
+                self._try_again(_LAST_TRIED)
+        return this
 
     def apply_time_limits(self) -> bool:
         """Cancel jobs that were blocked for longer than their queue allows; whether any may have to be later."""
@@ -135,29 +179,47 @@ class Dispatcher:
                         entry.end(job, "cancel", text)
         return bool(limited)
 
+    def _try_again(self, *reasons: str) -> None:
+        """Look at all jobs again that are blocked for a reason that begins with one of these."""
+        with self._ledger.entry() as entry:
+            for reason in reasons:
+                entry.unblock_reason(reason)
+
     def _pass(self) -> float | None:
-        self.dispatch()
+        if self._retry_at is not None and time.monotonic() >= self._retry_at:
+            self._retry_at = None
+            self._try_again(NOT_PREPARED)
+        if faults := self._round().faults:
+            _LOG.error("batch jobs could not be prepared; they are tried again", exc_info=faults[0])
+            self._retry_at = time.monotonic() + self._retry_seconds
+            self._retry_seconds = min(2 * self._retry_seconds, _LONGEST_RETRY_SECONDS)
+        elif self._retry_at is None:
+            self._retry_seconds = _FIRST_RETRY_SECONDS
         now = time.monotonic()
+        waits = [self._check_time_limits(now), None if self._retry_at is None else max(0.0, self._retry_at - now)]
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _check_time_limits(self, now: float) -> float | None:
         if now < self._next_check:
             return self._next_check - now
         self._next_check = now + _TIME_LIMIT_CHECK_SECONDS
         return _TIME_LIMIT_CHECK_SECONDS if self.apply_time_limits() else None
 
-    def _dispatch_part(
-        self, part: Sequence[Waiting], templates: dict[Hashable, TaskTemplate], faults: list[Exception]
-    ) -> None:
-        """RUNNABLE jobs go on the first compute environment that has room. `templates` are those made so far.
-
-        Where making ready fails for a reason that is not the jobs' own, they stay as they are and `faults` gets it.
-        """
+    def _dispatch_part(self, part: Sequence[Waiting], this: Round) -> None:
+        """RUNNABLE jobs go on the first compute environment that has room; those that cannot start wait or end."""
         with self._database.snapshot() as tx:
             groups, blocked = self._plan(tx, part)
         if blocked:
             self._block(blocked)
-        launch = partial(self._launch, templates=templates, faults=faults)
+        launch = partial(self._launch, templates=this.templates)
         # Each launch asks for credentials, which are durable before they are used: those that wait share a commit.
-        launched = self._launchers.map(launch, groups) if len(groups) > 1 else map(launch, groups)
-        if ready := [each for each in launched if each is not None]:
+        launched = list(self._launchers.map(launch, groups) if len(groups) > 1 else map(launch, groups))
+        if not_started := [each for each in launched if isinstance(each, NotStarted)]:
+            this.has_last_ones |= self._fail_to_start(not_started)
+        if not_prepared := [each for each in launched if isinstance(each, NotPrepared)]:
+            this.faults += [each.error for each in not_prepared]
+            self._block([(each.jobs, _not_prepared(each.error)) for each in not_prepared], is_told=False)
+        if ready := [each for each in launched if isinstance(each, Ready)]:
             self._submit(ready)
 
     def _plan(self, tx: Connection, part: Sequence[Waiting]) -> tuple[list[JobGroup], list[tuple[Sequence[Job], str]]]:
@@ -221,30 +283,28 @@ class Dispatcher:
                     entry.block(job, reason, is_told=is_told and number == 0 and bool(reason))
 
     def _launch(
-        self, group: JobGroup, templates: dict[Hashable, TaskTemplate], faults: list[Exception]
-    ) -> Ready | None:
-        """`_made_ready`; None where that failed for another reason than the jobs' own, which is told of later."""
+        self, group: JobGroup, templates: dict[Hashable, TaskTemplate]
+    ) -> Ready | NotStarted | NotPrepared | None:
+        """What a group's jobs are on this machine, or why they are not; None where their image is being made."""
+        environment_arn = group.environment["arn"]
         try:
             return self._made_ready(group, templates)
-        except Exception as error:  # noqa: BLE001 - raised by the round, when all others are handed over
-            faults.append(error)
-            return None
-
-    def _made_ready(self, group: JobGroup, templates: dict[Hashable, TaskTemplate]) -> Ready | None:
-        """What a group's jobs are on this machine; None where they cannot start, which then is their end."""
-        environment_arn = group.environment["arn"]
-        key = (group.start, environment_arn)
-        try:
-            if key not in templates:
-                templates[key] = make_template(
-                    group.jobs[0], group.spec, group.environment, self._launch_ports, priority=group.priority
-                )
         except LaunchError as error:
-            self._fail_to_start(group.jobs, environment_arn, error.reason)
-            return None
+            return NotStarted(group.jobs, environment_arn, error.reason)
         except ImageBeingMadeError as making:
             self._wait_for_image(group.jobs, group.spec, making)
             return None
+        except Exception as error:  # noqa: BLE001 - told of by the round, when all others are handed over
+            return NotPrepared(group.jobs, error)
+
+    def _made_ready(self, group: JobGroup, templates: dict[Hashable, TaskTemplate]) -> Ready:
+        """Raises `LaunchError`, `ImageBeingMadeError`, and whatever is a fault of the twin's."""
+        environment_arn = group.environment["arn"]
+        key = (group.start, environment_arn)
+        if key not in templates:
+            templates[key] = make_template(
+                group.jobs[0], group.spec, group.environment, self._launch_ports, priority=group.priority
+            )
         template = templates[key]
         gpu_note = self._compute.gpu_note("the job asks for", group.spec.gpus)
         notes = [template.network.note, template.note, gpu_note]
@@ -260,8 +320,7 @@ class Dispatcher:
 
     def on_image_made(self, _: Collection[str]) -> None:
         """Try all jobs again that waited for an image."""
-        with self._ledger.entry() as entry:
-            entry.unblock_reason(f"{IMAGE_BEING_MADE}:")
+        self._try_again(f"{IMAGE_BEING_MADE}:")
 
     def _submit(self, parts: Sequence[Ready]) -> None:
         """Hand over a part of the jobs, in the order in which they came; while the next part is made ready, these are
@@ -295,16 +354,33 @@ class Dispatcher:
             array_size=parent.array_size if parent else None,
         )
 
-    def _fail_to_start(self, jobs: Sequence[Job], environment_arn: str, reason: str) -> None:
-        """An attempt that ends before its container is made: it counts, and may be retried."""
+    def _fail_to_start(self, parts: Sequence[NotStarted]) -> bool:
+        """Attempts that end before their container is made: they count; whether any job may be retried.
+
+        One that may is blocked until all others were looked at: an attempt of it takes no time of its own.
+        """
+        has_last_ones = False
         with self._ledger.entry() as entry:
-            for job in _still_runnable(entry, jobs):
-                starting = job.evolve(
-                    status=JobStatus.STARTING, attempt=job.attempt + 1, compute_environment_arn=environment_arn
-                )
-                entry.put(starting)
-                end = AttemptEnd(None, reason, NOT_STARTED_REASON)
-                entry.put(end_attempt(starting, end, entry.spec(job).retry_strategy, entry.now_ms))
+            entry.load(job.job_id for part in parts for job in part.jobs)
+            for part in parts:
+                for job in _still_runnable(entry, part.jobs):
+                    starting = job.evolve(
+                        status=JobStatus.STARTING,
+                        attempt=job.attempt + 1,
+                        compute_environment_arn=part.environment_arn,
+                    )
+                    entry.put(starting)
+                    end = AttemptEnd(None, part.reason, NOT_STARTED_REASON)
+                    ended = end_attempt(starting, end, entry.spec(job).retry_strategy, entry.now_ms)
+                    entry.put(ended)
+                    if ended.status == JobStatus.RUNNABLE:
+                        entry.block(ended, _LAST_TRIED, is_told=False)
+                        has_last_ones = True
+        return has_last_ones
+
+
+def _not_prepared(error: Exception) -> str:
+    return f"{NOT_PREPARED}: {type(error).__name__}: {error}"[:_LONGEST_REASON]
 
 
 def _existing(entry: Entry, environment_arns: Set[str]) -> Set[str]:

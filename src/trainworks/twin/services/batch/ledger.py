@@ -227,8 +227,7 @@ class Entry:
             self._changed.clear()
 
     def _unblock(self, statement: str, parameters: tuple[str, ...]) -> None:
-        self.tx.execute(SQL[statement], parameters)
-        self.has_unblocked = True
+        self.has_unblocked |= self.tx.execute(SQL[statement], parameters).rowcount > 0
 
     def _open_children(self, parent_id: str) -> list[Job]:
         """The children of an array that are not at their end, by index."""

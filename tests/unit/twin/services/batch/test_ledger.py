@@ -184,6 +184,49 @@ def test_a_fault_while_one_is_made_ready_holds_up_no_other(batch: Batch) -> None
     assert set(batch.compute.tasks) == {f"batch.{first}.1", f"batch.{second}.1"}
 
 
+def test_a_thousand_jobs_that_cannot_start_hold_up_none_behind_them(batch: Batch) -> None:
+    """They may be retried; the one that can start does before any of them is."""
+    batch.platform()
+    batch.define("faulty", container={"command": ["no-such-program"]}, retryStrategy={"attempts": 3})
+    faulty = batch.call(
+        "SubmitJob", jobName="j", jobQueue="q", jobDefinition="faulty", arrayProperties={"size": 1_000}
+    )["jobId"]
+    good = batch.call("SubmitJob", jobName="j", jobQueue="q", jobDefinition="d")["jobId"]
+    looked_at: list[list[str]] = []
+    batch.images.meanwhile = lambda: looked_at.append(list(batch.compute.tasks))
+    batch.service.dispatcher.dispatch()
+    assert list(batch.compute.tasks) == [f"batch.{good}.1"]
+    assert looked_at.count([]) < len(looked_at) / 2, "the retries come behind it"
+    assert batch.status(faulty) == "FAILED"
+    child = batch.job(f"{faulty}:999")
+    assert (len(child["attempts"]), child["statusReason"]) == (3, "Task failed to start")
+
+
+def test_a_thousand_jobs_that_the_twin_cannot_prepare_hold_up_none_behind_them(batch: Batch) -> None:
+    """They say why they wait, and start when the fault is gone."""
+    batch.platform()
+    batch.define("faulty", container={"command": ["true", "faulty"]})
+    faulty = batch.call(
+        "SubmitJob", jobName="j", jobQueue="q", jobDefinition="faulty", arrayProperties={"size": 1_000}
+    )["jobId"]
+    good = batch.call("SubmitJob", jobName="j", jobQueue="q", jobDefinition="d")["jobId"]
+    calls = iter(range(100))
+
+    def fail() -> None:
+        if next(calls) < 8:  # each of the parts of the array
+            raise OSError("no space left on device")
+
+    batch.images.meanwhile = fail
+    with pytest.raises(OSError, match="no space left"):
+        batch.service.dispatcher.dispatch()
+    assert f"batch.{good}.1" in batch.compute.tasks
+    waiting = [batch.job(f"{faulty}:{index}") for index in (0, 999)]
+    assert {job["status"] for job in waiting} == {"RUNNABLE"}
+    assert any("no space left on device" in job.get("statusReason", "") for job in waiting)
+    batch.service.dispatcher.dispatch()
+    assert len(batch.compute.tasks) == 1_001
+
+
 def test_an_environment_that_is_deleted_meanwhile_gets_no_jobs(batch: Batch) -> None:
     """Its queue goes on with another one, where the jobs then run: none waits in a pool that is gone."""
     batch.platform()
