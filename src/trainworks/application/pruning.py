@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,22 +13,28 @@ from trainworks.twin.lifecycle import running
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many of each kind were removed, or would be, and what that frees."""
+    """How many of each kind were removed, or would be, and what that frees.
+
+    `failed` says of each kind what could not be removed, by name, and why.
+    """
 
     counts: Mapping[str, int]
     freed_bytes: int
+    failed: Mapping[str, Mapping[str, str]]
 
 
 def prune(home: Home, older_than_seconds: float, *, dry_run: bool) -> Pruned:
     """Remove what is older; in a dry run only count it. Raises `TwinError` where no twin runs."""
     server = running(home)
-    counts: dict[str, int] = {}
-    freed, more = 0, True
+    counts, freed, more = Counter[str](), 0, True
+    failed: dict[str, dict[str, str]] = {}
     while more:
-        # In a dry run everything stays where it is, so that the next part is behind this one.
-        after = max(counts.values(), default=0)
-        request = {"older_than_seconds": older_than_seconds, "dry_run": dry_run}
-        answer = ask(server, "prune", {**request, "after": after} if dry_run else request)
-        counts = {name: counts.get(name, 0) + count for name, count in answer["counts"].items()}
+        # What stays where it is comes first again: in a dry run everything does, else what could not be removed.
+        after = dict(counts) if dry_run else {name: len(each) for name, each in failed.items()}
+        request = {"older_than_seconds": older_than_seconds, "dry_run": dry_run, "after": after}
+        answer = ask(server, "prune", request)
+        counts.update(answer["counts"])
+        for name, reasons in answer["failed"].items():
+            failed.setdefault(name, {}).update(reasons)
         freed, more = freed + answer["freed_bytes"], answer["more"]
-    return Pruned(counts, freed)
+    return Pruned(counts, freed, failed)

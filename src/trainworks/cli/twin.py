@@ -108,16 +108,28 @@ def prune(
 ) -> None:
     """Remove ended jobs with their files, and environments of images that no job has used since.
 
-    What jobs put to S3 and into Logs stays; an environment that is wanted again is made again.
+    What jobs put to S3 and into Logs stays; an environment that is wanted again is made again. What cannot be removed
+    is named, all else is removed, and the exit code is 1.
     """
     from trainworks.application.pruning import prune as remove
     from trainworks.config.age import parse_age
 
     pruned = remove(_home(home), parse_age(older_than), dry_run=dry_run)
-    data: dict[str, object] = {**pruned.counts, "freed_bytes": pruned.freed_bytes, "dry_run": dry_run}
+    data: dict[str, object] = {
+        **pruned.counts,
+        "freed_bytes": pruned.freed_bytes,
+        "dry_run": dry_run,
+        "failed": pruned.failed,
+    }
     verb = "would be freed" if dry_run else "freed"
     shown = {name.replace("_", " "): count for name, count in pruned.counts.items()}
     emit(output, data, lambda: facts({**shown, verb: f"{pruned.freed_bytes / (1 << 20):.1f} MiB"}))
+    for kind, reasons in pruned.failed.items():
+        for name, reason in reasons.items():
+            what = f"not removed, of the {kind.replace('_', ' ')}: {name}: {reason}"
+            stderr().print(what, style="red", markup=False, soft_wrap=True)
+    if pruned.failed:
+        raise typer.Exit(1)
 
 
 @twin.command()

@@ -9,10 +9,11 @@ answers `{"instance_ids": [...], "notice_seconds": 2}`. Requests are signed as a
 
 `POST /_trainworks/prune`
 
-    {"older_than_seconds": 604800, "dry_run": true, "after": 0}
+    {"older_than_seconds": 604800, "dry_run": true, "after": {"batch_jobs": 0}}
 
-answers `{"counts": {"training_jobs": 3, "batch_jobs": 100}, "freed_bytes": 12288, "more": true}`: with `more`, ask
-again (in a dry run with `after` 100 more). `POST /_trainworks/retention` with `{"older_than_seconds": 604800}` or null
+answers `{"counts": {"training_jobs": 3, "batch_jobs": 99}, "freed_bytes": 12288, "more": true, "failed": {"batch_jobs":
+{"ID": "why"}}}`: with `more`, ask again, with `after` saying how many of each kind to leave out: what was counted in a
+dry run, else what has failed. `POST /_trainworks/retention` with `{"older_than_seconds": 604800}` or null
 says how long what has ended is kept from now on, with `{}` asks. Both need `trainworks:Prune`, as the root has it.
 
 `POST /_trainworks/image` with `{"image_uri": "..."}` makes the environment of an image, and answers at once how far
@@ -45,6 +46,7 @@ IMAGES_PATH = "/_trainworks/images"
 _IMAGE_ACTION = "trainworks:MakeImage"
 _PRUNE_ACTION = "trainworks:Prune"
 _LONGEST_AGE_SECONDS = 1e10
+_MOST_AFTER = 1 << 62
 _ACTION = "ec2:SendSpotInstanceInterruptions"
 
 MakeImage = Callable[[str, Caller, str], dict[str, Any]]
@@ -123,9 +125,12 @@ class Control:
     def _prune(self, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         self._control_plane.authorize(caller, _PRUNE_ACTION, "*")
         _check_members(request, {"older_than_seconds", "dry_run", "after"})
-        after, dry_run = request.get("after", 0), request.get("dry_run", False)
-        if type(after) is not int or after < 0 or not isinstance(dry_run, bool):
-            raise ApiError("ValidationException", "after is a whole number, dry_run is true or false")
+        after, dry_run = request.get("after", {}), request.get("dry_run", False)
+        numbers = after.values() if isinstance(after, dict) else [None]
+        if not isinstance(dry_run, bool) or any(
+            type(each) is not int or not 0 <= each < _MOST_AFTER for each in numbers
+        ):
+            raise ApiError("ValidationException", "after is a whole number by kind, dry_run is true or false")
         age = _age(request.get("older_than_seconds"))
         return asdict(self._retention.prune(age, dry_run=dry_run, after=after))
 

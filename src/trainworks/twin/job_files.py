@@ -141,6 +141,12 @@ def remove_tree(path: Path) -> bool:
         os.close(parent)
 
 
+def remove_whole(path: Path) -> None:
+    """`remove_tree`. Raises `OSError` where something of it is left."""
+    if not remove_tree(path):
+        raise OSError(f"files in {path} cannot be deleted; look at who owns them, delete the folder, and try again")
+
+
 def remove_entry(folder: int, name: str) -> bool:
     """Delete `name` in the open `folder` with all that is in it; whether nothing of it is left.
 

@@ -10,14 +10,19 @@ events are their group's to keep (`PutRetentionPolicy`), objects are the user's.
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from trainworks.twin.home import write_private
 from trainworks.twin.service import Kept
 from trainworks.twin.services.background import Background
+
+_LOG = logging.getLogger(__name__)
 
 YOUNGEST_SECONDS = 60.0
 """What ended within the last minute stays: its last lines may be on their way to Logs."""
@@ -29,11 +34,15 @@ _PASS_SECONDS = 600.0
 
 @dataclass(slots=True)
 class Pruned:
-    """What went, or would go: how many of each kind, and the bytes of their files. `more` is left for another call."""
+    """What went, or would go: how many of each kind, and the bytes of their files. `more` is left for another call.
+
+    `failed` says of each kind what could not be removed, by name, and why: it is there still.
+    """
 
     counts: dict[str, int]
     freed_bytes: int = 0
     more: bool = False
+    failed: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class Retention:
@@ -65,27 +74,57 @@ class Retention:
         write_private(self._path, json.dumps({"older_than_seconds": seconds}) + "\n")
         self._background.wake()
 
-    def prune(self, age_seconds: float, *, dry_run: bool = False, limit: int = _AT_ONCE, after: int = 0) -> Pruned:
-        """Forget up to `limit` things of each kind that ended longer ago; in a dry run say which, from `after` on."""
+    def prune(
+        self,
+        age_seconds: float,
+        *,
+        dry_run: bool = False,
+        limit: int = _AT_ONCE,
+        after: Mapping[str, int] = MappingProxyType({}),
+    ) -> Pruned:
+        """Forget up to `limit` things of each kind that ended longer ago; in a dry run say how many there are.
+
+        `after` says how many of a kind to leave out, the oldest: what was counted, or could not be removed, before.
+        """
         moment = self._clock() - max(age_seconds, YOUNGEST_SECONDS)
         pruned = Pruned({})
         for name, kind in self._kinds.items():
-            found = kind.ended_before(moment, after if dry_run else 0, limit)
-            pruned.counts[name] = len(found)
-            pruned.freed_bytes += sum(size_of(folder) for each in found for folder in each.folders)
+            left_out = after.get(name, 0)
+            found = kind.ended_before(moment, left_out, limit)
             pruned.more |= len(found) == limit
-            if found and not dry_run:
-                kind.forget([each.name for each in found])
+            sizes = {each.name: sum(map(size_of, each.folders)) for each in found}
+            failed = {} if dry_run or not found else _forget(kind, list(sizes))
+            if not dry_run and found:
+                there = {each.name for each in kind.ended_before(moment, left_out, limit)}
+                failed |= {each: "it is there still" for each in sizes if each in there and each not in failed}
+            pruned.counts[name] = len(found) - len(failed)
+            pruned.freed_bytes += sum(size for each, size in sizes.items() if each not in failed)
+            if failed:
+                pruned.failed[name] = failed
         return pruned
 
     def _pass(self) -> float | None:
         age = self.age_seconds
         if age is None:
             return None
-        while self.prune(age, limit=_STEP).more:
+        left = Counter[str]()
+        while (pruned := self.prune(age, limit=_STEP, after=left)).more:
+            left.update({name: len(failed) for name, failed in pruned.failed.items()})
             if self._background.pause(_PAUSE_SECONDS):
                 return None
         return _PASS_SECONDS
+
+
+def _forget(kind: Kept, names: Sequence[str]) -> dict[str, str]:
+    """Forget each by itself; those that could not be, and why."""
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            kind.forget([name])
+        except Exception as error:  # noqa: BLE001 - recorded with its traceback, and told to who asked
+            _LOG.exception("%s has ended and could not be removed", name)
+            failed[name] = str(error) or type(error).__name__
+    return failed
 
 
 def size_of(folder: Path) -> int:

@@ -30,8 +30,8 @@ def freeze(home: Path) -> list[psutil.Process]:
     """Stop all agents and what they started: they can be claimed, and do nothing."""
     frozen = agents(home)
     for agent in frozen:
-        for process in [agent, *agent.children(recursive=True)]:
-            with suppress(psutil.Error):
+        with suppress(psutil.Error, ProcessLookupError):
+            for process in [agent, *agent.children(recursive=True)]:
                 os.kill(process.pid, signal.SIGSTOP)
     return frozen
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.functional.batch.test_jobs import Platform
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 
 from trainworks.errors import TwinError
 from trainworks.testing import TestTwin
@@ -64,6 +64,40 @@ def test_ended_jobs_go_with_their_files_and_live_ones_stay(own_twin: TestTwin) -
     assert platform.job(running)["status"] == "RUNNING"
     assert (own_twin.home.jobs_dir / "batch" / running).is_dir()
     assert answer(own_twin, "prune", "--older-than", "1d")["batch_jobs"] == 0
+
+
+def test_what_cannot_be_removed_is_named_and_all_else_is_removed(own_twin: TestTwin) -> None:
+    """More than one part of them: a prune ends, however many stay."""
+    platform = Platform(own_twin)
+    staying = platform.submit(["true"])
+    platform.until(staying, lambda job: job["status"] == "SUCCEEDED")
+    going = [platform.submit(["true"]) for _ in range(3)]
+    for job_id in going:
+        platform.until(job_id, lambda job: job["status"] == "SUCCEEDED")
+    age(own_twin, 2 * 86_400)
+    database = sqlite3.connect(own_twin.home.twin_db, timeout=30)
+    with database:
+        database.execute(
+            f"CREATE TRIGGER keep BEFORE DELETE ON batch_job WHEN old.job_id = '{staying}' "
+            "BEGIN SELECT RAISE(ABORT, 'this one stays'); END"
+        )
+    database.close()
+
+    would = answer(own_twin, "prune", "--older-than", "1d", "--dry-run")
+    assert (would["batch_jobs"], would["failed"]) == (4, {})
+    done = trainworks(own_twin, "prune", "--older-than", "1d", "--output", "json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) | {"freed_bytes": 0} == would | {
+        "dry_run": False, "freed_bytes": 0, "batch_jobs": 3, "failed": {"batch_jobs": {staying: "this one stays"}},
+    }  # fmt: skip
+    assert f"{staying}: this one stays" in done.stderr
+    assert [job["jobId"] for job in platform.batch.describe_jobs(jobs=[staying, *going])["jobs"]] == [staying]
+    answer(own_twin, "retention", "12h")  # in the background a pass ends as well
+    last = platform.submit(["true"])
+    platform.until(last, lambda job: job["status"] == "SUCCEEDED")
+    age(own_twin, 2 * 86_400)
+    answer(own_twin, "retention", "11h")
+    until(lambda: not platform.batch.describe_jobs(jobs=[last])["jobs"], "the end of what is behind it")
 
 
 def test_an_age_that_is_set_is_kept_in_the_background_and_over_a_restart(own_twin: TestTwin) -> None:

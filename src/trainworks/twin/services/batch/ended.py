@@ -6,10 +6,11 @@ Batch keeps a job's record for seven days after its end; its log files are kept 
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 
-from trainworks.twin.job_files import remove_tree
+from trainworks.twin.job_files import remove_whole
 from trainworks.twin.ports import Ended
 from trainworks.twin.services.batch.ledger import Ledger
 from trainworks.twin.services.batch.output import Output
@@ -43,10 +44,15 @@ class EndedJobs:
             self._janitor.join()
 
     def purge(self) -> None:
-        """Forget jobs seven days after their end."""
-        before = self._clock() - KEPT_SECONDS
-        while not self._closing.is_set() and (ended := self.ended_before(before, 0, _PURGED_AT_ONCE)):
-            self.forget([each.name for each in ended])
+        """Forget jobs seven days after their end; those that cannot be are left for the next start."""
+        before, left = self._clock() - KEPT_SECONDS, 0
+        while not self._closing.is_set() and (ended := self.ended_before(before, left, _PURGED_AT_ONCE)):
+            for each in ended:
+                try:
+                    self.forget([each.name])
+                except (OSError, sqlite3.Error):
+                    _LOG.exception("the Batch job %s is old and could not be removed", each.name)
+                    left += 1
 
     def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
         """Jobs and arrays that ended before a moment, oldest first, without the first `after`."""
@@ -55,11 +61,13 @@ class EndedJobs:
         return [Ended(row["job_id"], (self._output.folder(row["job_id"]),)) for row in rows]
 
     def forget(self, names: Sequence[str]) -> None:
-        """Delete ended jobs: log files first, so that a crash in between leaves no file that nobody knows."""
+        """Delete ended jobs: log files first, so that a crash in between leaves no file that nobody knows.
+
+        Raises `OSError` where files cannot be deleted: their job stays.
+        """
         for job_id in names:
             folder = self._output.folder(job_id)
-            if not remove_tree(folder):
-                _LOG.error("the log files of a Batch job could not be deleted: %s", folder)
+            remove_whole(folder)
             with self._ledger.entry() as entry:
                 job = entry.get(job_id)
                 if job is not None and job.is_terminal:

@@ -137,15 +137,18 @@ class TrainingJobApi:
         if found.is_terminal:
             # Whoever saw the end may delete at once; what is left to do for the job takes a moment.
             self._worker.wait_until_cleaned(found, _CLEANED_WITHIN_SECONDS)
+        job = self._jobs.by_arn(found.arn)
+        if job is None:
+            raise not_found()
+        if not job.cleaned:
+            left = " Its files are still being removed." if job.is_terminal else ""
+            raise ApiError("ResourceInUse", f"The training job {job.name} is in status {job.status.value}.{left}")
+        try:
+            self._worker.forget(job)  # before its row: a file that nobody knows would stay for ever
+        except OSError as error:
+            raise ApiError("ResourceInUse", f"The training job {job.name} stays: {error}") from error
         with self._jobs.database.transaction() as tx:
-            job = self._jobs.by_arn(found.arn, tx)
-            if job is None:
-                raise not_found()
-            if not job.cleaned:
-                left = " Its files are still being removed." if job.is_terminal else ""
-                raise ApiError("ResourceInUse", f"The training job {job.name} is in status {job.status.value}.{left}")
             self._jobs.delete(tx, job)
-        self._worker.forget(job)
         return {}
 
     # -- internals --------------------------------------------------------------------------------------------

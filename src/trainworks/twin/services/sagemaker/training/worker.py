@@ -17,7 +17,7 @@ from sqlite3 import Connection
 
 from trainworks.states.training_job import SecondaryStatus
 from trainworks.twin.in_hand import MOST_DEATHS_OF_A_STEP, InHand
-from trainworks.twin.job_files import remove_tree
+from trainworks.twin.job_files import remove_tree, remove_whole
 from trainworks.twin.ports import Compute, ImageBeingMadeError, ObjectStore, TaskEvent
 from trainworks.twin.services.logship import LogShipper, LogSource
 from trainworks.twin.services.sagemaker.training import decide as steps
@@ -110,8 +110,8 @@ class Worker:
         self._schedule.wake(job_id)
 
     def forget(self, job: TrainingJob) -> None:
-        """Remove the folder of an ended job, its log files included."""
-        remove_tree(job_folder(self._jobs_dir, job).path)
+        """Remove the folder of an ended job, its log files included. Raises `OSError` where files cannot be deleted."""
+        remove_whole(job_folder(self._jobs_dir, job).path)
 
     def wait_until_cleaned(self, job: TrainingJob, seconds: float) -> None:
         """Return when nothing is left to do for an ended job, or after so long."""
