@@ -148,6 +148,8 @@ class TrainingJobApi:
         except OSError as error:
             raise ApiError("ResourceInUse", f"The training job {job.name} stays: {error}") from error
         with self._jobs.database.transaction() as tx:
+            if self._jobs.by_id(tx, job.job_id) is None:
+                raise not_found()  # deleted by another call, and its name may be another job's by now
             self._jobs.delete(tx, job)
         return {}
 
