@@ -14,6 +14,8 @@ from trainworks.twin import lifecycle
 from trainworks.twin.home import default_home
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from trainworks.deploy.deployer import UpResult
     from trainworks.deploy.progress import Progress as DeployProgress
     from trainworks.jobs import BatchJob
@@ -27,6 +29,9 @@ class Audience(Protocol):
 
     def heading(self, text: str) -> None:
         """What comes next."""
+
+    def meanwhile(self, what: str) -> AbstractContextManager[object]:
+        """What takes seconds, for as long as it does."""
 
     def deployment(self, progress: DeployProgress) -> None:
         """How far the deployment is."""
@@ -54,7 +59,7 @@ def demonstrate(port: int | None, audience: Audience) -> Demonstrated:
         server = lifecycle.start(default_home(), port)
     audience.heading(f"the twin answers at {server.endpoint_url}")
     with watch.step("synthesize"):
-        assembly = synthesized("local")
+        assembly = synthesized("local", audience.meanwhile)
     audience.heading(f"deploying {assembly.stack_name} through CloudFormation")
     with watch.step("deploy"):
         deployed = steps.deploy(audience.deployment)

@@ -21,6 +21,7 @@ from trainworks.deploy.changes import StackChanges
 from trainworks.deploy.drift import DriftReport, detect_drift
 from trainworks.deploy.progress import Report
 from trainworks.deploy.template_changes import changes_between, graphs
+from trainworks.meanwhile import Meanwhile, untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,12 @@ class TemplateDifferences:
         return bool(self.changes)
 
 
-def of_environment(environment_name: str, with_drift: bool, report: Report) -> EnvironmentDifferences:
+def of_environment(
+    environment_name: str, with_drift: bool, report: Report, meanwhile: Meanwhile = untold
+) -> EnvironmentDifferences:
     """What `up` would change and, if asked, what was changed by hand. Nothing is changed by the question."""
     environment, clients = connect(environment_name)
-    deployment = deployment_for(environment, clients)
+    deployment = deployment_for(environment, clients, meanwhile)
     watch = monitor_for(environment, report)
     changes = deployer.diff(deployment, clients, watch)
     costs = monthly_changes(environment, clients)

@@ -19,6 +19,7 @@ from trainworks.config.aws_names import check_region
 from trainworks.config.constraints import NotAllowedError
 from trainworks.config.environment import Environment, load_environment
 from trainworks.errors import RequestError
+from trainworks.meanwhile import Meanwhile, untold
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -37,13 +38,15 @@ class EnvironmentGraph:
         return request_of(self.environment, self.account)
 
 
-def graph_of_environment(environment_name: str, region: str | None = None) -> EnvironmentGraph:
+def graph_of_environment(
+    environment_name: str, region: str | None = None, meanwhile: Meanwhile = untold
+) -> EnvironmentGraph:
     """The templates of an environment, for another region than its own if one is given. Raises `ConfigurationError`."""
     environment = load_environment(environment_name)
     if region is not None:
         environment = replace(environment, region=region)
     account = environment.account or ANY_ACCOUNT
-    assembly = assembly_of(environment, account)
+    assembly = assembly_of(environment, account, meanwhile)
     return EnvironmentGraph(
         environment, account, load_graph(assembly.directory, account=account, region=environment.region)
     )

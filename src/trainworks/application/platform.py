@@ -6,6 +6,7 @@ environments.connect --> templates.assembly_of (cached) --> deployment_for --> d
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from trainworks.config.variables import cache_folder
 from trainworks.deploy import deployer, teardown
 from trainworks.deploy.deployment import deployment_of
 from trainworks.deploy.follow import LOCAL_PACING, REMOTE_PACING, StackMonitor
+from trainworks.deploy.progress import Notice
 from trainworks.deploy.turns import take_turns
+from trainworks.meanwhile import Meanwhile, untold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +64,7 @@ def up(
     `CheckError` where `check` finds errors, `DeployError`, `RequestError` for another account than the environment's.
     """
     _refuse_wrong_account(environment, clients)
-    deployment = deployment_for(environment, clients)
+    deployment = deployment_for(environment, clients, lambda what: _noticed(what, report))
     # The twin is nobody's account: its bootstrap is part of deploying to it.
     allowed = replace(allowed, bootstrap=allowed.bootstrap or environment.is_twin)
     with turn_of(environment, clients, report):
@@ -96,10 +99,16 @@ def _refuse_wrong_account(environment: Environment, clients: Clients) -> None:
     deployer.refuse_wrong_account(clients, None if environment.is_twin else environment.account)
 
 
-def deployment_for(environment: Environment, clients: Clients) -> Deployment:
+def _noticed(what: str, report: Report) -> AbstractContextManager[None]:
+    report(Notice(what))
+    return nullcontext()
+
+
+def deployment_for(environment: Environment, clients: Clients, meanwhile: Meanwhile = untold) -> Deployment:
     """What `up` would deploy: the assembly of the environment, resolved for its account."""
     account_id = account_of(environment, clients)
-    return deployment_of(assembly_of(environment, account_id), account_id=account_id, region=environment.region)
+    assembly = assembly_of(environment, account_id, meanwhile)
+    return deployment_of(assembly, account_id=account_id, region=environment.region)
 
 
 def gate_for(environment: Environment, clients: Clients) -> Callable[[], None]:

@@ -19,6 +19,7 @@ from trainworks.assembly.cloud_assembly import CloudAssembly
 from trainworks.assembly.request import SynthRequest
 from trainworks.config.variables import cache_folder
 from trainworks.errors import SynthesisError
+from trainworks.meanwhile import Meanwhile, untold
 
 _MAX_ENTRIES = 64
 
@@ -30,8 +31,12 @@ def user_cache_dir() -> Path:
     return cache_folder() / "assemblies"
 
 
-def synthesize(request: SynthRequest, cache_dir: Path, run: Synthesize | None = None) -> CloudAssembly:
+def synthesize(
+    request: SynthRequest, cache_dir: Path, run: Synthesize | None = None, meanwhile: Meanwhile = untold
+) -> CloudAssembly:
     """The cloud assembly of `request`. `run` writes an assembly into a folder; by default a fresh CDK process does.
+
+    `meanwhile` is told of a synthesis, not of what is in the cache.
 
     Raises `SynthesisError` where the CDK app fails; nothing is cached then.
     """
@@ -45,7 +50,7 @@ def synthesize(request: SynthRequest, cache_dir: Path, run: Synthesize | None = 
         raise SynthesisError(
             f"the cache of assemblies {cache_dir} cannot be made: {error.strerror}", fix="make its parent writable"
         ) from error
-    with locked(cache_dir / f"{entry.name}.lock"):
+    with meanwhile(f"synthesizing {request.stack_name}"), locked(cache_dir / f"{entry.name}.lock"):
         if not entry.is_dir():
             _publish(request, entry, run or _run_once)
             _evict(cache_dir, keep=entry)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trainworks.application.accepting import BaselineUpdate
     from trainworks.application.checking import CheckScope
     from trainworks.assembly.graph import Graph
+    from trainworks.cli.steps import Steps
     from trainworks.preflight.report import Report
 
 app = typer.Typer(help="Find what would fail after the deploy.", no_args_is_help=True)
@@ -77,6 +78,9 @@ def check(  # noqa: PLR0917 - one parameter an option
 ) -> None:
     """Check the templates for what fails after the deploy. Exit code 1 if there are errors (see --fail-on)."""
     from trainworks.application.checking import CheckOptions, checked
+    from trainworks.cli.steps import Steps
+
+    steps = Steps(is_shown=output is CheckOutput.TEXT)
 
     _refuse_reason(reason, update_baseline)
     if template is None:
@@ -84,7 +88,7 @@ def check(  # noqa: PLR0917 - one parameter an option
             raise RequestError(
                 "--parameter and --region are for --template; an environment has its own", fix="--template PATH"
             )
-        subject, graph, scope = _environment(environment_name)
+        subject, graph, scope = _environment(environment_name, steps)
     else:
         if was_typed(context, "environment_name"):
             raise RequestError("--env and --template are two things to check", fix="leave one of them out")
@@ -99,7 +103,8 @@ def check(  # noqa: PLR0917 - one parameter an option
         update_baseline,
         reason or "",
     )
-    found = checked(graph, scope, options, _tell)
+    with steps("checking", in_pipe=False):
+        found = checked(graph, scope, options, lambda what: steps.say(f"{what} ..."))
     if found.update is not None:
         _tell_of(found.update)
     report = found.report
@@ -115,12 +120,12 @@ def _refuse_reason(reason: str | None, update_baseline: bool) -> None:
         raise RequestError("--reason is empty", fix="say in words why the findings stand")
 
 
-def _environment(name: str) -> tuple[str, Graph, CheckScope]:
+def _environment(name: str, steps: Steps) -> tuple[str, Graph, CheckScope]:
     """The environment's own templates, as `up` would deploy them."""
     from trainworks.application.checking import CheckScope, settings_of
     from trainworks.application.graphs import graph_of_environment
 
-    found = graph_of_environment(name)
+    found = graph_of_environment(name, meanwhile=steps)
     return found.environment.stack_name, found.graph, CheckScope(settings_of(found.environment), name, found.request)
 
 
@@ -137,11 +142,6 @@ def _template(path: Path, parameters: list[str], region: str | None) -> tuple[st
 
     graph = graph_of_templates([path], region, pairs(parameters, "--parameter"))
     return str(path), graph, CheckScope(CheckSettings())
-
-
-def _tell(what: str) -> None:
-    """A scanner takes seconds the first time; who waits hears why."""
-    stderr().print(f"{what} ...")
 
 
 def _tell_of(update: BaselineUpdate) -> None:

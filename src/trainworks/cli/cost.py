@@ -64,11 +64,11 @@ def cost(  # noqa: PLR0917 - one parameter an option
 
     if parameters and not template:
         raise RequestError("--parameter is for --template; an environment has its own", fix="--template PATH")
-    name, graph = _graph(environment_name, template, region, pairs(parameters, "--parameter"))
+    name, graph = _graph(environment_name, template, region, pairs(parameters, "--parameter"), output)
     found = counted(name, graph, notebook_hours, prices)
     _say_what_has_no_price(found)
     if compare is not None:
-        _, other_graph = _graph(compare, None, region or graph.region, {})
+        _, other_graph = _graph(compare, None, region or graph.region, {}, output)
         other = counted(compare, other_graph, notebook_hours, prices)
         pair = view.Comparison(name, found.cost, other.name, other.cost)
         emit(output, view.comparison_record(pair), lambda: view.comparison_text(pair))
@@ -126,14 +126,19 @@ def refresh(
 
 
 def _graph(
-    environment_name: str, templates: list[Path] | None, region: str | None, parameters: dict[str, str]
+    environment_name: str,
+    templates: list[Path] | None,
+    region: str | None,
+    parameters: dict[str, str],
+    output: Output,
 ) -> tuple[str, Graph]:
     """What is counted, and how it is called: templates as they lie there, or those of an environment."""
     from trainworks.application.graphs import graph_of_environment, graph_of_templates
+    from trainworks.cli.steps import steps_for
 
     if templates:
         return ", ".join(map(str, templates)), graph_of_templates(templates, region, parameters)
-    return environment_name, graph_of_environment(environment_name, region).graph
+    return environment_name, graph_of_environment(environment_name, region, steps_for(output)).graph
 
 
 def _say_what_has_no_price(counted: Counted) -> None:

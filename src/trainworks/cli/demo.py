@@ -13,11 +13,14 @@ from trainworks.application.demo import demonstrate, refuse_inaccurate
 from trainworks.cli.follow import still, transition_line
 from trainworks.cli.output import Output, OutputOption, print_json, stderr, stdout
 from trainworks.cli.platform_view import progress_lines
+from trainworks.cli.steps import Steps
 from trainworks.deploy.events import STACK_TYPE
 from trainworks.deploy.progress import AssetUploaded, ResourceProgress
 from trainworks.jobs.job import Transition, Waiting
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from trainworks.deploy.progress import Progress as DeployProgress
     from trainworks.jobs.job import Progress
 
@@ -78,6 +81,10 @@ class _Terminal:
     def heading(self, text: str) -> None:
         """What comes next."""
         _heading(text)
+
+    def meanwhile(self, what: str) -> AbstractContextManager[None]:
+        """A line that moves, or on a pipe one that stays."""
+        return Steps()(what)
 
     def deployment(self, progress: DeployProgress) -> None:
         """What is decided, each nested stack, and whatever fails; `trainworks up` shows every resource."""

@@ -13,6 +13,7 @@ from trainworks.application import differences
 from trainworks.cli import cost_view, drift_view
 from trainworks.cli import platform_view as view
 from trainworks.cli.output import Output, print_json, report_error, stdout
+from trainworks.cli.steps import steps_for
 
 if TYPE_CHECKING:
     from trainworks.cost.changes import CostChanges
@@ -35,7 +36,9 @@ def failing_with_two(asked: bool, output: Output) -> Iterator[None]:
 
 def of_environment(environment_name: str, with_drift: bool, output: Output) -> bool:
     """Print what `up` would change and, if asked, what was changed by hand. Whether there is any of it."""
-    found = differences.of_environment(environment_name, with_drift, view.quiet)
+    steps = steps_for(output)
+    with steps("comparing what is deployed with its templates", in_pipe=False):
+        found = differences.of_environment(environment_name, with_drift, view.quiet, steps)
     if output is Output.JSON:
         record = view.changes_record(found.stack_name, found.changes)
         record["monthly_cost"] = cost_view.changes_record(found.costs)

@@ -28,10 +28,11 @@ def build(
     train, if there is one, as its entry point. On AWS it is a container image and needs docker; a Dockerfile in the
     folder is used, else one that does the same.
     """
+    from trainworks.cli.steps import steps_for
     from trainworks.jobs.connection import open_connection
     from trainworks.jobs.image import build_image
 
-    built = build_image(open_connection(environment), folder, tag)
+    built = build_image(open_connection(environment), folder, tag, steps_for(output))
     emit(output, built, lambda: built.image_uri if built.is_new else f"{built.image_uri}  (was there already)")
 
 
@@ -45,9 +46,11 @@ def make(
     A job makes what it needs on first use; this does it before, and says how far it is.
     """
     from trainworks.application.image_making import make_image
-    from trainworks.cli.output import stderr
+    from trainworks.cli.steps import steps_for
 
-    made = make_image(image, lambda line: stderr().print(line, markup=False, highlight=False, soft_wrap=True))
+    steps = steps_for(output)
+    with steps(f"making the environment of {image}", in_pipe=False):
+        made = make_image(image, steps.say)
     emit(output, made, lambda: addressed("\n".join(made.notes)))
 
 

@@ -15,6 +15,7 @@ from trainworks.errors import RequestError
 if TYPE_CHECKING:
     from trainworks.config.environment import Environment
     from trainworks.deploy.changes import StackChanges
+    from trainworks.deploy.progress import Report
 
 app = typer.Typer(help="The platform: synthesize, compare, deploy, delete, describe.", no_args_is_help=True)
 
@@ -25,8 +26,9 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def synth(environment_name: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
     """Synthesize the CloudFormation templates and print where they are."""
     from trainworks.application.templates import synthesized
+    from trainworks.cli.steps import steps_for
 
-    assembly = synthesized(environment_name)
+    assembly = synthesized(environment_name, steps_for(output))
     if output is Output.JSON:
         print_json(
             {
@@ -111,7 +113,7 @@ def up(  # noqa: PLR0917 - one parameter an option
             clients,
             report,
             allowed,
-            approve=lambda changes: _approved(environment, changes, yes),
+            approve=lambda changes: _approved(environment, changes, yes, report),
             check=check,
         )
     if output is Output.JSON:
@@ -163,9 +165,12 @@ def status(environment_name: EnvironmentOption = "local", output: OutputOption =
         stdout().print(view.status_text(report))
 
 
-def _approved(environment: Environment, changes: StackChanges, yes: bool) -> bool:
+def _approved(environment: Environment, changes: StackChanges, yes: bool, report: Report) -> bool:
     """Replacing or removing what people depend on is asked for."""
+    from trainworks.cli.platform_view import paused
+
     if not yes:
         endangered = len(changes.replaced) + len(changes.removed)
-        ask(f"{endangered} resources of {environment.stack_name} are replaced or removed. Go on?")
+        with paused(report):
+            ask(f"{endangered} resources of {environment.stack_name} are replaced or removed. Go on?")
     return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from rich.text import Text
 
 from trainworks.cli.addressed import addressed
 from trainworks.cli.output import Output, facts, records, stderr
+from trainworks.cli.steps import can_move
 from trainworks.cost.retained import cost_while_retained
 from trainworks.deploy.changes import Replacement, ResourceChange, StackChanges
 from trainworks.deploy.deployer import UpResult
@@ -52,12 +53,17 @@ def live(output: Output) -> Iterator[Report]:
     """Yield the function that shows progress in the form that suits whoever reads it."""
     if output is Output.JSON:
         yield _json_line
-    elif sys.stderr.isatty():
+    elif can_move():
         console = stderr()
         with console.status("looking at the stack") as spinner:
             yield _Terminal(console, spinner)
     else:
         yield _plain_line
+
+
+def paused(report: Report) -> AbstractContextManager[None]:
+    """The time of a question: whatever `live` shows stands still."""
+    return report.paused() if isinstance(report, _Terminal) else nullcontext()
 
 
 def _json_line(progress: Progress) -> None:
@@ -88,6 +94,15 @@ class _Terminal:
                 return
         for line in progress_lines(progress):
             self._console.print(Text(line, style=_style(progress)))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing moves, so that a question stays where it is until it is answered."""
+        self._spinner.stop()
+        try:
+            yield
+        finally:
+            self._spinner.start()
 
     def _count(self, progress: ResourceProgress) -> None:
         if progress.status.endswith("_IN_PROGRESS"):

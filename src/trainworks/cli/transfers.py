@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from trainworks.cli.output import Output, stderr
+from trainworks.cli.steps import can_move
 from trainworks.jobs.artifacts import Tell, silent
 from trainworks.jobs.ignore import OWN_FILE
 from trainworks.jobs.source import SourceBundle, UploadListener
@@ -19,7 +20,7 @@ _MUCH_CODE_BYTES = 50 * 1024**2
 @contextmanager
 def transfer_bars(output: Output) -> Iterator[Tell]:
     """Yields a function that shows each transfer as a bar on standard error; small ones are not shown."""
-    if output is Output.JSON or not sys.stderr.isatty():
+    if output is Output.JSON or not can_move():
         yield silent
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn

@@ -22,6 +22,7 @@ from trainworks.config.runtime_image import CONFIG, MANIFEST_MEDIA_TYPE, REQUIRE
 from trainworks.errors import RequestError, TrainworksError
 from trainworks.jobs.faults import code_of, message_of
 from trainworks.jobs.source import package_folder
+from trainworks.meanwhile import Meanwhile, untold
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -58,8 +59,10 @@ class ImageSummary:
     size_bytes: int | None
 
 
-def build_image(connection: Connection, folder: Path, tag: str | None = None) -> BuiltImage:
-    """Build the folder and push it; without `tag` it is tagged by its content.
+def build_image(
+    connection: Connection, folder: Path, tag: str | None = None, meanwhile: Meanwhile = untold
+) -> BuiltImage:
+    """Build the folder and push it; without `tag` it is tagged by its content. `meanwhile` is told of each step.
 
     Raises `RequestError` for a folder that cannot be an image, a tag in use, or, on AWS, a missing docker;
     `TrainworksError` when docker fails.
@@ -71,11 +74,14 @@ def build_image(connection: Connection, folder: Path, tag: str | None = None) ->
             f"{folder} has neither {REQUIREMENTS} nor train",
             fix=f"put what the image needs into {REQUIREMENTS}; train is its entry point, if it has one",
         )
-    layer = package_folder(folder)
+    with meanwhile(f"packing {folder}"):
+        layer = package_folder(folder)
     chosen = tag or f"content-{hashlib.sha256(layer).hexdigest()[:16]}"
     if connection.environment.is_twin:
-        return _push_runtime(connection.client("ecr"), connection.outputs.ecr_repository_uri, chosen, layer)
-    return _push_container(connection, folder, f"{connection.outputs.ecr_repository_uri}:{chosen}")
+        uri = connection.outputs.ecr_repository_uri
+        with meanwhile(f"pushing {len(layer) / 2**20:.1f} MiB to {uri}"):
+            return _push_runtime(connection.client("ecr"), uri, chosen, layer)
+    return _push_container(connection, folder, f"{connection.outputs.ecr_repository_uri}:{chosen}", meanwhile)
 
 
 def list_images(connection: Connection) -> list[ImageSummary]:
@@ -151,7 +157,7 @@ def _push_blob(ecr: ECRClient, repository: str, data: bytes) -> Blob:
     return blob
 
 
-def _push_container(connection: Connection, folder: Path, image_uri: str) -> BuiltImage:
+def _push_container(connection: Connection, folder: Path, image_uri: str, meanwhile: Meanwhile) -> BuiltImage:
     """`docker build` and `docker push` with a password that ECR gives for twelve hours."""
     docker = shutil.which("docker")
     if docker is None:
@@ -168,8 +174,10 @@ def _push_container(connection: Connection, folder: Path, image_uri: str) -> Bui
         if not dockerfile.is_file():
             dockerfile = Path(scratch) / "Dockerfile"
             dockerfile.write_text(DOCKERFILE)
-        _docker([docker, "build", "--platform", "linux/amd64", "-f", str(dockerfile), "-t", image_uri, str(folder)])
-    _docker([docker, "push", image_uri])
+        with meanwhile(f"docker build of {folder}"):
+            _docker([docker, "build", "--platform", "linux/amd64", "-f", str(dockerfile), "-t", image_uri, str(folder)])
+    with meanwhile(f"docker push of {image_uri}"):
+        _docker([docker, "push", image_uri])
     tag = image_uri.rpartition(":")[2]
     try:
         digest = _digest_of_tag(connection.client("ecr"), connection.outputs.ecr_repository, tag)
