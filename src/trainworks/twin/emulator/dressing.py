@@ -33,7 +33,7 @@ from trainworks.twin.emulator.durable.item_rows import TableItems
 from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, subnet_addresses, vpc_endpoints
 from trainworks.twin.emulator.events import archives, bus_policies
 from trainworks.twin.emulator.events.event_targets import EventTargets
-from trainworks.twin.emulator.functions import function_permissions, source_permissions
+from trainworks.twin.emulator.functions import concurrency, function_permissions, routing, source_permissions
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
 from trainworks.twin.emulator.functions.function_urls import FunctionUrls
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
@@ -117,6 +117,8 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
             parts.urls.install,
             lambda module: source_permissions.install(module, parts.authorization),
             function_permissions.install,
+            routing.install,
+            concurrency.install,
         ),
         "s3": (parts.buckets.install, bucket_requests.install, parts.invocations.install_s3),
         "scheduler": (parts.event_targets.install_scheduler,),

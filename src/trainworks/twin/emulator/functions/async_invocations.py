@@ -329,7 +329,7 @@ def _invocation_record(event: _Event, settings: Mapping[str, Any], result: Mappi
     most = settings.get("MaximumRetryAttempts")
     exhausted = tries > (_RETRIES if most is None else int(most))
     condition = ("RetriesExhausted" if exhausted else "EventAgeExceeded") if failed else "Success"
-    response: dict[str, Any] = {"statusCode": 200, "executedVersion": version}
+    response: dict[str, Any] = {"statusCode": 200, "executedVersion": result.get("executed_version") or version}
     if failed:
         response["functionError"] = result.get("function_error") or "Unhandled"
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

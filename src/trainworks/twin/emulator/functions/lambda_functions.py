@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import random
 import re
 import time
 import zipfile
@@ -19,6 +20,7 @@ from typing import Any
 
 import trainworks.twin
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.functions import routing
 from trainworks.twin.ports import ApiError, FunctionResult, Functions, FunctionSpec, Invocation
 
 MOST_EVENT_BYTES, MOST_LATER_EVENT_BYTES = 6 * 1024 * 1024, 1024 * 1024
@@ -26,6 +28,8 @@ _CFNRESPONSE = Path(trainworks.twin.__file__).parent / "functions" / "runtime" /
 _INVOCATIONS = re.compile(r"^/20\d\d-\d\d-\d\d/functions/[^/]+/(invocations|response-streaming-invocations)$")
 _NO_CODE = "The function {name} has no code that the twin could run"
 
+_EXECUTED: ContextVar[list[str] | None] = ContextVar("executed_version", default=None)
+"""Where the request that is answered learns which version ran: an alias may choose between two."""
 _IN_CUSTOM_RESOURCE: ContextVar[bool] = ContextVar("in_custom_resource", default=False)
 _MORE_ATTEMPTS = 2
 _SECONDS_BETWEEN_ATTEMPTS = 0.5
@@ -54,7 +58,17 @@ class LambdaFunctions:
 
         async def invoke(name: str, event: Any, headers: Any, *arguments: Any, **keywords: Any) -> Any:
             refusal = self._refusal(name, event, headers)
-            return refusal or await stock_invoke(name, event, headers, *arguments, **keywords)
+            if refusal:
+                return refusal
+            executed: list[str] = []
+            token = _EXECUTED.set(executed)
+            try:
+                answer = await stock_invoke(name, event, headers, *arguments, **keywords)
+            finally:
+                _EXECUTED.reset(token)
+            if executed:
+                answer[1]["X-Amz-Executed-Version"] = executed[0]
+            return answer
 
         stock_handle = lambda_svc.handle_request
 
@@ -145,14 +159,17 @@ class LambdaFunctions:
     def _execute(self, func: Any, config: Any, event: Any, request_id: str, started: float) -> Result:
         """In place of stock's choice of an executor. Whatever happens is the result of this invocation alone."""
         try:
+            func, config = self._routed(func, config)
             spec = self._spec(func, config)
+            if (executed := _EXECUTED.get()) is not None:
+                executed[:] = [spec.version]
             invocation = Invocation(
                 request_id,
                 json.dumps(event).encode(),
                 str(config.get("FunctionArn", "")),
                 self._lambda._xray_trace_id_for_invocation(config) or "",
             )
-            return _as_stock(self._port.invoke(spec, invocation))
+            return {**_as_stock(self._port.invoke(spec, invocation)), "executed_version": spec.version}
         except ApiError as error:
             if error.code == "TooManyRequestsException":
                 throttled: Result = self._lambda._throttle_response("ConcurrentInvocationLimitExceeded", error.message)
@@ -161,6 +178,15 @@ class LambdaFunctions:
         except Exception as error:  # noqa: BLE001 - recorded, and the result of this invocation alone
             _LOG.exception("the function %s could not be run", config.get("FunctionArn"))
             return _failed("ServiceException", f"{type(error).__name__}: {error}")
+
+    def _routed(self, func: Any, config: Any) -> tuple[Any, Any]:
+        """The version that runs: another one than the alias names first, as often as its weight says."""
+        parts = str(config.get("FunctionArn", "")).split(":")
+        if len(parts) != 8:
+            return func, config
+        base = self._lambda._functions.get(parts[6])
+        version = routing.drawn(base, parts[7], random.random())  # noqa: S311 - it shares load, and keeps no secret
+        return (func, config) if version is None else (version, {**version["config"], "FunctionArn": ":".join(parts)})
 
     def _spec(self, func: Mapping[str, Any], config: Mapping[str, Any]) -> FunctionSpec:
         arn = str(config["FunctionArn"])
