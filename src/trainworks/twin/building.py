@@ -34,6 +34,7 @@ from trainworks.twin.objects.handler import ObjectHandler
 from trainworks.twin.objects.store import TwinObjectStore
 from trainworks.twin.process import end_processes, running_processes
 from trainworks.twin.recorded import RecordedStore
+from trainworks.twin.recorded.tags import resource_keys
 from trainworks.twin.resources.registry import recorded, resource_types
 from trainworks.twin.retention import Retention
 from trainworks.twin.service import Kept, Locator, Service
@@ -44,6 +45,7 @@ from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
 from trainworks.twin.services.parts import Parts
 from trainworks.twin.services.sagemaker.service import SageMakerService
+from trainworks.twin.serving.gateway import Gateway
 from trainworks.twin.store.database import Database
 from trainworks.twin.wire import Endpoint
 
@@ -83,6 +85,7 @@ class Twin:
     control: Control
     functions: LocalFunctions
     retention: Retention
+    gateway: Gateway
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The services of ours."""
@@ -91,7 +94,14 @@ class Twin:
     def front(self) -> Front:
         """The ASGI application over these parts."""
         endpoints = {each.service_name: each for each in self.endpoints()}
-        routes = Routes(endpoints, self.object_handler, self.control, self.emulator.handle, self.emulator.function_urls)
+        routes = Routes(
+            endpoints,
+            self.object_handler,
+            self.gateway,
+            self.control,
+            self.emulator.handle,
+            self.emulator.function_urls,
+        )
         return Front(self.emulator.signing_key, routes)
 
     async def start(self) -> None:
@@ -168,6 +178,8 @@ def build(home: Home, port: int) -> Twin:
     emulator.attach_functions(functions)
     shipper = LogShipper(database, logs, in_hand=InHand(home.in_hand_dir / "log-lines"))
     outbox = Outbox(database, control_plane)
+    recorded_store = RecordedStore(database)
+    gateway = Gateway(control_plane, lambda arn: resource_keys(recorded_store.tags(arn), "sagemaker"))
     parts = Parts(
         database,
         control_plane,
@@ -177,7 +189,8 @@ def build(home: Home, port: int) -> Twin:
         requirements,
         shipper,
         outbox,
-        RecordedStore(database),
+        recorded_store,
+        gateway,
         jobs_dir=home.jobs_dir,
         endpoint_url=endpoint_url,
         network=network_wish(None),
@@ -207,6 +220,7 @@ def build(home: Home, port: int) -> Twin:
         control,
         functions,
         retention,
+        gateway,
     )
     types = resource_types(twin.endpoints(), EmulatorEc2(), EmulatorBudgets())
     for name, resource_type in types.items():

@@ -91,6 +91,16 @@ class StreamingHandler(Protocol):
         """A browser's form, whose signature is in its fields: `permit` checks it with them."""
 
 
+class Invocations(Protocol):
+    """Requests to SageMaker endpoints: answered on the event loop."""
+
+    def wants(self, method: str, path: str) -> bool:
+        """Whether this request of SageMaker's is an invocation; everything else goes on to the endpoint."""
+        ...
+
+    async def invoke(self, path: str, headers: Mapping[str, str], body: bytes, caller: Caller, send: Send) -> None: ...
+
+
 Fallback = Callable[[Scope, bytes, Send], Awaitable[None]]
 
 
@@ -100,6 +110,7 @@ class Routes:
 
     endpoints: Mapping[str, Endpoint]
     objects: StreamingHandler
+    invocations: Invocations
     control: Endpoint
     fallback: Fallback
     urls: FunctionUrls
@@ -155,6 +166,9 @@ class Front:
         if isinstance(claim, Claim) and not claim.needs_body:
             claim = confirm(claim)
         service = claim.service if isinstance(claim, Verified) else claim.signature.service
+        if service == "sagemaker" and self._routes.invocations.wants(request.method, request.raw_path):
+            await self._invoke(claim, request, receive, send)
+            return
         scope = _path_style(scope, request, label, service)
         query = parse_qs(request.raw_query, keep_blank_values=True) if request.raw_query else {}
         if isinstance(claim, Verified) and service == "s3":
@@ -170,6 +184,16 @@ class Front:
             body = verified(claim.payload, whole.content, whole.sha256)
             documents.check(service, request.header("content-type"), body)
             await self._route(claim, request, scope, query, body, send)
+
+    async def _invoke(self, claim: Claim | Verified, request: Request, receive: Receive, send: Send) -> None:
+        """A request to an endpoint, whose body is the container's matter alone."""
+        limit = limit_of("sagemaker")
+        with self._budget.hold(_body_size(request, limit)):
+            whole = await read_whole(receive, limit)
+            if isinstance(claim, Claim):
+                claim = confirm(claim, whole.sha256)
+            body = verified(claim.payload, whole.content, whole.sha256)
+            await self._routes.invocations.invoke(request.raw_path, request.by_name, body, claim.caller, send)
 
     async def _route(  # noqa: PLR0917 -- what an HTTP request consists of
         self,

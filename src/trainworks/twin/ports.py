@@ -9,6 +9,7 @@ synchronous and may be made from any thread. Errors that an API caller is to see
     services            --> Compute        instances and tasks                                    (twin.compute)
     services            --> ImageResolver  an image URI as something that can be executed         (twin.compute.images)
     emulator            --> Functions      invocations of Lambda functions                        (twin.functions)
+    services            --> Gateway        which containers answer for an endpoint                (twin.serving)
 """
 
 from __future__ import annotations
@@ -267,6 +268,18 @@ class Ulimit:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskDoor:
+    """The way to `port` of a task without `network`: a Unix socket that is made at `path` when the task starts.
+
+    Who connects gets one byte, and with `+` the descriptor of a connection to the port, which is all he needs from
+    then on; `-` says that nobody listens on it.
+    """
+
+    path: Path
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     """One process tree on one instance.
 
@@ -275,7 +288,8 @@ class TaskSpec:
     an instance of its own, or not at all. `hostname` is its name in the instance's own UTS namespace; the names of its
     gang resolve to loopback addresses. `python` is the interpreter of its image, on top of which it gets an environment
     of its own to install into. `shared_memory_mib` is the size of /dev/shm, None for half of its memory.
-    `endpoint_port` is what a task without `network` still reaches of this machine, None for nothing.
+    `endpoint_port` is what a task without `network` still reaches of this machine, None for nothing; `door` is how it
+    is reached itself.
     """
 
     task_id: str
@@ -296,6 +310,7 @@ class TaskSpec:
     gpus: int = 0
     network: bool = True
     endpoint_port: int | None = None
+    door: TaskDoor | None = None
     timeout_seconds: float | None = None
     stop_grace_seconds: float = 120.0
     gang_id: str | None = None
@@ -596,6 +611,45 @@ class FunctionUrls(Protocol):
 
     def refusal(self, error: ApiError) -> UrlAnswer:
         """An error of the door, as Lambda answers it at a URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A container that takes requests: its task, and its `TaskSpec.door`."""
+
+    task_id: str
+    door: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVariant:
+    """A production variant: its share of the requests is its `weight` among the weights of all."""
+
+    name: str
+    weight: float
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Who answers for an endpoint, and what its log group is called."""
+
+    name: str
+    log_group: str
+    variants: tuple[ServedVariant, ...]
+
+
+class Gateway(Protocol):
+    """The way of requests to endpoints: `InvokeEndpoint`, without the emulator and without a thread."""
+
+    def publish(self, endpoint_arn: str, served: Served | None) -> None:
+        """From now on these answer, or nobody. A request that was given to another container is still answered."""
+
+    def in_flight(self, task_id: str) -> int:
+        """How many requests a container has now; one that is no longer published gets no more."""
+
+    def is_ready(self, door: Path) -> bool:
+        """Whether what is behind a door answers `GET /ping` with 200 within two seconds."""
 
 
 @dataclass(frozen=True, slots=True)

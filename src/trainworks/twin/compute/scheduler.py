@@ -16,7 +16,7 @@ from typing import Any
 
 from trainworks.aws.instance_types import instance_type
 from trainworks.config.variables import sandbox_wish
-from trainworks.twin.compute.agent.task import Task, TaskMount, TaskTmpfs, TaskVolume
+from trainworks.twin.compute.agent.task import Task, TaskDoor, TaskMount, TaskTmpfs, TaskVolume
 from trainworks.twin.compute.agent.task_monitor import MOST_PROCESSES
 from trainworks.twin.compute.channel import Message
 from trainworks.twin.compute.engine import Engine
@@ -280,6 +280,7 @@ def _row(task: TaskSpec, hosts: tuple[tuple[str, str], ...]) -> dict[str, Any]:
         gpus=task.gpus,
         network=task.network,
         endpoint_port=task.endpoint_port,
+        door=None if task.door is None else TaskDoor(str(task.door.path), task.door.port),
         timeout_seconds=task.timeout_seconds,
         stop_grace_seconds=task.stop_grace_seconds,
         hostname=task.hostname,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.twin.in_hand import MOST_DEATHS_OF_A_STEP, InHand
-from trainworks.twin.ports import Compute, ControlPlane, ImageResolver, ObjectStore, PackageResolver
+from trainworks.twin.ports import Compute, ControlPlane, Gateway, ImageResolver, ObjectStore, PackageResolver
 from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.services.logship import LogShipper
 from trainworks.twin.services.outbox import Outbox
@@ -27,6 +27,7 @@ class Parts:
     shipper: LogShipper
     outbox: Outbox
     recorded: RecordedStore
+    gateway: Gateway
     jobs_dir: Path
     endpoint_url: str
     network: str = "host"

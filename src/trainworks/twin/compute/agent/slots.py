@@ -12,10 +12,11 @@ from typing import Any
 
 from trainworks.twin.compute.agent.processes import DescendantProcesses, NamespaceProcesses, Processes
 from trainworks.twin.compute.agent.slot import serve
-from trainworks.twin.compute.agent.task import Task
+from trainworks.twin.compute.agent.task import Task, TaskDoor
 from trainworks.twin.compute.begun import BegunWriter
 from trainworks.twin.compute.channel import Channel, ChannelClosed, pair
 from trainworks.twin.compute.sandbox import linux
+from trainworks.twin.compute.sandbox.door import Door
 from trainworks.twin.compute.sandbox.namespaces import SandboxMode, enter_slot
 from trainworks.twin.compute.sandbox.relay import Relay
 from trainworks.twin.compute.sandbox.task_view import NamespaceView, PlainView, TaskView
@@ -26,15 +27,17 @@ Devices = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What a slot reaches: the machine's network, or nothing but, with a port, the AWS endpoint."""
+    """What a slot reaches: the machine's network, or nothing but, with a port, the AWS endpoint; and how it is
+    reached."""
 
     network: bool = True
     endpoint_port: int | None = None
+    inwards: TaskDoor | None = None
 
 
 def doors_of(task: Task) -> Doors:
     """What a task needs its slot to reach."""
-    return Doors(task.network, None if task.network else task.endpoint_port)
+    return Doors(task.network, None if task.network else task.endpoint_port, task.door)
 
 
 class SlotProcess:
@@ -133,6 +136,8 @@ class SlotFactory:
         if self._mode is SandboxMode.OFF:
 
             def plain() -> TaskView:
+                if doors.inwards is not None:
+                    raise OSError("a port of its own needs namespaces, which this machine does not give")
                 linux.adopt_orphans()
                 return PlainView(tmp)
 
@@ -141,7 +146,10 @@ class SlotFactory:
         def namespaces() -> TaskView:
             view = View(ViewSpec(self._hidden, self._visible, str(tmp), devices))
             relay = None if doors.endpoint_port is None else Relay(doors.endpoint_port)
+            door = None if doors.inwards is None else Door(Path(doors.inwards.path), doors.inwards.port)
             enter_slot(view, network=doors.network, relay=relay)
+            if door is not None:
+                door.open()
             return NamespaceView(view, self._host_view, tmp, scratch)
 
         return namespaces

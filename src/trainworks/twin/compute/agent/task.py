@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-_RARE = ("volumes", "tmpfs", "ulimits", "devices")
+_RARE = ("volumes", "tmpfs", "ulimits", "devices", "door")
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,20 @@ class TaskTmpfs:
 
 
 @dataclass(frozen=True)
+class TaskDoor:
+    """A Unix socket at `path` of this machine, behind which is `port` of a task that has a network of its own."""
+
+    path: str
+    port: int
+
+
+@dataclass(frozen=True)
 class Task:
     """One process tree; see `ports.TaskSpec`. `memory_bytes` is the limit that holds here, 0 for none.
 
     `devices` are `(path here, path in the task)` of files and folders in /dev that this task alone has.
     `shared_memory_bytes` is the size of its /dev/shm, None for half of its memory.
-    `endpoint_port` is what it reaches of this machine without `network`, None for nothing.
+    `endpoint_port` is what it reaches of this machine without `network`, None for nothing; `door` is how it is reached.
     `ulimits` are `(name, soft, hard)`, -1 for unlimited.
     """
 
@@ -68,6 +76,7 @@ class Task:
     devices: tuple[tuple[str, str], ...] = ()
     network: bool = True
     endpoint_port: int | None = None
+    door: TaskDoor | None = None
     timeout_seconds: float | None = None
     stop_grace_seconds: float = 120.0
     hostname: str = "localhost"
@@ -86,6 +95,7 @@ class Task:
         wire |= {
             "volumes": [vars(volume) for volume in self.volumes],
             "tmpfs": [vars(each) for each in self.tmpfs],
+            "door": None if self.door is None else vars(self.door),
         }
         return {name: value for name, value in wire.items() if value or name not in _RARE}
 
@@ -100,6 +110,7 @@ class Task:
             "tmpfs": tuple(TaskTmpfs(**{**each, "options": tuple(each["options"])}) for each in wire.get("tmpfs", ())),
             "ulimits": tuple((name, soft, hard) for name, soft, hard in wire.get("ulimits", ())),
             "devices": tuple((source, target) for source, target in wire.get("devices", ())),
+            "door": TaskDoor(**wire["door"]) if wire.get("door") else None,
             "hosts": tuple((name, address) for name, address in wire["hosts"]),
         }
         return Task(**fields)

@@ -1,1 +1,2 @@
-"""SageMaker, by kind of resource: `training/` has training jobs, `notebooks.py` records notebook instances."""
+"""SageMaker, by kind of resource: `training/` has training jobs, `hosting/` models and what serves them;
+`notebooks.py` records notebook instances."""

@@ -20,7 +20,7 @@ from trainworks.twin.recorded import ListQuery, Record, RecordedStore, Rows, lis
 from trainworks.twin.recorded.rows import scope_of
 from trainworks.twin.services.sagemaker.refusals import invalid
 from trainworks.twin.services.sagemaker.tagging import authorize_create, authorize_on, check_tag_count, tags_given
-from trainworks.twin.wire import Call, Handler, Operation, recorded
+from trainworks.twin.wire import Call, Handler, Operation, executed, recorded
 from trainworks.twin.wire.models import service_model
 
 SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
@@ -72,7 +72,8 @@ class Kind:
     - `defaults` is what Describe shows of what was not given, `shown` how it calls what Create calls otherwise,
       `removed` has the switches of an Update that take a member away.
     - `sort_by` and `order` are those of a list that asks for none; `filters` its members beyond `LIST_MEMBERS`.
-    - `check(params, control_plane)` asks other parts of the twin, before the transaction. `admit(rows, caller, spec)`
+    - `is_executed` says that the twin acts on what is stored; `refused_members` of a Create are refused by name.
+    - `check(call, control_plane)` asks other parts of the twin, before the transaction. `admit(rows, caller, spec)`
       and `may_delete(rows, record)` look at other rows, in it. Each raises `ApiError`.
     """
 
@@ -80,6 +81,8 @@ class Kind:
     arn_type: str
     note: str
     has_update: bool = False
+    is_executed: bool = False
+    refused_members: tuple[str, ...] = ()
     role: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     shown: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +91,7 @@ class Kind:
     sort_by: str = "CreationTime"
     order: str = "Descending"
     filters: Mapping[str, Callable[[Record, Any], bool]] = field(default_factory=dict)
-    check: Callable[[Mapping[str, Any], ControlPlane], None] = _accept
+    check: Callable[[Call, ControlPlane], None] = _accept
     admit: Callable[[Rows, Caller, Mapping[str, Any]], None] = _accept
     may_delete: Callable[[Rows, Record], None] = _accept
     exists: Callable[[str], ApiError] = lambda arn: invalid(f"Cannot create an already existing resource: {arn}")
@@ -108,8 +111,7 @@ class Kind:
         return f"{self.noun}Arn"
 
     def arn(self, caller: Caller, name: str) -> str:
-        """SageMaker writes names in ARNs in lower case."""
-        return f"arn:aws:sagemaker:{caller.region}:{caller.account_id}:{self.arn_type}/{name.lower()}"
+        return resource_arn(caller, self.arn_type, name)
 
     def found(self, rows: Rows, arn: str) -> Record:
         """Raises the kind's own error where there is none."""
@@ -142,14 +144,15 @@ class RecordedKind:
 
     def operations(self) -> Mapping[str, Operation]:
         noun, note = self.kind.noun, self.kind.note
+        operation = executed if self.kind.is_executed else recorded
         found = {
-            f"Create{noun}": recorded(self.create, note),
-            f"Describe{noun}": recorded(self.describe, note),
-            f"List{noun}s": recorded(self.list, note),
-            f"Delete{noun}": recorded(self.delete, note),
+            f"Create{noun}": operation(self.create, note, refused_members=self.kind.refused_members),
+            f"Describe{noun}": operation(self.describe, note),
+            f"List{noun}s": operation(self.list, note),
+            f"Delete{noun}": operation(self.delete, note),
         }
         if self.kind.has_update:
-            found[f"Update{noun}"] = recorded(self.update, note)
+            found[f"Update{noun}"] = operation(self.update, note)
         moves = self.kind.status.moves if self.kind.status else {}
         return found | {name: recorded(self._moving(move), move.note) for name, move in moves.items()}
 
@@ -241,7 +244,7 @@ class RecordedKind:
     def _check(self, call: Call) -> None:
         if self.kind.role in call.params:
             self._control_plane.pass_role(call.caller, call.params[self.kind.role], SERVICE_PRINCIPAL)
-        self.kind.check(call.params, self._control_plane)
+        self.kind.check(call, self._control_plane)
 
     def _spec(self, call: Call) -> dict[str, Any]:
         left = ("Tags", self.kind.name_member)
@@ -276,6 +279,11 @@ class RecordedKind:
             matches=_matching(kind, wanted) if wanted else None,
             **times,
         )
+
+
+def resource_arn(caller: Caller, arn_type: str, name: str) -> str:
+    """SageMaker writes names in ARNs in lower case."""
+    return f"arn:aws:sagemaker:{caller.region}:{caller.account_id}:{arn_type}/{name.lower()}"
 
 
 def _matching(kind: Kind, wanted: Mapping[str, Any]) -> Callable[[Record], bool]:

@@ -14,12 +14,14 @@ from trainworks.twin.ports import Caller, ControlPlane
 from trainworks.twin.recorded import Record, Rows
 from trainworks.twin.services.sagemaker.kinds import Kind, Status, StatusOperation
 from trainworks.twin.services.sagemaker.refusals import invalid
+from trainworks.twin.wire import Call
 
 _NOTE = "Stored and described; no instance runs."
 _STATUS_NOTE = "The status changes at once; no instance runs, and no lifecycle script."
 
 
-def _check_network(params: Mapping[str, Any], control_plane: ControlPlane) -> None:
+def _check_network(call: Call, control_plane: ControlPlane) -> None:
+    params = call.params
     subnet = params.get("SubnetId")
     if subnet is None and params.get("DirectInternetAccess") == "Disabled":
         raise invalid("DirectInternetAccess can be Disabled only with a SubnetId")
@@ -30,9 +32,9 @@ def _check_network(params: Mapping[str, Any], control_plane: ControlPlane) -> No
             raise invalid(f"The security group '{group}' does not exist")
 
 
-def _check_scripts(params: Mapping[str, Any], _: ControlPlane) -> None:
+def _check_scripts(call: Call, _: ControlPlane) -> None:
     for member in ("OnCreate", "OnStart"):
-        for script in params.get(member, []):
+        for script in call.params.get(member, []):
             try:
                 base64.b64decode(script.get("Content", ""), validate=True)
             except ValueError:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from trainworks.twin.service import Kept, Locator, Service
 from trainworks.twin.services.parts import Parts
 from trainworks.twin.services.sagemaker import notebooks
+from trainworks.twin.services.sagemaker.hosting.service import HostingService
 from trainworks.twin.services.sagemaker.kinds import RecordedKind
 from trainworks.twin.services.sagemaker.tagging import Exists, Tagging
 from trainworks.twin.services.sagemaker.training.service import TrainingService
@@ -21,8 +22,9 @@ class SageMakerService(Service):
 
     def __init__(self, parts: Parts, *, metrics_interval_seconds: float = 60.0) -> None:
         self._training = TrainingService(parts, metrics_interval_seconds)
-        operations: dict[str, Operation] = {**self._training.operations()}
-        owners: dict[str, Exists] = {"training-job": self._training.exists}
+        self._hosting = HostingService(parts)
+        operations: dict[str, Operation] = {**self._training.operations(), **self._hosting.operations()}
+        owners: dict[str, Exists] = {"training-job": self._training.exists, **self._hosting.owners()}
         for kind in _RECORDED:
             recorded = RecordedKind(kind, parts.recorded, parts.control_plane)
             operations |= recorded.operations()
@@ -33,8 +35,10 @@ class SageMakerService(Service):
     def start(self) -> None:
         self.endpoint.warm()
         self._training.start()
+        self._hosting.start()
 
     def stop(self) -> None:
+        self._hosting.stop()
         self._training.stop()
 
     def locators(self) -> Mapping[str, Locator]:

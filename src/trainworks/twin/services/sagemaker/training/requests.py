@@ -57,7 +57,7 @@ def check_create(params: Mapping[str, Any], control_plane: ControlPlane) -> None
     _check_channels(params.get("InputDataConfig", []))
     _check_metric_definitions(params["AlgorithmSpecification"].get("MetricDefinitions", []))
     _check_paths(params)
-    _check_vpc(params.get("VpcConfig"), control_plane)
+    check_vpc(params.get("VpcConfig"), control_plane)
 
 
 def split_s3_uri(uri: str) -> tuple[str, str]:
@@ -185,7 +185,8 @@ def _check_paths(params: Mapping[str, Any]) -> None:
         )
 
 
-def _check_vpc(vpc: Mapping[str, Any] | None, control_plane: ControlPlane) -> None:
+def check_vpc(vpc: Mapping[str, Any] | None, control_plane: ControlPlane) -> None:
+    """Raise `ApiError('ValidationException')` for subnets or security groups that are not there."""
     if vpc is None:
         return
     missing = [subnet for subnet in vpc["Subnets"] if not control_plane.subnet_exists(subnet)]

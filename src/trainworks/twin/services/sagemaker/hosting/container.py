@@ -1,0 +1,127 @@
+"""The container of an endpoint: what is below /opt/ml, its variables, and the command that serves.
+
+An image that brings `serve` is run as `IMAGE serve`, as on AWS; it listens on port 8080. Any other one serves
+`code/inference.py` of the model by our model server, as SageMaker's framework images do by theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainworks.aws.instance_types import instance_type
+from trainworks.config.runtime_image import REQUIREMENTS
+from trainworks.twin.ports import Runtime
+from trainworks.twin.services.sagemaker.hosting.failures import HostingError
+from trainworks.twin.services.sagemaker.hosting.models import container_of
+from trainworks.twin.services.sagemaker.hosting.records import Endpoint, Variant
+from trainworks.twin.services.sagemaker.training import launch
+
+PORT = 8080
+MODEL_DIR = "/opt/ml/model"
+CODE_DIR = "/opt/ml/code"
+_CODE_IN_MODEL = "/opt/ml/model/code"
+_SERVER = "/opt/ml/.serve"
+_MODULES = ("main.py", "worker.py", "handlers.py")
+_DEFAULT_PROGRAM = "inference.py"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptMode:
+    """Which script serves: `program` in `folder`, as the container sees it. `archive` (s3://) is unpacked there."""
+
+    program: str
+    folder: str
+    archive: str
+
+    @property
+    def is_in_model(self) -> bool:
+        return self.folder == _CODE_IN_MODEL
+
+
+def variables_of(variant: Variant) -> Mapping[str, str]:
+    """The model's own variables."""
+    environment: Mapping[str, str] = container_of(variant.model).get("Environment", {})
+    return environment
+
+
+def script_mode(variant: Variant) -> ScriptMode:
+    """Raises `HostingError` for a submit directory that can be none."""
+    variables = variables_of(variant)
+    program = variables.get("SAGEMAKER_PROGRAM") or _DEFAULT_PROGRAM
+    submitted = variables.get("SAGEMAKER_SUBMIT_DIRECTORY") or _CODE_IN_MODEL
+    if submitted.startswith("s3://"):
+        return ScriptMode(program, CODE_DIR, submitted)
+    if submitted.removeprefix("file://").rstrip("/") != _CODE_IN_MODEL:
+        raise HostingError(
+            f"SAGEMAKER_SUBMIT_DIRECTORY '{submitted}' is neither s3://bucket/key.tar.gz nor {_CODE_IN_MODEL}"
+        )
+    return ScriptMode(program, _CODE_IN_MODEL, "")
+
+
+def own_server(runtime: Runtime) -> tuple[str, ...] | None:
+    """What an image that brings a server of its own runs; None for one that brings none."""
+    if runtime.entrypoint:
+        program = runtime.entrypoint[0]
+        found = program if os.path.isabs(program) else _which(program, runtime)  # noqa: PTH117 - a string, no path yet
+        if found is None or not Path(found).exists():
+            raise HostingError(f"The executable '{program}' of the image {runtime.image_uri} was not found")
+        return (found, *runtime.entrypoint[1:], "serve")
+    if runtime.root is not None and (runtime.root / "serve").is_file():
+        return (str(runtime.root / "serve"), "serve")
+    found = (
+        shutil.which("serve", path=runtime.env["PATH"]) if runtime.root is not None and "PATH" in runtime.env else None
+    )
+    return None if found is None else (found, "serve")
+
+
+def _which(program: str, runtime: Runtime) -> str | None:
+    if program in ("python", "python3"):
+        return str(runtime.python)
+    return shutil.which(program, path=runtime.env.get("PATH", f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin"))
+
+
+def script_command(runtime: Runtime, mode: ScriptMode, code: Path, ml_root: Path) -> tuple[str, ...]:
+    """Our model server over the script in `code`, the folder here. Raises `HostingError` where there is no script."""
+    if ".." in Path(mode.program).parts or not (code / mode.program).is_file():
+        raise HostingError(
+            f"The image {runtime.image_uri} has no 'serve', and there is no {mode.program} in {mode.folder} to serve "
+            "with. Put code/inference.py with a model_fn into the model's archive, or use an image that brings 'serve'"
+        )
+    server = ml_root / ".serve"
+    server.mkdir(parents=True, exist_ok=True)
+    for name in _MODULES:
+        shutil.copyfile(Path(__file__).parent / "modelserver" / name, server / name)
+    command = (f"{_SERVER}/main.py", mode.folder, mode.program)
+    if runtime.has_requirements or not (code / REQUIREMENTS).is_file():
+        return (str(runtime.python), *command)
+    shutil.copyfile(launch.__file__, server / "launch.py")
+    return (str(runtime.python), f"{_SERVER}/launch.py", f"{mode.folder}/{REQUIREMENTS}", *command)
+
+
+def environment(endpoint: Endpoint, variant: Variant, runtime: Runtime, endpoint_url: str) -> dict[str, str]:
+    """All variables of a container. Precedence, lowest first: image, platform, the model's own."""
+    cores = len(os.sched_getaffinity(0))
+    platform = {
+        "AWS_REGION": variant.role.region,
+        "AWS_DEFAULT_REGION": variant.role.region,
+        "SAGEMAKER_REGION": variant.role.region,
+        "SM_MODEL_DIR": MODEL_DIR,
+        "SAGEMAKER_MODEL_SERVER_WORKERS": str(max(1, min(cores, int(instance_type(variant.instance_type).vcpus)))),
+        "SAGEMAKER_ENDPOINT_NAME": endpoint.name,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONIOENCODING": "UTF-8",
+    }
+    if not variant.model.get("EnableNetworkIsolation"):
+        platform |= {
+            "AWS_ACCESS_KEY_ID": variant.credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": variant.credentials.secret_access_key,
+            "AWS_SESSION_TOKEN": variant.credentials.session_token,
+            "AWS_ENDPOINT_URL": endpoint_url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    return {**runtime.env, **platform, **variables_of(variant)}

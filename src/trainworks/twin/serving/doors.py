@@ -1,0 +1,81 @@
+"""The way to a container's port: connect to its door, and get a connection to the port itself. See `ports.TaskDoor`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+_OPEN = b"+"
+_PING = b"GET /ping HTTP/1.1\r\nHost: model\r\nConnection: close\r\n\r\n"
+_PING_SECONDS = 2.0
+_GOOD = (b"HTTP/1.1 200", b"HTTP/1.0 200")
+
+
+class ClosedError(OSError):
+    """Nobody is behind the door, or nobody listens there."""
+
+
+def is_ready(door: Path) -> bool:
+    """Whether what is behind the door answers to /ping, in this thread."""
+    try:
+        with _to_door(door) as caller:
+            caller.settimeout(_PING_SECONDS)
+            with _taken(caller) as connection:
+                connection.settimeout(_PING_SECONDS)
+                connection.sendall(_PING)
+                answer = b""
+                while len(answer) < len(_GOOD[0]) and (part := connection.recv(64)):
+                    answer += part
+                return answer.startswith(_GOOD)
+    except OSError:
+        return False
+
+
+async def connect(door: Path) -> socket.socket:
+    """A connection to the port, which does not block. Raises `ClosedError`."""
+    loop = asyncio.get_running_loop()
+    try:
+        with _to_door(door) as caller:
+            caller.setblocking(False)
+            readable = loop.create_future()
+            loop.add_reader(caller, _done, readable)
+            try:
+                await readable
+            finally:
+                loop.remove_reader(caller)
+            connection = _taken(caller)
+    except OSError as error:
+        raise ClosedError(str(error)) from error
+    connection.setblocking(False)
+    return connection
+
+
+def _to_door(door: Path) -> socket.socket:
+    """A Unix socket that is connected: that takes no time, whoever is on the other side."""
+    caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        folder = os.open(door.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            caller.setblocking(False)  # with all places in the queue taken it says so instead of waiting
+            caller.connect(f"/proc/self/fd/{folder}/{door.name}")
+        finally:
+            os.close(folder)
+    except OSError:
+        caller.close()
+        raise
+    return caller
+
+
+def _taken(caller: socket.socket) -> socket.socket:
+    """The connection that the door passes."""
+    word, descriptors, _, _ = socket.recv_fds(caller, 1, 1)
+    if word != _OPEN or not descriptors:
+        raise ClosedError("nobody listens on the container's port")
+    return socket.socket(fileno=descriptors[0])
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,156 @@
+"""One invocation of an endpoint, on the event loop: no thread, no emulator.
+
+may the caller -> a container by variant and load -> its connection -> the answer
+                  ^ again with another one, where a connection breaks before there is a byte of an answer
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainworks.twin.ports import ApiError, Caller, ControlPlane, Served, Target
+from trainworks.twin.serving import doors
+from trainworks.twin.serving.messages import (
+    PREFIX,
+    Invocation,
+    ModelError,
+    answer_headers,
+    endpoint_name,
+    error_answer,
+    invalid,
+    invocation_of,
+)
+from trainworks.twin.serving.routing import NoSuchVariantError, Routing
+from trainworks.twin.serving.upstream import Answer, BrokenError, MalformedError, Upstreams
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ContextOf = Callable[[str], Mapping[str, str | Sequence[str]]]
+
+_INVOCATION_SECONDS = 60.0
+_MOST_CONTAINERS = 2
+"""A request that ends containers ends no more than so many."""
+_SHOWN_BYTES = 1024
+
+
+class Gateway:
+    """See `ports.Gateway`. `context_of` gives the condition keys of an endpoint: its tags."""
+
+    def __init__(
+        self, control_plane: ControlPlane, context_of: ContextOf, invocation_seconds: float = _INVOCATION_SECONDS
+    ) -> None:
+        self._control_plane = control_plane
+        self._context_of = context_of
+        self._invocation_seconds = invocation_seconds
+        self._routing = Routing()
+        self._upstreams = Upstreams()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # -- ports.Gateway ----------------------------------------------------------------------------------------
+
+    def publish(self, endpoint_arn: str, served: Served | None) -> None:
+        self._routing.publish(endpoint_arn, served)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._forget_connections)
+
+    def in_flight(self, task_id: str) -> int:
+        return self._routing.in_flight(task_id)
+
+    def is_ready(self, door: Path) -> bool:
+        return doors.is_ready(door)
+
+    # -- the front's side -------------------------------------------------------------------------------------
+
+    def wants(self, method: str, path: str) -> bool:
+        """Whether this request of SageMaker's is one of sagemaker-runtime."""
+        return method == "POST" and path.startswith(PREFIX)
+
+    async def invoke(self, path: str, headers: Mapping[str, str], body: bytes, caller: Caller, send: Send) -> None:
+        """Answer one signed request; `path` is as it was sent, header names are in lower case."""
+        self._loop = asyncio.get_running_loop()
+        served: Served | None = None
+        try:
+            name = endpoint_name(path)
+            arn = f"arn:aws:sagemaker:{caller.region}:{caller.account_id}:endpoint/{name.lower()}"
+            self._authorize(caller, arn)
+            invocation = invocation_of(headers, body)
+            served = self._routing.served(arn)
+            if served is None:
+                raise invalid(f"Endpoint {name} of account {caller.account_id} not found.")
+            variant, answer = await self._answered(arn, name, invocation)
+            status, pairs, content = 200, answer_headers(answer, variant), answer.body
+        except ApiError as error:
+            status, pairs, content = error_answer(error.code, error.status, {"Message": error.message})
+        except ModelError as error:
+            log_group = served.log_group if served is not None else ""
+            document = error.document(caller.region, caller.account_id, log_group)
+            status, pairs, content = error_answer("ModelError", 424, document)
+        await send({"type": "http.response.start", "status": status, "headers": pairs})
+        await send({"type": "http.response.body", "body": content})
+
+    def _authorize(self, caller: Caller, arn: str) -> None:
+        if caller.is_root:
+            return
+        self._control_plane.authorize(caller, "sagemaker:InvokeEndpoint", arn, self._context_of(arn))
+
+    async def _answered(self, arn: str, name: str, invocation: Invocation) -> tuple[str, Answer]:
+        """The variant that answered, and a good answer. Raises `ApiError`, `ModelError`."""
+        try:
+            async with asyncio.timeout(self._invocation_seconds):
+                variant, answer = await self._forwarded(arn, name, invocation)
+        except TimeoutError:
+            raise ModelError(
+                0,
+                "Your invocation timed out while waiting for a response from container primary. Review the latency "
+                "metrics for each container in Amazon CloudWatch, resolve the issue, and try again.",
+            ) from None
+        if not 200 <= answer.status < 300:
+            raise ModelError(answer.status, answer.body[:_SHOWN_BYTES].decode("utf-8", "replace"))
+        return variant, answer
+
+    async def _forwarded(self, arn: str, name: str, invocation: Invocation) -> tuple[str, Answer]:
+        request = invocation.as_http()
+        broken: set[str] = set()
+        closed: set[str] = set()
+        while len(broken) < _MOST_CONTAINERS:
+            try:
+                with self._routing.choose(arn, invocation.variant, broken | closed) as chosen:
+                    if chosen is None:
+                        break
+                    variant, target = chosen
+                    try:
+                        return variant.name, await self._exchanged(target, request)
+                    except doors.ClosedError:
+                        closed.add(target.task_id)
+                    except BrokenError:
+                        broken.add(target.task_id)
+            except NoSuchVariantError:
+                raise invalid(f"Variant {invocation.variant} of endpoint {name} not found.") from None
+            except MalformedError as error:
+                raise ModelError(0, str(error)) from error
+        if broken:
+            raise ModelError(0, "The container ended, or closed the connection, before it answered.")
+        raise ApiError("ServiceUnavailable", f"No instance of endpoint {name} takes requests at this moment.", 503)
+
+    async def _exchanged(self, target: Target, request: bytes) -> Answer:
+        """Over a kept connection, or, where there is none or it has just ended, over a new one."""
+        while True:
+            upstream = self._upstreams.idle(target) or await self._upstreams.new(target)
+            is_kept = upstream.is_used
+            try:
+                answer = await upstream.exchange(request)
+            except BrokenError:
+                if not is_kept:
+                    raise
+                self._upstreams.forget(target.task_id)
+                continue
+            except asyncio.CancelledError:  # it was too slow: what it says later must not be taken for another answer
+                upstream.close()
+                raise
+            self._upstreams.keep(target, upstream, is_wanted=target.task_id in self._routing.published)
+            return answer
+
+    def _forget_connections(self) -> None:
+        self._upstreams.forget_all_but(self._routing.published)

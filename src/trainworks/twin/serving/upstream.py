@@ -1,0 +1,177 @@
+"""Connections to containers: one request at a time on each, kept and used again.
+
+No HTTP client library is in between: in the way of each request it would cost more than all the rest of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+
+from trainworks.twin.ports import Target
+from trainworks.twin.serving.doors import connect
+
+MOST_ANSWER_BYTES = 6 * 1024 * 1024
+_MOST_HEAD_BYTES = 64 * 1024
+_MOST_IDLE = 64
+
+
+class BrokenError(Exception):
+    """The connection ended before there was a byte of an answer: the request may be given to another container."""
+
+
+class MalformedError(Exception):
+    """What came is no answer, or a longer one than may be sent on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a container answered. Header names are in lower case."""
+
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+class Upstream(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._waiting: asyncio.Future[Answer] | None = None
+        self._parser: Any = None
+        self.is_used = False
+        self.is_open = True
+        self._begin()
+
+    def _begin(self) -> None:
+        self._headers: dict[bytes, bytes] = {}
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._head_size = 0
+        self._has_head = False
+        self._has_begun = False
+
+    async def exchange(self, request: bytes) -> Answer:
+        """Send a whole request and wait for the whole answer. Raises `BrokenError`, `MalformedError`."""
+        if self._transport is None or not self.is_open:
+            raise BrokenError
+        self._begin()
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        try:
+            return await self._waiting
+        finally:
+            self._waiting = None
+            self.is_used = True
+
+    def close(self) -> None:
+        self.is_open = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- asyncio ----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiting is None:  # nobody asked: what it says can belong to no request
+            self.close()
+            return
+        self._has_begun = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserCallbackError) as error:
+            self._fail(MalformedError(f"the container's answer is no HTTP: {error}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
+        if self._waiting is None or self._waiting.done():
+            return
+        if self._has_head and not {b"content-length", b"transfer-encoding"} & self._headers.keys():
+            self._finish()  # its end is the end of the answer
+        elif self._has_begun:
+            self._fail(MalformedError("the container closed the connection in the middle of its answer"))
+        else:
+            self._fail(BrokenError())
+
+    # -- httptools --------------------------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_size += len(name) + len(value)
+        if self._head_size > _MOST_HEAD_BYTES:
+            raise MalformedError("the head of the container's answer is too long")
+        self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        self._has_head = self._parser.get_status_code() >= 200
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > MOST_ANSWER_BYTES:
+            self._fail(MalformedError(f"the container's answer is larger than {MOST_ANSWER_BYTES} bytes"))
+            return
+        self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._has_head:
+            self._finish()
+        else:  # `100 Continue`: the answer is still to come
+            self._begin()
+
+    def _finish(self) -> None:
+        if not self._parser.should_keep_alive():
+            self.close()
+        if self._waiting is not None and not self._waiting.done():
+            body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            self._waiting.set_result(Answer(self._parser.get_status_code(), self._headers, body))
+
+    def _fail(self, error: Exception) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error)
+        self.close()
+
+
+class Upstreams:
+    """The connections to all containers, by task. Used on one event loop."""
+
+    def __init__(self) -> None:
+        self._idle: dict[str, list[Upstream]] = {}
+
+    def idle(self, target: Target) -> Upstream | None:
+        """A kept connection: the one that was used last."""
+        kept = self._idle.get(target.task_id)
+        while kept:
+            upstream = kept.pop()
+            if upstream.is_open:
+                return upstream
+        return None
+
+    async def new(self, target: Target) -> Upstream:
+        """Raises `doors.ClosedError`."""
+        connection = await connect(target.door)
+        _, upstream = await asyncio.get_running_loop().create_connection(Upstream, sock=connection)
+        return upstream
+
+    def keep(self, target: Target, upstream: Upstream, *, is_wanted: bool) -> None:
+        """For the next request; what is broken, too much, or of a container that gets no more is closed."""
+        kept = self._idle.setdefault(target.task_id, [])
+        if upstream.is_open and len(kept) < _MOST_IDLE and is_wanted:
+            kept.append(upstream)
+        else:
+            upstream.close()
+
+    def forget(self, task_id: str) -> None:
+        """Close what is kept of a container."""
+        for upstream in self._idle.pop(task_id, ()):
+            upstream.close()
+
+    def forget_all_but(self, task_ids: AbstractSet[str]) -> None:
+        for task_id in self._idle.keys() - task_ids:
+            self.forget(task_id)
