@@ -24,8 +24,11 @@ from trainworks.twin.emulator.s3 import bucket_requests
 from trainworks.twin.emulator.services import SERVICES
 from trainworks.twin.home import Home
 from trainworks.twin.objects import handler as object_handler
+from trainworks.twin.serving import messages
 from trainworks.twin.wire import Endpoint
 from trainworks.twin.wire.models import service_model
+
+_RUNTIME = "sagemaker-runtime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Entry:
 
 def table() -> list[Entry]:
     """Every operation that the twin serves. The rest of its services is refused, too."""
-    return [*_endpoint_entries(), *_object_entries(), *_emulator_entries()]
+    return [*_endpoint_entries(), *_invocation_entries(), *_object_entries(), *_emulator_entries()]
 
 
 def recorded_types() -> tuple[str, ...]:
@@ -67,7 +70,8 @@ def page() -> str:
         "again. `DryRun` is refused by every operation of EC2.",
         "",
     ]
-    for service, entries in groupby(_endpoint_entries() + _object_entries(), key=lambda entry: entry.service):
+    own = _endpoint_entries() + _invocation_entries() + _object_entries()
+    for service, entries in groupby(own, key=lambda entry: entry.service):
         lines += _section(service, list(entries))
     lines += [
         f"## Served by ministack {MINISTACK_VERSION}",
@@ -204,6 +208,15 @@ def _own_words(endpoint: Endpoint) -> frozenset[str]:
         file = Path(inspect.getfile(inspect.unwrap(entry.handler)))
         files |= {file} if file.parent == services else set(file.parent.glob("*.py"))
     return reading.words_in(sorted(files))
+
+
+def _invocation_entries() -> list[Entry]:
+    """What the gateway serves, which is no endpoint of `wire`: requests to containers."""
+    operation = service_model(_RUNTIME).operation_model("InvokeEndpoint")
+    refused = dict.fromkeys(messages.REFUSED_MEMBERS, "refused")
+    members = {path: refused.get(path, "used") for path, _ in reading.paths(operation)}
+    others = [Entry(_RUNTIME, name, "refused") for name in sorted(messages.OTHER_OPERATIONS.values())]
+    return [Entry(_RUNTIME, operation.name, "executed", messages.NOTE, members), *others]
 
 
 def _object_entries() -> list[Entry]:

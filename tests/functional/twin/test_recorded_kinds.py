@@ -75,7 +75,7 @@ def test_a_policy_says_which_tags_may_be_set(twin: TestTwin, notebook: dict[str,
 def test_tags_are_of_what_is_there_and_none_is_reserved(twin: TestTwin, notebook: dict[str, str]) -> None:
     sagemaker, arn = twin.client("sagemaker"), notebook["arn"]
     assert "not found" in message(sagemaker.list_tags, ResourceArn=f"{arn}-gone")
-    other = arn.replace(":notebook-instance/", ":endpoint/")
+    other = arn.replace(":notebook-instance/", ":pipeline/")
     assert f"only, not of {other}" in message(sagemaker.list_tags, ResourceArn=other)
     reserved = [{"Key": "AWS:x", "Value": ""}]
     assert "reserved" in message(sagemaker.add_tags, ResourceArn=arn, Tags=reserved)

@@ -14,11 +14,13 @@ from trainworks.twin.ports import ApiError
 from trainworks.twin.serving.upstream import Answer
 
 PREFIX = "/endpoints/"
-_OTHERS = {
+OTHER_OPERATIONS = {
     "async-invocations": "InvokeEndpointAsync",
     "invocations-response-stream": "InvokeEndpointWithResponseStream",
 }
+"""What is refused by name, by the end of its path."""
 _NAME = re.compile(r"^[a-zA-Z0-9](?:-*[a-zA-Z0-9])*\Z")
+NOTE = "A request whose container ends before it has answered is given to another one, once."
 MOST_BODY_BYTES = 6_291_456
 _MOST_NAME, _MOST_HEADER = 63, 1024
 _ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
@@ -60,8 +62,8 @@ class Invocation:
 def endpoint_name(path: str) -> str:
     """The endpoint that a request is about. Raises `ApiError` for what is none, or is another operation."""
     name, _, what = path.removeprefix(PREFIX).partition("/")
-    if what in _OTHERS:
-        raise ApiError("ValidationError", f"trainworks does not implement sagemaker-runtime:{_OTHERS[what]}")
+    if what in OTHER_OPERATIONS:
+        raise ApiError("ValidationError", f"trainworks does not implement sagemaker-runtime:{OTHER_OPERATIONS[what]}")
     if what != "invocations":
         raise ApiError("UnknownOperationException", f"{path} is no operation of sagemaker-runtime", 404)
     if len(name) > _MOST_NAME:

@@ -19,6 +19,7 @@ from trainworks.twin.ports import (
     OutputLines,
     PoolSpec,
     Runtime,
+    Served,
     TaskEvent,
     TaskListener,
     TaskSpec,
@@ -148,6 +149,27 @@ class FakeLogs:
                 assert len(lines) == output.count
                 self.lines.setdefault(key, []).extend(line or " " for line in lines)
         return refused
+
+
+@dataclass
+class FakeGateway:
+    """Keeps who answers for which endpoint; what is behind a door is ready where the door is among `ready`."""
+
+    served: dict[str, Served] = field(default_factory=dict)
+    ready: set[Path] = field(default_factory=set)
+    busy: set[str] = field(default_factory=set)
+
+    def publish(self, endpoint_arn: str, served: Served | None) -> None:
+        if served is None:
+            self.served.pop(endpoint_arn, None)
+        else:
+            self.served[endpoint_arn] = served
+
+    def in_flight(self, task_id: str) -> int:
+        return int(task_id in self.busy)
+
+    def is_ready(self, door: Path) -> bool:
+        return door in self.ready
 
 
 class FakeCompute:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.twin.services.fakes import CALLER, FakeCompute, FakeControlPlane, FakeImages, FakeLogs
+from tests.unit.twin.services.fakes import CALLER, FakeCompute, FakeControlPlane, FakeGateway, FakeImages, FakeLogs
 from tests.unit.twin.services.sagemaker.training.doubles import FolderObjects, NoPackages
 from trainworks.twin.ports import TaskEvent
 from trainworks.twin.recorded import RecordedStore
@@ -48,6 +48,7 @@ class Batch:
             shipper=self.log_shipper,
             outbox=self.outbox,
             recorded=RecordedStore(self.database),
+            gateway=FakeGateway(),
             jobs_dir=self.jobs_dir,
             endpoint_url="http://127.0.0.1:4577",
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.patience import PATIENCE_SECONDS
-from tests.unit.twin.services.fakes import FakeCompute, FakeControlPlane, FakeImages, FakeLogs
+from tests.unit.twin.services.fakes import FakeCompute, FakeControlPlane, FakeGateway, FakeImages, FakeLogs
 from tests.unit.twin.services.sagemaker.training.doubles import ADA, FolderObjects, NoPackages
 from trainworks.twin.ports import Caller, Compute
 from trainworks.twin.recorded import RecordedStore
@@ -117,6 +117,7 @@ def make(
         shipper=shipper,
         outbox=outbox,
         recorded=RecordedStore(database),
+        gateway=FakeGateway(),
         jobs_dir=home / "jobs",
         endpoint_url="http://127.0.0.1:4577",
     )

@@ -174,7 +174,7 @@ def test_tags(harness: Harness) -> None:
     many = [{"Key": f"k{number}", "Value": ""} for number in range(50)]
     with pytest.raises(ApiError, match="at most 50 tags"):
         harness.call("AddTags", ResourceArn=arn, Tags=many)
-    endpoint = arn.replace("training-job", "endpoint")
+    endpoint = arn.replace("training-job", "pipeline")
     with pytest.raises(ApiError, match="only, not of arn:aws:sagemaker"):
         harness.call("ListTags", ResourceArn=endpoint)
 

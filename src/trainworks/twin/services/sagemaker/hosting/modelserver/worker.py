@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
         try:
             answer, kind = self._handlers.answer(body, headers.get(b"content-type", ""), headers.get(b"accept", ""))
         except UnsupportedFormatError as error:
-            self._send(error.status, _described(error), "application/json")
+            self._send(error.status, _described(error, with_stack=False), "application/json")
         except Exception as error:  # noqa: BLE001 - whatever the user's functions raise is the answer, and in the log
             traceback.print_exc()
             sys.stderr.flush()
@@ -142,9 +142,10 @@ async def _serve(listener: socket.socket, handlers: Handlers) -> None:
         each.transport.close()
 
 
-def _described(error: Exception) -> bytes:
-    trace = "".join(traceback.format_exception(error))[-_STACK_BYTES:]
-    document = {"error": type(error).__name__, "error-message": str(error), "stack-trace": trace}
+def _described(error: Exception, *, with_stack: bool = True) -> bytes:
+    document = {"error": type(error).__name__, "error-message": str(error)}
+    if with_stack:
+        document["stack-trace"] = "".join(traceback.format_exception(error))[-_STACK_BYTES:]
     return json.dumps(document).encode()
 
 
