@@ -185,7 +185,7 @@ class Front:
             documents.check(service, request.header("content-type"), body)
             await self._route(claim, request, scope, query, body, send)
 
-    async def _invoke(self, claim: Claim | Verified, request: Request, receive: Receive, send: Send) -> None:
+    async def _invoke(self, claim: Claim | Verified, request: SignedRequest, receive: Receive, send: Send) -> None:
         """A request to an endpoint, whose body is the container's matter alone."""
         limit = limit_of("sagemaker")
         with self._budget.hold(_body_size(request, limit)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from trainworks.archives import ArchiveError, Limits, unpack_tar
+from trainworks.archives import ArchiveError, UnpackLimits, unpack_tar
 from trainworks.aws.instance_types import instance_type
 from trainworks.config.runtime_image import REQUIREMENTS
 from trainworks.twin.job_files import remove_tree
@@ -46,7 +46,7 @@ from trainworks.twin.services.sagemaker.hosting.models import Artefact, artefact
 from trainworks.twin.services.sagemaker.hosting.records import TASK_PREFIX, Endpoint, Variant
 from trainworks.twin.services.sagemaker.training.requests import split_s3_uri
 
-_LIMITS = Limits(total_bytes=100 * 1024**3)
+_LIMITS = UnpackLimits(total_bytes=100 * 1024**3)
 _POOL_IDLE_SECONDS = 1.0
 
 
