@@ -35,7 +35,7 @@ def explain_missing(error: ModuleNotFoundError) -> tuple[str, str] | None:
     if extra is None:
         return None
     return (
-        f"this needs {distribution}, which is not installed: it comes with the extra '{extra}' of trainworks",
+        f"this needs {distribution}, which is not installed: install trainworks with the extra '{extra}'",
         install_command(extra),
     )
 

@@ -12,6 +12,6 @@ from trainworks.errors import RequestError
 def ask(question: str) -> None:
     """Raise `RequestError` unless somebody answers yes."""
     if not sys.stdin.isatty():
-        raise RequestError(f"{question} Nobody is there to answer: nothing was changed", fix="--yes")
+        raise RequestError(f"{question} No terminal to answer from: nothing was changed", fix="--yes")
     if not typer.confirm(question, err=True):
         raise RequestError("nothing was changed", fix="answer yes, or give --yes")

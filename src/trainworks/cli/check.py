@@ -60,10 +60,13 @@ def check(  # noqa: PLR0917 - one parameter an option
         Path | None, typer.Option("--baseline", help="Accepted findings (default: trainworks-baseline.toml).")
     ] = None,
     update_baseline: Annotated[
-        bool, typer.Option("--update-baseline", help="Add what stands to the baseline, to be given reasons.")
+        bool,
+        typer.Option(
+            "--update-baseline", help="Add the findings that are left to the baseline; write a reason for each."
+        ),
     ] = False,
     reason: Annotated[
-        str | None, typer.Option("--reason", help="With --update-baseline: why all of these stand.")
+        str | None, typer.Option("--reason", help="With --update-baseline: the reason for all of them.")
     ] = None,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")] = FailOn.ERROR,
     quotas: Annotated[Path | None, typer.Option("--quotas", help="Quotas of your account, in TOML.")] = None,
@@ -117,7 +120,7 @@ def _refuse_reason(reason: str | None, update_baseline: bool) -> None:
     if reason is not None and not update_baseline:
         raise RequestError("--reason is for --update-baseline", fix="add --update-baseline, or leave it out")
     if reason is not None and not reason.strip():
-        raise RequestError("--reason is empty", fix="say in words why the findings stand")
+        raise RequestError("--reason is empty", fix="say in words why the findings are accepted")
 
 
 def _environment(name: str, steps: Steps) -> tuple[str, Graph, CheckScope]:

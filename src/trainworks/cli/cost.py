@@ -23,9 +23,9 @@ app = typer.Typer()
 cost_app = typer.Typer()
 app.add_typer(cost_app, name="cost")
 
-RegionOption = Annotated[str | None, typer.Option("--region", "-r", help="prices of another region than its own")]
+RegionOption = Annotated[str | None, typer.Option("--region", "-r", help="use the prices of another region")]
 PricesOption = Annotated[
-    Path | None, typer.Option("--prices", help="a price file whose figures go before all others", dir_okay=False)
+    Path | None, typer.Option("--prices", help="a price file whose figures override all others", dir_okay=False)
 ]
 _TemplateOption = Annotated[
     list[Path] | None,

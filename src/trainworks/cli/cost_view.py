@@ -148,7 +148,7 @@ def _summary(cost: IdleCost, running: IdleCost, prices: PriceTable) -> Iterable[
     age = f", read between {days[0].isoformat()} and {days[1].isoformat()}" if days else ""
     yield Text(
         f"{free} resources cost nothing by themselves (--all names them). List prices{age}; free tiers are not taken "
-        "off, nor does what is used count.",
+        "off, and use is not included.",
         style="dim",
     )
 

@@ -27,7 +27,7 @@ def drift_text(report: DriftReport | None) -> Text:
         text.append("\n".join(_lines(drift)) + "\n", style="yellow")
     for failure in report.failures:
         text.append(f"  not compared: {failure}\n", style="red")
-    text.append(addressed("`trainworks up` leaves drift as it is; change it back, or take it into the definition"))
+    text.append(addressed("`trainworks up` leaves drift as it is; change it back, or put it into the definition"))
     return text
 
 

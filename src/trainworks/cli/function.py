@@ -59,7 +59,7 @@ def invoke(  # noqa: PLR0917 - one parameter an option
     watch: Annotated[
         Path | None,
         typer.Option(
-            "--watch", metavar="FOLDER", help="give it this folder's code, and again whenever a file is saved"
+            "--watch", metavar="FOLDER", help="update it with the code of this folder, again whenever a file is saved"
         ),
     ] = None,
     qualifier: Annotated[
@@ -87,7 +87,7 @@ def invoke(  # noqa: PLR0917 - one parameter an option
     if qualifier is not None:
         raise RequestError("--qualifier: new code is $LATEST's, versions do not change", fix="leave it out")
     if event == "-":
-        raise RequestError("--event -: an event is read again with each run", fix="give it as a file")
+        raise RequestError("--event -: the event must be read again for each run", fix="give it as a file")
     _watch(Functions(open_connection(environment)), name, watch, event, output)
 
 
@@ -96,7 +96,7 @@ def logs(  # noqa: PLR0917 - one parameter an option
     name: FunctionArgument,
     environment: EnvironmentOption = "local",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until Ctrl-C")] = False,
-    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="only the last so many lines")] = None,
+    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="only this many of the last lines")] = None,
     since: Annotated[str, typer.Option("--since", metavar="AGE", help="no older than 90s, 30m, 12h, 7d or 2w")] = "1h",
     output: OutputOption = Output.TEXT,
 ) -> None:

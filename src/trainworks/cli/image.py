@@ -18,7 +18,7 @@ app.add_typer(image_app, name="image")
 @image_app.command("build", no_args_is_help=True)
 def build(
     folder: Annotated[Path, typer.Argument(help="a folder with requirements.txt, code, and optionally train")],
-    tag: Annotated[str | None, typer.Option("--tag", "-t", help="made of the content by default")] = None,
+    tag: Annotated[str | None, typer.Option("--tag", "-t", help="by default made from the content")] = None,
     environment: EnvironmentOption = "local",
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -70,7 +70,7 @@ def list_(environment: EnvironmentOption = "local", output: OutputOption = Outpu
     chosen = load_environment(environment)
     made = made_images() if chosen.is_twin else []
     if made is None:
-        pushed = Pushed((), "the twin is not running, so what is made and pushed is not known: trainworks twin start")
+        pushed = Pushed((), "the twin is not running, so its images cannot be listed: trainworks twin start")
     else:
         try:
             pushed = Pushed(tuple(list_images(Connection(chosen))), "no own images: trainworks image build FOLDER")

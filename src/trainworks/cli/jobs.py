@@ -28,17 +28,18 @@ _Since = Annotated[str | None, typer.Option("--since", metavar="AGE", help="no o
 @app.command("jobs")
 def jobs(  # noqa: PLR0917 - one parameter an option
     environment: EnvironmentOption = "local",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="how many, newest first")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="how many to show, newest first")] = 20,
     statuses: Annotated[
         list[str] | None, typer.Option("--status", "-s", help="only with this status, as AWS calls it; more than once")
     ] = None,
     kinds: Annotated[list[str] | None, typer.Option("--kind", "-k", help="training or batch; more than once")] = None,
-    name: Annotated[str, typer.Option("--name", help="only jobs whose name has this in it")] = "",
+    name: Annotated[str, typer.Option("--name", help="only jobs whose name contains this")] = "",
     since: _Since = None,
     metrics: Annotated[
-        list[str] | None, typer.Option("--metric", "-m", help="also this metric's last value; describes each job")
+        list[str] | None,
+        typer.Option("--metric", "-m", help="also this metric's last value; one more call for each job"),
     ] = None,
-    cost: Annotated[bool, typer.Option("--cost", help="also what each cost; describes each job")] = False,
+    cost: Annotated[bool, typer.Option("--cost", help="also what each cost; one more call for each job")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """List jobs, newest first.
@@ -107,7 +108,7 @@ def logs(  # noqa: PLR0917 - one parameter an option
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="go on until the job ends; its failure is exit code 1")
     ] = False,
-    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="only the last so many lines")] = None,
+    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="only this many of the last lines")] = None,
     since: _Since = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -189,7 +190,7 @@ def interrupt(
 def download(
     name: JobArgument,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="where to; by default a folder of the job's name")
+        Path | None, typer.Argument(metavar="[DIR]", help="the folder to fetch into; by default the job's name")
     ] = None,
     environment: EnvironmentOption = "local",
     output: OutputOption = Output.TEXT,

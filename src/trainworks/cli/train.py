@@ -22,7 +22,7 @@ batch_app = typer.Typer(no_args_is_help=True, help="Run a command as a batch job
 app.add_typer(batch_app, name="batch")
 
 _Target = Annotated[Path, typer.Argument(metavar="SCRIPT_OR_SPEC", help="a Python script, or a job spec (.toml)")]
-_Name = Annotated[str | None, typer.Option("--name", help="the job's name as it is; made of the script's by default")]
+_Name = Annotated[str | None, typer.Option("--name", help="the job's exact name; by default made from the script's")]
 _Image = Annotated[str | None, typer.Option("--image", help="a framework (scikit-learn, pytorch, ...) or an image URI")]
 _SourceDir = Annotated[Path | None, typer.Option("--source-dir", help="folder to package; the script is inside")]
 _Inputs = Annotated[
@@ -186,7 +186,7 @@ def _started(job: Job, detach: bool, output: Output) -> None:
     show(job, output)
     emit(output, job.facts(), lambda: facts(_summary(job.facts())))
     if output is Output.TEXT:
-        stdout().print(addressed(f"look further: trainworks describe {job.name}"), style="dim")
+        stdout().print(addressed(f"see more: trainworks describe {job.name}"), style="dim")
 
 
 def _summary(described: dict[str, object]) -> dict[str, object]:

@@ -100,9 +100,14 @@ def reset(
 @twin.command()
 def prune(
     older_than: Annotated[
-        str, typer.Option("--older-than", help="since when it has ended or is unused, as 30m, 12h, 7d", metavar="AGE")
+        str,
+        typer.Option(
+            "--older-than",
+            help="remove what ended, or was last used, longer ago than this: 30m, 12h, 7d",
+            metavar="AGE",
+        ),
     ] = "7d",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, remove nothing")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be removed, and remove nothing")] = False,
     home: HomeOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:

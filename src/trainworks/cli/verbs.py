@@ -32,7 +32,7 @@ VERBS: tuple[Verb, ...] = (
         "demo",
         "trainworks.cli.demo",
         _DEMO,
-        "Deploy, train with a spot interruption, predict: the whole way, on the twin.",
+        "Deploy, train with a spot interruption, predict: the whole path, on the twin.",
     ),
     Verb(
         "twin",
@@ -51,7 +51,7 @@ VERBS: tuple[Verb, ...] = (
         "Show what `up` would change, what it costs, and what was changed by hand.",
     ),
     Verb("up", "trainworks.cli.platform", _PLATFORM, "Deploy the platform."),
-    Verb("down", "trainworks.cli.platform", _PLATFORM, "Take the platform away."),
+    Verb("down", "trainworks.cli.platform", _PLATFORM, "Delete the platform."),
     Verb("status", "trainworks.cli.platform", _PLATFORM, "Show what is deployed."),
     Verb("doctor", "trainworks.cli.doctor", _PLATFORM, "Say why a job, a stack or this machine is stuck."),
     Verb("train", "trainworks.cli.train", _JOBS, "Train a model: a script or a job spec."),
@@ -60,10 +60,10 @@ VERBS: tuple[Verb, ...] = (
     Verb("describe", "trainworks.cli.jobs", _JOBS, "Show one job: status, times, cost facts, artefacts."),
     Verb("logs", "trainworks.cli.jobs", _JOBS, "Print a job's log; -f follows it."),
     Verb("metrics", "trainworks.cli.jobs", _JOBS, "Show the metrics of a job."),
-    Verb("compare", "trainworks.cli.compare", _JOBS, "Put jobs side by side: parameters, metrics, duration, cost."),
+    Verb("compare", "trainworks.cli.compare", _JOBS, "Compare jobs side by side: parameters, metrics, duration, cost."),
     Verb("download", "trainworks.cli.jobs", _JOBS, "Fetch a job's model, output or predictions."),
     Verb("stop", "trainworks.cli.jobs", _JOBS, "Stop a job."),
-    Verb("interrupt", "trainworks.cli.jobs", _JOBS, "Take a job's spot instances away, on the twin."),
+    Verb("interrupt", "trainworks.cli.jobs", _JOBS, "Interrupt a job's spot instances, on the twin."),
     Verb("data", "trainworks.cli.data", _JOBS, "Upload, list and remove the data of jobs: put | list | remove."),
     Verb("image", "trainworks.cli.image", _IMAGES, "Build and list images that jobs run in: build | list."),
     Verb(
@@ -92,7 +92,7 @@ def overview() -> str:
         lines.append(f"  {verb.name:<11}{verb.help}")
     lines += [
         "",
-        "Every verb explains itself: trainworks VERB --help. --env NAME chooses an environment of trainworks.toml",
+        "Help on a verb: trainworks VERB --help. --env NAME chooses an environment of trainworks.toml",
         "(default: local, the twin). --output json prints data for programs.",
         "Shell completion: trainworks --install-completion.",
         "Exit codes: 0 done, 1 the job or deploy failed, 2 the request was wrong.",

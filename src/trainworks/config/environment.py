@@ -48,7 +48,7 @@ PROFILE_TABLES = ("network", "storage", "monitoring", "cost", "training", "noteb
 _FIXED = {
     "name": "it is what the profile is called, and what `profile` chooses; environment_suffix names the platform",
     "stack_name": "commands find a platform by it; it is trainworks- and the environment_suffix",
-    "partition": "it follows from the region",
+    "partition": "it is derived from the region",
 }
 """Keys that people look for and that cannot be set, with the reason."""
 

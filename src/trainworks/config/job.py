@@ -175,7 +175,9 @@ class TrainingJobSpec(_Spec):
     @model_validator(mode="after")
     def _something_to_run(self) -> Self:
         if self.script is None and "/" not in self.image:
-            raise ValueError(f"a framework image ({self.image}) needs script; an image with its own train needs none")
+            raise ValueError(
+                f"a framework image ({self.image}) needs script; only an image with a train program of its own does not"
+            )
         return self
 
 

@@ -127,6 +127,8 @@ def variable_problems(environ: Mapping[str, str] = os.environ) -> Iterator[Varia
         if known is None:
             close = get_close_matches(name, VARIABLES, n=1)
             fix = f"did you mean {close[0]}? unset {name}" if close else f"unset {name}"
-            yield VariableProblem(name, value, f"{name} is a variable that nobody reads", fix, is_unknown=True)
+            yield VariableProblem(
+                name, value, f"{name} is a variable that trainworks does not read", fix, is_unknown=True
+            )
         elif value and known.refusal is not None and (refusal := known.refusal(value)):
             yield VariableProblem(name, value, f"{name} is {value!r}; {refusal}", f"unset {name}, or correct it")

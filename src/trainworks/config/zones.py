@@ -88,12 +88,12 @@ def zone_letters(availability_zones: int | tuple[str, ...], region: str) -> tupl
         raise ConfigurationError(
             f"{_NAME} {', '.join(named)}: {region} has no zone {', '.join(unknown)}; "
             f"allowed: {', '.join(letters.known)}",
-            fix="name zones that the region has, or only how many there are to be",
+            fix="name zones that the region has, or only how many you want",
         )
     most = min(letters.most, MOST if named else len(letters.usual))
     if count > most:
         raise ConfigurationError(
-            f"{_NAME} {', '.join(named) or count}: {count} zones are more than {region} is known to give an account; "
+            f"{_NAME} {', '.join(named) or count}: {region} is known to give an account {most} zones, not {count}; "
             f"allowed: {most} at most" + ("" if named or region in _LETTERS else ", or letters that you know of"),
             fix=f"set {_NAME} to {most}",
         )

@@ -181,13 +181,13 @@ class _Count:
         elif (usage := usage_of(resource.type)) is not None:
             yield Meter(usage, (), BY_USE)
         elif why_free(resource.type) is None:
-            yield Unmetered(f"nothing is known of what {resource.type} costs")
+            yield Unmetered(f"the cost of {resource.type} is not known")
 
 
 def _free_reason(resource: Resource) -> str:
     if resource.type == _STACK:
         return _STACK_IS_FREE
-    return why_free(resource.type) or "as it is set here nothing is metered"
+    return why_free(resource.type) or "with these settings nothing is metered"
 
 
 def _charge(reading: Meter, prices: PriceTable) -> Charge:

@@ -154,7 +154,7 @@ class _File:
         if wanted is None:
             close = similar(key)
             raise self.wrong(
-                key, "is nothing that has a price here", f"did you mean {close}?" if close else "remove the line"
+                key, "is not something that has a price here", f"did you mean {close}?" if close else "remove the line"
             )
         if unit is not wanted:
             raise self.wrong(key, f"has the unit {unit.value!r}; its unit is {wanted.value!r}", "convert the figure")

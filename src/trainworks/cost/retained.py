@@ -38,5 +38,5 @@ def cost_while_retained(resource_type: str, prices: PriceTable) -> str:
     if resource_type == "AWS::KMS::Key":
         price = prices.find("kms.key")
         rate = _NO_PRICE if price is None else f"{dollars(price.figure.low)} a month"
-        return f"{rate}; without it what it encrypts is lost"
+        return f"{rate}; without it, what it encrypts is lost"
     return ""

@@ -84,7 +84,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"not empty|BucketNotEmpty|RepositoryNotEmpty|still contains images",
-        "it still has content: trainworks down empties what its removal policy lets be deleted",
+        "it still has content: trainworks down empties what its removal policy allows to be deleted",
     ),
     (
         r"LimitExceeded|limit exceeded|quota|maximum number of|ResourceLimit",
@@ -109,7 +109,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Unsupported resource type|is not supported in this region|Unrecognized resource type",
-        "this resource type does not exist there: leave the part out of the profile",
+        "this resource type does not exist there: remove that part from the profile",
     ),
     (
         r"cannot be assumed|is not authorized to assume|Invalid principal",
@@ -121,7 +121,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"custom.?named resource|CloudFormation cannot update a stack when a custom-named resource requires replacing",
-        "the resource has a name of its own and must be replaced: give it another name or leave the name out",
+        "the resource has a name of its own and must be replaced: give it another name, or remove the name",
     ),
     (
         r"ExpiredToken|security token included in the request is expired",

@@ -77,7 +77,7 @@ def up(
             except ClientError as error:
                 if not is_concurrent(error):
                     raise
-                monitor.report(Notice("somebody else deploys at this moment: following that, then looking again"))
+                monitor.report(Notice("somebody else is deploying: following that deployment, then looking again"))
                 monitor.sleep(monitor.pacing.longest_seconds)
         return _up(executor, allowed or UpOptions(), gate)
 

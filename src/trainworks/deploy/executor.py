@@ -66,7 +66,7 @@ class Executor:
         stream = EventStream.of_running_operation(self.clients.cloudformation, step.stack_id)
         outcome = self._follow(stream)
         if not succeeded(outcome.status):
-            raise outcome.error(f"the operation that was under way ({step.status})")
+            raise outcome.error(f"the operation that was in progress ({step.status})")
 
     def _delete_stack(self, step: DeleteStack) -> None:
         self._say(f"{self.deployment.stack_name}: {step.why}")

@@ -91,11 +91,13 @@ def explain_client_error(error: ClientError, doing: str) -> TrainworksError:
     if code in _EXPIRED:
         return RequestError(message, fix="the credentials have expired: log in again (aws sso login, or new keys)")
     if code in _UNKNOWN_KEY:
-        return RequestError(message, fix="the access key is not known there: check aws_profile and trainworks env")
+        return RequestError(
+            message, fix="the endpoint does not know the access key: check aws_profile and trainworks env"
+        )
     if code in _FORBIDDEN:
         return RequestError(
             f"{doing}: no permission for {error.operation_name}: {error.response.get('Error', {}).get('Message', '')}",
-            fix="give the deploying principal this action on the resource, or use a role that has it",
+            fix="allow the user or role that deploys this action on the resource, or use a role that has it",
         )
     if code in _THROTTLED:
         return DeployError(message, fix="AWS refuses the rate of requests: try again in a minute; nothing is lost")

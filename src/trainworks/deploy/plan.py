@@ -133,7 +133,7 @@ def protected_error(state: StackState) -> RequestError:
     return RequestError(
         f"{state.stack_name} has termination protection and cannot be deleted",
         fix="aws cloudformation update-termination-protection --no-enable-termination-protection "
-        f"--stack-name {state.stack_name}, if it is really to go",
+        f"--stack-name {state.stack_name}, if you really want to delete it",
     )
 
 
@@ -165,7 +165,7 @@ def plan_update(
         if not allowed.bootstrap:
             raise RequestError(
                 f"the bucket for templates and assets, {bucket_name}, does not exist in this account and region",
-                fix="cdk bootstrap once per account and region, or trainworks up --bootstrap for what is needed of it",
+                fix="cdk bootstrap once per account and region, or trainworks up --bootstrap for what is needed",
             )
         steps.append(CreateToolkit(bucket_name))
     if missing:

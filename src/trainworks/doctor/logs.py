@@ -55,7 +55,7 @@ def missing_log_findings(facts: LogFacts | None, *, used_by: str) -> Iterator[Fi
             # Groups below /aws/ are made by the service when it first writes; others belong to a stack.
             ""
             if facts.group.startswith("/aws/")
-            else "deploy the platform again (trainworks up): the group is its own",
+            else "deploy the platform again (trainworks up): the log group is part of it",
         )
     elif facts.last_lines.is_absent:
         yield Finding(
@@ -64,7 +64,7 @@ def missing_log_findings(facts: LogFacts | None, *, used_by: str) -> Iterator[Fi
             f"{used_by} has no log stream {facts.stream_prefix}* in {facts.group}: its container never wrote a line, "
             "so the reason is in its status and not in a log",
             (facts.last_lines.evidence("no such log stream"),),
-            "read the causes above; the role or the endpoint for logs may be missing where the container did run",
+            "read the causes above; if the container did run, its role or the endpoint for logs may be missing",
         )
 
 

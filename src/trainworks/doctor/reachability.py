@@ -160,5 +160,5 @@ def _fix_of(services: Sequence[str]) -> str:
         kinds.append(f"interface endpoints for {', '.join(interfaces)}")
     if INTERNET in services:
         others = f", and {' and '.join(kinds)}" if kinds else ""
-        return f"add a route to a NAT gateway; without one it takes an image of a private ECR repository{others}"
+        return f"add a route to a NAT gateway; without one, use an image of a private ECR repository{others}"
     return f"add {' and '.join(kinds)}, or a route to a NAT gateway"

@@ -160,7 +160,9 @@ def _fix(facts: RoleFacts, question: PermissionQuestion) -> str:
     ):
         return f"allow {question.action} on {question.resource} in a policy of {facts.role_arn}"
     if _policy_of(facts, question) is not None:
-        return f"take the Deny on {question.action} out of the policy of the bucket, or except {facts.role_arn} from it"
+        return (
+            f"take the Deny on {question.action} out of the policy of the bucket, or exclude {facts.role_arn} from it"
+        )
     return f"its own policies allow it: look for a Deny on {question.action} in the organization's control policies"
 
 

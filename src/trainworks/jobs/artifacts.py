@@ -110,7 +110,7 @@ def _fetch_archive(s3: S3Client, artifact: Artifact, archive: Path, target: Path
             unpack_tar(packed, target, _LIMITS)
     except ArchiveError as error:
         raise RequestError(
-            f"{artifact.uri} is not unpacked: {error}", fix=f"look into it yourself: aws s3 cp {artifact.uri} ."
+            f"{artifact.uri} is not unpacked: {error}", fix=f"fetch it as it is: aws s3 cp {artifact.uri} ."
         ) from error
 
 
@@ -121,12 +121,12 @@ def _fetch_all(s3: S3Client, artifact: Artifact, target: Path, tell: Tell) -> No
     for key, _ in found:
         path = target.joinpath(*_parts(key.removeprefix(prefix), f"s3://{bucket}/{key}"))
         if path.is_dir():
-            raise RequestError(f"s3://{bucket}/{key} is an object and a folder", fix="fetch it by other means")
+            raise RequestError(f"s3://{bucket}/{key} is an object and a folder", fix="fetch it with another tool")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise RequestError(
-                f"s3://{bucket}/{key} lies below another object's name", fix="fetch it by other means"
+                f"s3://{bucket}/{key} lies below another object's name", fix="fetch it with another tool"
             ) from error
         s3.download_file(bucket, key, str(path), Callback=count)
 
@@ -143,7 +143,7 @@ def _parts(relative: str, uri: str) -> list[str]:
     """A key as a path. Raises `RequestError` for one that leads elsewhere."""
     parts = relative.split("/")
     if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
-        raise RequestError(f"{uri}: its key is not a path of a file", fix="fetch it by other means")
+        raise RequestError(f"{uri}: its key is not a path of a file", fix="fetch it with another tool")
     return parts
 
 

@@ -35,11 +35,13 @@ def requirements_note(spec: TrainingJobSpec | BatchJobSpec, closed: Sequence[str
     needs = f"{REQUIREMENTS} is installed before the script, which needs a package index"
     # An image has what its own requirements.txt names and nothing else: that beside the script names less.
     image = (
-        f"Build an image of all that the job needs, {spec.image or 'its framework'} too, from a folder with a "
+        f"Build an image with all that the job needs, {spec.image or 'its framework'} included, from a folder with a "
         f"{REQUIREMENTS}, and name it by --image: trainworks image build FOLDER"
     )
     if closed is None:
-        return f"{needs}, and whether the job's subnets have a way to one could not be looked up. Without one: {image}"
+        return (
+            f"{needs}, and whether the job's subnets have a route to one could not be looked up. Without one: {image}"
+        )
     subnets = f"subnet{'' if len(closed) == 1 else 's'} {', '.join(closed)}"
     has = "has" if len(closed) == 1 else "have"
     return f"{needs}, and the job's {subnets} {has} no route to the internet. {image}"
@@ -51,7 +53,7 @@ def _left_behind(script: Path) -> Iterator[str]:
     if _has_requirements(script.parent):
         names.append(REQUIREMENTS)
     if names:
-        yield f"{script.name} alone goes to the job, without {', '.join(names)} beside it: --source-dir {script.parent}"
+        yield f"{script.name} is packed alone, without {', '.join(names)} next to it: --source-dir {script.parent}"
 
 
 def _is_beside(script: Path, module: str) -> bool:

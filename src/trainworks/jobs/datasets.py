@@ -61,12 +61,12 @@ def put_dataset(
         raise RequestError(f"{path} does not exist", fix="give a file or a folder")
     if name is None:
         if replace:
-            raise RequestError("only data with a name is replaced", fix="give the name, or leave --replace out")
+            raise RequestError("only data with a name is replaced", fix="give the name, or remove --replace")
         uri = Inputs(s3, bucket, str, tell).upload(path)
         return _dataset(connection, uri.removeprefix(f"s3://{bucket}/"))
     prefix = f"{DATASETS}{_checked(name)}/"
     if prefix.startswith(UPLOADS):
-        raise RequestError(f"{name} is where data without a name goes", fix="choose another name, or leave it out")
+        raise RequestError(f"{name} is kept for data without a name", fix="choose another name, or leave it out")
     files = files_of(path)
     there = [each.uri for each in _objects(connection, prefix)]
     if there and not replace:

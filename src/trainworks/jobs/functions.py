@@ -248,7 +248,7 @@ def package_function(folder: Path) -> bytes:
             if packed.tell() > MOST_ARCHIVE_BYTES:
                 raise RequestError(
                     f"the code in {folder} is larger than {MOST_ARCHIVE_BYTES // 1024**2} MiB (at {name})",
-                    fix="keep what the function does not need out of it by a line in .trainworksignore",
+                    fix="exclude what the function does not need by a line in .trainworksignore",
                 )
     return packed.getvalue()
 

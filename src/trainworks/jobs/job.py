@@ -173,7 +173,7 @@ class Job(ABC):
         found = self.artifacts()
         if not found:
             raise JobError(
-                f"{self.kind} job {self.name} has left nothing in S3 to fetch; it is {self.snapshot().status}",
+                f"{self.kind} job {self.name} has nothing in S3 to fetch; it is {self.snapshot().status}",
                 fix=f"trainworks logs {self.name}",
             )
         return download(self.connection.client("s3"), found, Path(folder), tell)

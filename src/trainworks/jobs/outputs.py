@@ -48,7 +48,7 @@ class PlatformOutputs:
         if not self.has_batch:
             raise RequestError(
                 f"the platform {self.environment_suffix} has no batch inference: its profile leaves it out",
-                fix="take batch = false out of trainworks.toml, then trainworks up",
+                fix="remove batch = false from trainworks.toml, then: trainworks up",
             )
 
     @property

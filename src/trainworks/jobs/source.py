@@ -87,7 +87,7 @@ def package_source(script: Path, source_dir: Path | None = None, tell: Tell = si
         what = "is a folder" if script.is_dir() else "does not exist"
         fix = "give the path of a Python file"
         if source_dir is not None:
-            fix += f" in source_dir, which is {source_dir}: that folder is all that the job gets"
+            fix += f" in source_dir, which is {source_dir}: the job gets only that folder"
         raise RequestError(f"script {script} {what}", fix=fix)
     if source_dir is None:
         files, left_out, entry = [(script.name, script)], list[LeftOut](), script.name
@@ -112,10 +112,10 @@ def _refuse_left_out(
     if any(name == entry for name, _ in files):
         return
     pattern = next((each.pattern for each in left_out if entry == each.path or entry.startswith(each.path)), "")
-    why = f"by {pattern}" if pattern else "with what never travels: version control, environments, caches"
+    why = f"by {pattern}" if pattern else "with what is never packed: version control, environments, caches"
     raise RequestError(
         f"script {entry} is left out of the job's code {why}",
-        fix=f"write !{entry} into {source_dir / OWN_FILE}, which is asked last" if pattern else "move the script",
+        fix=f"write !{entry} into {source_dir / OWN_FILE}, which is read last" if pattern else "move the script",
     )
 
 
@@ -158,7 +158,7 @@ def archive(files: list[tuple[str, Path]], tell: Tell = silent) -> bytes:
 def _too_large(where: str) -> RequestError:
     return RequestError(
         f"the code is larger than {MOST_SOURCE_BYTES // 1024**2} MiB ({where})",
-        fix=f"keep data out of it by a line in {OWN_FILE}, and give it to the job as an input",
+        fix=f"exclude data from it by a line in {OWN_FILE}, and give it to the job as an input",
     )
 
 

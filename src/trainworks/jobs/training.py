@@ -125,7 +125,7 @@ def create_training_job(sagemaker: SageMakerClient, spec: TrainingJobSpec, reque
 def _explained(sagemaker: SageMakerClient, spec: TrainingJobSpec, name: str, error: ClientError) -> Exception:
     code, message = code_of(error), message_of(error)
     if code == "ResourceInUse":
-        return RequestError(f"a training job called {name!r} exists", fix="choose another --name, or leave it out")
+        return RequestError(f"a training job called {name!r} exists", fix="choose another --name, or remove it")
     types = sagemaker.meta.service_model.shape_for("TrainingInstanceType").enum  # type: ignore[attr-defined]
     if code == "ValidationException" and spec.instance_type not in types:
         close = get_close_matches(spec.instance_type, types, 3)
@@ -214,7 +214,7 @@ class TrainingJob(Job):
     def interrupt(self, notice_seconds: float = 120.0) -> list[str]:
         if not self.describe().get("EnableManagedSpotTraining"):
             raise RequestError(
-                f"training job {self.name} runs on demand, and nobody takes such an instance away",
+                f"training job {self.name} runs on demand, so it cannot be interrupted",
                 fix="start it with --spot, which is the default",
             )
         return self.connection.interrupt("training_job_name", self.name, notice_seconds)

@@ -96,7 +96,10 @@ class Baseline:
 
     def _expired(self, entry: Entry) -> Finding:
         return self._finding(
-            "baseline/expired", entry, f"accepted until {entry.expires} only", "decide again, or correct the finding"
+            "baseline/expired",
+            entry,
+            f"was accepted only until {entry.expires}",
+            "decide again, or correct the finding",
         )
 
     def _stale(self, entry: Entry) -> Finding:

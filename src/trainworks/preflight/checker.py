@@ -32,7 +32,7 @@ def _not_looked_at(graph: Graph) -> Iterator[str]:
     ]
     for macro, where in dict.fromkeys(named):
         made = "AWS::Serverless::... resources expand to" if "Serverless" in macro else f"{macro} makes of it"
-        yield f"{where} has a Transform: what {made} is not looked at"
+        yield f"{where} has a Transform: what {made} is not checked"
 
 
 def _macros(transform: object) -> list[str]:

@@ -232,7 +232,7 @@ def test_a_job_that_left_nothing_says_so(command: Command, script: Any) -> None:
     failed = command("jobs", "--kind", "batch", "--status", "failed", "--since", "1h", "-o", "json").data
     assert failing.code == 1 and {each["status"] for each in failed} == {"FAILED"}
     done = command("download", name)
-    assert done.code == 1 and "has left nothing in S3" in done.err
+    assert done.code == 1 and "has nothing in S3" in done.err
 
 
 def test_a_job_is_interrupted_and_goes_on(command: Command, platform: Platform, script: Any) -> None:

@@ -159,7 +159,7 @@ def test_a_missing_script_is_found_before_anything_is_sent(platform: Platform) -
 
 
 def test_a_script_outside_of_its_folder_is_told_where_it_has_to_be(platform: Platform, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"in source_dir, which is .*: that folder is all that the job gets"):
+    with pytest.raises(RequestError, match=r"in source_dir, which is .*: the job gets only that folder"):
         platform.train(spec("no-such.py", source_dir=tmp_path))
 
 

@@ -30,7 +30,7 @@ def failures_nobody_hears_of(platform: Stacks) -> Iterator[str]:
             yield f"{topic.logical_id} is not encrypted"
     for alarm in platform.resources("AWS::CloudWatch::Alarm"):
         if not alarm.properties.get("AlarmActions"):
-            yield f"{alarm.logical_id} tells nobody"
+            yield f"{alarm.logical_id} notifies nobody"
         if "MetricName" in alarm.properties:
             dimensions = {each["Name"] for each in alarm.properties.get("Dimensions", [])}
             yield from _unknown(

@@ -49,7 +49,7 @@ def test_a_finding_says_code_place_value_reason_and_fix(capsys: pytest.CaptureFi
         "error TW20  looks for: a name that is unique",
         "Bucket  AWS::S3::Bucket",
         "is   models",
-        "must be unique in the world",
+        "must be unique worldwide",
         "fix  leave out",
     ):
         assert part in told

@@ -205,7 +205,7 @@ def test_a_job_spec_has_an_upper_bound(tmp_path: Path, capsys: pytest.CaptureFix
     assert "$0.115" in drawn
     assert "on demand: at most $1.21" in drawn
     assert "spot: at most $1.21" in drawn
-    assert "never above the price on demand" in drawn.replace("\n", " ")
+    assert "never above the on-demand price" in drawn.replace("\n", " ")
     spec.write_text('[batch_job]\ncommand = ["true"]\ntimeout_seconds = 3600\nretries = 0\n')
     assert run("cost", "job", str(spec), "-o", "json") == 0
     assert json.loads(capsys.readouterr().out)["at_most"]["on demand"] == {"low": "0.048", "high": "0.048"}

@@ -76,7 +76,7 @@ def test_a_file_is_read_with_the_source_of_each_figure() -> None:
         ('"0.045"', '"-1"', "is '-1'; allowed: a decimal number", ""),
         ('"0.045"', '"NaN"', "is 'NaN'", ""),
         ('"0.045"', '"cheap"', "is 'cheap'", ""),
-        ("nat_gateway", "nat_gatway", "vpc.nat_gatway: is nothing that has a price here", "vpc.nat_gateway"),
+        ("nat_gateway", "nat_gatway", "vpc.nat_gatway: is not something that has a price here", "vpc.nat_gateway"),
         ('currency = "USD"', 'currency = "EUR"', "currency: is 'EUR'; allowed here: 'USD'", ""),
         ('region = "us-east-1"', 'region = "eu-west-1"', "region: is 'eu-west-1'; allowed here: 'us-east-1'", ""),
         ("2026-10-03", '"last week"', "published: is 'last week'; allowed: a date", "2026-10-03"),

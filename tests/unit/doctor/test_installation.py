@@ -72,7 +72,7 @@ def test_a_kernel_that_does_not_limit_roots_processes_is_said() -> None:
 @pytest.mark.parametrize(
     ("gpus", "code", "said"),
     [
-        (MachineGpus(()), "no-gpu", "are told SM_NUM_GPUS=0"),
+        (MachineGpus(()), "no-gpu", "see SM_NUM_GPUS=0"),
         (MachineGpus(("NVIDIA H100",) * 2), "gpus", "this machine has 2 GPUs (NVIDIA H100)"),
         (MachineGpus(("",), "no library"), "gpus-not-measured", "not measured (no library)"),
     ],

@@ -44,13 +44,13 @@ _PATTERNS: tuple[ReasonPattern, ...] = (
         "image-pull-failed",
         r"CannotPullContainer|CannotPullECRContainer|CannotPullImageManifest",
         "its image could not be pulled",
-        "check the image's name and tag (trainworks image list), the role and the way to the registry",
+        "check the image's name and tag (trainworks image list), the role, and the route to the registry",
     ),
     ReasonPattern(
         "task-initialization-failed",
         r"ResourceInitializationError|CannotCreateVolume|CannotInspectContainer",
         "its task could not be set up: registry, secrets or log could not be reached or were denied",
-        "give the execution role what the reason names, and the subnets a way to that service",
+        "allow the execution role what the reason names, and give the subnets a route to that service",
     ),
     ReasonPattern(
         "role-not-assumable",
@@ -67,8 +67,8 @@ _PATTERNS: tuple[ReasonPattern, ...] = (
     ReasonPattern(
         "host-lost",
         r"Host EC2.*terminated|Spot(ter)?\w* interrupt",
-        "its instance went away: a spot interruption, or the host was ended",
-        'let it be retried: retryStrategy with {"onStatusReason": "Host EC2*", "action": "RETRY"} and attempts above 1',
+        "its instance went away: a spot interruption, or the host was terminated",
+        'retry: set retryStrategy with {"onStatusReason": "Host EC2*", "action": "RETRY"} and attempts above 1',
     ),
     ReasonPattern(
         "timeout",
@@ -144,7 +144,7 @@ def _cause(facts: BatchFacts, job: BatchJob, pattern: ReasonPattern | None) -> F
         what = f"the packages of its requirements.txt could not be installed: {said[0]}"
         return Finding("packages-not-installed", Outcome.PROBLEM, what, tuple(evidence), fix)
     if job.exit_code == _BUS_ERROR or (job.exit_code and _NO_SHARED_MEMORY.search(tail)):
-        what = "its shared memory was full: /dev/shm has 64 MiB where the job definition does not say otherwise"
+        what = "its shared memory was full: /dev/shm has 64 MiB unless the job definition says otherwise"
         fix = "set linuxParameters.sharedMemorySize (MiB) in the job definition, or load data without worker processes"
         return Finding("shared-memory-full", Outcome.PROBLEM, what, tuple(evidence), fix, Likelihood.LIKELY)
     return _by_exit_code(job, tuple(evidence))

@@ -102,7 +102,7 @@ def _full(facts: BatchFacts, job: BatchJob, wide: Sequence[ComputeEnvironment]) 
                 in_use.evidence(f"{in_use.value:g} vCPUs of STARTING and RUNNING jobs"),
                 facts.environments.evidence("; ".join(f"{e.name}: maxvCpus={e.max_vcpus}" for e in wide)),
             ),
-            "wait, stop what nobody needs (trainworks jobs), or raise max_vcpus of the batch profile",
+            "wait, stop jobs that nobody needs (trainworks jobs lists them), or raise max_vcpus of the batch profile",
             Likelihood.LIKELY,
         )
 

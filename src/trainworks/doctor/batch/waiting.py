@@ -35,19 +35,20 @@ _STATUS_REASONS: tuple[tuple[str, str, str, str], ...] = (
         "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS",
         "service-role-lacks-permission",
         "the service role of the compute environments lacks permissions",
-        "use the service-linked role AWSServiceRoleForBatch: leave serviceRole of the compute environment out",
+        "use the service-linked role AWSServiceRoleForBatch: remove serviceRole from the compute environment",
     ),
     (
         "MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED",
         "instance-configuration-unsupported",
-        "the instance types do not go with the launch template, or the zones do not have them",
+        "the instance types do not match the launch template, or the zones do not offer them",
         "choose instance types that the zones offer: aws ec2 describe-instance-type-offerings",
     ),
     (
         "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
         "no-capacity",
         "AWS has no instance of these types free in the environment's zones",
-        "wait, add instance types or zones, or turn on on_demand_max_vcpus of the batch profile as a way out",
+        "wait, add instance types or zones, or set on_demand_max_vcpus of the batch profile, so that jobs can run on "
+        "on-demand hosts too",
     ),
     (
         "ACTION_REQUIRED",
@@ -122,7 +123,7 @@ def _queue_findings(facts: BatchFacts) -> Iterator[Finding]:
         yield Finding(
             "queue-disabled",
             Outcome.WARNING,
-            f"queue {name} is {queue.state}: it takes no new jobs; those that are in it go on",
+            f"queue {name} is {queue.state}: it takes no new jobs; those already in it go on",
             (facts.queue.evidence(f"state={queue.state}"),),
             f"aws batch update-job-queue --job-queue {name} --state ENABLED",
         )
@@ -208,7 +209,8 @@ def _profile_findings(host: HostFacts) -> Iterator[Finding]:
             Outcome.WARNING,
             f"no instance is registered with the cluster of compute environment {host.environment}",
             (host.registered.evidence("0 container instances"),),
-            "where instances do run, they cannot reach ECS or their role lacks its actions: see the other causes",
+            "if instances do run, they cannot reach ECS, or their role lacks the permissions for it: see the other "
+            "causes",
             Likelihood.POSSIBLE,
         )
 

@@ -22,7 +22,7 @@ def account_findings(account: Account) -> Iterator[Finding]:
             yield Finding(
                 "no-service-linked-role",
                 Outcome.WARNING,
-                f"the account has no service-linked role for {service}: the first deployment makes it, if allowed",
+                f"the account has no service-linked role for {service}: the first deployment creates it if it may",
                 (look.evidence("NoSuchEntity"),),
                 f"aws iam create-service-linked-role --aws-service-name {service}",
             )
@@ -62,7 +62,7 @@ def _identity(account: Account) -> Iterator[Finding]:
         yield Finding(
             "unreachable" if unreachable else "no-credentials",
             Outcome.PROBLEM,
-            f"{where} {'does not answer' if unreachable else 'knows nobody by these credentials'}: {why_not}",
+            f"{where} {'does not answer' if unreachable else 'does not accept these credentials'}: {why_not}",
             (account.identity.evidence(why_not),),
             fix,
         )
@@ -72,7 +72,7 @@ def _identity(account: Account) -> Iterator[Finding]:
         yield Finding(
             "wrong-account",
             Outcome.PROBLEM,
-            f"the credentials are of account {identity.account}; environment {account.environment} is in account "
+            f"the credentials belong to account {identity.account}; environment {account.environment} is in account "
             f"{account.expected_account}",
             seen,
             "set aws_profile of the environment in trainworks.toml, or log in to the right account",

@@ -28,7 +28,7 @@ def python_findings(look: Look[Python]) -> Iterator[Finding]:
     seen = (look.evidence(f"Python {shown} at {python.executable}"),)
     if python.version[:2] < MINIMUM_PYTHON:
         wanted = ".".join(map(str, MINIMUM_PYTHON))
-        fix = f"install Python {wanted} or newer and trainworks into it"
+        fix = f"install Python {wanted} or newer, and trainworks for it"
         yield Finding("python-too-old", Outcome.PROBLEM, f"Python {shown} is older than {wanted}", seen, fix)
     else:
         yield Finding("python", Outcome.OK, f"Python {shown}", seen)
@@ -39,7 +39,7 @@ def python_findings(look: Look[Python]) -> Iterator[Finding]:
         yield Finding(
             "off-the-lock",
             Outcome.WARNING,
-            f"{len(python.off_the_lock)} packages are not as requirements.lock says: {names}",
+            f"{len(python.off_the_lock)} packages differ from requirements.lock: {names}",
             (look.evidence(names),),
             "python3 dev.py test installs the lock again, or: pip install --require-hashes -r requirements.lock",
         )
@@ -130,12 +130,12 @@ def gpu_findings(look: Look[MachineGpus] | None) -> Iterator[Finding]:
     if look is None or gpus is None:
         return
     if not gpus.models:
-        what = "this machine has no GPU: jobs on instance types with GPUs run without, and are told SM_NUM_GPUS=0"
+        what = "this machine has no GPU: jobs on instance types with GPUs run without them and see SM_NUM_GPUS=0"
         yield Finding("no-gpu", Outcome.OK, what, (look.evidence("no /dev/nvidia*, no /dev/kfd"),))
         return
     models = ", ".join(sorted({model for model in gpus.models if model}))
     count = f"{len(gpus.models)} GPU{'s' if len(gpus.models) > 1 else ''}"
-    what = f"this machine has {count}{f' ({models})' if models else ''}: a job gets at most so many"
+    what = f"this machine has {count}{f' ({models})' if models else ''}: a job gets at most that many"
     if gpus.why_no_metrics:
         fix = "install NVIDIA's driver with libnvidia-ml.so.1 where the twin finds it"
         what = f"{what}; their use is not measured ({gpus.why_no_metrics})"
@@ -153,7 +153,7 @@ def disk_findings(look: Look[Disk]) -> Iterator[Finding]:
     inodes = f", {disk.free_inodes} inodes" if counts_inodes else ""
     seen = (look.evidence(disk.unusable or f"free: {size(disk.free_bytes)}{inodes}"),)
     if disk.unusable:
-        what = f"{disk.path}, which is for {disk.purpose}, cannot be made or written: {disk.unusable}"
+        what = f"{disk.path}, which is for {disk.purpose}, cannot be created or written to: {disk.unusable}"
         fix = f"set {_mover(disk)} to a folder that you may write"
         yield Finding("folder-unusable", Outcome.PROBLEM, what, seen, fix)
         return

@@ -46,7 +46,7 @@ def _folder(look: Look[TwinHome], home: TwinHome) -> Iterator[Finding]:
             Outcome.PROBLEM,
             f"others may read the twin's root keys: {path} has mode {home.credentials_mode:04o}",
             (look.evidence(f"credentials.json: {home.credentials_mode:04o}"),),
-            f"chmod 600 {path}; where others could have read it: trainworks twin reset",
+            f"chmod 600 {path}; if others may have read it: trainworks twin reset",
         )
     elif home.mode is not None and home.mode & _OTHERS:
         yield Finding(
@@ -128,7 +128,7 @@ def _processes(look: Look[TwinHome], home: TwinHome, is_needed: bool) -> Iterato
         yield Finding(
             "port-taken",
             Outcome.PROBLEM if is_needed else Outcome.WARNING,
-            f"port {home.port}, which the twin would take, is in use{home.port_holder}",
-            (look.evidence(f"bind 127.0.0.1:{home.port}: in use{home.port_holder}"),),
+            f"port {home.port}, which the twin would use, is taken{home.port_holder}",
+            (look.evidence(f"bind 127.0.0.1:{home.port}: taken{home.port_holder}"),),
             "stop that process, or choose another port: trainworks twin start --port N",
         )

@@ -55,7 +55,7 @@ _STATES = {
     ),
     "UPDATE_ROLLBACK_FAILED": _State(
         "update-rollback-failed",
-        "an update failed, and so did the way back: nothing can be changed before that is continued",
+        "an update failed, and so did its rollback: nothing can be changed until the rollback is continued",
         "correct what blocks it, then: trainworks up --continue-rollback --env {environment} "
         "(--skip LOGICAL_ID leaves a resource as it is)",
         f"correct what blocks it, then: {_CONTINUE}",
@@ -81,7 +81,7 @@ _STATES = {
     ),
     "IMPORT_ROLLBACK_FAILED": _State(
         "import-rollback-failed",
-        "an import failed, and so did the way back",
+        "an import failed, and so did its rollback",
         _AGAIN,
         f"correct the cause, then: {_CONTINUE}",
     ),
@@ -199,7 +199,9 @@ def _running(facts: StackFacts, stack: Stack) -> Finding:
     evidence = (facts.stack.evidence(f"StackStatus={stack.status}, last event {quiet:.0f} s ago"),)
     follow = f"follow it: trainworks up --env {facts.environment}" if facts.environment else ""
     if quiet < _PATIENCE_SECONDS:
-        return Finding("in-progress", Outcome.OK, f"its operation is under way ({stack.status})", evidence, follow)
+        return Finding(
+            "in-progress", Outcome.OK, f"an operation on it is in progress ({stack.status})", evidence, follow
+        )
     cancel = f"aws cloudformation cancel-update-stack --stack-name {stack.name}"
     return Finding(
         "in-progress-for-long",
@@ -229,7 +231,7 @@ def _account(facts: StackFacts) -> Iterator[Finding]:
     yield Finding(
         "wrong-account",
         Outcome.PROBLEM,
-        f"the credentials are of account {account.value}; environment {facts.environment} is in account "
+        f"the credentials belong to account {account.value}; environment {facts.environment} is in account "
         f"{facts.expected_account}",
         (account.evidence(f"Account={account.value}"),),
         "set aws_profile of the environment in trainworks.toml, or log in to the right account",

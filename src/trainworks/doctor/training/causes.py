@@ -94,7 +94,7 @@ def _stopped(facts: TrainingFacts, job: TrainingJob) -> Iterator[Finding]:
                 f"it was stopped: waiting for spot instances and running took {job.max_wait_seconds} s, its limit"
                 + (f"; it was interrupted {_times(job.interruptions)}" if job.interruptions else ""),
                 evidence,
-                "raise max_wait_seconds of the job spec, or do without spot: spot = false",
+                "raise max_wait_seconds of the job spec, or set spot = false",
             )
         case _:
             yield Finding("stopped-by-request", Outcome.WARNING, "somebody stopped it", evidence)

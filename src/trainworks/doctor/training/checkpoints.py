@@ -20,7 +20,7 @@ def checkpoint_findings(facts: TrainingFacts, job: TrainingJob) -> Iterator[Find
         yield Finding(
             "no-checkpoint-config",
             Outcome.PROBLEM if job.interruptions else Outcome.WARNING,
-            "it runs on spot without CheckpointConfig: an interruption makes it begin from zero",
+            "it runs on spot without CheckpointConfig: after an interruption it starts again from the beginning",
             (facts.job.evidence("EnableManagedSpotTraining=true, no CheckpointConfig"),),
             "set checkpoints in the job spec and save to /opt/ml/checkpoints, or spot = false",
         )
@@ -41,7 +41,7 @@ def _interrupted(facts: TrainingFacts, job: TrainingJob) -> Finding:
         outcome,
         f"its spot instance was taken away {times}",
         (facts.job.evidence(f"Interrupted at {at}"),),
-        "" if outcome is Outcome.OK else "nothing, where it saves checkpoints often enough; else spot = false",
+        "" if outcome is Outcome.OK else "nothing if it saves checkpoints often enough; otherwise set spot = false",
     )
 
 
@@ -61,7 +61,8 @@ def _saved(facts: TrainingFacts, job: TrainingJob) -> Iterator[Finding]:
         yield Finding(
             "no-checkpoints-saved",
             Outcome.PROBLEM,
-            f"it was interrupted, and nothing is below {job.checkpoint_s3_uri}: it began from zero",
+            f"it was interrupted, and there is nothing below {job.checkpoint_s3_uri}: it started again from the "
+            "beginning",
             (looked.evidence("KeyCount=0"),),
             "let the script save its state to /opt/ml/checkpoints, and on SIGTERM, and load what is there at its start",
             Likelihood.LIKELY,

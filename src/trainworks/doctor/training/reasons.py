@@ -45,7 +45,7 @@ _REASONS: tuple[Reason, ...] = (
     Reason(
         "access-denied",
         r"AccessDenied|Access Denied|\b403\b.*(Forbidden|HeadObject|S3)",
-        "the training role was denied an access",
+        "a call of the training role was denied",
         "allow what the reason names in a policy of the training role",
     ),
     Reason(
@@ -81,7 +81,7 @@ _REASONS: tuple[Reason, ...] = (
     Reason(
         "input-missing",
         r"No S3 objects found|NoSuchKey|NoSuchBucket|No objects? (was|were)? ?found",
-        "its input or its code is not there",
+        "its input or its code does not exist",
         "correct the S3 URI that the reason names; what is there: aws s3 ls URI",
     ),
     Reason(
@@ -95,14 +95,15 @@ _REASONS: tuple[Reason, ...] = (
         r"Found no NVIDIA driver|No CUDA GPUs are available|not compiled with CUDA|no CUDA-capable device"
         r"|invalid device ordinal",
         "the script uses a GPU that this machine does not have",
-        "use as many GPUs as SM_NUM_GPUS says, and none where it is 0; the head of the log says how many there are. An "
+        "use as many GPUs as SM_NUM_GPUS says, and none if it is 0; the first lines of the log say how many there "
+        "are. An "
         "instance type with GPUs has them on AWS: --env dev",
         Likelihood.LIKELY,
     ),
     Reason(
         "output-larger-than-volume",
         r"the volume of an instance holds \d+ GB",
-        "what it left is larger than its volume",
+        "its output is larger than its volume",
         "raise volume_size_in_gb of the job spec, or write less; a sparse file counts with its whole length",
     ),
     Reason(
@@ -122,13 +123,13 @@ _REASONS: tuple[Reason, ...] = (
         "script-failed",
         r"(ExecuteUserScriptError|AlgorithmError).*?exit code:? (?P<exit_code>\d+)",
         "the script failed with exit code {exit_code}",
-        "correct the script: its last lines are below; try it in seconds on the twin with --env local",
+        "correct the script: the last lines of its log are below; on the twin (--env local) a try takes seconds",
     ),
     Reason(
         "script-failed",
         r"AlgorithmError|ExecuteUserScriptError",
         "the script failed",
-        "correct the script: its last lines are below; try it in seconds on the twin with --env local",
+        "correct the script: the last lines of its log are below; on the twin (--env local) a try takes seconds",
     ),
     Reason(
         "request-wrong",

@@ -84,7 +84,8 @@ def _variant(
     if not _waits_for(target, endpoint):
         yield Fault(
             target,
-            "names the endpoint but does not wait for it: registered before the endpoint is there, it is refused",
+            "names the endpoint but does not depend on it: it is refused if it is registered before the endpoint "
+            "exists",
             resource_id,
             f"take the name from the endpoint's EndpointName attribute, or DependsOn: {endpoint.logical_id}",
         )
@@ -125,7 +126,7 @@ def _unscalable(target: Resource, variant: Variant) -> Iterator[Fault]:
             target,
             "scales the instances of a serverless variant, which has none: the registration is refused",
             variant.variant_name,
-            "leave out the scalable target; ServerlessConfig.MaxConcurrency is the bound",
+            "remove the scalable target; ServerlessConfig.MaxConcurrency limits such a variant",
         )
     elif variant.instance_type.startswith(_BURSTABLE):
         yield Fault(

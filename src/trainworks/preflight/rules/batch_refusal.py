@@ -23,7 +23,7 @@ from trainworks.preflight.settings import CheckSettings
 _OTHER_RULES = {"subnets": "TW01", "minvCpus": "TW28"}
 """Members that a rule of their own looks at."""
 _CONTAINERS = ("ContainerProperties", "EcsProperties", "NodeProperties", "PlatformCapabilities")
-_FIX = "change it: CloudFormation passes it on, and Batch fails the resource"
+_FIX = "change it: CloudFormation passes it on, and Batch refuses it"
 
 
 def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
@@ -79,6 +79,6 @@ RULE = Rule(
     code="TW31",
     severity=Severity.ERROR,
     title="what the Batch API refuses",
-    origin="A role where a profile is wanted, two architectures, security groups in two places: valid as a template.",
+    origin="A role instead of a profile, two architectures, security groups in two places: valid as a template.",
     find=find,
 )

@@ -60,7 +60,7 @@ def _outward(workload: Workload, needs: dict[str, Need]) -> Fault:
         fix += ", and for S3 behind its gateway the prefix list of S3 or 0.0.0.0/0"
     return Fault(
         workload.at,
-        f"the security groups of the {workload.title} let no HTTPS out to {names}: it cannot {_whys(needs)}",
+        f"the security groups of the {workload.title} allow no outbound HTTPS to {names}: it cannot {_whys(needs)}",
         list(workload.security_groups),
         fix,
         _severity(needs),
@@ -70,7 +70,7 @@ def _outward(workload: Workload, needs: dict[str, Need]) -> Fault:
 def _inward(workload: Workload, endpoint: Resource, needs: dict[str, Need]) -> Fault:
     return Fault(
         endpoint,
-        f"the endpoint's security group takes no HTTPS from the {workload.title} {workload.place}: "
+        f"the endpoint's security group allows no HTTPS from the {workload.title} {workload.place}: "
         f"it cannot {_whys(needs)}",
         endpoint.get("SecurityGroupIds", default=[]),
         "allow TCP 443 inbound from the workload's security group or the VPC's CIDR block",
@@ -90,6 +90,6 @@ RULE = Rule(
     code="TW12",
     severity=Severity.ERROR,
     title="a security group between a workload and a service that it needs",
-    origin="An endpoint is there, and its security group or the workload's says no; S3 needs its prefix list.",
+    origin="The endpoint exists, but a security group blocks the way to it; for S3 the prefix list is missing.",
     find=find,
 )

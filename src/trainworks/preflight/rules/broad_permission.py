@@ -145,7 +145,7 @@ def excesses(statement: Statement) -> Iterator[Excess]:
     everything = not statement.condition and (_everything(statement.resources) or bool(statement.not_resources))
     if statement.not_actions:
         yield Excess(
-            f"allows every action of AWS but {', '.join(statement.not_actions)}, those not yet invented too",
+            f"allows every action of AWS, future ones included, except {', '.join(statement.not_actions)}",
             list(statement.not_actions),
             "name the actions in Action",
             Severity.ERROR if everything else Severity.WARNING,
@@ -173,9 +173,9 @@ def excesses(statement: Statement) -> Iterator[Excess]:
         ]
         if scoped:
             yield Excess(
-                f"allows {', '.join(scoped)} on every resource, though {_these(scoped)} can be bound to some",
+                f"allows {', '.join(scoped)} on every resource, though {_these(scoped)} can be limited to some",
                 scoped,
-                "name the ARNs that they are for, or a condition that bounds them",
+                "name the ARNs that they are for, or a condition that limits them",
                 Severity.ERROR if any(_is_grave(action) for action in scoped) else Severity.WARNING,
             )
 
@@ -216,7 +216,7 @@ def _pass_role(statement: Statement) -> Iterator[Excess]:
     )
     if patterns or statement.not_resources:
         yield Excess(
-            f"passes any role that {_which(patterns)}: who may use it becomes the most powerful of them",
+            f"passes any role that {_which(patterns)}: whoever may use it gets the rights of the most powerful of them",
             patterns or list(statement.not_resources),
             "name the ARN of each role in full",
             Severity.ERROR if is_free else Severity.WARNING,

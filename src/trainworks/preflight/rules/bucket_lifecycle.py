@@ -50,7 +50,7 @@ def _kept_for_ever(bucket: Resource, rules: list[Mapping[str, Any]]) -> Iterator
     if not any("AbortIncompleteMultipartUpload" in rule for rule in rules):
         yield Fault(
             bucket,
-            "keeps the parts of broken uploads for ever: paid, and in no listing",
+            "keeps the parts of unfinished uploads for ever: they cost money, and no listing shows them",
             "no AbortIncompleteMultipartUpload",
             "a lifecycle rule with AbortIncompleteMultipartUpload",
         )

@@ -47,14 +47,14 @@ def _lost_in_production(graph: Graph) -> Iterator[Fault]:
         if not is_kept(resource):
             yield Fault(
                 resource,
-                f"production: deleted with its stack, or when it is left out of it, and with it {lost}",
+                f"production: deleted with its stack, or when it is removed from the template, together with {lost}",
                 f"DeletionPolicy {resource.deletion_policy}",
                 "DeletionPolicy: Retain",
             )
         elif resource.update_replace_policy not in _KEPT and resource.type not in SNAPSHOT_BY_DEFAULT:
             yield Fault(
                 resource,
-                f"production: an update that replaces it deletes the old one, and with it {lost}",
+                f"production: an update that replaces it deletes the old one, together with {lost}",
                 f"UpdateReplacePolicy {resource.update_replace_policy}",
                 "UpdateReplacePolicy: Retain",
             )
@@ -63,7 +63,7 @@ def _lost_in_production(graph: Graph) -> Iterator[Fault]:
             resource,
             "production: empties what it names when the stack is deleted",
             resource.get(_EMPTIED_BY[resource.type]),
-            "leave out the automatic emptying",
+            "remove the automatic emptying",
         )
     for stack in graph.stacks:
         if graph.termination_protection(stack) is False:
@@ -79,7 +79,7 @@ def _lost_in_production(graph: Graph) -> Iterator[Fault]:
 RULE = Rule(
     code="TW21",
     severity=Severity.ERROR,
-    title="in production: data that goes with its stack; anywhere: a repository that blocks the deletion of its stack",
+    title="in production: data deleted with its stack; anywhere: a repository that blocks the deletion of its stack",
     origin="A stack deleted by mistake takes models and datasets with it; a `destroy` that stops half way at an image.",
     find=find,
 )

@@ -52,7 +52,7 @@ def _is_empty(ids: tuple[str, ...]) -> bool:
 
 
 def _fault(at: Any, path: str, vpc_config: Mapping[str, Any]) -> Fault:
-    message = f"{path} is empty: the API wants at least one, so every request made from this is rejected"
+    message = f"{path} is empty: the API needs at least one, so every request made from this is rejected"
     return Fault(at, message, dict(vpc_config), "name at least one, or leave VpcConfig out")
 
 
@@ -72,7 +72,7 @@ def _vpc_configs(value: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]
 RULE = Rule(
     code="TW01",
     severity=Severity.ERROR,
-    title="a VPC asked for without subnets or security groups",
+    title="a VPC configuration without subnets or security groups",
     origin="A selection of private subnets left the isolated ones out, and the job's settings in an output had none.",
     find=find,
 )

@@ -25,7 +25,8 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
             action = TARGETS[found.type]
             yield Fault(
                 rule,
-                f"its target {found.place} has no RoleArn: EventBridge starts it as a role, and PutTargets is refused",
+                f"its target {found.place} has no RoleArn: EventBridge needs a role to start it, so PutTargets is "
+                "refused",
                 target.get("Id", ""),
                 f"set RoleArn to a role that events.amazonaws.com may assume and that allows {action}",
             )
@@ -34,7 +35,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
 RULE = Rule(
     code="TW37",
     severity=Severity.ERROR,
-    title="a rule's target that is reached as a role, without one",
-    origin="Functions, topics and queues let a rule in by their policy; what is started is started as a role.",
+    title="a rule's target that needs a role and has none",
+    origin="Functions, topics and queues admit a rule by their own policy; other targets are started as a role.",
     find=find,
 )

@@ -34,14 +34,14 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
 
 def _without_role(at: Resource, what: str) -> Fault:
     """On hosts of EC2 too: secrets are fetched as the execution role alone."""
-    message = f"{what} with secrets has no execution role, which fetches them: it does not start"
+    message = f"{what} has secrets but no execution role to fetch them: it does not start"
     return Fault(at, message, "", "set ExecutionRoleArn to a role that may read the secrets")
 
 
 def _size(at: Resource, vcpus: Number, memory_mib: Number) -> Iterator[Fault]:
     if vcpus is None or memory_mib is None:
         missing = "vCPUs" if vcpus is None else "memory"
-        yield Fault(at, f"a Fargate task has to say its {missing}", "", "give both, as one of Fargate's pairs")
+        yield Fault(at, f"a Fargate task must state its {missing}", "", "give both, as one of Fargate's pairs")
         return
     if not isinstance(vcpus, float) or not isinstance(memory_mib, float):
         return
@@ -62,9 +62,7 @@ def _of_job(job: JobDefinition) -> Iterator[Fault]:
     if job.gpus:
         yield Fault(job.resource, "Fargate has no GPUs: the job is rejected", "", "run it on EC2")
     if not job.execution_role_arn:
-        message = (
-            "a Batch job on Fargate has no execution role, which pulls its image and writes its log: it is rejected"
-        )
+        message = "a Batch job on Fargate has no execution role to pull its image and write its log: it is rejected"
         yield Fault(job.resource, message, "", "set ExecutionRoleArn")
 
 

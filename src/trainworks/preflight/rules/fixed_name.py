@@ -62,7 +62,7 @@ def _fault(resource: Resource, known: NamedType, pinned: list[str]) -> Fault:
         f"{known.name} is fixed, and a change of {shown} needs a replacement: the new one is created before the old "
         "one is deleted, so it fails because the name is taken",
         resource.get(known.name),
-        f"leave out {known.name}: CloudFormation makes a unique one, and outputs tell it",
+        f"remove {known.name}: CloudFormation makes a unique name, which an output can show",
     )
 
 

@@ -29,9 +29,9 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
         kinds = " and ".join(dict.fromkeys(subnets.values()))
         yield Fault(
             resource,
-            f"the gateway does not serve the route tables of {', '.join(subnets)}: what the {kinds} there moves to and "
-            "from S3 goes by the internet or NAT gateway, which costs per byte or leaves the VPC, and the endpoint's "
-            "policy does not hold for it",
+            f"the gateway does not serve the route tables of {', '.join(subnets)}: the S3 traffic of the {kinds} "
+            "there goes through the internet or NAT gateway, which costs per byte or leaves the VPC, and the "
+            "endpoint's policy does not apply to it",
             resource.get("RouteTableIds", default=[]),
             "add their route tables to RouteTableIds",
         )

@@ -77,8 +77,8 @@ def _fault(resource: Resource, space: _Space, name: str, missing: list[str]) -> 
     if space.worldwide and _HASH.search(name):
         return Fault(
             resource,
-            f"{space.property_} must be unique in the world and does not show {lacks}: unless its "
-            "ending is made of them, the second deployment fails",
+            f"{space.property_} must be unique worldwide and does not show {lacks}: unless its "
+            "ending is made from them, the second deployment fails",
             name,
             f"leave out {space.property_}, or put {lacks} into it",
             Severity.WARNING,
@@ -86,7 +86,7 @@ def _fault(resource: Resource, space: _Space, name: str, missing: list[str]) -> 
     if space.worldwide:
         return Fault(
             resource,
-            f"{space.property_} must be unique in the world and lacks {lacks}: the second deployment, or the first if "
+            f"{space.property_} must be unique worldwide and lacks {lacks}: the second deployment, or the first if "
             "somebody else has the name, fails",
             name,
             f"leave out {space.property_}, or put {lacks} into it",

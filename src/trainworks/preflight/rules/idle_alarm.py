@@ -30,7 +30,7 @@ def _without_effect(graph: Graph, alarm: Resource) -> Iterator[Fault]:
     if flag(alarm.get("ActionsEnabled")) is False:
         yield Fault(
             alarm,
-            "its actions are switched off: it tells nobody",
+            "its actions are switched off: it notifies nobody",
             "ActionsEnabled: false",
             "leave it out",
             Severity.WARNING,
@@ -38,7 +38,7 @@ def _without_effect(graph: Graph, alarm: Resource) -> Iterator[Fault]:
     elif not any(texts(alarm.get(name)) for name in _ACTIONS) and not _read_by_others(graph, alarm):
         yield Fault(
             alarm,
-            "has no action, and nothing else reads it: it tells nobody",
+            "has no action, and nothing else reads it: it notifies nobody",
             "AlarmActions",
             "an SNS topic in AlarmActions",
             Severity.WARNING,

@@ -38,7 +38,7 @@ def _fault(resource: Resource, path: str, value: object) -> Iterator[Fault]:
     if isinstance(value, str) and not isinstance(value, Unknown) and value.startswith("/"):
         yield Fault(
             resource,
-            f"{path} is the name of a parameter of Systems Manager, where an image is named by its id: it is refused",
+            f"{path} is the name of a Systems Manager parameter, but EC2 needs the id of an image: it is refused",
             value,
             f"{{{{resolve:ssm:{value}}}}}, or a parameter of type AWS::SSM::Parameter::Value<AWS::EC2::Image::Id> with "
             "this default",
@@ -49,6 +49,6 @@ RULE = Rule(
     code="TW34",
     severity=Severity.ERROR,
     title="a parameter's name in the place of an image id",
-    origin="AWS names its images by public parameters; copied as they are into ImageId they are not images.",
+    origin="AWS publishes image ids in public parameters; the name of such a parameter is not an image id.",
     find=find,
 )

@@ -28,7 +28,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
         yield Fault(
             role,
             f"the role of the {title} {', '.join(places)} in a VPC lacks {', '.join(missing)}: "
-            "AWS cannot give it network interfaces, and each one fails at its start",
+            "AWS cannot give it network interfaces, so each one fails when it starts",
             list(missing),
             "allow these actions: the describing ones on *, the others on network-interface/*, "
             "CreateNetworkInterface also on the subnets and security groups",

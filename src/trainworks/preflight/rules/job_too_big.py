@@ -96,7 +96,7 @@ def _useless(environment: BatchEnvironment, sizes: Sequence[_Size]) -> Iterator[
             environment.at,
             f"no job definition fits {', '.join(useless)}: every job runs on a larger type",
             list(environment.instance_types),
-            "leave the type out, or let the jobs ask for less",
+            "remove the type, or let the jobs ask for less",
             Severity.WARNING,
         )
 

@@ -59,9 +59,9 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
         if not _has_writer(graph, group):
             yield Fault(
                 group,
-                "nothing in the templates writes to this log group, and no service writes to one of its name",
+                "nothing in the templates writes to this log group, and no service writes to a group of this name",
                 group.physical_id,
-                "name it where the logs come from, or take the group that the service really writes to "
+                "name it in the source of the logs, or use the group that the service really writes to "
                 "(SageMaker: /aws/sagemaker/TrainingJobs)",
             )
     for resource, container in _containers(graph):
@@ -125,7 +125,7 @@ def _missing_group(graph: Graph, resource: Resource, container: Mapping[str, Any
             return  # it is another's, made elsewhere
         yield Fault(
             resource,
-            "its log group is in no template and awslogs makes none: the container does not start",
+            "its log group is in no template, and awslogs does not create it: the container does not start",
             group,
             "a log group resource that awslogs-group refers to, or awslogs-create-group: true and a role that may",
             Severity.ERROR,

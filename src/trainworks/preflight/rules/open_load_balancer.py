@@ -49,7 +49,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
         ports = ", ".join(f"{text(each.get('Protocol'))} {each.get('Port', default='?')}" for each in listeners)
         yield Fault(
             balancer,
-            f"faces the internet and authenticates nobody: whoever finds it reaches what listens behind {ports}",
+            f"is open to the internet and authenticates nobody: anyone can reach what listens behind {ports}",
             {"Scheme": balancer.get("Scheme", default="internet-facing"), "SecurityGroups": list(groups)},
             "Scheme internal, or a security group with the addresses that may come, or an application load balancer "
             "that authenticates; accept it where the service asks for credentials itself",
@@ -120,7 +120,7 @@ def _is_open(graph: Graph, group_id: str, apart: _Owned) -> bool:
 RULE = Rule(
     code="TW35",
     severity=Severity.WARNING,
-    title="a network load balancer that lets the whole internet at a service",
+    title="a network load balancer that opens a service to the whole internet",
     origin="A tracking server without a login behind a network load balancer is everybody's tracking server.",
     find=find,
 )

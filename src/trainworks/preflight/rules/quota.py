@@ -21,12 +21,13 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
                 usage.at,
                 f"asks for more {quota.what} than a new account may have",
                 f"{usage.used}, and the quota is {quota.limit}",
-                f"ask Service Quotas for {usage.used}; where you have it, state [{quota.name}] in a file for --quotas",
+                f"ask Service Quotas for {usage.used}; if you have it already, write it as [{quota.name}] in a file "
+                "for --quotas",
             )
         else:
             yield Fault(
                 usage.at,
-                f"more {quota.what} than there can be: the deploy fails",
+                f"more {quota.what} than AWS allows: the deploy fails",
                 f"{usage.used}, and {quota.limit} is the limit",
                 "divide it",
                 Severity.ERROR,

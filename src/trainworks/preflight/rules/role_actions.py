@@ -107,7 +107,7 @@ def _passing_nothing(graph: Graph, role: Resource, uses: list[RoleUse]) -> Itera
         actions = ", ".join(calls)
         yield Fault(
             role,
-            f"the role of the {code} may call {actions}, which hands on a role, and lacks iam:PassRole: the call fails",
+            f"the role of the {code} may call {actions}, which passes a role, but lacks iam:PassRole: the call fails",
             "iam:PassRole",
             "allow iam:PassRole on that role alone, with the condition iam:PassedToService",
         )
@@ -162,7 +162,7 @@ def _beyond(graph: Graph, role: Resource, uses: list[RoleUse]) -> Iterator[Fault
             role,
             f"may do what no {kinds} needs: {', '.join(beyond)}",
             beyond,
-            "take these actions out",
+            "remove these actions",
             Severity.WARNING,
         )
 

@@ -79,13 +79,13 @@ def _unbound(role: Resource, statements: Sequence[Statement]) -> Iterator[Fault]
                     f"trusts {service} under a condition on {', '.join(sorted(keys & _SOURCE_KEYS))}, which that "
                     "service does not send: the role can never be assumed",
                     service,
-                    "leave the condition out: a role is passed to this service within the account only",
+                    "remove the condition: a role is passed to this service within the account only",
                 )
     if unbound:
         yield Fault(
             role,
-            "trusts a service without a condition on the account: that the role is passed by iam:PassRole in this "
-            "account alone is all that keeps another account's resource from it",
+            "trusts a service without a condition on the account: only iam:PassRole, which works within this "
+            "account, keeps resources of other accounts from using it",
             ", ".join(unbound),
             'add the condition {"StringEquals": {"aws:SourceAccount": "<this account>"}}',
             Severity.WARNING,
@@ -123,7 +123,7 @@ def _is_idle(graph: Graph, use: RoleUse) -> bool:
 RULE = Rule(
     code="TW26",
     severity=Severity.ERROR,
-    title="a role that its service cannot assume, or that no condition binds to the account",
+    title="a role that its service cannot assume, or that no condition limits to the account",
     origin="The role exists and the deploy succeeds; the job is refused when it starts.",
     find=find,
 )

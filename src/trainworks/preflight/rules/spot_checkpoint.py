@@ -24,8 +24,9 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
         if not job.checkpoint_s3_uri:
             yield Fault(
                 job.at,
-                f"the {job.title} runs on spot instances without CheckpointConfig: an interruption loses all its work, "
-                f"and it starts from zero each time{_nowhere(job, graph)}",
+                f"the {job.title} runs on spot instances without CheckpointConfig: an interruption loses all its "
+                "work, and "
+                f"it starts from the beginning each time{_nowhere(job, graph)}",
                 "CheckpointConfig",
                 "set CheckpointConfig.S3Uri to a prefix that the job's role may Get, Put and List",
             )
@@ -88,6 +89,6 @@ RULE = Rule(
     code="TW09",
     severity=Severity.ERROR,
     title="spot training without checkpoints, or whose role cannot Get, Put and List them",
-    origin="Spot training that starts from zero after each interruption (sagemaker-python-sdk issue 1040).",
+    origin="Spot training that starts from the beginning after each interruption (sagemaker-python-sdk issue 1040).",
     find=find,
 )

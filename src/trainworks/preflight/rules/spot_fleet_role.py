@@ -19,7 +19,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
             said = "with" if environment.allocation_strategy else "without AllocationStrategy, which is"
             yield Fault(
                 environment.at,
-                f"a SPOT compute environment {said} BEST_FIT needs SpotIamFleetRole: it becomes INVALID without",
+                f"a SPOT compute environment {said} BEST_FIT needs SpotIamFleetRole: without it, it becomes INVALID",
                 environment.allocation_strategy,
                 "set AllocationStrategy to SPOT_PRICE_CAPACITY_OPTIMIZED, or give SpotIamFleetRole",
             )

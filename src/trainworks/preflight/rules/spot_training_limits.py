@@ -20,7 +20,8 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
             names = " and ".join(job.misplaced)
             yield Fault(
                 job.at,
-                f"{names} of the {job.title} stand next to StoppingCondition, where CreateTrainingJob knows none",
+                f"{names} of the {job.title} are next to StoppingCondition, where CreateTrainingJob does not accept "
+                "them",
                 dict(job.misplaced),
                 "put them into StoppingCondition",
             )

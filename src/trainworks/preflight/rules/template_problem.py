@@ -43,6 +43,6 @@ RULE = Rule(
     code=REFUSED,
     severity=Severity.ERROR,
     title="a wrong form, a reference to nothing, a cycle, an unknown resource type, property or value",
-    origin="CloudFormation refuses the template, or the change set fails when everything is uploaded already.",
+    origin="CloudFormation refuses the template, or the change set fails after everything is uploaded.",
     find=find,
 )

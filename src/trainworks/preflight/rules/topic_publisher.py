@@ -87,10 +87,10 @@ def _key_fault(graph: Graph, publication: _Publication) -> Fault | None:
     if key_id.rpartition(":")[2] == "alias/aws/sns":
         return Fault(
             topic,
-            f"is encrypted under AWS's own key, which does not let {service} in: what {publication.source.place} "
+            f"is encrypted under AWS's own key, which {service} may not use: what {publication.source.place} "
             "publishes is lost",
             key_id,
-            "a key of one's own whose policy lets the service GenerateDataKey and Decrypt",
+            "a key of your own whose policy allows the service kms:GenerateDataKey and kms:Decrypt",
         )
     policies = resource_policies_of(graph)
     key = policies.key(key_id)
@@ -105,11 +105,11 @@ def _key_fault(graph: Graph, publication: _Publication) -> Fault | None:
         return None
     return Fault(
         topic,
-        f"is encrypted under {key.arn}, whose policy does not let {service} "
-        f"{' and '.join(missing)}{_bound_in_vain(policies.of(key), service)}: what "
+        f"is encrypted under {key.arn}, whose policy does not allow "
+        f"{service} {' and '.join(missing)}{_bound_in_vain(policies.of(key), service)}: what "
         f"{publication.source.place} publishes is lost, without a message",
         missing,
-        f"let {service} kms:GenerateDataKey* and kms:Decrypt in the key's policy"
+        f"allow {service} kms:GenerateDataKey* and kms:Decrypt in the key's policy"
         f"{', without a condition' if service == _EVENTS else ', for this account'}",
     )
 
@@ -193,6 +193,6 @@ RULE = Rule(
     code="TW17",
     severity=Severity.ERROR,
     title="a topic whose key or policy keeps its publishers out",
-    origin="An alarm on an encrypted topic that nobody ever gets: CloudWatch may not use the key.",
+    origin="An alarm on an encrypted topic that reaches nobody: CloudWatch may not use the key.",
     find=find,
 )

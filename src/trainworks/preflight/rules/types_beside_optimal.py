@@ -24,7 +24,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
                 environment.at,
                 f"{', '.join(named)} does not limit the hosts: {open_ended[0]} adds every type of {families}",
                 list(types),
-                f"leave {open_ended[0]} out, or the named types",
+                f"remove {open_ended[0]}, or the named types",
             )
 
 

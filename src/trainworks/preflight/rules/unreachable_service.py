@@ -71,8 +71,8 @@ def _without_layers(graph: Graph, workload: Workload) -> Iterator[Fault]:
             bucket = layer_bucket_arn(graph)
             yield Fault(
                 workload.at,
-                f"the {workload.title} cannot pull its image: ECR keeps the layers in a bucket of AWS's, and the "
-                f"policy of {endpoint.place}, by which it reaches S3, does not let s3:GetObject on that",
+                f"the {workload.title} cannot pull its image: ECR keeps the layers in a bucket of AWS's, "
+                f"and the policy of {endpoint.place}, through which it reaches S3, does not allow s3:GetObject on it",
                 bucket,
                 f"allow s3:GetObject on {bucket}/* in the endpoint's policy",
             )
@@ -97,7 +97,7 @@ def _in_vain(graph: Graph, workload: Workload) -> Iterator[Fault]:
             yield Fault(
                 workload.at,
                 f"the {workload.title} is in the public subnet {subnet.resource.place}, and its network interface "
-                "never gets a public address: the route to the internet gateway is of no use to it",
+                "never gets a public address: so the route to the internet gateway does not help it",
                 each,
                 "place it in a private subnet: behind a NAT gateway, or with the endpoints that it needs",
                 Severity.WARNING,
@@ -137,7 +137,7 @@ def _fix(services: list[str]) -> str:
 RULE = Rule(
     code="TW10",
     severity=Severity.ERROR,
-    title="a service that the workload needs, out of its reach",
-    origin="Tasks in subnets without a way to ECR, Logs or S3 are placed and never start.",
+    title="a service that the workload needs and cannot reach",
+    origin="Tasks in subnets without a route to ECR, Logs or S3 are placed and never start.",
     find=find,
 )

@@ -31,9 +31,9 @@ def _empty(graph: Graph, stack: str) -> Iterator[Fault]:
             if not isinstance(value, Unknown) and str(value).strip() in _EMPTY:
                 yield Fault(
                     _place(graph, stack, stack_path, name),
-                    "the output is empty: who reads it goes on with nothing",
+                    "the output is empty: whoever reads it gets nothing",
                     json.dumps(value),
-                    "correct the selection that it is made of, or leave the output out",
+                    "correct the selection that it is made of, or remove the output",
                 )
 
 
@@ -53,9 +53,9 @@ def _unheard(graph: Graph) -> Iterator[Fault]:
                     yield Fault(
                         _place(graph, stack, stack_path, name),
                         "an output of a nested stack that its parent does not read and that is not exported: "
-                        "it is lost inside",
+                        "nobody outside can read it",
                         value,
-                        "hand it on as an output of the root stack, or leave it out",
+                        "make it an output of the root stack, or remove it",
                     )
 
 
@@ -102,6 +102,6 @@ RULE = Rule(
     code="TW30",
     severity=Severity.WARNING,
     title="an output that is empty or that nobody reads; `latest` in a repository with immutable tags",
-    origin="A list of subnets that came out empty and made every training job fail; values said to be exported.",
+    origin="A list of subnets that came out empty and made every training job fail; values never exported.",
     find=find,
 )

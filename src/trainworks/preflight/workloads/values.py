@@ -35,7 +35,7 @@ def number(value: object) -> Number:
     if value is None or isinstance(value, Unknown):
         return value
     if isinstance(value, bool):
-        return Unknown("a truth value instead of a number")
+        return Unknown("true or false instead of a number")
     if isinstance(value, int | float):
         return float(value)
     try:
@@ -49,7 +49,7 @@ def flag(value: object) -> bool | Unknown | None:
     if value is None or isinstance(value, bool | Unknown):
         return value
     written = str(value).lower()
-    return {"true": True, "false": False}.get(written, Unknown(f"no truth value: {value}"))
+    return {"true": True, "false": False}.get(written, Unknown(f"neither true nor false: {value}"))
 
 
 def table(value: object) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ def test_the_endpoints_take_nothing(platform: Platform) -> None:
     found = only(draft, RULE)
     assert all(each.is_error for each in found)
     assert "Network/EcsAgentEndpoint" in {each.place for each in found}
-    assert "takes no HTTPS from the Batch hosts" in found[0].message
+    assert "allows no HTTPS from the Batch hosts" in found[0].message
 
 
 @pytest.mark.parametrize(

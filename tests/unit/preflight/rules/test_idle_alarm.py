@@ -12,7 +12,7 @@ from trainworks.preflight.rules.idle_alarm import RULE
 def test_no_action() -> None:
     draft = watched()
     del draft.properties("Alarm")["AlarmActions"]
-    assert "tells nobody" in only(draft, RULE)[0].message
+    assert "notifies nobody" in only(draft, RULE)[0].message
 
 
 @pytest.mark.parametrize("value", [False, "false"])

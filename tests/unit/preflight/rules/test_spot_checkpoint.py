@@ -74,7 +74,7 @@ def test_a_state_machine_without_checkpoints() -> None:
     clean = draft_of(_machine())
     clean.sources = draft_of(_machine(CheckpointConfig=None)).sources
     (found,) = only(clean, RULE)
-    assert "starts from zero" in found.message
+    assert "starts from the beginning" in found.message
 
 
 def test_on_demand_needs_none() -> None:

@@ -17,7 +17,7 @@ def test_the_key_keeps_a_service_out(sid: str, service: str, action: str) -> Non
     statement(draft, "Key", sid)["Action"].remove(action)
     (found,) = only(draft, RULE)
     assert found.place == "Topic"
-    assert f"does not let {service} {action.rstrip('*')}" in found.message
+    assert f"does not allow {service} {action.rstrip('*')}" in found.message
 
 
 def test_a_condition_on_another_account() -> None:
