@@ -16,8 +16,7 @@ from trainworks.errors import RequestError
 ON_DEMAND, SPOT, VOLUMES = "on demand", "spot", "volumes"
 _NO_SPOT_PRICE = (
     "no price of spot is known here: it is never above the on-demand price, which is used as the upper bound; after "
-    "the "
-    "job, its billable seconds show what spot saved"
+    "the job, its billable seconds show what spot saved"
 )
 _SHARE = (
     "AWS bills hosts: this is the job's share of one, on the cheapest to the dearest type that Batch may choose; "

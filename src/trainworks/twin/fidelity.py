@@ -64,7 +64,7 @@ def page() -> str:
         "what its note says), **recorded** (stored and described; no behaviour is claimed) or **refused** (an error",
         "that names it). Nothing else exists: what is not listed for a service is refused.",
         "",
-        "A member of a request is used, recorded or refused likewise. Listed are the recorded and the refused ones,",
+        "A member of a request is used, recorded or refused in the same way. The recorded and refused ones are listed,",
         "with `.*` for all that a member holds; a recorded operation records its members. A recorded `MaxResults` or",
         "`NextToken` says that all results come on the first page, a recorded token that a repeated request is done",
         "again. `DryRun` is refused by every operation of EC2.",

@@ -86,7 +86,9 @@ class InHand:
         for item in held:
             self._deaths[item] = self._deaths.get(item, 0) + 1
             if self._deaths[item] >= self.most_deaths:
-                _LOG.error("%s was in hand at %s deaths of the server in a row; it is skipped", item, self.most_deaths)
+                _LOG.error(
+                    "%s was being worked on at the last %s crashes of the server; it is skipped", item, self.most_deaths
+                )
         if held:
             self._save(folder)
         for file in files:

@@ -62,14 +62,17 @@ def test_a_machine_with_gpus_gets_the_usual_builds_and_one_without_gets_those_fo
     assert lacking(for_cpus) >= {"torchaudio"} and "torchvision" not in lacking(for_cpus)
     assert "torchaudio is left out: the index has no build of it for 2.6.0+cpu" in for_cpus.note
     without = made(images_with(0), "ml.g5.xlarge")  # no GPU here: the same environment, and the log says so
-    assert without.python == for_cpus.python and "the image is for GPUs; here run the builds for CPUs" in without.note
+    assert (
+        without.python == for_cpus.python
+        and "the image is for GPUs; this environment has the builds for CPUs" in without.note
+    )
     [both] = [each for each in images_with(0).made("") if each["name"] == without.folders[0].name]
     assert both["stands_for"] == ["pytorch:2.6.0"]
 
 
 def lacking(runtime: Runtime) -> set[str]:
     """What the head of the log says that an environment lacks."""
-    told = "the image also has, and this environment lacks: "
+    told = "the image also has these, which this environment lacks: "
     return {
         name for line in runtime.note.splitlines() if line.startswith(told) for name in line[len(told) :].split(", ")
     }

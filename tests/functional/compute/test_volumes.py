@@ -197,4 +197,4 @@ def test_a_volume_goes_with_its_instance(sandboxed: Bench) -> None:
 def test_without_namespaces_a_volume_is_refused_by_name(unsandboxed: Bench) -> None:
     unsandboxed.pool()
     end = unsandboxed.run(unsandboxed.spec("task", PYTHON, "-c", "", volumes=(Volume("a", None, "/data"),)))
-    assert end.reason == "cannot start: a volume at /data needs namespaces, which this machine does not give"
+    assert end.reason == "cannot start: a volume at /data needs namespaces, which this machine does not allow"

@@ -96,8 +96,7 @@ _REASONS: tuple[Reason, ...] = (
         r"|invalid device ordinal",
         "the script uses a GPU that this machine does not have",
         "use as many GPUs as SM_NUM_GPUS says, and none if it is 0; the first lines of the log say how many there "
-        "are. An "
-        "instance type with GPUs has them on AWS: --env dev",
+        "are. An instance type with GPUs has them on AWS: --env dev",
         Likelihood.LIKELY,
     ),
     Reason(

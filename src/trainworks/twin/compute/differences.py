@@ -32,22 +32,23 @@ def differences(recipe: Recipe, what: Contents, packages: Mapping[str, str]) -> 
     yield from _other_majors(recipe, what, have)
     named = [*what.packages, *what.with_build, *what.left_out]
     if missing := [name for name in named if _normal(name) not in have]:
-        yield f"the image also has, and this environment lacks: {', '.join(missing)}"
+        yield f"the image also has these, which this environment lacks: {', '.join(missing)}"
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     if recipe.wanted_python and recipe.wanted_python != here:
-        yield f"the image has Python {recipe.wanted_python}; here runs Python {here}"
+        yield f"the image has Python {recipe.wanted_python}; this environment has Python {here}"
     if recipe.asked_gpu and not recipe.gpu:
-        yield "the image is for GPUs; here run the builds for CPUs"
+        yield "the image is for GPUs; this environment has the builds for CPUs"
 
 
 def _other_version(name: str, wanted: str, found: str) -> Iterator[str]:
     if numbers_of(wanted)[0] != numbers_of(found)[0]:
         yield (
-            f"warning: the image has version {wanted} of {name}, here runs version {found}: they may behave differently"
+            f"warning: the image has version {wanted} of {name}, this environment has version {found}: they may "
+            "behave differently"
         )
     elif numbers_of(wanted)[:2] != numbers_of(found)[:2]:
         build = "build for CPUs" if found.endswith("+cpu") else "version"
-        yield f"the image has {name} {wanted}; here runs {found}, the nearest {build} that the index has"
+        yield f"the image has {name} {wanted}; this environment has {found}, the nearest {build} that the index has"
 
 
 def _other_majors(recipe: Recipe, what: Contents, have: Mapping[str, str]) -> Iterator[str]:

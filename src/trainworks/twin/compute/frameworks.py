@@ -177,10 +177,10 @@ def _available(environments: PythonEnvironments, place: Path, package: str, *, r
             return [version.strip() for version in match["versions"].split(",")]
     is_unreachable = _UNREACHABLE.search(result.words) is not None
     if required or is_unreachable:  # then the next package would only wait as long
-        why = f"no package index that pip is set to has {package} as a wheel for this Python"
+        why = f"no package index that pip is configured for has a wheel of {package} for this Python"
         if is_unreachable:
             reason = _WHY.search(result.words)
-            why = f"pip reaches no package index{f' ({(reason[1] or reason[2]).strip()})' if reason else ''}"
+            why = f"pip cannot reach a package index{f' ({(reason[1] or reason[2]).strip()})' if reason else ''}"
         raise ApiError(
             "ValidationException",
             f"The image cannot be prepared: {why}.\n"
@@ -241,15 +241,16 @@ def _install_singly(  # noqa: PLR0917
 ) -> None:
     """Install the framework, and then one by one what goes with it, as long as that takes no longer than a while."""
     making_log.say(
-        "not all of it goes together here: what AWS documents beside the framework is installed one by one",
-        "installing the framework alone, then what goes with it",
+        "not all packages can be installed together: those that AWS documents besides the framework are installed one "
+        "by one",
+        "installing the framework alone, then the packages that go with it",
     )
     environments.install(place, options, making_log)
     until = time.monotonic() + _SINGLY_SECONDS
     for count, name in enumerate(packages):
         if time.monotonic() > until:
             left = ", ".join(packages[count:])
-            notes.append(f"{left} are left out: to install one by one took over {_SINGLY_SECONDS / 60:.0f} minutes")
+            notes.append(f"{left} are left out: installing one by one took over {_SINGLY_SECONDS / 60:.0f} minutes")
             making_log.say(notes[-1], f"leaving out {len(packages) - count} packages, which take too long")
             return
         making_log.do(f"installing {name} ({count + 1} of {len(packages)})")
@@ -258,7 +259,9 @@ def _install_singly(  # noqa: PLR0917
         except ApiError as refused:
             if _UNRESOLVED.search(refused.message) is None or _UNREACHABLE.search(refused.message):
                 raise
-            notes.append(f"{name} is left out: the index has no wheels of it and its needs that go with the framework")
+            notes.append(
+                f"{name} is left out: the index has no wheels of it and its dependencies that go with the framework"
+            )
             making_log.say(notes[-1])
 
 

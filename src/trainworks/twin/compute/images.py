@@ -241,8 +241,8 @@ class Images:
         match = _PYTHON_IMAGE.match(image_uri)
         if match is None:
             raise _refused(
-                f"Nothing here can stand for the image {image_uri}: it is not a runtime image of this account, no "
-                "framework image of AWS and no python image.",
+                f"Nothing here can stand for the image {image_uri}: it is neither a runtime image of this account, nor "
+                "a framework image of AWS, nor a python image.",
                 "build one from a folder with a requirements.txt: trainworks image build FOLDER",
             )
         version = match["version"]

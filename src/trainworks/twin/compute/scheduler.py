@@ -245,7 +245,7 @@ def _info(row: InstanceRow, task_ids: Sequence[str]) -> InstanceInfo:
 
 _NO_FENCE = (
     f"This kernel ({os.uname().release}) has no limit on the processes of a job of root's twin: a job that starts more"
-    f" than {MOST_PROCESSES} is ended when that is seen. Run the twin as an ordinary user, or Linux 6.14 or newer."
+    f" than {MOST_PROCESSES} is ended once that is noticed. Run the twin as an ordinary user, or Linux 6.14 or newer."
 )
 
 
@@ -254,8 +254,8 @@ def _warning(welcome: Message) -> str:
         return "" if fence() else _NO_FENCE
     return (
         f"Jobs run without the sandbox ({welcome['why_not']}): /opt/ml is rewritten to the job's folder in arguments"
-        " and environment; jobs see and may write what you can, network isolation and host names do"
-        " not hold, and a job's stray processes may outlive it."
+        " and environment; jobs see and may write what you can, network isolation and host names do "
+        "not work, and a job's stray processes may outlive it."
     )
 
 

@@ -110,7 +110,9 @@ class Registry:
             return self._error("EmptyUploadException", "The upload has no parts.")
         digest = f"sha256:{hashlib.sha256(upload).hexdigest()}"
         if digest not in data.get("layerDigests", []):
-            return self._error("InvalidLayerException", f"The layer's digest is {digest}, none that was given.")
+            return self._error(
+                "InvalidLayerException", f"The layer's digest is {digest}, which is not one of those given."
+            )
         with self._database.transaction() as tx:
             stored = tx.execute(_PUT, (*self._scope(data["repositoryName"]), digest, bytes(upload))).rowcount
         del self._uploads[data["uploadId"]]

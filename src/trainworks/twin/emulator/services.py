@@ -33,7 +33,7 @@ SERVICES: dict[str, str] = {
     ),
     "monitoring": (
         "executed; of metric math everything but searches, anomaly bands, Metrics Insights, slices and calendars is "
-        "computed; alarms on a metric or an expression are evaluated every second, and tell topics that let them"
+        "computed; alarms on a metric or an expression are evaluated every second, and notify topics that allow it"
     ),
     "resource-groups": "recorded",
     "s3": (

@@ -76,7 +76,7 @@ class LocalFunctions:
         if _PYTHON.match(runtime):
             return ""
         return (
-            f"The twin does not run functions of the runtime {runtime or 'container image'}; it runs Python's. "
+            f"The twin does not run functions of the runtime {runtime or 'container image'}; it runs only Python. "
             "Fix: use python3.11 or another python3 runtime here, or deploy the function to AWS."
         )
 

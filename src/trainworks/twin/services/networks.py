@@ -63,7 +63,7 @@ class Networks:
             # Data is every job's matter, an index that of those who install packages.
             return JobNetwork(note=said) if lacks_data else JobNetwork(hint=said)
         if instances > 1:
-            why = "the instances of a job reach one another by it here"
+            why = "the instances of a job use it to reach one another here"
             return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {fix}")
         if self.compute.sandbox_mode() == "off":
             why = "there is no sandbox on this machine"

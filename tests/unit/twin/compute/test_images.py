@@ -195,7 +195,7 @@ def test_an_index_that_nobody_reaches_is_said_in_a_line(tmp_path: Path, monkeypa
         image = resolve_image("scikit-learn:1.2-1", "us-east-1", "ml.m5.large")
         message = refusal(resolver(tmp_path, frameworks="made"), image)
     first, fix, *_ = message.splitlines()
-    assert first == "The image cannot be prepared: pip reaches no package index (Connection refused)."
+    assert first == "The image cannot be prepared: pip cannot reach a package index (Connection refused)."
     assert fix.startswith("Fix: make it once while there is a network") and index not in message
     [log] = (tmp_path / "images").glob("scikit-learn-1.2-*.pip.log")
     assert f"All that pip said: {log}" in message and "Retrying" in log.read_text()

@@ -199,7 +199,7 @@ class PlainView:
 
     def enter(self, task: Task) -> Command:
         for target in task.volume_targets:
-            raise ValueError(f"a volume at {target} needs namespaces, which this machine does not give")
+            raise ValueError(f"a volume at {target} needs namespaces, which this machine does not allow")
         for mount in task.mounts:
             self._show(task, mount)
         log_fd = open_log(task.log_path, task.log_head)
@@ -229,7 +229,7 @@ class PlainView:
         if str(target) == mount.source:
             return
         if task.ml_root is None or not target.is_relative_to(task.ml_root):
-            raise ValueError(f"a mount at {mount.target} needs namespaces, which this machine does not give")
+            raise ValueError(f"a mount at {mount.target} needs namespaces, which this machine does not allow")
         if target.is_symlink():
             target.unlink()
         with suppress(FileNotFoundError):

@@ -219,7 +219,7 @@ class StackPermissions:
             actor = self._authorization.actors.restored(row, account)
         if actor is None:
             gone = row.get("role_arn", "the caller of the operation")
-            raise ApiError("AccessDenied", f"The stack is not authorized to go on: {gone} is no longer there", 403)
+            raise ApiError("AccessDenied", f"The stack is not authorized to continue: {gone} no longer exists", 403)
         return actor
 
     @staticmethod

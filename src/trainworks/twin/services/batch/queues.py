@@ -56,7 +56,7 @@ class JobQueues:
             order = _checked_order(tx, call, params.get("computeEnvironmentOrder", []))
             kind = "ECS_FARGATE" if is_fargate_environment(tx, order[0]["computeEnvironment"]) else "ECS"
             if params.get("jobQueueType", kind) != kind:
-                raise ApiError("ClientException", f"jobQueueType {params['jobQueueType']} does not go with {kind}")
+                raise ApiError("ClientException", f"jobQueueType {params['jobQueueType']} does not match {kind}")
             spec = {
                 "computeEnvironmentOrder": order,
                 "jobQueueType": kind,

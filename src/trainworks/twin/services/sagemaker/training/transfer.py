@@ -89,7 +89,7 @@ def object_key(prefix: str, relative: str) -> str:
     except UnicodeEncodeError:
         raise _unfit(relative, "its name is not UTF-8") from None
     if length > _LONGEST_KEY_BYTES:
-        raise _unfit(relative, f"its key would have {length} bytes, and S3 takes {_LONGEST_KEY_BYTES}")
+        raise _unfit(relative, f"its key would have {length} bytes, and S3 allows {_LONGEST_KEY_BYTES}")
     return key
 
 

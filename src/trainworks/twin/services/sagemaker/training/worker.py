@@ -377,7 +377,7 @@ class Worker:
     def _skip(self, action: steps.Action, job: TrainingJob) -> None:
         """The server died again and again while it did this: the job goes on without it, and fails."""
         what = type(action).__name__
-        _LOG.error("the job %s goes on without %s, which was in hand whenever the server died", job.name, what)
+        _LOG.error("the job %s goes on without %s, which was being worked on whenever the server died", job.name, what)
         if isinstance(action, steps.SaveCheckpoints):
             self._move(job, action.then)
         elif isinstance(action, steps.CleanUp):
