@@ -61,7 +61,7 @@ def signed(  # noqa: PLR0917 -- what an HTTP request consists of
 
 
 def drive(server: RunningServer, requests: Sequence[bytes], connections: int = _CONNECTIONS) -> Driven:
-    """Send every request once, as fast as answers come. Raises `RuntimeError` for an answer that is no success."""
+    """Send every request once, as fast as answers come. Raises `RuntimeError` if the answer is not a success."""
     process = psutil.Process(server.pid)
     before, started = _cpu(process), time.perf_counter()
     waiting = iter(requests)

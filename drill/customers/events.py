@@ -8,7 +8,7 @@ import time
 from customer import ACCOUNT_ID, DEFAULT_REGION, Customer
 
 QUIET_SECONDS = 15.0
-"""How long nothing may come before what has not come is lost."""
+"""After this long without any delivery, what has not come counts as lost."""
 
 
 class Events(Customer):

@@ -51,7 +51,7 @@ class Uploads(Customer):
     def audit(self) -> None:
         for upload in self.open:
             if upload.completing:
-                continue  # it may be complete, and then it is no upload any more
+                continue  # it may be complete, and then it is no longer an upload
             answer = self.s3.list_parts(Bucket=BUCKET, Key=upload.key, UploadId=upload.upload_id)
             found = {part["PartNumber"]: part["ETag"] for part in answer.get("Parts", [])}
             for number, etag in upload.etags.items():

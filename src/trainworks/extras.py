@@ -20,7 +20,7 @@ _DISTRIBUTIONS = {
     "re2": "google-re2",
     "sklearn": "scikit-learn",
 }
-"""Of modules that are called otherwise than what they are installed with."""
+"""Modules whose name differs from that of the package that installs them."""
 _CLONE = Path(__file__).resolve().parents[2]
 _LOCAL = ("ministack", "psutil", "uvicorn", "httptools", "anycrc", "re2", "pynvml", "numpy")
 """What the twin's server imports."""

@@ -119,7 +119,7 @@ def by_rules(graph: Graph, settings: CheckSettings) -> Report:
 def _with_scanners(
     report: Report, graph: Graph, request: SynthRequest | None, tell: Callable[[str], None]
 ) -> tuple[Report, tuple[str, ...]]:
-    """With what the scanners find that the rules do not; and the beginnings of the codes that they looked for."""
+    """The report with what only the scanners find, and the prefixes of the codes that they looked for."""
     from trainworks.preflight.scanners import scan, without_repeats  # noqa: PLC0415 - not for the gate
 
     found = scan(graph, request, cache_folder() / "scans", tell)

@@ -116,7 +116,7 @@ def _summary(
 
 
 def _seconds_until_training_again(transitions: Sequence[Transition]) -> float | None:
-    """From the first `Interrupted` to the next `Training`; None where there is no such pair."""
+    """From the first `Interrupted` to the next `Training`; None if there is no such pair."""
     interrupted = next((each.at for each in transitions if each.status == "Interrupted"), None)
     if interrupted is None:
         return None

@@ -30,7 +30,10 @@ from trainworks.jobs.session import session_for
 
 
 def diagnose_this_installation(environment_name: str) -> Diagnosis:
-    """Every check of this machine and of an environment. Raises `ConfigurationError` where there is no such one."""
+    """Every check of this machine and of an environment.
+
+    Raises `ConfigurationError` if there is no such environment.
+    """
     environment = load_environment(environment_name)
     now = datetime.now(UTC)
     account, no_session = _account(environment)
@@ -80,7 +83,7 @@ def _usual_types() -> tuple[str, ...]:
 
 
 def _home(now: datetime) -> Look[TwinHome]:
-    """The twin's home; where the twin's extra is not installed there is no twin to look at."""
+    """The twin's home; without the twin's extra there is no twin to look at."""
     root = home_folder()
     try:
         from trainworks.twin.home import Home  # noqa: PLC0415

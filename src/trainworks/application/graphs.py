@@ -1,6 +1,6 @@
 """What is checked, counted and compared: the templates of an environment, or anybody's, resolved into a graph.
 
-Nobody is asked: templates are looked at without credentials.
+No service is asked: templates are read without credentials.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 class NoBill(Enum):
-    """Why there is no bill at a glance."""
+    """Why a job has no bill, in a few words."""
 
     NOT_RUN = auto()
     NOT_ALLOWED = auto()

@@ -76,9 +76,7 @@ def select(argument: Any) -> Any:
         raise IntrinsicError("Fn::Select takes an index and a list")
     if int(index) >= len(values):
         if any(TOKEN.search(str(each)) for each in values):
-            return Unknown(
-                f"one of {values}"
-            )  # parts of an id that is made up, and of which the real form is not known
+            return Unknown(f"one of {values}")  # parts of a made-up id; the form of the real one is not known
         raise IntrinsicError(f"Fn::Select asks for member {index} of a list of {len(values)}")
     return values[int(index)]
 

@@ -19,7 +19,7 @@ from trainworks.assembly.schemas import PATH, TYPES_MEMBER
 
 _FIRST_REGION = "us-east-1"
 _DATE = (2026, 1, 1, 0, 0, 0)
-"""Of all members, so that the same schemas make the same file."""
+"""The time of all members, so that the same schemas make the same file."""
 
 _VALUES = ("type", "$ref", "required", "additionalProperties")
 _MAPS = ("properties", "patternProperties", "definitions")

@@ -30,7 +30,7 @@ _CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CloudFormati
 _ZONE_LETTERS = "abc"
 
 _MALFORMED = (IntrinsicError, AttributeError, TypeError, KeyError, IndexError, ValueError)
-"""What comes of taking an argument apart that has not the form of its function's."""
+"""What is raised when an argument does not have the form that its function needs."""
 
 
 @dataclass(frozen=True, slots=True)

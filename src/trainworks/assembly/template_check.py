@@ -63,8 +63,8 @@ def _is_expanded(body: Any) -> bool:
 def resource_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
     """What makes the operation fail before it makes anything: properties that are not those of the types.
 
-    The template has no `template_flaws`. With a macro nothing is said: it may change any property. A path on this
-    machine is none where `aws cloudformation package` puts a place in S3 for it.
+    The template has no `template_flaws`. For a template with a macro nothing is reported: it may change any property. A
+    path on this machine is none where `aws cloudformation package` puts a place in S3 for it.
     """
     if has_macro(template):
         return []

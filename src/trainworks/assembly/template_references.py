@@ -76,7 +76,7 @@ class References:
                 yield from self._value(body[member], (*where, member), taken)
         named = body.get("DependsOn", ())
         for name in (named,) if isinstance(named, str) else named or ():
-            # As a dependency that a condition leaves out is no fault, only the name is looked at.
+            # A dependency that a condition leaves out is not a fault, so only the name is looked at.
             if name not in self._section("Resources") and not self.a_macro:
                 yield _unresolved(
                     name,

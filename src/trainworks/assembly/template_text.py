@@ -22,7 +22,7 @@ _ALIASES = "Template error: YAML aliases are not allowed in CloudFormation templ
 
 
 class TemplateTextError(ValueError):
-    """A text is no template. `refusal` is what CloudFormation answers; a line that is known is counted from 1."""
+    """A text is not a template. `refusal` is what CloudFormation answers; a line that is known is counted from 1."""
 
     def __init__(self, message: str, refusal: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -115,7 +115,7 @@ _Loader.add_multi_constructor("!", _intrinsic)
 def read_template(path: Path) -> dict[str, Any]:
     """The template in `path`, with a mapping `Resources` whose members have a `Type`.
 
-    Raises `RequestError` naming the file, and where it can the line, when it is no such template.
+    Raises `RequestError` naming the file, and where it can the line, when it is not such a template.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

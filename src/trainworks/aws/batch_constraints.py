@@ -1,7 +1,8 @@
 """What the Batch API refuses that its service model does not state: for the twin, which refuses it, and for `check`.
 
 Each function takes members as the API names them and yields a `Problem` for each, in Batch's words where they are
-known. A value that is no plain text or number (`check` does not know every value before a deploy) is no problem.
+known. A value that is neither plain text nor a number is not a problem: `check` does not know every value before a
+deploy.
 
 Sources: `CreateComputeEnvironment`, `RegisterJobDefinition` in the AWS Batch API reference; "Automated job retries" and
 "Job timeouts" in the AWS Batch user guide; Batch's own messages as people quote them.
@@ -33,7 +34,7 @@ FARGATE_TYPES = ("FARGATE", "FARGATE_SPOT")
 MAX_ATTEMPTS = 10
 MIN_TIMEOUT_SECONDS = 60
 MAX_OVERRIDES_CHARS = 8192
-"""Of the overrides that ECS takes with a task; a job with more fails when it is started."""
+"""The limit of the overrides that ECS takes with a task; a job with more fails when it is started."""
 
 _EC2_ONLY = (
     "minvCpus", "desiredvCpus", "instanceTypes", "imageId", "ec2KeyPair", "instanceRole", "tags", "placementGroup",

@@ -2,7 +2,8 @@
 
 Each function takes members as the API names them and yields a `Problem` for each, in the words of the service that
 finds it on AWS. Batch takes much that ECS, or Docker on the instance, refuses when the job starts; here it is refused
-where it is written. What is no plain text or number (`check` does not know every value before a deploy) is no problem.
+where it is written. A value that is neither plain text nor a number is not a problem: `check` does not know every value
+before a deploy.
 
 Sources: `ContainerProperties`, `Volume`, `MountPoint`, `LinuxParameters`, `Tmpfs`, `Ulimit` in the AWS Batch API
 reference; messages of `RegisterTaskDefinition` of ECS and of the Docker daemon as people quote them.

@@ -58,7 +58,7 @@ class DescribedNetwork:
     zones: Mapping[str, bool] = field(default_factory=dict)
 
     def subnet(self, subnet_id: str, vpc_id: str) -> Subnet | None:
-        """With the table that it is associated with, else its VPC's main one; None where neither was described."""
+        """A subnet with the table that it is associated with, or its VPC's main one; None if neither was described."""
         tables = [each for each in self.tables if each.vpc_id == vpc_id]
         own = next((each for each in tables if subnet_id in each.subnet_ids), None)
         found = own or next((each for each in tables if each.is_main), None)
@@ -85,7 +85,7 @@ class DescribedNetwork:
 
 
 def described_table(body: Mapping[str, Any]) -> DescribedTable:
-    """Of shape `RouteTable`. Routes to gateway endpoints are those of the endpoints, which name the table."""
+    """Reads the shape `RouteTable`. Routes to gateway endpoints are those of the endpoints, which name the table."""
     associations = body.get("Associations", [])
     routes = tuple(_route(each) for each in body.get("Routes", []) if not _to_endpoint(each))
     return DescribedTable(
@@ -97,7 +97,7 @@ def described_table(body: Mapping[str, Any]) -> DescribedTable:
 
 
 def described_endpoint(body: Mapping[str, Any], groups: Sequence[str]) -> VpcEndpoint:
-    """Of shape `VpcEndpoint`, with the ids of its security groups."""
+    """Reads the shape `VpcEndpoint`, with the ids of its security groups."""
     options = body.get("DnsOptions") or {}
     return VpcEndpoint(
         str(body["VpcEndpointId"]),
@@ -115,7 +115,7 @@ def described_endpoint(body: Mapping[str, Any], groups: Sequence[str]) -> VpcEnd
 
 
 def described_nat(body: Mapping[str, Any]) -> DescribedNat:
-    """Of shape `NatGateway`."""
+    """Reads the shape `NatGateway`."""
     is_public = body.get("ConnectivityType", "public") == "public"
     is_available = body.get("State", "available") in ("pending", "available")
     return DescribedNat(str(body["NatGatewayId"]), str(body["VpcId"]), str(body["SubnetId"]), is_public, is_available)

@@ -135,7 +135,7 @@ DEFAULT_FAMILIES: Mapping[str, tuple[str, ...]] = {
     "default_arm64": ("m6g", "c6g", "r6g", "c7g"),
     "optimal": _X86_FAMILIES,
 }
-"""What Batch chooses from for names that are no types (botocore shape `ComputeResource`, member `instanceTypes`)."""
+"""What Batch chooses from for names that are not types (botocore: `ComputeResource`, member `instanceTypes`)."""
 
 
 def instance_type(name: str) -> InstanceType:

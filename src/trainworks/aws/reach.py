@@ -65,7 +65,7 @@ class RouteTable:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """With the route table that holds for it. `vpc_id` is "" where nobody knows the VPC."""
+    """A subnet with the route table that applies to it. `vpc_id` is "" where nobody knows the VPC."""
 
     subnet_id: str
     vpc_id: str
@@ -165,7 +165,7 @@ class Network:
         return max(answers, key=lambda answer: answer.reach, default=_NO_ROUTE)
 
     def _by_route(self, route: Route, vpc_id: str, has_public_ip: bool | None) -> Reachability:
-        """What is no default route to an internet or NAT gateway may lead anywhere."""
+        """A route other than a default route to an internet or NAT gateway may lead anywhere."""
         if route.target is Target.LOCAL:
             return _NO_ROUTE
         if route.target is Target.GONE:

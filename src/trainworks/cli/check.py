@@ -34,7 +34,7 @@ class CheckOutput(StrEnum):
 
 
 class FailOn(StrEnum):
-    """From which severity on a check fails."""
+    """The lowest severity at which a check fails."""
 
     ERROR = "error"
     WARNING = "warning"

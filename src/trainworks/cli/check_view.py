@@ -16,7 +16,7 @@ from trainworks.preflight.report import Report
 from trainworks.preflight.rules import RULES
 
 _MAX_PLACES = 4
-"""Of one message, in the text: who wants all of them takes the data."""
+"""The places shown for one message in the text; the data has all of them."""
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
 _TITLES = {rule.code: rule.title for rule in RULES}
 

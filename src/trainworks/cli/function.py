@@ -167,7 +167,7 @@ def _tell_errors(run: Callable[[], None]) -> None:
 
 
 def _event(source: str) -> bytes:
-    """The event's bytes. Raises `RequestError` with the place of what is no JSON."""
+    """The event's bytes. Raises `RequestError` with the place that is not JSON."""
     from trainworks.errors import RequestError
 
     if not source:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def cost_facts(job: Job, facts: Mapping[str, object], connection: Connection, output: Output) -> dict[str, Any]:
-    """Nothing where a job has not run, or where the caller may not ask for it. `facts` are the job's own."""
+    """Nothing if a job has not run, or if the caller may not ask for it. `facts` are the job's own."""
     return facts_of_bill(job.name, bill_at_a_glance(job, facts, connection), connection, output)
 
 

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        # As on standard error: a character that the terminal's encoding lacks is shown as its code, and is no error.
+        # As on standard error: a character that the terminal's encoding lacks is shown as its code and is not an error.
         sys.stdout.reconfigure(errors="backslashreplace")
     if "_TRAINWORKS_COMPLETE" not in os.environ:
         if given in ([], ["--help"], ["-h"], ["help"]):

@@ -70,7 +70,7 @@ def stderr() -> Console:
 
 
 def _console(stream: TextIO) -> Console:
-    """Nothing that it prints is cut, no word is broken, what jobs say is no markup; NO_COLOR takes all styles."""
+    """Nothing is cut, no word is broken, and the output of jobs is not read as markup; NO_COLOR removes all styles."""
     from trainworks.cli.console import WholeConsole
 
     is_plain = bool(os.environ.get("NO_COLOR"))

@@ -297,7 +297,7 @@ def down_text(result: DownResult, prices: PriceTable) -> RenderableType:
 
 
 def status_record(report: StatusReport) -> dict[str, Any]:
-    """The status for programs; `status` is NOT_DEPLOYED where there is no stack."""
+    """The status for programs; `status` is NOT_DEPLOYED if there is no stack."""
     state = report.state
     return {
         "stack_name": report.stack_name,

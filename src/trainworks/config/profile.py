@@ -184,7 +184,7 @@ class MonitoringProfile(Record):
     notification_emails: tuple[EmailAddress, ...] = ()
     """Subscribed to failures, blocked queues, lost hosts and costs; each has to confirm by the mail that it gets."""
     log_retention_days: RetentionInDays
-    """Of the environment's own log groups."""
+    """Retention of the environment's own log groups."""
     training_log_retention_days: RetentionInDays | None = 30
     """At least so long for the groups that SageMaker writes (`/aws/sagemaker/TrainingJobs`, and with a notebook
     `/aws/sagemaker/NotebookInstances`), which all environments of an account and region share. It is never shortened
@@ -202,9 +202,9 @@ class CostProfile(Record):
     monthly_budget_usd: Annotated[int, Between(1)]
     """Told at `budget_alert_percent` of it spent, and when the forecast of the month exceeds it."""
     budget_alert_percent: Annotated[int, Between(1, 100)] = 80
-    """Of the budget, see there."""
+    """Who is told; see the budget."""
     anomaly_impact_usd: Annotated[int, Between(1)] | None = 10
-    """Told of unusual spending from so much above the expected on; without it there is no anomaly monitor."""
+    """Spending this much above what is expected is reported; without a value there is no anomaly monitor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +263,7 @@ class BatchProfile(Record):
     job_attempts: Annotated[int, Between(1, 10)] = 3
     """Attempts in all; only the loss of a host is retried."""
     runnable_limit_seconds: Annotated[int, Between(600, 86_400)] = 3600
-    """A job at the head of the queue that cannot be placed for so long is cancelled with the reason."""
+    """A job at the head of the queue that cannot be placed for this long is cancelled with the reason."""
     queue_priority: Annotated[int, Between(0, 1000)] = 1
     """Queues of a higher priority get hosts first."""
     image_tag: Annotated[str, Matching(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] = "v1"

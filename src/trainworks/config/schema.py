@@ -204,7 +204,7 @@ def _spec(model: type[BaseModel]) -> Schema:
 
 
 def _plain(schema: Schema) -> Schema:
-    """Without pydantic's titles, and without null, which TOML has not; a value of JSON is one of any other type."""
+    """Without pydantic's titles, and without null, which TOML does not have; a JSON value has any other type."""
     if schema.get("$ref") == "#/$defs/JsonValue":
         return {"type": ["string", "number", "boolean", "array", "object"]}
     schema = {key: value for key, value in schema.items() if key not in ("title", "format")}

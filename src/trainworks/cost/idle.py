@@ -32,7 +32,7 @@ _STACK_IS_FREE = "what is in the stack is counted by itself"
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """`quantity` units a month at `unit_price`. `amount` None: there is no price for it."""
+    """`quantity` units a month at `unit_price`. `amount` is None if there is no price for it."""
 
     what: str
     keys: tuple[str, ...]
@@ -213,7 +213,7 @@ def _charge(reading: Meter, prices: PriceTable) -> Charge:
 
 
 def _chosen(reading: Choice, prices: PriceTable) -> Charge:
-    """From the cheapest to the dearest option; unknown where one of them is. Nothing kept running costs by use."""
+    """From the cheapest to the dearest option; unknown if one of them is. Nothing kept running costs by use."""
     charges = [_charge(option, prices) for option in reading.options]
     keys = tuple(dict.fromkeys(key for option in reading.options for key in option.keys))
     limits = _between([charge.at_most for charge in charges])

@@ -46,7 +46,7 @@ class JobEstimate:
     notes: tuple[str, ...] = ()
 
     def at_most(self, market: str) -> Money | None:
-        """With the volumes, if it runs wholly in `market`; None where a price is unknown."""
+        """The cost with volumes, if it runs wholly in `market`; None if a price is unknown."""
         paid = [line for line in self.lines if line.market in {market, VOLUMES}]
         if not any(line.market == market for line in paid):
             return None

@@ -206,7 +206,7 @@ _PREFIXES = tuple(key for key in UNITS if key.endswith("."))
 
 
 def unit_of(key: str) -> Unit | None:
-    """The unit of a key's figure, or None where there is no such key."""
+    """The unit of a key's figure, or None if there is no such key."""
     if key in UNITS:
         return None if key.endswith(".") else UNITS[key]
     return next((UNITS[prefix] for prefix in _PREFIXES if key.startswith(prefix)), None)

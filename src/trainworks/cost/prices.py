@@ -59,7 +59,7 @@ class PriceTable:
         return self.prices.get(key)
 
     def range_of(self, keys: tuple[str, ...]) -> Money | None:
-        """From the lowest to the highest of several prices; None where one of them is unknown, or there is none."""
+        """From the lowest to the highest of several prices; None if one of them is unknown, or if there is none."""
         found = [price for key in keys if (price := self.find(key)) is not None]
         if not keys or len(found) != len(keys):
             return None

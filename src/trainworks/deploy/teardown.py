@@ -50,7 +50,7 @@ class DownResult:
 class Content:
     """What would be lost with a bucket or repository: `count` objects (every version counts) or images.
 
-    Nobody counts beyond the first thousand of a bucket, or the first page of a repository.
+    The count stops at the first thousand objects of a bucket, or the first page of a repository.
     """
 
     place: str

@@ -15,7 +15,7 @@ _MISSING = ("ResourceNotFound",)
 
 @dataclass(frozen=True, slots=True)
 class LogFacts:
-    """The group's look is absent where there is no such group, `last_lines` where no stream has the prefix.
+    """The group's look is absent if there is no such group, `last_lines` if no stream has the prefix.
 
     `last_lines` are those of the newest stream, oldest first; empty where nothing was written to it.
     """

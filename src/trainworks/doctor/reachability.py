@@ -16,7 +16,7 @@ def network_findings(
 ) -> Iterator[Finding]:
     """What keeps `used_by` from `addresses` network interfaces and from reaching `services`.
 
-    `public_ip`: whether its interfaces get public addresses, without which an internet gateway is no way out; None
+    `public_ip`: whether its interfaces get public addresses, without them an internet gateway does not lead out; None
     leaves that to the subnet.
     """
     if network.subnets.is_absent:
@@ -98,7 +98,7 @@ def answer(network: Network, subnet: Subnet, service: str, public_ip: bool | Non
 def _closed_ports(
     network: Network, subnets: Collection[Subnet], services: Collection[str], used_by: str, public_ip: bool | None
 ) -> Iterator[Finding]:
-    """Of what routes and endpoints make reachable; the rest is `_unreachable`'s."""
+    """Looks only at what routes and endpoints make reachable; `_unreachable` reports the rest."""
     groups = SecurityGroups({group.group_id: group.rules for group in network.groups.value or ()})
     if not network.group_ids or not groups.knows_all(network.group_ids):
         return

@@ -281,7 +281,7 @@ def _missing(result: Any) -> list[str]:
 
 
 def _policies(iam: Any, name: str, role: Look[Role]) -> Policies:
-    """Those inline and attached. Of a role that nobody could look at, the boundary may be anything."""
+    """Those inline and attached. If a role could not be looked at, its boundary may be anything."""
     documents = [
         iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
         for page in iam.get_paginator("list_role_policies").paginate(RoleName=name)

@@ -23,7 +23,7 @@ TRAINING_LOGS = f"arn:${{Partition}}:logs:{ACCOUNT_ARN}:log-group:/aws/sagemaker
 NOTEBOOK_LOGS = f"arn:${{Partition}}:logs:{ACCOUNT_ARN}:log-group:/aws/sagemaker/NotebookInstances"
 OWN_JOBS = f"arn:${{Partition}}:sagemaker:{ACCOUNT_ARN}:training-job/${{Suffix}}-*"
 NO_RESOURCES = ("*",)
-"""Of actions that know no resources."""
+"""For actions that cannot be limited to resources."""
 
 
 def _always(_: EnvironmentProfile) -> bool:

@@ -152,7 +152,7 @@ class BatchJob(Job):
         return f"BatchJob({self.name!r}, {self.job_id!r})"
 
     def describe(self) -> dict[str, Any]:
-        """`DescribeJobs` of this one as it is. Raises `RequestError` where there is no such job."""
+        """`DescribeJobs` of this one as it is. Raises `RequestError` if there is no such job."""
         found = self.connection.client("batch").describe_jobs(jobs=[self.job_id])["jobs"]
         if not found:
             raise RequestError(f"there is no batch job {self.job_id!r}", fix="trainworks jobs")

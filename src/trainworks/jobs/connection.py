@@ -113,7 +113,7 @@ class Connection:
         return [str(each) for each in answer["instance_ids"]]
 
     def _ask_twin(self, action: str, body: Mapping[str, object]) -> Mapping[str, Any]:
-        """A signed request to the twin itself; its path is no part of any AWS service."""
+        """A signed request to the twin itself; its path belongs to no AWS service."""
         endpoint = self.client("sagemaker").meta.endpoint_url
         request = AWSRequest("POST", f"{endpoint}/_trainworks/{action}", data=json.dumps(body).encode())
         request.headers["Content-Type"] = "application/json"

@@ -105,7 +105,7 @@ class Functions:
                 yield each["FunctionName"]
 
     def invoke(self, name: str, event: bytes, qualifier: str | None = None) -> Invoked:
-        """Run one event, which is JSON, and wait for its result. Raises `RequestError` where there is no function."""
+        """Run one event, which is JSON, and wait for its result. Raises `RequestError` if there is no such function."""
         chosen = {"Qualifier": qualifier} if qualifier else {}
         with self._named(name):
             answer = self._lambda.invoke(FunctionName=name, Payload=event, LogType="Tail", **chosen)
@@ -118,7 +118,7 @@ class Functions:
         )
 
     def log_group(self, name: str) -> str:
-        """Where it writes its log. Raises `RequestError` where there is no function."""
+        """Where it writes its log. Raises `RequestError` if there is no such function."""
         configuration = self._configuration(name)
         group = (configuration.get("LoggingConfig") or {}).get("LogGroup")
         return str(group or f"/aws/lambda/{configuration['FunctionName']}")

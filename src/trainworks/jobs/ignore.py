@@ -54,7 +54,7 @@ class Ignore:
     own: tuple[IgnoreRules, ...] = ()
 
     def within(self, folder: Path) -> Ignore:
-        """With what the ignore files of a folder add."""
+        """The rules with those that the ignore files of a folder add."""
         git, own = (_rules(folder / name) for name in (GIT_FILE, OWN_FILE))
         return Ignore((*self.git, *git), (*self.own, *own)) if git or own else self
 
@@ -64,7 +64,7 @@ class Ignore:
         return any(line.startswith("!") for rules in self.own for line in rules.lines)
 
     def reason(self, path: Path, is_folder: bool) -> str:
-        """The pattern by which the path stays behind; "" where it goes along."""
+        """The pattern that excludes the path; "" if it is packed."""
         reason = ""
         for rules in (*self.git, *self.own):
             if (said := rules.says(path, is_folder)) is not None:

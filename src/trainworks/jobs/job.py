@@ -115,7 +115,7 @@ class Job(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """AWS's description as it is. Raises `RequestError` where there is no such job."""
+        """AWS's description as it is. Raises `RequestError` if there is no such job."""
 
     @abstractmethod
     def facts(self) -> dict[str, object]:

@@ -29,7 +29,7 @@ _MOST_EVENTS = 10_000
 class LogStream:
     """One stream: `label` is what tells it from the job's others (`algo-1`, an array index), or empty.
 
-    `is_ended` is whether what writes to it has ended; it is no part of the stream's identity.
+    `is_ended` says whether its writer has ended; it does not belong to the stream's identity.
     """
 
     group: str

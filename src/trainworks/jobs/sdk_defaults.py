@@ -1,7 +1,7 @@
 """A platform as the defaults of the SageMaker Python SDK: where it puts things, as which role, in which network.
 
 The SDK reads them from a file that `SAGEMAKER_USER_CONFIG_OVERRIDE` names, of the form that it calls "configuring and
-using defaults". With them a script of an own project names neither role nor bucket, and asks STS for no account:
+using defaults". With them a user's script names neither role nor bucket, and does not ask STS for the account:
 the SDK makes a bucket of that name, with a client for STS's public host, only where no default bucket is known.
 """
 
@@ -22,7 +22,7 @@ def sdk_defaults(outputs: PlatformOutputs, *, is_twin: bool) -> dict[str, Any]:
     vpc = config["VpcConfig"]
     modules: dict[str, Any] = {
         "Session": {"DefaultS3Bucket": outputs.model_bucket, "DefaultS3ObjectKeyPrefix": OUTPUT_PREFIX},
-        # Here and not as TrainingJob.VpcConfig, of which the SDK's `ModelTrainer` reads no subnet.
+        # Here and not as TrainingJob.VpcConfig: the SDK's `ModelTrainer` reads no subnets from that.
         "ModelTrainer": {
             "networking": {"subnets": vpc["Subnets"], "security_group_ids": vpc["SecurityGroupIds"]},
         },

@@ -150,7 +150,7 @@ class TrainingJob(Job):
         return f"TrainingJob({self.name!r})"
 
     def describe(self) -> dict[str, Any]:
-        """`DescribeTrainingJob` as it is. Raises `RequestError` where there is no such job."""
+        """`DescribeTrainingJob` as it is. Raises `RequestError` if there is no such job."""
         try:
             return dict(self.connection.client("sagemaker").describe_training_job(TrainingJobName=self.name))
         except ClientError as error:

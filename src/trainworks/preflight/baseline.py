@@ -183,7 +183,7 @@ def _entry(table: Any, where: str) -> Entry:
 def with_reason(text: str, reason: str) -> str:
     """A baseline file in which each entry that has no reason yet is given this one, however TOML may write none.
 
-    Nothing else of the file changes. A text that is no baseline stays as it is, for its reader to say what is wrong.
+    Nothing else of the file changes. A text that is not a baseline stays as it is; its reader says what is wrong.
     """
     given = _string(reason)
     parts, end = [], 0

@@ -29,7 +29,7 @@ def unreachable_data(graph: Graph, role: Resource, job: SageMakerJob) -> Iterato
 def may_reach(graph: Graph, role: Resource, action: str, location: S3Location) -> bool:
     """Whether the role may, or perhaps may: a policy can name a part of what the URI names, and the job need no more.
 
-    The URI of a channel is a prefix of keys, or one object. `bucket//*` is no part of `s3://bucket/`: it means keys
+    The URI of a channel is a prefix of keys, or one object. `bucket//*` is not part of `s3://bucket/`: it means keys
     that begin with a slash, which nothing writes.
     """
     bucket_arn = location.bucket_arn(graph.partition)

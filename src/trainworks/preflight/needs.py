@@ -125,7 +125,7 @@ def _of_scripts(workload: Workload) -> Iterator[ServiceNeed]:
 def granted_needs(graph: Graph, workload: Workload) -> tuple[Need, ...]:
     """Services that the role of its code is granted in the templates: nobody grants what is never to be called.
 
-    Only for functions and containers, whose code is all that uses their role.
+    Only for functions and containers: only their code uses their role.
     """
     permissions = permissions_of(graph)
     services: dict[str, None] = {}

@@ -80,7 +80,7 @@ def _batch(graph: Graph) -> Iterator[QuotaUsage]:
 
 
 def _vcpu_quota(environment: BatchEnvironment) -> str | None:
-    """Of what it may launch at most: that of GPU instances only where it launches nothing else."""
+    """The quota of what it may launch at most: that of GPU instances only if it launches nothing else."""
     families = {_family(each) for each in environment.instance_types}
     market = "spot" if environment.is_spot else "on_demand"
     if families & _STANDARD_FAMILIES:

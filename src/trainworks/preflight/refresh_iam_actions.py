@@ -2,7 +2,7 @@
 
     python -m trainworks.preflight.refresh_iam_actions
 
-Of each service that the file names it keeps the actions that know no resources.
+For each service in the file it keeps the actions that cannot be limited to resources.
 """
 
 from __future__ import annotations

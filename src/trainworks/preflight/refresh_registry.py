@@ -2,8 +2,8 @@
 
     python -m trainworks.preflight.refresh_registry
 
-The schemas are AWS's own, those of us-east-1. Of each type that can be given a name it keeps the property that is the
-name and how long that may be, where the name has a bound or something is fixed when the resource is created.
+The schemas are AWS's own, those of us-east-1. For each type that can be named it keeps the name's property and greatest
+length, if the length is bounded or the resource has properties that cannot change.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class S3Location:
 
 
 def location_of(uri: str) -> S3Location | None:
-    """What an `s3://bucket/prefix` means; None for what is no such URI or is not known yet."""
+    """What an `s3://bucket/prefix` means; None for a value that is not such a URI or is not known yet."""
     match = None if isinstance(uri, Unknown) else _URI.fullmatch(uri)
     return S3Location(match[1], match[2]) if match else None
 

@@ -1,8 +1,8 @@
 """`python -m trainworks.twin --home H --port N [--detach]`: the entry of the twin's processes.
 
 Without `--detach` this is the server. With it the process forks before anything is imported, prints the supervisor's
-pid and ends, so that the supervisor is no one's child: it outlives its starter and leaves no zombie behind in a starter
-that lives on.
+pid and ends, so that the supervisor has no parent: it outlives its starter and leaves no zombie in a starter that lives
+on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def main() -> int:
         from trainworks.twin import server  # noqa: PLC0415 - the supervisor is not to pay for it
 
         code = server.main(arguments)
-        # All is closed and on disk. To take a server's objects apart one by one would take seconds more.
+        # All is closed and on disk. Destroying a server's objects one by one would take seconds more.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -256,7 +256,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(408, "The request's body did not come in time")
 
     def _has_news(self) -> bool:
-        """Whether bytes have come that the loop has not read yet: a request that is no more to be turned away."""
+        """Whether bytes have come that the loop has not read yet: such a request must not be refused any more."""
         arrived = select.poll()
         arrived.register(self.transport.get_extra_info("socket"), select.POLLIN)
         return bool(arrived.poll(0))

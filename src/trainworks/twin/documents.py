@@ -41,7 +41,8 @@ def check_json(body: bytes) -> None:
 def check_xml(body: bytes) -> None:
     """Raise `MalformedXML` for a document with a DTD, nested too deep, or with too many elements.
 
-    What is no XML at all passes: the policy documents of buckets are JSON, and who parses the rest says so.
+    A document that is not XML at all passes: the policy documents of buckets are JSON, and whoever parses the rest
+    reports it.
     """
     if body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"<" and not body.startswith(_WIDE):
         return

@@ -1,4 +1,4 @@
-"""What was in hand when the server died, so that one input can never keep it from starting.
+"""What was being worked on when the server died, so that no input can keep the server from starting.
 
     with in_hand.hold(task_id) as may:       False: the server died three times while it had this in hand; skip it
         ...
@@ -23,14 +23,17 @@ from trainworks.twin.home import write_private
 
 MOST_DEATHS = 3
 MOST_DEATHS_OF_A_STEP = 10
-"""Of a job's step: it may move data for minutes, and be in hand when the server is killed for other reasons."""
+"""For a job's step: it may move data for minutes, and so be in progress when the server is killed for other reasons."""
 _COUNTS = "counts.json"
 
 _LOG = logging.getLogger(__name__)
 
 
 class InHand:
-    """The items of one kind of work. `folder` is its own; `most_deaths` are allowed to each item."""
+    """The items of one kind of work that are being worked on.
+
+    `folder` is its own; `most_deaths` are allowed to each item.
+    """
 
     def __init__(self, folder: Path | None, most_deaths: int = MOST_DEATHS) -> None:
         self._folder = folder
@@ -50,7 +53,7 @@ class InHand:
 
     @contextmanager
     def hold(self, item: str) -> Iterator[bool]:
-        """Have the item in hand; False where it is to be skipped."""
+        """Work on the item; False if it has to be skipped."""
         if self._deaths.get(item, 0) >= self.most_deaths:
             yield False
             return

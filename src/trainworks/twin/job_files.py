@@ -2,8 +2,8 @@
 
 Every folder and file is reached from one open root by `openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)`, or, on kernels
 before 5.6, one component at a time without following links. So nothing outside of the root is ever opened, whatever the
-job does between two steps. What is no plain file (a device, a pipe, a socket) is never read. Standard library only: the
-instances' agents use it too.
+job does between two steps. Anything other than a plain file (a device, a pipe, a socket) is never read. Standard
+library only: the instances' agents use it too.
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ class ControlPlane(Protocol):
 
     def event_patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
         """The event patterns of all enabled rules (and archives) of the default bus that name or allow this source and
-        detail type; `{}` matches all. An event that fits none of them need not be made. Cheap, and may be called while
+        detail type; `{}` matches all. An event that matches none of them need not be made. Cheap, and may be called
+        while
         a transaction is open."""
 
     def function_refusal(self, function_arn: str, service: str, source_arn: str) -> str:

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     sys.setswitchinterval(_SWITCH_SECONDS)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # It warns of every request that is no HTTP; whoever sends such is answered, and does not write the log.
+    # It warns of every request that is not HTTP; the sender is answered, and the log is not filled.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     try:
         with listener_of(options.listener, options.port) as listener:

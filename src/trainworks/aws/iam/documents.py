@@ -23,7 +23,10 @@ VARIABLES_VERSION = "2012-10-17"
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement. Of each pair of an element and its `not_` form at most one is there; None is "not written"."""
+    """One statement.
+
+    An element and its `not_` form are never both there; None means that the element is not written.
+    """
 
     sid: str
     allows: bool

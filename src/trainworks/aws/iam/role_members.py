@@ -1,7 +1,7 @@
 """Members of requests that hand a role to a service, each of which needs `iam:PassRole`, and the service that gets it.
 
-`role_members.json` is written by `python -m trainworks.twin.wire.refresh_role_members`, from botocore's models and by
-the rules by which the twin itself finds these members. To whom a role goes is in `_RECIPIENTS`, after
+`role_members.json` is written by `python -m trainworks.twin.wire.refresh_role_members`, from botocore's models, by the
+same rules by which the twin finds these members. The service that gets a role is in `_RECIPIENTS`, after
 `iam:PassedToService` ("Available keys for IAM", Service Authorization Reference).
 """
 

@@ -68,7 +68,7 @@ class EvaluationResult:
 class _Placed:
     """A statement with what is told about it. `needs` are the condition keys that it names, as it spells them.
 
-    Of a resource's policy `asks_who`: only a statement that names the caller counts.
+    `asks_who` is set for a resource's policy: only a statement that names the caller counts.
     """
 
     statement: Statement

@@ -1,4 +1,4 @@
-"""Ask Batch, and what stands behind it, about one job. Only what can matter in the job's state is asked."""
+"""Ask Batch, and what stands behind it, about one job. Asks only what can matter in the job's state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the facts about an installation to its diagnosis: a pure function."""
+"""Makes the diagnosis of an installation from its facts: a pure function."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """Limits of this user's processes, and what is left of memory; -1 is no limit."""
+    """Limits of this user's processes, and the memory that is left; -1 means no limit."""
 
     open_files: int
     processes: int
@@ -152,7 +152,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class InstallationFacts:
-    """Everything that was looked at. `account` is None where there is no session to ask with; `no_session` says why."""
+    """Everything that was looked at. `account` is None if there is no session to ask with; `no_session` says why."""
 
     looked_at: datetime
     python: Look[Python]

@@ -127,7 +127,7 @@ def _installed(name: str) -> str:
 
 
 def _off_the_lock(text: str) -> Iterator[Locked]:
-    """Packages in a version that is not locked; what is not installed is no difference.
+    """Packages in a version that is not locked; a package that is not installed is no difference.
 
     A lock for every platform may have several versions of a package, each for some Pythons.
     """

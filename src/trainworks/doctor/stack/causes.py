@@ -1,4 +1,4 @@
-"""From the facts about a stack to its diagnosis: a pure function. Which command fixes a state is in the table below."""
+"""Makes the diagnosis of a stack from its facts: a pure function. Which command fixes a state is in the table below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the facts about a training job to its diagnosis: a pure function."""
+"""Makes the diagnosis of a training job from its facts: a pure function."""
 
 from __future__ import annotations
 

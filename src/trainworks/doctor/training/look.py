@@ -1,4 +1,4 @@
-"""Ask SageMaker, and what stands behind it, about one training job. Only what can matter in its state is asked."""
+"""Ask SageMaker, and what stands behind it, about one training job. Asks only what can matter in the job's state."""
 
 from __future__ import annotations
 

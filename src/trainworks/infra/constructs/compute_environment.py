@@ -26,9 +26,9 @@ class ComputePlacement:
 class ComputeEnvironment(Construct):
     """Spot or on-demand hosts of exactly the profile's instance types, from `min_vcpus` up to `max_vcpus`.
 
-    Neither name nor service role nor bid percentage: names block replacement, Batch brings its service-linked role,
-    and without a limit spot never costs more than on-demand. Nothing is added to the instance types, so that a job
-    lands on what the profile says. The images are named, so that Batch's default can change without them.
+    It has no name, no service role and no bid percentage: names block replacement, Batch brings its service-linked
+    role, and without a limit spot never costs more than on-demand. Nothing is added to the instance types, so that a
+    job lands on what the profile says. The images are named, so that Batch's default can change without them.
 
     Raises `ConfigurationError` for instance types that these images do not support.
     """
@@ -75,7 +75,7 @@ class ComputeEnvironment(Construct):
 def image_types(instance_types: Sequence[str]) -> list[str]:
     """Batch's names for the ECS-optimized images of Amazon Linux 2023: one for hosts with NVIDIA GPUs, one for others.
 
-    With both Batch takes for each host the one that fits its type (API shape `Ec2Configuration`).
+    If both are given, Batch takes the one that fits each host's type (API shape `Ec2Configuration`).
     """
     unsupported = [name for name in instance_types if name.startswith(_WITHOUT_IMAGE)]
     if unsupported:

@@ -1,8 +1,8 @@
 """What may pass through the VPC endpoints of the platform.
 
 An endpoint policy grants nothing: it is the most that anybody in the VPC can do through the endpoint. It lets through
-requests with credentials of this account on resources of this account, and what AWS itself keeps elsewhere. So
-credentials that somebody brings along cannot carry data out of the VPC, to an account of theirs.
+requests with credentials of this account on resources of this account, and what AWS itself keeps elsewhere. So nobody
+can use credentials of another account to carry data out of the VPC.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class EventNotification(Construct):
             evaluation_periods=1,
             threshold=1,
             comparison_operator="GreaterThanOrEqualToThreshold",
-            # The metric is emitted on a match alone: no data is no failure.
+            # The metric is emitted only on a match: no data means no failure.
             treat_missing_data="notBreaching",
             alarm_actions=[self._topic_arn],
         )

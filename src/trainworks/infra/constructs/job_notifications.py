@@ -74,7 +74,7 @@ class BatchNotifications(Construct):
     failed, host_lost, blocked   `EventNotification`s
 
     EC2's own interruption warning names an instance and nothing else, neither tag nor queue, so that it cannot be told
-    from those of other systems in the account; Batch's events can. Of an array job that fails, one message is sent and
+    from those of other systems in the account; Batch's events can. For an array job that fails, one message is sent and
     not one for each child.
     """
 

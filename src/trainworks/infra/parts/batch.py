@@ -34,7 +34,8 @@ STUCK_REASONS = (
     "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
     "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
 )
-"""Why a job at the head of the queue cannot be placed, in the words that Batch matches: the job asks for more than the
+"""The reasons for which a job at the head of the queue cannot be placed, in the words that Batch matches: the job asks
+for more than the
 compute environment has, no instance type fits it, or there is no capacity."""
 
 
@@ -131,8 +132,9 @@ class BatchInference(Construct):
     ) -> batch.CfnComputeEnvironment.LaunchTemplateSpecificationProperty:
         """IMDSv2 only; encrypted volumes.
 
-        One hop is no wall here: Batch starts containers in the host's own network, where nothing is between them and
-        the host's credentials. What protects is that the instance role can do little but the work of the ECS agent.
+        A hop limit of one does not protect here: Batch starts containers in the host's own network, where nothing is
+        between them and the host's credentials. What protects is that the instance role can do little but the work of
+        the ECS agent.
         """
         template = ec2.CfnLaunchTemplate(
             self,

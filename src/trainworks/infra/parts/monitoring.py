@@ -32,7 +32,7 @@ class Watched:
     compute_environment_arns: Sequence[str] = ()
     nat_gateway_ids: Sequence[str] = ()
     vpc_id: str | None = None
-    """Of a VPC with interface endpoints."""
+    """Only in a VPC with interface endpoints."""
 
 
 class Monitoring(Construct):

@@ -26,7 +26,7 @@ class _Blocked:
 
 
 def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
-    """Only for what routes and endpoints make reachable; the rest is TW10's."""
+    """Only for what routes and endpoints make reachable; TW10 reports the rest."""
     network, groups = network_of(graph), security_groups_of(graph)
     for workload in workloads_of(graph).all:
         if workload.security_groups and groups.knows_all(workload.security_groups):

@@ -48,8 +48,8 @@ _GRAVE = (
     # Code that others run.
     "ecr:PutImage",
     "ecr:SetRepositoryPolicy",
-    # Secrets of the whole account, and what loses its data. To read and write data on everything is what AWS's own page
-    # of SageMaker's roles shows.
+    # Secrets of the whole account, and what loses its data. Reading and writing data on everything is what AWS's own
+    # page of SageMaker's roles shows.
     "dynamodb:DeleteItem",
     "dynamodb:DeleteTable",
     "ec2:DeleteVolume",

@@ -18,7 +18,7 @@ _SERVICE = "s3"
 
 
 def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
-    """Only where S3 is reached otherwise: what does not reach it at all is TW10's."""
+    """Only if S3 is reached another way: TW10 reports what does not reach it at all."""
     network = network_of(graph)
     missed: dict[Resource, dict[str, str]] = {}
     for workload in workloads_of(graph).all:

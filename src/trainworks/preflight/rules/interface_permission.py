@@ -36,7 +36,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
 
 
 def _missing(graph: Graph, use: RoleUse) -> Iterator[str]:
-    """Actions that the workload needs for its place in a VPC, and that its role has not."""
+    """Actions that the workload needs for its place in a VPC and that its role lacks."""
     if not isinstance(use.record, Placed) or use.record.subnets is None or use.workload is None:
         return
     permissions = permissions_of(graph).of(use.role)

@@ -13,7 +13,7 @@ from trainworks.preflight.finding import Severity
 from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import CheckSettings
 
-# What stands for a value that only the deployment knows, so that it is no fault.
+# Stands for a value that only the deployment knows, so that it is not reported.
 _STAND_INS = {"Sid": "", "Effect": "Allow", "Version": "2012-10-17", "Condition": "true", "Service": "s.amazonaws.com"}
 
 

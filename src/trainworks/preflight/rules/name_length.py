@@ -70,7 +70,7 @@ def _holds_a_stack_name_to_come(graph: Graph, resource: Resource, property_: str
 
 
 def _with_stack_name(resource: Resource, property_: str, name: str, limit: int) -> Iterator[Fault]:
-    """From which length of the stack's name on the name is refused."""
+    """The length of the stack's name from which on the name is refused."""
     times = name.count(resource.stack)
     rest = len(name) - times * len(resource.stack)
     longest = max(0, (limit - rest) // times)

@@ -42,7 +42,7 @@ def findings(graph: Graph, memory: Path, tell: Callable[[str], None]) -> Iterato
 
 
 def _without_wrong_alternatives(matches: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Where a value is none of several forms (E3017), what it lacks for each of these is no fault of its own."""
+    """If a value has none of several forms (E3017), what it lacks for each of them is not a separate fault."""
     refused = [_where(match) for match in matches if match["Rule"]["Id"] == "E3017"]
     for match in matches:
         where = _where(match)

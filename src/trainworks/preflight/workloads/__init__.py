@@ -2,7 +2,7 @@
 
     from trainworks.preflight.workloads import workloads_of
 
-Jobs of SageMaker are no resources; `jobs` finds their requests wherever a template writes them.
+SageMaker jobs are not resources; `jobs` finds their requests wherever a template writes them.
 """
 
 from __future__ import annotations

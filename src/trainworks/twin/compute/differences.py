@@ -52,7 +52,7 @@ def _other_version(name: str, wanted: str, found: str) -> Iterator[str]:
 
 
 def _other_majors(recipe: Recipe, what: Contents, have: Mapping[str, str]) -> Iterator[str]:
-    """Of what goes with the framework, where AWS documents its version."""
+    """The differences of what goes with the framework, if AWS documents its version."""
     other = [
         f"{name} {found} (the image has {wanted})"
         for name, wanted in what.documented_of(recipe.versions).items()

@@ -409,7 +409,7 @@ class Engine:
         More would only take turns at starting, and all else with them. A gang whose turn it is is launched whole.
         """
         now = time.monotonic()
-        # One that has not said a word for that long holds nobody back.
+        # An agent that has been silent for that long delays nobody.
         count = sum(
             agent.starts_since is not None and now - agent.starts_since < _START_SECONDS
             for agent in (*self._agents.values(), *outcome.launched)

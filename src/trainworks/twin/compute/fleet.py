@@ -79,7 +79,7 @@ class Agent:
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def kill(self) -> None:
-        """End the process and wait for that; the agent of an earlier server is no child and is not waited for."""
+        """End the process and wait for that; the agent of an earlier server is not a child and is not waited for."""
         self.fail()
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)

@@ -1,4 +1,4 @@
-"""What stands for an image where there is no Docker: `ports.ImageResolver`.
+"""Finds what runs in place of an image without Docker: `ports.ImageResolver`.
 
     image URI --> runtime image in the twin's own ECR       its environment, built once (environments.py)
               --> AWS's framework image of any region       an environment of its own, made once (frameworks.py)
@@ -304,7 +304,7 @@ def _packages(folders: tuple[tuple[str, int], ...]) -> Mapping[str, str]:
 
 
 def _changed_at(folder: str) -> int:
-    """In nanoseconds. To install or remove a package makes and removes entries of its folder."""
+    """In nanoseconds. Installing or removing a package changes the entries of its folder."""
     try:
         return os.stat(folder).st_mtime_ns  # noqa: PTH116 - an entry of sys.path may be ""
     except OSError:

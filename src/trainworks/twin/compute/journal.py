@@ -1,7 +1,7 @@
 """The agent's record of what happened to its tasks: one JSON object a line, appended and synced in groups.
 
 The agent writes; the server reads the file itself, from the offset that it committed together with the last states.
-So there is one way to learn of an event, be the agent alive, unreachable or dead, and none is seen twice.
+So there is one way to learn of an event, whether the agent is alive, unreachable or dead, and no event is seen twice.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Makings:
     def told(self, waiter: str) -> tuple[str, ...]:
         """All that the making said for which `waiter` waited, once; nothing for those who did not wait."""
         with self._lock:
-            for making in self._makings.values():  # whole already, though its thread has not come to say so
+            for making in self._makings.values():  # complete already, though its thread has not said so yet
                 if making.error is None and waiter in making.waiters:
                     return tuple(making.log.lines)
             return self._left_to_tell.pop(waiter, ())

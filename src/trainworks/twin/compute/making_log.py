@@ -5,7 +5,7 @@
                  --> "collecting scipy (7 of about 20)": `MakingLog.state`, for status messages
                  --> the last lines that say anything: for the reason of a failure
 
-Of indexes and folders of wheels neither logs nor messages tell: their addresses are the machine's own affair.
+Neither logs nor messages name package indexes and folders of wheels: their addresses are private to the machine.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def _give_devices(wire: Message, gpus: Gpus, device_ids: Sequence[str]) -> None:
 
 
 def stop_messages(agent: Agent, stops: Sequence[Any]) -> list[Message]:
-    """Stops that the agent has not been told of, or with another grace."""
+    """Stops that the agent has not heard of, or has heard of with another grace."""
     messages: list[Message] = []
     for stop in stops:
         task_id, grace = stop["task_id"], stop["stop_grace_seconds"]

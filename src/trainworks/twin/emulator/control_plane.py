@@ -149,7 +149,7 @@ class EmulatorControlPlane:
 
 
 def _function(function_arn: str) -> Any:
-    """What ministack executes for a function's ARN, or None where there is no such function."""
+    """What ministack executes for a function's ARN, or None if there is no such function."""
     functions = engine.service("lambda_svc")
     account, region = function_arn.split(":")[4], function_arn.split(":")[3]
     with engine.module("core.responses").request_scope(account, region):
@@ -189,6 +189,6 @@ def _parsed_pattern(text: str) -> Mapping[str, Any]:
 
 
 def _allows(pattern: Mapping[str, Any], member: str, value: str) -> bool:
-    """Whether the pattern may match `value`; what is no plain list of strings may match anything."""
+    """Whether the pattern may match `value`; anything other than a plain list of strings may match."""
     allowed = pattern.get(member)
     return not isinstance(allowed, list) or value in allowed or not all(isinstance(each, str) for each in allowed)

@@ -27,7 +27,7 @@ from trainworks.twin.functions.output import OutputCollector
 from trainworks.twin.ports import Caller
 
 MOST_RESULT_BYTES = 6_291_556
-"""Of a synchronous invocation, after "Lambda quotas" (6 MB) and the words of its error."""
+"""The limit of a synchronous invocation, after "Lambda quotas" (6 MB) and the words of its error."""
 _MOST_HEADER_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _EXIT_SECONDS = 5.0
@@ -102,7 +102,7 @@ class ExecutionEnvironment:
     def invoke(
         self, header: Mapping[str, Any], event: bytes, seconds: float, output: OutputCollector
     ) -> InvocationOutcome:
-        """Give it one event and wait for what comes of it. Only after RESPONSE, ERROR and TOO_LARGE it can go on."""
+        """Give it one event and wait for what comes of it. It can go on only after RESPONSE, ERROR and TOO_LARGE."""
         line = json.dumps({"kind": "invoke", **header, "size": len(event)}).encode() + b"\n"
         try:
             self._control.sendall(b"run ")

@@ -9,7 +9,7 @@ Ship = Callable[[Sequence[tuple[int, str]]], None]
 """Gets `(milliseconds since the epoch, message)`, in order."""
 
 MOST_BYTES = 16 * 1024 * 1024
-"""Of one invocation; the rest is left out, and the log says so."""
+"""The limit for one invocation; the rest is left out, and the log says so."""
 _LONGEST_LINE = 250_000
 _BATCH_BYTES = 500_000
 _BATCH_EVENTS = 1000

@@ -292,7 +292,7 @@ def _copy_path(path: Path, writer: BlobWriter) -> str:
 
 
 def _emptied(destination: Path) -> Path:
-    """Remove the links of an attempt that lost a race, so that the next starts afresh."""
+    """Remove the links of an attempt that lost a race, so that the next one starts from nothing."""
     for folder, folders, names in os.walk(destination, topdown=False):
         for name in names:
             (Path(folder) / name).unlink()

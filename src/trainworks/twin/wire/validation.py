@@ -29,7 +29,7 @@ _MAX_SHOWN_CHARS = 1000
 _HALF = re.compile("[\ud800-\udfff]")
 
 _ANY_CASE = frozenset({"RetryAction"})
-"""Enumerations of which the documentation says that their values are not case sensitive."""
+"""Enumerations whose values are not case sensitive, as the documentation says."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "structure": (Mapping,),

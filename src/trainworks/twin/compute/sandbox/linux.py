@@ -91,7 +91,7 @@ def die_with_parent(signal_number: int) -> None:
 
 
 def forbid_ptrace() -> None:
-    """Nobody of the same uid may trace or read the memory of this process."""
+    """No process of the same uid may trace this process or read its memory."""
     _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE")
 
 

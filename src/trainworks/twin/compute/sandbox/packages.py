@@ -18,7 +18,7 @@ from pathlib import Path
 from trainworks.twin.job_files import remove_tree
 
 FOLDER = ".python"
-"""Of the private /tmp of a task."""
+"""The path in the private /tmp of a task."""
 
 _RUNNER_NAME = ".image-script"
 _PTH = "import site; site.addsitedir({!r})\n"

@@ -189,7 +189,8 @@ class NamespaceView:
 class PlainView:
     """No namespaces: `/opt/ml` is rewritten to the job's folder in arguments, environment and working folder.
 
-    Not guaranteed then: a read-only rest of the machine, private `/tmp` and home, no network, host names, exact ends.
+    Not guaranteed in this case: a read-only rest of the machine, private `/tmp` and home, no network, host names, exact
+    ends.
     """
 
     def __init__(self, tmp: Path) -> None:

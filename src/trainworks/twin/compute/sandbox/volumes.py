@@ -26,7 +26,10 @@ _ALWAYS = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 
 
 class Volumes:
-    """Of the tasks of one slot, one after the other. `instance` is the folder of the instance, `scratch` the slot's."""
+    """The volumes of the tasks of one slot, one task after the other.
+
+    `instance` is the folder of the instance, `scratch` the slot's.
+    """
 
     def __init__(self, instance: Path, scratch: Path) -> None:
         self._disk = instance / DISK

@@ -211,7 +211,7 @@ def _auto_delete_objects(table: dict[str, dict[str, Any]], buckets: EmulatorBuck
 
 
 def _template_urls() -> None:
-    """Template URLs that name the bucket in the host, as AWS's own examples do; places that are no S3 are refused."""
+    """Template URLs that name the bucket in the host, as AWS's own examples do; hosts that are not S3 are refused."""
     helpers = engine.module("services.cloudformation.helpers")
     stock: Callable[..., Any] = helpers._resolve_document
 

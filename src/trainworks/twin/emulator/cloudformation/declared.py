@@ -15,7 +15,7 @@ _CHOICES = ("oneOf", "anyOf", "allOf")
 
 
 def named_texts(type_name: str, properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(name, text) of each text under a name that the type has. Of a type without a schema every name counts."""
+    """(name, text) of each text under a name that the type has. For a type without a schema every name counts."""
     known = schema(type_name)
     if known is None:
         yield from _all(properties, "")

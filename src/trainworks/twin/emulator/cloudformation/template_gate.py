@@ -58,7 +58,7 @@ def install(cloudformation: ModuleType) -> None:
         "_evaluate_conditions": evaluate_conditions,
         "_apply_transforms": _transforms(stock._apply_transforms),
         "validate_template_support": _validator(stock.validate_template_support),
-        # An unchanged template is no update, whatever its dynamic references would give by now.
+        # An unchanged template is not an update, whatever its dynamic references would give by now.
         "_has_dynamic_references": lambda template: False,
         "_unknown_attribute_message": _lacking(stock._unknown_attribute_message),
     }
@@ -258,7 +258,7 @@ def _validator(stock: Callable[..., None]) -> Callable[..., None]:
 
 
 def _lacking(stock: Callable[..., str]) -> Callable[..., str]:
-    """An attribute that AWS gives and the twin does not is no attribute that does not exist."""
+    """An attribute that AWS gives and the twin does not is refused in other words than one that does not exist."""
 
     def message(row: Mapping[str, Any], logical_id: str, attribute: str) -> str:
         type_name = str(row.get("ResourceType"))

@@ -92,7 +92,7 @@ class Alarms:
             return [None] * count
 
     def _values(self, alarm: Mapping[str, Any]) -> list[float | None]:
-        """The statistic of each period that is evaluated, oldest first; None where there is no data."""
+        """The statistic of each period that is evaluated, oldest first; None if there is no data."""
         cloudwatch, period = self._cloudwatch, int(alarm.get("Period", 60))
         wanted = {entry["Name"]: entry["Value"] for entry in alarm.get("Dimensions") or []}
         key = (alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(wanted))

@@ -272,7 +272,7 @@ class MetricData:
     def _take_over_point(self, key: tuple[str, str, str], point: Mapping[str, Any]) -> None:
         values = [point["Value"]] if "_stat" not in point else None
         counts = [point.get("Count", 1.0)] if values is not None else None
-        if values is None or all(abs(each) < 2**360 for each in values):  # NaN is not: it is no data point
+        if values is None or all(abs(each) < 2**360 for each in values):  # NaN is not a data point
             self.store(key[0], key[1], point["Dimensions"], point["Timestamp"], point["Unit"], None, values, counts,
                        point.get("_stat"))  # fmt: skip
 

@@ -116,7 +116,7 @@ class MetricDataRequest:
         return results, _token(skip + most - left) if more else ""
 
     def value_at(self, name: str, moments: Sequence[int]) -> list[float | None]:
-        """What the query gives for the periods that begin at these moments; None where there is no data."""
+        """What the query gives for the periods that begin at these moments; None if there is no data."""
         value = self._value(name)
         if isinstance(value, Array):
             raise ApiError(_VALIDATION, f"The query {name} gives more than one time series")

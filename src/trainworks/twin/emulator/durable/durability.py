@@ -64,7 +64,7 @@ _PLAIN_STORES = {
     "eventbridge": ("_rule_last_fired",),
     "scheduler": ("_schedule_last_fired",),
 }
-# Values that are no dictionaries: written as one row whenever a row of their module is.
+# Values that are not dictionaries: written as one row whenever a row of their module is.
 _PLAIN_VALUES = {"ec2": ("_default_initialized_scopes",)}
 # Work in progress or copies of what is elsewhere.
 _TRANSIENT = {"ecr._uploads", "lambda_svc._warm_pool", *executions.TRANSIENT}
@@ -386,7 +386,7 @@ def _row(row: Row, snapshot: RowSnapshot) -> None:
 
 
 def _found(row: Row) -> tuple[Any] | None:
-    """What a row is to hold, or None where there is no such row. Threads take rows out at any moment."""
+    """What a row has to hold, or None if there is no such row. Threads take rows out at any moment."""
     store, key = row
     if store.gone or not store.holds(key):
         return None

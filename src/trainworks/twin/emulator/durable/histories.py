@@ -103,7 +103,7 @@ class Histories:
         return number_at(at)
 
     def drop_old(self) -> bool:
-        """Forget a part of what is too old; whether there may be more. From any thread."""
+        """Forget a part of what is too old; whether there may be more. Called from any thread."""
         more = False
         for history in list(self._opened.values()):
             if history.days is not None:

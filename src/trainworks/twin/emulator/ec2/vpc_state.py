@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 def reach(subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
     """What an interface in a subnet reaches. `public_ip` None leaves that to the subnet.
 
-    Of a subnet that is gone, nothing is known.
+    Nothing is known of a deleted subnet.
     """
     ec2 = engine.service("ec2")
     subnet = next((row for row in _rows(ec2._subnets) if row["SubnetId"] == subnet_id), None)
@@ -40,7 +40,7 @@ def reach(subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
 
 
 def network_of(ec2: Any, vpc_id: str) -> DescribedNetwork:
-    """What EC2 would describe of a VPC. Of private hosted zones the twin knows nothing: it has no Route 53."""
+    """What EC2 would describe of a VPC. The twin knows no private hosted zones: it has no Route 53."""
     endpoints = [
         described_endpoint({**row, "PrivateDnsEnabled": has_private_dns(row)}, security_groups(ec2, row))
         for row in _rows(ec2._vpc_endpoints)

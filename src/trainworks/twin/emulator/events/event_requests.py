@@ -150,7 +150,7 @@ class _Requests:
     list_targets_by_rule = remove_targets
 
     def put_events(self, stock: Handler, data: dict[str, Any], allow_aws_source: bool = False) -> StockResponse:
-        """Each entry on its own: one that is no event fails alone, and reaches nobody."""
+        """Each entry is checked on its own: one that is not an event fails alone, and reaches nobody."""
         entries = data["Entries"]
         if sum(map(entry_bytes, entries)) > MAX_ENTRY_BYTES:
             raise _invalid("Total size of the entries in the request is over the limit.")
@@ -200,7 +200,7 @@ def check_rule(data: Mapping[str, Any]) -> None:
 
 
 def entry_problem(entry: Mapping[str, Any]) -> dict[str, str] | None:
-    """Why an entry of `PutEvents` is no event, as the answer has it, or None."""
+    """Why an entry of `PutEvents` is not an event, as the answer has it, or None."""
     for member in ("Source", "DetailType", "Detail"):
         if not entry.get(member):
             return {

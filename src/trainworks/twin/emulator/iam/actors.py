@@ -91,7 +91,7 @@ class Actors:
         return self.of_role(arn, "simulated") if kind == "role" else None
 
     def of_role(self, role_arn: str, session_name: str) -> Actor | None:
-        """A session of a role as a service makes it; None where there is no such role."""
+        """A session of a role as a service makes it; None if there is no such role."""
         account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
         role = engine.row(engine.service("iam")._roles, account, name)
         if role is None or role.get("Arn") != role_arn:

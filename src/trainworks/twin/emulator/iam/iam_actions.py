@@ -2,7 +2,7 @@
 
 An action is called as the operation, but for `_RENAMED`. A path that no operation of the service has needs a permission
 that nobody was given by name, so it fails closed. So does a request that names its operation or its members in two
-places: what is asked for would not be what is done.
+places: the operation checked might not be the one that runs.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def _entity_arn(kind: str, name: str, account: str, path: str) -> str:
 
 
 def _as_json(body: bytes) -> bytes:
-    """A CBOR body as the JSON in which ministack looks for names; what is no CBOR has none."""
+    """A CBOR body as the JSON in which ministack looks for names; a body that is not CBOR has none."""
     try:
         return json.dumps(decode(body), default=str).encode()
     except (ApiError, ValueError):

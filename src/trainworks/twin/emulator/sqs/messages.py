@@ -216,7 +216,7 @@ class Messages:
             return Counts(len(self) - in_flight - delayed, in_flight, delayed)
 
     def restore(self, number: int, row: tuple[Message] | None) -> None:
-        """Have a message as its row on disk says, which is no change."""
+        """Restore a message as its row on disk says; this is not a change."""
         with self._lock:
             if self.rows.holds(number):
                 self._remove(number)

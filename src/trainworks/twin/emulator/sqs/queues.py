@@ -123,7 +123,7 @@ class QueueParts(RecordParts):
     def _delete(self, messages: Messages, handle: str) -> None:
         """Delete a message, as often as one likes: a handle that it was received with once is none of an error.
 
-        Of a FIFO queue, it is one while another receive may have the message.
+        In a FIFO queue, it is one while another receive may have the message.
         """
         if messages.expired(handle):
             raise self._sqs._Err(

@@ -1,7 +1,8 @@
 """Executions of Step Functions on disk: each step is, and what a restart ended says so.
 
 An execution runs in a thread, which does not outlive the server. A task token belongs to the thread that waits for it;
-it holds a lock and is no row. After a restart what ran is FAILED, and its tokens are unknown: `TaskDoesNotExist`.
+it holds a lock and is not stored as a row. After a restart what ran is FAILED, and its tokens are unknown:
+`TaskDoesNotExist`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The fields of states in a state machine's definition: which there are, which the twin runs, and what they may hold.
 
 After "Amazon States Language" (Step Functions Developer Guide). A field that AWS has and the twin does not run is
-refused by its name, as an integration is; one that nobody has is no field.
+refused by its name, as an integration is; one that AWS does not have is not a field.
 """
 
 from __future__ import annotations

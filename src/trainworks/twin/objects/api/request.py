@@ -33,7 +33,7 @@ class S3Request:
 
     @staticmethod
     def from_scope(scope: MutableMapping[str, Any], caller: Caller) -> S3Request:
-        """From an ASGI scope. Raises `InvalidURI` for a path that is not UTF-8, `KeyTooLongError`."""
+        """Makes a request of an ASGI scope. Raises `InvalidURI` for a path that is not UTF-8, `KeyTooLongError`."""
         raw_path = scope["raw_path"].decode("ascii")
         raw_bucket, _, raw_key = raw_path.removeprefix("/").partition("/")
         try:

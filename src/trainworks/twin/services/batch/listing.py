@@ -46,7 +46,7 @@ def list_jobs(tx: Connection, call: Call, specs: Specs) -> tuple[list[Job], str 
 def _reader(tx: Connection, call: Call, specs: Specs) -> tuple[Read, tuple[str, ...]]:
     """How pages of what is asked for are read, and the members of a job that they are ordered by.
 
-    With a filter the status does not matter (but to SHARE_IDENTIFIER); without either, RUNNING is meant.
+    With a filter the status is ignored (except for SHARE_IDENTIFIER); without a filter and a status, RUNNING is meant.
     """
     params = call.params
     if "multiNodeJobId" in params:

@@ -310,7 +310,7 @@ class _JsonFields(dict[str, str]):
 
 
 def property_of(selector: str) -> Callable[[Mapping[str, Any]], Any]:
-    """A reader of `$.a.b[0]`; of several elements (`[*]`) the first. Raises `ApiError` where it is no selector."""
+    """A reader of `$.a.b[0]`; of several elements (`[*]`) the first. Raises `ApiError` if it is not a selector."""
     if not selector.startswith("$"):
         raise invalid(f"the property '{selector}' has to begin with $.")
     steps: list[str | int] = []

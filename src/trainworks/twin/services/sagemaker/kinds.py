@@ -3,8 +3,8 @@
     Kind("Model", "model", role="ExecutionRoleArn", ...)    CreateModel, DescribeModel, ListModels, DeleteModel
 
 SageMaker's operations are regular: `<Noun>Name` names a resource, `<Noun>Arn` is its ARN, Create and Update take what
-Describe shows, List shows some of that. What is not regular about a kind is said in its declaration. Of what is
-answered, only the members that AWS's model has are sent, so none has to be named here.
+Describe shows, List shows some of that. What is not regular about a kind is said in its declaration. Only the members
+that AWS's model has are sent in an answer, so none has to be named here.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def _channel(entry: Mapping[str, Any]) -> Channel:
 def stage_inputs(job: TrainingJob, folder: JobFolder, objects: ObjectStore) -> dict[str, tuple[Mount, ...]]:
     """Stage all channels of the current attempt; the mounts of each host.
 
-    Raises `JobFailedError` with SageMaker's reason: nothing under the prefix, access denied, keys that are no paths.
+    Raises `JobFailedError` with SageMaker's reason: nothing under the prefix, access denied, keys that are not paths.
     """
     mounts: dict[str, list[Mount]] = {host: [] for host in job.hosts}
     for channel in channels_of(job):

@@ -47,7 +47,7 @@ def definitions_of(job: TrainingJob) -> Definitions:
 
 
 def values_in(lines: Sequence[bytes], definitions: Definitions) -> list[tuple[str, float]]:
-    """`(metric, value)` for every match, in order of lines; what is no finite number is passed over, as on AWS.
+    """`(metric, value)` for every match, in order of lines; a value that is not a finite number is skipped, as on AWS.
 
     Searched are the first 64 KiB of a line, for at most 16 values of each metric: what a job prints is bounded.
     """

@@ -50,7 +50,7 @@ class OutputEntry:
     entry: Entry
 
     def open(self, cancelled: Cancelled) -> BinaryIO:
-        """Its content. Raises `OSError` where it is no plain file any more."""
+        """Its content. Raises `OSError` if it is no longer a plain file."""
         return _reader(self.files.open_file(f"{self.folder}/{self.entry.path}"), cancelled)
 
     def link_target(self) -> str:

@@ -1,8 +1,8 @@
 """The pace at which new jobs begin: accepting requests comes first.
 
-A job brings processes to start, which take the cores that requests are answered with. So of a crowd the first jobs
-begin at once, one for each core; while more come, few others do, and when no more come, as many as the machine starts
-without being kept from all else. In the order in which they came.
+A job brings processes to start, which take the cores that requests are answered with. So when many jobs come at once,
+the first begin immediately, one for each core. While more come, few others begin; once no more come, as many begin as
+the machine can start while it does its other work. They begin in the order in which they came.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections import deque
 
 _CALM_SECONDS = 0.1
-"""So long after the last arrival the crowd is over."""
+"""This long after the last arrival, the rush is over."""
 _PATIENCE_SECONDS = 10.0
 _CROWDED_RATE, _CALM_RATE = 2.5, 25.0
 """Jobs a second for each core."""
 
 
 class StartThrottle:
-    """Jobs whose turn has not come yet. Times are seconds of one clock; not safe for several threads at once."""
+    """Jobs that have not begun yet, and when each may begin.
+
+    Times are seconds of one clock; not safe for several threads at once.
+    """
 
     def __init__(self, cores: int) -> None:
         self._cores = cores
