@@ -63,7 +63,7 @@ def sections(command: str, *arguments: str) -> tuple[str, ...]:
 
 
 def missing_prerequisite() -> str:
-    """What this machine lacks, with the command that fixes it; empty where nothing is missing."""
+    """What this machine lacks, with the command that fixes it; empty if nothing is missing."""
     version = ".".join(map(str, sys.version_info[:3]))
     if not sys.platform.startswith("linux"):
         return f"the twin runs on Linux; this is {sys.platform}. fix: run it in a Linux machine or WSL 2"

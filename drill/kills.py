@@ -49,7 +49,7 @@ class Killer:
         return server
 
     def strike(self) -> str:
-        """Kill one thing; its kind, or "" where there was nothing of the kind that was drawn."""
+        """Kill one thing; its kind, or "" if there was nothing of the kind that was drawn."""
         kind = self._chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         if kind == "stop":
             lifecycle.stop(self._home)

@@ -104,7 +104,7 @@ class Stacks(Customer):
         )  # fmt: skip
 
     def _end(self, name: str) -> str:
-        """Wait until the stack is at rest; "" where it is gone."""
+        """Wait until the stack is at rest; "" if it is gone."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             status = self._status(name)

@@ -61,7 +61,7 @@ class UnpackLimits:
 
 
 def unpack_tar(archive: BinaryIO, target: Path, limits: UnpackLimits) -> None:
-    """Unpack below `target`, which is made where it is missing. Raises `ArchiveError`, `OSError` of the disk."""
+    """Unpack below `target`, which is made if it is missing. Raises `ArchiveError`, `OSError` of the disk."""
     writer = _Writer(target, limits)
     with _damaged(), _decompressed(archive) as raw:
         stream = _Forward(raw, writer.check_time, limits.total_bytes + _ALL_HEADERS_BYTES)
@@ -74,7 +74,7 @@ def unpack_tar(archive: BinaryIO, target: Path, limits: UnpackLimits) -> None:
 
 
 def unpack_zips(archives: Sequence[BinaryIO], target: Path, limits: UnpackLimits) -> None:
-    """Unpack below `target`, which is made where it is missing, a later archive over an earlier one.
+    """Unpack below `target`, which is made if it is missing, a later archive over an earlier one.
 
     Raises `ArchiveError`, `OSError` of the disk.
     """

@@ -49,7 +49,7 @@ def install_command(extra: str, clone: Path = _CLONE) -> str:
 
 
 def require_local() -> None:
-    """Raise `ModuleNotFoundError` where one of the modules that the twin's server needs is not installed."""
+    """Raise `ModuleNotFoundError` if one of the modules that the twin's server needs is not installed."""
     for module in _LOCAL:
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(f"No module named {module!r}", name=module)

@@ -155,7 +155,7 @@ def selected(report: Report, only: Sequence[str], ignore: Sequence[str]) -> Repo
 
 
 def refuse_errors_of(environment: Environment, assembly: CloudAssembly, account_id: str) -> None:
-    """What `up` does before it uploads anything. Raises `CheckError` where the templates have errors."""
+    """What `up` does before it uploads anything. Raises `CheckError` if the templates have errors."""
     graph = load_graph(assembly.directory, account=account_id, region=environment.region)
     path = baseline_path(None)
     found = by_rules(graph, settings_of(environment))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def requirements_warning(spec: TrainingJobSpec | BatchJobSpec, platform: Platform) -> str:
-    """That a job's requirements.txt needs an index which its subnets do not reach; "" where nothing is to be said.
+    """That a job's requirements.txt needs an index which its subnets do not reach; "" if nothing is to be said.
 
     The deployed subnets are looked at for those jobs alone that need one.
     """

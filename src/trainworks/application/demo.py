@@ -82,7 +82,7 @@ def demonstrate(port: int | None, audience: Audience) -> Demonstrated:
 
 
 def refuse_inaccurate(accuracy: steps.Accuracy) -> None:
-    """Raises `JobError` where the predictions are not as good as they should be."""
+    """Raises `JobError` if the predictions are not as good as they should be."""
     if accuracy.share <= REQUIRED_ACCURACY:
         raise JobError(f"accuracy {accuracy.share:.3f} is not above {REQUIRED_ACCURACY}", fix="see the log above")
 

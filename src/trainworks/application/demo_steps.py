@@ -79,7 +79,7 @@ class Accuracy:
 
 
 def example_folder() -> Path:
-    """`examples/digits` of the clone. Raises `RequestError` where trainworks was installed without it."""
+    """`examples/digits` of the clone. Raises `RequestError` if trainworks was installed without it."""
     folder = Path(__file__).resolve().parents[3] / "examples" / "digits"
     if not (folder / "train.toml").is_file():
         raise RequestError(

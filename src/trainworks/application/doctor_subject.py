@@ -43,7 +43,7 @@ def environment_meant(subject: str, environment_name: str) -> str:
 def diagnose(subject: str, environment_name: str) -> Diagnosis:
     """The diagnosis of what `subject` names: an environment's stack, or a job or stack in the environment of that name.
 
-    Raises `RequestError` where nothing has that name, `TwinError` where the environment is a twin that does not run.
+    Raises `RequestError` if nothing has that name, `TwinError` if the environment is a twin that does not run.
     """
     environment = load_environment(environment_name)
     looker = Looker(session_for(environment).client)  # type: ignore[arg-type]  # the stubs know services by name
@@ -53,7 +53,7 @@ def diagnose(subject: str, environment_name: str) -> Diagnosis:
 
 
 def diagnose_named(subject: str, environment: Environment, looker: Looker) -> Diagnosis:
-    """The diagnosis of what `subject` names in an environment. Raises `RequestError` where nothing has that name."""
+    """The diagnosis of what `subject` names in an environment. Raises `RequestError` if nothing has that name."""
     name, kinds = _kinds_of(subject)
     refusals: list[str] = []
     for kind in kinds:

@@ -20,8 +20,8 @@ class ShellExports:
 def exports_of(environment_name: str, environ: Mapping[str, str], *, for_sagemaker_sdk: bool = False) -> ShellExports:
     """What a client with the variables `environ` needs to reach an environment.
 
-    `for_sagemaker_sdk`: also the SageMaker SDK's defaults, in a file of the cache. Raises `TwinError` where the
-    environment is the twin and it does not run, `NotDeployedError` where the defaults need a platform.
+    `for_sagemaker_sdk`: also the SageMaker SDK's defaults, in a file of the cache. Raises `TwinError` if the
+    environment is the twin and it does not run, `NotDeployedError` if the defaults need a platform.
     """
     environment = load_environment(environment_name)
     values, unset = _of_twin() if environment.is_twin else _of_account(environment, environ)

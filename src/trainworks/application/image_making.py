@@ -27,7 +27,7 @@ class MadeImage:
 def make_image(image: str, tell: Callable[[str], None], clock: Clock | None = None) -> MadeImage:
     """Wait until the environment of a framework's image, or of an image by its URI, is made; `tell` hears each step.
 
-    Raises `RequestError` for an image that is none, `TwinError` where no twin runs or the making fails.
+    Raises `RequestError` for an image that is none, `TwinError` if no twin runs or the making fails.
     """
     image_uri = resolve_any(image)
     clock = clock or Clock()
@@ -46,7 +46,7 @@ def make_image(image: str, tell: Callable[[str], None], clock: Clock | None = No
 
 
 def resolve_any(image: str) -> str:
-    """The URI of a framework's image for CPUs, or for GPUs where it has none for CPUs."""
+    """The URI of a framework's image for CPUs, or for GPUs if it has none for CPUs."""
     name, _, version = image.partition(":")
     framework = frameworks().get(name)
     tags = framework.tags.get(version or framework.default_version, {}) if framework else {}

@@ -55,7 +55,7 @@ def bill_at_a_glance(job: Job, facts: Mapping[str, object], connection: Connecti
 
 
 def bill_of_named(environment: Environment, name: str, prices: PriceTable) -> JobBill:
-    """What the job of that name cost. Raises `RequestError` where there is none, or it has not run."""
+    """What the job of that name cost. Raises `RequestError` if there is none, or it has not run."""
     from trainworks.jobs.connection import Connection  # noqa: PLC0415 - an estimate asks nobody
     from trainworks.jobs.kinds import find_job  # noqa: PLC0415
 

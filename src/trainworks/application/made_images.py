@@ -41,7 +41,7 @@ class OfferedImage:
 def made_images(image_uri: str = "") -> list[ImageEnvironment] | None:
     """All environments of the running twin, the last used first; with `image_uri` those which stand for it.
 
-    None where no twin runs.
+    None if no twin runs.
     """
     server = lifecycle.find(default_home())
     if server is None:

@@ -61,7 +61,7 @@ def up(
     """Deploy the platform, in turn with others who change it; without changes nothing is done.
 
     `approve` is asked where resources that people depend on are replaced or removed; False leaves all as it is. Raises
-    `CheckError` where `check` finds errors, `DeployError`, `RequestError` for another account than the environment's.
+    `CheckError` if `check` finds errors, `DeployError`, `RequestError` for another account than the environment's.
     """
     _refuse_wrong_account(environment, clients)
     deployment = deployment_for(environment, clients, lambda what: _noticed(what, report))
@@ -79,7 +79,7 @@ def up(
 
 
 def preview_of_down(environment: Environment, clients: Clients) -> DownPreview | None:
-    """What `down` would do; None where nothing is deployed. Raises `RequestError` for another account."""
+    """What `down` would do; None if nothing is deployed. Raises `RequestError` for another account."""
     _refuse_wrong_account(environment, clients)
     inventory = teardown.survey(environment.stack_name, clients)
     if inventory is None:

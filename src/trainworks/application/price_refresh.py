@@ -18,7 +18,7 @@ from trainworks.whole_file import write_whole
 def refresh_prices(environment_name: str, region: str | None, aws_profile: str | None) -> tuple[Refreshed, Path]:
     """Ask AWS's Price List for the prices of a region, and write them; what was found, and the file.
 
-    Raises `RequestError` where the Price List has nothing for the region: then nothing is written.
+    Raises `RequestError` if the Price List has nothing for the region: then nothing is written.
     """
     environment = load_environment(environment_name)
     account = replace(environment, is_twin=False, aws_profile=aws_profile or environment.aws_profile, region=API_REGION)

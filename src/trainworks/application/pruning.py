@@ -24,7 +24,7 @@ class Pruned:
 
 
 def prune(home: Home, older_than_seconds: float, *, dry_run: bool) -> Pruned:
-    """Remove what is older; in a dry run only count it. Raises `TwinError` where no twin runs."""
+    """Remove what is older; in a dry run only count it. Raises `TwinError` if no twin runs."""
     server = running(home)
     counts, freed, more = Counter[str](), 0, True
     failed: dict[str, dict[str, str]] = {}

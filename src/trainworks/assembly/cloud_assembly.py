@@ -55,7 +55,7 @@ class CloudAssembly:
 
     @classmethod
     def load(cls, directory: Path) -> CloudAssembly:
-        """Read the assembly with its one root stack. Raises `SynthesisError` where it is incomplete."""
+        """Read the assembly with its one root stack. Raises `SynthesisError` if it is incomplete."""
         try:
             manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
             artifacts: dict[str, Any] = manifest["artifacts"]

@@ -24,7 +24,7 @@ def places_of_creation(metadata: Mapping[str, Sequence[Mapping[str, Any]]]) -> I
 
 
 def nearest(places: Mapping[str, str], path: str) -> str:
-    """The place of the construct at `path`, or of the closest one above it; empty where none is known."""
+    """The place of the construct at `path`, or of the closest one above it; empty if none is known."""
     while path and path not in places:
         path = path.rpartition("/")[0]
     return places.get(path, "") if path else ""

@@ -61,7 +61,7 @@ class Resource:
     """Its body as in the template."""
     region: str
     created_at: str
-    """`FILE:LINE` of the code that made it; empty where the assembly does not tell."""
+    """`FILE:LINE` of the code that made it; empty if the assembly does not tell."""
     _scope: Scope = field(repr=False)
 
     @cached_property
@@ -274,7 +274,7 @@ def load_graph(
     region: str | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Graph:
-    """Read a cloud assembly's folder, or one template in JSON or YAML. Raises `RequestError` where it is neither.
+    """Read a cloud assembly's folder, or one template in JSON or YAML. Raises `RequestError` if it is neither.
 
     Account and region are the assembly's own where it names them and the caller does not.
     """

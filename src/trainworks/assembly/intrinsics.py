@@ -142,7 +142,7 @@ def either(values: Sequence[bool | None]) -> bool | None:
 
 
 def equal(argument: Any) -> bool | None:
-    """`Fn::Equals`; undecided where one side is Unknown."""
+    """`Fn::Equals`; undecided if one side is Unknown."""
     first, second = _arguments("Fn::Equals", argument, 2)
     if _has_unknown(first) or _has_unknown(second):
         return None

@@ -31,7 +31,7 @@ _ABOUT_PROPERTIES = (
     "writeOnlyProperties",
     "primaryIdentifier",
 )
-# Longer ones are lists of instance types and the like, which grow faster than the schemas.
+# Longer ones are lists of instance types and so on, which grow faster than the schemas.
 _MAX_ENUM = 40
 
 _VERBS: Mapping[str, tuple[str, ...]] = {

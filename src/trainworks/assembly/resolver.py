@@ -177,7 +177,7 @@ class Scope:
             self._place = outer
 
     def condition(self, name: str | None) -> bool | None:
-        """Whether a condition holds; None where that is not decided before the deploy, True for no condition."""
+        """Whether a condition holds; None if that is not decided before the deploy, True for no condition."""
         if name is None:
             return True
         conditions = self.template.get("Conditions", {})

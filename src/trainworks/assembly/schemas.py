@@ -95,7 +95,7 @@ class Schema:
         return node
 
     def at(self, path: tuple[str, ...]) -> Node:
-        """The node of a property path; empty where there is none."""
+        """The node of a property path; empty if there is none."""
         node: Node = self.body
         for name in path:
             node = self.resolved(self.resolved(node).get("properties", {}).get(name, {}))
@@ -117,7 +117,7 @@ def is_aws_type(type_name: str) -> bool:
 
 @cache
 def schema(type_name: str) -> Schema | None:
-    """The schema of a type, or None where AWS has none."""
+    """The schema of a type, or None if AWS has none."""
     if not type_name.startswith("AWS::") or type_name not in type_names():
         return None
     body = _service(type_name.split("::")[1])[type_name]

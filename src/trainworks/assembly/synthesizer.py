@@ -21,7 +21,7 @@ _COMMAND = (sys.executable, "-m", "trainworks.infra.app", "--requests")
 class Synthesizer:
     """Runs `trainworks.infra.app`; the process starts with the first request and ends with the `with` block.
 
-    Raises `SynthesisError` with the CDK's own words where a synthesis fails; the next request may still succeed.
+    Raises `SynthesisError` with the CDK's own words if a synthesis fails; the next request may still succeed.
     """
 
     def __init__(self, command: Sequence[str] = _COMMAND) -> None:

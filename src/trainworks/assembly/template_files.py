@@ -26,7 +26,7 @@ _MAX_DEPTH = 20
 class StackSource:
     """One root stack: its templates by stack path (the root's is `()`), and what the manifest says of it.
 
-    `account` and `region` are None where the assembly leaves them open, `termination_protection` where there is none.
+    `account` and `region` are None if the assembly leaves them open, `termination_protection` if there is none.
     `created_at` has `FILE:LINE` of the app's code by construct path below the root stack, where the CDK wrote it.
     """
 
@@ -60,7 +60,7 @@ class Sources:
 def load_sources(path: Path) -> Sources:
     """Read an assembly's folder (with `manifest.json`) or one template.
 
-    Raises `RequestError` where `path` is neither, names what is not there, or a template is none.
+    Raises `RequestError` if `path` is neither, names what is not there, or a template is none.
     """
     if not path.exists():
         raise RequestError(f"{path}: does not exist", fix="name a template, or the folder of a cloud assembly")

@@ -20,7 +20,7 @@ from trainworks.assembly.function_forms import form_flaw
 from trainworks.assembly.schemas import schema
 
 Holds = Callable[[str], bool | None]
-"""Whether a declared condition holds; None where that is not known."""
+"""Whether a declared condition holds; None if that is not known."""
 
 PSEUDO_PARAMETERS = frozenset(
     {"AWS::AccountId", "AWS::NoValue", "AWS::NotificationARNs", "AWS::Partition", "AWS::Region", "AWS::StackId"}

@@ -1,6 +1,6 @@
 """What the Batch API refuses that its service model does not state: for the twin, which refuses it, and for `check`.
 
-Each function takes members as the API names them and yields a `Problem` for each, in Batch's words where they are
+Each function takes members as the API names them and yields a `Problem` for each, in Batch's words if they are
 known. A value that is neither plain text nor a number is not a problem: `check` does not know every value before a
 deploy.
 

@@ -41,7 +41,7 @@ class CidrBlock:
         return 1 << (mask - self.prefix_length) if mask >= self.prefix_length else 0
 
     def subnet(self, mask: int, slot: int) -> CidrBlock:
-        """The subnet with `mask` that has `slot` others before it. Raises `ValueError` where it does not fit."""
+        """The subnet with `mask` that has `slot` others before it. Raises `ValueError` if it does not fit."""
         if slot >= self.subnets(mask):
             raise ValueError(f"{self} holds {self.subnets(mask)} subnets of /{mask}, and {slot + 1} are needed")
         return CidrBlock(self.address + (slot << (32 - mask)), mask)

@@ -22,7 +22,7 @@ _GPU = re.compile(r"-(?:gpu|cu\d+)(?:-|$)")
 class Contents:
     """The packages of one framework's images.
 
-    `main` are those whose versions a tag names, with what each is called where there is no GPU. `packages` come with
+    `main` are those whose versions a tag names, with what each is called if there is no GPU. `packages` come with
     them, held by `constraints`, which belong to versions of `main` (`1.2`, or `2` for all of 2.x).
     `with_build` exist only in the builds of torch. `left_out` is not installed here. `documented` are the versions that
     AWS names of what comes with them, as far as it does, by minor version of `main`.
@@ -80,7 +80,7 @@ def versions_of(framework: Framework, reference: str) -> Mapping[str, str]:
 
 
 def python_of(reference: str) -> str:
-    """The version of Python that a tag names, as `3.11`; "" where it names none."""
+    """The version of Python that a tag names, as `3.11`; "" if it names none."""
     found = _PYTHON.search(reference)
     return "" if found is None else f"{found['major']}.{found['minor']}"
 

@@ -1,4 +1,4 @@
-"""AWS's own framework images: which registry, repository and tags, and what stands for them where there is no registry.
+"""AWS's own framework images: which registry, repository and tags, and what stands for them if there is no registry.
 
 The facts are data with a date and a source (`framework_images.json`). A framework is written `scikit-learn`, or with
 a version `scikit-learn:1.2-1`. Source: "Docker Registry Paths and Example Code" in the SageMaker developer guide.

@@ -65,7 +65,7 @@ class RouteTable:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet with the route table that applies to it. `vpc_id` is "" where nobody knows the VPC."""
+    """A subnet with the route table that applies to it. `vpc_id` is "" if nobody knows the VPC."""
 
     subnet_id: str
     vpc_id: str
@@ -74,7 +74,7 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class NatGateway:
-    """`subnet` is None where nobody knows it; `is_public` None where nobody knows that."""
+    """`subnet` is None if nobody knows it; `is_public` None if nobody knows that."""
 
     gateway_id: str
     subnet: Subnet | None = None
@@ -97,7 +97,7 @@ class Vpc:
 
 @dataclass(frozen=True, slots=True)
 class VpcEndpoint:
-    """A VPC endpoint of `service`, "" where nobody knows of which.
+    """A VPC endpoint of `service`, "" if nobody knows of which.
 
     `route_tables` are a gateway's, None among them for an unknown one. `subnets` and `security_groups` are of the
     interfaces of an interface endpoint; `inbound_only`: private DNS answers names from outside the VPC alone.
@@ -117,7 +117,7 @@ class VpcEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """`endpoint` is the VPC endpoint it goes by, None where it goes by a gateway to the internet; `reason` of a NO."""
+    """`endpoint` is the VPC endpoint it goes by, None if it goes by a gateway to the internet; `reason` of a NO."""
 
     reach: Reach
     endpoint: VpcEndpoint | None = None
@@ -138,7 +138,7 @@ class Network:
     def reach(self, subnet: Subnet, service: str, has_public_ip: bool | None) -> Reachability:
         """Whether, and by what, an interface in `subnet` reaches `service`; `INTERNET` is any address outside AWS.
 
-        `has_public_ip`: whether the interface has a public address; None where nobody knows.
+        `has_public_ip`: whether the interface has a public address; None if nobody knows.
         """
         answers = [*self._by_endpoints(subnet, service), self._by_routes(subnet.table, subnet.vpc_id, has_public_ip)]
         if not subnet.vpc_id or (service != INTERNET and self._endpoints(subnet.vpc_id, "")):

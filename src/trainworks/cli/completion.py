@@ -54,7 +54,7 @@ def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
 
 
 def _asked(context: typer.Context, ask: Callable[[Connection], Iterable[str]]) -> list[str]:
-    """What the environment answers; nothing where it does not, within seconds and without a retry."""
+    """What the environment answers; nothing if it does not, within seconds and without a retry."""
     from trainworks.config.environment import LOCAL, load_environment
 
     name = context.params.get("environment") or context.params.get("environment_name") or LOCAL

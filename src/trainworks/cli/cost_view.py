@@ -264,7 +264,7 @@ def _difference(before: Money | None, after: Money | None) -> str:
 
 
 def signed(difference: Money) -> str:
-    """`+$3.00`, `-$1.50`, or nothing where nothing changes."""
+    """`+$3.00`, `-$1.50`, or nothing if nothing changes."""
     if difference.is_zero:
         return ""
     text = str(difference)

@@ -40,7 +40,7 @@ def image_records(
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """The images of the platform's repository, and what to say where there are none."""
+    """The images of the platform's repository, and what to say if there are none."""
 
     images: tuple[ImageSummary, ...]
     why_none: str

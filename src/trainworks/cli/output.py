@@ -113,7 +113,7 @@ def records(
 
 
 def report_error(error: BaseException, *, as_json: bool = False) -> int:
-    """Print an error on standard error, with its fix where one is known, and return the exit code.
+    """Print an error on standard error, with its fix if one is known, and return the exit code.
 
     `TRAINWORKS_DEBUG=1` adds the traceback. `as_json`: what a check refused is on standard output too, as data; all
     other errors leave it as it is, for a program to go by the exit code.

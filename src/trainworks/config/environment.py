@@ -55,7 +55,7 @@ _FIXED = {
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One place the platform is deployed to. `account` is None where only the credentials tell it."""
+    """One place the platform is deployed to. `account` is None if only the credentials tell it."""
 
     name: str
     is_twin: bool

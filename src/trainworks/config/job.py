@@ -58,7 +58,7 @@ class _Spec(BaseModel):
     name: _Name | None = None
     """The first part of the job's name; the script's name where absent."""
     script: Path | None = None
-    """A Python file, relative to the spec; inside `source_dir` where that is given."""
+    """A Python file, relative to the spec; inside `source_dir` if that is given."""
     source_dir: Path | None = None
     """A folder that goes to the job whole: modules, data, `requirements.txt`."""
     inputs: dict[_Channel, _Location] = Field(
@@ -86,14 +86,14 @@ class _Spec(BaseModel):
 
     @property
     def script_path(self) -> Path | None:
-        """The script on this machine; inside `source_dir` where that is given."""
+        """The script on this machine; inside `source_dir` if that is given."""
         if self.script is None:
             return None
         return self.base_dir / (self.source_dir or Path()) / self.script
 
     @property
     def source_path(self) -> Path | None:
-        """The folder that is packaged; None where the script alone is."""
+        """The folder that is packaged; None if the script alone is."""
         return None if self.source_dir is None else self.base_dir / self.source_dir
 
     @property

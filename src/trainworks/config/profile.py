@@ -2,7 +2,7 @@
 
 An `EnvironmentProfile` is every setting of the platform in one frozen record; `PROFILES` holds the three that ship.
 `trainworks.toml` may replace single values (see `config.environment`). Names are those of CloudFormation in snake_case,
-with units where there are any.
+with units if there are any.
 
 The records are plain dataclasses, so that reading a shipped profile does not cost the import of pydantic; pydantic
 checks them, by the same annotations, where values come from outside (`config.validation`).

@@ -43,7 +43,7 @@ def write_manifest(config: Blob, layer: Blob) -> str:
 
 
 def layer_of_manifest(manifest: bytes) -> str | None:
-    """The digest of a runtime image's layer; None where the manifest is that of another kind of image."""
+    """The digest of a runtime image's layer; None if the manifest is that of another kind of image."""
     try:
         document = json.loads(manifest)
         if document["config"]["mediaType"] != CONFIG_MEDIA_TYPE:

@@ -18,7 +18,7 @@ _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """A file's text and what it says. Raises `ConfigurationError` where it is not TOML or cannot be read."""
+    """A file's text and what it says. Raises `ConfigurationError` if it is not TOML or cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
         return text, tomllib.loads(text)
@@ -29,7 +29,7 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def line_of(text: str, keys: Sequence[str]) -> int | None:
-    """The 1-based line that defines `keys`, or that of its nearest enclosing key or table; None where neither is.
+    """The 1-based line that defines `keys`, or that of its nearest enclosing key or table; None if neither is.
 
     A table that no line names by itself is defined by the first one below it: `a` by `[a.b]` or `a.b = 1`. Keys inside
     inline tables resolve to the line of the inline table.

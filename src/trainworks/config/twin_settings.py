@@ -22,7 +22,7 @@ _KEYS = ("network",)
 
 
 def refused_network(value: object) -> str:
-    """What is wrong with a value of `network`; "" where nothing is."""
+    """What is wrong with a value of `network`; "" if nothing is."""
     return "" if value in NETWORK_WISHES else f"allowed: {' or '.join(NETWORK_WISHES)}"
 
 

@@ -21,7 +21,7 @@ FRAMEWORK_IMAGES_WISHES = ("made", "in-use")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable. `refusal` says what is wrong with a value, or nothing; None where every value is right.
+    """One variable. `refusal` says what is wrong with a value, or nothing; None if every value is right.
 
     `is_internal`: trainworks sets it for a process that it starts; nobody else is meant to.
     """
@@ -102,7 +102,7 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
 def sandbox_wish(environ: Mapping[str, str] = os.environ) -> str:
     """`auto` or `off`, from `TRAINWORKS_SANDBOX`. Raises `ConfigurationError` for any other value.
 
-    A mistyped wish is refused, because it would otherwise be taken for `auto` in silence.
+    A mistyped wish is refused, because it would otherwise be taken for `auto` silently.
     """
     value = environ.get(SANDBOX) or "auto"
     if refusal := _refused_sandbox(value):

@@ -40,7 +40,7 @@ class JobBill:
 
     @property
     def total(self) -> Money | None:
-        """The sum, or None where a part is unknown."""
+        """The sum, or None if a part is unknown."""
         amounts = [line.amount for line in self.lines if line.amount is not None]
         if not amounts or len(amounts) != len(self.lines):
             return None

@@ -17,7 +17,7 @@ Key = tuple[StackPath, str]
 
 @dataclass(frozen=True, slots=True)
 class CostChange:
-    """One resource before and after; None where it is not there. Amounts are what is known of it."""
+    """One resource before and after; None if it is not there. Amounts are what is known of it."""
 
     key: Key
     before: ResourceCost | None
@@ -52,7 +52,7 @@ class CostChanges:
         return self.after - self.before
 
     def at(self, place: str) -> CostChange | None:
-        """The change of the resource at a construct path; None where its cost stays as it is."""
+        """The change of the resource at a construct path; None if its cost stays as it is."""
         return next((change for change in self.changes if change.place == place), None)
 
 

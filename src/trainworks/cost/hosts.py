@@ -51,7 +51,7 @@ class Hosts:
         return not self.is_attribution or any(_share(size, kind) <= 1 for kind in self._kinds())
 
     def per_hour(self, size: Size, prices: PriceTable) -> Money | None:
-        """What an hour of a container of `size` costs here; None where a price is unknown or no host holds it."""
+        """What an hour of a container of `size` costs here; None if a price is unknown or no host holds it."""
         if not self.is_attribution:
             return self._fargate(size, prices)
         shares = list(self._shares(size, prices))

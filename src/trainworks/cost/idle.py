@@ -191,7 +191,7 @@ def _free_reason(resource: Resource) -> str:
 
 
 def _charge(reading: Meter, prices: PriceTable) -> Charge:
-    """By use the amount is nothing whatever the price; otherwise it is unknown where the price is."""
+    """By use the amount is nothing whatever the price; otherwise it is unknown if the price is."""
     unit_price = prices.range_of(reading.keys)
     unit = unit_of(reading.keys[0]) if reading.keys else None
     if not reading.quantity:

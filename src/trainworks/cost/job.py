@@ -75,7 +75,7 @@ def training_estimate(spec: TrainingJobSpec, defaults: TrainingProfile, prices: 
 
 
 def batch_estimate(spec: BatchJobSpec, defaults: BatchProfile, prices: PriceTable) -> JobEstimate:
-    """Every container for the whole time of all its attempts. Raises `RequestError` where no host holds one."""
+    """Every container for the whole time of all its attempts. Raises `RequestError` if no host holds one."""
     size = Size(Decimal(str(spec.vcpus or defaults.job_vcpus)), Decimal(spec.memory_mib or defaults.job_memory_mib))
     attempts = defaults.job_attempts if spec.retries is None else spec.retries + 1
     containers = spec.array_size or 1

@@ -67,22 +67,22 @@ def is_true(value: object) -> bool:
 
 
 def names(value: object) -> list[str]:
-    """The texts in a list of a template; nothing where it is not a list."""
+    """The texts in a list of a template; nothing if it is not a list."""
     return [str(each) for each in value] if isinstance(value, list) else []
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """The object of a template; empty where it is none, or not known before the deploy."""
+    """The object of a template; empty if it is none, or not known before the deploy."""
     return value if isinstance(value, Mapping) else {}
 
 
 def items(value: object) -> list[Mapping[str, Any]]:
-    """The tables in a list of a template; nothing where it is not a list, or not known before the deploy."""
+    """The tables in a list of a template; nothing if it is not a list, or not known before the deploy."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def whole_number(value: object) -> int | None:
-    """A count or size of a template, which may write it as text; None where it is none, or not known yet."""
+    """A count or size of a template, which may write it as text; None if it is none, or not known yet."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

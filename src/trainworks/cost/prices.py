@@ -74,6 +74,6 @@ class PriceTable:
 
     @property
     def oldest_and_newest(self) -> tuple[date, date] | None:
-        """Days of the sources, or None where the table is empty."""
+        """Days of the sources, or None if the table is empty."""
         days = [price.source.day for price in self]
         return (min(days), max(days)) if days else None

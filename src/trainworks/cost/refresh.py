@@ -56,7 +56,7 @@ class _Figure:
 
 
 def refresh(client: PricingClient, region: str, today: date) -> Refreshed:
-    """Ask for all prices of `region`. Raises `TrainworksError` where AWS cannot be asked, and says why."""
+    """Ask for all prices of `region`. Raises `TrainworksError` if AWS cannot be asked, and says why."""
     found: dict[str, set[Decimal]] = {}
     refused: dict[str, None] = {}
     unknown: dict[str, None] = {}

@@ -45,7 +45,7 @@ class Cause:
 
 
 def first_cause(events: Sequence[StackEvent]) -> StackEvent | None:
-    """The event that the failure started with, or None where no event has a failed status.
+    """The event that the failure started with, or None if no event has a failed status.
 
     A resource's own failure comes before that of a stack (which only repeats it), a reason before an echo, and the
     earlier before the later.

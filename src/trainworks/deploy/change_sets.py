@@ -55,7 +55,7 @@ class ChangeSet:
         return cls(clients, created["Id"], created["StackId"])
 
     def wait_until_created(self, monitor: StackMonitor) -> bool:
-        """Wait for the end of its creation; False where it has no changes.
+        """Wait for the end of its creation; False if it has no changes.
 
         Raises `DeployError` with the reason, a nested change set's where that is the one that failed.
         """

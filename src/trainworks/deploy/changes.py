@@ -112,7 +112,7 @@ class ChangeSetReader:
     def _nested(
         self, client: CloudFormationClient, described: ResourceChangeTypeDef, stack_path: StackPath
     ) -> StackChanges | None:
-        """The changes inside a nested stack, or None where nothing is known of its inside."""
+        """The changes inside a nested stack, or None if nothing is known of its inside."""
         if described["Action"] == "Add" and stack_path in self.templates:
             return _created(self.places, stack_path, self.templates)
         if described["Action"] == "Remove":

@@ -28,7 +28,7 @@ class Deployed:
 
 
 def read_deployed(client: CloudFormationClient, stack_name: str) -> Deployed | None:
-    """Read a stack from CloudFormation as it is now; None where there is none, or its template is not in JSON.
+    """Read a stack from CloudFormation as it is now; None if there is none, or its template is not in JSON.
 
     A nested template that is not in JSON is left out, with what is nested in it.
     """

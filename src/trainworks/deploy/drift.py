@@ -61,9 +61,9 @@ class DriftReport:
 
 
 def detect_drift(stack_name: str, clients: Clients, monitor: StackMonitor, places: Places) -> DriftReport | None:
-    """Compare everything that is deployed with its templates; None where the stack is not there or not at rest.
+    """Compare everything that is deployed with its templates; None if the stack is not there or not at rest.
 
-    Raises `RequestError` or `DeployError` where the calls are not allowed or the endpoint is not there.
+    Raises `RequestError` or `DeployError` if the calls are not allowed or the endpoint is not there.
     """
     client = clients.cloudformation
     with explained(f"detecting drift of {stack_name}"):

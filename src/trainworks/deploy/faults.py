@@ -67,7 +67,7 @@ def is_missing(error: ClientError) -> bool:
 
 
 def is_concurrent(error: ClientError) -> bool:
-    """Whether CloudFormation refused because somebody else works on the same stack at this moment."""
+    """Whether CloudFormation refused because somebody else works on the same stack at the moment."""
     message = str(error.response.get("Error", {}).get("Message", ""))
     is_gone = error_code(error) == "ValidationError" and message.endswith("does not exist")
     return error_code(error) in _CONCURRENT or "_IN_PROGRESS state" in message or is_gone

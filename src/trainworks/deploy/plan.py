@@ -159,7 +159,7 @@ def plan_update(
     missing: tuple[AssetUpload, ...],
     allowed: UpOptions,
 ) -> tuple[UpdateStep, ...]:
-    """The steps that create or update the stack. Raises `RequestError` where the bootstrap bucket is absent."""
+    """The steps that create or update the stack. Raises `RequestError` if the bootstrap bucket is absent."""
     steps: list[UpdateStep] = []
     for bucket_name in missing_buckets:
         if not allowed.bootstrap:

@@ -82,7 +82,7 @@ class StackState:
 
 
 def describe_stack(client: CloudFormationClient, stack_name: str) -> StackState | None:
-    """The state of a stack by name or ARN, or None where there is none.
+    """The state of a stack by name or ARN, or None if there is none.
 
     A name finds no deleted stack; an ARN does (`DELETE_COMPLETE`).
     """

@@ -40,7 +40,7 @@ class NestedStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """One platform. `state` is None where it is not deployed; `cause` is set when the last operation failed."""
+    """One platform. `state` is None if it is not deployed; `cause` is set when the last operation failed."""
 
     stack_name: str
     state: StackState | None = None

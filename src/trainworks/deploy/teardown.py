@@ -39,7 +39,7 @@ class EmptyRepository:
 
 @dataclass(frozen=True, slots=True)
 class DownResult:
-    """What `down` did. `existed` is False where there was nothing; `retained` is what its policy keeps."""
+    """What `down` did. `existed` is False if there was nothing; `retained` is what its policy keeps."""
 
     stack_name: str
     existed: bool

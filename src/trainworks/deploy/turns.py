@@ -16,7 +16,7 @@ from trainworks.deploy.progress import Notice, Report
 
 @contextmanager
 def take_turns(folder: Path, name: str, report: Report) -> Iterator[None]:
-    """Hold the lock `name` in `folder` (made where it is absent); says so when it has to wait for another process.
+    """Hold the lock `name` in `folder` (made if it is absent); says so when it has to wait for another process.
 
     The kernel lets go of the lock when its process ends, however it ends.
     """

@@ -49,7 +49,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One cause or check. `code` is stable, for programs; `fix` a command or a change, empty where none is needed."""
+    """One cause or check. `code` is stable, for programs; `fix` a command or a change, empty if none is needed."""
 
     code: str
     outcome: Outcome

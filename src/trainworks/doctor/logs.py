@@ -17,7 +17,7 @@ _MISSING = ("ResourceNotFound",)
 class LogFacts:
     """The group's look is absent if there is no such group, `last_lines` if no stream has the prefix.
 
-    `last_lines` are those of the newest stream, oldest first; empty where nothing was written to it.
+    `last_lines` are those of the newest stream, oldest first; empty if nothing was written to it.
     """
 
     group: str
@@ -69,7 +69,7 @@ def missing_log_findings(facts: LogFacts | None, *, used_by: str) -> Iterator[Fi
 
 
 def shown_tail(facts: LogFacts | None) -> str:
-    """The last lines as one text, empty where there are none."""
+    """The last lines as one text, empty if there are none."""
     return "" if facts is None or not facts.last_lines.value else "\n".join(facts.last_lines.value)
 
 

@@ -46,7 +46,7 @@ _NOT_OFFERED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Look(Generic[T]):
-    """A question and its answer. `value` is None where the thing is absent, or `why_not` says why nobody could look."""
+    """A question and its answer. `value` is None if the thing is absent, or `why_not` says why nobody could look."""
 
     call: str
     at: datetime

@@ -33,7 +33,7 @@ class Quota:
 
 
 def ec2_quota_code(instance_types: tuple[str, ...], *, spot: bool) -> str:
-    """The code of the vCPU quota that all these types count against; empty where they count against several."""
+    """The code of the vCPU quota that all these types count against; empty if they count against several."""
     letters = {match[0] for name in instance_types if (match := re.match(r"[a-z]", name))}
     for (family, is_spot), code in _EC2_CODES.items():
         if is_spot == spot and letters and letters <= set(family):
@@ -52,7 +52,7 @@ def look_at_quota(looker: Looker, service_code: str, quota_code: str, unit: str)
 
 
 def look_at_training_quota(looker: Looker, instance_type: str, *, spot: bool) -> Look[Quota]:
-    """The quota that SageMaker counts a training job's instances against; absent where it has none of that name."""
+    """The quota that SageMaker counts a training job's instances against; absent if it has none of that name."""
     wanted = f"{instance_type} for {'spot ' if spot else ''}training job usage"
 
     def read(quotas: Any) -> Quota | None:

@@ -35,7 +35,7 @@ def network_findings(
 
 
 def without_internet(network: Network, *, public_ip: bool | None = False) -> tuple[str, ...] | None:
-    """The subnets from which nothing outside AWS is reached; None where nobody could look."""
+    """The subnets from which nothing outside AWS is reached; None if nobody could look."""
     if network.subnets.value is None or network.route_tables.value is None:
         return None
     subnets = network.subnets.value

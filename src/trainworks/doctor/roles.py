@@ -1,6 +1,6 @@
 """A role, what it may do, and findings about what it lacks.
 
-`iam:SimulatePrincipalPolicy` is asked where that is permitted. Where it is not, or where the simulation lacks the value
+`iam:SimulatePrincipalPolicy` is asked if that is permitted. Where it is not, or where the simulation lacks the value
 of a condition, the role's policies are read, and `aws.iam.partial` decides by them as it does for `check`.
 """
 
@@ -42,7 +42,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """Statements of a role's inline and attached policies, and those of its boundary; None where it has none."""
+    """Statements of a role's inline and attached policies, and those of its boundary; None if it has none."""
 
     statements: tuple[Statement, ...]
     boundary: tuple[Statement, ...] | None = None
@@ -216,7 +216,7 @@ def _read(facts: RoleFacts, question: PermissionQuestion, *, unread: PartialDeci
 
 
 def _policy_of(facts: RoleFacts, question: PermissionQuestion) -> Look[BucketPolicy] | None:
-    """The policy of the bucket that the question is about, where it has one that could be read."""
+    """The policy of the bucket that the question is about, if it has one that could be read."""
     found = (each for each in facts.buckets if each.value is not None and each.value.is_about(question.resource))
     return next(found, None)
 

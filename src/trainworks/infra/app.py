@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One platform to synthesize. `account` is None where only the CDK CLI's credentials tell it."""
+    """One platform to synthesize. `account` is None if only the CDK CLI's credentials tell it."""
 
     environment_suffix: str
     profile: EnvironmentProfile

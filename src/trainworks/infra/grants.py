@@ -14,7 +14,7 @@ from trainworks.infra.constructs.policy import Statement
 def grant(grantee: iam.IGrantable, statements: Sequence[Statement]) -> iam.Grant:
     """Add `statements` to the grantee's policy as they are: no action gets a wildcard, no resource is widened.
 
-    Raises `ConfigurationError` where the grantee has no policy of its own to add to (a service, another account): the
+    Raises `ConfigurationError` if the grantee has no policy of its own to add to (a service, another account): the
     CDK would leave the permission out without a word. For a role imported with `mutable=False` the CDK itself says
     that it was granted.
     """

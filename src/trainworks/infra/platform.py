@@ -182,7 +182,7 @@ class TrainingPlatform(Construct):
     def add_outputs(self) -> None:
         """Give the stack of this construct the outputs that `trainworks` commands look for.
 
-        They look in the stack called `trainworks-<environment suffix>`. Raises `ConfigurationError` where the stack
+        They look in the stack called `trainworks-<environment suffix>`. Raises `ConfigurationError` if the stack
         has a construct of such a name: one platform per stack has outputs.
         """
         stack, outputs = Stack.of(self), self.outputs

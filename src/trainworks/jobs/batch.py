@@ -206,7 +206,7 @@ class BatchJob(Job):
 
 
 def find_batch_job(connection: Connection, name: str) -> BatchJob | None:
-    """The batch job with this id, or the newest on the platform's queue with this name; None where there is none."""
+    """The batch job with this id, or the newest on the platform's queue with this name; None if there is none."""
     if not connection.outputs.has_batch:
         return None
     batch = connection.client("batch")

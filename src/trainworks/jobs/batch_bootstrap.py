@@ -1,5 +1,5 @@
 """Runs in the container (`python -c`): fetch the code by the job's role, check it, unpack it, install its
-requirements.txt where it has one, become the script."""
+requirements.txt if it has one, become the script."""
 
 import hashlib
 import io

@@ -26,9 +26,9 @@ def names_requirements(spec: TrainingJobSpec | BatchJobSpec) -> bool:
 
 
 def requirements_note(spec: TrainingJobSpec | BatchJobSpec, closed: Sequence[str] | None) -> str:
-    """What to know of a job with a requirements.txt; "" where its subnets lead to an index.
+    """What to know of a job with a requirements.txt; "" if its subnets lead to an index.
 
-    `closed` are the subnets of the deployed platform without a way to the internet, None where nobody could look.
+    `closed` are the subnets of the deployed platform without a way to the internet, None if nobody could look.
     """
     if closed is not None and not closed:
         return ""

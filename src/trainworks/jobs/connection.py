@@ -45,7 +45,7 @@ def open_connection(environment: str = "local", start_dir: Path | None = None) -
 
 
 class Connection:
-    """The way to an environment. Raises `TwinError` or `ConfigurationError` where it cannot be reached.
+    """The way to an environment. Raises `TwinError` or `ConfigurationError` if it cannot be reached.
 
     `config` is for all its clients.
     """
@@ -90,7 +90,7 @@ class Connection:
         return discover(self.client("cloudformation"), self.environment)
 
     def upload_source(self, spec: JobSpec, listener: UploadListener = NOBODY) -> SourceBundle | None:
-        """Package a spec's code and put it into the model bucket, unless it is there; None where it has no script."""
+        """Package a spec's code and put it into the model bucket, unless it is there; None if it has no script."""
         if spec.script_path is None:
             return None
         bundle = package_source(spec.script_path, spec.source_path, listener.transfer)

@@ -52,7 +52,7 @@ class DataFile:
 def put_dataset(
     connection: Connection, path: Path, name: str | None = None, *, replace: bool = False, tell: Tell = silent
 ) -> Dataset:
-    """Upload a file or folder. Raises `RequestError` where the name has data, unless that is to be replaced.
+    """Upload a file or folder. Raises `RequestError` if the name has data, unless that is to be replaced.
 
     When it is, what was there and is not in the folder is removed once all else is uploaded.
     """
@@ -102,12 +102,12 @@ def names_beginning(connection: Connection, text: str) -> Iterator[str]:
 
 
 def dataset_files(connection: Connection, name: str) -> list[DataFile]:
-    """The files of one dataset, by its name or URI. Raises `RequestError` where there is none."""
+    """The files of one dataset, by its name or URI. Raises `RequestError` if there is none."""
     return _files(connection, f"{DATASETS}{_named(connection, name)}/")
 
 
 def find_dataset(connection: Connection, name: str) -> Dataset:
-    """One dataset, by its name or URI. Raises `RequestError` where there is none."""
+    """One dataset, by its name or URI. Raises `RequestError` if there is none."""
     return _dataset(connection, f"{DATASETS}{_named(connection, name)}/")
 
 

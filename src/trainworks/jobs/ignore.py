@@ -3,7 +3,7 @@
 Both are read in the form of `.gitignore`: in the folder, in those below it, and in those above it up to the root of its
 Git repository. The last pattern that says something of a path decides, and `.trainworksignore` is asked after all
 `.gitignore`s: with `!data/small.csv` it takes along what Git ignores. What never travels needs no pattern: version
-control, virtual environments, caches. Patterns are matched by `pathspec`, which is imported where there are any.
+control, virtual environments, caches. Patterns are matched by `pathspec`, which is imported if there are any.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class IgnoreRules:
     spec: GitIgnoreSpec
 
     def says(self, path: Path, is_folder: bool) -> tuple[bool, str] | None:
-        """Whether the path stays behind, and the pattern; None where the file says nothing of it."""
+        """Whether the path stays behind, and the pattern; None if the file says nothing of it."""
         found = self.spec.check_file(path.relative_to(self.file.parent).as_posix() + ("/" if is_folder else ""))
         if found.include is None or found.index is None:
             return None

@@ -42,7 +42,7 @@ ENV PATH=/opt/program:$PATH PYTHONUNBUFFERED=1
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """An image of the platform's repository. `is_new` is False where it was there before."""
+    """An image of the platform's repository. `is_new` is False if it was there before."""
 
     image_uri: str
     digest: str

@@ -43,7 +43,7 @@ class Inputs:
     tell: Tell = silent
 
     def resolve(self, name: str, location: str, base_dir: Path) -> str:
-        """The S3 URI of the input `name`. Raises `RequestError` where there is nothing at its location."""
+        """The S3 URI of the input `name`. Raises `RequestError` if there is nothing at its location."""
         kind, separator, rest = location.partition(":")
         if location.startswith("s3://"):
             return self._checked(name, location)

@@ -127,7 +127,7 @@ class Job(ABC):
 
     @abstractmethod
     def metrics(self) -> list[MetricSeries]:
-        """Its metrics over time. Raises `RequestError` where AWS has none for this kind."""
+        """Its metrics over time. Raises `RequestError` if AWS has none for this kind."""
 
     @abstractmethod
     def artifacts(self) -> list[Artifact]:
@@ -168,7 +168,7 @@ class Job(ABC):
     def download(self, folder: Path | str, tell: Tell = silent) -> list[Downloaded]:
         """Fetch what it has left in S3 to a folder: `model/`, `output/`, `predictions/`, archives unpacked.
 
-        Raises `JobError` where it has left nothing, `RequestError` where the folder is in use.
+        Raises `JobError` if it has left nothing, `RequestError` if the folder is in use.
         """
         found = self.artifacts()
         if not found:

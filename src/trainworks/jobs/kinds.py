@@ -63,7 +63,7 @@ def kind_names() -> str:
 
 
 def find_job(connection: Connection, name: str) -> Job:
-    """The job with this name or id, of the first kind that has it. Raises `RequestError` where none has."""
+    """The job with this name or id, of the first kind that has it. Raises `RequestError` if none has."""
     for kind in KINDS:
         if name and (job := kind.find(connection, name)) is not None:
             return job

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class PlatformOutputs:
     """Outputs of the root stack. `training_job_config` is the fixed part of a `CreateTrainingJob` request.
 
-    `job_queue_arn`, `job_definition_arn` and `batch_log_group` are empty where the profile leaves batch inference out.
+    `job_queue_arn`, `job_definition_arn` and `batch_log_group` are empty if the profile leaves batch inference out.
     """
 
     region: str
@@ -44,7 +44,7 @@ class PlatformOutputs:
         return bool(self.job_queue_arn)
 
     def require_batch(self) -> None:
-        """Raises `RequestError` where the platform has no batch inference."""
+        """Raises `RequestError` if the platform has no batch inference."""
         if not self.has_batch:
             raise RequestError(
                 f"the platform {self.environment_suffix} has no batch inference: its profile leaves it out",

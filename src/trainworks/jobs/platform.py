@@ -30,7 +30,7 @@ _ALL = JobFilter()
 
 
 class Platform(Connection):
-    """The platform of an environment. Raises `TwinError` or `ConfigurationError` where it cannot be reached."""
+    """The platform of an environment. Raises `TwinError` or `ConfigurationError` if it cannot be reached."""
 
     def train(self, spec: TrainingJobSpec, name: str | None = None, listener: UploadListener = NOBODY) -> TrainingJob:
         """Start a training job; returns when SageMaker has accepted it. Raises `RequestError`, `ConfigurationError`.
@@ -53,7 +53,7 @@ class Platform(Connection):
         return batch.submit(self, spec, chosen, self._resolve_inputs(spec, listener), listener)
 
     def job(self, name: str) -> Job:
-        """The job with this name (or Batch job id): a training job first. Raises `RequestError` where there is none."""
+        """The job with this name (or Batch job id): a training job first. Raises `RequestError` if there is none."""
         return find_job(self, name)
 
     def jobs(self, limit: int = 20, wanted: JobFilter = _ALL) -> list[JobSummary]:

@@ -63,7 +63,7 @@ def _spec(
 
 
 def of_script(script: Path, values: Mapping[str, object]) -> dict[str, object]:
-    """The script as the spec wants it: relative to `source_dir` where one is given."""
+    """The script as the spec wants it: relative to `source_dir` if one is given."""
     source_dir = values.get("source_dir")
     if source_dir is None:
         return {**values, "script": str(script)}

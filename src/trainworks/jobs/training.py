@@ -189,7 +189,7 @@ class TrainingJob(Job):
         return [*([Artifact("model", str(model))] if model else []), *([output] if has_output else [])]
 
     def model_artifact_uri(self) -> str:
-        """The S3 URI of its model.tar.gz. Raises `JobError` where it has none."""
+        """The S3 URI of its model.tar.gz. Raises `JobError` if it has none."""
         described = self.describe()
         uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
         if not uri:
@@ -221,7 +221,7 @@ class TrainingJob(Job):
 
 
 def find_training_job(connection: Connection, name: str) -> TrainingJob | None:
-    """The training job with this name; None where there is none."""
+    """The training job with this name; None if there is none."""
     try:
         connection.client("sagemaker").describe_training_job(TrainingJobName=name)
     except ClientError as error:

@@ -29,7 +29,7 @@ class TwinConnection:
 
 
 def twin_connection(home: Path | None = None) -> TwinConnection:
-    """Read where the twin of `home` listens and with which keys. Raises `TwinError` where it does not run."""
+    """Read where the twin of `home` listens and with which keys. Raises `TwinError` if it does not run."""
     home = home or home_folder()
     server = _read_record(home / "server.json")
     credentials = _read_record(home / "credentials.json")

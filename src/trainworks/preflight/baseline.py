@@ -110,7 +110,7 @@ class Baseline:
 
 
 def load_baseline(path: Path) -> Baseline:
-    """Read a baseline file. Raises `ConfigurationError` where it is none, or an entry lacks its reason or date."""
+    """Read a baseline file. Raises `ConfigurationError` if it is none, or an entry lacks its reason or date."""
     return parse_baseline(baseline_text(path), str(path))
 
 
@@ -221,7 +221,7 @@ def _lacks_reason(table: Any) -> bool:
 
 
 def appended(text: str, entries: str, name: str) -> str:
-    """A baseline file with more entries. Raises `ConfigurationError` where none can be added."""
+    """A baseline file with more entries. Raises `ConfigurationError` if none can be added."""
     if not entries:
         return text
     try:

@@ -18,8 +18,8 @@ class Finding:
     """One fault of one place of a template, with its fix.
 
     `code` is a rule's (`TW05`) or a scanner's (`cfn-lint/W3010`); `place` the construct path below the root stack, or
-    where none is known the logical id; `value` what the template says there, empty where something is missing;
-    `template` the file that it stands in, where there is one; `source` the `FILE:LINE` of the code that made the
+    if none is known the logical id; `value` what the template says there, empty where something is missing;
+    `template` the file that it stands in, if there is one; `source` the `FILE:LINE` of the code that made the
     resource, where the assembly tells it.
     """
 

@@ -61,7 +61,7 @@ def _namespaces() -> Mapping[str, tuple[MetricGroup, ...]]:
 
 
 def objection(graph: Graph, namespace: str, metric_name: str, dimensions: Collection[str]) -> Objection | None:
-    """What speaks against data for the metric under exactly these dimensions; None where it exists or may exist.
+    """What speaks against data for the metric under exactly these dimensions; None if it exists or may exist.
 
     An empty `metric_name` stands for all metrics of the namespace under these dimensions.
     """

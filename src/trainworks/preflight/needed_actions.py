@@ -144,7 +144,7 @@ def _needed(graph: Graph, use: RoleUse, need: Need) -> Iterator[Needed]:
 
 
 def _groups(graph: Graph, use: RoleUse) -> list[str]:
-    """Log groups that the workload writes; empty where they are not known."""
+    """Log groups that the workload writes; empty if they are not known."""
     if use.workload in _GROUPS:
         return [_GROUPS[use.workload]]
     record = use.record
@@ -213,7 +213,7 @@ def _tasks(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _task(graph: Graph, resource: str, parameters: object) -> Iterator[Needed | None]:
-    """What a task needs. `parameters` is None or unknown where the state's input is the request."""
+    """What a task needs. `parameters` is None or unknown if the state's input is the request."""
     if isinstance(resource, Unknown) or "${" in resource:
         yield None
         return
@@ -308,7 +308,7 @@ def _passed_to_tasks(graph: Graph, task_definition: object) -> Iterator[Needed]:
 
 
 def _arns(graph: Graph, value: object) -> tuple[str, ...]:
-    """The ARN that a value is or whose resource it names; empty where that is only known at run time."""
+    """The ARN that a value is or whose resource it names; empty if that is only known at run time."""
     if not isinstance(value, str) or isinstance(value, Unknown) or not value or "${" in value or value[:2] == "{%":
         return ()
     if value.startswith("arn:"):

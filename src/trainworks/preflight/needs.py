@@ -167,7 +167,7 @@ def has_public_ip(workload: Workload, subnet: Subnet) -> bool | Unknown:
 
 
 def _agreed(answers: list[bool | Unknown]) -> bool | Unknown:
-    """True where all say so; Unknown where one is or nobody says anything."""
+    """True if all say so; Unknown if one is or nobody says anything."""
     unknown = next((each for each in answers if isinstance(each, Unknown)), None)
     return unknown if unknown is not None else all(answers) if answers else Unknown("no job definition says so")
 

@@ -34,7 +34,7 @@ class ResourceReachability:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subnet:
-    """`vpc` is None where the graph does not have it. `facts` are what `aws.reach` is asked about."""
+    """`vpc` is None if the graph does not have it. `facts` are what `aws.reach` is asked about."""
 
     resource: Resource
     vpc: Resource | None
@@ -59,12 +59,12 @@ class Network:
         self._answers: dict[tuple[Subnet, str, bool | Unknown], ResourceReachability] = {}
 
     def subnet(self, value: object) -> Subnet | None:
-        """The subnet of an id; None where the graph does not have it."""
+        """The subnet of an id; None if the graph does not have it."""
         resource = None if isinstance(value, Unknown) else self._owner(value)
         return self._subnets.get(resource) if resource is not None else None
 
     def cidr_block(self, subnet_id: str) -> str:
-        """The block of a subnet; "" where it is unknown."""
+        """The block of a subnet; "" if it is unknown."""
         subnet = self.subnet(subnet_id)
         return "" if subnet is None else subnet.cidr_block
 
@@ -119,7 +119,7 @@ def _vpcs(graph: Graph) -> Iterator[model.Vpc]:
 
 
 def _has_private_names(vpc: Resource) -> bool | None:
-    """Whether DNS hostnames and DNS support are on; None where that is not known."""
+    """Whether DNS hostnames and DNS support are on; None if that is not known."""
     hostnames = _known(flag(vpc.get("EnableDnsHostnames", default=False)))
     support = _known(flag(vpc.get("EnableDnsSupport", default=True)))
     if False in (hostnames, support):

@@ -21,7 +21,7 @@ PATH = Path(__file__).parent / "data" / "registry.json"
 class NamedType:
     """A resource type whose name (the property `name`) its template may choose.
 
-    `max_length` is None where the schema has none. Property paths are joined by `.`.
+    `max_length` is None if the schema has none. Property paths are joined by `.`.
     """
 
     type_name: str

@@ -43,7 +43,7 @@ class ResourcePolicies:
                 self._statements[key] += statements_of(key.get("KeyPolicy"))
 
     def of(self, resource: Resource) -> tuple[Statement, ...]:
-        """The statements of a resource's own policy; none where it has none."""
+        """The statements of a resource's own policy; none if it has none."""
         return tuple(self._statements.get(resource, ()))
 
     def key(self, key_id: object) -> Resource | None:

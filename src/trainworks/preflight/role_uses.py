@@ -1,4 +1,4 @@
-"""Which role is used for what: from workloads, and from every property that hands a role to a service."""
+"""Which role is used for what: from workloads, and from every property that passes a role to a service."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def location_of(uri: str) -> S3Location | None:
 class S3UriUse:
     """`location`, which the resource `at` names in its property `path` and the role at `role_arn` has to `action`.
 
-    `location` is None where it is not known.
+    `location` is None if it is not known.
     """
 
     role_arn: object

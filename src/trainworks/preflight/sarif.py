@@ -85,7 +85,7 @@ def _location(finding: Finding, base: Path) -> dict[str, Any]:
 
 
 def _in_source(finding: Finding, base: Path) -> dict[str, Any] | None:
-    """The line of the code that made the resource: what a reviewer changes. None where the file is not here."""
+    """The line of the code that made the resource: what a reviewer changes. None if the file is not here."""
     file, _, line = finding.source.rpartition(":")
     if not file or not Path(file).is_file():
         return None

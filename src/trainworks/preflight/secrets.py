@@ -15,7 +15,7 @@ _OPEN = "AWS::SecretsManager::ResourcePolicy"
 
 
 def secret_needs(graph: Graph, value: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(action, the names of what it is needed on, any of which a policy may use); nothing where that is not known."""
+    """(action, the names of what it is needed on, any of which a policy may use); nothing if that is not known."""
     if not value or isinstance(value, Unknown):
         return
     named = graph.owner(value) or next(iter(graph.mentioned(value)), None)

@@ -51,7 +51,7 @@ class MemoryBudget:
 
     @contextmanager
     def hold(self, count: int) -> Iterator[None]:
-        """Take `count` bytes for the block. Raises `SlowDown` (503, which clients repeat) where they are not there."""
+        """Take `count` bytes for the block. Raises `SlowDown` (503, which clients repeat) if they are not there."""
         if count > self._left:
             raise ApiError("SlowDown", "The twin holds too many bytes of requests now. Reduce your request rate.", 503)
         self._left -= count
@@ -67,7 +67,7 @@ def limit_of(service: str) -> int:
 
 
 def announced_size(content_length: str, limit: int) -> int:
-    """The bytes that a body takes at most. Raises `RequestEntityTooLarge` where it says itself that it is too large."""
+    """The bytes that a body takes at most. Raises `RequestEntityTooLarge` if it says itself that it is too large."""
     size = whole_number(content_length)
     if size is None:
         return limit

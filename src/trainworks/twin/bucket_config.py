@@ -58,7 +58,7 @@ class BucketConfig(Protocol):
     """The emulator's side of S3. Called from any thread."""
 
     def bucket(self, name: str) -> Bucket | None:
-        """The bucket as configured now, or None where there is none."""
+        """The bucket as configured now, or None if there is none."""
 
     def kms_key_arn(self, key_id: str, caller: Caller) -> str:
         """The ARN of a KMS key named by id, ARN or alias.

@@ -48,7 +48,7 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: Connection) -> bool:
-        """Take a connection in; the one that has been idle longest makes room. False where all are at work."""
+        """Take a connection in; the one that has been idle longest makes room. False if all are at work."""
         if len(self._open) >= self.limit and not self.evict(1):
             return False
         self._open[connection] = None

@@ -115,7 +115,7 @@ class Control:
         return {"instance_ids": instance_ids, "notice_seconds": notice}
 
     def _interrupt_instance(self, instance_id: str, notice_seconds: float) -> bool:
-        """Interrupt an instance; False where it has ended since it was found."""
+        """Interrupt an instance; False if it has ended since it was found."""
         try:
             self._compute.interrupt(instance_id, notice_seconds)
         except LookupError:

@@ -2,7 +2,7 @@
 
 Layout (all of it private to the owner, mode 0700):
 
-    version            format of this folder; another version is refused, never converted in silence
+    version            format of this folder; another version is refused, never converted silently
     credentials.json   access_key_id, secret_access_key of the account's root, made at first start (0600)
     server.json        port, and pid and start time of the server and of its supervisor
     server.log         what the server has to say

@@ -18,8 +18,8 @@ _TAIL_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Modes are permission bits, None where there is no such file. `port` and `wished_network` are those that a start
-    would take; `network` is that of the running twin, "" where it does not say."""
+    """Modes are permission bits, None if there is no such file. `port` and `wished_network` are those that a start
+    would take; `network` is that of the running twin, "" if it does not say."""
 
     exists: bool
     is_home: bool
@@ -40,7 +40,7 @@ class Inspection:
 
 
 def inspect(home: Home) -> Inspection:
-    """Read a home. Raises `OSError` where it cannot be read, `ValueError` where `server.json` is not JSON."""
+    """Read a home. Raises `OSError` if it cannot be read, `ValueError` if `server.json` is not JSON."""
     exists = home.root.is_dir()
     record = read_record(home)
     recorded_port = None if record is None else int(record["port"])

@@ -69,7 +69,7 @@ class JobFiles:
         os.close(self._root)
 
     def walk(self, below: str = "") -> Iterator[Entry]:
-        """All below the folder `below`, each folder before what is in it, names in order; nothing where it is missing.
+        """All below the folder `below`, each folder before what is in it, names in order; nothing if it is missing.
 
         What disappears meanwhile is left out. Raises `OSError`: a link in the place of `below` or of a folder on its
         way, more than MOST_ENTRIES entries, a path of over 4,095 bytes.

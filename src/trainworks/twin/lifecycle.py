@@ -75,7 +75,7 @@ def find(home: Home) -> RunningServer | None:
 
 
 def running(home: Home) -> RunningServer:
-    """The twin that runs on this home. Raises `TwinError` where none does."""
+    """The twin that runs on this home. Raises `TwinError` if none does."""
     server = find(home)
     if server is None:
         raise TwinError("the twin is not running", fix="trainworks twin start")
@@ -87,7 +87,7 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
 
     `port` 0 takes a free one; without a port it is the one of a twin that crashed here, whose clients still know it, or
     4577. Raises `PortInUseError`, `HomeVersionError`, `TwinError` (with the log's last lines), `ConfigurationError`;
-    `ModuleNotFoundError` where the extra is not installed.
+    `ModuleNotFoundError` if the extra is not installed.
     """
     require_local()
     framework_images_wish()
@@ -112,7 +112,7 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
 
 
 def _wait_for_answer(home: Home, deadline: float) -> RunningServer | None:
-    """The twin that runs, once it answers; None where it ends meanwhile, or it takes too long."""
+    """The twin that runs, once it answers; None if it ends meanwhile, or it takes too long."""
     while time.monotonic() < deadline and find(home) is not None:
         # Read once: the server that comes back writes a record of its own between two looks.
         record = read_record(home)
@@ -187,7 +187,7 @@ def _wait_for_start(home: Home, supervisor_pid: int, deadline: float) -> Running
 
 
 def sandbox_warning(home: Home, *, timeout_seconds: float = _SANDBOX_SECONDS) -> str:
-    """What jobs are not guaranteed on this machine, "" where the sandbox is whole.
+    """What jobs are not guaranteed on this machine, "" if the sandbox is whole.
 
     The running twin finds it out a moment after it starts; this waits for that.
     """
@@ -313,7 +313,7 @@ def _check_port(port: int) -> None:
 
 
 def bind_error(port: int) -> str | None:
-    """Why nobody else can listen on a port, None where it is free."""
+    """Why nobody else can listen on a port, None if it is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

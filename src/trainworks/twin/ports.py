@@ -82,7 +82,7 @@ class ControlPlane(Protocol):
     def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
         """Check that the role exists, and that its trust lets `service` assume it.
 
-        Raises `ApiError('ValidationException')` where not. That `caller` may pass the role is checked with the call's
+        Raises `ApiError('ValidationException')` if not. That `caller` may pass the role is checked with the call's
         own action, for every member that holds one (`wire.roles`).
         """
 
@@ -104,12 +104,12 @@ class ControlPlane(Protocol):
         a transaction is open."""
 
     def function_refusal(self, function_arn: str, service: str, source_arn: str) -> str:
-        """Why a service may not call a Lambda function for a resource of its own; "" where the function's policy lets
+        """Why a service may not call a Lambda function for a resource of its own; "" if the function's policy lets
         it."""
 
     def invoke_function(self, caller: Caller, function_arn: str, event: Mapping[str, object]) -> None:
         """Let Lambda take in an event for a function, for a service: it runs later, over any restart. Raises `ApiError`
-        where the function is gone."""
+        if the function is gone."""
 
     def subnet_exists(self, subnet_id: str) -> bool: ...
 
@@ -123,7 +123,7 @@ class ControlPlane(Protocol):
         """Whether IAM has an instance profile of this name or ARN."""
 
     def launch_template(self, reference: Mapping[str, str]) -> Mapping[str, object] | None:
-        """The data (`RequestLaunchTemplateData`) of a version of a launch template, or None where there is none.
+        """The data (`RequestLaunchTemplateData`) of a version of a launch template, or None if there is none.
 
         `reference` has `launchTemplateId` or `launchTemplateName`, and may have a `version`.
         """
@@ -150,14 +150,14 @@ class OutputLines:
 
 class Logs(Protocol):
     """CloudWatch Logs for the twin's own parts. With a `caller`, that principal's permissions are enforced; `None` is
-    the service itself. Groups and streams are made where they are absent. Durable on return."""
+    the service itself. Groups and streams are made if they are absent. Durable on return."""
 
     def check_group(self, caller: Caller, group: str) -> None:
-        """Raise `ApiError` `ResourceNotFoundException` where the caller's account has no such group in the caller's
-        region, `InvalidParameterException` where it cannot have one of that name."""
+        """Raise `ApiError` `ResourceNotFoundException` if the caller's account has no such group in the caller's
+        region, `InvalidParameterException` if it cannot have one of that name."""
 
     def create_group(self, caller: Caller, group: str) -> None:
-        """Make a group in the caller's account and region, as the service itself; nothing where it is there."""
+        """Make a group in the caller's account and region, as the service itself; nothing if it is there."""
 
     def put_log_events(self, caller: Caller | None, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
         """Append `(timestamp in ms, message)` to a log stream. Raises `ApiError`."""
@@ -204,7 +204,7 @@ class ObjectStore(Protocol):
     def delete_object(self, bucket: str, key: str, caller: Caller | None) -> None: ...
 
     def stage(self, bucket: str, prefix: str, destination: Path, caller: Caller | None) -> object:
-        """Make `destination` a tree of hard links to all objects under `prefix`; raises `NoSuchKey` where none is."""
+        """Make `destination` a tree of hard links to all objects under `prefix`; raises `NoSuchKey` if none is."""
 
 
 class Market(StrEnum):
@@ -374,7 +374,7 @@ class InstanceInfo:
 class Usage:
     """What a task uses now, of its instance: per cent, memory and disk in per cent of the instance's.
 
-    `gpu_percent` and `gpu_memory_percent` are sums over the task's own GPUs, None where it has none or nobody can tell.
+    `gpu_percent` and `gpu_memory_percent` are sums over the task's own GPUs, None if it has none or nobody can tell.
     """
 
     task_id: str
@@ -436,7 +436,7 @@ class Compute(Protocol):
 class Runtime:
     """An image as it can be executed here: an interpreter, its environment, and what Docker calls the entry point.
 
-    `root` is the folder of a runtime image; its `train`, where there is one, is found by the `PATH` in `env`.
+    `root` is the folder of a runtime image; its `train`, if there is one, is found by the `PATH` in `env`.
     `folders` are what a task of it has to see, read-only, at the path that they have here.
     `note` says in one line what stands for the image; it belongs at the head of the job's log. `made` is what the
     making of it said, for who waited for that. `has_requirements`: what the job's requirements.txt names is in it.
@@ -483,7 +483,7 @@ class ImageResolver(Protocol):
     """What stands for an image. No call waits for an environment to be made."""
 
     def check(self, image_uri: str, caller: Caller) -> None:
-        """Raise `ApiError('ValidationException')` with the fix in its message where nothing can stand for the image."""
+        """Raise `ApiError('ValidationException')` with the fix in its message if nothing can stand for the image."""
 
     def resolve(self, image_uri: str, caller: Caller, waiter: str) -> Runtime:
         """What runs for the image; its environment is made on first use.
@@ -505,7 +505,7 @@ class PackageResolver(Protocol):
     def installed(self, runtime: Runtime, source: Path, variables: Mapping[str, str], waiter: str) -> Runtime | None:
         """`runtime` with what requirements.txt in the folder `source` names on top; `variables` are the job's own.
 
-        None where only the job itself can install it. Raises `ImageBeingMadeError` while it is installed, and
+        None if only the job itself can install it. Raises `ImageBeingMadeError` while it is installed, and
         `ApiError('InstallRequirementsError')` with pip's last lines where that failed.
         """
 
@@ -563,7 +563,7 @@ class Functions(Protocol):
     """Execution environments of Lambda functions: processes in the sandbox, used again while they are warm."""
 
     def refusal(self, runtime: str) -> str:
-        """Why functions of `runtime` cannot run here, with the fix; "" where they can."""
+        """Why functions of `runtime` cannot run here, with the fix; "" if they can."""
 
     def invoke(self, spec: FunctionSpec, invocation: Invocation) -> FunctionResult:
         """Run one invocation to its end, in the caller's thread. Whatever the function does is in the result.

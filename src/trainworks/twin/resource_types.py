@@ -62,7 +62,7 @@ class ResourceType(Protocol):
 class Readable(Protocol):
     """A type whose resources can be compared with their template: `compared` are the properties that `read` gives.
 
-    None stands for all. `read` answers in the service's own words, whose names may differ in case, or None where the
+    None stands for all. `read` answers in the service's own words, whose names may differ in case, or None if the
     resource is gone.
     """
 

@@ -14,7 +14,7 @@ from trainworks.twin.ports import Caller, Ended, InstanceInfo
 from trainworks.twin.wire import Endpoint
 
 Locator = Callable[[str, Caller], Sequence[str]]
-"""The ids of the instances on which a named job runs now; empty where it runs on none."""
+"""The ids of the instances on which a named job runs now; empty if it runs on none."""
 
 
 class Kept(Protocol):

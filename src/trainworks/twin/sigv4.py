@@ -72,7 +72,7 @@ class SignedRequest:
         self._by_name = by_name
 
     def header(self, name: str) -> str:
-        """The values of a header, joined by commas; "" where it is not there."""
+        """The values of a header, joined by commas; "" if it is not there."""
         return self._by_name.get(name, "")
 
     @property
@@ -142,7 +142,7 @@ class Claim:
     """Who says to have signed a request, before the signature itself is checked.
 
     The key is known and its token right, and the times fit. `digest` is what the request says of its body, or None
-    where the signature can only be checked with the body's digest at hand.
+    if the signature can only be checked with the body's digest at hand.
     """
 
     request: SignedRequest
@@ -284,7 +284,7 @@ def known_key(keys: KeyLookup, access_key_id: str, token: str, now: float) -> Si
 
 
 def _claimed_digest(signature: _Signature, request: SignedRequest) -> str | None:
-    """What the request says of its body; None where it leaves that to the signature."""
+    """What the request says of its body; None if it leaves that to the signature."""
     claimed = request.header("x-amz-content-sha256")
     if signature.service == "s3":
         if signature.presigned:
@@ -354,7 +354,7 @@ def _canonical_query(raw_query: str) -> str:
 
 
 def _canonical_headers(signature: _Signature, request: SignedRequest) -> str:
-    """The signed headers, a line each. Raises `SignatureDoesNotMatch` where one is not signed that has to be."""
+    """The signed headers, a line each. Raises `SignatureDoesNotMatch` if one is not signed that has to be."""
     values, signed = request.by_name, signature.signed_headers
     unsigned = [
         name for name in values if name.startswith("x-amz-") and name not in signed and name != "x-amz-content-sha256"

@@ -22,7 +22,7 @@ def project(folder: Path) -> Path:
 
 def test_a_script_alone_says_what_it_leaves_behind(tmp_path: Path) -> None:
     (note,) = code_notes(training_job_spec({"script": "train.py"}, project(tmp_path)))
-    assert "without helper.py, package/, requirements.txt beside it: --source-dir" in note
+    assert "without helper.py, package/, requirements.txt next to it: --source-dir" in note
 
 
 def test_requirements_are_told_of_where_subnets_lead_to_no_index(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def _parsed(text: str) -> Policy:
 
 
 def policy_of(document: object) -> Policy:
-    """The policy of a document that was read from JSON. Raises `ValueError` where it cannot be read."""
+    """The policy of a document that was read from JSON. Raises `ValueError` if it cannot be read."""
     if not isinstance(document, Mapping):
         raise ValueError("a policy is a JSON object")
     variables = document.get("Version") == VARIABLES_VERSION

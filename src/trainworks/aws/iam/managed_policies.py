@@ -32,7 +32,7 @@ def _data() -> dict[str, Any]:
 
 
 def managed_policy_name(arn: str) -> str | None:
-    """The name of AWS's managed policy, None where the ARN is another policy's."""
+    """The name of AWS's managed policy, None if the ARN is another policy's."""
     _, mark, path = arn.partition(_MARK)
     return path.rpartition("/")[2] if mark else None
 
@@ -59,7 +59,7 @@ def managed_policy(name: str) -> ManagedPolicy:
 
 
 def too_broad(name: str) -> str | None:
-    """Why no role of a platform should have the policy; None where nothing speaks against it."""
+    """Why no role of a platform should have the policy; None if nothing speaks against it."""
     for pattern, reason in _data()["broad"].items():
         if covers(pattern, name):
             return str(reason)

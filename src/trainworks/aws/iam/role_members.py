@@ -1,4 +1,4 @@
-"""Members of requests that hand a role to a service, each of which needs `iam:PassRole`, and the service that gets it.
+"""Members of requests that pass a role to a service, each of which needs `iam:PassRole`, and the service that gets it.
 
 `role_members.json` is written by `python -m trainworks.twin.wire.refresh_role_members`, from botocore's models, by the
 same rules by which the twin finds these members. The service that gets a role is in `_RECIPIENTS`, after
@@ -63,7 +63,7 @@ class RoleMember:
 
     @property
     def recipient(self) -> str:
-        """The service that gets the role, where that is certain, else nothing."""
+        """The service that gets the role, if that is certain, else nothing."""
         service, member = self.service, self.path[-1]
         is_certain = service in _NAMED_LIKE_ITS_PRINCIPAL or not _RECIPIENTS.keys().isdisjoint(
             {(service, member), (service,)}
@@ -97,7 +97,7 @@ def members_of_action(action: str) -> tuple[RoleMember, ...]:
 
 
 def requires_role(action: str) -> bool:
-    """Whether each call of the action hands on a role."""
+    """Whether each call of the action passes a role."""
     members = members_of_action(action)
     operation = action.partition(":")[2].lower()
     demanded = any((member.service, operation) in _DEMANDED for member in members)

@@ -50,7 +50,7 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """What came out for one action on one resource. `within_boundary` is None where there is no boundary.
+    """What came out for one action on one resource. `within_boundary` is None if there is no boundary.
 
     `details` has the decision of each side where the resource belongs to another account.
     """

@@ -53,7 +53,7 @@ _STATEMENT = frozenset(
 class PolicyKind:
     """What a document has to be like.
 
-    `principals` and `resources`: whether statements must have them; None where they may. `actions_of`: the only service
+    `principals` and `resources`: whether statements must have them; None if they may. `actions_of`: the only service
     whose actions may be there. `max_bytes`: the longest document. `code` is the error's code, `too_long` the code for a
     document above the limit. `quota`: a quota of IAM by its name, with the characters other than white space it allows.
     """

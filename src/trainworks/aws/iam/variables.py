@@ -54,7 +54,7 @@ class Template:
         self._text = None if self.has_variables else _spelled(fixed)
 
     def pattern(self, context: Context) -> Pattern | None:
-        """The pattern for a request, or None where a variable has no value."""
+        """The pattern for a request, or None if a variable has no value."""
         if self._fixed is not None:
             return self._fixed
         parts = self._resolved(context)
@@ -66,14 +66,14 @@ class Template:
         return pattern is not None and pattern.matches(text)
 
     def text(self, context: Context) -> str | None:
-        """The plain text for a request, or None where a variable has no value."""
+        """The plain text for a request, or None if a variable has no value."""
         if self._text is not None:
             return self._text
         parts = self._resolved(context)
         return None if parts is None else _spelled(parts)
 
     def components(self, context: Context) -> list[list[Part]] | None:
-        """The parts between the first five colons: those of an ARN. None where a variable has no value."""
+        """The parts between the first five colons: those of an ARN. None if a variable has no value."""
         parts = self._resolved(context)
         return None if parts is None else _split(parts)
 

@@ -135,5 +135,5 @@ BY_USE_TYPES: Mapping[str, str] = {
 
 
 def usage_of(resource_type: str) -> str | None:
-    """What a type is billed by, or None where it is not known to be billed by use."""
+    """What a type is billed by, or None if it is not known to be billed by use."""
     return BY_USE_TYPES.get(resource_type)

@@ -50,7 +50,7 @@ def endpoint(resource: Resource, graph: Graph, assumptions: Assumptions) -> Iter
 
 
 def _limit(variant: str, endpoint: Resource, graph: Graph) -> int | None:
-    """`MaxCapacity` of the target that scales a variant of the endpoint; None where nothing does."""
+    """`MaxCapacity` of the target that scales a variant of the endpoint; None if nothing does."""
     for target in graph.of_type("AWS::ApplicationAutoScaling::ScalableTarget"):
         name = str(target.get("ResourceId", default=""))
         if name.endswith(f"/variant/{variant}") and endpoint in graph.mentioned(name):

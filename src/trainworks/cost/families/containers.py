@@ -44,7 +44,7 @@ def service(resource: Resource, graph: Graph, assumptions: Assumptions) -> Itera
 
 
 def _providers(resource: Resource, graph: Graph) -> set[str] | None:
-    """Launch type or capacity providers of a service, else its cluster's; None where nobody here knows them."""
+    """Launch type or capacity providers of a service, else its cluster's; None if nobody here knows them."""
     launch_type = resource.get("LaunchType")
     if launch_type is not None:
         return {str(launch_type)}

@@ -83,7 +83,7 @@ def _times(readings: Iterator[Reading] | Sequence[Reading], fleet: Fleet) -> Ite
 
 
 def launch_template(specification: object, graph: Graph) -> Mapping[str, Any] | None:
-    """`LaunchTemplateData` of the template that a `LaunchTemplateSpecification` names; None where it is not here."""
+    """`LaunchTemplateData` of the template that a `LaunchTemplateSpecification` names; None if it is not here."""
     given = mapping(specification)
     owner = graph.owner(given.get("LaunchTemplateId")) or graph.owner(given.get("LaunchTemplateName"))
     return None if owner is None else mapping(owner.get("LaunchTemplateData"))

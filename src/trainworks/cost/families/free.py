@@ -288,5 +288,5 @@ CUSTOM_RESOURCE = FREE["AWS::CloudFormation::CustomResource"]
 
 
 def why_free(resource_type: str) -> str | None:
-    """Why a type costs nothing by itself, or None where it is not known to."""
+    """Why a type costs nothing by itself, or None if it is not known to."""
     return CUSTOM_RESOURCE if resource_type.startswith("Custom::") else FREE.get(resource_type)

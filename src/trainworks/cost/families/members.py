@@ -2,7 +2,7 @@
 
 Where a template sets one, that part is unknown by name, or, where it costs by use alone, told as such. `READ` has the
 members that families read; all others of a type are declared neutral in `data/neutral_members.txt`. A test holds the
-three against the properties in AWS's schemas, so that a new member cannot be left out in silence.
+three against the properties in AWS's schemas, so that a new member cannot be left out silently.
 """
 
 from __future__ import annotations

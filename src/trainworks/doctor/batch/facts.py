@@ -109,7 +109,7 @@ class OtherJob:
 
 @dataclass(frozen=True, slots=True)
 class InstanceProfile:
-    """`iam:GetInstanceProfile`; `role_arn` is empty where the profile has no role."""
+    """`iam:GetInstanceProfile`; `role_arn` is empty if the profile has no role."""
 
     name: str
     role_arn: str = ""

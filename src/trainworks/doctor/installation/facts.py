@@ -50,7 +50,7 @@ class Python:
 class Disk:
     """`statvfs` of a folder, or of the nearest one above it that exists. `purpose`: what is kept there.
 
-    `unusable` says why the folder cannot be made or written, and is empty where it can.
+    `unusable` says why the folder cannot be made or written, and is empty if it can.
     """
 
     purpose: str
@@ -87,7 +87,7 @@ class Sandbox:
 
 @dataclass(frozen=True, slots=True)
 class MachineGpus:
-    """The GPUs that jobs on the twin can get: the model of each, "" where it is not known; why nobody measures them."""
+    """The GPUs that jobs on the twin can get: the model of each, "" if it is not known; why nobody measures them."""
 
     models: tuple[str, ...]
     why_no_metrics: str = ""
@@ -97,7 +97,7 @@ class MachineGpus:
 class TwinHome:
     """The twin's folder and what its files say; `mode` and `credentials_mode` are permission bits.
 
-    `recorded_port` is None where no twin is recorded as running. `port_holder` is " by NAME (pid N)" of whoever listens
+    `recorded_port` is None if no twin is recorded as running. `port_holder` is " by NAME (pid N)" of whoever listens
     on `port`, the one that a start would take. `server_deaths` are those of the last start; `gave_up`: it was not
     started again after them. `network` is the setting `twin.network` that it was started with, `wished_network` the one
     that a start would take.
@@ -133,7 +133,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account behind an environment. Roles are absent where they do not exist; the rest is about permissions.
+    """The account behind an environment. Roles are absent if they do not exist; the rest is about permissions.
 
     `cost_access` and `budget_access` say whether cost data and budgets can be read.
     """

@@ -49,7 +49,7 @@ def look_at_python(now: datetime, lock_file: Path | None) -> Look[Python]:
 
 
 def look_at_node(now: datetime) -> Look[str]:
-    """The version of the Node.js that the CDK runs on, by running it; absent where there is none."""
+    """The version of the Node.js that the CDK runs on, by running it; absent if there is none."""
     node = _node()
     if node is None:
         return Look("node --version", now)

@@ -39,7 +39,7 @@ class StackFacts:
     """`failures` of the last operation, the first cause first; `last_event_at` tells whether a running one moves.
 
     `environment` is the environment whose platform the stack is, empty for a stack of somebody else.
-    `bootstrap_bucket` is absent where the bucket that templates go to is missing.
+    `bootstrap_bucket` is absent if the bucket that templates go to is missing.
     """
 
     looked_at: datetime

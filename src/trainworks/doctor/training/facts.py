@@ -27,7 +27,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """`DescribeTrainingJob`. URIs are empty where the request had none; times are aware."""
+    """`DescribeTrainingJob`. URIs are empty if the request had none; times are aware."""
 
     name: str
     arn: str
@@ -67,7 +67,7 @@ class TrainingJob:
 class TrainingFacts:
     """Everything that was looked at for one job; what there was no reason to look at is None.
 
-    `checkpoints` counts the objects below the checkpoint prefix (up to 1,000); absent where the bucket is not there.
+    `checkpoints` counts the objects below the checkpoint prefix (up to 1,000); absent if the bucket is not there.
     """
 
     looked_at: datetime

@@ -19,7 +19,7 @@ _MISSING = ("Requested resource not found", "ValidationException: 1 validation",
 
 
 def find_training_job(looker: Looker, name: str) -> Look[TrainingJob]:
-    """The job of this name; absent where there is none, also where the name could not be one."""
+    """The job of this name; absent if there is none, also where the name could not be one."""
     return looker.ask(
         "sagemaker:DescribeTrainingJob",
         lambda sagemaker: _job(sagemaker.describe_training_job(TrainingJobName=name)),

@@ -34,7 +34,7 @@ def _https(**destination: str) -> ec2.CfnSecurityGroup.EgressProperty:
 class WorkloadSecurityGroup(Construct):
     """A security group without inbound rules from outside the group.
 
-    Outbound is TCP 443 to `destinations`, or to anywhere where there are none: the id of the S3 gateway's prefix list
+    Outbound is TCP 443 to `destinations`, or to anywhere if there are none: the id of the S3 gateway's prefix list
     differs by region and no template can look it up. What can be reached then is limited by the route tables of the
     subnets, which in isolated ones lead to gateway endpoints alone. `between_members` opens all traffic among the
     members, which jobs of several instances need.

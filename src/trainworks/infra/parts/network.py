@@ -23,12 +23,12 @@ class Network(Construct):
     """Subnets by what they may reach: a VPC of its own, or those of `vpc`, which stays as it is.
 
     vpc                                the VPC
-    isolated_subnets                   reach S3 and DynamoDB by gateway, and interface endpoints where there are any
+    isolated_subnets                   reach S3 and DynamoDB by gateway, and interface endpoints if there are any
     batch_subnets, notebook_subnets    follow `network.egress`; see `config.profile.Egress`
 
     The interface endpoints are those that the profile's workloads need, `EnvironmentProfile.endpoint_services`. In a
-    `vpc` brought along, jobs get its isolated subnets, or its private ones where it has no isolated; endpoints,
-    routes, flow logs and the default security group are its owner's. Raises `ConfigurationError` where it has no
+    `vpc` brought along, jobs get its isolated subnets, or its private ones if it has no isolated; endpoints,
+    routes, flow logs and the default security group are its owner's. Raises `ConfigurationError` if it has no
     subnets of the kind needed, and for settings that say how a VPC is made.
     """
 

@@ -22,7 +22,7 @@ class Training(Construct):
     """Training role and security group; the notebook with its role where the profile has one.
 
     training_role_arn, security_group_id, subnet_ids   what `CreateTrainingJob` asks for
-    notebook, notebook_role_arn                        None where the profile has no notebook
+    notebook, notebook_role_arn                        None if the profile has no notebook
     access                                             statements for who starts jobs; `grant_submit` gives them
     """
 

@@ -132,7 +132,7 @@ _SOURCES: Mapping[tuple[str, str], Callable[[Resource, MetricUse], str]] = {
     ("AWS/Lambda", "FunctionName"): _of_function,
     ("ECS/ContainerInsights", "ClusterName"): _of_cluster,
 }
-"""By namespace and dimension: why the resource that the dimension names emits nothing; empty where it does."""
+"""By namespace and dimension: why the resource that the dimension names emits nothing; empty if it does."""
 
 RULE = Rule(
     code="TW16",

@@ -109,7 +109,7 @@ def _of_output(key_id: str) -> tuple[str, ...]:
 
 
 def _bucket_key(graph: Graph, uri: str) -> str:
-    """The key that objects of a bucket of the templates are encrypted under by default; empty where there is none."""
+    """The key that objects of a bucket of the templates are encrypted under by default; empty if there is none."""
     location = location_of(uri)
     bucket = graph.owner(location.bucket) if location else None
     if bucket is None or bucket.type != "AWS::S3::Bucket":

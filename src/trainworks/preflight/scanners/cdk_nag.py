@@ -21,7 +21,7 @@ _SEVERITIES = {"error": Severity.ERROR, "warning": Severity.WARNING}
 
 
 def findings(graph: Graph, request: SynthRequest, memory: Path, tell: Callable[[str], None]) -> Iterator[Finding]:
-    """What the pack AwsSolutions finds. Raises `TrainworksError` where the app or the pack fails."""
+    """What the pack AwsSolutions finds. Raises `TrainworksError` if the app or the pack fails."""
 
     def scan() -> Said:
         tell(f"cdk-nag reads the constructs of {request.stack_name}")

@@ -21,7 +21,7 @@ _SEVERITIES = {"Error": Severity.ERROR, "Warning": Severity.WARNING}
 
 
 def findings(graph: Graph, memory: Path, tell: Callable[[str], None]) -> Iterator[Finding]:
-    """Its errors and warnings, at the construct paths of our own. Raises `TrainworksError` where it fails."""
+    """Its errors and warnings, at the construct paths of our own. Raises `TrainworksError` if it fails."""
     resources = {(each.stack, each.stack_path, each.logical_id): each for each in graph.resources}
     templates = {
         str(file): (stack, stack_path)

@@ -27,7 +27,7 @@ def key_of(parts: Iterable[str | bytes]) -> str:
 
 
 def remembered(folder: Path, key: str, scan: Callable[[], Said]) -> Said:
-    """What `scan` says, from `folder` where it has been asked with this `key` before, or is being asked just now."""
+    """What `scan` says, from `folder` if it has been asked with this `key` before, or is being asked just now."""
     path = folder / f"{key}.json"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(path.with_suffix(".lock")):

@@ -15,9 +15,9 @@ from trainworks.preflight.workloads.values import Number
 class Workload:
     """Common to all.
 
-    `resource` is what it is written in, at `path`; None where that is an output of a stack, which `place` names.
-    `subnets` is None where it runs outside the VPCs of the account, and empty where a VPC is asked for without any.
-    `role_arn` is what its code runs as, `execution_role_arn` what starts its containers; empty where it has none.
+    `resource` is what it is written in, at `path`; None if that is an output of a stack, which `place` names.
+    `subnets` is None if it runs outside the VPCs of the account, and empty if a VPC is asked for without any.
+    `role_arn` is what its code runs as, `execution_role_arn` what starts its containers; empty if it has none.
     """
 
     kind: WorkloadKind
@@ -46,7 +46,7 @@ class SageMakerJob(Workload):
     """A training or processing job, by the request that creates it or the platform's part of one.
 
     `request` is the object as written. `is_complete`: it is a whole request, so what is absent is absent; otherwise the
-    rest is added when a job is submitted. `instance_count` is None where it does not say. `written_s3_uris` are all
+    rest is added when a job is submitted. `instance_count` is None if it does not say. `written_s3_uris` are all
     that it writes, its output among them.
     """
 
@@ -91,7 +91,7 @@ class Model(Workload):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Variant:
-    """A production variant of an endpoint. `instance_type` is empty where it is serverless."""
+    """A production variant of an endpoint. `instance_type` is empty if it is serverless."""
 
     variant_name: str
     model: Model | None
@@ -224,7 +224,7 @@ class Workloads:
 
 
 def _sum(numbers: Any) -> Number:
-    """Unknown where a part is, None where no part asks."""
+    """Unknown if a part is, None if no part asks."""
     total: Number = None
     for each in numbers:
         if isinstance(each, Unknown):

@@ -53,7 +53,7 @@ def flag(value: object) -> bool | Unknown | None:
 
 
 def table(value: object) -> Mapping[str, Any]:
-    """An object; empty where it is absent or unknown."""
+    """An object; empty if it is absent or unknown."""
     return value if isinstance(value, Mapping) else {}
 
 

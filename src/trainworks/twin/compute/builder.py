@@ -85,7 +85,7 @@ class Builder:
     ) -> Result:
         """Run `argv` until it ends. `writable` is the one folder that it may change, `readable` are others it sees.
 
-        Each line of output is given to `progress`. Raises `OSError` where no process can be started.
+        Each line of output is given to `progress`. Raises `OSError` if no process can be started.
         """
         with self._lock:
             mode = self._mode

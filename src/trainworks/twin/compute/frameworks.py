@@ -135,7 +135,7 @@ def nearest(wanted: str, available: Sequence[str]) -> str | None:
 def _choose(
     environments: PythonEnvironments, place: Path, package: str, name: str, wanted: str, *, gpu: bool
 ) -> tuple[str, str]:
-    """Which package stands for `name` in which version: `package` where it has the major version, else `name`."""
+    """Which package stands for `name` in which version: `package` if it has the major version, else `name`."""
     found = None
     for candidate in dict.fromkeys([package, name]):
         available = _of_builds(_available(environments, place, candidate, required=candidate == name), gpu=gpu)

@@ -32,7 +32,7 @@ _AMD = re.compile(r"renderD(\d+)")
 class Gpu:
     """One device that one task can have. `nodes` are `(path here, path in the task)` of files and folders in /dev.
 
-    `device_id` is NVML's UUID where it is known, else the name of the device file. `cuda_name` is what
+    `device_id` is NVML's UUID if it is known, else the name of the device file. `cuda_name` is what
     CUDA_VISIBLE_DEVICES is told; "" where hiding the other device files suffices.
     """
 
@@ -44,7 +44,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class GpuUse:
-    """What devices do now, in per cent, summed over them as SageMaker does. None where nobody can tell."""
+    """What devices do now, in per cent, summed over them as SageMaker does. None if nobody can tell."""
 
     gpu_percent: float | None
     memory_percent: float | None
@@ -95,7 +95,7 @@ def devices_needed(asked: int, gang_size: int, total: int) -> int:
 
 
 def truth(what: str, asked: int, gang_size: int, total: int) -> str:
-    """One line for the log where a task gets fewer devices than AWS would give it; "" where it gets all.
+    """One line for the log where a task gets fewer devices than AWS would give it; "" if it gets all.
 
     `what` begins it: "ml.p5.48xlarge has", "the job asks for".
     """

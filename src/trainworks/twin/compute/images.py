@@ -5,7 +5,7 @@
               --> python:3.11 and its like                  the interpreter in use, if its version is that one
               --> anything else                             refused, with the fix
 
-No image is ignored in silence: `Runtime.note` says what was put in its place, for the head of the job's log.
+No image is ignored silently: `Runtime.note` says what was put in its place, for the head of the job's log.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def record_made(
 
 
 def read_made(place: Path) -> EnvironmentRecord | None:
-    """What the environment in `place` is; None where that cannot be read."""
+    """What the environment in `place` is; None if that cannot be read."""
     try:
         record = json.loads((place / _MADE).read_text(encoding="utf-8"))
         return EnvironmentRecord(**{**record, "main": tuple(record["main"]), "notes": tuple(record["notes"])})
@@ -70,7 +70,7 @@ def read_made(place: Path) -> EnvironmentRecord | None:
 
 
 def made_at(place: Path) -> float | None:
-    """When the environment in `place` was made, in seconds since the epoch; None where that cannot be read."""
+    """When the environment in `place` was made, in seconds since the epoch; None if that cannot be read."""
     try:
         return (place / _MADE).stat().st_mtime
     except OSError:

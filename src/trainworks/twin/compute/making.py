@@ -77,7 +77,7 @@ class Makings:
         raise _being_made(making)
 
     def check(self, waiter: str) -> None:
-        """Raise `ImageBeingMadeError` where that for which `waiter` waits is being made still."""
+        """Raise `ImageBeingMadeError` if that for which `waiter` waits is being made still."""
         with self._lock:
             for making in self._makings.values():
                 if waiter in making.waiters and not making.has_ended.is_set():

@@ -153,7 +153,7 @@ class _Wanted:
 
 
 def _wanted(source: Path, variables: Mapping[str, str]) -> _Wanted | None:
-    """None where only the job itself can install it: it names paths of the container, or settings of pip that lead
+    """None if only the job itself can install it: it names paths of the container, or settings of pip that lead
     elsewhere than into an environment."""
     path = source / REQUIREMENTS
     found = path.lstat()

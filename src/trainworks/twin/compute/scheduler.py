@@ -201,7 +201,7 @@ class LocalCompute:
         return str(self._first_welcome()["sandbox"])
 
     def sandbox_warning(self) -> str:
-        """What is not guaranteed on this machine; "" where the sandbox is whole. Logged once as well."""
+        """What is not guaranteed on this machine; "" if the sandbox is whole. Logged once as well."""
         return _warning(self._first_welcome())
 
     def _first_welcome(self) -> Message:

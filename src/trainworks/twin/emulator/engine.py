@@ -262,7 +262,7 @@ def scope() -> tuple[str, str]:
 
 
 def row(store: Any, account: str, key: str) -> Any:
-    """A row of a store by account, only to read it: the row does not count as touched. None where there is none."""
+    """A row of a store by account, only to read it: the row does not count as touched. None if there is none."""
     return dict.get(store._data, (account, key))
 
 

@@ -66,7 +66,7 @@ def _gate(scope: str) -> Gate:
 
 
 async def unserved(service: str, scope: Mapping[str, Any], body: bytes) -> Response | None:
-    """The error that answers a request for an operation that is not served, or None where it may go on."""
+    """The error that answers a request for an operation that is not served, or None if it may go on."""
     if service in UNGATED:
         return None
     gate = _gate(service)

@@ -16,7 +16,7 @@ _ENCRYPTION = ("kms:GenerateDataKey", "kms:Decrypt")
 
 
 def refusal(topic_arn: str, service: str, source: Mapping[str, str]) -> str | None:
-    """Why `service` cannot publish to a topic of the current account and region, or None where it can.
+    """Why `service` cannot publish to a topic of the current account and region, or None if it can.
 
     `source` holds the condition keys that the service gives, in lower case, such as `aws:sourcearn`.
     """

@@ -1,4 +1,4 @@
-"""The tagging API's filter by resource type, for the types whose ARNs do not name them: `s3:bucket` and the like."""
+"""The tagging API's filter by resource type, for the types whose ARNs do not name them: `s3:bucket` and so on."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class BlobWriter:
         self.finished = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append. Raises `InsufficientStorage` where the disk is full."""
+        """Append. Raises `InsufficientStorage` if the disk is full."""
         if self._small is not None and self.size + len(data) <= SMALL_BYTES:
             self._small += data
             self.size += len(data)

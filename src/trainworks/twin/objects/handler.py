@@ -96,7 +96,7 @@ _LISTING_PARAMETERS = frozenset(
 def operation_of(  # noqa: PLR0911 -- a table of the API
     method: str, key: str, query: Mapping[str, Any], headers: Mapping[str, str]
 ) -> str | None:
-    """The S3 operation on object data that a request is; None where it is one on a bucket or on the service.
+    """The S3 operation on object data that a request is; None if it is one on a bucket or on the service.
 
     Raises `NotImplemented` for an operation on an object that is not executed.
     """
@@ -158,7 +158,7 @@ class ObjectHandler:
     async def handle(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send, caller: Caller, payload: PayloadClaim
     ) -> None:
-        """Answer one request. Raises `BodyDisconnectedError` where the client left in the middle of its body."""
+        """Answer one request. Raises `BodyDisconnectedError` if the client left in the middle of its body."""
 
         async def answer() -> Response:
             return await self._answer(S3Request.from_scope(scope, caller), receive, payload)

@@ -31,11 +31,11 @@ _SURROGATES = range(0xD800, 0xE000)
 T = TypeVar("T")
 
 Precondition = Callable[[ObjectVersion | None], None]
-"""Called with the current version (None where the key has none) inside the commit; raises to refuse the write."""
+"""Called with the current version (None if the key has none) inside the commit; raises to refuse the write."""
 
 
 def after_prefix(prefix: str) -> str | None:
-    """The first string, in code point order, after all that start with `prefix`; None where there is none."""
+    """The first string, in code point order, after all that start with `prefix`; None if there is none."""
     for end in range(len(prefix), 0, -1):
         code_point = ord(prefix[end - 1]) + 1
         if code_point in _SURROGATES:
@@ -122,7 +122,7 @@ class Index:
         return self.together(write)
 
     def delete_version(self, bucket: Bucket, key: str, version_id: str, requester: str) -> ObjectVersion | None:
-        """Remove one version for good; the next newest becomes current. None where there was no such version."""
+        """Remove one version for good; the next newest becomes current. None if there was no such version."""
 
         def write(tx: Connection) -> ObjectVersion | None:
             removed = self._remove(tx, bucket.name, key, version_id)

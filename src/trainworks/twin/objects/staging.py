@@ -31,7 +31,7 @@ def relative_path(key: str, prefix: str) -> str | None:
     """Where `key` goes below the destination; None for a folder marker.
 
     The prefix `data/train` holds `data/train/a` as `a` when it names a folder, `data/train-1` as `train-1`.
-    Raises `ValidationException` naming the key where it cannot be a path inside the folder.
+    Raises `ValidationException` naming the key if it cannot be a path inside the folder.
     """
     if key.endswith("/"):
         return None
@@ -53,7 +53,7 @@ def link_tree(objects: Iterable[ObjectInfo], prefix: str, destination: Path) -> 
     """Link every object into `destination`; copies only across file systems.
 
     Raises `ValidationException` for a key that is not a path, or a key that is also another key's folder, and
-    `FileNotFoundError` where a blob was removed since the listing.
+    `FileNotFoundError` if a blob was removed since the listing.
     """
     made: set[str] = set()
     count = size = 0

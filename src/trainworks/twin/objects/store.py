@@ -123,7 +123,7 @@ class TwinObjectStore:
         """Make `destination` a tree of read-only hard links to all objects under `prefix` (which may be one key).
 
         The caller needs `s3:ListBucket` with the prefix, and `s3:GetObject` and `kms:Decrypt` for each object. Raises
-        `NoSuchBucket`, `NoSuchKey` where nothing lies under the prefix, `ValidationException` naming a key that is no
+        `NoSuchBucket`, `NoSuchKey` if nothing lies under the prefix, `ValidationException` naming a key that is no
         path (`..`, empty segments), `AccessDenied`. `destination` must not hold any of the files yet.
         """
         for attempt in range(_STAGE_ATTEMPTS):
@@ -202,7 +202,7 @@ class TwinObjectStore:
     ) -> ObjectVersion:
         """Commit a version into its bucket as configured now; `precondition` and `also` as in `Index.put`.
 
-        Raises `NoSuchBucket` where the bucket was deleted while the body came in.
+        Raises `NoSuchBucket` if the bucket was deleted while the body came in.
         """
         requester = _requester(caller)
 

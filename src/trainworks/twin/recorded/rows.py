@@ -46,7 +46,7 @@ class Rows:
         return record_of(row) if row else None
 
     def insert(self, record: Record) -> Record:
-        """A new resource. Raises `sqlite3.IntegrityError` where its id is taken: look first."""
+        """A new resource. Raises `sqlite3.IntegrityError` if its id is taken: look first."""
         return self.restore(replace(record, created_at=self.now, modified_at=self.now))
 
     def restore(self, record: Record) -> Record:

@@ -35,7 +35,7 @@ class RecordedType:
         self._store = store
 
     def create(self, request: ResourceRequest) -> Resource:
-        """Raises `ResourceError` where a resource of that name exists."""
+        """Raises `ResourceError` if a resource of that name exists."""
         maker, identifier = self._made(request)
         attributes = self._attributes(request.properties, maker, {})
         record = Record(

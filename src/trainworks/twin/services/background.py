@@ -43,7 +43,7 @@ class Background:
         self._wake.set()
 
     def pause(self, seconds: float) -> bool:
-        """Wait inside a pass; True where the wait was cut short because of `stop`."""
+        """Wait inside a pass; True if the wait was cut short because of `stop`."""
         return self._stopping.wait(seconds)
 
     def start(self) -> None:

@@ -20,7 +20,7 @@ _MODELS = {"states": "stepfunctions", "tag": "resourcegroupstaggingapi"}
 class CurrentCall:
     """One request. `read(service, operation)` gives its members by botocore's names, parsed when they are asked for.
 
-    `action` is the request's own; where it is not known beforehand, the first that permission is asked for.
+    `action` is the request's own; if it is not known beforehand, the first that permission is asked for.
     """
 
     read: Callable[[str, str], Mapping[str, Any]]

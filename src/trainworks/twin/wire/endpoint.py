@@ -80,7 +80,7 @@ class Endpoint:
     def invoke(self, operation: str, params: dict[str, object], caller: Caller) -> Mapping[str, object]:
         """Run an operation in process, with the same validation: for CloudFormation resource types.
 
-        Raises `ApiError` where HTTP would answer one.
+        Raises `ApiError` if HTTP would answer one.
         """
         entry = self._entry(operation)
         model = service_model(self.service_name).operation_model(operation)

@@ -1,4 +1,4 @@
-"""Rewrites `aws/iam/role_members.json`: which members of which requests hand a role to a service.
+"""Rewrites `aws/iam/role_members.json`: which members of which requests pass a role to a service.
 
     python -m trainworks.twin.wire.refresh_role_members
 
@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def entry_of(service: str) -> dict[str, Any] | None:
-    """What is kept of a service: its name in IAM and in the SDKs, and its operations; None where none passes a role."""
+    """What is kept of a service: its name in IAM and in the SDKs, and its operations; None if none passes a role."""
     model = service_model(service)
     operations = {
         operation: [_written(service, operation, path) for path in paths]

@@ -1,4 +1,4 @@
-"""Which members of a request hand a role to a service: found in botocore's models, for every operation there is.
+"""Which members of a request pass a role to a service: found in botocore's models, for every operation there is.
 
 A member holds a role when its name or its shape's says so: `RoleArn`, `Role`, `executionRoleArn`, `IamFleetRole`,
 `jobRoleArn`, `instanceRole`, whatever structures and lists it is in. `NOT_PASSED` has the members of such names that

@@ -41,14 +41,14 @@ def test_the_hosts_let_nothing_out(platform: Platform) -> None:
     rule["ToPort"] = rule["FromPort"] = 5432
     found = only(draft, RULE)
     assert {each.place for each in found} == {"Batch/Spot", "Batch/OnDemand"}
-    assert "let no HTTPS out to ecs, ecs-agent" in found[0].message
+    assert "allow no outbound HTTPS to ecs, ecs-agent" in found[0].message
 
 
 def test_endpoints_alone_are_not_enough_for_s3(platform: Platform) -> None:
     draft = platform("prod")
     draft.properties("Batch/SecurityGroup")["SecurityGroupEgress"][0]["CidrIp"] = "10.0.0.0/8"
     found = only(draft, RULE)
-    assert all("let no HTTPS out to s3:" in each.message for each in found)
+    assert all("allow no outbound HTTPS to s3:" in each.message for each in found)
     assert "prefix list of S3" in found[0].fix
 
 

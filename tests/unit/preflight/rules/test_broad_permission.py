@@ -23,7 +23,7 @@ PASS_TO_SAGEMAKER = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaw
         ({"Action": ["s3:*"], "Resource": "arn:aws:s3:::bucket/*"}, "every action of s3", False),
         ({"Action": ["sagemaker:*"]}, "every action of sagemaker", True),
         ({"Action": ["logs:*"]}, "every action of logs", False),
-        ({"NotAction": ["iam:*"]}, "but iam:*", True),
+        ({"NotAction": ["iam:*"]}, "except iam:*", True),
         ({"Action": "s3:PutObject"}, "on every resource", False),
         ({"Action": "s3:DeleteObject"}, "on every resource", True),
         ({"Action": "sagemaker:CreateTransformJob"}, "on every resource", False),

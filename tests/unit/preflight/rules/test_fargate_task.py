@@ -100,7 +100,7 @@ def test_a_task_without_size() -> None:
     draft = _task("256", "512")
     del draft.properties("Task")["Memory"]
     (fault,) = _faults(draft)
-    assert "has to say its memory" in fault.message
+    assert "must state its memory" in fault.message
 
 
 def test_a_task_that_needs_an_execution_role() -> None:

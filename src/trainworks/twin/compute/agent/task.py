@@ -20,7 +20,7 @@ class TaskMount:
 
 @dataclass(frozen=True)
 class TaskVolume:
-    """Shown at `target`: what the instance has at `source`, or an empty folder where there is none.
+    """Shown at `target`: what the instance has at `source`, or an empty folder if there is none.
 
     An empty folder is the same for all volumes of a task with the same `name`.
     """

@@ -119,5 +119,5 @@ def _bring_loopback_up() -> None:
 
 
 def check_platform() -> str:
-    """Why the sandbox cannot work on this operating system at all: "" where it can."""
+    """Why the sandbox cannot work on this operating system at all: "" if it can."""
     return "" if sys.platform == "linux" else f"{sys.platform} has no Linux namespaces"

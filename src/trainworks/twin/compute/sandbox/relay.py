@@ -46,7 +46,7 @@ class Relay:
         async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 there, to = await asyncio.open_connection(_ADDRESS, self._port, limit=_PIECE)
-            except OSError:  # no server at this moment: the client sees its connection closed, and tries again
+            except OSError:  # no server at the moment: the client sees its connection closed, and tries again
                 writer.close()
                 return
             await asyncio.gather(pump(reader, to), pump(there, writer))

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from trainworks.twin.compute.sandbox import linux
 
 _COLUMNS = ("x86_64", "aarch64")
-# Numbers on x86_64 and aarch64; None where the architecture does not have the call.
+# Numbers on x86_64 and aarch64; None if the architecture does not have the call.
 _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "acct": (163, 89), "add_key": (248, 217), "bpf": (321, 280), "clock_settime": (227, 112),
     "create_module": (174, None), "delete_module": (176, 106), "fanotify_init": (300, 262), "finit_module": (313, 273),
@@ -74,7 +74,7 @@ class _Instruction:
 def load_filter(key: int) -> None:
     """Bind this process, and all that it will ever start, to the filter. Needs `no_new_privs`. Cannot be undone.
 
-    Raises `OSError` where the kernel has no filters or this project does not know the machine's architecture.
+    Raises `OSError` if the kernel has no filters or this project does not know the machine's architecture.
     """
     column = _column(platform.machine())
     code = program(platform.machine(), key)

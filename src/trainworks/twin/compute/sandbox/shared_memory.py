@@ -18,7 +18,7 @@ MACHINE_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 class SharedMemory:
-    """`folder` and `queues` are the open roots of the slot's `/dev/shm` and `/dev/mqueue`; -1 where there is none."""
+    """`folder` and `queues` are the open roots of the slot's `/dev/shm` and `/dev/mqueue`; -1 if there is none."""
 
     def __init__(self, folder: int, queues: int) -> None:
         self._folder = folder

@@ -263,7 +263,7 @@ def _command(task: Task, env: dict[str, str], log_fd: int, kept: KeptPackages, p
 
 
 def mount_overlay(source: Path, folder: Path) -> int:
-    """An overlay over `source` with its upper layer in `folder`. Raises `OSError` where the file system cannot."""
+    """An overlay over `source` with its upper layer in `folder`. Raises `OSError` if the file system cannot."""
     upper, work = folder / "upper", folder / "work"
     upper.mkdir(parents=True, exist_ok=True)
     work.mkdir(exist_ok=True)

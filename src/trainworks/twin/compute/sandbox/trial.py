@@ -33,7 +33,7 @@ def _trial() -> subprocess.CompletedProcess[str]:
 
 
 def try_sandbox(trial: Callable[[], subprocess.CompletedProcess[str]] = _trial) -> tuple[str, str]:
-    """(mode, why it is off). Raises `OSError` where no process could be started, `ValueError` where it said nothing."""
+    """(mode, why it is off). Raises `OSError` if no process could be started, `ValueError` if it said nothing."""
     for _ in range(_MOST_TRIALS):
         ended = trial()
         if ended.returncode >= 0:

@@ -155,7 +155,7 @@ def _mount_shared_memory() -> int:
 
 
 def _mount_message_queues() -> int:
-    """A descriptor of `/dev/mqueue`; -1 where the kernel has no POSIX message queues."""
+    """A descriptor of `/dev/mqueue`; -1 if the kernel has no POSIX message queues."""
     try:
         tree = linux.new_mount("mqueue", {}, _NO_PROGRAMS_OR_DEVICES)
     except OSError as error:

@@ -80,7 +80,7 @@ class Volumes:
         return folder
 
     def _of_instance(self, source: str) -> int:
-        """A folder of the instance's disk, made where it is missing; or a file that a task has put there."""
+        """A folder of the instance's disk, made if it is missing; or a file that a task has put there."""
         self._disk.mkdir(exist_ok=True)
         opened = [os.open(self._disk, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)]
         try:

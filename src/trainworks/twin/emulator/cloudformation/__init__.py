@@ -1,1 +1,1 @@
-"""CloudFormation put right: what is refused, as whom a stack acts, what a crash cut off, resource types of ours."""
+"""CloudFormation corrected: what is refused, as whom a stack acts, what a crash cut off, resource types of ours."""

@@ -1,7 +1,7 @@
 """Drift detection for the types that the platform is made of, beyond those that ministack reads.
 
 `DetectStackDrift` compares each property that a template sets with what the service has now. A reader looks a resource
-up by its physical id and gives its properties in the template's words, or None where it is gone. A type without a
+up by its physical id and gives its properties in the template's words, or None if it is gone. A type without a
 reader stays `NOT_CHECKED`, as on AWS. Source: "Detect unmanaged configuration changes", CloudFormation user guide.
 """
 

@@ -491,7 +491,7 @@ def handler_of(type_name: str) -> Handler:
 
 
 def _by_schema(type_name: str) -> Handler | None:
-    """The main action of each handler that AWS's schema of the type lists; None where it lists none."""
+    """The main action of each handler that AWS's schema of the type lists; None if it lists none."""
     from trainworks.assembly.schemas import schema  # noqa: PLC0415 - read with the first stack
 
     found = schema(type_name)

@@ -240,7 +240,7 @@ def lineage(stacks: Any, stack: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def role_of(stack: Mapping[str, Any]) -> str:
-    """The role that a root stack acts as, or "" where it acts as its caller."""
+    """The role that a root stack acts as, or "" if it acts as its caller."""
     row = stack.get(_ROW) or {}
     return str(row["role_arn"]) if row.get("kind") == "Role" else ""
 

@@ -75,7 +75,7 @@ _END = 2**62
 
 @dataclass(frozen=True, slots=True)
 class SeriesSelection:
-    """What a request asks for: names of series and seconds; all where it does not say."""
+    """What a request asks for: names of series and seconds; all if it does not say."""
 
     names: frozenset[tuple[str, str]] = frozenset()
     namespace: str = ""

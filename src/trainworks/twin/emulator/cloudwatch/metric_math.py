@@ -254,7 +254,7 @@ def _map(function: Callable[[float], float], value: Value) -> Value:
 
 
 def _one(function: Callable[..., Any], *values: Any) -> float:
-    """The result, NaN where there is none: such points are left out, as on AWS."""
+    """The result, NaN if there is none: such points are left out, as on AWS."""
     try:
         found = function(*values)
     except (ArithmeticError, ValueError):
@@ -321,7 +321,7 @@ def beginning(at: float, period: int, origin: int = 0) -> int:
 
 
 def times(start: int, end: int, period: int, origin: int = 0) -> range:
-    """The beginnings of all periods of a range. Raises `MathError` where there are too many."""
+    """The beginnings of all periods of a range. Raises `MathError` if there are too many."""
     found = range(beginning(start, period, origin), end, period)
     if len(found) > MOST_POINTS:
         raise MathError(f"The range has {len(found)} periods of {period} seconds, more than {MOST_POINTS}")

@@ -230,7 +230,7 @@ class Persistence:
     def _send(self, background: RowSnapshot, request: RowSnapshot, *, answering: bool) -> _Write | None:
         """Write both in one transaction: what moved from one row to another is in one of them whenever one is killed.
 
-        Returns the write of `request`, or None where it has nothing.
+        Returns the write of `request`, or None if it has nothing.
         """
         due = [snapshot for snapshot in (background, request) if snapshot]
         for snapshot in due:

@@ -22,7 +22,7 @@ def no_subject(entry: Any) -> str:
 
 
 class Entries(Sequence[Any]):
-    """The history of one owner, oldest first. `length` spares counting where it is known."""
+    """The history of one owner, oldest first. `length` spares counting if it is known."""
 
     __slots__ = ("_closed", "_history", "_length", "_subject", "owner")
     __hash__ = object.__hash__

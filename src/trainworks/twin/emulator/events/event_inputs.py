@@ -46,7 +46,7 @@ def check_inputs(name: str, target: Mapping[str, Any]) -> None:
 
 
 def payload_of(target: Mapping[str, Any], source: Mapping[str, Any], view: Any) -> str | None:
-    """What the target of a rule or schedule is given, None where that is the event itself.
+    """What the target of a rule or schedule is given, None if that is the event itself.
 
     `view` is ministack's view of the event.
     """
@@ -61,7 +61,7 @@ def payload_of(target: Mapping[str, Any], source: Mapping[str, Any], view: Any) 
 
 
 def at_path(document: Any, path: str) -> Any:
-    """What a path such as `$.detail.items[0]` leads to, None where it leads nowhere."""
+    """What a path such as `$.detail.items[0]` leads to, None if it leads nowhere."""
     for name, index, quoted in _STEP.findall(path):
         if index:
             if not isinstance(document, list) or int(index) >= len(document):

@@ -24,7 +24,7 @@ class RoleCalls:
         self._roles = RoleSessions(assume, endpoint_url, {"total_max_attempts": 3, "mode": "standard"})
 
     def botocore_name(self, service: str) -> str | None:
-        """What botocore calls a service by its name in an SDK's ARN, or None where the twin does not serve it."""
+        """What botocore calls a service by its name in an SDK's ARN, or None if the twin does not serve it."""
         return served(service, self._services)
 
     def call(  # noqa: PLR0917 - who calls what, for whom

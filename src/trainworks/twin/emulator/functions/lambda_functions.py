@@ -134,7 +134,7 @@ class LambdaFunctions:
         return engine.service("lambda_svc")
 
     def _refusal(self, name: str, event: Any, headers: Mapping[str, str]) -> Any:
-        """An error response for an invocation that cannot run, before it is accepted; None where it can."""
+        """An error response for an invocation that cannot run, before it is accepted; None if it can."""
         function = self._lambda._functions.get(name)
         if function is None:
             return None
@@ -216,7 +216,7 @@ class LambdaFunctions:
 
 
 def _as_stock(result: FunctionResult) -> Result:
-    """A result as what calls it in ministack expects it: `body` as a value, `error` where there is one."""
+    """A result as what calls it in ministack expects it: `body` as a value, `error` if there is one."""
     try:
         body = json.loads(result.payload)
     except (ValueError, RecursionError) as error:
@@ -266,7 +266,7 @@ def _invoke_again(custom_resource: Any, lambda_svc: Any) -> None:
 
 
 def _unparsable(body: bytes) -> str:
-    """What is wrong with an event that is not JSON; "" where it is, or where there is none."""
+    """What is wrong with an event that is not JSON; "" if it is, or if there is none."""
     try:
         json.loads(body or b"null", parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -315,7 +315,7 @@ def _check_code(properties: Mapping[str, Any]) -> None:
 
 
 def missing_code(code: Mapping[str, Any]) -> str:
-    """What Lambda says of a bucket or key that does not exist; "" where the code is there, or not in S3 at all."""
+    """What Lambda says of a bucket or key that does not exist; "" if the code is there, or not in S3 at all."""
     bucket, key = code.get("S3Bucket"), code.get("S3Key")
     if not bucket or not key:
         return ""

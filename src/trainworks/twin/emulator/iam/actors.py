@@ -84,7 +84,7 @@ class Actors:
         return self.of_key(snapshot["access_key_id"], account)
 
     def of_arn(self, arn: str) -> Actor | None:
-        """The actor of a user's or a role's ARN, for what is only imagined; None where it is neither, or not there."""
+        """The actor of a user's or a role's ARN, for what is only imagined; None if it is neither, or not there."""
         account, kind = (*arn.split(":"), "", "", "", "", "")[4], arn.rpartition(":")[2].partition("/")[0]
         if kind == "user":
             return self._user(arn.rsplit("/", 1)[-1], account)
@@ -174,7 +174,7 @@ def _group_policies(iam: Any, user_name: str, account: str) -> Iterator[Policy]:
 
 
 def managed_document(arn: str, account: str) -> Any:
-    """The document of a managed policy, as text or as the object that it stands for; None where there is none."""
+    """The document of a managed policy, as text or as the object that it stands for; None if there is none."""
     if arn.startswith(AWS_MANAGED):
         return engine.module("core.iam_evaluator")._resolve_managed_policy_document(arn, account)
     record = engine.row(engine.service("iam")._policies, account, arn) or {}

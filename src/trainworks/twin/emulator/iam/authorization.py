@@ -1,4 +1,4 @@
-"""Who may do what: keys, role sessions, policies. Replaces ministack's evaluator at the seam where it asks.
+"""Who may do what: keys, role sessions, policies. Replaces ministack's evaluator at the seam if it asks.
 
 Root is one random key; nothing else is (stock: any 12-digit key, or `test`). Signatures are checked by the front
 before a request gets here, so ministack's own check is switched off rather than run twice. `decisions.py` decides;
@@ -353,7 +353,7 @@ def _decidable(document: object, context: Mapping[str, str]) -> object:
     """A trust policy without its conditions on `aws:SourceArn` while nothing has an ARN yet.
 
     A role is passed before what will use it exists. When the service assumes the role the ARN is known, and the
-    condition holds or the role is not to be had.
+    condition holds or the role is not available.
     """
     if "aws:sourcearn" in context:
         return document

@@ -83,7 +83,7 @@ def with_path(arn: str, path: str = "") -> str:
 
 
 def _named_entity(params: Mapping[str, Any], account: str) -> str:
-    """The entity that a request names; "" where it names none. Stock leaves its path out, and profiles."""
+    """The entity that a request names; "" if it names none. Stock leaves its path out, and profiles."""
     action = _first(params, "Action")
     path = _first(params, "Path") if action.startswith("Create") else ""
     for kind, (member, _) in _ENTITIES.items():

@@ -81,7 +81,7 @@ _HOLDERS = {"AWS::IAM::User": "user", "AWS::IAM::Group": "group", "AWS::IAM::Rol
 
 
 def check_request(action: str, params: Mapping[str, Any]) -> None:
-    """Raise `ApiError` where a request would store a document that the service refuses."""
+    """Raise `ApiError` if a request would store a document that the service refuses."""
     place = OPERATIONS.get(action)
     if place is None or (action == "sns:SetTopicAttributes" and params.get("AttributeName") != "Policy"):
         return
@@ -96,7 +96,7 @@ def check_request(action: str, params: Mapping[str, Any]) -> None:
 
 
 def check_resource(type_name: str, properties: Mapping[str, Any]) -> None:
-    """Raise `ApiError` where a resource of a stack has such a document."""
+    """Raise `ApiError` if a resource of a stack has such a document."""
     for place in TYPES.get(type_name, ()):
         for document in documents_at(properties, place.path):
             refusal = refused(document, place.kind, bucket=str(properties.get("Bucket", "")))
@@ -116,7 +116,7 @@ def check_resource(type_name: str, properties: Mapping[str, Any]) -> None:
 
 
 def _check_inline(kind: str, name: str, given: Mapping[str, Any]) -> None:
-    """Raise `ApiError` `LimitExceeded` where an entity's inline policies would be too long together."""
+    """Raise `ApiError` `LimitExceeded` if an entity's inline policies would be too long together."""
     limit = _INLINE[kind]
     together = {**(_inline_policies(kind, name) if name else {}), **given}
     texts = (text if isinstance(text, str) else json.dumps(text) for text in together.values())

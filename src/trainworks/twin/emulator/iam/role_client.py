@@ -35,7 +35,7 @@ class RoleSessions:
         self.client: Callable[[str, str, Credentials], Any] = lru_cache(maxsize=_MOST_CLIENTS)(self._new_client)
 
     def session(self, role_arn: str, principal: str, source_arn: str, name: str) -> Credentials:
-        """A session of the role for what `source_arn` names. Raises `ApiError` where `principal` may not assume it."""
+        """A session of the role for what `source_arn` names. Raises `ApiError` if `principal` may not assume it."""
         key = (role_arn, principal, source_arn)
         found = self._sessions.get(key)
         if found is not None and found.expiration - time.time() > _FRESH_SECONDS:

@@ -135,7 +135,7 @@ def _subresources(operations: Mapping[tuple[str, str], str]) -> set[str]:
 
 
 def _check_owner(s3: Any, bucket: str, headers: Mapping[str, str]) -> None:
-    """Raise `AccessDenied` where the request says that another account owns the bucket; stock does not look."""
+    """Raise `AccessDenied` if the request says that another account owns the bucket; stock does not look."""
     expected = headers.get("x-amz-expected-bucket-owner")
     if expected is not None and bucket in s3._buckets and expected != s3._bucket_owner_account(bucket):
         raise ApiError("AccessDenied", "Access Denied", 403)

@@ -124,7 +124,7 @@ class EmulatorBuckets:
 
 @lru_cache(maxsize=256)
 def encryption_of(document: str) -> Encryption:
-    """The default encryption in a `ServerSideEncryptionConfiguration` document; S3's own where there is none."""
+    """The default encryption in a `ServerSideEncryptionConfiguration` document; S3's own if there is none."""
     if not document:
         return Encryption()
     values: dict[str, str] = {}

@@ -71,7 +71,7 @@ def _structure(shape: StructureShape, element: ET.Element) -> dict[str, Any]:
 
 
 def _no_text(element: ET.Element) -> None:
-    """Raise `MalformedXML` where text lies between the members of a structure or a list."""
+    """Raise `MalformedXML` if text lies between the members of a structure or a list."""
     if any(text and not text.isspace() for text in (element.text, *(child.tail for child in element))):
         raise malformed()
 

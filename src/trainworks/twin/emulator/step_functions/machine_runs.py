@@ -145,7 +145,7 @@ class _Runs:
         while not done.wait(_WATCH_SECONDS if seconds is None else min(_WATCH_SECONDS, seconds)):
             task = self._module._task_tokens.get(token)
             if task is None:
-                continue  # not yet, or answered at this moment
+                continue  # not yet, or answered at the moment
             if task.get("heartbeat") != heartbeat:
                 alive, heartbeat = time.monotonic(), task["heartbeat"]
             if execution is not None and execution.get("status", "RUNNING") != "RUNNING":

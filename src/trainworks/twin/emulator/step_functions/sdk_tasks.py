@@ -145,7 +145,7 @@ def sdk_name(name: str) -> str:
 
 
 def served(name: str, scopes: Collection[str]) -> str | None:
-    """What botocore calls the service that a resource calls `name`, or None where the twin does not serve it."""
+    """What botocore calls the service that a resource calls `name`, or None if the twin does not serve it."""
     scope = _SCOPES.get(name, name)
     return BOTOCORE_NAMES.get(scope, scope) if scope in scopes and name not in _ONLY_SCOPES else None
 

@@ -72,7 +72,7 @@ class S3Request:
         return number
 
     def check_owner(self, bucket: Bucket) -> None:
-        """Raise `AccessDenied` where `x-amz-expected-bucket-owner` names another account."""
+        """Raise `AccessDenied` if `x-amz-expected-bucket-owner` names another account."""
         expected = self.headers.get("x-amz-expected-bucket-owner")
         if expected is not None and expected != bucket.owner_account_id:
             raise access_denied()

@@ -55,7 +55,7 @@ def parse(body: bytes, root: str) -> ET.Element:
 
 
 def text_of(element: ET.Element, name: str) -> str | None:
-    """The text of a child, "" for an empty one, None where there is none."""
+    """The text of a child, "" for an empty one, None if there is none."""
     child = element.find(name)
     return None if child is None else (child.text or "")
 

@@ -65,7 +65,7 @@ class Jobs:
         return {}
 
     def instance_ids(self, job_id: str, caller: Caller) -> Sequence[str]:
-        """The instances on which a job, or the children of an array, run now; empty where it runs on none."""
+        """The instances on which a job, or the children of an array, run now; empty if it runs on none."""
         rows = self._database.read(SQL["instances_of_job"], {"job_id": job_id, "scope": scope_of(caller)})
         return [row["instance_id"] for row in rows]
 

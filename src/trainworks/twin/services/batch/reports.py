@@ -58,7 +58,7 @@ def _apply(entry: Entry, events: Iterable[TaskEvent]) -> None:
 
 
 def _job_of(entry: Entry, event: TaskEvent) -> Job | None:
-    """The job whose present attempt an event is about; None where that is over, or was never begun."""
+    """The job whose present attempt an event is about; None if that is over, or was never begun."""
     job_id, attempt = job_of_task(event.task_id)
     job = entry.get(job_id)
     return None if job is None or job.is_terminal or job.attempt != attempt or not job.dispatched else job

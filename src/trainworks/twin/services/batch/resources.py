@@ -67,7 +67,7 @@ def environments_of(tx: Connection, queue: Row) -> list[Row]:
 def definition_row(tx: Connection, caller: Caller, reference: str) -> Row:
     """The definition that `name`, `name:revision` or an ARN stands for: ACTIVE, the newest where no revision is given.
 
-    Raises `ClientException` where there is none.
+    Raises `ClientException` if there is none.
     """
     scope = scope_of(caller)
     name, revision = parse_definition(reference)

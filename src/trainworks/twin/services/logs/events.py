@@ -212,7 +212,7 @@ class Events:
         return reader.of_group(group, start, last, only=frozenset(ids))
 
     def _name_of(self, stream_id: int, known: dict[int, str]) -> str | None:
-        """A stream's name; None where it was deleted and its events are not gone yet."""
+        """A stream's name; None if it was deleted and its events are not gone yet."""
         if stream_id not in known:
             row = self._store.database.read_one(SQL["stream_by_id"], (stream_id,))
             if row is None:

@@ -172,7 +172,7 @@ class Filters:
 
 
 def value_of(text: str, fields: Fields) -> float | None:
-    """The value of a transformation: a number, or `$field`; None where the event has none."""
+    """The value of a transformation: a number, or `$field`; None if the event has none."""
     found = fields.get(text) if text.startswith("$") else text
     try:
         return float(found) if found is not None else None

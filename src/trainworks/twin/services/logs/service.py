@@ -131,7 +131,7 @@ class LogsService:
         return groups[output.log_group]
 
     def _writable(self, caller: Caller | None, group: str, stream: str) -> Row:
-        """The group, made where it is absent; the caller may write into the stream. Raises `ApiError`."""
+        """The group, made if it is absent; the caller may write into the stream. Raises `ApiError`."""
         owner = caller or SERVICE
         row = self.store.group(scope_of(owner), group)
         if caller is not None:
@@ -145,7 +145,7 @@ class LogsService:
         return row if row is not None else self._group(scope_of(owner), group)
 
     def _group(self, scope: Scope, name: str) -> Row:
-        """The group, made where it is absent."""
+        """The group, made if it is absent."""
         check_group_name(name)
         self.store.create_group(scope, name, tags={})
         row = self.store.group(scope, name)

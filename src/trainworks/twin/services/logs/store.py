@@ -37,7 +37,7 @@ class LogStore:
         return self.database.read_one(SQL["stream_by_name"], (group["group_id"], name))
 
     def create_group(self, scope: Scope, name: str, *, tags: Mapping[str, str], **columns: Any) -> bool:
-        """Make a group; False where it is there. Columns: `class`, `kms_key`, `protected`."""
+        """Make a group; False if it is there. Columns: `class`, `kms_key`, `protected`."""
         values = {"class": "STANDARD", "kms_key": None, "protected": 0, **columns}
         with self.database.transaction() as tx:
             if tx.execute(SQL["group_by_name"], (*scope, name)).fetchone() is not None:
@@ -54,7 +54,7 @@ class LogStore:
                 tx.execute(SQL[statement], owner)
 
     def create_stream(self, group: Row, name: str) -> bool:
-        """Make a stream; False where it is there."""
+        """Make a stream; False if it is there."""
         with self.database.transaction() as tx:
             return tx.execute(SQL["insert_stream"], (group["group_id"], name, self.now_ms())).rowcount == 1
 
@@ -103,7 +103,7 @@ class LogStore:
     def put_lines(self, tx: Connection, group: Row, stream_name: str, lines: bytes, count: int, offset: int) -> None:  # noqa: PLR0917 - the parts of one append
         """Append lines of a file that was read up to `offset`, unless they are there: the same append can be repeated.
 
-        Makes the stream where it is absent.
+        Makes the stream if it is absent.
         """
         key = (group["group_id"], stream_name)
         tx.execute(SQL["insert_stream"], (*key, self.now_ms()))

@@ -114,7 +114,7 @@ class Kind:
         return resource_arn(caller, self.arn_type, name)
 
     def found(self, rows: Rows, arn: str) -> Record:
-        """Raises the kind's own error where there is none."""
+        """Raises the kind's own error if there is none."""
         record = rows.get(arn)
         if record is None:
             raise self.unknown(arn)

@@ -91,7 +91,7 @@ def authorize_create(  # noqa: PLR0917 - who creates what, with which tags
     tags: Mapping[str, str],
     context: Mapping[str, Any] | None = None,
 ) -> None:
-    """Raise unless `caller` may create the resource and, where it has tags, may tag it."""
+    """Raise unless `caller` may create the resource and, if it has tags, may tag it."""
     keys = {**(context or {}), **request_keys(tags)}
     control_plane.authorize(caller, f"sagemaker:{action}", arn, keys)
     if tags:

@@ -98,7 +98,7 @@ class CheckpointSync:
                     self._uploaded[number, entry.path] = version_of(entry.status)
 
     def scan(self, *, final: bool = False) -> int:
-        """Upload what is new; the number of files. Raises `JobFailedError` where S3 refuses."""
+        """Upload what is new; the number of files. Raises `JobFailedError` if S3 refuses."""
         with self._scanning, ExitStack() as held:
             try:
                 found = list(self._files(held))

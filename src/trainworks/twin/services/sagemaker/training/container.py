@@ -58,7 +58,7 @@ def _config_files(job: TrainingJob, host: str) -> dict[str, Any]:
 def command(job: TrainingJob, runtime: Runtime, mode: ScriptMode, ml_root: Path) -> tuple[tuple[str, ...], str]:
     """The command and its working folder: ContainerEntrypoint, the image's entry point, the script, or `train`.
 
-    Raises `JobFailedError` where there is nothing to run.
+    Raises `JobFailedError` if there is nothing to run.
     """
     algorithm = job.request["AlgorithmSpecification"]
     if "ContainerEntrypoint" in algorithm:

@@ -233,7 +233,7 @@ def _add_lines(log: Path, lines: Sequence[str]) -> None:
 
 
 def gpu_note(job: TrainingJob, compute: Compute) -> str:
-    """What the job is told where this machine has fewer GPUs than its instances would have; "" where it has enough."""
+    """What the job is told where this machine has fewer GPUs than its instances would have; "" if it has enough."""
     asked = instance_type(job.instance_type).gpus
     return compute.gpu_note(f"{job.instance_type} has", asked, job.instance_count)
 

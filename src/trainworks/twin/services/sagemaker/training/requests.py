@@ -1,6 +1,6 @@
 """What CreateTrainingJob checks beyond the shapes, with the words that SageMaker uses.
 
-A member that the twin neither executes nor records is refused by name; nothing is ignored in silence.
+A member that the twin neither executes nor records is refused by name; nothing is ignored silently.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _STOP_SECONDS = 3.0
 
 
 class Long:
-    """What `work` returns where it has to be called again with `may_take_long`."""
+    """What `work` returns if it has to be called again with `may_take_long`."""
 
 
 LONG: Final = Long()

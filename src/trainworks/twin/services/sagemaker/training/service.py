@@ -77,7 +77,7 @@ class TrainingService:
                 self._jobs.delete(tx, job)
 
     def instance_ids(self, training_job_name: str, caller: Caller) -> Sequence[str]:
-        """The instances on which a training job runs now; empty where it runs on none."""
+        """The instances on which a training job runs now; empty if it runs on none."""
         job = self._jobs.by_arn(training_job_arn(caller, training_job_name))
         if job is None:
             return ()

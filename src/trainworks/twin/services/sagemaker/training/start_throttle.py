@@ -44,7 +44,7 @@ class StartThrottle:
         return jobs
 
     def next_due(self, now: float) -> float | None:
-        """When to ask again, after `due`; None where none waits."""
+        """When to ask again, after `due`; None if none waits."""
         if not self._waiting:
             return None
         at = now + (1 - self._turns) / self._rate(now)

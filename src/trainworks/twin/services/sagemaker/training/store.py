@@ -73,7 +73,7 @@ class TrainingJobs:
     ) -> TrainingJob:
         """Put `job` into its next state at time `at`, with other changed fields; the changed record.
 
-        Raises `IllegalTransitionError` where `following` may not follow.
+        Raises `IllegalTransitionError` if `following` may not follow.
         """
         if not may_follow(job.secondary_status, following):
             raise IllegalTransitionError(f"{job.name}: {following} may not follow {job.secondary_status}")

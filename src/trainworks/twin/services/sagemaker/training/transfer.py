@@ -94,7 +94,7 @@ def object_key(prefix: str, relative: str) -> str:
 
 
 def check_volume(job: TrainingJob, what: str, sizes: Iterable[int]) -> None:
-    """Raise `JobFailedError` where files of one instance have more bytes than its volume can hold.
+    """Raise `JobFailedError` if files of one instance have more bytes than its volume can hold.
 
     A sparse file counts with its whole length: that is what would be sent.
     """
