@@ -31,7 +31,7 @@ def test_a_twin_without_its_extra_does_not_start(tmp_path: Path, module: str) ->
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     said = " ".join(done.stderr.split())
-    assert "which is not installed: install trainworks with the extra 'local' of trainworks" in said
+    assert "which is not installed: install trainworks with the extra 'local'" in said
     assert re.search(r"python -m pip install -e '/.*\[local\]'", said)
 
 

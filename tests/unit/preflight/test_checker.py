@@ -55,10 +55,10 @@ def test_a_transform_is_said_not_to_be_looked_at() -> None:
     assert check(graph_of_template(topic), CheckSettings()).notes == ()
     serverless = graph_of_template({"Transform": "AWS::Serverless-2016-10-31", **topic})
     assert check(serverless, CheckSettings()).notes == (
-        "template has a Transform: what AWS::Serverless::... resources expand to is not looked at",
+        "template has a Transform: what AWS::Serverless::... resources expand to is not checked",
     )
     own = graph_of_template({"Transform": ["Own", {"Name": "AWS::Include"}], **topic})
     assert [note.partition("what ")[2] for note in check(own, CheckSettings()).notes] == [
-        "Own makes of it is not looked at",
-        "AWS::Include makes of it is not looked at",
+        "Own makes of it is not checked",
+        "AWS::Include makes of it is not checked",
     ]
