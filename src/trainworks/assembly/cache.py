@@ -38,7 +38,7 @@ def synthesize(
 
     `meanwhile` is told of a synthesis, not of what is in the cache.
 
-    Raises `SynthesisError` where the CDK app fails; nothing is cached then.
+    Raises `SynthesisError` if the CDK app fails; nothing is cached then.
     """
     entry = cache_dir / request.cache_key()
     if entry.is_dir():

@@ -142,7 +142,7 @@ def remove_tree(path: Path) -> bool:
 
 
 def remove_whole(path: Path) -> None:
-    """`remove_tree`. Raises `OSError` where something of it is left."""
+    """`remove_tree`. Raises `OSError` if something of it is left."""
     if not remove_tree(path):
         raise OSError(f"files in {path} cannot be deleted; look at who owns them, delete the folder, and try again")
 

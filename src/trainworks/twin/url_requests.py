@@ -64,7 +64,7 @@ class UrlRequests:
 
 
 def named_url(path: str, label: str) -> tuple[str, str] | None:
-    """(id of a URL, path behind it) that a request's raw path or its host's label names; None where neither does."""
+    """(id of a URL, path behind it) that a request's raw path or its host's label names; None if neither does."""
     if found := _PATH.match(path):
         return found["id"], found["path"] or "/"
     by_host = _LABEL.match(label)

@@ -151,7 +151,7 @@ class Tables:
         return [row["task_id"] for row in rows if row["task_id"] in set(task_ids)]
 
     def queue_again(self, task_id: str, most: int) -> bool:
-        """PLACED to QUEUED, without its devices; False where it began, is to stop, or was placed again so often."""
+        """PLACED to QUEUED, without its devices; False if it began, is to stop, or was placed again so often."""
         if self._run("queue_again", task_id=task_id, most=most) == 0:
             return False
         self._run("release_devices", task_id=task_id)

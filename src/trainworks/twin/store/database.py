@@ -68,7 +68,7 @@ class Database:
             self._writer.executescript(schema)
 
     def add_column(self, table: str, column: str, declaration: str) -> None:
-        """Give a table of an earlier home a column that its `CREATE TABLE` has by now; nothing where it is there."""
+        """Give a table of an earlier home a column that its `CREATE TABLE` has by now; nothing if it is there."""
         with self.transaction() as tx:
             if tx.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", (table, column)).fetchone() is None:
                 tx.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declaration}")

@@ -63,7 +63,7 @@ class EndedJobs:
     def forget(self, names: Sequence[str]) -> None:
         """Delete ended jobs: log files first, so that a crash in between leaves no file that nobody knows.
 
-        Raises `OSError` where files cannot be deleted: their job stays.
+        Raises `OSError` if files cannot be deleted: their job stays.
         """
         for job_id in names:
             folder = self._output.folder(job_id)

@@ -110,7 +110,7 @@ class Worker:
         self._schedule.wake(job_id)
 
     def forget(self, job: TrainingJob) -> None:
-        """Remove the folder of an ended job, its log files included. Raises `OSError` where files cannot be deleted."""
+        """Remove the folder of an ended job, its log files included. Raises `OSError` if files cannot be deleted."""
         remove_whole(job_folder(self._jobs_dir, job).path)
 
     def wait_until_cleaned(self, job: TrainingJob, seconds: float) -> None:
