@@ -80,7 +80,7 @@ def test_d04_failed_jobs_are_told(both: Comparison) -> None:
     both.gone(
         monitoring.failures_nobody_hears_of,
         "no rule sends failed training jobs to a topic",
-        "TrainingJobFailureAlarm tells nobody",
+        "TrainingJobFailureAlarm notifies nobody",
         "TrainingJobFailureAlarm: AWS/SageMaker has no metric TrainingJobsFailed without dimensions",
     )
 
