@@ -37,6 +37,8 @@ from trainworks.twin.emulator.functions import concurrency, function_permissions
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
 from trainworks.twin.emulator.functions.function_urls import FunctionUrls
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
+from trainworks.twin.emulator.functions.queue_source import QueueSource
+from trainworks.twin.emulator.functions.stream_source import StreamSource
 from trainworks.twin.emulator.iam import managed_policies, sessions, simulating
 from trainworks.twin.emulator.iam.authorization import Authorization
 from trainworks.twin.emulator.logs import log_groups
@@ -68,6 +70,8 @@ class CorrectionParts:
     functions: LambdaFunctions
     invocations: AsyncInvocations
     urls: FunctionUrls
+    queue_source: QueueSource
+    stream_source: StreamSource
     metric_data: MetricData
     alarms: Alarms
     logs: AttachedLogs
@@ -116,13 +120,15 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
             parts.invocations.install,
             parts.urls.install,
             lambda module: source_permissions.install(module, parts.authorization),
+            parts.queue_source.install,
+            parts.stream_source.install,
             function_permissions.install,
             routing.install,
             concurrency.install,
         ),
         "s3": (parts.buckets.install, bucket_requests.install, parts.invocations.install_s3),
         "scheduler": (parts.event_targets.install_scheduler,),
-        "sqs": (parts.queues.install, limits.install),
+        "sqs": (parts.queues.install, limits.install, parts.queue_source.install_sqs),
         "ssm": (public_parameters.install, lambda module: parameter_versions.install(module, parts.histories)),
         "sns": (parts.lists.install_texts, parts.invocations.install_sns),
         "stepfunctions": (

@@ -39,6 +39,8 @@ from trainworks.twin.emulator.events.role_calls import RoleCalls
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
 from trainworks.twin.emulator.functions.function_urls import FunctionUrls
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
+from trainworks.twin.emulator.functions.queue_source import QueueSource
+from trainworks.twin.emulator.functions.stream_source import StreamSource
 from trainworks.twin.emulator.iam.authorization import Authorization
 from trainworks.twin.emulator.iam.reading import READ_BY_OTHERS, Reading
 from trainworks.twin.emulator.loading import LoadHook
@@ -119,6 +121,8 @@ class Emulator:
                 self._lambda,
                 self._invocations,
                 self.function_urls,
+                QueueSource(),
+                StreamSource(calls),
                 self._metric_data,
                 self._alarms,
                 self._logs,

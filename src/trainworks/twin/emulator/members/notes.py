@@ -146,6 +146,15 @@ USED: dict[str, frozenset[str]] = {
         {"Qualifier", "Payload", "Arn", "ClientContext", "Environment.Variables", "LoggingConfig.LogGroup"}
     )
     | frozenset(
+        f"UpdateEventSourceMapping.{member}"
+        for member in (
+            "DestinationConfig.OnFailure",
+            "DestinationConfig.OnFailure.Destination",
+            "FilterCriteria.Filters",
+            "FilterCriteria.Filters.Pattern",
+        )
+    )
+    | frozenset(
         f"{operation}FunctionUrlConfig.Cors.{member}"
         for operation in ("Create", "Update")
         for member in (
