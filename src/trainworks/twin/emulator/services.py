@@ -28,8 +28,9 @@ SERVICES: dict[str, str] = {
     "lambda": (
         "executed in the sandbox, as the function's role: Python, by the twin's own interpreter, which says where it "
         "stands for another version. Events are kept on disk, tried again after seconds, and brought to destinations "
-        "and dead-letter queues as the role may. Function URLs are paths of the twin's address, and let in whom the "
-        "function's policy lets in. Other runtimes and container images are refused when they are invoked"
+        "and dead-letter queues as the role may. Event sources are queues and streams of tables. Function URLs are "
+        "paths of the twin's address, and let in whom the function's policy lets in. Kinesis, Kafka and tracing are "
+        "refused by name, other runtimes and container images when they are invoked"
     ),
     "monitoring": (
         "executed; of metric math everything but searches, anomaly bands, Metrics Insights, slices and calendars is "

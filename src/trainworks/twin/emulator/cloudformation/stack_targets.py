@@ -33,6 +33,7 @@ def install(table: dict[str, dict[str, Any]]) -> None:
         "AWS::CloudWatch::Alarm": _asked("monitoring", "PutMetricAlarm"),
         "AWS::Events::Rule": _rule,
         "AWS::Lambda::EventSourceMapping": _asked("lambda", "CreateEventSourceMapping"),
+        "AWS::Lambda::Function": _function,
         "AWS::SNS::Subscription": _subscription,
         "AWS::SNS::Topic": _topic,
     }
@@ -75,6 +76,11 @@ def _asked(scope: str, operation: str) -> Check:
             raise _not_implemented(f"{scope}:{operation} with {member}")
 
     return check
+
+
+def _function(properties: Properties) -> None:
+    """What is refused of a function itself; its code is looked at where it is fetched."""
+    _asked("lambda", "CreateFunction")({name: properties[name] for name in ("TracingConfig",) if name in properties})
 
 
 def _rule(properties: Properties) -> None:

@@ -25,6 +25,8 @@ ADDED: dict[str, tuple[str, ...]] = {
 """Operations that ministack lacks and a correction of ours executes, with all their members."""
 
 AS_SERVED: dict[str, tuple[object, ...]] = {
+    "CreateFunction.TracingConfig": ({"Mode": "PassThrough"},),
+    "UpdateFunctionConfiguration.TracingConfig": ({"Mode": "PassThrough"},),
     "PolicyName": ("default",),
     "includedData": ("ALL_DATA",),
 }
@@ -201,7 +203,6 @@ RECORDED: dict[str, frozenset[str]] = {
             "ImageConfig",
             "KMSKeyArn",
             "SnapStart",
-            "TracingConfig",
             "VpcConfig",
         )
     )
@@ -212,6 +213,8 @@ RECORDED: dict[str, frozenset[str]] = {
 }
 
 REFUSED: dict[str, frozenset[str]] = {
+    # Nothing is traced: a function that is told to be traced would look as if it were.
+    "lambda": frozenset({"CreateFunction.TracingConfig", "UpdateFunctionConfiguration.TracingConfig"}),
     "events": frozenset(
         f"PutTargets.Targets.{member}"
         for member in (
