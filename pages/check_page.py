@@ -25,9 +25,9 @@ second; cfn-lint and cdk-nag take several, and are asked again only when a templ
 
 ```bash
 trainworks check --env prod                    # the templates that `up` would deploy
-trainworks check --template cdk.out            # anybody's: an assembly's folder, or one template in JSON or YAML
+trainworks check --template cdk.out            # anybody's: an assembly, or one template
 trainworks check --template t.yaml --parameter Stage=dev --region eu-west-1 --production
-trainworks check --only TW10 --output json     # or: sarif, which code hosts and editors show beside the code
+trainworks check --only TW10 --output json     # or sarif, which code hosts show beside the code
 ```
 
 Exit code 0 without errors, 1 with errors, 2 when the request was wrong; `--fail-on warning` fails on

@@ -17,7 +17,7 @@ message and its log, and a batch job is RUNNABLE with the reason. Other jobs run
 
 ```sh
 trainworks image make pytorch:2.6.0      # make it before it is needed, with progress
-trainworks image list                    # made or not, size, versions, when made and last used
+trainworks image list                    # made or not: size, versions, last used
 ```
 
 ## What is in one

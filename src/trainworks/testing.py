@@ -1,12 +1,19 @@
 """For tests of code that talks to AWS: a real twin in a process of its own, on a free port, in a home of its own.
 
-    with temporary_twin() as twin:
-        twin.client("s3").create_bucket(Bucket="data")
+    import pytest
 
-    @pytest.fixture(scope="session")              # once for all tests of a session
+    from trainworks.testing import temporary_twin
+
+
+    @pytest.fixture(scope="session")  # one twin for all tests of a session
     def twin():
         with temporary_twin() as running:
             yield running
+
+
+    def test_that_a_bucket_is_there(twin):
+        twin.client("s3").create_bucket(Bucket="data")
+        twin.client("s3").head_bucket(Bucket="data")
 
 `FakeClock` is time that passes only when somebody sleeps, for `trainworks.jobs.Follow` and `wait`.
 """
@@ -58,12 +65,14 @@ class TestTwin:
 
     @property
     def server(self) -> lifecycle.RunningServer:
+        """The process that serves: `pid`, `port`, `endpoint_url`. Raises `TwinError` before it is started."""
         if self._server is None:
             raise TwinError("the twin is not running", fix="call start() first")
         return self._server
 
     @property
     def endpoint_url(self) -> str:
+        """What clients take as `endpoint_url`: `http://127.0.0.1:PORT`."""
         return self.server.endpoint_url
 
     def start(self) -> None:
@@ -138,7 +147,9 @@ class FakeClock(Clock):
         self.slept = 0.0
 
     def now(self) -> float:
+        """Seconds since the epoch."""
         return self._start + self.slept
 
     def sleep(self, seconds: float) -> None:
+        """Let so much time pass, at once."""
         self.slept += seconds

@@ -8,31 +8,23 @@ import json
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.acceptance.pages import DOCS, ROOT, blocks
 from trainworks.config.environment import environment_names, load_environment
 from trainworks.config.job import load_spec
 from trainworks.config.twin_settings import network_wish
 from trainworks.preflight.baseline import load_baseline
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
-BLOCK = re.compile(r"^([ ]*)```([a-z]+)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 NAMED = re.compile(r"`((?:src|tests|docs|pages|examples|drill|benchmarks)/[^`\s]*|[a-z_]+\.(?:py|toml|lock))`")
 DEFINED = re.compile(r"`(src/[^`]+\.py|pages/[^`]+\.py)`\s+\(`(\w+)`\)")
 WIDEST = 92
 """Columns of a block of code that the site shows without scrolling, at the width of a laptop."""
-
-
-def blocks(page: Path, *languages: str) -> Iterator[str]:
-    for indent, language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
-        if language in languages:
-            yield re.sub(f"^{indent}", "", text, flags=re.MULTILINE)
 
 
 def with_blocks(*languages: str) -> Any:
@@ -99,7 +91,7 @@ def test_commands_are_what_a_shell_can_read(page: Path) -> None:
         assert read.returncode == 0, read.stderr + text
 
 
-@with_blocks("sh", "bash", "python", "toml", "yaml", "json")
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(DOCS)))
 def test_code_is_no_wider_than_the_site(page: Path) -> None:
     wide = [
         line

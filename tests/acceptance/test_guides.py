@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
+from tests.acceptance.pages import DOCS, ROOT, tested_commands, tested_files
 from tests.functional.twin.test_installed_packages import wheel
 from trainworks.testing import TestTwin
+from trainworks.twin import lifecycle
+from trainworks.twin.home import Home
 
-ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-DOCS = ROOT / "docs"
 EXAMPLE = ROOT / "examples" / "tutorial"
-TESTED = re.compile(r"<!-- tested -->\n```sh\n(.*?)```", re.DOTALL)
-SCRIPT = re.compile(r"<!-- tested: ([a-z_.]+) -->\n```python\n(.*?)```", re.DOTALL)
+HOW_TO = DOCS / "how-to"
 TABULATE = wheel("tabulate", "0.9.0", "def tabulate(rows, **_):\n    return '\\n'.join(map(str, rows))\n")
 """What the tutorial's package does, for machines without a package index."""
+
+
+READS_AND_PRINTS = """
+import os, sys
+from pathlib import Path
+
+print(sorted(os.listdir(os.environ["SM_CHANNEL_TRAINING"])), sys.argv[1:])
+Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text("trained")
+"""
 
 
 class Shell:
     """A user's shell in a folder: the twin's commands, a platform of its own name, no AWS settings."""
 
-    def __init__(self, twin: TestTwin) -> None:
+    def __init__(self, twin: TestTwin, environment_suffix: str = "guides") -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         path = f"{BIN}{os.pathsep}{clean['PATH']}"
-        home = {"TRAINWORKS_HOME": str(twin.home.root), "ENVIRONMENT_SUFFIX": "guides"}
+        home = {"TRAINWORKS_HOME": str(twin.home.root), "ENVIRONMENT_SUFFIX": environment_suffix}
         self._environment = {**clean, **home, "PATH": path}
 
     def run(self, script: str, folder: Path, expected: int = 0) -> str:
@@ -42,6 +53,24 @@ class Shell:
         )  # fmt: skip
         assert ran.returncode == expected, ran.stdout + ran.stderr
         return ran.stdout + ran.stderr
+
+
+def without_scanners(commands: str) -> str:
+    """cfn-lint and cdk-nag take seconds, and have tests of their own."""
+    return commands.replace("trainworks check", "trainworks check --no-scanners")
+
+
+def project(folder: Path) -> None:
+    """A folder as a reader's may be: a job, its data, what `cdk synth` wrote, an environment beside the twin."""
+    (folder / "train.py").write_text(READS_AND_PRINTS)
+    (folder / "train.toml").write_text(
+        '[training_job]\nscript = "train.py"\n[training_job.inputs]\ntraining = "data"\n'
+    )
+    (folder / "data").mkdir()
+    (folder / "data" / "rows.csv").write_text("1,2\n")
+    for name in ("cdk.out", "base.out"):
+        shutil.copytree(ROOT / "tests" / "reference" / "cdk.out", folder / name)
+    (folder / "trainworks.toml").write_text('[environments.prod]\nprofile = "prod"\nregion = "eu-west-1"\n')
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +91,7 @@ def test_the_tutorial_survives_an_interruption_and_predicts(shell: Shell, tmp_pa
     (project / "code" / "wheels" / "tabulate-0.9.0-py3-none-any.whl").write_bytes(TABULATE)
     requirements = project / "code" / "requirements.txt"
     requirements.write_text(f"--no-index --find-links wheels\n{requirements.read_text()}")
-    blocks = TESTED.findall((DOCS / "tutorial" / "index.md").read_text())
+    blocks = tested_commands(DOCS / "tutorial" / "index.md")
     assert len(blocks) == 7
     said = shell.run("\n".join(blocks), project)
     assert "error=8.611" in said
@@ -82,8 +111,8 @@ def test_the_tutorial_shows_its_files_as_they_are() -> None:
 
 
 def test_instances_of_a_job_find_one_another_by_the_guides_script(shell: Shell, tmp_path: Path) -> None:
-    page = (DOCS / "how-to" / "several-instances.md").read_text()
-    ((name, text),) = SCRIPT.findall(page)
+    page = (HOW_TO / "several-instances.md").read_text()
+    ((name, text),) = tested_files(HOW_TO / "several-instances.md").items()
     (tmp_path / name).write_text(text)
     (tmp_path / "texts").mkdir()
     for number in range(5):
@@ -95,24 +124,29 @@ def test_instances_of_a_job_find_one_another_by_the_guides_script(shell: Shell, 
 
 
 def test_a_twin_in_tests_of_ones_own_works_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
-    ((name, text),) = SCRIPT.findall((DOCS / "how-to" / "ci.md").read_text())
+    ((name, text),) = tested_files(HOW_TO / "ci.md").items()
     (tmp_path / name).write_text(text)
     assert "1 passed" in shell.run("python -m pytest -q -p no:cacheprovider", tmp_path)
 
 
 def test_findings_of_an_old_code_base_are_accepted_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
-    (block,) = TESTED.findall((DOCS / "how-to" / "accepting-findings.md").read_text())
+    (block,) = tested_commands(HOW_TO / "accepting-findings.md")
     shutil.copytree(ROOT / "tests" / "reference" / "cdk.out", tmp_path / "cdk.out")
-    plain = block.replace("trainworks check", "trainworks check --no-scanners")
     shell.run("trainworks check --no-scanners --template cdk.out", tmp_path, expected=1)
-    shell.run(plain, tmp_path)
+    shell.run(without_scanners(block), tmp_path)
 
 
 def test_a_function_is_run_and_read_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
+<<<<<<< HEAD
     page = (DOCS / "how-to" / "functions.md").read_text()
     for name, text in SCRIPT.findall(page):
         (tmp_path / name).write_text(text)
     (block,) = TESTED.findall(page)
+=======
+    ((name, text),) = tested_files(HOW_TO / "functions.md").items()
+    (tmp_path / name).write_text(text)
+    (block,) = tested_commands(HOW_TO / "functions.md")
+>>>>>>> bf6fe3c (Run the guides for CI, GPUs, upgrading and coming from elsewhere in tests; complete the Python API and run its examples)
     said = shell.run(block, tmp_path)
     assert "Hello Ada" in said
     url = shell.run('eval "$(trainworks env)"; python open_url.py', tmp_path).split()[-1]
@@ -120,3 +154,70 @@ def test_a_function_is_run_and_read_as_the_guide_says(shell: Shell, tmp_path: Pa
         assert answer.read() == b"Hello Ada"
     assert re.search(r"^greet +python3.11 ", said, re.MULTILINE)
     assert said.count("REPORT RequestId") == 2  # the end of its log, and the log
+
+
+def test_the_first_page_leads_to_a_first_job(shell: Shell) -> None:
+    (block,) = tested_commands(DOCS / "index.md")
+    assert "hello from algo-1" in shell.run(block, ROOT)
+
+
+@pytest.mark.timeout(600)
+def test_templates_and_jobs_are_tried_in_ci_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
+    project(tmp_path)
+    templates, jobs = tested_commands(HOW_TO / "ci.md")
+    shell.run(without_scanners(templates), tmp_path)
+    assert json.loads((tmp_path / "check.sarif").read_text())["version"] == "2.1.0"
+    shell.run("trainworks diff --template base.out cdk.out/TapStackdev.template.json --exit-code", tmp_path, expected=1)
+    with tempfile.TemporaryDirectory(prefix="tw-") as runner:  # short, for the sockets below it
+        try:
+            said = shell.run(f"RUNNER_TEMP={runner}\n{jobs}", tmp_path)
+        finally:
+            lifecycle.stop(Home(Path(runner) / "twin"))
+    assert "['rows.csv'] ['--epochs', '1']" in said
+
+
+def test_a_job_on_gpus_is_looked_at_before_it_starts(shell: Shell, tmp_path: Path) -> None:
+    for name, text in tested_files(HOW_TO / "gpus.md").items():
+        (tmp_path / name).write_text(text)
+    (block,) = tested_commands(HOW_TO / "gpus.md")
+    said = shell.run(f"touch train.py\n{block}", tmp_path)
+    assert "GPU" in said
+    assert "ml.g5.xlarge" in said
+
+
+@pytest.mark.timeout(600)
+def test_a_deployed_platform_is_upgraded_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
+    # A profile that lets go of its platform again.
+    (tmp_path / "trainworks.toml").write_text(
+        '[environments.prod]\nprofile = "staging"\ntwin = true\nenvironment_suffix = "upgraded"\n'
+    )
+    (block,) = tested_commands(HOW_TO / "upgrading.md")
+    said = shell.run(f"unset ENVIRONMENT_SUFFIX\n{without_scanners(block)}trainworks down --env prod --yes", tmp_path)
+    assert "trainworks-upgraded: no errors" in said
+    assert "to add" in said
+
+
+def test_the_typescript_platform_is_left_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
+    project(tmp_path)
+    look, compare, deploy = tested_commands(HOW_TO / "from-typescript.md")
+    looked = shell.run(without_scanners(look), tmp_path)
+    assert re.search(r"cdk.out: \d+ errors", looked)
+    compared = shell.run(compare, tmp_path)
+    there = {line.split()[1] for line in compared.splitlines() if line.strip().startswith("- ")}
+    assert {"StorageStack/DatasetBucket", "StorageStack/ModelBucket"} <= there
+    assert "DatasetBucketName" in shell.run(deploy, tmp_path)
+
+
+def test_a_script_of_local_mode_runs_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
+    project(tmp_path)
+    said = shell.run("\n".join(tested_commands(HOW_TO / "from-local-mode.md")), tmp_path)
+    assert "['rows.csv'] ['--epochs', '10']" in said
+
+
+def test_first_calls_of_who_comes_from_another_emulator(shell: Shell, tmp_path: Path) -> None:
+    for name, text in tested_files(HOW_TO / "from-another-emulator.md").items():
+        (tmp_path / name).write_text(text)
+    (block,) = tested_commands(HOW_TO / "from-another-emulator.md")
+    said = shell.run(f"{block}env | grep ^AWS_", tmp_path)
+    assert "hello\narn:aws:iam::000000000000:root\n" in said
+    assert "AWS_DEFAULT_REGION=us-east-1" in said

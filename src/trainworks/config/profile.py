@@ -1,8 +1,16 @@
 """How big, how safe and how long-lived an environment's platform is.
 
 An `EnvironmentProfile` is every setting of the platform in one frozen record; `PROFILES` holds the three that ship.
-`trainworks.toml` may replace single values (see `config.environment`). Names are those of CloudFormation in snake_case,
-with units if there are any.
+`trainworks.toml` may replace single values (see `config.environment`), and so may Python:
+
+    from dataclasses import replace
+
+    from trainworks.config.profile import PROFILES, ProfileName
+
+    dev = PROFILES[ProfileName.DEV]
+    larger = replace(dev, batch=replace(dev.batch, max_vcpus=64))
+
+Names are those of CloudFormation in snake_case, with units if there are any.
 
 The records are plain dataclasses, so that reading a shipped profile does not cost the import of pydantic; pydantic
 checks them, by the same annotations, where values come from outside (`config.validation`).
@@ -23,6 +31,8 @@ from trainworks.errors import ConfigurationError
 
 
 class ProfileName(StrEnum):
+    """The profiles that ship: `dev`, `staging`, `prod`."""
+
     DEV = "dev"
     STAGING = "staging"
     PROD = "prod"

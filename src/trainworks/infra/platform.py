@@ -197,6 +197,7 @@ class TrainingPlatform(Construct):
 
     @property
     def outputs(self) -> dict[str, str]:
+        """What jobs need to know of the platform, by the name of the output: buckets, roles, subnets, queue, ..."""
         storage, training, batch = self.storage, self.training, self.batch
         outputs = {
             "EnvironmentSuffix": self.environment_suffix,

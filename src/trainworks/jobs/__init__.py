@@ -1,10 +1,16 @@
 """The SDK: train, batch, logs, metrics, by boto3 calls alone; the same for AWS and the twin.
 
-from trainworks.jobs import train, submit_batch, wait
-job = train("train.py", source_dir=".", inputs={"training": "data/"}, hyperparameters={"epochs": 10})
-wait(job)                                      # environment local: the twin
-job.metrics(), job.logs(tail=20), job.download("result")
-submit_batch("predict.toml", inputs={"model": f"model:{job.name}"})
+    from trainworks.jobs import submit_batch, train, wait
+
+    job = train("train.py", inputs={"training": "data/"}, hyperparameters={"epochs": 10})
+    wait(job)
+    for line in job.logs(tail=20):
+        print(line.message)
+    job.download("result")
+    wait(submit_batch("predict.toml", inputs={"model": f"model:{job.name}"}))
+
+`environment="NAME"` goes to an environment of `trainworks.toml`; without it, jobs go to the twin. Names are imported
+when they are used, so `import trainworks.jobs` costs little.
 """
 
 from __future__ import annotations
