@@ -23,11 +23,11 @@ def blocks(page: Path, *languages: str) -> Iterator[str]:
             yield textwrap.dedent(text)
 
 
-def tested_commands(page: Path) -> list[str]:
+def commands_of(page: Path) -> list[str]:
     """The blocks of commands that are run."""
     return [textwrap.dedent(text) for _, text in _TESTED.findall(page.read_text(encoding="utf-8"))]
 
 
-def tested_files(page: Path) -> dict[str, str]:
+def files_of(page: Path) -> dict[str, str]:
     """The files that the page shows whole, by name."""
     return {name: textwrap.dedent(text) for _, name, text in _FILE.findall(page.read_text(encoding="utf-8"))}

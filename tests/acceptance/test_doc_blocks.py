@@ -23,7 +23,7 @@ from trainworks.preflight.baseline import load_baseline
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
 NAMED = re.compile(r"`((?:src|tests|docs|pages|examples|drill|benchmarks)/[^`\s]*|[a-z_]+\.(?:py|toml|lock))`")
 DEFINED = re.compile(r"`(src/[^`]+\.py|pages/[^`]+\.py)`\s+\(`(\w+)`\)")
-WIDEST = 92
+WIDEST = 96
 """Columns of a block of code that the site shows without scrolling, at the width of a laptop."""
 
 

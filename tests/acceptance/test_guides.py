@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,44 +12,17 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.acceptance.pages import DOCS, ROOT, tested_commands, tested_files
+from tests.acceptance.pages import DOCS, ROOT, commands_of, files_of
+from tests.acceptance.shell import READS_AND_PRINTS, Shell
 from tests.functional.twin.test_installed_packages import wheel
 from trainworks.testing import TestTwin
 from trainworks.twin import lifecycle
 from trainworks.twin.home import Home
 
-BIN = Path(sys.executable).parent
 EXAMPLE = ROOT / "examples" / "tutorial"
 HOW_TO = DOCS / "how-to"
 TABULATE = wheel("tabulate", "0.9.0", "def tabulate(rows, **_):\n    return '\\n'.join(map(str, rows))\n")
 """What the tutorial's package does, for machines without a package index."""
-
-
-READS_AND_PRINTS = """
-import os, sys
-from pathlib import Path
-
-print(sorted(os.listdir(os.environ["SM_CHANNEL_TRAINING"])), sys.argv[1:])
-Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text("trained")
-"""
-
-
-class Shell:
-    """A user's shell in a folder: the twin's commands, a platform of its own name, no AWS settings."""
-
-    def __init__(self, twin: TestTwin, environment_suffix: str = "guides") -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        path = f"{BIN}{os.pathsep}{clean['PATH']}"
-        home = {"TRAINWORKS_HOME": str(twin.home.root), "ENVIRONMENT_SUFFIX": environment_suffix}
-        self._environment = {**clean, **home, "PATH": path}
-
-    def run(self, script: str, folder: Path, expected: int = 0) -> str:
-        ran = subprocess.run(
-            ["bash", "-euc", script],  # without pipefail, as a user's shell: `grep -q` leaves while its pipe is written
-            cwd=folder, env=self._environment, capture_output=True, text=True, timeout=540, check=False,
-        )  # fmt: skip
-        assert ran.returncode == expected, ran.stdout + ran.stderr
-        return ran.stdout + ran.stderr
 
 
 def without_scanners(commands: str) -> str:
@@ -91,7 +61,7 @@ def test_the_tutorial_survives_an_interruption_and_predicts(shell: Shell, tmp_pa
     (project / "code" / "wheels" / "tabulate-0.9.0-py3-none-any.whl").write_bytes(TABULATE)
     requirements = project / "code" / "requirements.txt"
     requirements.write_text(f"--no-index --find-links wheels\n{requirements.read_text()}")
-    blocks = tested_commands(DOCS / "tutorial" / "index.md")
+    blocks = commands_of(DOCS / "tutorial" / "index.md")
     assert len(blocks) == 7
     said = shell.run("\n".join(blocks), project)
     assert "error=8.611" in said
@@ -112,7 +82,7 @@ def test_the_tutorial_shows_its_files_as_they_are() -> None:
 
 def test_instances_of_a_job_find_one_another_by_the_guides_script(shell: Shell, tmp_path: Path) -> None:
     page = (HOW_TO / "several-instances.md").read_text()
-    ((name, text),) = tested_files(HOW_TO / "several-instances.md").items()
+    ((name, text),) = files_of(HOW_TO / "several-instances.md").items()
     (tmp_path / name).write_text(text)
     (tmp_path / "texts").mkdir()
     for number in range(5):
@@ -124,29 +94,22 @@ def test_instances_of_a_job_find_one_another_by_the_guides_script(shell: Shell, 
 
 
 def test_a_twin_in_tests_of_ones_own_works_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
-    ((name, text),) = tested_files(HOW_TO / "ci.md").items()
+    ((name, text),) = files_of(HOW_TO / "ci.md").items()
     (tmp_path / name).write_text(text)
     assert "1 passed" in shell.run("python -m pytest -q -p no:cacheprovider", tmp_path)
 
 
 def test_findings_of_an_old_code_base_are_accepted_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
-    (block,) = tested_commands(HOW_TO / "accepting-findings.md")
+    (block,) = commands_of(HOW_TO / "accepting-findings.md")
     shutil.copytree(ROOT / "tests" / "reference" / "cdk.out", tmp_path / "cdk.out")
     shell.run("trainworks check --no-scanners --template cdk.out", tmp_path, expected=1)
     shell.run(without_scanners(block), tmp_path)
 
 
 def test_a_function_is_run_and_read_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
-<<<<<<< HEAD
-    page = (DOCS / "how-to" / "functions.md").read_text()
-    for name, text in SCRIPT.findall(page):
+    for name, text in files_of(HOW_TO / "functions.md").items():
         (tmp_path / name).write_text(text)
-    (block,) = TESTED.findall(page)
-=======
-    ((name, text),) = tested_files(HOW_TO / "functions.md").items()
-    (tmp_path / name).write_text(text)
-    (block,) = tested_commands(HOW_TO / "functions.md")
->>>>>>> bf6fe3c (Run the guides for CI, GPUs, upgrading and coming from elsewhere in tests; complete the Python API and run its examples)
+    (block,) = commands_of(HOW_TO / "functions.md")
     said = shell.run(block, tmp_path)
     assert "Hello Ada" in said
     url = shell.run('eval "$(trainworks env)"; python open_url.py', tmp_path).split()[-1]
@@ -157,14 +120,14 @@ def test_a_function_is_run_and_read_as_the_guide_says(shell: Shell, tmp_path: Pa
 
 
 def test_the_first_page_leads_to_a_first_job(shell: Shell) -> None:
-    (block,) = tested_commands(DOCS / "index.md")
+    (block,) = commands_of(DOCS / "index.md")
     assert "hello from algo-1" in shell.run(block, ROOT)
 
 
 @pytest.mark.timeout(600)
 def test_templates_and_jobs_are_tried_in_ci_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
     project(tmp_path)
-    templates, jobs = tested_commands(HOW_TO / "ci.md")
+    templates, jobs = commands_of(HOW_TO / "ci.md")
     shell.run(without_scanners(templates), tmp_path)
     assert json.loads((tmp_path / "check.sarif").read_text())["version"] == "2.1.0"
     shell.run("trainworks diff --template base.out cdk.out/TapStackdev.template.json --exit-code", tmp_path, expected=1)
@@ -177,9 +140,9 @@ def test_templates_and_jobs_are_tried_in_ci_as_the_guide_says(shell: Shell, tmp_
 
 
 def test_a_job_on_gpus_is_looked_at_before_it_starts(shell: Shell, tmp_path: Path) -> None:
-    for name, text in tested_files(HOW_TO / "gpus.md").items():
+    for name, text in files_of(HOW_TO / "gpus.md").items():
         (tmp_path / name).write_text(text)
-    (block,) = tested_commands(HOW_TO / "gpus.md")
+    (block,) = commands_of(HOW_TO / "gpus.md")
     said = shell.run(f"touch train.py\n{block}", tmp_path)
     assert "GPU" in said
     assert "ml.g5.xlarge" in said
@@ -191,7 +154,7 @@ def test_a_deployed_platform_is_upgraded_as_the_guide_says(shell: Shell, tmp_pat
     (tmp_path / "trainworks.toml").write_text(
         '[environments.prod]\nprofile = "staging"\ntwin = true\nenvironment_suffix = "upgraded"\n'
     )
-    (block,) = tested_commands(HOW_TO / "upgrading.md")
+    (block,) = commands_of(HOW_TO / "upgrading.md")
     said = shell.run(f"unset ENVIRONMENT_SUFFIX\n{without_scanners(block)}trainworks down --env prod --yes", tmp_path)
     assert "trainworks-upgraded: no errors" in said
     assert "to add" in said
@@ -199,7 +162,7 @@ def test_a_deployed_platform_is_upgraded_as_the_guide_says(shell: Shell, tmp_pat
 
 def test_the_typescript_platform_is_left_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
     project(tmp_path)
-    look, compare, deploy = tested_commands(HOW_TO / "from-typescript.md")
+    look, compare, deploy = commands_of(HOW_TO / "from-typescript.md")
     looked = shell.run(without_scanners(look), tmp_path)
     assert re.search(r"cdk.out: \d+ errors", looked)
     compared = shell.run(compare, tmp_path)
@@ -210,14 +173,14 @@ def test_the_typescript_platform_is_left_as_the_guide_says(shell: Shell, tmp_pat
 
 def test_a_script_of_local_mode_runs_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
     project(tmp_path)
-    said = shell.run("\n".join(tested_commands(HOW_TO / "from-local-mode.md")), tmp_path)
+    said = shell.run("\n".join(commands_of(HOW_TO / "from-local-mode.md")), tmp_path)
     assert "['rows.csv'] ['--epochs', '10']" in said
 
 
 def test_first_calls_of_who_comes_from_another_emulator(shell: Shell, tmp_path: Path) -> None:
-    for name, text in tested_files(HOW_TO / "from-another-emulator.md").items():
+    for name, text in files_of(HOW_TO / "from-another-emulator.md").items():
         (tmp_path / name).write_text(text)
-    (block,) = tested_commands(HOW_TO / "from-another-emulator.md")
+    (block,) = commands_of(HOW_TO / "from-another-emulator.md")
     said = shell.run(f"{block}env | grep ^AWS_", tmp_path)
     assert "hello\narn:aws:iam::000000000000:root\n" in said
     assert "AWS_DEFAULT_REGION=us-east-1" in said

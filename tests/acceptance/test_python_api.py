@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.pages import DOCS
-from tests.acceptance.test_guides import READS_AND_PRINTS, Shell
+from tests.acceptance.shell import READS_AND_PRINTS, Shell
 from trainworks.testing import TestTwin
 
 PAGE = (DOCS / "reference" / "python-api.md").read_text(encoding="utf-8")

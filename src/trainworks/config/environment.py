@@ -11,7 +11,7 @@
     twin = false                     # true: the local twin instead of AWS
     notebook = false                 # without a notebook; the same for cost and batch
 
-    [environments.dev.batch]         # any value of the profile: network, storage, monitoring, cost, training, ...
+    [environments.dev.batch]         # any value of the profile: network, storage, cost, ...
     max_vcpus = 32                   # false: without this value, where it may be absent
 
 The table `[twin]` beside them is of the twin itself (`twin_settings.py`).
