@@ -253,6 +253,49 @@ def test_an_instance_that_is_killed_is_replaced_and_no_request_fails(own_hosting
     assert set(load.outcomes) == {"w"}
 
 
+def test_an_update_puts_a_new_fleet_in_the_place_of_the_old_one_and_no_request_fails(hosting: Hosting) -> None:
+    old, new = (hosting.model({"weights": each}) for each in ("old", "new"))
+    broken = hosting.model(script="raise ValueError('not this one')")
+    name = hosting.endpoint({"ModelName": old})
+    sagemaker = hosting.client("sagemaker")
+    with Load(hosting, name) as load:
+        until(lambda: load.outcomes["old"] > 5)
+        sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=hosting.config({"ModelName": broken}))
+        again = failed(sagemaker.update_endpoint, EndpointName=name, EndpointConfigName="any-that-is-not-there")[
+            "Error"
+        ]
+        assert "Cannot update in-progress endpoint" in again["Message"]
+        described = hosting.wait(name)
+        assert "not this one" in described["FailureReason"]
+        assert load.outcomes["new"] == 0
+        config = hosting.config({"ModelName": new, "InitialInstanceCount": 2})
+        sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+        described = hosting.wait(name)
+        assert described["EndpointConfigName"] == config
+        assert "FailureReason" not in described
+        assert described["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+        before = load.outcomes["old"]
+        until(lambda: load.outcomes["new"] > 5)
+        assert load.outcomes["old"] <= before + 2
+        scaled = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 1}]
+        sagemaker.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=scaled)
+        hosting.wait(name)
+        before = load.outcomes["new"]
+        until(lambda: load.outcomes["new"] > before + 5)
+    assert set(load.outcomes) == {"old", "new"}
+    assert hosting.describe(name)["ProductionVariants"][0]["DesiredInstanceCount"] == 1
+
+
+def test_an_update_goes_on_over_the_death_of_the_server(own_hosting: Hosting) -> None:
+    name = own_hosting.endpoint({"ModelName": own_hosting.model()})
+    config = own_hosting.config({"ModelName": own_hosting.model({"weights": "new"}), "InitialInstanceCount": 2})
+    own_hosting.client("sagemaker").update_endpoint(EndpointName=name, EndpointConfigName=config)
+    own_hosting.twin.kill()
+    own_hosting.twin.start()
+    assert own_hosting.wait(name)["EndpointConfigName"] == config
+    assert own_hosting.invoke(name).startswith("new x")
+
+
 def test_a_request_that_ends_containers_is_told_so_and_they_are_replaced(hosting: Hosting) -> None:
     name = hosting.endpoint({"ModelName": hosting.model()})
     runtime = hosting.client("sagemaker-runtime")

@@ -86,8 +86,13 @@ def _check_variant(variant: Mapping[str, Any]) -> None:
         instance_type(variant["InstanceType"])
     except UnknownInstanceTypeError as error:
         raise invalid(f"The twin does not know the size of {variant['InstanceType']}; {error.fix}") from error
-    if variant["InitialInstanceCount"] > MAX_INSTANCE_COUNT:
+    check_count(name, variant["InitialInstanceCount"])
+
+
+def check_count(name: str, count: int) -> None:
+    """Raise for a number of instances that no variant may have."""
+    if not 1 <= count <= MAX_INSTANCE_COUNT:
         raise invalid(
-            f"InitialInstanceCount {variant['InitialInstanceCount']} of the production variant '{name}' is above "
+            f"The production variant '{name}' is to have {count} instances, which is not between 1 and "
             f"{MAX_INSTANCE_COUNT}, the twin's limit"
         )

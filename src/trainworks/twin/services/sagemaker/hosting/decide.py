@@ -3,6 +3,7 @@
     Creating   launch the fleet -> ping -> all answer: Switch            a container ends or is late: GiveUp, Failed
     InService  what has ended is launched again; what is too many is drained
     Updating   the next fleet as in Creating, while the old one serves -> Switch; the old one is drained, then stopped
+               other counts or weights: launch or drain -> Settle
     Deleting   stop all -> Remove
 
 A container gets no requests before it has answered /ping, and none after it began to drain; it is stopped when the
@@ -56,8 +57,14 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """The fleet that serves has the counts that it is to have."""
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The next fleet will not come up, because of this container; `is_late`: it did not answer in time."""
+    """The next fleet, or what the fleet that serves is to have more, will not come up, because of this container;
+    `is_late`: it did not answer in time."""
 
     container: Container
     is_late: bool = False
@@ -90,7 +97,7 @@ class Remove:
     """All of a deleted endpoint has ended: remove it."""
 
 
-Action = Wait | Launch | Look | Switch | GiveUp | Drain | Stop | Forget | Remove
+Action = Wait | Launch | Look | Switch | Settle | GiveUp | Drain | Stop | Forget | Remove
 
 
 def decide(endpoint: Endpoint, variants: Sequence[Variant], containers: Sequence[Container], now: float) -> Action:
@@ -122,15 +129,22 @@ def _deletion(live: Sequence[Container]) -> Action:
 def _failure(
     endpoint: Endpoint, wanted: Mapping[tuple[int, str], Variant], containers: Sequence[Container], now: float
 ) -> Action | None:
-    """Of the fleet that is brought up: none of its containers may end, nor be late."""
+    """Of what is brought up, a fleet or more of the one that serves: none may end, nor be late."""
     for each in containers:
-        if each.fleet != endpoint.next_fleet or each.phase is Phase.DRAINING or each.key not in wanted:
+        if not _is_brought_up(endpoint, each) or each.phase is Phase.DRAINING or each.key not in wanted:
             continue
         if each.has_ended:
             return GiveUp(each)
         if _is_late(wanted[each.key], each, now):
             return GiveUp(each, is_late=True)
     return None
+
+
+def _is_brought_up(endpoint: Endpoint, container: Container) -> bool:
+    if endpoint.next_fleet:
+        return container.fleet == endpoint.next_fleet
+    is_new = bool(endpoint.scaling_since) and container.created_at >= endpoint.scaling_since
+    return is_new and container.fleet == endpoint.fleet and not container.has_served
 
 
 def _is_late(variant: Variant, container: Container, now: float) -> bool:
@@ -191,14 +205,13 @@ def _lateness(wanted: Mapping[tuple[int, str], Variant], live: Sequence[Containe
 def _readiness(
     endpoint: Endpoint, wanted: Mapping[tuple[int, str], Variant], live: Sequence[Container]
 ) -> Action | None:
-    if not endpoint.next_fleet:
+    fleet = endpoint.next_fleet or (endpoint.fleet if endpoint.scaling_since else 0)
+    if not fleet:
         return None
     for key, variant in wanted.items():
-        if key[0] == endpoint.next_fleet and variant.count > sum(
-            each.takes_requests for each in live if each.key == key
-        ):
+        if key[0] == fleet and variant.count > sum(each.takes_requests for each in live if each.key == key):
             return None
-    return Switch()
+    return Switch() if endpoint.next_fleet else Settle()
 
 
 def _overdue(live: Sequence[Container], now: float) -> Action | None:

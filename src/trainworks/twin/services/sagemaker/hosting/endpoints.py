@@ -5,15 +5,15 @@ the rest.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trainworks.states.endpoint import EndpointStatus
 from trainworks.twin.ports import ApiError, Caller, Compute, ControlPlane
 from trainworks.twin.recorded import Record, RecordedStore, Rows
 from trainworks.twin.recorded.rows import scope_of
-from trainworks.twin.services.sagemaker.hosting.configs import variants_of
+from trainworks.twin.services.sagemaker.hosting.configs import check_count, variants_of
 from trainworks.twin.services.sagemaker.hosting.models import container_of
 from trainworks.twin.services.sagemaker.hosting.records import Container, Variant
 from trainworks.twin.services.sagemaker.hosting.store import KIND, Endpoints, Hosted
@@ -72,6 +72,16 @@ class EndpointApi(RecordedKind):
             "CreateEndpoint": executed(self.create, _NOTE, refused_members=("DeploymentConfig",)),
             "DescribeEndpoint": executed(self.describe),
             "ListEndpoints": executed(self.list),
+            "UpdateEndpoint": executed(
+                self.update,
+                "All at once: the new fleet serves when it answers whole, and the old one ends when its requests are "
+                "answered. Canary, linear and rolling deployments are refused by name.",
+                refused_members=("DeploymentConfig", "RetainDeploymentConfig"),
+            ),
+            "UpdateEndpointWeightsAndCapacities": executed(
+                self.update_weights_and_capacities,
+                refused_members=("DesiredWeightsAndCapacities.ServerlessUpdateConfig",),
+            ),
             "DeleteEndpoint": executed(self.delete),
         }
 
@@ -119,6 +129,56 @@ class EndpointApi(RecordedKind):
             described["PendingDeploymentSummary"] = {"EndpointConfigName": config, "ProductionVariants": pending}
         return described
 
+    def update(self, call: Call) -> dict[str, Any]:
+        arn = self._authorized(call)
+        self._authorize_config(call)
+        hosted = self._settled_endpoint(arn)
+        fleet = hosted.endpoint.last_fleet + 1
+        variants = [_retained(each, hosted, call.params) for each in self._variants(call, arn, fleet)]
+
+        def work(rows: Rows, now: Hosted) -> None:
+            check_settled(now)
+            if now.endpoint.last_fleet + 1 != fleet:
+                raise in_progress(arn)  # an update that came in between, and has ended by now
+            self._endpoints.update(
+                rows,
+                now.record,
+                _S.UPDATING,
+                NextFleet=fleet,
+                LastFleet=fleet,
+                NextConfigName=call.params["EndpointConfigName"],
+            )
+            self._endpoints.put_variants(rows.tx, variants)
+
+        self._change(arn, work)
+        return {"EndpointArn": arn}
+
+    def update_weights_and_capacities(self, call: Call) -> dict[str, Any]:
+        arn = self._authorized(call)
+        asked = {each["VariantName"]: each for each in call.params["DesiredWeightsAndCapacities"]}
+        if len(asked) < len(call.params["DesiredWeightsAndCapacities"]):
+            raise invalid("DesiredWeightsAndCapacities has a variant more than once.")
+        for name, each in asked.items():
+            check_count(name, each.get("DesiredInstanceCount", 1))
+
+        def work(rows: Rows, now: Hosted) -> None:
+            check_settled(now)
+            variants = {each.name: each for each in now.of_fleet(now.endpoint.fleet)}
+            for name in asked.keys() - variants.keys():
+                raise invalid(f"Variant {name} of endpoint {now.endpoint.name} not found.")
+            weights = [asked.get(name, {}).get("DesiredWeight", each.weight) for name, each in variants.items()]
+            if not any(weights):
+                raise invalid("At least one production variant needs a weight above 0.")
+            before = {name: {"Count": variants[name].count, "Weight": variants[name].weight} for name in asked}
+            for name, each in asked.items():
+                count = each.get("DesiredInstanceCount", variants[name].count)
+                weight = float(each.get("DesiredWeight", variants[name].weight))
+                self._endpoints.scale(rows.tx, variants[name], count, weight)
+            self._endpoints.update(rows, now.record, _S.UPDATING, ScalingSince=rows.now, Before=before)
+
+        self._change(arn, work)
+        return {"EndpointArn": arn}
+
     def delete(self, call: Call) -> dict[str, Any]:
         arn = self._authorized(call)
 
@@ -127,10 +187,20 @@ class EndpointApi(RecordedKind):
                 raise in_progress(arn)
             self._endpoints.update(rows, hosted.record, _S.DELETING)
 
+        self._change(arn, work)
+        return {}
+
+    def _change(self, arn: str, work: Callable[[Rows, Hosted], None]) -> None:
         if not self._endpoints.change(arn, work):
             raise ENDPOINT.unknown(arn)
         self._worker.wake(arn)
-        return {}
+
+    def _settled_endpoint(self, arn: str) -> Hosted:
+        hosted = self._endpoints.look(arn)
+        if hosted is None:
+            raise ENDPOINT.unknown(arn)
+        check_settled(hosted)
+        return hosted
 
     def _authorize_config(self, call: Call) -> None:
         """Who makes an endpoint of a configuration needs the permission on both."""
@@ -166,6 +236,25 @@ class EndpointApi(RecordedKind):
             kind = self._kinds.config
             config = kind.found(rows, kind.arn(call.caller, call.params["EndpointConfigName"]))
             return config, _models(rows, self._kinds.model, call.caller, config)
+
+
+def check_settled(hosted: Hosted) -> None:
+    """Raise unless the endpoint is in service: nothing else can be updated."""
+    if hosted.endpoint.status is _S.FAILED:
+        raise invalid(f'Cannot update failed endpoint "{hosted.endpoint.arn}". Delete it, and create it again.')
+    if hosted.endpoint.status is not _S.IN_SERVICE:
+        raise in_progress(hosted.endpoint.arn)
+
+
+def _retained(variant: Variant, hosted: Hosted, params: Mapping[str, Any]) -> Variant:
+    """A variant of the new fleet, with the count and the weight that it has now where the update is to keep these."""
+    now = next((each for each in hosted.of_fleet(hosted.endpoint.fleet) if each.name == variant.name), None)
+    if now is None or not params.get("RetainAllVariantProperties"):
+        return variant
+    left_out = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties", [])}
+    count = variant.count if "DesiredInstanceCount" in left_out else now.count
+    weight = variant.weight if "DesiredWeight" in left_out else now.weight
+    return replace(variant, count=count, weight=weight)
 
 
 def in_progress(arn: str) -> ApiError:

@@ -5,6 +5,10 @@ VALUES (:endpoint_arn, :fleet, :place, :name, :count, :weight, :config, :model, 
 -- name: variants
 SELECT * FROM hosting_variant WHERE endpoint_arn = ? ORDER BY fleet, place;
 
+-- name: scale_variant
+UPDATE hosting_variant SET count = :count, weight = :weight
+WHERE endpoint_arn = :endpoint_arn AND fleet = :fleet AND name = :name;
+
 -- name: delete_fleet
 DELETE FROM hosting_variant WHERE endpoint_arn = ? AND fleet = ?;
 

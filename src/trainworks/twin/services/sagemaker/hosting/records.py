@@ -22,7 +22,8 @@ DEFAULT_STARTUP_SECONDS = 480.0
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One endpoint. `fleet` is the number of the fleet that serves, `next_fleet` of the one that is brought up to take
-    its place; 0 for none. `last_fleet` is the highest number that was given."""
+    its place; 0 for none. `last_fleet` is the highest number that was given. `scaling_since` is when the counts of the
+    fleet that serves were changed, 0 where all that is wanted of it has been there since."""
 
     arn: str
     name: str
@@ -31,6 +32,7 @@ class Endpoint:
     fleet: int
     next_fleet: int
     last_fleet: int
+    scaling_since: float = 0.0
 
     @property
     def log_group(self) -> str:
@@ -52,6 +54,7 @@ def endpoint_of(record: Record) -> Endpoint:
         spec["Fleet"],
         spec["NextFleet"],
         spec["LastFleet"],
+        spec.get("ScalingSince", 0.0),
     )
 
 

@@ -111,6 +111,11 @@ class Endpoints:
     def put_variants(self, tx: Connection, variants: Sequence[Variant]) -> None:
         tx.executemany(SQL["insert_variant"], [each.row() for each in variants])
 
+    def scale(self, tx: Connection, variant: Variant, count: int, weight: float) -> None:
+        """So many containers and such a share of the requests are wanted from now on."""
+        named = {"endpoint_arn": variant.endpoint_arn, "fleet": variant.fleet, "name": variant.name}
+        tx.execute(SQL["scale_variant"], {"count": count, "weight": weight, **named})
+
     def put_containers(self, tx: Connection, variant: Variant, task_ids: Iterable[str], now: float) -> None:
         named = {"endpoint_arn": variant.endpoint_arn, "fleet": variant.fleet, "variant": variant.name}
         tx.executemany(SQL["insert_container"], [{"task_id": each, "created_at": now, **named} for each in task_ids])

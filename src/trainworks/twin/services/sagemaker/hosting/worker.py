@@ -131,6 +131,8 @@ class Worker:
             return self._look(hosted, action)
         elif isinstance(action, steps.Switch):
             self._switch(hosted)
+        elif isinstance(action, steps.Settle):
+            self._settle(hosted.endpoint)
         elif isinstance(action, steps.GiveUp):
             log = endpoint_folder(self._jobs_dir, hosted.endpoint).of(action.container).log
             self._give_up(hosted.endpoint.arn, container_failure(action.container, log, is_late=action.is_late))
@@ -162,7 +164,7 @@ class Worker:
     def _launch_failed(self, arn: str, reason: str) -> float | None:
         """A fleet that is brought up fails; one that serves goes on with what it has, and it is tried again later."""
         hosted = self._endpoints.look(arn)
-        if hosted is not None and not hosted.endpoint.next_fleet:
+        if hosted is not None and not (hosted.endpoint.next_fleet or hosted.endpoint.scaling_since):
             _LOG.warning("an instance of %s cannot be replaced: %s", arn, reason)
             return self._clock() + 30.0
         self._give_up(arn, reason)
@@ -197,16 +199,28 @@ class Worker:
 
         self._endpoints.change(hosted.endpoint.arn, work)
 
+    def _settle(self, endpoint: Endpoint) -> None:
+        def work(rows: Rows, now: Hosted) -> None:
+            if now.endpoint.scaling_since == endpoint.scaling_since and now.endpoint.status is _S.UPDATING:
+                self._endpoints.update(
+                    rows, now.record, _S.IN_SERVICE, ScalingSince=None, Before=None, FailureReason=None
+                )
+
+        self._endpoints.change(endpoint.arn, work)
+
     def _give_up(self, arn: str, reason: str) -> None:
-        """The fleet that is brought up is let go: an endpoint that serves stays as it is, a new one has failed."""
+        """What is brought up is let go: an endpoint that serves is as it was before, a new one has failed."""
 
         def work(rows: Rows, now: Hosted) -> None:
-            if not now.endpoint.next_fleet:
+            if not now.endpoint.next_fleet and not now.endpoint.scaling_since:
                 return
             status = _S.FAILED if now.endpoint.status is _S.CREATING else _S.IN_SERVICE
-            self._endpoints.update(
-                rows, now.record, status, NextFleet=0, NextConfigName=None, FailureReason=reason[:1024]
-            )
+            for variant in now.of_fleet(now.endpoint.fleet):
+                before = now.record.spec.get("Before", {}).get(variant.name)
+                if before is not None:
+                    self._endpoints.scale(rows.tx, variant, before["Count"], before["Weight"])
+            gone = dict.fromkeys(("NextConfigName", "ScalingSince", "Before"))
+            self._endpoints.update(rows, now.record, status, NextFleet=0, FailureReason=reason[:1024], **gone)
 
         self._endpoints.change(arn, work)
 

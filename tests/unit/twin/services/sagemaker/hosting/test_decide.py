@@ -63,9 +63,11 @@ class World:
         elif isinstance(action, steps.Switch):
             new = self.endpoint.next_fleet
             self.endpoint = replace(self.endpoint, status=S.IN_SERVICE, fleet=new, next_fleet=0)
+        elif isinstance(action, steps.Settle):
+            self.endpoint = replace(self.endpoint, status=S.IN_SERVICE, scaling_since=0.0)
         elif isinstance(action, steps.GiveUp):
             status = S.FAILED if self.endpoint.status is S.CREATING else S.IN_SERVICE
-            self.endpoint = replace(self.endpoint, status=status, next_fleet=0)
+            self.endpoint = replace(self.endpoint, status=status, next_fleet=0, scaling_since=0.0)
         elif isinstance(action, steps.Drain):
             for each in action.containers:
                 self.change(each, phase=Phase.DRAINING, drained_at=self.now)
@@ -156,6 +158,22 @@ def test_an_update_that_fails_leaves_what_serves_and_one_that_comes_up_takes_its
     world.run()
     assert (world.endpoint.fleet, len(world.serving(2)), len(world.serving(1))) == (2, 3, 0)
     assert [each.fleet for each in world.variants] == [2]
+
+
+def test_other_counts_are_reached_by_launching_or_draining_and_a_death_gives_them_up() -> None:
+    world = in_service()
+    for count in (3, 1):
+        world.endpoint = replace(world.endpoint, status=S.UPDATING, scaling_since=world.now)
+        world.variants = [replace(world.variants[0], count=count)]
+        world.run()
+        world.ready(*world.starting())
+        world.run()
+        assert (world.endpoint.status, len(world.serving())) == (S.IN_SERVICE, count)
+    world.endpoint = replace(world.endpoint, status=S.UPDATING, scaling_since=world.now)
+    world.variants = [replace(world.variants[0], count=2)]
+    world.run()
+    world.change(world.starting()[0], state=TaskState.EXITED, ended_at=world.now, exit_code=1)
+    assert isinstance(world.decide(), steps.GiveUp)
 
 
 def test_a_deleted_endpoint_is_removed_when_all_has_ended() -> None:
