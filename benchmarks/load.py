@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import psutil
 from botocore.auth import S3SigV4Auth, SigV4Auth
@@ -20,13 +21,30 @@ from trainworks.twin.lifecycle import RunningServer
 _CONNECTIONS = 32
 
 
+class Reachable(Protocol):
+    """A server on a port of 127.0.0.1, by its process."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def port(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Driven:
-    """`seconds` by the wall clock, `cpu_seconds` of the server, for `count` requests that all were answered 2xx."""
+    """`seconds` by the wall clock, `cpu_seconds` of the server, for `count` requests that all were answered 2xx.
+
+    `waits` are the seconds from each request to its whole answer, shortest first.
+    """
 
     count: int
     seconds: float
     cpu_seconds: float
+    waits: Sequence[float] = ()
+
+    def percentile(self, share: float) -> float:
+        """The wait that this share of the requests stayed below."""
+        return self.waits[min(int(len(self.waits) * share), len(self.waits) - 1)]
 
     @property
     def per_second(self) -> float:
@@ -60,20 +78,20 @@ def signed(  # noqa: PLR0917 -- what an HTTP request consists of
     return "\r\n".join(lines).encode() + body
 
 
-def drive(server: RunningServer, requests: Sequence[bytes], connections: int = _CONNECTIONS) -> Driven:
+def drive(server: Reachable, requests: Sequence[bytes], connections: int = _CONNECTIONS) -> Driven:
     """Send every request once, as fast as answers come. Raises `RuntimeError` if the answer is not a success."""
     process = psutil.Process(server.pid)
     before, started = _cpu(process), time.perf_counter()
     waiting = iter(requests)
     selector = selectors.DefaultSelector()
-    done = 0
+    waits: list[float] = []
     for _ in range(min(connections, len(requests))):
         connection = socket.create_connection(("127.0.0.1", server.port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         request = next(waiting)
         connection.sendall(request)
-        selector.register(connection, selectors.EVENT_READ, [request[:4] == b"HEAD", b""])
-    while done < len(requests):
+        selector.register(connection, selectors.EVENT_READ, [request[:4] == b"HEAD", b"", time.perf_counter()])
+    while len(waits) < len(requests):
         for key, _ in selector.select():
             connection = key.fileobj
             assert isinstance(connection, socket.socket)
@@ -84,17 +102,17 @@ def drive(server: RunningServer, requests: Sequence[bytes], connections: int = _
                 continue
             if data[9:10] != b"2":
                 raise RuntimeError(data.decode(errors="replace"))
-            done += 1
+            waits.append(time.perf_counter() - float(state[2]))  # type: ignore[arg-type]
             state[1] = b""
             request = next(waiting, b"")
             if request:
-                state[0] = request[:4] == b"HEAD"
+                state[0], state[2] = request[:4] == b"HEAD", time.perf_counter()
                 connection.sendall(request)
     seconds = time.perf_counter() - started
     for key in list(selector.get_map().values()):
         assert isinstance(key.fileobj, socket.socket)
         key.fileobj.close()
-    return Driven(len(requests), seconds, _cpu(process) - before)
+    return Driven(len(requests), seconds, _cpu(process) - before, sorted(waits))
 
 
 def _whole(data: bytes, *, head: bool) -> bool:

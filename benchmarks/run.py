@@ -20,6 +20,7 @@ import door
 import floods
 import history
 import inputs
+import serving
 import starts
 import synth
 from figures import Figure, Skipped
@@ -34,7 +35,7 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    names = ["arrays", "history", "logs", "door", "starts", "deploys", "inputs", "checks", "synth"]
+    names = ["arrays", "history", "logs", "door", "starts", "deploys", "inputs", "serving", "checks", "synth"]
     parser.add_argument("--reference", type=Path, default=ROOT.parent / "shared" / "reference")
     parser.add_argument("--only", choices=names, action="append")
     parser.add_argument("--no-store", action="store_true", help="print only")
@@ -47,6 +48,7 @@ def main() -> int:
         "door": door.measure,
         "arrays": arrays.measure,
         "inputs": inputs.measure,
+        "serving": serving.measure,
         "logs": floods.measure,
         "history": history.measure,
     }
