@@ -7,8 +7,9 @@
 `check` makes a `Network` from templates (`preflight/network.py`), `doctor` from what EC2 describes
 (`doctor/network.py`), the twin from its own state (`emulator/ec2/vpc_state.py`), both by `ec2_network.py`; so they
 answer alike. What nobody can see (None, and what leads to transit gateways, peerings, appliances) is `Reach.UNKNOWN`.
-Answers only grow: another route or endpoint never makes `reach` less. Security groups are in `security_groups.py`;
-endpoint policies and network ACLs are not looked at.
+Answers only grow: another route or endpoint never makes `reach` less. What stands on a way that there is, is asked of
+others: security groups (`security_groups.py`), network ACLs (`acl_stops.py`), endpoint policies
+(`iam/partial/endpoints.py`). Ways are IPv4's: what a subnet reaches over IPv6 alone is unknown.
 
 Sources: "Configure route tables", "NAT gateways", "Enable internet access" (Amazon VPC User Guide); "Gateway
 endpoints", "Access an AWS service using an interface VPC endpoint", "View and update DNS names" (AWS PrivateLink).
@@ -21,6 +22,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
+from trainworks.aws.iam.partial.statements import Statement
+from trainworks.aws.network_acls import AclStop, NetworkAcl
 from trainworks.aws.service_needs import INTERNET
 
 ANYWHERE = "0.0.0.0/0"
@@ -47,7 +50,7 @@ class Target(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`gateway` is the id of an internet or NAT gateway; `is_default`: its destination is every address."""
+    """`gateway` is the id of what it leads to, where known; `is_default`: its destination is every IPv4 address."""
 
     target: Target
     is_default: bool = True
@@ -65,11 +68,17 @@ class RouteTable:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet with the route table that applies to it. `vpc_id` is "" if nobody knows the VPC."""
+    """With the route table and the network ACL that hold for it; None for an ACL that nobody knows.
+
+    `vpc_id` and `cidr_block` are "" where nobody knows them. `has_ipv4` is False for a subnet of IPv6 alone.
+    """
 
     subnet_id: str
     vpc_id: str
     table: RouteTable
+    cidr_block: str = ""
+    acl: NetworkAcl | None = None
+    has_ipv4: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +96,14 @@ class Vpc:
     """`internet_gateways` are those attached; `has_private_names`: DNS support and DNS hostnames are on.
 
     `has_zones`: a private hosted zone is associated, which may lead a service's name to an endpoint.
+    `has_resolver`: names are resolved: DNS support is on, or its DHCP options name servers of somebody's own.
     """
 
     vpc_id: str
     internet_gateways: frozenset[str] | None = None
     has_private_names: bool | None = None
     has_zones: bool | None = None
+    has_resolver: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,7 @@ class VpcEndpoint:
 
     `route_tables` are a gateway's, None among them for an unknown one. `subnets` and `security_groups` are of the
     interfaces of an interface endpoint; `inbound_only`: private DNS answers names from outside the VPC alone.
+    `policy` are the statements of its policy, None for full access, which it has without one.
     """
 
     endpoint_id: str
@@ -113,15 +125,19 @@ class VpcEndpoint:
     private_dns: bool | None = True
     inbound_only: bool = False
     is_available: bool = True
+    policy: tuple[Statement, ...] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """`endpoint` is the VPC endpoint it goes by, None if it goes by a gateway to the internet; `reason` of a NO."""
+    """`endpoint` is the VPC endpoint it goes by, None where it goes by a gateway to the internet; `nat` the NAT gateway
+    that it goes by, if any; `reason` why the answer is NO, or UNKNOWN; `stop` is of who looked at network ACLs too."""
 
     reach: Reach
     endpoint: VpcEndpoint | None = None
     reason: str = ""
+    nat: NatGateway | None = None
+    stop: AclStop | None = None
 
 
 _NO_ROUTE = Reachability(Reach.NO, reason="no route leads out of the VPC")
@@ -140,9 +156,18 @@ class Network:
 
         `has_public_ip`: whether the interface has a public address; None if nobody knows.
         """
+        if not subnet.has_ipv4:
+            return Reachability(Reach.UNKNOWN, reason=f"{subnet.subnet_id} has IPv6 addresses alone")
+        vpc = self.vpcs.get(subnet.vpc_id)
+        if vpc is not None and vpc.has_resolver is False:
+            return Reachability(
+                Reach.NO, reason=f"EnableDnsSupport of {vpc.vpc_id} is off, so no name is resolved in it"
+            )
         answers = [*self._by_endpoints(subnet, service), self._by_routes(subnet.table, subnet.vpc_id, has_public_ip)]
-        if not subnet.vpc_id or (service != INTERNET and self._endpoints(subnet.vpc_id, "")):
-            answers.append(Reachability(Reach.UNKNOWN))
+        if not subnet.vpc_id:
+            answers.append(Reachability(Reach.UNKNOWN, reason=f"nobody knows the VPC of {subnet.subnet_id}"))
+        elif service != INTERNET and self._endpoints(subnet.vpc_id, ""):
+            answers.append(Reachability(Reach.UNKNOWN, reason=f"{subnet.vpc_id} has an endpoint of an unknown service"))
         best = max(answers, key=lambda answer: answer.reach)
         if best.reach is not Reach.NO:
             return best
@@ -161,7 +186,8 @@ class Network:
     def _by_routes(self, table: RouteTable, vpc_id: str, has_public_ip: bool | None) -> Reachability:
         answers = [self._by_route(route, vpc_id, has_public_ip) for route in table.routes]
         if not table.is_whole:
-            answers.append(Reachability(Reach.UNKNOWN))
+            shown = table.table_id or "its route table"
+            answers.append(Reachability(Reach.UNKNOWN, reason=f"not all routes of {shown} are known"))
         return max(answers, key=lambda answer: answer.reach, default=_NO_ROUTE)
 
     def _by_route(self, route: Route, vpc_id: str, has_public_ip: bool | None) -> Reachability:
@@ -174,7 +200,9 @@ class Network:
             return self._by_nat(self.nat_gateways.get(route.gateway, NatGateway(route.gateway)))
         if route.is_default and route.target is Target.INTERNET_GATEWAY:
             return self._by_internet_gateway(route.gateway, vpc_id, has_public_ip)
-        return Reachability(Reach.UNKNOWN)
+        return Reachability(
+            Reach.UNKNOWN, reason=f"nobody knows what lies behind its route to {route.gateway or route.target}"
+        )
 
     def _by_internet_gateway(self, gateway_id: str, vpc_id: str, has_public_ip: bool | None) -> Reachability:
         vpc = self.vpcs.get(vpc_id)
@@ -185,21 +213,25 @@ class Network:
             return Reachability(
                 Reach.NO, reason="the route to the internet gateway is of no use without a public address"
             )
-        return Reachability(Reach.YES if has_public_ip else Reach.UNKNOWN)
+        if has_public_ip is None:
+            return Reachability(Reach.UNKNOWN, reason="nobody knows whether its interface has a public address")
+        return Reachability(Reach.YES)
 
     def _by_nat(self, gateway: NatGateway) -> Reachability:
         """A public one has an address of its own and needs a route to an internet gateway; others lead elsewhere."""
         if not gateway.is_available:
             return Reachability(Reach.NO, reason=f"{gateway.gateway_id} is not there any more")
         if gateway.subnet is None or not gateway.is_public:
-            return Reachability(Reach.UNKNOWN)
+            return Reachability(
+                Reach.UNKNOWN, reason=f"nobody knows what lies behind {gateway.gateway_id}", nat=gateway
+            )
         table = gateway.subnet.table
         onward = tuple(route for route in table.routes if route.target is not Target.NAT_GATEWAY)
         answer = self._by_routes(replace(table, routes=onward), gateway.subnet.vpc_id, True)
         if answer.reach is Reach.NO:
             reason = f"{gateway.gateway_id} is in a subnet without a way to an internet gateway"
             return Reachability(Reach.NO, reason=reason)
-        return answer
+        return replace(answer, nat=gateway)
 
 
 def service_of(service_name: str) -> str:
@@ -223,7 +255,9 @@ def _by_interface(endpoint: VpcEndpoint, vpc: Vpc) -> Reachability:
         reason = f"private DNS needs EnableDnsHostnames and EnableDnsSupport of {vpc.vpc_id}"
     if reason:
         return Reachability(Reach.NO, reason=reason)
-    return Reachability(Reach.YES if endpoint.private_dns else Reach.UNKNOWN, endpoint)
+    if endpoint.private_dns:
+        return Reachability(Reach.YES, endpoint)
+    return Reachability(Reach.UNKNOWN, endpoint, f"nobody knows whether the service's name leads to {name}")
 
 
 def _by_gateway(endpoint: VpcEndpoint, table: RouteTable) -> Reachability:
@@ -232,5 +266,5 @@ def _by_gateway(endpoint: VpcEndpoint, table: RouteTable) -> Reachability:
     if table.table_id and table.table_id in endpoint.route_tables:
         return Reachability(Reach.YES, endpoint)
     if None in endpoint.route_tables:
-        return Reachability(Reach.UNKNOWN, endpoint)
+        return Reachability(Reach.UNKNOWN, endpoint, f"not all route tables of {endpoint.endpoint_id} are known")
     return Reachability(Reach.NO, reason=f"{endpoint.endpoint_id} does not serve its route table")

@@ -8,14 +8,19 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from trainworks.aws.ec2_network import (
+    DescribedAcl,
     DescribedNat,
     DescribedNetwork,
+    DescribedSubnet,
     DescribedTable,
     attached_gateways,
+    described_acl,
     described_endpoint,
     described_nat,
+    described_subnet,
     described_table,
 )
+from trainworks.aws.network_acls import ALL_PORTS, Peer
 from trainworks.aws.reach import Target, VpcEndpoint
 from trainworks.aws.security_groups import Group, Permission
 from trainworks.doctor.looking import Look, Looker, not_asked
@@ -32,6 +37,7 @@ class Subnet:
     available_ips: int
     gives_public_ip: bool = False
     cidr_block: str = ""
+    is_ipv6_native: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,9 @@ class SecurityGroup:
 class Network:
     """What was asked for (`subnet_ids`, `group_ids`) and what is there.
 
-    Gateways, and the names and zones of VPCs (by VPC), are asked about where a route or an endpoint depends on them.
+    Gateways, and the names and zones of VPCs (by VPC), are asked about where a route or an endpoint depends on them;
+    all subnets of the VPCs (`around`) where a network ACL is not as open as a new one. `resolvers`: whether names are
+    resolved in a VPC.
     """
 
     subnet_ids: tuple[str, ...]
@@ -59,6 +67,9 @@ class Network:
     attached: Look[Mapping[str, frozenset[str]]] | None = None
     private_names: Look[Mapping[str, bool]] | None = None
     zones: Look[Mapping[str, bool]] | None = None
+    resolvers: Look[Mapping[str, bool]] | None = None
+    acls: Look[tuple[DescribedAcl, ...]] | None = None
+    around: Look[tuple[DescribedSubnet, ...]] | None = None
 
     @cached_property
     def described(self) -> DescribedNetwork:
@@ -70,7 +81,16 @@ class Network:
             None if self.attached is None else self.attached.value,
             (self.private_names and self.private_names.value) or {},
             (self.zones and self.zones.value) or {},
+            (self.resolvers and self.resolvers.value) or {},
+            None if self.acls is None else self.acls.value,
+            {each.subnet_id: each for each in self._all_subnets()},
         )
+
+    def _all_subnets(self) -> tuple[DescribedSubnet, ...]:
+        own = tuple(
+            DescribedSubnet(each.subnet_id, each.cidr_block, each.is_ipv6_native) for each in self.subnets.value or ()
+        )
+        return (*((self.around and self.around.value) or ()), *own)
 
 
 def look_at_network(looker: Looker, subnet_ids: Sequence[str], group_ids: Sequence[str]) -> Network:
@@ -96,6 +116,9 @@ def look_at_network(looker: Looker, subnet_ids: Sequence[str], group_ids: Sequen
             absent=("InvalidGroup.NotFound",),
             subject=" ".join(sorted(wanted)),
         )
+    acls: Look[tuple[DescribedAcl, ...]] | None = None
+    if vpc_ids:
+        acls = _of_vpcs(looker, vpc_ids, "describe_network_acls", "NetworkAcls", _each(described_acl))
     targets = {route.target for each in tables.value or () for route in each.table.routes}
     named = [each for each in endpoints.value or () if not each.is_gateway]
     return Network(
@@ -115,7 +138,17 @@ def look_at_network(looker: Looker, subnet_ids: Sequence[str], group_ids: Sequen
         else None,
         _private_names(looker, vpc_ids) if any(each.private_dns for each in named) else None,
         _zones(looker, vpc_ids) if any(each.private_dns is False for each in named) else None,
+        _resolvers(looker, vpc_ids) if vpc_ids else None,
+        acls,
+        _of_vpcs(looker, vpc_ids, "describe_subnets", "Subnets", _each(described_subnet))
+        if acls is not None and not all(map(_is_open, acls.value or ()))
+        else None,
     )
+
+
+def _is_open(acl: DescribedAcl) -> bool:
+    """Whether it lets everything through: then nobody has to know whose addresses are where."""
+    return all(acl.acl.lets(Peer(), ALL_PORTS, outward=each) for each in (True, False))
 
 
 def _of_vpcs(
@@ -155,6 +188,32 @@ def _private_names(looker: Looker, vpc_ids: Sequence[str]) -> Look[Mapping[str, 
     )
 
 
+def _resolvers(looker: Looker, vpc_ids: Sequence[str]) -> Look[Mapping[str, bool]]:
+    """Whether names are resolved: by the VPC's own server, or by others that its DHCP options name."""
+
+    def resolves(ec2: Any, vpc_id: str) -> bool:
+        if ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsSupport")["EnableDnsSupport"]["Value"]:
+            return True
+        options_id = ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0].get("DhcpOptionsId", "default")
+        if options_id == "default":  # none at all
+            return False
+        found = ec2.describe_dhcp_options(DhcpOptionsIds=[options_id])["DhcpOptions"]
+        servers = [
+            str(value.get("Value"))
+            for each in found
+            for configuration in each.get("DhcpConfigurations", [])
+            if configuration.get("Key") == "domain-name-servers"
+            for value in configuration.get("Values", [])
+        ]
+        return any(each != "AmazonProvidedDNS" for each in servers)
+
+    return looker.ask(
+        "ec2:DescribeVpcAttribute",
+        lambda ec2: {vpc_id: resolves(ec2, vpc_id) for vpc_id in vpc_ids},
+        subject=" ".join(vpc_ids),
+    )
+
+
 def _zones(looker: Looker, vpc_ids: Sequence[str]) -> Look[Mapping[str, bool]]:
     def has_zones(route53: Any, vpc_id: str) -> bool:
         region = looker.client("ec2").meta.region_name
@@ -170,7 +229,8 @@ def _zones(looker: Looker, vpc_ids: Sequence[str]) -> Look[Mapping[str, bool]]:
 def _subnet(body: Mapping[str, Any]) -> Subnet:
     public = bool(body.get("MapPublicIpOnLaunch", False))
     ips = int(body.get("AvailableIpAddressCount", 0))
-    return Subnet(body["SubnetId"], body["VpcId"], ips, public, str(body.get("CidrBlock", "")))
+    described = described_subnet(body)
+    return Subnet(body["SubnetId"], body["VpcId"], ips, public, described.cidr_block, described.is_ipv6_native)
 
 
 def _endpoint(body: Mapping[str, Any]) -> VpcEndpoint:

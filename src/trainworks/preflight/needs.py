@@ -129,22 +129,24 @@ def granted_needs(graph: Graph, workload: Workload) -> tuple[Need, ...]:
     """
     permissions = permissions_of(graph)
     services: dict[str, None] = {}
-    for arn in _code_roles(workload):
+    for arn in code_roles(workload):
         role = permissions.role(arn)
         for statement in permissions.of(role).statements if role is not None else ():
             if statement.allows and statement.is_own:
-                services.update(dict.fromkeys(filter(None, map(_service_of, statement.actions))))
+                services.update(dict.fromkeys(filter(None, map(service_of_action, statement.actions))))
     return tuple(Need(service, False, "use what its role grants there") for service in services)
 
 
-def _code_roles(workload: Workload) -> tuple[str, ...]:
+def code_roles(workload: Workload) -> tuple[str, ...]:
+    """The roles that nothing but a workload's own code uses."""
     if isinstance(workload, BatchEnvironment):
         return tuple(definition.role_arn for definition in workload.job_definitions)
     runs_code = workload.kind in (WorkloadKind.LAMBDA_FUNCTION, WorkloadKind.ECS_FARGATE)
     return (workload.role_arn,) if runs_code else ()
 
 
-def _service_of(action: str) -> str | None:
+def service_of_action(action: str) -> str | None:
+    """Where a call of an action goes; None where AWS may make it for the workload, or nobody knows."""
     if isinstance(action, Unknown) or "Stream" in action:
         return None
     return SERVICES_OF_ACTIONS.get(action) or SERVICES_OF_ACTIONS.get(action.partition(":")[0])

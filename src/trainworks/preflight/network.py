@@ -13,23 +13,40 @@ from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
 from trainworks.aws import reach as model
+from trainworks.aws.acl_stops import acl_stop
+from trainworks.aws.iam.partial.statements import statements_of
+from trainworks.aws.network_acls import AclStop
 from trainworks.aws.reach import ANYWHERE, Reach, Target, service_of
+from trainworks.preflight.network_acls import network_acls_of
 from trainworks.preflight.workloads.values import flag, table, text, texts
 
 _GATEWAYS = {
     "AWS::EC2::NatGateway": Target.NAT_GATEWAY,
     "AWS::EC2::InternetGateway": Target.INTERNET_GATEWAY,
 }
+_OTHER_TARGETS = (
+    "EgressOnlyInternetGatewayId",
+    "TransitGatewayId",
+    "VpcPeeringConnectionId",
+    "VpcEndpointId",
+    "NetworkInterfaceId",
+    "InstanceId",
+    "LocalGatewayId",
+    "CarrierGatewayId",
+    "CoreNetworkArn",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceReachability:
-    """As `aws.reach.Reachability`, with the resource of the endpoint; `by` is the endpoint as `aws.reach` has it."""
+    """As `aws.reach.Answer`, with the resource of the endpoint; `by` is the endpoint as `aws.reach` has it, `stop`
+    where a network ACL is in the way."""
 
     reach: Reach
     endpoint: Resource | None = None
     reason: str = ""
     by: model.VpcEndpoint | None = None
+    stop: AclStop | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +100,13 @@ class Network:
         if asked not in self._answers:
             found = self.facts.reach(subnet.facts, service, _known(has_public_ip))
             endpoint = None if found.endpoint is None else self._endpoints[found.endpoint.endpoint_id]
-            self._answers[asked] = ResourceReachability(found.reach, endpoint, found.reason, found.endpoint)
+            stop = acl_stop(subnet.facts, found, self._facts_of) if found.reach is Reach.YES else None
+            self._answers[asked] = ResourceReachability(found.reach, endpoint, found.reason, found.endpoint, stop)
         return self._answers[asked]
+
+    def _facts_of(self, subnet_id: str) -> model.Subnet | None:
+        subnet = self.subnet(subnet_id)
+        return None if subnet is None else subnet.facts
 
     def _nat_gateway(self, resource: Resource) -> model.NatGateway:
         subnet = self.subnet(resource.get("SubnetId"))
@@ -106,6 +128,7 @@ def _vpcs(graph: Graph) -> Iterator[model.Vpc]:
         gateway = graph.owner(each.get("InternetGatewayId"))
         if gateway is not None:
             attached.setdefault(graph.owner(each.get("VpcId")), set()).add(gateway.place)
+    with_options = {graph.owner(each.get("VpcId")) for each in graph.of_type("AWS::EC2::VPCDHCPOptionsAssociation")}
     with_zones = {
         graph.owner(vpc.get("VPCId"))
         for zone in graph.of_type("AWS::Route53::HostedZone")
@@ -114,7 +137,12 @@ def _vpcs(graph: Graph) -> Iterator[model.Vpc]:
     }
     for vpc in graph.of_type("AWS::EC2::VPC"):
         yield model.Vpc(
-            vpc.place, frozenset(attached.get(vpc, ())), _has_private_names(vpc), has_zones=vpc in with_zones
+            vpc.place,
+            frozenset(attached.get(vpc, ())),
+            _has_private_names(vpc),
+            has_zones=vpc in with_zones,
+            # DHCP options may name other servers, which resolve what they like.
+            has_resolver=None if vpc in with_options else _known(flag(vpc.get("EnableDnsSupport", default=True))),
         )
 
 
@@ -141,6 +169,7 @@ def _endpoint(resource: Resource, graph: Graph) -> model.VpcEndpoint:
         _groups(resource, graph),
         _known(flag(resource.get("PrivateDnsEnabled"))),
         options == "OnlyInboundResolver",
+        policy=None if resource.get("PolicyDocument") is None else tuple(statements_of(resource.get("PolicyDocument"))),
     )
 
 
@@ -159,12 +188,14 @@ def _subnet(resource: Resource, graph: Graph, routes: model.RouteTable | None) -
     cidr_block = resource.get("CidrBlock", default="")
     # The VPC's main table has local routes only; that of a VPC of another stack may have any.
     main = model.RouteTable("", is_whole=owner is not None)
+    block = "" if isinstance(cidr_block, Unknown) else text(cidr_block)
+    acl, has_ipv4 = network_acls_of(graph).of(resource), flag(resource.get("Ipv6Native", default=False)) is False
     return Subnet(
         resource,
         vpc,
-        "" if isinstance(cidr_block, Unknown) else text(cidr_block),
+        block,
         False if mapped is None else mapped,
-        model.Subnet(resource.place, _place(vpc), routes or main),
+        model.Subnet(resource.place, _place(vpc), routes or main, block, acl, has_ipv4),
     )
 
 
@@ -195,7 +226,9 @@ def _route(route: Mapping[str, Any], graph: Graph) -> model.Route:
     given = route.get("GatewayId", route.get("NatGatewayId"))
     gateway = None if given is None or isinstance(given, Unknown) else graph.owner(given)
     target = Target.LOCAL if given == "local" else _GATEWAYS.get(gateway.type if gateway else "", Target.OTHER)
-    return model.Route(target, text(route.get("DestinationCidrBlock")) == ANYWHERE, _place(gateway))
+    others = (str(route[name]) for name in _OTHER_TARGETS if route.get(name))
+    led = _place(gateway) or text(given) or next(others, "")
+    return model.Route(target, text(route.get("DestinationCidrBlock")) == ANYWHERE, led)
 
 
 @lru_cache(maxsize=4)

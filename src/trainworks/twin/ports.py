@@ -57,6 +57,14 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Interfaces:
+    """The network interfaces of a job in a VPC, in any of these subnets. `public_ip`: as in `ControlPlane.reach`."""
+
+    subnet_ids: tuple[str, ...]
+    public_ip: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class MetricDatum:
     """One value of `cloudwatch:PutMetricData`; `timestamp` in seconds since the epoch, `unit` as in CloudWatch."""
 
@@ -86,10 +94,20 @@ class ControlPlane(Protocol):
         own action, for every member that holds one (`wire.roles`).
         """
 
-    def assume_for_service(
-        self, role_arn: str, service: str, session_name: str, duration_seconds: int, source_arn: str
+    def assume_for_service(  # noqa: PLR0917 - what a session consists of
+        self,
+        role_arn: str,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        source_arn: str,
+        interfaces: Interfaces | None = None,
     ) -> Credentials:
-        """Mint credentials of `role_arn` for a job; they survive a restart of the server."""
+        """Mint credentials of `role_arn` for a job; they survive a restart of the server.
+
+        With `interfaces` all requests that they sign come from there, and are held to the policies of the VPC endpoints
+        that they come through.
+        """
 
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
         """Store metric values as the service itself."""
@@ -115,7 +133,8 @@ class ControlPlane(Protocol):
 
     def reach(self, subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
         """What an interface in a subnet reaches on AWS: `service`, or `service_needs.INTERNET`. `public_ip`: whether it
-        has a public address (None: what the subnet gives). UNKNOWN for a subnet that is gone."""
+        has a public address (None: what the subnet gives). UNKNOWN for a subnet that is gone; NO where network ACLs
+        stop it, too."""
 
     def security_group_exists(self, group_id: str) -> bool: ...
 

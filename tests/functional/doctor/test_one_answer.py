@@ -24,14 +24,16 @@ from tests.functional.sagemaker.test_image_making import ended
 from tests.unit.preflight.small_vpc import Resources, default_route, interface, ref, resource
 from tests.unit.twin.services.sagemaker.training.doubles import archive
 from trainworks.assembly.graph import Graph, graph_of_template
+from trainworks.aws.iam.partial.endpoints import lets_through
 from trainworks.aws.iam.partial.evaluation import PartialDecision
+from trainworks.aws.iam.partial.permissions import role_context, session_of
 from trainworks.aws.iam.partial.trust import may_assume
-from trainworks.aws.reach import Reach
+from trainworks.aws.reach import Reach, VpcEndpoint
 from trainworks.aws.security_groups import SecurityGroups, Side
 from trainworks.aws.service_needs import INTERNET
 from trainworks.doctor.looking import Looker, could_not_look, not_asked
 from trainworks.doctor.network import look_at_network
-from trainworks.doctor.reachability import answer
+from trainworks.doctor.reachability import acl_stopping, answer
 from trainworks.doctor.roles import PermissionQuestion, judged, look_at_role
 from trainworks.preflight.network import network_of
 from trainworks.preflight.permissions import permissions_of
@@ -80,6 +82,29 @@ ROUTES: dict[str, dict[str, Any]] = {
     "private nat": {"NatGatewayId": ref("PrivateNat")},
     "peering": {"VpcPeeringConnectionId": "pcx-0123456789abcdef0"},
 }
+_ANY = "0.0.0.0/0"
+_OUT = (True, "tcp", (443, 443), _ANY, "allow")
+_BACK = (False, "tcp", (1024, 65535), _ANY, "allow")
+ACLS: dict[str, tuple[tuple[bool, str, tuple[int, int], str, str], ...]] = {
+    "default": (),
+    "both ways": (_OUT, _BACK),
+    "no answers": (_OUT, (False, "tcp", (443, 443), _ANY, "allow")),
+    "answers to Windows": (_OUT, (False, "tcp", (49152, 65535), _ANY, "allow")),
+    "inside": ((True, "-1", (0, 0), "10.8.0.0/16", "allow"), (False, "-1", (0, 0), "10.8.0.0/16", "allow")),
+    "denied": ((True, "tcp", (400, 500), _ANY, "deny"), _OUT, _BACK),
+    "too late": (_OUT, _BACK, (True, "tcp", (400, 500), _ANY, "deny")),
+    "UDP": ((True, "udp", (443, 443), _ANY, "allow"), _BACK),
+}
+"""Entries in the order of their numbers: egress, protocol, ports, block, action."""
+_EVERYBODY = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+POLICIES: tuple[list[dict[str, Any]], ...] = (
+    [_EVERYBODY],
+    [{**_EVERYBODY, "Resource": "arn:aws:s3:::nobodys-bucket/*"}],
+    [{**_EVERYBODY, "Action": ["s3:List*", "s3:Get*"]}],
+    [_EVERYBODY, {**_EVERYBODY, "Effect": "Deny", "Action": "s3:PutObject"}],
+    [{**_EVERYBODY, "Condition": {"StringEquals": {"aws:PrincipalAccount": "999999999999"}}}],
+    [{**_EVERYBODY, "Principal": {"AWS": ACCOUNT_ID}}],
+)
 subnets = st.tuples(st.sampled_from(sorted(ROUTES)), st.booleans())
 endpoints = st.fixed_dictionaries(
     {
@@ -87,6 +112,8 @@ endpoints = st.fixed_dictionaries(
         "dynamodb": st.sampled_from((None, True)),
         "host_names": st.booleans(),
         "guard": st.sampled_from(GROUPS),
+        "acls": st.lists(st.sampled_from(sorted(ACLS)), min_size=4, max_size=4),
+        "policy": st.sampled_from(range(len(POLICIES))),
     }
 )
 
@@ -123,15 +150,39 @@ def vpc(chosen: list[tuple[str, bool]], settings_: Mapping[str, Any]) -> Resourc
         if ROUTES[route]:
             body = default_route(f"Table{number}", **ROUTES[route])
             resources[f"Route{number}"] = {**body, "DependsOn": "Attachment"}
+        entries = ACLS[settings_["acls"][number % len(settings_["acls"])]]
+        if entries:
+            resources |= network_acl(number, entries)
     tables = [ref(f"Table{number}") for number, (route, served) in enumerate(chosen) if served and route != "no table"]
     if tables:
         name = {"Fn::Sub": "com.amazonaws.${AWS::Region}.s3"}
-        resources["Gateway"] = resource("EC2::VPCEndpoint", ServiceName=name, RouteTableIds=tables, **in_vpc)
+        policy = document(POLICIES[settings_["policy"]])
+        given = {"ServiceName": name, "RouteTableIds": tables, "PolicyDocument": policy, **in_vpc}
+        resources["Gateway"] = resource("EC2::VPCEndpoint", **given)
     for service in ("logs", "dynamodb"):
         if settings_[service] is not None:
             more = {"PrivateDnsEnabled": settings_[service], "SecurityGroupIds": [group_id(settings_["guard"])]}
             resources |= interface(service, **more)
     return resources
+
+
+def network_acl(number: int, entries: tuple[tuple[bool, str, tuple[int, int], str, str], ...]) -> Resources:
+    """The ACL of a subnet."""
+    acl = f"Acl{number}"
+    made = {
+        acl: resource("EC2::NetworkAcl", VpcId=ref("Vpc")),
+        f"AclOf{number}": resource(
+            "EC2::SubnetNetworkAclAssociation", SubnetId=ref(f"Subnet{number}"), NetworkAclId=ref(acl)
+        ),
+    }
+    numbers = {"-1": -1, "tcp": 6, "udp": 17}
+    for order, (egress, protocol, (first, last), block, action) in enumerate(entries, start=1):
+        ports = {} if protocol == "-1" else {"PortRange": {"From": first, "To": last}}
+        made[f"Entry{number}x{order}"] = resource(
+            "EC2::NetworkAclEntry", NetworkAclId=ref(acl), RuleNumber=order * 10, Egress=egress,
+            Protocol=numbers[protocol], CidrBlock=block, RuleAction=action, **ports,
+        )  # fmt: skip
+    return made
 
 
 def security_group(**rules: Any) -> dict[str, Any]:
@@ -159,8 +210,10 @@ def platform(twin: TestTwin) -> Platform:
     return make_platform(twin)
 
 
-HIDDEN = {"logs": False, "dynamodb": True, "host_names": True, "guard": "Doors"}
-NAMELESS = {"logs": True, "dynamodb": None, "host_names": False, "guard": "Open"}
+HIDDEN = {"logs": False, "dynamodb": True, "host_names": True, "guard": "Doors",
+          "acls": ["default", "both ways", "denied", "inside"], "policy": 3}  # fmt: skip
+NAMELESS = {"logs": True, "dynamodb": None, "host_names": False, "guard": "Open",
+            "acls": ["too late", "default", "no answers", "UDP"], "policy": 5}  # fmt: skip
 
 
 @a_few
@@ -192,8 +245,14 @@ def test_what_a_subnet_reaches(platform: Platform, chosen: list[tuple[str, bool]
             continue
         assert checks.reach is doctors.reach, where
         assert (checks.by is None) is (doctors.endpoint is None), where
+        stop = acl_stopping(seen, described[ids[name]], service, address)
+        assert (checks.stop is None) is (stop is None), (*where, stop)
+        if checks.stop is not None and stop is not None:
+            assert (checks.stop.outward, checks.stop.ports, checks.stop.peer) == (stop.outward, stop.ports, stop.peer)
         if not address:
-            checked[name, service] = checks.reach
+            checked[name, service] = checks.reach if stop is None else Reach.NO
+        if service == "s3" and checks.by is not None and doctors.endpoint is not None:
+            assert refusals(checks.by, graph) == refusals(doctors.endpoint, graph), where
         # The endpoint is in `Subnet`, of which doctor was not told: either knows its addresses, or both do not.
         for group in GROUPS if checks.reach is Reach.YES else ():
             mine = Side((graph.resource(group).attribute("GroupId"),), subnet.cidr_block)
@@ -201,11 +260,25 @@ def test_what_a_subnet_reaches(platform: Platform, chosen: list[tuple[str, bool]
             assert stops == theirs.stopped(Side((ids[group],), blocks[ids[name]]), doctors.endpoint), (*where, group)
     for name, job in jobs.items():
         assert ended(job) == "Completed", job.log()
-        said = next((line for line in job.log() if f"{ids[name]} has no route to the internet" in line), "")
+        words = (
+            f"{ids[name]} has no route to the internet",
+            f"{ids[name]} does not reach the internet, as the network",
+        )
+        said = next((line for line in job.log() if any(each in line for each in words)), "")
         assert bool(said) is (checked[name, INTERNET] is Reach.NO), (chosen, settings_, name, said)
         if said:
             no_data = "S3 is out of reach" in said
             assert no_data is (checked[name, "s3"] is Reach.NO), (chosen, settings_, name, said)
+
+
+S3_ASKED = (("s3:GetObject", "arn:aws:s3:::data/in/*"), ("s3:PutObject", "arn:aws:s3:::models/out/*"))
+
+
+def refusals(endpoint: VpcEndpoint, graph: Graph) -> list[PartialDecision]:
+    """What the endpoint's policy says to a session of a role of the account."""
+    session = session_of(f"arn:aws:iam::{ACCOUNT_ID}:role/job", ACCOUNT_ID)
+    known = role_context(ACCOUNT_ID, graph.region)
+    return [lets_through(endpoint.policy, endpoint.is_gateway, session, *each, known) for each in S3_ASKED]
 
 
 def started(platform: Platform, subnet_id: str, group: str) -> Platform:

@@ -16,6 +16,10 @@ from tests.functional.sagemaker.test_image_making import ended
 from tests.functional.sagemaker.test_requirements import Index
 from tests.unit.twin.services.sagemaker.training.doubles import archive
 
+from trainworks.doctor.finding import Outcome
+from trainworks.doctor.looking import Looker
+from trainworks.doctor.training.causes import diagnose_training_job
+from trainworks.doctor.training.look import look_at_training_job
 from trainworks.testing import TestTwin
 
 LOOKS = """\
@@ -52,15 +56,20 @@ def own_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Vpc:
-    """A VPC with a subnet that leads nowhere, and one that leads to a NAT gateway in a public one."""
+    """A VPC with a subnet that leads to S3 alone, one that leads nowhere, and one to a NAT gateway in a public one."""
 
     def __init__(self, twin: TestTwin) -> None:
         ec2 = twin.client("ec2")
         self.id = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
         subnets = [
-            ec2.create_subnet(VpcId=self.id, CidrBlock=f"10.7.{each}.0/24")["Subnet"]["SubnetId"] for each in range(3)
+            ec2.create_subnet(VpcId=self.id, CidrBlock=f"10.7.{each}.0/24")["Subnet"]["SubnetId"] for each in range(4)
         ]
-        self.closed, self.open, public = subnets
+        self.closed, self.open, public, self.island = subnets
+        self.table = ec2.create_route_table(VpcId=self.id)["RouteTable"]["RouteTableId"]
+        ec2.associate_route_table(RouteTableId=self.table, SubnetId=self.closed)
+        name = "com.amazonaws.us-east-1.s3"
+        made = ec2.create_vpc_endpoint(VpcId=self.id, ServiceName=name, RouteTableIds=[self.table])
+        self.gateway = made["VpcEndpoint"]["VpcEndpointId"]
         self.group = ec2.create_security_group(GroupName=self.id, Description="g", VpcId=self.id)["GroupId"]
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.id)
@@ -119,12 +128,6 @@ def test_declared_routes_hold_jobs_and_the_endpoint_stays(declared: TestTwin, in
 def test_host_lets_jobs_out_and_says_what_aws_would_not(twin: TestTwin, index: Index) -> None:
     platform, vpc = platform_with_object(twin), Vpc(twin)
     script = LOOKS.format(bucket=platform.data, port=index.server.server_port)
-    ec2 = twin.client("ec2")
-    of_vpc = [{"Name": "vpc-id", "Values": [vpc.id]}, {"Name": "association.main", "Values": ["true"]}]
-    [main] = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]
-    ec2.create_vpc_endpoint(
-        VpcId=vpc.id, ServiceName="com.amazonaws.us-east-1.s3", RouteTableIds=[main["RouteTableId"]]
-    )
     installing: dict[str, str | bytes] = {"train.py": script, "requirements.txt": "--no-index\n"}
     job, plain = (
         start(platform, name, files, vpc, vpc.closed)
@@ -174,3 +177,106 @@ def test_what_is_no_setting_is_refused_by_name(tmp_path: Path, text: str, said: 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert said in done.stderr.replace("\n", " ").replace("  ", " ")
+
+
+ASKS = """\
+import os, boto3
+from botocore.exceptions import ClientError
+def said(call, **given):
+    try:
+        call(**given)
+    except ClientError as error:
+        return error.response["Error"]["Code"] + ": " + error.response["Error"]["Message"]
+    return "let through"
+s3 = boto3.client("s3")
+print("data:", said(s3.get_object, Bucket={bucket!r}, Key="large"), flush=True)
+print("other:", said(s3.get_object, Bucket={bucket!r}, Key="other"), flush=True)
+print("who:", said(boto3.client("sts").get_caller_identity), flush=True)
+print("log:", said(boto3.client("logs").create_log_stream, logGroupName="/aws/sagemaker/TrainingJobs",
+                   logStreamName="own-" + os.environ["TRAINING_JOB_NAME"]), flush=True)
+"""
+
+
+def test_requests_have_to_pass_the_endpoints_that_they_come_through(declared: TestTwin) -> None:
+    """A gateway for S3, whose policy leaves an object out, and an endpoint of Logs, whose policy denies streams."""
+    platform, vpc = platform_with_object(declared), Vpc(declared)
+    platform.client("s3").put_object(Bucket=platform.data, Key="other", Body=b"x")
+    ec2 = declared.client("ec2")
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    passing = [
+        {**everybody, "NotResource": f"arn:aws:s3:::{platform.data}/other"},
+        {**everybody, "Effect": "Deny", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{platform.data}/denied"},
+    ]
+    del passing[0]["Resource"]
+    document = json.dumps({"Version": "2012-10-17", "Statement": passing})
+    ec2.modify_vpc_endpoint(VpcEndpointId=vpc.gateway, PolicyDocument=document)
+    ec2.modify_vpc_attribute(VpcId=vpc.id, EnableDnsHostnames={"Value": True})
+    ec2.create_vpc_endpoint(
+        VpcId=vpc.id,
+        VpcEndpointType="Interface",
+        ServiceName="com.amazonaws.us-east-1.logs",
+        SubnetIds=[vpc.closed],
+        PrivateDnsEnabled=True,
+        PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [everybody, {**everybody, "Effect": "Deny", "Action": "logs:*"}]}
+        ),
+    )
+    files: dict[str, str | bytes] = {"train.py": ASKS.format(bucket=platform.data)}
+    # The log is SageMaker's to write, from its own network: the endpoint's policy does not keep it from that.
+    job, free = (start(platform, name, files, vpc, subnet) for name, subnet in (("g", vpc.closed), ("n", vpc.open)))
+    assert [ended(job), ended(free)] == ["Completed", "Completed"], (job.log(), free.log())
+    told = {line.partition(": ")[0]: line.partition(": ")[2] for line in job.log()}
+    assert told["data"] == "let through"
+    assert told["who"] == "let through"
+    assert told["other"].startswith("AccessDenied: User: arn:aws:sts::")
+    assert told["other"].endswith(
+        f"is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::{platform.data}/other "
+        "because no VPC endpoint policy allows the s3:GetObject action"
+    )
+    assert told["log"].endswith("with an explicit deny in a VPC endpoint policy")
+    others = {line.partition(": ")[0]: line.partition(": ")[2] for line in free.log()}
+    assert others["other"] == "let through", "a NAT gateway leads past the endpoints"
+    assert others["log"].endswith("with an explicit deny in a VPC endpoint policy"), (
+        "private DNS leads all of a VPC to its endpoint"
+    )
+    # What the policy lets nobody read, the job's own input and output among it, fails the job.
+    nothing = {"Version": "2012-10-17", "Statement": [{**everybody, "Action": "s3:ListBucket"}]}
+    ec2.modify_vpc_endpoint(VpcEndpointId=vpc.gateway, PolicyDocument=json.dumps(nothing))
+    failed = start(platform, "f", files, vpc, vpc.closed)
+    assert "because no VPC endpoint policy allows the s3:GetObject action" in failed.failure()
+
+
+def test_a_job_without_a_way_to_s3_fails_as_on_aws(declared: TestTwin) -> None:
+    """No route, and a network ACL that lets no answers in. Doctor names each, and nothing else."""
+    platform, vpc = platform_with_object(declared), Vpc(declared)
+    ec2 = declared.client("ec2")
+    files: dict[str, str | bytes] = {"train.py": "print('never')"}
+    allow = {"Effect": "Allow", "Action": ["ec2:*", "ecr:*"], "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    role = platform.role_arn.rpartition("/")[2]
+    platform.client("iam").put_role_policy(RoleName=role, PolicyName="join", PolicyDocument=document)
+    lost = start(platform, "i", files, vpc, vpc.island)
+    assert "route to an S3 VPC endpoint or a NAT device" in lost.failure()
+    acl = ec2.create_network_acl(VpcId=vpc.id)["NetworkAcl"]["NetworkAclId"]
+    anywhere = {"NetworkAclId": acl, "RuleAction": "allow", "CidrBlock": "0.0.0.0/0"}
+    ports = {"From": 443, "To": 443}
+    for egress in (True, False):
+        ec2.create_network_acl_entry(RuleNumber=1, Egress=egress, Protocol="6", PortRange=ports, **anywhere)
+    [held] = ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [vpc.closed]}])[
+        "NetworkAcls"
+    ]
+    own = next(each for each in held["Associations"] if each["SubnetId"] == vpc.closed)
+    ec2.replace_network_acl_association(AssociationId=own["NetworkAclAssociationId"], NetworkAclId=acl)
+    stopped = start(platform, "a", files, vpc, vpc.closed)
+    assert "network ACL" in stopped.failure()
+    looker = Looker(declared.client)
+    for job, code, named in ((lost, "s3-unreachable", vpc.island), (stopped, "acl-closed", acl)):
+        found = diagnose_training_job(look_at_training_job(looker, job.name), job.name).causes
+        assert found[0].code == "s3-unreachable"
+        assert code in [each.code for each in found]
+        problems = {each.code for each in found if each.outcome is Outcome.PROBLEM}
+        assert problems == {"s3-unreachable", code}, found
+        assert any(named in each.what for each in found)
+    entry = {"NetworkAclId": acl, "RuleNumber": 2, "Egress": False, "Protocol": "6", "RuleAction": "allow"}
+    ec2.create_network_acl_entry(**entry, CidrBlock="0.0.0.0/0", PortRange={"From": 1024, "To": 65535})
+    assert ended(start(platform, "b", files, vpc, vpc.closed)) == "Completed"

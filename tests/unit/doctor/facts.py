@@ -61,7 +61,8 @@ def route_table(table_id: str, *subnet_ids: str, route: str = "") -> DescribedTa
     """A table whose default route goes to a NAT gateway (`nat-...`) or an internet gateway (`igw-...`)."""
     routes = [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active"}]
     if route:
-        member = "NatGatewayId" if route.startswith("nat-") else "GatewayId"
+        members = {"nat": "NatGatewayId", "igw": "GatewayId", "tgw": "TransitGatewayId"}
+        member = members[route.partition("-")[0]]
         routes.append({"DestinationCidrBlock": "0.0.0.0/0", member: route, "State": "active"})
     associations = [{"SubnetId": each, "Main": False} for each in subnet_ids]
     body = {"RouteTableId": table_id, "VpcId": "vpc-1", "Routes": routes, "Associations": associations}
@@ -85,4 +86,7 @@ def network(
         members.get("attached", seen({"vpc-1": frozenset({"igw-1"})})),
         members.get("private_names", seen({"vpc-1": True})),
         members.get("zones", seen({"vpc-1": False})),
+        members.get("resolvers", seen({"vpc-1": True})),
+        members.get("acls"),
+        members.get("around"),
     )

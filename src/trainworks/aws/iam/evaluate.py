@@ -3,7 +3,7 @@
 A Deny anywhere decides. Else what the resource's own policy gives to the user or session by its ARN is given; what it
 gives to a role or to everyone, boundary and session policies still narrow; what it gives to the account only lets the
 account's own policies speak. Between accounts both sides must allow. A key's policy and a role's trust policy must
-speak in any case: nothing is allowed past them.
+speak in any case: nothing is allowed past them. What is allowed so has to pass the VPC endpoint that it comes through.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Layer(StrEnum):
     RESOURCE = "resource-based policy"
     BOUNDARY = "permissions boundary"
     SESSION = "session policy"
+    ENDPOINT = "VPC endpoint policy"
 
 
 class Rule(Protocol):
@@ -68,6 +69,17 @@ class ResourcePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointPolicy:
+    """The policy of the VPC endpoint that a request comes through.
+
+    `is_gateway`: what a gateway's policy gives to an account it gives to the root user of it alone.
+    """
+
+    policy: Rules
+    is_gateway: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Grants:
     """The policies of the caller's side. None for a boundary or session policies: there are none."""
 
@@ -97,9 +109,31 @@ class Decision:
 ALLOWED = Decision(True)
 
 
-def decide(request: Request, grants: Grants, resource: ResourcePolicy | None = None) -> Decision:
-    """Whether the request is allowed."""
+def decide(
+    request: Request,
+    grants: Grants,
+    resource: ResourcePolicy | None = None,
+    endpoints: Sequence[EndpointPolicy] = (),
+) -> Decision:
+    """Whether the request is allowed, through all of `endpoints`."""
     asked = _Asked(request)
+    found = _by_grants(asked, grants, resource)
+    for endpoint in endpoints:
+        if found.allowed:
+            found = _through(asked, endpoint)
+    return found
+
+
+def _through(asked: _Asked, endpoint: EndpointPolicy) -> Decision:
+    if asked.any_denies_named(endpoint.policy):
+        return Decision(False, True, Layer.ENDPOINT)
+    naming = asked.naming(endpoint.policy.allows)
+    nobody = (PrincipalMatch.NOT, PrincipalMatch.ACCOUNT) if endpoint.is_gateway else (PrincipalMatch.NOT,)
+    return Decision(False, False, Layer.ENDPOINT) if naming in nobody else ALLOWED
+
+
+def _by_grants(asked: _Asked, grants: Grants, resource: ResourcePolicy | None) -> Decision:
+    request = asked.request
     denied = _denied(asked, grants, resource)
     if denied is not None:
         return Decision(False, True, denied)

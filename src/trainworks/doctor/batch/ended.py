@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainworks.doctor.batch.facts import BatchFacts, BatchJob
+from trainworks.doctor.batch.reach import reach_findings
+from trainworks.doctor.denials import denial_in
 from trainworks.doctor.finding import Evidence, Finding, Likelihood, Outcome
 from trainworks.doctor.images import image_findings
 from trainworks.doctor.logs import missing_log_findings, shown_tail
+from trainworks.doctor.reachability import endpoint_on_way
 from trainworks.doctor.roles import role_findings
 
 
@@ -34,6 +37,13 @@ _NO_SHARED_MEMORY = re.compile(
 )
 """What PyTorch and Python say when /dev/shm is full."""
 _PATTERNS: tuple[ReasonPattern, ...] = (
+    ReasonPattern(
+        "endpoint-policy-denies",
+        r"(because no|with an explicit deny in a) VPC endpoint policy",
+        "the policy of a VPC endpoint on its way does not let through what its reason names",
+        "allow it in the endpoint's policy: aws ec2 modify-vpc-endpoint --vpc-endpoint-id ID --policy-document "
+        "file://policy.json",
+    ),
     ReasonPattern(
         "cancelled-by-time-limit",
         r"JobStateTimeLimit action",
@@ -99,7 +109,7 @@ def failed_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
     if job.is_array_parent:
         return
     pattern = matching_pattern(job)
-    roots = _roots(facts, pattern.code if pattern else "")
+    roots = _roots(facts, job, pattern.code if pattern else "")
     yield from roots
     yield _cause(facts, job, pattern)
     yield from missing_log_findings(facts.log, used_by="the job")
@@ -107,7 +117,7 @@ def failed_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
 
 def starting_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
     """For STARTING: what keeps a container from starting. An earlier attempt's end often says it."""
-    yield from _roots(facts, "image-pull-failed")
+    yield from _roots(facts, job, "image-pull-failed")
     earlier = matching_pattern(job)
     if earlier is not None:
         yield _cause(facts, job, earlier)
@@ -115,20 +125,36 @@ def starting_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
 
 def matching_pattern(job: BatchJob) -> ReasonPattern | None:
     """The first pattern that any reason of the job or of its last attempt matches."""
-    last = job.attempts[-1] if job.attempts else None
-    texts = [job.reason, job.status_reason, *((last.reason, last.status_reason) if last else ())]
+    texts = _reason_texts(job)
     return next((p for p in _PATTERNS if any(re.search(p.regex, text, re.IGNORECASE) for text in texts)), None)
 
 
-def _roots(facts: BatchFacts, code: str) -> list[Finding]:
-    """What may stand behind a container that did not start: image, role. On the exit of a program neither matters."""
+def _reason_texts(job: BatchJob) -> list[str]:
+    last = job.attempts[-1] if job.attempts else None
+    return [job.reason, job.status_reason, *((last.reason, last.status_reason) if last else ())]
+
+
+_START_FAILED = (
+    "endpoint-policy-denies",
+    "image-pull-failed",
+    "task-initialization-failed",
+    "role-not-assumable",
+    "container-start-failed",
+)
+_UNREACHED = ("endpoint-policy-denies", "image-pull-failed", "task-initialization-failed")
+
+
+def _roots(facts: BatchFacts, job: BatchJob, code: str) -> list[Finding]:
+    """What may stand behind a container that did not start: image, role, network. On a program's exit none matters."""
     found: list[Finding] = []
-    if code in ("image-pull-failed", "task-initialization-failed", "role-not-assumable", "container-start-failed"):
+    if code in _START_FAILED:
         found += image_findings(facts.image)
         if facts.execution_role is not None:
             found += role_findings(
                 facts.execution_role, used_by="the start of its container", service="ecs-tasks.amazonaws.com"
             )
+    if code in _UNREACHED:
+        found += reach_findings(facts, job)
     return found
 
 
@@ -137,6 +163,13 @@ def _cause(facts: BatchFacts, job: BatchJob, pattern: ReasonPattern | None) -> F
     tail = shown_tail(facts.log)
     if facts.log is not None and tail:
         evidence.append(facts.log.last_lines.evidence(tail))
+    denial = denial_in(" ".join(_reason_texts(job)))
+    if denial is not None and denial.is_of_endpoint:
+        by = "" if facts.network is None else endpoint_on_way(facts.network, denial.action, job.assigns_public_ip)
+        what = f"the policy of the VPC endpoint {by or 'on its way'} does not let {denial.what} through"
+        return Finding(
+            "endpoint-policy-denies", Outcome.PROBLEM, what, tuple(evidence), denial.fix("the execution role", by)
+        )
     if pattern is not None:
         return Finding(pattern.code, Outcome.PROBLEM, pattern.what, tuple(evidence), pattern.fix, pattern.likelihood)
     if job.exit_code and (said := _INSTALLING.search(tail)):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from trainworks.aws.service_needs import Necessity, WorkloadKind, services_of
-from trainworks.doctor.batch.facts import FARGATE_TYPES, BatchFacts, BatchJob, HostFacts
+from trainworks.doctor.batch.facts import BatchFacts, BatchJob, HostFacts
+from trainworks.doctor.batch.reach import reach_findings
 from trainworks.doctor.batch.sizes import size_findings
 from trainworks.doctor.finding import Finding, Likelihood, Outcome
-from trainworks.doctor.images import IMAGE_BEING_MADE, being_made, ecr_image, image_findings
+from trainworks.doctor.images import IMAGE_BEING_MADE, being_made, image_findings
 from trainworks.doctor.quotas import quota_findings
-from trainworks.doctor.reachability import network_findings
 from trainworks.doctor.roles import role_findings
 
 _PATIENCE_SECONDS = 300
@@ -175,18 +174,7 @@ def host_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
     """Hosts that cannot register, and what hosts or tasks cannot reach."""
     for host in facts.hosts:
         yield from _profile_findings(host)
-    environment = next((each for each in facts.environments.value or () if each.is_usable), None)
-    if facts.network is None or environment is None:
-        return
-    on_fargate = environment.kind in FARGATE_TYPES
-    necessities = [Necessity.ALWAYS, Necessity.AWSLOGS]
-    necessities.append(Necessity.PRIVATE_IMAGE if ecr_image(job.image) else Necessity.PUBLIC_IMAGE)
-    yield from network_findings(
-        facts.network,
-        services_of([WorkloadKind.BATCH_FARGATE if on_fargate else WorkloadKind.BATCH_EC2], necessities),
-        used_by=f"compute environment {environment.name}",
-        public_ip=job.assigns_public_ip if on_fargate else None,
-    )
+    yield from reach_findings(facts, job)
 
 
 def _profile_findings(host: HostFacts) -> Iterator[Finding]:

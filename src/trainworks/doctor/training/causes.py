@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 
 from trainworks.aws.service_needs import WorkloadKind, services_of
+from trainworks.doctor.denials import denial_in
 from trainworks.doctor.finding import Diagnosis, Evidence, Finding, Likelihood, Outcome, diagnosis
 from trainworks.doctor.images import IMAGE_BEING_MADE, being_made, image_findings
 from trainworks.doctor.logs import missing_log_findings, shown_tail
 from trainworks.doctor.looking import could_not_look
 from trainworks.doctor.quotas import quota_findings
-from trainworks.doctor.reachability import network_findings
+from trainworks.doctor.reachability import endpoint_on_way, network_findings, policy_findings
 from trainworks.doctor.roles import role_findings
 from trainworks.doctor.training.checkpoints import checkpoint_findings
 from trainworks.doctor.training.facts import TrainingFacts, TrainingJob
@@ -19,7 +20,17 @@ from trainworks.doctor.training.reasons import meaning_of
 
 _PATIENCE_SECONDS = 600
 _ROOTS = frozenset(
-    {"access-denied", "image-pull-failed", "input-missing", "request-wrong", "failed", "instance-lost", "no-capacity"}
+    {
+        "access-denied",
+        "endpoint-policy-denies",
+        "image-pull-failed",
+        "input-missing",
+        "request-wrong",
+        "failed",
+        "instance-lost",
+        "no-capacity",
+        "s3-unreachable",
+    }
 )
 """Failures behind which a role, an image or a subnet may stand; behind a script's own failure none does."""
 
@@ -63,7 +74,9 @@ def _full_disk(facts: TrainingFacts) -> Iterator[Finding]:
 
 
 def _failed(facts: TrainingFacts, job: TrainingJob) -> Iterator[Finding]:
-    meaning = meaning_of(job.failure_reason)
+    denial = denial_in(job.failure_reason)
+    by = "" if denial is None or facts.network is None else endpoint_on_way(facts.network, denial.action, False)
+    meaning = meaning_of(job.failure_reason, by)
     evidence: list[Evidence] = [facts.job.evidence(f"FailureReason={job.failure_reason}")]
     tail = shown_tail(facts.log)
     if facts.log is not None and tail:
@@ -135,12 +148,14 @@ def _roots(facts: TrainingFacts, job: TrainingJob) -> Iterator[Finding]:
     if facts.role is not None:
         yield from role_findings(facts.role, used_by="the training job", service="sagemaker.amazonaws.com")
     if facts.network is not None:
+        services = services_of([WorkloadKind.TRAINING_JOB])
         yield from network_findings(
             facts.network,
-            services_of([WorkloadKind.TRAINING_JOB]),
+            services,
             used_by="the training job",
             addresses=job.instance_count,
         )
+        yield from policy_findings(facts.network, facts.role, services, used_by="the training job", public_ip=False)
 
 
 def _wait_left(facts: TrainingFacts, job: TrainingJob) -> float | None:

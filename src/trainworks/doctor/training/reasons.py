@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from trainworks.aws.iam.evaluate import Layer
+from trainworks.doctor.denials import Denial, denial_in
 from trainworks.doctor.finding import Likelihood
 
 
@@ -38,15 +40,15 @@ _REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         "access-denied",
-        r"not authorized to perform:? (?P<action>[\w-]+:\w+)(?: on resource:? \"?(?P<resource>arn:[^\s\"]+))?",
-        "the training role may not {action}{on_resource}",
-        "allow {action}{on_resource} in a policy of the training role",
+        r"not authorized to perform|AccessDenied|Access Denied|\b403\b.*(Forbidden|HeadObject|S3)",
+        "a call of the training role was denied",
+        "allow what the reason names in a policy of the training role, and in the bucket's policy where it has one",
     ),
     Reason(
-        "access-denied",
-        r"AccessDenied|Access Denied|\b403\b.*(Forbidden|HeadObject|S3)",
-        "a call of the training role was denied",
-        "allow what the reason names in a policy of the training role",
+        "s3-unreachable",
+        r"route to an S3 VPC endpoint",
+        "it cannot reach S3 from its subnets",
+        "add a gateway endpoint for S3 on the subnets' route tables, and let its security groups and network ACLs pass",
     ),
     Reason(
         "image-not-made",
@@ -150,14 +152,28 @@ class Meaning:
     likelihood: Likelihood
 
 
-def meaning_of(failure_reason: str) -> Meaning:
-    """What a `FailureReason` means; a reason that no pattern knows stands for itself."""
+def meaning_of(failure_reason: str, endpoint_id: str = "") -> Meaning:
+    """What a `FailureReason` means; a reason that no pattern knows stands for itself.
+
+    `endpoint_id` is the VPC endpoint by which the job reaches what was denied, where that is known.
+    """
     for reason in _REASONS:
         if match := re.search(reason.regex, failure_reason, re.IGNORECASE | re.DOTALL):
+            denial = denial_in(failure_reason) if reason.code == "access-denied" else None
+            if denial is not None:
+                return _denied(denial, endpoint_id)
             groups = {name: value or "" for name, value in match.groupdict().items()}
-            groups["on_resource"] = f" on {groups['resource'].rstrip('.,')}" if groups.get("resource") else ""
             return Meaning(
                 reason.code, reason.what.format_map(groups), reason.fix.format_map(groups), reason.likelihood
             )
     shown = failure_reason or "no reason was given"
     return Meaning("failed", f"it failed: {shown}", "", Likelihood.POSSIBLE)
+
+
+def _denied(denial: Denial, endpoint_id: str) -> Meaning:
+    fix = denial.fix("the training role", endpoint_id)
+    if denial.is_of_endpoint:
+        what = f"the policy of the VPC endpoint {endpoint_id or 'on its way'} does not let {denial.what} through"
+        return Meaning("endpoint-policy-denies", what, fix, Likelihood.CERTAIN)
+    by = f": by the {denial.layer}" if denial.layer not in ("", Layer.IDENTITY) else ""
+    return Meaning("access-denied", f"the training role may not {denial.what}{by}", fix, Likelihood.CERTAIN)

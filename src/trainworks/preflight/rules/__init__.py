@@ -12,6 +12,7 @@ from trainworks.preflight.rules import (
     bucket_lifecycle,
     deletable_data,
     empty_vpc_config,
+    endpoint_policy,
     event_target_role,
     fargate_task,
     fixed_name,
@@ -27,6 +28,7 @@ from trainworks.preflight.rules import (
     log_group,
     malformed_policy,
     name_length,
+    network_acl,
     open_load_balancer,
     queue_visibility,
     quota,
@@ -83,6 +85,8 @@ RULES: tuple[Rule, ...] = (
     open_load_balancer.RULE,  # TW35
     queue_visibility.RULE,  # TW36
     event_target_role.RULE,  # TW37
+    endpoint_policy.RULE,  # TW38
+    network_acl.RULE,  # TW39
 )
 
 OWN_RULES = sum(rule.code != template_problem.REFUSED for rule in RULES)

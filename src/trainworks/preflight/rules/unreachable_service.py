@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph
+from trainworks.aws.image_layers import layer_bucket_arn, refuses_layers
 from trainworks.aws.reach import Reach
 from trainworks.aws.service_needs import INTERNET
 from trainworks.preflight.finding import Severity
-from trainworks.preflight.image_layers import layer_bucket_arn, refuses_layers
 from trainworks.preflight.needs import (
     Need,
     attached_by_aws,
@@ -60,15 +60,14 @@ def _without_layers(graph: Graph, workload: Workload) -> Iterator[Fault]:
     """Reaches S3 by an endpoint whose policy shuts out the bucket with the layers of its image."""
     if not pulls_private_image(workload):
         return
-    network = network_of(graph)
+    network, bucket = network_of(graph), layer_bucket_arn(graph.partition, graph.region)
     answers = [
         network.reach(subnet, "s3", has_public_ip(workload, subnet))
         for each in workload.subnets or ()
         if (subnet := network.subnet(each)) is not None
     ]
-    for endpoint in dict.fromkeys(answer.endpoint for answer in answers if answer.reach is Reach.YES):
-        if endpoint is not None and refuses_layers(graph, endpoint):
-            bucket = layer_bucket_arn(graph)
+    for endpoint, by in dict.fromkeys((each.endpoint, each.by) for each in answers if each.reach is Reach.YES):
+        if endpoint is not None and by is not None and refuses_layers(by, bucket):
             yield Fault(
                 workload.at,
                 f"the {workload.title} cannot pull its image: ECR keeps the layers in a bucket of AWS's, "

@@ -17,7 +17,7 @@ from trainworks.twin.emulator.iam.authorization import Authorization
 from trainworks.twin.emulator.iam.decisions import resource_policy, service_allowed
 from trainworks.twin.emulator.registry import Registry, repository_arn
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION
-from trainworks.twin.ports import ApiError, Caller, Credentials, MetricDatum
+from trainworks.twin.ports import ApiError, Caller, Credentials, Interfaces, MetricDatum
 
 
 class EmulatorControlPlane:
@@ -37,12 +37,18 @@ class EmulatorControlPlane:
     def pass_role(self, caller: Caller, role_arn: str, service: str) -> None:
         self._authorization.pass_role(caller, role_arn, service)
 
-    def assume_for_service(
-        self, role_arn: str, service: str, session_name: str, duration_seconds: int, source_arn: str
+    def assume_for_service(  # noqa: PLR0917 - the port's
+        self,
+        role_arn: str,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        source_arn: str,
+        interfaces: Interfaces | None = None,
     ) -> Credentials:
         return self._persistence.change(
             lambda: self._authorization.assume_for_service(
-                role_arn, service, session_name, duration_seconds, source_arn
+                role_arn, service, session_name, duration_seconds, source_arn, interfaces
             )
         )
 

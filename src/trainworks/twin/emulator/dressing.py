@@ -30,7 +30,13 @@ from trainworks.twin.emulator.durable.changed_parts import ChangedParts
 from trainworks.twin.emulator.durable.growing_lists import GrowingLists
 from trainworks.twin.emulator.durable.histories import Histories
 from trainworks.twin.emulator.durable.item_rows import TableItems
-from trainworks.twin.emulator.ec2 import default_groups, ec2_filters, subnet_addresses, vpc_endpoints
+from trainworks.twin.emulator.ec2 import (
+    default_groups,
+    ec2_filters,
+    network_acls,
+    subnet_addresses,
+    vpc_endpoints,
+)
 from trainworks.twin.emulator.events import archives, bus_policies
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.functions import concurrency, function_permissions, routing, source_permissions
@@ -84,7 +90,13 @@ class CorrectionParts:
 
 
 ALONE: Mapping[str, tuple[Correction, ...]] = {
-    "ec2": (default_groups.install, subnet_addresses.install, vpc_endpoints.install, ec2_filters.install),
+    "ec2": (
+        default_groups.install,
+        subnet_addresses.install,
+        vpc_endpoints.install,
+        network_acls.install,
+        ec2_filters.install,
+    ),
     "iam": (simulating.install, managed_policies.install),
     "sts": (sessions.install,),
     "tagging": (tag_filters.install,),

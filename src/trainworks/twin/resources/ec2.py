@@ -42,7 +42,7 @@ class SecurityGroupRule:
         reject_unknown(properties, self._known)
         params = {"GroupId": str(properties.get("GroupId", "")), **self._permission(properties)}
         answer = self._ec2(f"AuthorizeSecurityGroup{self._direction}", params)
-        rule_id = _text(answer, ".//securityGroupRuleId")
+        rule_id = text_of(answer, ".//securityGroupRuleId")
         return Resource(rule_id, {"Id": rule_id})
 
     def update(self, request: ResourceRequest) -> Resource:
@@ -59,7 +59,7 @@ class SecurityGroupRule:
     def delete(self, request: ResourceRequest) -> None:
         group_id = str(request.properties.get("GroupId", ""))
         params = {"GroupId": group_id, "SecurityGroupRuleId.1": request.physical_id}
-        _unless_gone(
+        unless_gone(
             lambda: self._ec2(f"RevokeSecurityGroup{self._direction}", params),
             "InvalidGroup.NotFound",
             "InvalidSecurityGroupRuleId.NotFound",
@@ -115,9 +115,9 @@ class ElasticIp:
 
     def create(self, request: ResourceRequest) -> Resource:
         reject_unknown(request.properties, ("Domain", "Tags"))
-        params = {"Domain": str(request.properties.get("Domain", "vpc")), **_tag_specification("elastic-ip", request)}
+        params = {"Domain": str(request.properties.get("Domain", "vpc")), **tag_specification("elastic-ip", request)}
         answer = self._ec2("AllocateAddress", params)
-        public_ip, allocation_id = _text(answer, "publicIp"), _text(answer, "allocationId")
+        public_ip, allocation_id = text_of(answer, "publicIp"), text_of(answer, "allocationId")
         return Resource(public_ip, {"PublicIp": public_ip, "AllocationId": allocation_id})
 
     def update(self, request: ResourceRequest) -> Resource:
@@ -125,7 +125,7 @@ class ElasticIp:
         if "Domain" in changed(request.previous_properties, request.properties):
             return self.create(request)
         allocation_id = self._allocation_of(request.physical_id)
-        _replace_tags(self._ec2, allocation_id, request)
+        replace_tags(self._ec2, allocation_id, request)
         return Resource(request.physical_id, {"PublicIp": request.physical_id, "AllocationId": allocation_id})
 
     def delete(self, request: ResourceRequest) -> None:
@@ -155,19 +155,19 @@ class NatGateway:
             raise ResourceError("A public NAT gateway needs an AllocationId, a private one must not have one")
         self._check_subnet(str(properties.get("SubnetId", "")))
         params = {name: str(properties[name]) for name in self._known[:3] if name in properties}
-        answer = self._ec2("CreateNatGateway", {**params, **_tag_specification("natgateway", request)})
-        gateway_id = _text(answer, "natGateway/natGatewayId")
+        answer = self._ec2("CreateNatGateway", {**params, **tag_specification("natgateway", request)})
+        gateway_id = text_of(answer, "natGateway/natGatewayId")
         return Resource(gateway_id, {"NatGatewayId": gateway_id})
 
     def update(self, request: ResourceRequest) -> Resource:
         if changed(request.previous_properties, request.properties) - {"Tags"}:
             return self.create(request)
-        _replace_tags(self._ec2, request.physical_id, request)
+        replace_tags(self._ec2, request.physical_id, request)
         return Resource(request.physical_id, {"NatGatewayId": request.physical_id})
 
     def delete(self, request: ResourceRequest) -> None:
         params = {"NatGatewayId": request.physical_id}
-        _unless_gone(lambda: self._ec2("DeleteNatGateway", params), "NatGatewayNotFound")
+        unless_gone(lambda: self._ec2("DeleteNatGateway", params), "NatGatewayNotFound")
 
     def _check_subnet(self, subnet_id: str) -> None:
         """Stock takes any subnet; EC2 does not."""
@@ -192,30 +192,31 @@ class FlowLog:
         reject_unknown(properties, self._known)
         params = {name: str(properties[name]) for name in self._known[:7] if name in properties}
         params["ResourceId.1"] = str(properties["ResourceId"])
-        answer = self._ec2("CreateFlowLogs", {**params, **_tag_specification("vpc-flow-log", request)})
-        flow_log_id = _text(answer, "flowLogIdSet/item")
+        answer = self._ec2("CreateFlowLogs", {**params, **tag_specification("vpc-flow-log", request)})
+        flow_log_id = text_of(answer, "flowLogIdSet/item")
         # Stock reads the tags of the specification under another name than EC2's.
-        _replace_tags(self._ec2, flow_log_id, request)
+        replace_tags(self._ec2, flow_log_id, request)
         return Resource(flow_log_id, {"Id": flow_log_id})
 
     def update(self, request: ResourceRequest) -> Resource:
         if changed(request.previous_properties, request.properties) - {"Tags"}:
             return self.create(request)
-        _replace_tags(self._ec2, request.physical_id, request)
+        replace_tags(self._ec2, request.physical_id, request)
         return Resource(request.physical_id, {"Id": request.physical_id})
 
     def delete(self, request: ResourceRequest) -> None:
         self._ec2("DeleteFlowLogs", {"FlowLogId.1": request.physical_id})
 
 
-def _text(answer: Element, path: str) -> str:
+def text_of(answer: Element, path: str) -> str:
+    """The text at a path of an answer, which has to have one."""
     found = answer.findtext(path, "")
     if not found:
         raise ResourceError(f"EC2 answered without {path}")
     return found
 
 
-def _unless_gone(operation: Any, *codes: str) -> None:
+def unless_gone(operation: Any, *codes: str) -> None:
     """Run a deletion; what is gone already is fine."""
     try:
         operation()
@@ -224,7 +225,8 @@ def _unless_gone(operation: Any, *codes: str) -> None:
             raise
 
 
-def _tag_specification(resource_type: str, request: ResourceRequest) -> dict[str, str]:
+def tag_specification(resource_type: str, request: ResourceRequest) -> dict[str, str]:
+    """The resource's tags as parameters of the action that makes it."""
     params = {"TagSpecification.1.ResourceType": resource_type}
     for number, (key, value) in enumerate(tags_of(request.properties).items(), start=1):
         params[f"TagSpecification.1.Tag.{number}.Key"] = key
@@ -232,7 +234,8 @@ def _tag_specification(resource_type: str, request: ResourceRequest) -> dict[str
     return params
 
 
-def _replace_tags(ec2: Ec2Api, resource_id: str, request: ResourceRequest) -> None:
+def replace_tags(ec2: Ec2Api, resource_id: str, request: ResourceRequest) -> None:
+    """Give a resource the tags that are new, and take off those that are gone."""
     old, new = tags_of(request.previous_properties), tags_of(request.properties)
     resource = {"ResourceId.1": resource_id}
     dropped = {f"Tag.{number}.Key": key for number, key in enumerate(sorted(old.keys() - new.keys()), start=1)}

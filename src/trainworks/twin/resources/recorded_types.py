@@ -37,9 +37,9 @@ _SINGLE = {
     "EC2": (
         "CapacityReservation CarrierGateway ClientVpnAuthorizationRule ClientVpnEndpoint ClientVpnRoute "
         "ClientVpnTargetNetworkAssociation CustomerGateway DHCPOptions EIPAssociation EgressOnlyInternetGateway Host "
-        "IPAM IPAMPool IPAMScope Instance InstanceConnectEndpoint KeyPair NetworkAcl NetworkAclEntry "
+        "IPAM IPAMPool IPAMScope Instance InstanceConnectEndpoint KeyPair "
         "NetworkInsightsPath NetworkInterface NetworkInterfaceAttachment PlacementGroup PrefixList "
-        "SnapshotBlockPublicAccess SubnetCidrBlock SubnetNetworkAclAssociation TrafficMirrorFilter "
+        "SnapshotBlockPublicAccess SubnetCidrBlock TrafficMirrorFilter "
         "TrafficMirrorSession TrafficMirrorTarget TransitGateway TransitGatewayAttachment TransitGatewayRoute "
         "TransitGatewayRouteTable TransitGatewayRouteTableAssociation TransitGatewayRouteTablePropagation "
         "TransitGatewayVpcAttachment VPCCidrBlock VPCDHCPOptionsAssociation VPCEndpointConnectionNotification "

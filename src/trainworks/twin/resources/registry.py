@@ -19,6 +19,7 @@ from trainworks.twin.resources.logs import (
     ResourcePolicy,
     SubscriptionFilter,
 )
+from trainworks.twin.resources.network_acls import NetworkAcl, NetworkAclEntry, SubnetNetworkAclAssociation
 from trainworks.twin.resources.notebooks import LifecycleConfig, NotebookInstance
 from trainworks.twin.wire import Endpoint
 
@@ -62,8 +63,11 @@ def resource_types(services: Iterable[Endpoint], ec2: Ec2Api, budgets: BudgetsAp
         "AWS::EC2::EIP": ElasticIp(ec2),
         "AWS::EC2::FlowLog": FlowLog(ec2),
         "AWS::EC2::NatGateway": NatGateway(ec2),
+        "AWS::EC2::NetworkAcl": NetworkAcl(ec2),
+        "AWS::EC2::NetworkAclEntry": NetworkAclEntry(ec2),
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(ec2, is_egress=True),
         "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(ec2, is_egress=False),
+        "AWS::EC2::SubnetNetworkAclAssociation": SubnetNetworkAclAssociation(ec2),
     }
 
 

@@ -4,8 +4,10 @@
     declared   subnets with a way to the internet: the machine's network
                subnets without: none, but for the AWS endpoint, which the twin answers
 
-What subnets reach is `aws.reach`'s to say; security groups and ACLs are not looked at. With endpoints in the VPC a job
-reaches some services of AWS and not others; here it reaches all, and its log says so of S3, which every job needs.
+What subnets reach, and network ACLs let through, is the model's in `aws/` to say; security groups are not looked at.
+With endpoints in the VPC a job reaches some services of AWS and not others; here it reaches all, and its log says so of
+S3, which every job needs; under `declared` a training job without a way to S3 fails as on AWS, and requests have to
+pass the policies of the endpoints on their way.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from trainworks.aws.reach import Reach
+from trainworks.aws.reach import Reach, Reachability
 from trainworks.aws.service_needs import INTERNET
-from trainworks.twin.ports import Compute, ControlPlane
+from trainworks.twin.ports import Compute, ControlPlane, Interfaces
 
 _FIX = "pip finds no index; use an image with the packages (trainworks image build)"
-_NO_DATA = "; S3 is out of reach too, so on AWS the job fails: add a gateway endpoint for S3"
+_NO_DATA = "; S3 is out of reach too, so on AWS the job fails: "
+_NO_ENDPOINT = "add a gateway endpoint for S3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,14 @@ class JobNetwork:
     """For `TaskSpec`: `network`, and the port of the endpoint that is reachable without. `note` is for the log.
 
     `hint` is for the log of a job that installs packages: it can do that here, and could not on AWS.
+    `lacks_data`: under `declared`, S3 is out of reach from all its subnets.
     """
 
     network: bool = True
     endpoint_port: int | None = None
     note: str = ""
     hint: str = ""
+    lacks_data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +56,43 @@ class Networks:
         """
         if not subnet_ids:
             return JobNetwork()
-        closed = [each for each in subnet_ids if self._is_cut_off(each, INTERNET, public_ip)]
+        ways = {each: self.control_plane.reach(each, INTERNET, public_ip) for each in subnet_ids}
+        closed = [each for each, way in ways.items() if way.reach is Reach.NO]
         if not closed:  # the machine's network is the same here and there, which nobody has to be told
             leads = f"network (declared): {_named(subnet_ids)} lead{_s(subnet_ids)} to the internet"
             return JobNetwork(note=leads if self.wish == "declared" else "")
-        without = f"{_named(closed)} ha{'s' if len(closed) == 1 else 've'} no route to the internet"
-        lacks_data = any(self._is_cut_off(each, "s3", public_ip) for each in closed)
-        fix = _FIX + (_NO_DATA if lacks_data else "")
+        without = _without(closed, [ways[each] for each in closed])
+        no_data = [way for each in closed if (way := self.control_plane.reach(each, "s3", public_ip)).reach is Reach.NO]
+        lacks_data = bool(no_data)
+        stopped = next((str(way.stop) for way in no_data if way.stop is not None), _NO_ENDPOINT)
+        fix = _FIX + (f"{_NO_DATA}{stopped}" if lacks_data else "")
         if self.wish == "host":
             said = f"network (host): this machine's; on AWS {without}: {fix}"
             # Data is every job's matter, an index that of those who install packages.
             return JobNetwork(note=said) if lacks_data else JobNetwork(hint=said)
+        cut_off = len(no_data) == len(subnet_ids)
         if instances > 1:
             why = "the instances of a job use it to reach one another here"
-            return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {fix}")
+            said = f"network (host, not declared: {why}): on AWS {without}: {fix}"
+            return JobNetwork(note=said, lacks_data=cut_off)
         if self.compute.sandbox_mode() == "off":
             why = "there is no sandbox on this machine"
-            return JobNetwork(note=f"network (host, not declared: {why}): on AWS {without}: {fix}")
+            said = f"network (host, not declared: {why}): on AWS {without}: {fix}"
+            return JobNetwork(note=said, lacks_data=cut_off)
         port = urlsplit(self.endpoint_url).port
-        return JobNetwork(False, port, f"network (declared): {without}: {fix}")
+        return JobNetwork(False, port, f"network (declared): {without}: {fix}", lacks_data=cut_off)
 
-    def _is_cut_off(self, subnet_id: str, service: str, public_ip: bool | None) -> bool:
-        return self.control_plane.reach(subnet_id, service, public_ip).reach is Reach.NO
+    def interfaces(self, subnet_ids: Sequence[str], *, public_ip: bool | None) -> Interfaces | None:
+        """For the credentials of a job in these subnets; None where its requests are held to no VPC."""
+        return Interfaces(tuple(subnet_ids), public_ip) if subnet_ids and self.wish == "declared" else None
+
+
+def _without(closed: Sequence[str], ways: Sequence[Reachability]) -> str:
+    stops = list(dict.fromkeys(str(way.stop) for way in ways if way.stop is not None))
+    if stops:
+        does = "does" if len(closed) == 1 else "do"
+        return f"{_named(closed)} {does} not reach the internet, as {'; '.join(stops)}"
+    return f"{_named(closed)} ha{'s' if len(closed) == 1 else 've'} no route to the internet"
 
 
 def _named(subnet_ids: Sequence[str]) -> str:

@@ -245,3 +245,14 @@ def allowed(  # noqa: PLR0911 - a flow chart
     if document and policies["must_allow"] and "account" not in grants:
         return False
     return own and within
+
+
+def passes(  # noqa: PLR0917
+    who: dict[str, str], action: str, resource: str, context: dict[str, Any], document: dict[str, Any], gateway: bool
+) -> bool:
+    """Whether the policy of a VPC endpoint lets a request through, which grants nothing by that."""
+    request = (action, resource, context)
+    if any(named(each, who) != "no" for each in applying(document, "Deny", *request)):
+        return False
+    grants = {named(each, who) for each in applying(document, "Allow", *request)}
+    return bool(grants & ({"itself", "broad"} if gateway else {"itself", "broad", "account"}))

@@ -13,7 +13,10 @@ from tests.unit.aws.iam import naive
 from tests.unit.aws.iam.policies import ACCOUNT, ARNS, CALLERS, OTHER, conditions, contexts, documents, statements
 from trainworks.aws.iam.conditions import parse_conditions
 from trainworks.aws.iam.documents import Policy, parse
-from trainworks.aws.iam.evaluate import Grants, Request, ResourcePolicy, decide
+from trainworks.aws.iam.evaluate import EndpointPolicy, Grants, Layer, Request, ResourcePolicy, decide
+from trainworks.aws.iam.partial.endpoints import lets_through
+from trainworks.aws.iam.partial.evaluation import PartialDecision
+from trainworks.aws.iam.partial.statements import statements_of
 from trainworks.aws.iam.principals import Principal, PrincipalKind, PrincipalMatch
 from trainworks.aws.wildcards import matches
 
@@ -74,6 +77,33 @@ def test_the_decision_is_the_naive_one(  # noqa: PLR0917
     decision = decide(Request(principal, action, resource, context), grants, policy)
     assert decision.allowed == expected
     assert not (decision.allowed and decision.explicit)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    who=st.sampled_from(CALLERS),
+    action=st.sampled_from(["s3:Get", "s3:GetX", "sqs:Send"]),
+    resource=st.sampled_from(ARNS),
+    context=contexts,
+    document=documents(resource_policy=True),
+    gateway=st.booleans(),
+)
+def test_what_passes_an_endpoint_is_the_naive_one(  # noqa: PLR0917
+    who: dict[str, str], action: str, resource: str, context: dict[str, Any], document: dict[str, Any], gateway: bool
+) -> None:
+    """The decision on a request of which all is known, and the one of which only the caller is."""
+    expected = naive.passes(who, action, resource, context, document, gateway)
+    principal = Principal(who["arn"], who["account"], KINDS[who["kind"]], who["role"])
+    request = Request(principal, action, resource, context)
+    endpoint = EndpointPolicy(parsed(document), gateway)
+    decision = decide(request, Grants(everything=True), endpoints=[endpoint])
+    assert decision.allowed == expected
+    assert decision.allowed or decision.layer is Layer.ENDPOINT
+    assert decide(request, Grants(), endpoints=[endpoint]).layer is Layer.IDENTITY, "an endpoint grants nothing"
+    policy = tuple(statements_of(document))
+    for caller in (principal, None):
+        said = lets_through(policy, gateway, caller, action, resource, {})
+        assert said is not (PartialDecision.NO if expected else PartialDecision.YES), (caller, said)
 
 
 @settings(max_examples=800, deadline=None)

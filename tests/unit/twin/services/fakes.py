@@ -15,6 +15,7 @@ from trainworks.twin.ports import (
     Caller,
     Credentials,
     InstanceInfo,
+    Interfaces,
     MetricDatum,
     OutputLines,
     PoolSpec,
@@ -61,8 +62,14 @@ class FakeControlPlane:
         self.authorize(caller, "iam:PassRole", role_arn)
         self.passed.append((role_arn, service))
 
-    def assume_for_service(
-        self, role_arn: str, service: str, session_name: str, duration_seconds: int, source_arn: str
+    def assume_for_service(  # noqa: PLR0917 - the port's
+        self,
+        role_arn: str,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        source_arn: str,
+        interfaces: Interfaces | None = None,
     ) -> Credentials:
         if "untrusting" in role_arn:
             raise ApiError("AccessDenied", f"{service} may not assume {role_arn}", 403)

@@ -110,6 +110,13 @@ HANDLERS: dict[str, Handler] = {
         f"{_EC2}:launch-template/{{id}}",
     ),
     "AWS::EC2::NatGateway": Handler("ec2:CreateNatGateway", "", "ec2:DeleteNatGateway", f"{_EC2}:natgateway/{{id}}"),
+    "AWS::EC2::NetworkAcl": Handler("ec2:CreateNetworkAcl", "", "ec2:DeleteNetworkAcl", f"{_EC2}:network-acl/{{id}}"),
+    "AWS::EC2::NetworkAclEntry": Handler(
+        "ec2:CreateNetworkAclEntry",
+        "ec2:ReplaceNetworkAclEntry",
+        "ec2:DeleteNetworkAclEntry",
+        f"{_EC2}:network-acl/{{NetworkAclId}}",
+    ),
     "AWS::EC2::Route": Handler(
         "ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute", f"{_EC2}:route-table/{{RouteTableId}}"
     ),
@@ -143,6 +150,12 @@ HANDLERS: dict[str, Handler] = {
         "ec2:DeleteSubnet",
         f"{_EC2}:subnet/{{id}}",
         {"MapPublicIpOnLaunch": "ec2:ModifySubnetAttribute"},
+    ),
+    "AWS::EC2::SubnetNetworkAclAssociation": Handler(
+        "ec2:ReplaceNetworkAclAssociation",
+        "ec2:ReplaceNetworkAclAssociation",
+        "ec2:ReplaceNetworkAclAssociation",
+        f"{_EC2}:network-acl/{{NetworkAclId}}",
     ),
     "AWS::EC2::SubnetRouteTableAssociation": Handler(
         "ec2:AssociateRouteTable",

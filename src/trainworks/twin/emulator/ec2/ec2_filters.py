@@ -28,6 +28,7 @@ FILTERED = (
     "DescribeEgressOnlyInternetGateways",
     "DescribeKeyPairs",
     "DescribeLaunchTemplateVersions",
+    "DescribeNetworkAcls",
     "DescribeNetworkInterfaces",
     "DescribeRegions",
     "DescribeVpcEndpoints",
@@ -35,6 +36,24 @@ FILTERED = (
 )
 """The operations whose `Filters` ministack does not read."""
 
+_SPELLED = {"tag-key": "tags.key", "tag-value": "tags.value"}
+_OF_OPERATION = {
+    "DescribeNetworkAcls": {
+        "association.association-id": "associations.network-acl-association-id",
+        "association.network-acl-id": "associations.network-acl-id",
+        "association.subnet-id": "associations.subnet-id",
+        "default": "is-default",
+        "entry.cidr": "entries.cidr-block",
+        "entry.egress": "entries.egress",
+        "entry.ipv6-cidr": "entries.ipv6-cidr-block",
+        "entry.port-range.from": "entries.port-range.from",
+        "entry.port-range.to": "entries.port-range.to",
+        "entry.protocol": "entries.protocol",
+        "entry.rule-action": "entries.rule-action",
+        "entry.rule-number": "entries.rule-number",
+    }
+}
+"""Names of filters that are not those of members."""
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 ElementPath = tuple[str, ...]
 Handler = Callable[[Mapping[str, Any]], StockResponse]
@@ -118,7 +137,7 @@ def _paths(operation: str, name: str) -> list[ElementPath]:
     if name.startswith("tag:"):
         return []
     known = _known(operation)
-    spelled = {"tag-key": "tags.key", "tag-value": "tags.value"}.get(name, name)
+    spelled = (_SPELLED | _OF_OPERATION.get(operation, {})).get(name, name)
     paths = known.get(spelled) or next((path for key, path in known.items() if spelled.endswith(f"-{key}")), None)
     if paths is None:
         raise ApiError("InvalidParameterValue", f"The filter '{name}' is invalid")

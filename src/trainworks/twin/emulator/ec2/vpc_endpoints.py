@@ -1,7 +1,8 @@
 """The policy, security groups and private DNS of a VPC endpoint, stored and described; stock forgets them at creation.
 
-No request is held to a policy or a group: nothing tells through which endpoint a request came. What they do on AWS is
-what `doctor` concludes from. After CreateVpcEndpoint and ModifyVpcEndpoint in the API reference of EC2.
+Requests of jobs that are held to the network which is declared are held to the policies (`vpc_doors.py`). To groups
+none is: what they do on AWS is what `check` and `doctor` conclude from. After CreateVpcEndpoint and ModifyVpcEndpoint
+in the API reference of EC2.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def install(ec2: Any) -> None:
 
     def fields_xml(endpoint: Mapping[str, Any], tag: str = "item") -> str:
         closing = f"</{tag}>"
-        policy = f"<policyDocument>{escape(_text(endpoint.get('PolicyDocument')))}</policyDocument>"
+        policy = f"<policyDocument>{escape(policy_text(endpoint))}</policyDocument>"
         names = "".join(
             f"<item><groupId>{escape(each)}</groupId><groupName>{escape(_group_name(ec2, each))}</groupName></item>"
             for each in security_groups(ec2, endpoint)
@@ -97,7 +98,9 @@ def _group_name(ec2: Any, group_id: str) -> str:
     return str((ec2._security_groups.get(group_id) or {}).get("GroupName", ""))
 
 
-def _text(policy: Any) -> str:
+def policy_text(endpoint: Mapping[str, Any]) -> str:
+    """The policy of an endpoint as JSON: full access where it was given none."""
+    policy = endpoint.get("PolicyDocument")
     if not policy:
         return _FULL_ACCESS
     return policy if isinstance(policy, str) else json.dumps(policy)

@@ -8,25 +8,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainworks.aws.acl_stops import acl_stop
 from trainworks.aws.ec2_network import (
     DescribedNetwork,
     attached_gateways,
+    described_acl,
     described_endpoint,
     described_nat,
+    described_subnet,
     described_table,
 )
 from trainworks.aws.reach import Reach, Reachability
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.ec2 import network_acls
 from trainworks.twin.emulator.ec2.vpc_endpoints import has_private_dns, security_groups
 
 Row = Mapping[str, Any]
+_DEFAULT_OPTIONS = "dopt-00000001"
 
 
 def reach(subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
-    """What an interface in a subnet reaches. `public_ip` None leaves that to the subnet.
+    """What an interface in a subnet reaches, and network ACLs let through. `public_ip` None leaves that to the subnet.
 
     Nothing is known of a deleted subnet.
     """
+    return _found(subnet_id, service, public_ip)
+
+
+def way(subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
+    """As `reach`, by which way, whatever network ACLs say: the twin answers all the same."""
+    return _found(subnet_id, service, public_ip, with_acls=False)
+
+
+def _found(subnet_id: str, service: str, public_ip: bool | None, *, with_acls: bool = True) -> Reachability:
     ec2 = engine.service("ec2")
     subnet = next((row for row in _rows(ec2._subnets) if row["SubnetId"] == subnet_id), None)
     if subnet is None:
@@ -36,7 +50,11 @@ def reach(subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
     if facts is None:
         return Reachability(Reach.UNKNOWN)
     has_public_ip = subnet.get("MapPublicIpOnLaunch") is True if public_ip is None else public_ip
-    return network.facts.reach(facts, service, has_public_ip)
+    found = network.facts.reach(facts, service, has_public_ip)
+    if not with_acls or found.reach is not Reach.YES:
+        return found
+    stop = acl_stop(facts, found, lambda each: network.subnet(each, facts.vpc_id))
+    return found if stop is None else Reachability(Reach.NO, reason=str(stop), stop=stop)
 
 
 def network_of(ec2: Any, vpc_id: str) -> DescribedNetwork:
@@ -55,7 +73,15 @@ def network_of(ec2: Any, vpc_id: str) -> DescribedNetwork:
         attached_gateways(_rows(ec2._internet_gateways)),
         # What stock's DescribeVpcAttribute says of a VPC that was given neither.
         {vpc_id: bool(vpc.get("EnableDnsSupport", True)) and bool(vpc.get("EnableDnsHostnames", False))},
+        resolvers={vpc_id: True} if vpc.get("EnableDnsSupport", True) else _resolvers(vpc),
+        acls=[described_acl(row) for row in network_acls.rows(ec2, vpc_id)],
+        subnets={row["SubnetId"]: described_subnet(row) for row in _rows(ec2._subnets) if row["VpcId"] == vpc_id},
     )
+
+
+def _resolvers(vpc: Row) -> dict[str, bool]:
+    """Without DNS support: the default DHCP options name no server but the VPC's own; others may."""
+    return {str(vpc["VpcId"]): False} if vpc.get("DhcpOptionsId") == _DEFAULT_OPTIONS else {}
 
 
 def _rows(store: Any) -> list[Row]:

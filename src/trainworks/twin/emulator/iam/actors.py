@@ -14,6 +14,7 @@ from trainworks.aws.iam.principals import Principal, PrincipalKind
 from trainworks.aws.iam.variables import Value
 from trainworks.twin.emulator import engine
 from trainworks.twin.home import ACCOUNT_ID
+from trainworks.twin.ports import Interfaces
 
 ROOT_ARN = f"arn:aws:iam::{ACCOUNT_ID}:root"
 AWS_MANAGED = "arn:aws:iam::aws:policy/"
@@ -21,11 +22,15 @@ AWS_MANAGED = "arn:aws:iam::aws:policy/"
 
 @dataclass(frozen=True)
 class Actor:
-    """A caller with what is allowed to it. `keys` are the condition keys that describe it, in lower case."""
+    """A caller with what is allowed to it. `keys` are the condition keys that describe it, in lower case.
+
+    `interfaces` are those of the job in a VPC whose session it is; None for who calls from anywhere.
+    """
 
     principal: Principal
     grants: Grants
     keys: Mapping[str, Value]
+    interfaces: Interfaces | None = None
 
 
 class Actors:
@@ -109,14 +114,16 @@ class Actors:
         principal = Principal(arn, account, PrincipalKind.SESSION, str((role or {}).get("Arn", "")))
         keys: dict[str, Value] = {"aws:userid": user_id, "aws:principalarn": principal.role_arn or arn}
         keys |= _tag_keys([*((role or {}).get("Tags") or []), *(session.get("SessionTags") or [])])
+        given = session.get("Interfaces")
+        interfaces = None if given is None else Interfaces(tuple(given["subnet_ids"]), given["public_ip"])
         if role is None:
-            return Actor(principal, Grants(), keys | _session_keys(session))
+            return Actor(principal, Grants(), keys | _session_keys(session), interfaces)
         grants = Grants(
             tuple(_attached(role.get("InlinePolicies"), role.get("AttachedPolicies"), account)),
             _boundary(role, account),
             _session_policies(session, account),
         )
-        return Actor(principal, grants, keys | _session_keys(session))
+        return Actor(principal, grants, keys | _session_keys(session), interfaces)
 
     def _user(self, name: str, account: str) -> Actor | None:
         iam = engine.service("iam")

@@ -15,7 +15,7 @@ import secrets
 import string
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from trainworks.aws.iam.variables import Value
@@ -32,7 +32,7 @@ from trainworks.twin.emulator.iam import (
 from trainworks.twin.emulator.iam.actors import ROOT_ARN, Actor, Actors
 from trainworks.twin.emulator.iam.decisions import decision, service_allowed
 from trainworks.twin.home import ACCOUNT_ID, DEFAULT_REGION, RootCredentials
-from trainworks.twin.ports import ApiError, Caller, Credentials
+from trainworks.twin.ports import ApiError, Caller, Credentials, Interfaces
 from trainworks.twin.sigv4 import SigningKey
 from trainworks.twin.wire.current import current_call, model_name
 from trainworks.twin.wire.protocols.cbor import decode
@@ -149,8 +149,14 @@ class Authorization:
             raise ApiError("ValidationException", f"There is no role {role_arn}")
         self.require(actor, action, resource, region)
 
-    def assume_for_service(
-        self, role_arn: str, service: str, session_name: str, duration_seconds: int, source_arn: str
+    def assume_for_service(  # noqa: PLR0917 - the port's
+        self,
+        role_arn: str,
+        service: str,
+        session_name: str,
+        duration_seconds: int,
+        source_arn: str,
+        interfaces: Interfaces | None = None,
     ) -> Credentials:
         """See `ports.ControlPlane.assume_for_service`. The session is a row like any other, so it is durable."""
         account, region = role_arn.split(":")[4], _region_of(source_arn)
@@ -169,6 +175,8 @@ class Authorization:
             "AccountId": account,
             "PrincipalType": "AssumedRole",
         }
+        if interfaces is not None:
+            session["Interfaces"] = asdict(interfaces)
         self._sts.register_session(access_key_id, session)
         caller = Caller(arn, account, region, access_key_id)
         return Credentials(access_key_id, secret, token, expiration, caller)

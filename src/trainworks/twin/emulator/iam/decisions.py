@@ -8,10 +8,19 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from trainworks.aws.iam.documents import Policy, parse
-from trainworks.aws.iam.evaluate import Decision, Grants, Request, ResourcePolicy, decide, decide_by_resource
+from trainworks.aws.iam.evaluate import (
+    Decision,
+    EndpointPolicy,
+    Grants,
+    Request,
+    ResourcePolicy,
+    decide,
+    decide_by_resource,
+)
 from trainworks.aws.iam.principals import Principal, PrincipalKind
 from trainworks.aws.iam.variables import Value
 from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.ec2.vpc_doors import doors_of
 from trainworks.twin.emulator.iam.actors import Actor
 
 _BUCKET = "arn:aws:s3:::"
@@ -22,10 +31,15 @@ _ROOT_KEEPS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteB
 
 def decision(actor: Actor, action: str, resource: str, region: str, given: Mapping[str, Value]) -> Decision:
     """Whether `actor` may do `action` on `resource`. `given` are the request's condition keys, in lower case."""
+    doors = [] if actor.interfaces is None else doors_of(actor.interfaces, action, given)
+    if doors:
+        given = {"aws:sourcevpce": doors[0].endpoint_id, "aws:sourcevpc": doors[0].vpc_id, **given}
     keys = RequestKeys(actor, resource, region, given)
     request = Request(actor.principal, action, resource, keys)
     policy = None if _kept_by_root(actor, action) else resource_policy(action.partition(":")[0], resource, given)
-    return decide(request, actor.grants, policy)
+    return decide(
+        request, actor.grants, policy, [EndpointPolicy(parse(each.policy), each.is_gateway) for each in doors]
+    )
 
 
 def service_allowed(  # noqa: PLR0917 - what a service's request consists of

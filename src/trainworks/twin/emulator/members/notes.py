@@ -76,6 +76,17 @@ USED: dict[str, frozenset[str]] = {
     ),
     "ec2": frozenset(
         f"{operation}.{member}" for operation in FILTERED for member in ("Filters", "Filters.Name", "Filters.Values")
+    )
+    | frozenset(
+        f"{operation}NetworkAclEntry.{member}"
+        for operation in ("Create", "Replace")
+        for member in (
+            "IcmpTypeCode",
+            "IcmpTypeCode.Type",
+            "PortRange",
+            "PortRange.From",
+            "PortRange.To",
+        )
     ),
     "ecr": frozenset({"partFirstByte", "partLastByte", "layerPartBlob", "acceptedMediaTypes"}),
     "events": frozenset(

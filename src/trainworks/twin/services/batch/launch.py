@@ -16,7 +16,17 @@ from typing import Any
 
 from trainworks.aws.batch_constraints import FARGATE_TYPES, MAX_OVERRIDES_CHARS
 from trainworks.twin.in_hand import InHand
-from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, Logs, Mount, Runtime, TaskSpec
+from trainworks.twin.ports import (
+    ApiError,
+    Caller,
+    ControlPlane,
+    ImageResolver,
+    Interfaces,
+    Logs,
+    Mount,
+    Runtime,
+    TaskSpec,
+)
 from trainworks.twin.services.batch.arns import account_of, ecs_task_arn, name_of, task_id
 from trainworks.twin.services.batch.mounts import (
     is_mounted,
@@ -98,7 +108,9 @@ def _make_template(first: Job, spec: JobSpec, environment: Row, ports: LaunchPor
     control_plane = ports.control_plane
     submitter = Caller(**spec.caller)
     task_arn = ecs_task_arn(environment["arn"], first.job_id, first.attempt + 1)
-    execution_caller = _assume_execution_role(control_plane, spec, task_arn)
+    subnet_ids, public_ip = _interfaces(spec, environment)
+    interfaces = ports.networks.interfaces(subnet_ids, public_ip=public_ip)
+    execution_caller = _assume_execution_role(control_plane, spec, task_arn, interfaces)
     _check_group(ports, execution_caller, submitter, spec)
     if execution_caller is not None:
         _check_logs(control_plane, execution_caller, spec, first)
@@ -111,7 +123,7 @@ def _make_template(first: Job, spec: JobSpec, environment: Row, ports: LaunchPor
         "AWS_ENDPOINT_URL": ports.endpoint_url,
         "AWS_BATCH_CE_NAME": environment["name"],
         "AWS_BATCH_JQ_NAME": name_of(first.queue_arn),
-        **_job_credentials(control_plane, spec, task_arn),
+        **_job_credentials(control_plane, spec, task_arn, interfaces),
     }
     return TaskTemplate(
         spec=spec,
@@ -123,17 +135,17 @@ def _make_template(first: Job, spec: JobSpec, environment: Row, ports: LaunchPor
         log_caller=execution_caller,
         mounts=runtime.mounts,
         python=runtime.python,
-        network=_network(spec, environment, ports.networks),
+        network=ports.networks.of(subnet_ids, public_ip=public_ip),
         note="" if runtime.root is not None else runtime.note,
     )
 
 
-def _network(spec: JobSpec, environment: Row, networks: Networks) -> JobNetwork:
-    """Where its interface is: on Fargate the job says whether it has a public address, on EC2 the subnet does."""
+def _interfaces(spec: JobSpec, environment: Row) -> tuple[list[str], bool | None]:
+    """Its subnets, and whether it has a public address: on Fargate the job says so, on EC2 the subnet (None)."""
     resources = json.loads(environment["spec"])["computeResources"]
     assign = spec.container.get("networkConfiguration", {}).get("assignPublicIp", "DISABLED")
     public_ip = assign == "ENABLED" if resources["type"] in FARGATE_TYPES else None
-    return networks.of(resources.get("subnets", []), public_ip=public_ip)
+    return resources.get("subnets", []), public_ip
 
 
 def _argv(container: Mapping[str, Any], runtime: Runtime, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -217,21 +229,25 @@ def _may_run(path: str | Path) -> bool:
         return False
 
 
-def _assume_execution_role(control_plane: ControlPlane, spec: JobSpec, task_arn: str) -> Caller | None:
+def _assume_execution_role(
+    control_plane: ControlPlane, spec: JobSpec, task_arn: str, interfaces: Interfaces | None
+) -> Caller | None:
     role = spec.container.get("executionRoleArn")
     if not role:
         return None
     session = task_arn.rpartition("/")[2]
     try:
         credentials = control_plane.assume_for_service(
-            _role_arn(role, spec), _TASKS_SERVICE, session, CREDENTIALS_SECONDS, task_arn
+            _role_arn(role, spec), _TASKS_SERVICE, session, CREDENTIALS_SECONDS, task_arn, interfaces
         )
     except ApiError as error:
         raise LaunchError(_cannot_assume(role, error)) from error
     return credentials.caller
 
 
-def _job_credentials(control_plane: ControlPlane, spec: JobSpec, task_arn: str) -> dict[str, str]:
+def _job_credentials(
+    control_plane: ControlPlane, spec: JobSpec, task_arn: str, interfaces: Interfaces | None
+) -> dict[str, str]:
     """The job role's temporary credentials as environment variables; none without a job role."""
     role = spec.container.get("jobRoleArn")
     if not role:
@@ -239,7 +255,7 @@ def _job_credentials(control_plane: ControlPlane, spec: JobSpec, task_arn: str) 
     session = task_arn.rpartition("/")[2]
     try:
         credentials = control_plane.assume_for_service(
-            _role_arn(role, spec), _TASKS_SERVICE, session, CREDENTIALS_SECONDS, task_arn
+            _role_arn(role, spec), _TASKS_SERVICE, session, CREDENTIALS_SECONDS, task_arn, interfaces
         )
     except ApiError as error:
         raise LaunchError(_cannot_assume(role, error)) from error

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from trainworks.states.training_job import SecondaryStatus
-from trainworks.twin.ports import ApiError, Caller, ControlPlane, Credentials, ImageResolver, ObjectStore
+from trainworks.twin.ports import ApiError, Caller, ControlPlane, Credentials, ImageResolver, Interfaces, ObjectStore
+from trainworks.twin.services.networks import Networks
 from trainworks.twin.services.sagemaker.kinds import SERVICE_PRINCIPAL
 from trainworks.twin.services.sagemaker.refusals import invalid, not_found
 from trainworks.twin.services.sagemaker.tagging import authorize_create, authorize_on, check_tag_count, tags_given
@@ -56,6 +57,7 @@ class TrainingJobApi:
         images: ImageResolver,
         *,
         objects: ObjectStore,
+        networks: Networks,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._jobs = jobs
@@ -63,6 +65,7 @@ class TrainingJobApi:
         self._control_plane = control_plane
         self._images = images
         self._objects = objects
+        self._networks = networks
         self._clock = clock
 
     def operations(self) -> Mapping[str, Operation]:
@@ -174,24 +177,32 @@ class TrainingJobApi:
             request=request,
             creator=call.caller.arn,
             credentials=self._role_credentials(call.params, arn),
+            inside=self._inside(call.params, arn),
             secondary_status=SecondaryStatus.STARTING,
             creation_time=now,
             last_modified_time=now,
         )
 
-    def _role_credentials(self, params: Mapping[str, Any], arn: str) -> Credentials:
+    def _inside(self, params: Mapping[str, Any], arn: str) -> Credentials | None:
+        """Credentials of what comes from the job's VPC, where the network that is declared holds."""
+        interfaces = self._networks.interfaces(params.get("VpcConfig", {}).get("Subnets", []), public_ip=False)
+        return None if interfaces is None else self._role_credentials(params, arn, interfaces)
+
+    def _role_credentials(
+        self, params: Mapping[str, Any], arn: str, interfaces: Interfaces | None = None
+    ) -> Credentials:
         """Credentials that last as long as the job may: its process cannot fetch new ones as it could on AWS."""
         condition = params["StoppingCondition"]
         longest = max(condition.get("MaxRuntimeInSeconds", 86_400), condition.get("MaxWaitTimeInSeconds", 0))
         return self._control_plane.assume_for_service(
-            params["RoleArn"], SERVICE_PRINCIPAL, "SageMaker", longest + _SESSION_MARGIN_SECONDS, arn
+            params["RoleArn"], SERVICE_PRINCIPAL, "SageMaker", longest + _SESSION_MARGIN_SECONDS, arn, interfaces
         )
 
     def _check_image(self, job: TrainingJob) -> None:
         """Refuse an image that nothing can stand for. That the role may not pull it fails the job, as on AWS."""
         image = job.request["AlgorithmSpecification"]["TrainingImage"]
         try:
-            self._images.check(image, job.role)
+            self._images.check(image, job.service_role)
         except ApiError as error:
             if not error.code.startswith("AccessDenied"):
                 raise
@@ -201,7 +212,7 @@ class TrainingJobApi:
         for channel in channels_of(job):
             bucket, prefix = split_s3_uri(channel.s3_uri)
             try:
-                found = next(iter(self._objects.list_objects(bucket, prefix, job.role)), None)
+                found = next(iter(self._objects.list_objects(bucket, prefix, job.service_role)), None)
                 reason = ""
             except ApiError as error:
                 if error.code != "NoSuchBucket":

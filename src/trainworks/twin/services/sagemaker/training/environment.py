@@ -100,9 +100,9 @@ def _platform_variables(job: TrainingJob, endpoint_url: str) -> dict[str, str]:
         # As on AWS: an isolated container has no credentials and could reach nothing with them.
         return variables
     return variables | {
-        "AWS_ACCESS_KEY_ID": job.credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": job.credentials.secret_access_key,
-        "AWS_SESSION_TOKEN": job.credentials.session_token,
+        "AWS_ACCESS_KEY_ID": job.own_credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": job.own_credentials.secret_access_key,
+        "AWS_SESSION_TOKEN": job.own_credentials.session_token,
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_EC2_METADATA_DISABLED": "true",
     }

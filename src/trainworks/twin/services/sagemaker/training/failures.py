@@ -37,6 +37,14 @@ def s3_failure(doing: str, error: ApiError) -> JobFailedError:
     return client_error(f"{doing}: {error.code}: {error.message}")
 
 
+def out_of_reach() -> JobFailedError:
+    """S3 cannot be reached from the job's subnets, in SageMaker's own words."""
+    return client_error(
+        "Data download failed:Please ensure that the subnet's route table has a route to an S3 VPC endpoint or a NAT "
+        "device, and both the security groups and the subnet's network ACL allow outbound traffic to S3."
+    )
+
+
 def disk_failure(doing: str, error: OSError) -> JobFailedError:
     """A failed file operation; a full disk is said plainly."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -34,6 +34,7 @@ from trainworks.twin.services.sagemaker.training.failures import (
     client_error,
     disk_failure,
     keep_own_bytes,
+    out_of_reach,
     requirements_failure,
 )
 from trainworks.twin.services.sagemaker.training.folders import JobFolder, job_folder
@@ -97,8 +98,10 @@ class Preparer:
             folder.logs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise disk_failure("The job's folder cannot be made", error) from error
-        self._unpack(job, folder, mode)
         network = self._network(job)
+        if network.lacks_data:
+            raise out_of_reach()
+        self._unpack(job, folder, mode)
         code = folder.ml_root(job.attempt, job.hosts[0]) / "code"
         note = network.note or (network.hint if installs_requirements(job, mode, code) else "")
         for host in job.hosts if note else ():
@@ -124,7 +127,7 @@ class Preparer:
         log = folder.log(job.attempt, job.hosts[0])
         try:
             with _telling(log):
-                runtime = self.images.resolve(image, job.role, job.job_id)
+                runtime = self.images.resolve(image, job.service_role, job.job_id)
             _add_lines(log, runtime.made)
             return runtime
         except ApiError as error:

@@ -20,6 +20,8 @@ ENDED = frozenset({TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED})
 class TrainingJob:
     """One job. `request` is its CreateTrainingJob; times are seconds since the epoch.
 
+    `inside` are the credentials that its containers have and its data is moved with, where its requests are held to its
+    VPC; `credentials` are those of what SageMaker does from its own network, and of all else.
     `ending` is the terminal status that the job heads for once its tasks have ended. `idle_seconds` were spent without
     an instance between attempts; `idle_since` is set while that lasts. `submitted_at` is set once the tasks of the
     current `attempt` (0, 1, ...) are queued. `cleaned`: nothing is left to do for it.
@@ -48,6 +50,7 @@ class TrainingJob:
     idle_since: float | None = None
     retries: int = 0
     cleaned: bool = False
+    inside: Credentials | None = None
 
     @property
     def status(self) -> TrainingJobStatus:
@@ -60,6 +63,16 @@ class TrainingJob:
     @property
     def role(self) -> Caller:
         """The session of the execution role, as which the job's data is read and written."""
+        return self.own_credentials.caller
+
+    @property
+    def own_credentials(self) -> Credentials:
+        """Those that its containers have."""
+        return self.inside or self.credentials
+
+    @property
+    def service_role(self) -> Caller:
+        """The session of the execution role, as which SageMaker itself pulls its image and writes its log."""
         return self.credentials.caller
 
     @property
@@ -119,14 +132,18 @@ class TrainingJob:
 
     def row(self) -> dict[str, Any]:
         """The record as the parameters of the SQL statements."""
-        fields = {name: getattr(self, name) for name in self.__slots__ if name not in ("request", "credentials")}
+        fields = {
+            name: getattr(self, name) for name in self.__slots__ if name not in ("request", "credentials", "inside")
+        }
         return {
             **fields,
             "status": self.status.value,
             "secondary_status": self.secondary_status.value,
             "ending": self.ending.value if self.ending else None,
             "request": json.dumps(self.request),
-            "credentials": json.dumps(asdict(self.credentials)),
+            "credentials": json.dumps(
+                {**asdict(self.credentials), "inside": None if self.inside is None else asdict(self.inside)}
+            ),
         }
 
 
@@ -135,13 +152,21 @@ def job_of_row(row: Row) -> TrainingJob:
     fields: dict[str, Any] = dict(row)
     fields.pop("status")
     credentials = json.loads(fields["credentials"])
-    fields["credentials"] = Credentials(**{**credentials, "caller": Caller(**credentials["caller"])})
+    inside = credentials.pop("inside", None)
+    fields["credentials"], fields["inside"] = (
+        _credentials(credentials),
+        None if inside is None else _credentials(inside),
+    )
     fields["request"] = json.loads(fields["request"])
     fields["secondary_status"] = SecondaryStatus(fields["secondary_status"])
     fields["ending"] = SecondaryStatus(fields["ending"]) if fields["ending"] else None
     fields["stop_sent"] = bool(fields["stop_sent"])
     fields["cleaned"] = bool(fields["cleaned"])
     return TrainingJob(**fields)
+
+
+def _credentials(stored: Mapping[str, Any]) -> Credentials:
+    return Credentials(**{**stored, "caller": Caller(**stored["caller"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ class TrainingService:
         parts.shipper.observe(TASK_PREFIX, self._metrics.on_lines)
         parts.images.on_made(self._worker.on_image_made)
         parts.packages.on_made(self._worker.on_image_made)
-        self._api = TrainingJobApi(self._jobs, self._worker, parts.control_plane, parts.images, objects=parts.objects)
+        self._api = TrainingJobApi(
+            self._jobs, self._worker, parts.control_plane, parts.images, objects=parts.objects, networks=networks
+        )
 
     def operations(self) -> Mapping[str, Operation]:
         return self._api.operations()

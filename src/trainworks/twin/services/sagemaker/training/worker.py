@@ -264,9 +264,9 @@ class Worker:
         second of the attempt before, or of an earlier job of this name, is given a later second.
         """
         second = int(now) + job.attempt
-        while self._shipper.logs.output_offset(job.role, LOG_GROUP, f"{job.name}/{host}-{second}"):
+        while self._shipper.logs.output_offset(job.service_role, LOG_GROUP, f"{job.name}/{host}-{second}"):
             second += 1
-        return LogSource(task_id, log, LOG_GROUP, f"{job.name}/{host}-{second}", job.role)
+        return LogSource(task_id, log, LOG_GROUP, f"{job.name}/{host}-{second}", job.service_role)
 
     def _move(self, job: TrainingJob, move: steps.EnterState) -> None:
         with self._jobs.database.transaction() as tx:

@@ -1,0 +1,73 @@
+"""What AWS's words of a denial say: which action, on what, and which policy it was.
+
+Source: "Troubleshoot access denied error messages" (IAM User Guide).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from trainworks.aws.iam.evaluate import Layer
+
+_DENIED = re.compile(
+    r"not authorized to perform:? (?P<action>[\w-]+:\w+)"
+    r"(?: on resource:? \"?(?P<resource>(?:arn:[^\s\"]+|\*))\"?)?"
+    r"(?:,? (?P<how>because no|with an explicit deny in an?) (?P<layer>[A-Za-z -]+? (?:policy|boundary))\b)?"
+)
+_CONTROL = ("service control policy", "resource control policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """`layer` is the kind of policy that decided, "" where the words do not say; `explicit`: by a Deny."""
+
+    action: str
+    resource: str
+    layer: str
+    explicit: bool
+
+    @property
+    def is_of_endpoint(self) -> bool:
+        return self.layer == Layer.ENDPOINT
+
+    @property
+    def what(self) -> str:
+        """What was denied, and by what: "s3:GetObject on arn:..."."""
+        return f"{self.action} on {self.resource}" if self.resource else self.action
+
+    def fix(self, role: str, endpoint_id: str = "") -> str:
+        """Where to allow it. `role` names the role that asked, `endpoint_id` the endpoint on its way, where known."""
+        if self.is_of_endpoint:
+            do = f"take the Deny on {self.action} out of" if self.explicit else f"allow {self.what} in"
+            return (
+                f"{do} the policy of the VPC endpoint that the request goes through: "
+                f"aws ec2 modify-vpc-endpoint --vpc-endpoint-id {endpoint_id or 'ID'} "
+                "--policy-document file://policy.json"
+            )
+        if self.layer in _CONTROL:
+            return f"ask who runs the organization to allow {self.what}: one of its {self.layer[:-1]}ies denies it"
+        if self.explicit:
+            return f"take the Deny on {self.action} out of the {self.layer} of {self._whose(role)}"
+        if self.layer == Layer.RESOURCE:
+            return f"allow {self.action} to {role} in the policy of {self._owner}"
+        if self.layer == Layer.BOUNDARY:
+            return f"allow {self.what} in the permissions boundary of {role}"
+        return f"allow {self.what} in a policy of {role}"
+
+    def _whose(self, role: str) -> str:
+        return self._owner if self.layer == Layer.RESOURCE else role
+
+    @property
+    def _owner(self) -> str:
+        """What has the policy: an object has its bucket's."""
+        return (self.resource.partition("/")[0] if ":s3:::" in self.resource else self.resource) or "the resource"
+
+
+def denial_in(text: str) -> Denial | None:
+    """The first denial that a text tells of; None where it tells of none."""
+    found = _DENIED.search(" ".join(text.split()))
+    if found is None:
+        return None
+    explicit = (found["how"] or "").startswith("with")
+    return Denial(found["action"], (found["resource"] or "").rstrip(".,"), found["layer"] or "", explicit)

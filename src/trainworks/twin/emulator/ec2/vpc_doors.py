@@ -1,0 +1,50 @@
+"""Through which VPC endpoints the requests of a job in a VPC come, and what the policies of these say.
+
+What a service asks of another in the job's name comes from AWS's own network, through no endpoint. A job may be placed
+in any of its subnets: its requests have to pass the endpoints of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trainworks.aws.endpoint_services import endpoint_service
+from trainworks.aws.iam.variables import Value
+from trainworks.aws.reach import Reach
+from trainworks.twin.emulator import engine
+from trainworks.twin.emulator.ec2 import vpc_state
+from trainworks.twin.emulator.ec2.vpc_endpoints import policy_text
+from trainworks.twin.ports import Interfaces
+
+_ON_BEHALF = ("kms:viaservice", "iam:passedtoservice")
+"""Condition keys of what is not a request of the job itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An endpoint with the text of its policy."""
+
+    endpoint_id: str
+    vpc_id: str
+    is_gateway: bool
+    policy: str
+
+
+def doors_of(interfaces: Interfaces, action: str, given: Mapping[str, Value]) -> list[Door]:
+    """Each endpoint once. `given` are the request's condition keys, in lower case."""
+    if any(key in given for key in _ON_BEHALF):
+        return []
+    found: dict[str, Door] = {}
+    for subnet_id in interfaces.subnet_ids:
+        answer = vpc_state.way(subnet_id, endpoint_service(action), interfaces.public_ip)
+        endpoint = answer.endpoint
+        if answer.reach is Reach.YES and endpoint is not None:
+            policy = _policy_of(endpoint.endpoint_id)
+            found[endpoint.endpoint_id] = Door(endpoint.endpoint_id, endpoint.vpc_id, endpoint.is_gateway, policy)
+    return list(found.values())
+
+
+def _policy_of(endpoint_id: str) -> str:
+    endpoints = list(dict.values(engine.service("ec2")._vpc_endpoints._data))
+    return next((policy_text(each) for each in endpoints if each["VpcEndpointId"] == endpoint_id), "")
