@@ -128,6 +128,8 @@ def docs(_: list[str]) -> int:
     if failed:
         return failed
     site, doctrees = ROOT / "site", ROOT / "site" / ".doctrees"
+    for page in site.rglob("*.html"):
+        page.unlink()  # one whose source is gone would stay
     failed = tool(
         "python", "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "--jobs", "2",
         "-b", "html", "-d", doctrees, ROOT / "docs", site,

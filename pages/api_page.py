@@ -160,7 +160,8 @@ def _fields(module: str, members: list[ast.stmt]) -> Iterator[str]:
         # A class that says again what a base has said keeps the words of the base.
         name, words = field.target.id, " ".join(str(told).split())
         rows[name] = (kind, words or rows.get(name, ("", ""))[1])
-    shown = [f"| `{name}` | `{kind}` | {words} |" for name, (kind, words) in rows.items() if "ClassVar" not in kind]
+    rows = {name: row for name, row in rows.items() if "ClassVar" not in row[0]}
+    shown = [f"| `{name}` | `{kind}` | {words} |" for name, (kind, words) in rows.items()]
     if any(words for _, words in rows.values()):
         yield from ("| field | type | what it is |", "|---|---|---|", *shown, "")
     elif shown:
