@@ -7,9 +7,11 @@ import json
 import sqlite3
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.functional.twin.iam import allow, document, new, role
 from tests.patience import until
 
@@ -313,3 +315,116 @@ def test_topics_rules_and_buckets_send_to_queues_that_survive(mortal: TestTwin) 
     twin.start()
     text = "".join(bodies(receive(twin, url)))
     assert all(word in text for word in ("by the topic", "by the rule", "by-the-bucket"))
+
+
+def test_an_attempt_to_receive_is_made_again_over_a_kill(mortal: TestTwin) -> None:
+    url, _ = make(mortal, f"{new('attempt')}.fifo")
+    send(mortal, url, "one", "two", group="g")
+
+    def attempt(name: str, most: int = 10, **more: Any) -> list[dict[str, Any]]:
+        found = mortal.client("sqs").receive_message(
+            QueueUrl=url, MaxNumberOfMessages=most, ReceiveRequestAttemptId=name, **{"VisibilityTimeout": HOUR, **more}
+        )
+        return list(found.get("Messages", []))
+
+    first = attempt("a")
+    assert bodies(first) == ["one", "two"]
+    assert attempt("a", 1) == first
+    mortal.kill()
+    mortal.start()
+    assert attempt("a") == first
+    assert attempt("b") == []
+    delete(mortal, url, first[0])
+    assert attempt("a") == []  # one of them was changed
+    sqs = mortal.client("sqs")
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=first[1]["ReceiptHandle"], VisibilityTimeout=0)
+    [again] = attempt("a")
+    assert (again["Body"], again["ReceiptHandle"] != first[1]["ReceiptHandle"]) == ("two", True)
+    with pytest.raises(ClientError, match="ReceiveRequestAttemptId is invalid"):
+        attempt("no spaces")
+    standard, _ = make(mortal, new("standard"))
+    with pytest.raises(ClientError, match="not valid for this queue type"):
+        sqs.receive_message(QueueUrl=standard, ReceiveRequestAttemptId="a")
+
+
+def test_a_queue_is_purged_once_in_a_minute(mortal: TestTwin) -> None:
+    url, _ = make(mortal, new("purged"))
+    send(mortal, url, "one")
+    mortal.client("sqs").purge_queue(QueueUrl=url)
+    assert counts(mortal, url) == (0, 0, 0)
+    mortal.kill()
+    mortal.start()
+    with pytest.raises(mortal.client("sqs").exceptions.PurgeQueueInProgress) as refused:
+        mortal.client("sqs").purge_queue(QueueUrl=url)
+    assert refused.value.response["Error"]["Code"] == "AWS.SimpleQueueService.PurgeQueueInProgress"
+
+
+def test_a_long_poll_ends_with_its_queue(twin: TestTwin) -> None:
+    name = new("deleted")
+    url, _ = make(twin, name)
+    sqs = twin.client("sqs")
+    with ThreadPoolExecutor(1) as threads:
+        poll = threads.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20)
+        twin.client("sqs").delete_queue(QueueUrl=url)
+        make(twin, name)
+        try:
+            assert "Messages" not in poll.result()  # it came behind the deletion, to the new queue
+        except sqs.exceptions.QueueDoesNotExist as error:
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"MessageAttributes": {f"a{n}": {"DataType": "String", "StringValue": "x"} for n in range(11)}}, "exceeds"),
+        ({"MessageAttributes": {"a..b": {"DataType": "String", "StringValue": "x"}}}, "name 'a..b' is invalid"),
+        ({"MessageAttributes": {"a": {"DataType": "Text", "StringValue": "x"}}}, "invalid message attribute type"),
+        ({"MessageAttributes": {"a": {"DataType": "String", "StringValue": ""}}}, "not empty"),
+        ({"MessageAttributes": {"a": {"DataType": "Number", "StringValue": "NaN"}}}, "to a number"),
+        ({"MessageDeduplicationId": "x"}, "not valid for this queue type"),
+        ({"MessageGroupId": "ü"}, "alphanumeric and punctuation"),
+        ({"MessageAttributes": {"a": {"DataType": "String", "StringValue": "x" * (1 << 20)}}}, "shorter than 1048576"),
+    ],
+)
+def test_what_no_message_has_is_refused(twin: TestTwin, members: dict[str, Any], words: str) -> None:
+    url, _ = make(twin, new("refused"))
+    sqs = twin.client("sqs", parameter_validation=False)
+    with pytest.raises(ClientError, match=words):
+        sqs.send_message(QueueUrl=url, MessageBody="x", **members)
+    if "shorter" not in words:
+        entries = [{"Id": "bad", "MessageBody": "x", **members}, {"Id": "good", "MessageBody": "x"}]
+        answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
+        assert ([each["Id"] for each in answer["Failed"]], len(answer["Successful"])) == (["bad"], 1)
+
+
+def test_a_batch_has_room_for_a_mebibyte_attributes_included(twin: TestTwin) -> None:
+    url, _ = make(twin, new("batch"))
+    attribute = {"a": {"DataType": "String", "StringValue": "x" * 100}}
+    half = (1 << 19) - 107
+    entries = [{"Id": str(n), "MessageBody": "x" * half, "MessageAttributes": attribute} for n in range(2)]
+    assert len(twin.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)["Successful"]) == 2
+    entries[0]["MessageBody"] = "x" * (half + 1)
+    with pytest.raises(twin.client("sqs").exceptions.BatchRequestTooLong, match="1048577"):
+        twin.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+
+
+def test_dead_letters_come_from_whom_their_queue_lets(twin: TestTwin) -> None:
+    sqs, source = twin.client("sqs"), new("source")
+    dead, dead_arn = make(twin, new("dead"))
+    url, arn = make(twin, source)
+
+    def redrive() -> None:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": redriven(dead_arn, 2)})
+
+    for policy in ({"redrivePermission": "denyAll"}, {"redrivePermission": "byQueue", "sourceQueueArns": [dead_arn]}):
+        sqs.set_queue_attributes(QueueUrl=dead, Attributes={"RedriveAllowPolicy": json.dumps(policy)})
+        with pytest.raises(ClientError, match="RedriveAllowPolicy of the dead-letter queue"):
+            redrive()
+    allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [arn]}
+    sqs.set_queue_attributes(QueueUrl=dead, Attributes={"RedriveAllowPolicy": json.dumps(allowed)})
+    redrive()
+    for wrong in ("{", "[]", '{"redrivePermission": "byQueue"}', '{"redrivePermission": "nobody"}'):
+        with pytest.raises(ClientError, match="RedriveAllowPolicy"):
+            sqs.set_queue_attributes(QueueUrl=dead, Attributes={"RedriveAllowPolicy": wrong})
+    with pytest.raises(ClientError, match="same type of queue"):
+        make(twin, f"{new('fifo')}.fifo", RedrivePolicy=redriven(dead_arn, 2))

@@ -52,7 +52,7 @@ from trainworks.twin.emulator.logs.log_groups import AttachedLogs
 from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.s3 import bucket_requests
 from trainworks.twin.emulator.s3.buckets import EmulatorBuckets
-from trainworks.twin.emulator.sqs import limits
+from trainworks.twin.emulator.sqs import limits, receiving, requests
 from trainworks.twin.emulator.sqs.queues import QueueParts
 from trainworks.twin.emulator.step_functions import execution_events, executions, machine_requests, machine_runs
 from trainworks.twin.emulator.step_functions.job_tasks import JobTasks
@@ -140,7 +140,13 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
         ),
         "s3": (parts.buckets.install, bucket_requests.install, parts.invocations.install_s3),
         "scheduler": (parts.event_targets.install_scheduler,),
-        "sqs": (parts.queues.install, limits.install, parts.queue_source.install_sqs),
+        "sqs": (
+            parts.queues.install,
+            receiving.install,
+            requests.install,
+            limits.install,
+            parts.queue_source.install_sqs,
+        ),
         "ssm": (public_parameters.install, lambda module: parameter_versions.install(module, parts.histories)),
         "sns": (parts.lists.install_texts, parts.invocations.install_sns),
         "stepfunctions": (

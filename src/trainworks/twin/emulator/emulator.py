@@ -48,6 +48,7 @@ from trainworks.twin.emulator.logs import old_logs
 from trainworks.twin.emulator.logs.log_groups import AttachedLogs, LogStreams
 from trainworks.twin.emulator.logs.old_logs import OldGroup
 from trainworks.twin.emulator.loop import StateLoop
+from trainworks.twin.emulator.page_tokens import PageTokens
 from trainworks.twin.emulator.registry import Registry
 from trainworks.twin.emulator.request_members import request_members
 from trainworks.twin.emulator.s3 import bucket_requests
@@ -93,7 +94,7 @@ class Emulator:
         self._corrections = ALONE
         self._hook = LoadHook(self._loaded)
         self._hook.install()
-        gates.install(self._app.SERVICE_HANDLERS)
+        gates.install(self._app.SERVICE_HANDLERS, PageTokens(root.secret_access_key))
         self._authorization = Authorization(root)
         self._stacks = Stacks(self._persistence.tracker, self._persistence.flush)
         stack_permissions = StackPermissions(self._authorization)

@@ -14,8 +14,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from trainworks.twin.emulator.members.ledger import Ledger
+from trainworks.twin.emulator.page_tokens import PageTokens
 from trainworks.twin.emulator.services import BOTOCORE_NAMES, SERVICES
 from trainworks.twin.emulator.stock import StockResponse
+from trainworks.twin.ports import ApiError
 from trainworks.twin.wire.call import Request, Response
 from trainworks.twin.wire.gate import Dialect, Gate
 from trainworks.twin.wire.models import service_model
@@ -53,6 +55,7 @@ _DIALECTS: dict[str, Dialect] = {
 }
 
 
+_ERRORS = 300
 # Bytes that are in no XML document.
 _NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -79,21 +82,30 @@ async def unserved(service: str, scope: Mapping[str, Any], body: bytes) -> Respo
     return gate.unserved(request)
 
 
-def install(handlers: MutableMapping[str, Handler]) -> None:
+def install(handlers: MutableMapping[str, Handler], tokens: PageTokens) -> None:
     """Let no request come to a handler of ministack that is not valid; the caller's permission is checked by then."""
     for service in SERVICES:
         if service not in UNGATED:
-            handlers[service] = _gated(service, handlers[service])
+            handlers[service] = _gated(service, handlers[service], tokens)
 
 
-def _gated(service: str, handler: Handler) -> Handler:
+def _gated(service: str, handler: Handler, tokens: PageTokens) -> Handler:
     async def handle(*arguments: Any) -> StockResponse:
         request = _REQUEST.get()
-        refused = _gate(service).invalid(request) if request is not None else None
+        if request is None:
+            return await handler(*arguments)
+        gate = _gate(service)
+        refused = gate.invalid(request)
         if refused is not None:
             return refused.status, dict(refused.headers), refused.body
-        status, headers, body = await handler(*arguments)
-        return status, headers, _readable(body)
+        method, path, given, body, query = arguments
+        try:
+            body, query, seal = tokens.open(service, gate.operation(request), body, query)
+        except ApiError as error:
+            refused = gate.refused(request, error)
+            return refused.status, dict(refused.headers), refused.body
+        status, headers, answer = await handler(method, path, given, body, query)
+        return status, headers, _readable(seal(answer) if status < _ERRORS else answer)
 
     return handle
 

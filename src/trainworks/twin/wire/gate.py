@@ -98,6 +98,16 @@ class Gate:
             return protocol.error(model, error, new_request_id())
         return None
 
+    def operation(self, request: Request) -> OperationModel:
+        """The operation of a request that is valid."""
+        model = service_model(self.service_name)
+        return protocol_of(model, request).operation(model, request)
+
+    def refused(self, request: Request, error: ApiError) -> Response:
+        """The answer that says an error as the service sends it."""
+        model = service_model(self.service_name)
+        return protocol_of(model, request).error(model, error, new_request_id())
+
     def _check(self, operation: OperationModel, protocol: WireProtocol, request: Request) -> None:
         params = protocol.parse(operation, _inflated(request))
         problems = problems_of(operation.input_shape, params)

@@ -179,6 +179,7 @@ USED: dict[str, frozenset[str]] = {
             "MaxAge",
         )
     ),
+    "sqs": frozenset({"ReceiveRequestAttemptId"}),
     "states": frozenset(
         {
             "ListActivities.maxResults",
@@ -219,7 +220,6 @@ RECORDED: dict[str, frozenset[str]] = {
     )
     | {"CreateFunction.TenancyConfig"},
     "sns": frozenset({"ReturnSubscriptionArn", "AuthenticateOnUnsubscribe"}),
-    "sqs": frozenset({"ReceiveRequestAttemptId"}),
     "states": frozenset({"tracingConfiguration", "encryptionConfiguration", "traceHeader", "workerName"}),
 }
 

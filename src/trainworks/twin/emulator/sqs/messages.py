@@ -23,6 +23,7 @@ from trainworks.twin.emulator.sqs.keyed_heap import KeyedHeap
 Message = dict[str, Any]
 
 _DEFAULT_RETENTION = 345_600
+_ATTEMPT_SECONDS = 300.0
 _DIGITS = 20  # more than a number of a message ever has; Python reads no number of thousands of digits
 
 
@@ -89,6 +90,7 @@ class Messages:
         self._open: KeyedHeap[str | None] = KeyedHeap()  # groups by their first message, where one may be given out
         self._groups: dict[str | None, _Group] = {}
         self._handles: dict[str, int] = {}
+        self._attempts: dict[str, set[int]] = {}
 
     def __len__(self) -> int:
         return dict.__len__(self.rows)
@@ -124,12 +126,24 @@ class Messages:
                 heap.clear()
             self._groups.clear()
             self._handles.clear()
+            self._attempts.clear()
             self.rows._touch(EVERY_ROW)
 
-    def receive(self, most: int, seconds: float) -> list[Message]:
-        """Up to `most` visible messages, each with a new handle, and in flight for so long."""
+    def receive(self, most: int, seconds: float, attempt: str | None = None) -> list[Message]:
+        """Up to `most` visible messages, each with a new handle, and in flight for so long.
+
+        The same `attempt` gives the same messages and handles again, for five minutes and as long as all are in flight
+        since, and hides them from now on.
+        """
         with self._lock:
             now = self._look()
+            if attempt is not None and (again := self._received_by(attempt, now)):
+                for number in again:
+                    self._displace(number)
+                    self._message(number)["visible_at"] = now + seconds
+                    self._place(number, now)
+                    self.rows._touch(number)
+                return [self._message(number) for number in again]
             numbers: list[int] = []
             while len(numbers) < most and (first := self._open.first()) is not None:
                 number, _ = first
@@ -144,6 +158,7 @@ class Messages:
                 if message["first_receive_at"] is None:
                     message["first_receive_at"] = now
                 self._handles[handle] = number
+                self._set_attempt(number, None if attempt is None else (attempt, now, len(numbers)))
                 self._place(number, now)
                 self.rows._touch(number)
             return [self._message(number) for number in numbers]
@@ -182,6 +197,7 @@ class Messages:
             now = self._look()
             self._displace(number)
             self._message(number)["visible_at"] = now + seconds
+            self._set_attempt(number, None)
             self._place(number, now)
             self.rows._touch(number)
             return True
@@ -234,14 +250,38 @@ class Messages:
         self._ages.put(number, message.get("enqueued_at", message["sent_at"]))
         if message["receipt_handle"] is not None:
             self._handles[message["receipt_handle"]] = number
+        if message.get("attempt"):
+            self._attempts.setdefault(message["attempt"][0], set()).add(number)
         self._place(number, self._clock())
 
     def _remove(self, number: int) -> Message:
         self._displace(number)
+        self._set_attempt(number, None)
         message: Message = dict.pop(self.rows, number)
         self._ages.drop(number)
         self._handles.pop(message["receipt_handle"], None)
         return message
+
+    def _received_by(self, attempt: str, now: float) -> list[int]:
+        """The messages that an attempt has received, in order; none where it is old or one of them was changed."""
+        numbers = sorted(self._attempts.get(attempt, ()))
+        for number in numbers:
+            message = self._message(number)
+            _, at, count = message["attempt"]
+            if at + _ATTEMPT_SECONDS <= now or message["visible_at"] <= now or count != len(numbers):
+                return []
+        return numbers
+
+    def _set_attempt(self, number: int, attempt: tuple[str, float, int] | None) -> None:
+        """By which attempt a message was received last, when, and as one of how many."""
+        message = self._message(number)
+        if before := message.pop("attempt", None):
+            self._attempts[before[0]].discard(number)
+            if not self._attempts[before[0]]:
+                del self._attempts[before[0]]
+        if attempt is not None:
+            message["attempt"] = attempt
+            self._attempts.setdefault(attempt[0], set()).add(number)
 
     def _look(self) -> float:
         """Now. What has become visible by now is among the visible ones."""

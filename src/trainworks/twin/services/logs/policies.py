@@ -9,7 +9,7 @@ from typing import Any
 
 from trainworks.twin.ports import ApiError
 from trainworks.twin.services.logs.blocks import SQL
-from trainworks.twin.services.logs.request import Requests, invalid, missing, name_of_identifier, scope_of
+from trainworks.twin.services.logs.request import Requests, invalid, missing, name_of_identifier, refuse_token, scope_of
 from trainworks.twin.wire import Call, Operation, recorded
 
 ACCOUNT_POLICY, _GROUP_POLICY, _DESTINATION, _DEFINITION = "policy", "group policy", "destination", "definition"
@@ -70,6 +70,7 @@ class Policies:
 
     def describe_resource_policies(self, call: Call) -> dict[str, Any]:
         self._requests.authorize(call, "")
+        refuse_token(call)
         arn = call.params.get("resourceArn")
         by_group = arn is not None or call.params.get("policyScope") == "RESOURCE"
         policies = self._all(call, _GROUP_POLICY if by_group else ACCOUNT_POLICY)
@@ -125,6 +126,7 @@ class Policies:
 
     def describe_destinations(self, call: Call) -> dict[str, Any]:
         self._requests.authorize(call, "")
+        refuse_token(call)
         prefix = call.params.get("DestinationNamePrefix", "")
         found = [each for each in self._all(call, _DESTINATION) if each["destinationName"].startswith(prefix)]
         return {"destinations": found}
@@ -156,6 +158,7 @@ class Policies:
 
     def describe_query_definitions(self, call: Call) -> dict[str, Any]:
         self._requests.authorize(call, "")
+        refuse_token(call)
         prefix = call.params.get("queryDefinitionNamePrefix", "")
         return {"queryDefinitions": [each for each in self._all(call, _DEFINITION) if each["name"].startswith(prefix)]}
 

@@ -17,7 +17,15 @@ from trainworks.twin.ports import ApiError, Caller
 from trainworks.twin.services.logs import insights
 from trainworks.twin.services.logs.blocks import SQL
 from trainworks.twin.services.logs.events import event_id, json_fields
-from trainworks.twin.services.logs.request import MOST_INTEGER, Requests, invalid, missing, name_of_identifier, scope_of
+from trainworks.twin.services.logs.request import (
+    MOST_INTEGER,
+    Requests,
+    invalid,
+    missing,
+    name_of_identifier,
+    refuse_token,
+    scope_of,
+)
 from trainworks.twin.services.logs.store import Scope
 from trainworks.twin.wire import Call, Operation, executed
 
@@ -104,6 +112,7 @@ class Queries:
 
     def describe_queries(self, call: Call) -> dict[str, Any]:
         self._requests.authorize(call, call.params.get("logGroupName", ""))
+        refuse_token(call)
         rows = self._store.database.read(SQL["records"], (*scope_of(call.caller), _KIND))
         group, status = call.params.get("logGroupName"), call.params.get("status")
         shown = []

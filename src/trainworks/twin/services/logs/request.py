@@ -171,6 +171,12 @@ def decode_token(call: Call, *types: type) -> list[Any] | None:
     return list(place)
 
 
+def refuse_token(call: Call) -> None:
+    """Of an operation whose answer is always one page: it gives no token. Raises `InvalidParameterException`."""
+    if "nextToken" in call.params:
+        raise invalid("The specified nextToken is invalid.")
+
+
 def _is_valid(value: Any, kind: type) -> bool:
     """Whether a value out of a token is one that a query takes."""
     if kind is int:
