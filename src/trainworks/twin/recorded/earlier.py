@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from sqlite3 import Connection, Row
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.recorded.rows import Record, Rows, stack_resource_id
 from trainworks.twin.recorded.statements import SQL
 from trainworks.twin.store.database import Database
@@ -27,8 +28,8 @@ def bring_over(database: Database, now: float) -> None:
     with database.transaction() as tx:
         rows = Rows(tx, now)
         for table in [row["name"] for row in tx.execute(SQL["earlier_tables"]).fetchall()]:
-            if table == "sagemaker_tag":
-                tx.execute(SQL["earlier_tags"])
+            if table in _TAGS:
+                tx.execute(_TAGS[table])
             else:
                 _restore(rows, _READ[table](tx, now))
             tx.execute(_DROP[table])
@@ -69,11 +70,11 @@ def _stack_resources(tx: Connection, now: float) -> Iterator[Found]:
 def _of_arn(  # noqa: PLR0917 - the columns of a row
     row: Row, service: str, name: str, spec: Mapping[str, Any], status: str, modified_at: float
 ) -> Record:
-    _, _, _, region, account, _ = row["arn"].split(":", 5)
+    arn = parts_of_arn(row["arn"])
     return Record(
         id=row["arn"],
         kind=f"{service}:{row['kind']}",
-        scope=f"{account}/{region}",
+        scope=f"{arn.account}/{arn.region}",
         name=name,
         spec=spec,
         status=status,
@@ -91,4 +92,5 @@ _READ: Mapping[str, Callable[[Connection, float], Iterator[Found]]] = {
     "cost_anomaly": _anomalies,
     "recorded_resources": _stack_resources,
 }
-_DROP = {table: f"DROP TABLE {table}" for table in (*_READ, "sagemaker_tag")}
+_TAGS = {"sagemaker_tag": SQL["earlier_tags"], "batch_tag": SQL["earlier_batch_tags"]}
+_DROP = {table: f"DROP TABLE {table}" for table in (*_READ, *_TAGS)}

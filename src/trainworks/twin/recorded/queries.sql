@@ -36,7 +36,7 @@ DELETE FROM resource_tag WHERE arn = ?;
 
 -- name: earlier_tables
 SELECT name FROM sqlite_schema
-WHERE type = 'table' AND name IN ('sagemaker_notebook', 'cost_anomaly', 'recorded_resources', 'sagemaker_tag');
+WHERE type = 'table' AND name IN ('sagemaker_notebook', 'cost_anomaly', 'recorded_resources', 'sagemaker_tag', 'batch_tag');
 
 -- name: earlier_notebooks
 SELECT * FROM sagemaker_notebook;
@@ -49,3 +49,6 @@ SELECT * FROM recorded_resources;
 
 -- name: earlier_tags
 INSERT OR REPLACE INTO resource_tag (arn, key, value) SELECT arn, key, value FROM sagemaker_tag;
+
+-- name: earlier_batch_tags
+INSERT OR REPLACE INTO resource_tag (arn, key, value) SELECT arn, key, value FROM batch_tag;

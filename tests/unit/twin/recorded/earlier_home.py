@@ -16,4 +16,7 @@ CREATE TABLE recorded_resources (
 CREATE TABLE sagemaker_tag (
     arn TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (arn, key)
 ) WITHOUT ROWID;
+CREATE TABLE batch_tag (
+    arn TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (arn, key)
+) WITHOUT ROWID;
 """

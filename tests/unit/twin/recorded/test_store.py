@@ -250,6 +250,8 @@ def test_what_an_earlier_version_kept_is_brought_over_once(tmp_path: Path) -> No
     database = Database(tmp_path / "twin.db")
     database.apply(EARLIER_TABLES)
     database.apply(f"INSERT INTO sagemaker_tag VALUES ('{arn}', 'a', '1'), ('{arn}', 'b', '2')")
+    queue = "arn:aws:batch:us-east-1:000000000000:job-queue/q"
+    database.apply(f"INSERT INTO batch_tag VALUES ('{queue}', 'c', '3')")
     database.apply(
         """INSERT INTO recorded_resources VALUES
         ('000000000000', 'us-east-1', 'AWS::EKS::Cluster', 'c', '{"Name": "c"}', '{"Arn": "arn:c"}')"""
@@ -258,6 +260,7 @@ def test_what_an_earlier_version_kept_is_brought_over_once(tmp_path: Path) -> No
         store = RecordedStore(database)
         with store.look() as rows:
             assert rows.tags(arn) == {"a": "1", "b": "2"}
+            assert rows.tags(queue) == {"c": "3"}
             found = rows.get(stack_resource_id("AWS::EKS::Cluster", SCOPE, "c"))
             assert found is not None
             assert found.spec == {"properties": {"Name": "c"}, "attributes": {"Arn": "arn:c"}}

@@ -102,6 +102,11 @@ class Histories:
                 return self._last
         return number_at(at)
 
+    def has(self, number: int) -> None:
+        """An entry that was brought in has this number: what is appended comes behind it, and never in its place."""
+        with self._lock:
+            self._last = max(self._last, number)
+
     def drop_old(self) -> bool:
         """Forget a part of what is too old; whether there may be more. Called from any thread."""
         more = False
@@ -253,6 +258,7 @@ class History(TouchedDict):
                 else:
                     for key, value in values.items():
                         tx.execute("INSERT OR REPLACE INTO emulator_rows VALUES (?, ?, ?)", (store, key, value))
+        self._histories.has(taken)
 
     # -- what `durability` asks of a store ----------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from trainworks.twin.services.batch.container import REFUSED_MEMBERS, check_cont
 from trainworks.twin.services.batch.records import SQL
 from trainworks.twin.services.batch.refusals import pass_role, refuse
 from trainworks.twin.services.batch.resources import parse_definition
-from trainworks.twin.services.batch.tags import put_tags, read_tags
+from trainworks.twin.services.batch.tags import authorize_create, authorize_on, put_tags, read_tags
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, Operation, executed, page
 
@@ -63,7 +63,7 @@ class JobDefinitions:
         params = call.params
         name = check_name("jobDefinitionName", params["jobDefinitionName"])
         scope = scope_of(call.caller)
-        self._control_plane.authorize(call.caller, "batch:RegisterJobDefinition", f"{scope}:job-definition/{name}")
+        authorize_create(self._control_plane, call, f"{scope}:job-definition/{name}")
         _check_definition(params)
         for member in ("jobRoleArn", "executionRoleArn"):
             role = params["containerProperties"].get(member)
@@ -85,7 +85,7 @@ class JobDefinitions:
         if revision is None:
             raise ApiError("ClientException", "jobDefinition must be name:revision or an ARN with a revision")
         arn = f"{scope}:job-definition/{name}:{revision}"
-        self._control_plane.authorize(call.caller, "batch:DeregisterJobDefinition", arn)
+        authorize_on(self._control_plane, self._database, call, arn)
         with self._database.transaction() as tx:
             tx.execute(SQL["definition_deregister"], (arn,))
         return {}

@@ -28,7 +28,7 @@ from trainworks.twin.services.batch.paging import described_page
 from trainworks.twin.services.batch.records import SQL
 from trainworks.twin.services.batch.refusals import pass_role, refuse, service_linked_role
 from trainworks.twin.services.batch.resources import environment_row, pool_of
-from trainworks.twin.services.batch.tags import put_tags, read_tags
+from trainworks.twin.services.batch.tags import authorize_create, authorize_on, forget_tags, put_tags, read_tags
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, Operation, executed
 
@@ -62,7 +62,7 @@ class ComputeEnvironments:
         params = call.params
         name = check_name("computeEnvironmentName", params["computeEnvironmentName"])
         arn = arn_of(call.caller, "compute-environment", name)
-        self._control_plane.authorize(call.caller, "batch:CreateComputeEnvironment", arn)
+        authorize_create(self._control_plane, call, arn)
         if params["type"] != "MANAGED":
             raise ApiError(
                 "ClientException", "trainworks does not implement UNMANAGED compute environments; use MANAGED"
@@ -101,7 +101,7 @@ class ComputeEnvironments:
     def update_compute_environment(self, call: Call) -> Mapping[str, Any]:
         params = call.params
         arn = arn_of(call.caller, "compute-environment", params["computeEnvironment"])
-        self._control_plane.authorize(call.caller, "batch:UpdateComputeEnvironment", arn)
+        authorize_on(self._control_plane, self._database, call, arn)
         if params.get("serviceRole"):
             pass_role(self._control_plane, call.caller, params["serviceRole"], "batch.amazonaws.com")
         update = dict(params.get("computeResources", {}))
@@ -132,7 +132,7 @@ class ComputeEnvironments:
 
     def delete_compute_environment(self, call: Call) -> Mapping[str, Any]:
         arn = arn_of(call.caller, "compute-environment", call.params["computeEnvironment"])
-        self._control_plane.authorize(call.caller, "batch:DeleteComputeEnvironment", arn)
+        authorize_on(self._control_plane, self._database, call, arn)
         with self._database.transaction() as tx:
             row = tx.execute(SQL["environment_by_arn"], (arn,)).fetchone()
             if row is None:
@@ -142,7 +142,7 @@ class ComputeEnvironments:
             if row["state"] != "DISABLED":
                 raise ApiError("ClientException", "Cannot delete, compute environment must be DISABLED first")
             tx.execute(SQL["environment_delete"], (arn,))
-            tx.execute(SQL["tags_delete"], (arn,))
+            forget_tags(tx, arn)
             self._compute.delete_pool(row["pool_id"])  # joins the transaction: no pool outlives its environment
         return {}
 

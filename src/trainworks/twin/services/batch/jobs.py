@@ -11,6 +11,7 @@ from trainworks.twin.services.batch.describe import job_detail, job_summary
 from trainworks.twin.services.batch.ledger import Ledger
 from trainworks.twin.services.batch.listing import list_jobs
 from trainworks.twin.services.batch.records import SQL, STOP_GRACE_SECONDS, load_jobs
+from trainworks.twin.services.batch.tags import authorize_on
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, Operation, executed
 
@@ -56,12 +57,12 @@ class Jobs:
 
     def cancel_job(self, call: Call) -> Mapping[str, Any]:
         """End jobs that did not start; those that did go on."""
-        self._end(call, "cancel", "CancelJob")
+        self._end(call, "cancel")
         return {}
 
     def terminate_job(self, call: Call) -> Mapping[str, Any]:
         """End jobs wherever they are; a running container gets SIGTERM, and SIGKILL 30 seconds later."""
-        self._end(call, "terminate", "TerminateJob")
+        self._end(call, "terminate")
         return {}
 
     def instance_ids(self, job_id: str, caller: Caller) -> Sequence[str]:
@@ -76,9 +77,9 @@ class Jobs:
         if tasks:
             self._compute.stop(tasks, STOP_GRACE_SECONDS)
 
-    def _end(self, call: Call, by: str, action: str) -> None:
+    def _end(self, call: Call, by: str) -> None:
         job_id, reason = name_of(call.params["jobId"]), call.params["reason"]
-        self._control_plane.authorize(call.caller, f"batch:{action}", f"{scope_of(call.caller)}:job/{job_id}")
+        authorize_on(self._control_plane, self._database, call, f"{scope_of(call.caller)}:job/{job_id}")
         with self._ledger.entry() as entry:
             job = entry.get(job_id)
             if job is None or not job.queue_arn.startswith(f"{scope_of(call.caller)}:"):

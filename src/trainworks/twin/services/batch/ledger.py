@@ -25,6 +25,7 @@ from sqlite3 import Connection
 from typing import Any, TypeVar
 
 from trainworks.states.batch_job import JobStatus
+from trainworks.twin.recorded.tags import forget_tags
 from trainworks.twin.services.batch.arns import job_arn, task_id
 from trainworks.twin.services.batch.attempts import ARRAY_REASON, DEPENDENCY_REASON
 from trainworks.twin.services.batch.describe import job_detail
@@ -213,7 +214,7 @@ class Entry:
         self.tx.execute(SQL["dependencies_delete"], named)
         self.tx.execute(SQL["job_delete"], named)
         self.tx.execute(SQL["spec_delete"], (job.spec_id,))
-        self.tx.execute(SQL["tags_delete"], (job_arn(job.queue_arn, job.job_id),))
+        forget_tags(self.tx, job_arn(job.queue_arn, job.job_id))
 
     def settle(self) -> None:
         """Let everything follow from what finished, until nothing more does, and write all changes."""

@@ -53,18 +53,6 @@ SELECT * FROM batch_job_definition WHERE scope = ? ORDER BY name, revision;
 -- name: definition_deregister
 UPDATE batch_job_definition SET status = 'INACTIVE' WHERE arn = ?;
 
--- name: tag_put
-INSERT INTO batch_tag (arn, key, value) VALUES (?, ?, ?) ON CONFLICT (arn, key) DO UPDATE SET value = excluded.value;
-
--- name: tag_delete
-DELETE FROM batch_tag WHERE arn = ? AND key = ?;
-
--- name: tags_delete
-DELETE FROM batch_tag WHERE arn = ?;
-
--- name: tags
-SELECT key, value FROM batch_tag WHERE arn = ? ORDER BY key;
-
 -- name: spec_insert
 INSERT INTO batch_job_spec (spec_id, spec) VALUES (?, ?);
 

@@ -13,7 +13,7 @@ from trainworks.twin.services.batch.ledger import Ledger
 from trainworks.twin.services.batch.paging import described_page
 from trainworks.twin.services.batch.records import SQL, STOP_GRACE_SECONDS
 from trainworks.twin.services.batch.resources import environment_row, is_fargate_environment, queue_row
-from trainworks.twin.services.batch.tags import put_tags, read_tags
+from trainworks.twin.services.batch.tags import authorize_create, authorize_on, forget_tags, put_tags, read_tags
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, Operation, executed
 
@@ -49,7 +49,7 @@ class JobQueues:
         params = call.params
         name = check_name("jobQueueName", params["jobQueueName"])
         arn = arn_of(call.caller, "job-queue", name)
-        self._control_plane.authorize(call.caller, "batch:CreateJobQueue", arn)
+        authorize_create(self._control_plane, call, arn)
         with self._database.transaction() as tx:
             if tx.execute(SQL["queue_by_arn"], (arn,)).fetchone():
                 raise ApiError("ClientException", "Object already exists", 409)
@@ -70,7 +70,7 @@ class JobQueues:
     def update_job_queue(self, call: Call) -> Mapping[str, Any]:
         params = call.params
         arn = arn_of(call.caller, "job-queue", params["jobQueue"])
-        self._control_plane.authorize(call.caller, "batch:UpdateJobQueue", arn)
+        authorize_on(self._control_plane, self._database, call, arn)
         with self._ledger.entry() as entry:
             tx = entry.tx
             row = queue_row(tx, arn)
@@ -93,7 +93,7 @@ class JobQueues:
 
     def delete_job_queue(self, call: Call) -> Mapping[str, Any]:
         arn = arn_of(call.caller, "job-queue", call.params["jobQueue"])
-        self._control_plane.authorize(call.caller, "batch:DeleteJobQueue", arn)
+        authorize_on(self._control_plane, self._database, call, arn)
         with self._ledger.entry() as entry:
             row = entry.tx.execute(SQL["queue_by_arn"], (arn,)).fetchone()
             if row is None:
@@ -103,7 +103,7 @@ class JobQueues:
             # In the transaction that asked: a queue that was enabled meanwhile could have got jobs that wait for ever.
             tasks = entry.end_queue(arn, "JobQueue deleted")
             entry.tx.execute(SQL["queue_delete"], (arn,))
-            entry.tx.execute(SQL["tags_delete"], (arn,))
+            forget_tags(entry.tx, arn)
         self._compute.stop(tasks, STOP_GRACE_SECONDS)
         return {}
 

@@ -29,13 +29,6 @@ CREATE TABLE IF NOT EXISTS batch_job_definition (
     UNIQUE (scope, name, revision)
 ) WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS batch_tag (
-    arn TEXT NOT NULL,
-    key TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (arn, key)
-) WITHOUT ROWID;
-
 -- What a job was submitted with; an array's children share their parent's. `log_caller` is the execution role's session
 -- that writes the logs of what runs now.
 CREATE TABLE IF NOT EXISTS batch_job_spec (

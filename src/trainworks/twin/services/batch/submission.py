@@ -15,6 +15,7 @@ from typing import Any
 from trainworks.aws.batch_constraints import retry_strategy_problems, timeout_problems
 from trainworks.states.batch_job import JobStatus
 from trainworks.twin.ports import ApiError, ControlPlane
+from trainworks.twin.recorded.tags import request_keys
 from trainworks.twin.services.batch.arns import arn_of, check_name, job_arn
 from trainworks.twin.services.batch.attempts import DEPENDENCY_REASON
 from trainworks.twin.services.batch.container import check_container, effective_container, overrides_chars, resources_of
@@ -22,7 +23,7 @@ from trainworks.twin.services.batch.ledger import Entry, Ledger
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_job
 from trainworks.twin.services.batch.refusals import refuse
 from trainworks.twin.services.batch.resources import definition_row, queue_row
-from trainworks.twin.services.batch.tags import put_tags, read_tags
+from trainworks.twin.services.batch.tags import authorize_on, put_tags, read_tags
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, Operation, executed
 
@@ -59,11 +60,12 @@ class Submission:
         with self._database.snapshot() as tx:
             definition = definition_row(tx, call.caller, params["jobDefinition"])
             definition_tags = read_tags(tx, definition["arn"])
+        given = request_keys(params.get("tags", {}))
         for resource in (definition["arn"], queue_arn):
-            self._control_plane.authorize(call.caller, "batch:SubmitJob", resource)
+            authorize_on(self._control_plane, self._database, call, resource, given)
         job_id = str(uuid.uuid4())
         if params.get("tags"):
-            self._control_plane.authorize(call.caller, "batch:TagResource", job_arn(queue_arn, job_id))
+            self._control_plane.authorize(call.caller, "batch:TagResource", job_arn(queue_arn, job_id), given)
         size = _array_size(params)
         spec = _merged_spec(call, name, definition, definition_tags)
 

@@ -1,28 +1,50 @@
-"""Tags of Batch resources, by ARN."""
+"""Tags of Batch resources, by ARN, in the one table for tags of all kinds; and what IAM sees of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.ports import ApiError, ControlPlane
+from trainworks.twin.recorded import tags as stored
+from trainworks.twin.recorded.tags import request_keys, resource_keys
 from trainworks.twin.services.batch.records import SQL
 from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, Operation, executed
 
 MAX_TAGS = 50
+read_tags = stored.tags_of
+forget_tags = stored.forget_tags
 
 
 def put_tags(tx: Connection, arn: str, tags: Mapping[str, str]) -> None:
     """Add or replace tags; raises `ClientException` beyond 50."""
-    tx.executemany(SQL["tag_put"], [(arn, key, value) for key, value in tags.items()])
+    stored.put_tags(tx, arn, tags)
     if len(read_tags(tx, arn)) > MAX_TAGS:
         raise ApiError("ClientException", f"A resource can have at most {MAX_TAGS} tags: {arn}")
 
 
-def read_tags(tx: Connection, arn: str) -> dict[str, str]:
-    return {row["key"]: row["value"] for row in tx.execute(SQL["tags"], (arn,))}
+def authorize_create(control_plane: ControlPlane, call: Call, arn: str) -> None:
+    """Raise unless the caller may make the resource with the tags of the request."""
+    keys = request_keys(call.params.get("tags", {}))
+    control_plane.authorize(call.caller, f"batch:{call.operation}", arn, keys)
+
+
+def authorize_on(
+    control_plane: ControlPlane,
+    database: Database,
+    call: Call,
+    arn: str,
+    context: Mapping[str, str | Sequence[str]] | None = None,
+) -> None:
+    """Raise unless the caller may do on the resource, which has the tags that it has, what it asks for."""
+    keys: dict[str, str | Sequence[str]] = dict(context or {})
+    if not call.caller.is_root:
+        with database.snapshot() as tx:
+            keys |= resource_keys(read_tags(tx, arn))
+    control_plane.authorize(call.caller, f"batch:{call.operation}", arn, keys)
 
 
 class Tags:
@@ -40,29 +62,29 @@ class Tags:
         }
 
     def tag_resource(self, call: Call) -> Mapping[str, Any]:
-        arn = self._authorized(call, "TagResource")
+        arn = self._authorized(call, request_keys(call.params["tags"]))
         with self._database.transaction() as tx:
             _check_exists(tx, arn)
             put_tags(tx, arn, call.params["tags"])
         return {}
 
     def untag_resource(self, call: Call) -> Mapping[str, Any]:
-        arn = self._authorized(call, "UntagResource")
-        keys: Iterable[str] = call.params["tagKeys"]
+        keys: Sequence[str] = call.params["tagKeys"]
+        arn = self._authorized(call, {"aws:TagKeys": list(keys)})
         with self._database.transaction() as tx:
             _check_exists(tx, arn)
-            tx.executemany(SQL["tag_delete"], [(arn, key) for key in keys])
+            stored.delete_tags(tx, arn, keys)
         return {}
 
     def list_tags_for_resource(self, call: Call) -> Mapping[str, Any]:
-        arn = self._authorized(call, "ListTagsForResource")
+        arn = self._authorized(call)
         with self._database.snapshot() as tx:
             _check_exists(tx, arn)
             return {"tags": read_tags(tx, arn)}
 
-    def _authorized(self, call: Call, action: str) -> str:
+    def _authorized(self, call: Call, context: Mapping[str, str | Sequence[str]] | None = None) -> str:
         arn: str = call.params["resourceArn"]
-        self._control_plane.authorize(call.caller, f"batch:{action}", arn)
+        authorize_on(self._control_plane, self._database, call, arn, context)
         return arn
 
 
@@ -75,10 +97,10 @@ _OWNER_OF_TYPE = {
 
 def _check_exists(tx: Connection, arn: str) -> None:
     """Raise `ClientException` unless the ARN is one of ours."""
-    parts = arn.split(":", 5)
-    if len(parts) != 6 or parts[2] != "batch":
+    parts = parts_of_arn(arn)
+    if parts.service != "batch":
         raise ApiError("ClientException", f"'{arn}' is not the ARN of an AWS Batch resource")
-    resource_type, _, name = parts[5].partition("/")
+    resource_type, _, name = parts.resource.partition("/")
     if resource_type == "job":
         found = tx.execute(SQL["job_by_id"], (name,)).fetchone()
     elif resource_type in _OWNER_OF_TYPE:

@@ -12,7 +12,7 @@ import pytest
 from tests.patience import until
 from trainworks.twin.emulator.durable.change_tracking import TouchedDict
 from trainworks.twin.emulator.durable.durability import Persistence
-from trainworks.twin.emulator.durable.histories import Histories, History
+from trainworks.twin.emulator.durable.histories import Histories, History, OldEntry
 from trainworks.twin.emulator.durable.record_histories import RecordHistories
 from trainworks.twin.emulator.events.archives import forget_archived
 from trainworks.twin.emulator.loop import StateLoop
@@ -123,3 +123,17 @@ def test_what_is_removed_while_it_is_written_stays_removed(
     assert history.count("owner") == len(left)
     again = Histories(persistence.database, persistence.tracker).open("things")
     assert [each for _, each in again.all("owner")] == left
+
+
+def test_what_is_brought_in_is_never_replaced_by_what_comes(persistence: Persistence) -> None:
+    """An entry of an earlier version may be of a time that is still to come, where the clock was set back."""
+    now = 1_000.0
+    histories = Histories(persistence.database, persistence.tracker, clock=lambda: now)
+    history = histories.open("h")
+    old = [OldEntry("owner", "", text, now + 5.0) for text in ("first", "second")]
+    history.bring_in(old, {})
+    last = history.page("owner", 10)[-1][0]
+    assert history.append("owner", "new") > last
+    now = 1_005.0  # the moment of the earlier ones
+    history.append("owner", "newer")
+    assert [value for _, value in history.page("owner", 10)] == ["first", "second", "new", "newer"]
