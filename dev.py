@@ -4,13 +4,13 @@
     python3 dev.py demo      the main job, on this machine, on real data
     python3 dev.py test      the tests; CI runs exactly this
     python3 dev.py check     formatting, lint, types, import rules
-    python3 dev.py bench     what is measured, beside what bounds it
+    python3 dev.py bench     what is measured, next to what bounds it
     python3 dev.py drill     kill a twin's processes for minutes and look for what was lost
     python3 dev.py docs      write the generated pages again, and the site of all pages
     python3 dev.py lock      bring requirements.lock to pyproject.toml; --upgrade: newest versions
     python3 dev.py run ...   any trainworks command
 
-Creates `.venv` beside this file, installs into it what the command needs of `requirements.lock` (again only when that
+Creates `.venv` next to this file, installs into it what the command needs of `requirements.lock` (again only when that
 changes) and delegates.
 """
 

@@ -1,4 +1,4 @@
-"""What a benchmark gives: a figure of ours beside what bounds it, measured in the same run."""
+"""What a benchmark gives: a figure of ours next to what bounds it, measured in the same run."""
 
 from __future__ import annotations
 

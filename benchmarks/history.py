@@ -59,11 +59,11 @@ def measure() -> list[Figure]:
 
 
 def arrays_in_a_row(twin: ScratchTwin, definition: str) -> list[Figure]:
-    os.sync()  # what other measurements have written is brought to disk before the clock starts
+    os.sync()  # what other measurements have written is flushed to disk before the clock starts
     pairs = [
         (arrays.run_array(twin, definition, f"array-{number}", ARRAY_SIZE), timed(xargs)) for number in range(ARRAYS)
     ]
-    # Against xargs at the same moment: the machine's speed drifts, the ratio does not.
+    # Compared with xargs at the same time: the machine's speed drifts, the ratio does not.
     ratios = [bound / ours for ours, bound in pairs]
     aim = 0.8 if _CORES >= 16 else 0.6
     last, bound = pairs[-1]

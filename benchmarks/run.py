@@ -1,4 +1,4 @@
-"""Measure what a user feels, each figure beside what bounds it, in one run on this machine; `python3 dev.py bench`.
+"""Measure what a user feels, each figure next to what bounds it, in one run on this machine; `python3 dev.py bench`.
 
 Prints the table, stores it in `figures.json`, and writes it into `README.md` between the two marks.
 """

@@ -103,7 +103,7 @@ class Customer(ABC):
         return answer
 
     def wait(self, done: Callable[[], bool], seconds: float, what: str) -> bool:
-        """Wait in an audit until something is so; a finding if it does not become so."""
+        """Wait in an audit until something is true; a finding if it does not become true."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if done():

@@ -4,7 +4,7 @@ server, supervisor   named by the home's `server.json`
 agent                the process that stands for an instance; its child is the instance's PID 1 (`instance`), whose
                      children are slots (`slot`), whose descendants are tasks (`task`)
 function             an execution environment of a Lambda function
-everything           all of the above at the same moment, as when a machine loses power
+everything           all of the above at the same time, as when a machine loses power
 stop, restart        no kill: an orderly stop and start, with and without its instances
 """
 
@@ -49,7 +49,7 @@ class Killer:
         return server
 
     def strike(self) -> str:
-        """Kill one thing; its kind, or "" if there was nothing of the kind that was drawn."""
+        """Kill one thing; returns its kind, or "" if there was nothing of the kind that was drawn."""
         kind = self._chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         if kind == "stop":
             lifecycle.stop(self._home)
@@ -69,7 +69,7 @@ class Killer:
         """Wait until the twin answers; start it where its supervisor is gone with it. Raises `TrainworksError`."""
         deadline = time.monotonic() + ANSWER_SECONDS
         while True:
-            # What was killed a moment ago may still look alive, so being found is not enough.
+            # A process that has just been killed may still look alive, so being found is not enough.
             server = self.start()
             if _answers(server.endpoint_url):
                 return

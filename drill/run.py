@@ -88,7 +88,7 @@ class Drill:
             _say(f"audit {number + 1} of {AUDITS}: {self._sums()}")
 
     def look_for_orphans(self) -> None:
-        """After a stop nothing of this home may run; the kernel gets a moment to end what was killed."""
+        """After a stop nothing of this home may run; the kernel gets some time to end what was killed."""
         deadline = time.monotonic() + ORPHAN_SECONDS
         while self._killer.leftovers() and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -1,6 +1,7 @@
 """An SQS queue: a message that was taken in is delivered until it is deleted, and never after that.
 
-One that is received too often moves to the dead-letter queue, where it is or in its own, never in both or in none.
+A message that is received too often moves to the dead-letter queue: it is there or in its own queue, never in both and
+never in none.
 """
 
 from __future__ import annotations

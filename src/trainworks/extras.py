@@ -28,7 +28,7 @@ _REQUIREMENT = re.compile(r"""^(?P<name>[A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['"]
 
 
 def explain_missing(error: ModuleNotFoundError) -> tuple[str, str] | None:
-    """What is wrong and the fix, where a module is missing that an extra brings; None for any other module."""
+    """What is wrong and the fix if a missing module belongs to an extra; None for any other module."""
     module = (error.name or "").partition(".")[0]
     distribution = _DISTRIBUTIONS.get(module, module.replace("_", "-"))
     extra = next((extra for name, extra in _declared() if name == distribution), None)

@@ -1,4 +1,4 @@
-"""A file that is there whole, as it was or as it is to be, at whatever moment somebody looks or the power fails."""
+"""Replaces a file so that it is always complete, with its old or its new content, even if the power fails."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _ORDINARY = 0o666
 def write_whole(path: Path, text: str, *, mode: int | None = None) -> None:
     """Put `text`, in UTF-8 and with its ends of lines as they are, in the place of what the file says.
 
-    It is written beside and renamed. A link stays one: the file that it names is replaced. The file keeps its mode,
-    and a new one has that which the process gives, unless `mode` says which. Raises `OSError`; then all is as before.
+    It is written under another name and renamed. A link stays one: the file that it names is replaced. The file keeps
+    its mode, and a new one has that which the process gives, unless `mode` says which. Raises `OSError`; then all is as
+    before.
     """
     target = path.resolve()
     kept = _mode_of(target) if mode is None else mode

@@ -30,7 +30,7 @@ class BaselineUpdate:
 
 
 def baseline_path(named: Path | None) -> Path | None:
-    """The file that was named, or that which lies beside `trainworks.toml`."""
+    """The file that was named, or the one next to `trainworks.toml`."""
     configuration = find_file(Path.cwd())
     beside = configuration.parent / FILE_NAME if configuration else Path.cwd() / FILE_NAME
     return named or (beside if beside.is_file() else None)

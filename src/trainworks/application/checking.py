@@ -37,7 +37,7 @@ _MAX_FINDINGS_IN_REFUSAL = 10
 
 @dataclass(frozen=True, slots=True)
 class CheckScope:
-    """What a check is told beside the templates. `environment` is empty for somebody else's templates."""
+    """What a check is told besides the templates. `environment` is empty for somebody else's templates."""
 
     settings: CheckSettings
     environment: str = ""

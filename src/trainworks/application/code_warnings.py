@@ -1,4 +1,4 @@
-"""What is to be known of a job's code before it is submitted, from what is deployed as well."""
+"""What to know about a job's code before it is submitted; what is deployed is taken into account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def requirements_warning(spec: TrainingJobSpec | BatchJobSpec, platform: Platform) -> str:
-    """That a job's requirements.txt needs an index which its subnets do not reach; "" if nothing is to be said.
+    """Says that a job's requirements.txt needs an index which its subnets do not reach; "" if there is nothing to say.
 
     The deployed subnets are looked at for those jobs alone that need one.
     """

@@ -18,7 +18,7 @@ _ON_CPU, _ON_GPU = "ml.m5.large", "ml.g5.xlarge"
 
 @dataclass(frozen=True, slots=True)
 class MadeImage:
-    """An image whose environment is whole, and what is to be known of it."""
+    """An image whose environment is complete, and notes on it."""
 
     image_uri: str
     notes: tuple[str, ...]

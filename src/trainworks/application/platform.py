@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DownPreview:
-    """What `down` would delete and leave, what is lost with it for good, and whether people depend on it."""
+    """What `down` would delete and leave, what is lost for ever with it, and whether people depend on it."""
 
     inventory: Inventory
     lost: tuple[Content, ...]

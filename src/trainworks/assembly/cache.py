@@ -1,7 +1,7 @@
 """The assembly of a request: from the cache where it is there, else synthesized and published.
 
-An entry is a folder named by the request's key. It is written beside and renamed, so that it is complete or absent;
-a lock per key lets a second synthesis of the same request wait for the first instead of doing it again.
+An entry is a folder named by the request's key. It is written under another name and renamed, so that it is complete or
+absent; a lock per key lets a second synthesis of the same request wait for the first instead of doing it again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The form of each intrinsic function's argument, with what CloudFormation says where it is another."""
+"""The form of each intrinsic function's argument, and what CloudFormation says about another form."""
 
 from __future__ import annotations
 
@@ -173,4 +173,4 @@ FUNCTIONS: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     "Fn::ValueOf": (_anything, "", ""),
     "Fn::ValueOfAll": (_anything, "", ""),
 }
-"""name -> (whether an argument has its form, what it takes, what CloudFormation says else)."""
+"""name -> (whether an argument has its form, what it takes, what CloudFormation says otherwise)."""

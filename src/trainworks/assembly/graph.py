@@ -92,7 +92,7 @@ class Resource:
 
     @cached_property
     def arn(self) -> str:
-        """Its ARN; one that is only unique for types of which no pattern is known."""
+        """Its ARN; for types whose pattern is not known, one that is only unique."""
         return self._scope.identity(self.logical_id).arn
 
     @property
@@ -247,7 +247,7 @@ class Graph:
         return self._sources[stack].termination_protection
 
     def tags(self, stack: str) -> Mapping[str, str]:
-        """Tags of the root stack, which CloudFormation hands on to its resources."""
+        """Tags of the root stack, which CloudFormation also gives to its resources."""
         return self._sources[stack].tags
 
     def template(self, stack: str, stack_path: StackPath = ()) -> Mapping[str, Any]:
@@ -276,7 +276,7 @@ def load_graph(
 ) -> Graph:
     """Read a cloud assembly's folder, or one template in JSON or YAML. Raises `RequestError` if it is neither.
 
-    Account and region are the assembly's own where it names them and the caller does not.
+    Account and region are the assembly's own if it names them and the caller does not.
     """
     return build(load_sources(path), account=account, region=region, parameters=parameters)
 

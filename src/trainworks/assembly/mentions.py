@@ -84,7 +84,7 @@ class Mentions(Generic[R]):
         return next((attribute for value, attribute in self._values(resource) if value in text), "Ref")
 
     def _values(self, resource: R) -> list[tuple[str, str]]:
-        """Known values of a resource's attributes, the longest first, so that an ARN goes before the name in it."""
+        """Known values of a resource's attributes, the longest first, so that an ARN is found before the name in it."""
         if resource in self._known_values:
             return self._known_values[resource]
         identity = self._identities[resource]

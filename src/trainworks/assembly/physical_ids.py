@@ -1,4 +1,5 @@
-"""Ids, names and ARNs that resources will have: explicit names as they are, all else made up, the same in each run.
+"""Ids, names and ARNs that resources will have: explicit names are kept, everything else is made up, the same in each
+run.
 
 A made-up id contains `tw` and ten hexadecimal digits of the resource's own, so that it can be found inside of any text.
 """
@@ -221,7 +222,7 @@ class ResourceIdentity:
 
     @property
     def arn(self) -> str:
-        """Its ARN; for a type of which no pattern is known one that at least is unique."""
+        """Its ARN; for a type whose pattern is not known, one that is at least unique."""
         return self._filled(self.naming.arn) if self.naming.arn else self._guessed("arn")
 
     @property
@@ -229,7 +230,7 @@ class ResourceIdentity:
         return self.arn if self.naming.ref_is_arn else self.name
 
     def attribute(self, name: str) -> str:
-        """What `Fn::GetAtt` of `name` gives, where it is not a property's value."""
+        """What `Fn::GetAtt` of `name` gives, unless it is a property's value."""
         naming = self.naming
         if naming.attributes and name in naming.attributes:
             return self._filled(naming.attributes[name])

@@ -1,4 +1,5 @@
-"""What AWS's registry schemas say of each resource type: its properties, which are fixed, what `Fn::GetAtt` gives.
+"""What AWS's registry schemas say about each resource type: its properties, which of them are fixed, what `Fn::GetAtt`
+gives.
 
 `data/schemas.zip` is written by `python -m trainworks.assembly.refresh_schemas`: one JSON object a service, with what a
 template is checked against and a recorded resource is made from, in the words of AWS's own resource schema. A service

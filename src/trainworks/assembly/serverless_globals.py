@@ -1,6 +1,6 @@
 """`Globals` of a serverless template: what its resources have without saying it.
 
-Source: AWS SAM Developer Guide, "Globals section": a resource's own value goes before the global one, maps are merged,
+Source: AWS SAM Developer Guide, "Globals section": a resource's own value overrides the global one, maps are merged,
 lists are joined with the global items first; `IgnoreGlobals` names what a resource does not take.
 """
 

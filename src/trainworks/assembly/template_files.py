@@ -142,7 +142,7 @@ def _stack(directory: Path, name: str, artifact: Mapping[str, Any], assets: Mapp
 
 
 def _metadata(directory: Path, artifact: Mapping[str, Any]) -> dict[str, Any]:
-    """What the assembly tells of each construct, by its path."""
+    """What the assembly says about each construct, by its path."""
     metadata = dict(artifact.get("metadata", {}))
     if "additionalMetadataFile" in artifact:
         metadata |= _json(directory / artifact["additionalMetadataFile"])

@@ -1,4 +1,4 @@
-"""What a caller may say of templates: parameters that they declare, values that these allow."""
+"""Checks what a caller gives for templates: parameters that they declare, values that these allow."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def compute_resources_problems(resources: Mapping[str, Any]) -> Iterator[Problem
 
 
 def fleet_role_problems(resources: Mapping[str, Any]) -> Iterator[Problem]:
-    """The role of Spot Fleet, of which `check` has a rule of its own (TW07)."""
+    """The role of Spot Fleet, for which `check` has a rule of its own (TW07)."""
     is_best_fit = resources.get("allocationStrategy", "BEST_FIT") == "BEST_FIT"
     if resources.get("type") == "SPOT" and is_best_fit and not resources.get("spotIamFleetRole"):
         message = "spotIamFleetRole must be provided for SPOT with allocationStrategy BEST_FIT"
@@ -71,7 +71,7 @@ def fleet_role_problems(resources: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def launch_template_problems(resources: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[Problem]:
-    """`computeResources` beside the data of the launch template that they name (`RequestLaunchTemplateData`)."""
+    """`computeResources` together with the data of the launch template that they name (`RequestLaunchTemplateData`)."""
     if template.get("networkInterfaces") and resources.get("securityGroupIds"):
         yield Problem(
             "securityGroupIds",

@@ -53,8 +53,8 @@ class CidrBlock:
 def derived_cidr_block(environment_suffix: str) -> str:
     """The block of an environment that names none: always the same for a suffix, mostly another for each suffix.
 
-    One of 240 blocks `10.16.0.0/16` to `10.255.0.0/16`. Two suffixes can meet; that matters where their VPCs are to be
-    connected, and there `network.cidr_block` is to be set.
+    One of 240 blocks `10.16.0.0/16` to `10.255.0.0/16`. Two suffixes can get the same block; that matters only if their
+    VPCs are connected, and then set `network.cidr_block`.
     """
     digest = hashlib.sha256(environment_suffix.encode()).digest()
     return f"10.{_FIRST + int.from_bytes(digest[:4], 'big') % (_LAST - _FIRST + 1)}.0.0/16"

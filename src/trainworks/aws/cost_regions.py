@@ -1,7 +1,7 @@
 """Regions in which CloudFormation lacks the types of budgets and cost anomaly monitors.
 
 Source: the resource schemas by region that cfn-lint 1.58.0 carries, which come from each region's CloudFormation
-registry. Regions of which it has no schemas of their own (isolated ones) are not judged.
+registry. Regions without schemas of their own (isolated ones) are not judged.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class Vpc:
 
 @dataclass(frozen=True, slots=True)
 class VpcEndpoint:
-    """A VPC endpoint of `service`, "" if nobody knows of which.
+    """A VPC endpoint of `service`, "" if the service is not known.
 
     `route_tables` are a gateway's, None among them for an unknown one. `subnets` and `security_groups` are of the
     interfaces of an interface endpoint; `inbound_only`: private DNS answers names from outside the VPC alone.
@@ -130,8 +130,11 @@ class VpcEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """`endpoint` is the VPC endpoint it goes by, None where it goes by a gateway to the internet; `nat` the NAT gateway
-    that it goes by, if any; `reason` why the answer is NO, or UNKNOWN; `stop` is of who looked at network ACLs too."""
+    """Whether a connection is possible, and by what.
+
+    `endpoint` is the VPC endpoint that is used, None for a gateway to the internet; `nat` the NAT gateway that is used,
+    if any. `reason` explains a NO or an UNKNOWN. `stop` is set if network ACLs were looked at too and one blocks it.
+    """
 
     reach: Reach
     endpoint: VpcEndpoint | None = None

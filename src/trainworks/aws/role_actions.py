@@ -60,7 +60,7 @@ class RoleNeeds:
     """Everything one workload needs of its role; `service` is the principal that assumes it.
 
     `source_keys`: whether the service sends `aws:SourceAccount` and `aws:SourceArn` when it does, so that a trust
-    policy can bind it to the account. `bounded`: the services of which it needs nothing but what is here; None: all
+    policy can bind it to the account. `bounded`: the services of which it needs only what is here; None: all
     services. What its owner's code does with others, nobody knows.
     """
 

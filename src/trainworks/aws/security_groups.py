@@ -1,4 +1,4 @@
-"""Which connections security groups let through, in both directions. Pure; no calls.
+"""Which connections security groups allow, in both directions. Pure; no calls.
 
 `check` makes the groups from templates (`preflight/security_groups.py`), `doctor` from what EC2 describes
 (`doctor/network.py`). What is unknown (a group of another stack, a port or address that only the deployment tells, a
@@ -129,7 +129,7 @@ class SecurityGroups:
 
 
 class Stop(StrEnum):
-    """OUT: the workload's own groups do not let it out. IN: the endpoint's groups do not let it in."""
+    """OUT: the workload's own groups do not let it out. IN: the endpoint's groups do not admit it."""
 
     OUT = "out"
     IN = "in"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 class TaskActions:
     """`start` starts the task on the resource that the parameter `on` names.
 
-    `also`: what AWS's examples allow beside, for tags and for stopping. `sync_rule`: the managed rule of EventBridge
-    that tells the end to a task that waits for it (`.sync`). The roles that it hands on are in `iam.role_members`.
+    `also`: what AWS's examples allow in addition, for tags and for stopping. `sync_rule`: the managed rule of
+    EventBridge that tells the end to a task that waits for it (`.sync`). The roles that it passes are in
+    `iam.role_members`.
     """
 
     start: str

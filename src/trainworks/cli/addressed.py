@@ -1,4 +1,4 @@
-"""Commands inside sentences, made to act where the sentence is about.
+"""Completes commands inside sentences, so that they act on the environment that the sentence is about.
 
 Layers below the command line say what to do (`fix: trainworks up`) without knowing how the environment was chosen.
 What is printed has to: `trainworks up --env prod`. The environment in use is what `EnvironmentOption` was given.

@@ -41,7 +41,7 @@ class Comparison:
 
 
 def idle_text(name: str, cost: IdleCost, running: IdleCost, prices: PriceTable, everything: bool) -> RenderableType:
-    """Stack by stack what is metered and what it comes to; then the total and what that leaves out.
+    """What is metered and its cost, stack by stack; then the total and what it leaves out.
 
     Into a pipe goes one record a line, with nothing broken or cut.
     """
@@ -307,7 +307,7 @@ def changes_sentence(changes: CostChanges) -> str:
 
 
 def change_label(change: CostChange | None) -> str:
-    """What is written beside a changed resource: the difference a month, or that it is unknown."""
+    """What is written next to a changed resource: the difference a month, or that it is unknown."""
     if change is None:
         return ""
     label = signed(change.difference)

@@ -24,9 +24,9 @@ def build(
 ) -> None:
     """Build an image from a folder and push it to the platform's repository.
 
-    On the twin an image is a Python environment: requirements.txt installed, the folder's files beside it, and the file
-    train, if there is one, as its entry point. On AWS it is a container image and needs docker; a Dockerfile in the
-    folder is used, else one that does the same.
+    On the twin an image is a Python environment: requirements.txt installed, the folder's files next to it, and the
+    file train, if there is one, as its entry point. On AWS it is a container image and needs docker; a Dockerfile in
+    the folder is used, else one that does the same.
     """
     from trainworks.cli.steps import steps_for
     from trainworks.jobs.connection import open_connection

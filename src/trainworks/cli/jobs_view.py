@@ -105,7 +105,7 @@ def shown(value: object) -> str:
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """How long ago, in the largest unit of which there are two; `--output json` has the time itself."""
+    """How long ago, in the largest unit that fits at least twice; `--output json` has the time itself."""
     if since is None:
         return ""
     seconds = max(0, int((now - since).total_seconds()))

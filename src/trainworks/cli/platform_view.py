@@ -160,7 +160,7 @@ def summary(changes: StackChanges) -> str:
 
 
 Beside = Callable[[ResourceChange], str]
-"""What is to be said beside a change."""
+"""What is said next to a change."""
 
 
 def _nothing(change: ResourceChange) -> str:
@@ -169,7 +169,7 @@ def _nothing(change: ResourceChange) -> str:
 
 
 def change_lines(changes: StackChanges, beside: Beside = _nothing) -> list[str]:
-    """The plan, stack by stack: one line a resource, what differs, and a warning where it is replaced or removed."""
+    """The plan, stack by stack: one line a resource, what differs, and a warning if it is replaced or removed."""
     lines = _stack_lines(changes, beside)
     return [*lines, "", summary(changes)]
 

@@ -30,7 +30,7 @@ class LazyGroup(TyperGroup):
 def load(verb: Verb) -> Any:
     """The command of a verb, from its module."""
     app: typer.Typer = import_module(verb.module).app
-    # As the root's help: rich draws boxes, and cuts the names of options where a terminal is narrow.
+    # As the root's help: rich draws boxes, and cuts the names of options if a terminal is narrow.
     app.rich_markup_mode = None
     command = get_group(app).get_command(None, verb.name)  # type: ignore[arg-type]
     if command is None:

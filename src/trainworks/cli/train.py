@@ -157,7 +157,7 @@ def _given(**options: object) -> dict[str, object]:
 
 
 def _scalar(text: str) -> object:
-    """A hyperparameter's value: a number or truth value where it is one in JSON, else text."""
+    """A hyperparameter's value: a number, true or false if it is one in JSON, otherwise text."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -190,7 +190,7 @@ def _started(job: Job, detach: bool, output: Output) -> None:
 
 
 def _summary(described: dict[str, object]) -> dict[str, object]:
-    """The facts that matter when a job has just ended well."""
+    """The facts that matter right after a job has completed."""
     saved = described.get("spot_savings_percent")
     metrics, array = described.get("metrics"), described.get("array_status")
     shown = {

@@ -14,7 +14,7 @@
     [environments.dev.batch]         # any value of the profile: network, storage, cost, ...
     max_vcpus = 32                   # false: without this value, where it may be absent
 
-The table `[twin]` beside them is of the twin itself (`twin_settings.py`).
+The table `[twin]` next to them belongs to the twin itself (`twin_settings.py`).
 
 `local` always exists: the twin with the `dev` profile. The variable `ENVIRONMENT_SUFFIX` replaces the suffix.
 """

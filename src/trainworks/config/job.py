@@ -68,7 +68,7 @@ class _Spec(BaseModel):
     environment: dict[_Variable, str] = {}
     """Environment variables of the job."""
     tags: dict[Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(max_length=256)]] = {}
-    """Tags of the job beside those of the platform."""
+    """Tags of the job, in addition to those of the platform."""
     base_dir: Path = Field(default=Path(), exclude=True)
 
     @field_validator("environment", "tags", mode="before")

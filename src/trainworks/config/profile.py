@@ -174,7 +174,7 @@ class StorageProfile(Record):
     key_per_domain: Flag = False
     """One KMS key for data and another for operations (topic, logs) instead of one for both."""
     noncurrent_version_expiration_days: Annotated[int, Between(1)] = 30
-    """Objects that were replaced or deleted go for good after so many days."""
+    """Objects that were replaced or deleted are removed for ever after this many days."""
     abort_incomplete_multipart_upload_days: Annotated[int, Between(1)] = 7
     """Uploads that were begun and not ended go after so many days."""
     artifact_archive_days: Annotated[int, Between(90)] = 180

@@ -3,7 +3,7 @@
     [twin]                       # in the nearest trainworks.toml at or above the folder in which the twin is started
     network = "host"             # "declared": jobs in subnets of a VPC reach what the subnets' routes lead to
 
-`TRAINWORKS_NETWORK` goes before it. They are read when the twin starts.
+`TRAINWORKS_NETWORK` overrides it. They are read when the twin starts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a job that has run cost, from the times that AWS tells of it.
+"""What a job that has run cost, from the times that AWS reports.
 
 A training job: `BillableTimeInSeconds` x instances x price; for managed spot training the difference to
 `TrainingTimeInSeconds` is what spot saved (shape `DescribeTrainingJobResponse`). A batch job: the time of its attempts

@@ -42,7 +42,7 @@ class Charge:
     amount: Money | None
     note: str = ""
     at_most: Money | None = None
-    """What it comes to in a month in which it never stops, or is as large as its limit; None: no more than `amount`."""
+    """The cost of a month in which it never stops, or is as large as its limit; None: no more than `amount`."""
 
     @property
     def is_by_use(self) -> bool:
@@ -191,7 +191,7 @@ def _free_reason(resource: Resource) -> str:
 
 
 def _charge(reading: Meter, prices: PriceTable) -> Charge:
-    """By use the amount is nothing whatever the price; otherwise it is unknown if the price is."""
+    """What is billed by use costs nothing when idle, whatever the price; other amounts are unknown if the price is."""
     unit_price = prices.range_of(reading.keys)
     unit = unit_of(reading.keys[0]) if reading.keys else None
     if not reading.quantity:

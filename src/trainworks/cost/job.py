@@ -26,7 +26,7 @@ _SHARE = (
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """One way to pay: an hour of it, and the most that it can come to. None: no price is known."""
+    """One way to pay: the price of an hour, and the most that the job can cost. None: no price is known."""
 
     market: str
     what: str

@@ -43,7 +43,7 @@ _BY_WORD: Mapping[str, Decimal] = {
 
 
 def likely_amount(reading: Meter | Choice) -> Decimal:
-    """What a meter without a price here would come to where most prices are known; nothing if it has none either."""
+    """What a meter without a price here would cost where most prices are known; nothing if that has none either."""
     meters = (reading,) if isinstance(reading, Meter) else reading.options
     found = [price.high * each.quantity for each in meters if (price := _elsewhere().range_of(each.keys)) is not None]
     return max(found, default=Decimal(0))

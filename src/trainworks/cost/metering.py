@@ -44,7 +44,7 @@ class Unmetered:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several things, of which AWS chooses: from the cheapest to the dearest; `at_most` as in a `Meter`."""
+    """One of several things, from which AWS chooses: from the cheapest to the dearest; `at_most` as in a `Meter`."""
 
     what: str
     options: tuple[Meter, ...]

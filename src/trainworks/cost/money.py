@@ -1,4 +1,4 @@
-"""Amounts of money as ranges: exact where the two ends are one, as with every list price but spot's.
+"""Amounts of money as ranges: exact if the two ends are equal, as with every list price except spot's.
 
 Decimal all the way; figures are rounded where they are shown and nowhere else.
 """

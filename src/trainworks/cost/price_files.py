@@ -53,7 +53,8 @@ _DISAGREEMENT_FIELDS = ("key", "figure", "source", "why")
 
 
 def load_prices(region: str, file: Path | None = None) -> PriceTable:
-    """The prices of a region: those that ship, over them the user's own, over them `file`'s where one is named.
+    """The prices of a region: those that are shipped, overridden by the user's own, overridden by those of `file` if
+    one is named.
 
     A region that no file is about has an empty table. Raises `ConfigurationError` for a file that is wrong.
     """
@@ -113,7 +114,7 @@ def parse_prices(text: str, name: str, region: str) -> PriceTable:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A document with what it takes to say where in it something is wrong."""
+    """A document that can say at which line something is wrong."""
 
     name: str
     text: str

@@ -16,7 +16,7 @@ from trainworks.cost.money import Money
 
 @dataclass(frozen=True, slots=True)
 class PriceSource:
-    """Where a figure was read: `day` is when it was published, or where nobody says so, when it was retrieved."""
+    """Where a figure was read: `day` is when it was published, or, if that is not known, when it was retrieved."""
 
     title: str
     day: date

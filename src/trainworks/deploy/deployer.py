@@ -63,7 +63,7 @@ def up(
     approve: Approve = approve_all,
     gate: Callable[[], None] = lambda: None,
 ) -> UpResult:
-    """Create the platform, or bring it to what `deployment` says; nothing is done where it is that already.
+    """Create the platform, or bring it to what `deployment` says; nothing is done if it already is.
 
     An operation that is under way on the stack is followed to its end first. `gate` is called before anything is
     uploaded or changed, only where something would be; what it raises ends the deploy. Raises `DeployError` with the

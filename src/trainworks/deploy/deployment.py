@@ -1,4 +1,4 @@
-"""What is to be deployed: one assembly, resolved for one account and region."""
+"""What will be deployed: one assembly, resolved for one account and region."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Executor:
             raise outcome.error("the bootstrap")
 
     def _start_toolkit(self) -> EventStream | None:
-        """The events of the bootstrap, of somebody else's where that began a moment ago; None if it is done."""
+        """The events of the bootstrap, or of somebody else's that has just begun; None if it is done."""
         client = self.clients.cloudformation
         try:
             created = client.create_stack(
@@ -144,7 +144,7 @@ class Executor:
 def review(
     clients: Clients, deployment: Deployment, change_set: ChangeSet, change_set_type: str, monitor: StackMonitor
 ) -> StackChanges | None:
-    """Wait for the change set and read what it would change; None if that is nothing."""
+    """Wait for the change set and read what it would change; None if it changes nothing."""
     if not change_set.wait_until_created(monitor):
         return None
     if change_set_type == "CREATE":

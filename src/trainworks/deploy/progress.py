@@ -1,4 +1,4 @@
-"""What a deployment tells whoever watches, as records; how they are drawn is the caller's affair."""
+"""What a deployment tells whoever watches, as records; the caller decides how to draw them."""
 
 from __future__ import annotations
 

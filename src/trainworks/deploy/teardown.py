@@ -60,7 +60,7 @@ class Content:
 
 
 def contents(inventory: Inventory, clients: Clients) -> tuple[Content, ...]:
-    """What `down` would delete for good: all that lies in buckets and repositories that go with the stack."""
+    """What `down` would delete for ever: everything in buckets and repositories that are deleted with the stack."""
     with explained("looking at what would be deleted"):
         found = [
             Content(each.place, each.physical_id, "objects", size_of_bucket(clients.s3, each.physical_id))

@@ -1,4 +1,4 @@
-"""One deploy of a platform at a time on this machine: two that begin at the same moment take turns.
+"""One deploy of a platform at a time on this machine: two that begin at the same time take turns.
 
 CloudFormation refuses what comes second, whoever sends it; people on other machines are told so by the service.
 """

@@ -5,8 +5,8 @@
     COULD_NOT_LOOK   a call was denied, is not offered by the endpoint or did not come through; never swallowed
     OK               looked at, and as it should be
 
-`likelihood` orders findings of the same outcome: CERTAIN where the service itself says so or two values contradict each
-other, LIKELY where this usually is the cause, POSSIBLE where it can be.
+`likelihood` orders findings of the same outcome: CERTAIN if the service itself says so or two values contradict each
+other, LIKELY if this usually is the cause, POSSIBLE if it can be.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """1 where there is a problem, else 0."""
+        """1 if there is a problem, else 0."""
         return int(any(finding.outcome is Outcome.PROBLEM for finding in self.findings))
 
 

@@ -50,7 +50,7 @@ def ecr_image(uri: str) -> ImageUri | None:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """The repository's look is absent if there is none; the image's where the tag or digest is in no image of it."""
+    """The repository's look is absent if there is no repository; the image's if none has the tag or digest."""
 
     uri: str
     repository: Look[str]

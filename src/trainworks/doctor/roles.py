@@ -1,6 +1,6 @@
 """A role, what it may do, and findings about what it lacks.
 
-`iam:SimulatePrincipalPolicy` is asked if that is permitted. Where it is not, or where the simulation lacks the value
+`iam:SimulatePrincipalPolicy` is asked if that is permitted. If it is not, or if the simulation lacks the value
 of a condition, the role's policies are read, and `aws.iam.partial` decides by them as it does for `check`.
 """
 
@@ -152,7 +152,7 @@ def role_findings(facts: RoleFacts, *, used_by: str, service: str) -> Iterator[F
 
 
 def _fix(facts: RoleFacts, question: PermissionQuestion) -> str:
-    """Where the role's own policies let it, the bucket's stands in the way, or one of the organization."""
+    """If the role's own policies allow it, the bucket's policy or one of the organization denies it."""
     policies = facts.policies.value
     if (
         policies is None
@@ -169,7 +169,7 @@ def _fix(facts: RoleFacts, question: PermissionQuestion) -> str:
 def judged(facts: RoleFacts, question: PermissionQuestion) -> tuple[PartialDecision, tuple[Evidence, ...]]:
     """May the role do it, and by what is that known? Both sources unseen is UNKNOWN, with no evidence.
 
-    The simulation knows no policies of buckets: where a bucket has one, the policies are read together.
+    The simulation does not know bucket policies: if a bucket has one, the policies are read together.
     """
     bucket = _policy_of(facts, question)
     if bucket is not None and facts.policies.value is not None:
@@ -273,7 +273,7 @@ def _simulate(iam: Any, role_arn: str, questions: Sequence[PermissionQuestion], 
 
 
 def _missing(result: Any) -> list[str]:
-    """The condition keys that were not given: told of each resource where resources were asked about."""
+    """The condition keys that were not given: reported for each resource if resources were asked about."""
     of_resources = [
         key for each in result.get("ResourceSpecificResults", []) for key in each.get("MissingContextValues", [])
     ]

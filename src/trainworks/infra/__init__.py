@@ -6,7 +6,7 @@
     platform.grant_submit_training(my_role)
 
 `TrainingPlatform` is the whole; `Network`, `Storage`, `Training`, `BatchInference`, `Monitoring` and `CostControl` are
-its parts, and the rest is what these are made of. Each works alone in a stack that has a region.
+its parts, and the rest are the constructs that these consist of. Each works alone in a stack that has a region.
 
 Who imports first decides which Node.js the CDK runs on. Taking a name from here before `aws_cdk` is imported uses the
 one that comes with `trainworks[infra]` (or the one that JSII_NODE names); after `import aws_cdk` the CDK is running
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from trainworks.infra.constructs.workload_security_group import WorkloadSecurityGroup
     from trainworks.infra.parts.batch import BatchInference
     from trainworks.infra.parts.cost_control import CostControl
-    from trainworks.infra.parts.monitoring import Monitoring, Watched
+    from trainworks.infra.parts.monitoring import Monitoring, MonitoringTargets
     from trainworks.infra.parts.network import Network
     from trainworks.infra.parts.storage import Storage
     from trainworks.infra.parts.training import Training
@@ -74,7 +74,7 @@ _MODULES = {
     "TrainingPlatform": "platform",
     "TrainingRole": "constructs.training_role",
     "TriggeredStateMachine": "constructs.triggered_state_machine",
-    "Watched": "parts.monitoring",
+    "MonitoringTargets": "parts.monitoring",
     "WorkloadSecurityGroup": "constructs.workload_security_group",
 }
 
@@ -92,6 +92,7 @@ __all__ = [
     "FlowLog",
     "Message",
     "Monitoring",
+    "MonitoringTargets",
     "Network",
     "Notebook",
     "NotebookPlacement",
@@ -107,7 +108,6 @@ __all__ = [
     "TrainingPlatform",
     "TrainingRole",
     "TriggeredStateMachine",
-    "Watched",
     "WorkloadSecurityGroup",
 ]
 

@@ -27,5 +27,5 @@ def use_bundled_node() -> None:
             f"no Node.js at {node}, which JSII_NODE names",
             fix="unset JSII_NODE to use the Node.js that comes with trainworks[infra]",
         )
-    # The CDK is 5 MB of JavaScript: compiled once, kept beside jsii's own package cache.
+    # The CDK is 5 MB of JavaScript: compiled once, kept next to jsii's own package cache.
     os.environ.setdefault("NODE_COMPILE_CACHE", str(cache_folder() / "node"))

@@ -17,7 +17,7 @@ from trainworks.infra.constructs.job_notifications import BatchNotifications
 from trainworks.infra.feature_flags import pin_feature_flags
 from trainworks.infra.parts.batch import BatchInference
 from trainworks.infra.parts.cost_control import COST_TAG, CostControl
-from trainworks.infra.parts.monitoring import Monitoring, Watched
+from trainworks.infra.parts.monitoring import Monitoring, MonitoringTargets
 from trainworks.infra.parts.network import Network
 from trainworks.infra.parts.storage import Storage
 from trainworks.infra.parts.training import Training
@@ -82,7 +82,10 @@ class TrainingPlatform(Construct):
             else None
         )
         self.monitoring = Monitoring(
-            *self._place("Monitoring"), profile=self.profile, watched=self._watched(), key=self.storage.operations_key
+            *self._place("Monitoring"),
+            profile=self.profile,
+            targets=self._monitoring_targets(),
+            key=self.storage.operations_key,
         )
         self.cost = (
             CostControl(
@@ -228,12 +231,12 @@ class TrainingPlatform(Construct):
             outputs["NotebookInstanceName"] = training.notebook.notebook_instance_name
         return outputs
 
-    def _watched(self) -> Watched:
+    def _monitoring_targets(self) -> MonitoringTargets:
         batch, vpc = self.batch, self.network.vpc
         endpoints = any(
             isinstance(each, ec2.InterfaceVpcEndpoint) for each in [*vpc.node.find_all(), *self.network.node.find_all()]
         )
-        return Watched(
+        return MonitoringTargets(
             training_role_arn=self.training.training_role_arn,
             environment_suffix=self.environment_suffix,
             job_queue_arn=batch.job_queue_arn if batch else None,

@@ -55,7 +55,7 @@ class PlatformRole:
     source_arn: str | None = None
     when: Predicate = _always
     condition: str = ""
-    """In words: the profiles that have the role, where not all have."""
+    """In words: the profiles that have the role, if not all have it."""
 
 
 def _arn(service: str, resource: str) -> str:

@@ -74,7 +74,7 @@ def present(s3: S3Client, artifact: Artifact) -> bool:
 
 
 def download(s3: S3Client, artifacts: Sequence[Artifact], folder: Path, tell: Tell = silent) -> list[Downloaded]:
-    """Fetch each to a folder of its name. Raises `RequestError` if one is in use, or what is fetched is unsafe."""
+    """Fetch each to a folder of its name. Raises `RequestError` if a target exists, or if what is fetched is unsafe."""
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"{folder} is a file", fix="name a folder")
     for artifact in artifacts:

@@ -2,8 +2,8 @@
 
 How code gets in: the archive goes to `code/` of the model bucket, and the command is `python -c <batch_bootstrap>`,
 which fetches it by the job's role and becomes the script. It needs python and boto3 in the image, nothing else of ours.
-`SubmitJob` cannot choose an image: where the spec names one, a job definition is registered that is the platform's
-with that image (same roles, log group, limits), once per image.
+`SubmitJob` cannot choose an image: if the spec names one, a copy of the platform's job definition is registered with
+that image (same roles, log group, limits), once per image.
 """
 
 from __future__ import annotations

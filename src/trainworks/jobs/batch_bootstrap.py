@@ -1,4 +1,4 @@
-"""Runs in the container (`python -c`): fetch the code by the job's role, check it, unpack it, install its
+"""Runs in the container (`python -c`): fetch the code as the job's role, check it, unpack it, install its
 requirements.txt if it has one, become the script."""
 
 import hashlib

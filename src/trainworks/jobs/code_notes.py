@@ -1,4 +1,4 @@
-"""What to know of a job's code before it starts: what stays behind, and what cannot be installed where it runs."""
+"""What to know about a job's code before it starts: what is not packed, and what cannot be installed where it runs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def names_requirements(spec: TrainingJobSpec | BatchJobSpec) -> bool:
 
 
 def requirements_note(spec: TrainingJobSpec | BatchJobSpec, closed: Sequence[str] | None) -> str:
-    """What to know of a job with a requirements.txt; "" if its subnets lead to an index.
+    """What to know about a job with a requirements.txt; "" if its subnets lead to an index.
 
     `closed` are the subnets of the deployed platform without a way to the internet, None if nobody could look.
     """
     if closed is not None and not closed:
         return ""
     needs = f"{REQUIREMENTS} is installed before the script, which needs a package index"
-    # An image has what its own requirements.txt names and nothing else: that beside the script names less.
+    # An image has only what its own requirements.txt names; the one next to the script names less.
     image = (
         f"Build an image with all that the job needs, {spec.image or 'its framework'} included, from a folder with a "
         f"{REQUIREMENTS}, and name it by --image: trainworks image build FOLDER"

@@ -1,6 +1,6 @@
 """An environment as jobs of all kinds reach it: its session and clients, its platform's outputs, code on its way.
 
-Nothing here knows a kind of job: `training` and `batch` are made of this, `kinds` lists them, `platform` is on top.
+Nothing here depends on a kind of job: `training` and `batch` use this, `kinds` lists them, `platform` is on top.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Connection:
         return discover(self.client("cloudformation"), self.environment)
 
     def upload_source(self, spec: JobSpec, listener: UploadListener = NOBODY) -> SourceBundle | None:
-        """Package a spec's code and put it into the model bucket, unless it is there; None if it has no script."""
+        """Package a spec's code and put it into the model bucket, unless it is there; None without a script."""
         if spec.script_path is None:
             return None
         bundle = package_source(spec.script_path, spec.source_path, listener.transfer)

@@ -52,9 +52,9 @@ class DataFile:
 def put_dataset(
     connection: Connection, path: Path, name: str | None = None, *, replace: bool = False, tell: Tell = silent
 ) -> Dataset:
-    """Upload a file or folder. Raises `RequestError` if the name has data, unless that is to be replaced.
+    """Upload a file or folder. Raises `RequestError` if the name has data, unless it may be replaced.
 
-    When it is, what was there and is not in the folder is removed once all else is uploaded.
+    In that case, files that are not in the folder are removed once everything else is uploaded.
     """
     bucket, s3 = connection.outputs.dataset_bucket, connection.client("s3")
     if not path.exists():
@@ -92,7 +92,7 @@ def list_datasets(connection: Connection) -> list[Dataset]:
 
 
 def names_beginning(connection: Connection, text: str) -> Iterator[str]:
-    """The names of datasets that begin so. Their files, of which there may be many, are not listed."""
+    """The names of datasets that begin so. Their files are not listed: there may be many."""
     bucket, beginning = connection.outputs.dataset_bucket, f"{DATASETS}{text}"
     pages = connection.client("s3").get_paginator("list_objects_v2")
     for prefix in {beginning, UPLOADS} if UPLOADS.startswith(beginning) else {beginning}:

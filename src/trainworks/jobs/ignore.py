@@ -3,7 +3,7 @@
 Both are read in the form of `.gitignore`: in the folder, in those below it, and in those above it up to the root of its
 Git repository. The last pattern that says something of a path decides, and `.trainworksignore` is asked after all
 `.gitignore`s: with `!data/small.csv` it takes along what Git ignores. What never travels needs no pattern: version
-control, virtual environments, caches. Patterns are matched by `pathspec`, which is imported if there are any.
+control, virtual environments, caches. Patterns are matched by `pathspec`, which is imported only if there are any.
 """
 
 from __future__ import annotations

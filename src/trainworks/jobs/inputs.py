@@ -62,7 +62,7 @@ class Inputs:
     def upload(self, path: Path, key_prefix: str | None = None) -> str:
         """Upload a file or folder to the dataset bucket; returns the URI of its folder there.
 
-        Without `key_prefix` the key is made of the content's digest, so nothing is uploaded twice.
+        Without `key_prefix` the key is made from the content's digest, so nothing is uploaded twice.
         """
         files = files_of(path)
         prefix = key_prefix or content_prefix(files)

@@ -42,7 +42,8 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class JobSnapshot:
-    """A job at one moment. `transitions` is its whole way so far, oldest first; `reason` is why it ended or waits.
+    """A job at one point in time. `transitions` is its whole way so far, oldest first; `reason` is why it ended or
+    waits.
 
     `current` is the status that it is in with what AWS says of it now, where `transitions` does not tell. `waits`: it
     has no host yet; `is_blocked`: AWS says why it gets none.
@@ -69,7 +70,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
-    """One line of a list of jobs. `kind` is a name of the table of kinds; `job_id` is AWS's id beside the name."""
+    """One line of a list of jobs.
+
+    `kind` is a name of the table of kinds; `job_id` is AWS's id, if it has one besides the name.
+    """
 
     name: str
     kind: str
@@ -119,7 +123,7 @@ class Job(ABC):
 
     @abstractmethod
     def facts(self) -> dict[str, object]:
-        """What there is to say about it, by name, for people and as JSON."""
+        """What is known about it, by name, for people and as JSON."""
 
     @abstractmethod
     def snapshot(self) -> JobSnapshot:
@@ -154,7 +158,7 @@ class Job(ABC):
         """
         asked = time.time()
         reader, streams = self.log_reader(tail, since), self.snapshot().streams
-        lines = reader.new_lines(streams)  # whatever they say of the time: this machine's clock may be behind AWS's
+        lines = reader.new_lines(streams)  # whatever their times: this machine's clock may be behind AWS's
         while lines:
             yield from lines
             lines = reader.new_lines(streams)
@@ -168,7 +172,7 @@ class Job(ABC):
     def download(self, folder: Path | str, tell: Tell = silent) -> list[Downloaded]:
         """Fetch what it has left in S3 to a folder: `model/`, `output/`, `predictions/`, archives unpacked.
 
-        Raises `JobError` if it has left nothing, `RequestError` if the folder is in use.
+        Raises `JobError` if it has no results, `RequestError` if the folder is in use.
         """
         found = self.artifacts()
         if not found:

@@ -86,7 +86,7 @@ def newest_jobs(connection: Connection, limit: int, wanted: JobFilter) -> list[J
 
 
 def listed_job(connection: Connection, found: JobSummary) -> Job:
-    """The job of a line of `newest_jobs`; the list says all that there is to find, so nobody is asked."""
+    """The job of a line of `newest_jobs`; the list has all that is needed, so AWS is not asked again."""
     [kind] = (kind for kind in KINDS if kind.name == found.kind)
     return kind.listed(connection, found)
 

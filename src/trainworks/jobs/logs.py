@@ -49,7 +49,7 @@ class LogLine:
 
 @dataclass(slots=True)
 class LogReader:
-    """Reads streams onward from where it was. One reader belongs to one follow of one job.
+    """Reads streams from where it stopped before. One reader belongs to one follow of one job.
 
     It begins at the first line; with `since` at that time; with `tail` at the last so many lines of all the streams
     that the first call names, with 0 behind them all. A stream that has ended and had nothing new three times is left

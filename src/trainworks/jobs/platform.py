@@ -2,7 +2,7 @@
 
     spec --> inputs and code to S3 --> CreateTrainingJob | SubmitJob --> a job, followed by the API alone
 
-The same code and calls for AWS and the twin; what it knows of the platform are the root stack's outputs.
+The same code and calls serve AWS and the twin; it knows the platform only by the root stack's outputs.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class SourceBundle:
 
 
 def package_source(script: Path, source_dir: Path | None = None, tell: Tell = silent) -> SourceBundle:
-    """Archive `source_dir`, or the script alone if there is none.
+    """Archive `source_dir`, or only the script if there is none.
 
     Left out are version control, virtual environments, caches, and what ignore files name (`ignore`). Raises
     `RequestError` when the script is missing, not in `source_dir` or left out, when a link leads out of it, or when it

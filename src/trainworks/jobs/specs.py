@@ -1,4 +1,4 @@
-"""What a user names to start a job - a script, the file of a spec, a spec - and values beside it, as a spec."""
+"""Makes a spec of what a user names to start a job (a script, a spec or its file) and the values given with it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _spec(
 
 
 def of_script(script: Path, values: Mapping[str, object]) -> dict[str, object]:
-    """The script as the spec wants it: relative to `source_dir` if one is given."""
+    """The script as the spec needs it: relative to `source_dir` if one is given."""
     source_dir = values.get("source_dir")
     if source_dir is None:
         return {**values, "script": str(script)}
@@ -73,7 +73,7 @@ def of_script(script: Path, values: Mapping[str, object]) -> dict[str, object]:
 
 
 def absolute(values: Mapping[str, object]) -> dict[str, object]:
-    """Local paths beside a spec file are relative to where they were given, not to the file."""
+    """Local paths given with a spec file are relative to where they were given, not to the file."""
     found = dict(values)
     if found.get("source_dir") is not None:
         found["source_dir"] = str(Path(str(found["source_dir"])).resolve())

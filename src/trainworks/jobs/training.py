@@ -299,7 +299,7 @@ def training_facts(described: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _given_hyperparameters(described: Mapping[str, Any]) -> dict[str, object]:
-    """What the script was given: without what tells the toolkit where the script is, decoded where it is JSON."""
+    """The script's hyperparameters, without those that tell the toolkit where it is; JSON values are decoded."""
     given = described.get("HyperParameters", {})
     return {name: _decoded(text) for name, text in given.items() if not name.startswith("sagemaker_")}
 

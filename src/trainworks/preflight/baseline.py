@@ -28,7 +28,7 @@ from trainworks.preflight.patterns import matches
 from trainworks.preflight.report import Acceptance, Report
 
 FILE_NAME = "trainworks-baseline.toml"
-"""Looked for beside `trainworks.toml`."""
+"""Looked for next to `trainworks.toml`."""
 
 _MAX_NAMED = 3
 _PLATFORM = "platform-baseline.toml"
@@ -127,7 +127,10 @@ def baseline_text(path: Path) -> str:
 
 
 def platform_baseline() -> Baseline:
-    """What scanners say of the platform as it is shipped, and why it stands. Some entries are for one profile alone."""
+    """What scanners report about the platform as it is shipped, and why it is accepted.
+
+    Some entries are for one profile alone.
+    """
     text = resources.files("trainworks.preflight").joinpath("data", _PLATFORM).read_text(encoding="utf-8")
     return parse_baseline(text, _PLATFORM, reports_stale=False)
 
@@ -208,7 +211,7 @@ def _said(value: str) -> str:
 
 
 def _filled(document: dict[str, Any], reason: str) -> dict[str, Any]:
-    """What a document is to say when each entry has a reason."""
+    """The document once each entry has a reason."""
     tables = document.get("accepted")
     if not isinstance(tables, list):
         return document

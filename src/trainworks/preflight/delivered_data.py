@@ -104,7 +104,7 @@ def _lacks(graph: Graph, role: Resource, action: str, arn: str) -> bool:
 
 
 def _lets_in(graph: Graph, owner: Resource) -> bool:
-    """Whether a policy of its own may let the role in, which suffices within an account; a service is another one."""
+    """Whether its own policy may allow the role, which is enough within an account; a service is not in the account."""
     policies = [each.source for each in graph.users_of(owner) if each.source is not None]
     return any(
         each.type == "AWS::Kinesis::ResourcePolicy"

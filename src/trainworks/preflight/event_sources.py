@@ -92,7 +92,7 @@ def function_of(graph: Graph, named: object) -> Resource | None:
 
 
 def _lets_in(graph: Graph, queue: Resource) -> bool:
-    """Whether a policy of its own may let the role in, which suffices within an account."""
+    """Whether its own policy may allow the role, which is enough within an account."""
     policies = ("AWS::SQS::QueuePolicy", "AWS::SQS::QueueInlinePolicy", "AWS::Kinesis::ResourcePolicy")
     return queue.get("ResourcePolicy") is not None or any(
         each.source is not None and each.source.type in policies for each in graph.users_of(queue)

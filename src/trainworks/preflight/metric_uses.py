@@ -28,7 +28,7 @@ _WILDCARDS = ("ALL", "*")
 class MetricUse:
     """A metric by its full name, or a search for metrics of a schema (`is_search`, then without values).
 
-    `dimensions` is None if an expression does not say which; an empty `metric_name` is every metric.
+    `dimensions` is None if an expression does not name them; an empty `metric_name` is every metric.
     """
 
     namespace: str

@@ -80,12 +80,12 @@ def needed_of(graph: Graph, use: RoleUse) -> Iterator[Needed]:
 
 
 def is_understood(graph: Graph, use: RoleUse) -> bool:
-    """Whether `needed_of` is all that the use needs beside what its own code does."""
+    """Whether `needed_of` is all that the use needs apart from what its own code does."""
     return all(_parts(graph, use))
 
 
 def _parts(graph: Graph, use: RoleUse) -> Iterator[Needed | None]:
-    """None stands for a part of which it is not known what it needs."""
+    """None stands for a part whose needs are not known."""
     if use.workload is Workload.STATE_MACHINE and isinstance(use.record, Resource):
         yield from _state_machine(graph, use.record)
     elif use.workload is Workload.EVENT_TARGET and isinstance(use.record, Resource):
@@ -253,7 +253,7 @@ def _integrated(graph: Graph, actions: TaskActions, parameters: Mapping[str, Any
 
 
 def _passed(graph: Graph, members: Iterable[RoleMember], parameters: object) -> Iterator[Needed]:
-    """The roles that a request hands on: those that it names, and those that it has to have where nothing names it."""
+    """The roles that a request passes: those that it names, and those that it must have although nothing names them."""
     for member in members:
         context: Context = {"iam:passedtoservice": member.recipient} if member.recipient else {}
         if isinstance(parameters, Mapping):
@@ -297,7 +297,7 @@ def _submitted(graph: Graph, job_definition: object) -> Iterator[Needed]:
 
 
 def _passed_to_tasks(graph: Graph, task_definition: object) -> Iterator[Needed]:
-    """The roles of a task definition; one of which nothing is known may name none."""
+    """The roles of a task definition; an unknown one may name none."""
     found = graph.owner(task_definition)
     if found is None or found.type != "AWS::ECS::TaskDefinition":
         yield Needed("iam:PassRole", is_required=False)

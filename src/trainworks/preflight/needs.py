@@ -169,7 +169,7 @@ def has_public_ip(workload: Workload, subnet: Subnet) -> bool | Unknown:
 
 
 def _agreed(answers: list[bool | Unknown]) -> bool | Unknown:
-    """True if all say so; Unknown if one is or nobody says anything."""
+    """True if all say so; Unknown if one is unknown or none says anything."""
     unknown = next((each for each in answers if isinstance(each, Unknown)), None)
     return unknown if unknown is not None else all(answers) if answers else Unknown("no job definition says so")
 

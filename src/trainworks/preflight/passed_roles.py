@@ -1,4 +1,4 @@
-"""Calls that pass a role, made by code whose own role may not hand on any.
+"""Calls that pass a role, made by code whose own role may not pass any.
 
 Source: the members of each request that hold a role (`aws.iam.role_members`); the Service Authorization Reference has
 `iam:PassRole` as a dependent action of each.

@@ -3,7 +3,7 @@
     inline policies, AWS::IAM::Policy, RolePolicy, ManagedPolicy, AWS's managed policies --> Statements --> allows()
 
 Identity policies only: a bucket's or key's own policy may add or take away, and is asked for separately. What they
-come to together is decided as the twin decides it (`aws.iam.partial`).
+allow together is decided as the twin decides it (`aws.iam.partial`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RolePermissions:
         self._trust: dict[Resource, tuple[Statement, ...]] = {}
 
     def role(self, name_or_arn: object) -> Resource | None:
-        """The role of that name or ARN where the templates have it."""
+        """The role of that name or ARN if the templates have it."""
         if not isinstance(name_or_arn, str) or not name_or_arn or isinstance(name_or_arn, Unknown):
             return None
         found = self._graph.owner(name_or_arn)

@@ -1,4 +1,5 @@
-"""What AWS's registry schemas say of names: which property names a type, its length, what cannot change beside it.
+"""What AWS's registry schemas say about names: which property names a type, its length, which other properties cannot
+change.
 
 `data/registry.json` is written by `python -m trainworks.preflight.refresh_registry`. It has what nobody but a rule on
 names asks for; what is fixed at creation the schemas say themselves (`assembly.schemas`).
@@ -30,7 +31,7 @@ class NamedType:
 
     @cached_property
     def create_only(self) -> tuple[str, ...]:
-        """What cannot change without a replacement, beside the name."""
+        """What cannot change without a replacement, apart from the name."""
         found = schema(self.type_name)
         return self._others(found.create_only if found else ())
 

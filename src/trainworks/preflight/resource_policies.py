@@ -43,11 +43,11 @@ class ResourcePolicies:
                 self._statements[key] += statements_of(key.get("KeyPolicy"))
 
     def of(self, resource: Resource) -> tuple[Statement, ...]:
-        """The statements of a resource's own policy; none if it has none."""
+        """The statements of a resource's own policy; empty if it has none."""
         return tuple(self._statements.get(resource, ()))
 
     def key(self, key_id: object) -> Resource | None:
-        """The key of an id, ARN or alias, where the templates have it."""
+        """The key of an id, ARN or alias, if the templates have it."""
         if not isinstance(key_id, str) or not key_id or isinstance(key_id, Unknown):
             return None
         found = self._graph.owner(key_id)

@@ -19,9 +19,9 @@ Tasks = JobDefinition | TaskDefinition
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RoleUse:
-    """`role` is given to `service` at `at`; `workload` is what runs as it, where that is a kind with known needs.
+    """`role` is given to `service` at `at`; `workload` is what runs as it, if that is a kind with known needs.
 
-    `record` is the workload's record: what is known of the workload beside its kind.
+    `record` is the workload's record: what is known of the workload apart from its kind.
     """
 
     role: Resource

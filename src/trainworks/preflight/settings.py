@@ -1,4 +1,4 @@
-"""What the rules need to know beside the templates."""
+"""What the rules need to know besides the templates."""
 
 from __future__ import annotations
 

@@ -35,4 +35,4 @@ STATEFUL: Mapping[str, str] = {
 SNAPSHOT_BY_DEFAULT = frozenset(
     {"AWS::DocDB::DBCluster", "AWS::Neptune::DBCluster", "AWS::RDS::DBCluster", "AWS::RDS::DBInstance"}
 )
-"""CloudFormation keeps a snapshot of these where the template has no DeletionPolicy."""
+"""CloudFormation keeps a snapshot of these if the template has no DeletionPolicy."""

@@ -37,7 +37,7 @@ LIMIT_BYTES: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class WholeBody:
-    """A body as it came, and its SHA-256 in hexadecimal."""
+    """A body as received, and its SHA-256 in hexadecimal."""
 
     content: bytes
     sha256: str
@@ -51,7 +51,10 @@ class MemoryBudget:
 
     @contextmanager
     def hold(self, count: int) -> Iterator[None]:
-        """Take `count` bytes for the block. Raises `SlowDown` (503, which clients repeat) if they are not there."""
+        """Take `count` bytes for the block.
+
+        Raises `SlowDown` (503, after which clients try again) if they are not free.
+        """
         if count > self._left:
             raise ApiError("SlowDown", "The twin holds too many bytes of requests now. Reduce your request rate.", 503)
         self._left -= count

@@ -1,4 +1,4 @@
-"""What object data needs to know of its bucket, and whom it tells of a change: a port that the emulator implements."""
+"""What object data needs to know about its bucket, and who is told of a change: a port that the emulator implements."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def check(self, now: float) -> None:
-        """End this connection where it is overdue."""
+        """End this connection if it is overdue."""
         unsent = self.transport.get_write_buffer_size()
         if unsent < self._unsent or (unsent and not self._unsent):
             self.moved = now

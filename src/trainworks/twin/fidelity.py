@@ -201,7 +201,7 @@ def own_members(endpoint: Endpoint, operation: str) -> dict[str, str]:
 
 @cache
 def _own_words(endpoint: Endpoint) -> frozenset[str]:
-    """What the modules look up in which the endpoint's handlers are, and those beside them."""
+    """What is looked up in the modules of the endpoint's handlers, and in the modules next to them."""
     files: set[Path] = set()
     services = Path(inspect.getfile(twin_services)).parent
     for entry in endpoint.operations.values():

@@ -73,12 +73,12 @@ class Home:
 
     @property
     def keep_instances_file(self) -> Path:
-        """Present while a graceful stop is to leave the instances running."""
+        """Present while a graceful stop has to leave the instances running."""
         return self.root / "keep-instances"
 
     @property
     def retention_file(self) -> Path:
-        """How long what has ended is kept; absent: for ever."""
+        """How long ended jobs and other ended things are kept; absent: for ever."""
         return self.root / "retention.json"
 
     @property
@@ -127,7 +127,7 @@ class Home:
         """Whether this folder was made by a twin, so that `reset` may delete what is in it.
 
         A file called `version` alone proves nothing, as many projects have one: a twin's holds a whole number, and the
-        keys lie beside it, or nothing but a home's things where a first start or a reset was cut short.
+        keys are next to it, or only the files of a home if a first start or a reset was interrupted.
         """
         if not self.version_file.is_file() or not self.version_file.read_bytes().strip().isdigit():
             return False
@@ -187,5 +187,5 @@ def default_home() -> Home:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file by a rename, readable for its owner alone at every moment."""
+    """Replace a file by a rename; at all times only its owner can read it."""
     write_whole(path, text, mode=0o600)

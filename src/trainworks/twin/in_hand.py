@@ -4,9 +4,9 @@
         ...
 
 A file says what is in hand, from before the work until after it; it outlives the process, however that ends, and is
-counted at the next start. There are as many files as there were ever items in hand at a time, and each is written
-again and again, which costs less than making one. What went well once is forgotten, so a server that is killed for
-another reason condemns nothing but what was in hand at every one of those deaths.
+counted at the next start. There are as many files as there were ever items in hand at a time, and each is written again
+and again, which costs less than making one. What went well once is forgotten, so a server that is killed for other
+reasons makes only those items skipped that were being worked on at every one of those deaths.
 """
 
 from __future__ import annotations

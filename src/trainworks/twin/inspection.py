@@ -69,7 +69,7 @@ def inspect(home: Home) -> Inspection:
 
 
 def _wished_network() -> str:
-    """What a start in this folder would take; "" for a setting that it refuses, which others tell of."""
+    """What a start in this folder would use; "" for a setting that it refuses, which is reported elsewhere."""
     try:
         return network_wish(find_file(Path.cwd()))
     except ConfigurationError:

@@ -66,7 +66,7 @@ class RunningServer:
 def find(home: Home) -> RunningServer | None:
     """The twin that runs on this home, or None. A record left by a crash does not count.
 
-    A twin whose server died a moment ago is running: its supervisor starts the server again, and requests wait.
+    A twin whose server has just died counts as running: its supervisor starts the server again, and requests wait.
     """
     record = read_record(home)
     if record is None or not (is_alive(record, "supervisor") or is_alive(record, "server")):
@@ -105,7 +105,7 @@ def start(home: Home, port: int | None = None, *, timeout_seconds: float = _STAR
                 if port:
                     _check_port(port)
                 return _wait_for_start(home, _spawn(home, port, network), deadline)
-        # What was killed a moment ago seems to run; it ends while it is waited for, and is started then.
+        # A process that has just been killed seems to run; it ends while it is waited for, and is started then.
         if (running := _wait_for_answer(home, deadline)) is not None:
             return running
     raise TwinError(f"the twin's server does not come back:\n{_tail(home.log_file)}", fix="trainworks twin stop")
@@ -187,9 +187,9 @@ def _wait_for_start(home: Home, supervisor_pid: int, deadline: float) -> Running
 
 
 def sandbox_warning(home: Home, *, timeout_seconds: float = _SANDBOX_SECONDS) -> str:
-    """What jobs are not guaranteed on this machine, "" if the sandbox is whole.
+    """What is not guaranteed to jobs on this machine, "" if the sandbox is complete.
 
-    The running twin finds it out a moment after it starts; this waits for that.
+    The running twin finds this out shortly after its start; this waits for that.
     """
     deadline = time.monotonic() + timeout_seconds
     while find(home) is not None and time.monotonic() < deadline:
@@ -313,7 +313,7 @@ def _check_port(port: int) -> None:
 
 
 def bind_error(port: int) -> str | None:
-    """Why nobody else can listen on a port, None if it is free."""
+    """Why a port cannot be listened on; None if it is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

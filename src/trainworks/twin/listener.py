@@ -1,6 +1,6 @@
 """The HTTP server: uvicorn with connections of ours, taken from the listening socket as many as it may hold open.
 
-asyncio's own accepting logs and tries again without end where the process has no descriptor left. Here it ends what is
+If the process has no descriptor left, asyncio's own accepting logs and tries again without end. Here it ends what is
 idle, waits a second, and says so once a minute.
 """
 

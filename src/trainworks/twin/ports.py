@@ -1,7 +1,7 @@
 """What the parts of the twin ask of one another.
 
 `building.py` builds the parts and hands each the ports it needs; no part imports another part's inside. All calls are
-synchronous and may be made from any thread. Errors that an API caller is to see are `ApiError`.
+synchronous and may be made from any thread. Errors that an API caller sees are `ApiError`.
 
     services, resources --> ControlPlane   permissions, role credentials, metrics, events         (twin.emulator)
     services, emulator  --> Logs           log events                                             (twin.services.logs)
@@ -185,7 +185,7 @@ class Logs(Protocol):
         """Up to where `put_output` brought the file of this stream."""
 
     def put_output(self, outputs: Sequence[OutputLines]) -> Mapping[str, ApiError]:
-        """Append lines of several tasks, stamped with this moment; those that were refused, by task id.
+        """Append lines of several tasks, stamped with the present time; those that were refused, by task id.
 
         The same lines may be given again after a crash: what a stream has up to `offset` is not appended twice.
         """
@@ -519,7 +519,7 @@ class PackageResolver(Protocol):
     """The packages that a job's requirements.txt adds to its image. No call waits for an installation."""
 
     def check(self, waiter: str) -> None:
-        """Raise `ImageBeingMadeError` while that is installed for which `waiter` waits: nothing else is to be done."""
+        """Raise `ImageBeingMadeError` while what `waiter` waits for is installed: there is nothing else to do."""
 
     def installed(self, runtime: Runtime, source: Path, variables: Mapping[str, str], waiter: str) -> Runtime | None:
         """`runtime` with what requirements.txt in the folder `source` names on top; `variables` are the job's own.

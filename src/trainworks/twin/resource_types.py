@@ -1,4 +1,4 @@
-"""What a CloudFormation resource type is to the twin: the contract between `resources` and `emulator`.
+"""A CloudFormation resource type of the twin: the contract between `resources` and `emulator`.
 
     emulator.register_resource_type("AWS::Batch::JobQueue", JobQueueType(...))
 
@@ -38,7 +38,7 @@ class ResourceRequest:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What a resource is to its template: `physical_id` is its `Ref`, `attributes` are its `Fn::GetAtt`.
+    """A resource as its template sees it: `physical_id` is its `Ref`, `attributes` are its `Fn::GetAtt`.
 
     An update that answers another `physical_id` has replaced the resource: the old one is deleted in the clean-up
     phase, or the new one when the stack rolls back.

@@ -1,10 +1,10 @@
-"""What has ended and is old is removed: by `trainworks twin prune`, and in the background where an age is set.
+"""Removes what has ended and is old: by `trainworks twin prune`, and in the background if an age is set.
 
     <home>/retention.json     {"older_than_seconds": 604800.0}
 
-Each kind of thing says what of it ended before a moment, and forgets it: first the files, then the rows, so that a kill
-in between leaves something to find again, and never a file that nobody knows. What is live is in no such answer. Log
-events are their group's to keep (`PutRetentionPolicy`), objects are the user's.
+Each kind of thing says which of its things ended before a given time, and forgets them: first the files, then the rows,
+so that a kill in between leaves something to find again, and never a file that nobody knows. What is live is in no such
+answer. Log events are their group's to keep (`PutRetentionPolicy`), objects are the user's.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Retention:
 
     @property
     def age_seconds(self) -> float | None:
-        """How old what has ended may become; None: for ever."""
+        """How old ended things may become; None: any age."""
         try:
             age: float | None = json.loads(self._path.read_text())["older_than_seconds"]
         except FileNotFoundError:
@@ -70,7 +70,7 @@ class Retention:
         return age
 
     def set_age(self, seconds: float | None) -> None:
-        """Keep what has ended for so long from now on, or for ever."""
+        """Keep ended things for this long from now on, or for ever."""
         write_private(self._path, json.dumps({"older_than_seconds": seconds}) + "\n")
         self._background.wake()
 

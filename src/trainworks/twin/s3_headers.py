@@ -51,7 +51,7 @@ def refuse_unsupported(headers: Mapping[str, str]) -> None:
 
 
 def members(operation: str) -> dict[str, str]:
-    """`used`, `recorded` or `refused` for each member that an operation of S3 takes beside its document."""
+    """`used`, `recorded` or `refused` for each member that an operation of S3 takes besides its document."""
     shape = service_model("s3").operation_model(operation).input_shape
     found = {}
     for name, member in ({} if shape is None else shape.members).items():

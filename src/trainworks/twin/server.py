@@ -35,7 +35,7 @@ _LOG = logging.getLogger(__name__)
 _EXIT_SECONDS = 2.0
 
 _SWITCH_SECONDS = 0.001
-"""How long a thread may compute while others wait: a request takes several turns, beside threads that carry on jobs."""
+"""How long a thread may compute while others wait: a request takes several turns, next to threads that work on jobs."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,7 +105,7 @@ async def serve(home: Home, listener: socket.socket, supervisor_pid: int | None 
 
 
 def _exit_soon() -> None:
-    """End the process even where a thread is still in a request or a build: all that was acknowledged is on disk."""
+    """End the process even if a thread is still in a request or a build: all that was acknowledged is on disk."""
 
     def end() -> None:
         logging.shutdown()

@@ -1,4 +1,4 @@
-"""What a service of ours is to the twin. `building.py` lists the services; all that enumerates them reads that list.
+"""A service of ours as the twin sees it. `building.py` lists the services; all that enumerates them reads that list.
 
 A service says `class BatchService(Service)` and overrides what it has: only `endpoint` is demanded of it. A default
 does nothing. How CloudFormation makes its resources is in `resources/registry.py`, by its name.

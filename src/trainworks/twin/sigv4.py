@@ -156,7 +156,7 @@ class Claim:
 
 
 def examine(request: SignedRequest, keys: KeyLookup, now: float) -> Claim | Verified:
-    """What can be said of a signature before the body is read; a signature of Version 2 is about no body: `Verified`.
+    """What is known of a signature before the body is read; a signature of Version 2 does not cover a body: `Verified`.
 
     Raises `ApiError` with the codes of the Query API (`MissingAuthenticationToken`, `InvalidClientTokenId`,
     `ExpiredToken`, `IncompleteSignature`, `RequestExpired`, `RequestTimeTooSkewed`, status 403 or 400).
@@ -189,7 +189,7 @@ def confirm(claim: Claim, body_sha256: str | None = None) -> Verified:
 
 
 def verify(request: SignedRequest, keys: KeyLookup, now: float, body_sha256: str | None = None) -> Verified:
-    """`examine` and `confirm` in one, for who has the body's digest at hand."""
+    """`examine` and `confirm` in one, for callers that have the body's digest."""
     claim = examine(request, keys, now)
     return claim if isinstance(claim, Verified) else confirm(claim, body_sha256)
 
@@ -354,7 +354,7 @@ def _canonical_query(raw_query: str) -> str:
 
 
 def _canonical_headers(signature: _Signature, request: SignedRequest) -> str:
-    """The signed headers, a line each. Raises `SignatureDoesNotMatch` if one is not signed that has to be."""
+    """The signed headers, a line each. Raises `SignatureDoesNotMatch` if a header that must be signed is not."""
     values, signed = request.by_name, signature.signed_headers
     unsigned = [
         name for name in values if name.startswith("x-amz-") and name not in signed and name != "x-amz-content-sha256"

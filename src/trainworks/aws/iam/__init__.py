@@ -4,7 +4,7 @@
     policy_places.py  which properties are documents, and of which kind
     variables.py    `${aws:username, 'nobody'}` in a value    ../wildcards.py `*` and `?`, without backtracking
     conditions.py   every operator and set prefix            principals.py   whom a Principal element names
-    managed_policies.py  AWS's own, as far as they are known   partial/   the same where not everything is known
+    managed_policies.py  AWS's own, as far as they are known   partial/   the same if not everything is known
     evaluate.py     identity, resource, boundary, session policies -> Decision
 
 After "Policy evaluation logic" and "IAM JSON policy elements reference" (IAM User Guide). The twin decides every call

@@ -56,7 +56,7 @@ class Statement:
     def names_resource(self, resource: str, context: Context) -> bool:
         """Whether the statement is about `resource`. A statement without resources (a trust policy's) is about all.
 
-        A NotResource of which a variable has no value excludes nothing from a Deny, and lets an Allow allow nothing.
+        If a variable in a NotResource has no value, a Deny excludes nothing and an Allow allows nothing.
         """
         if self.resources is not None:
             for each in self.resources:  # noqa: SIM110 - as in `evaluate`

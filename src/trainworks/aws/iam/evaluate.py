@@ -28,7 +28,7 @@ class Layer(StrEnum):
 
 
 class Rule(Protocol):
-    """What the decision asks of a statement: `documents.Statement`, or what `check` knows of one."""
+    """What the decision asks a statement: `documents.Statement`, or what `check` knows of one."""
 
     def names_action(self, action: str, /) -> bool: ...
 
@@ -40,7 +40,7 @@ class Rule(Protocol):
 
 
 class Rules(Protocol):
-    """What the decision asks of a policy: `documents.Policy`, say."""
+    """What the decision asks a policy: `documents.Policy`, say."""
 
     @property
     def denies(self) -> Sequence[Rule]: ...
@@ -99,7 +99,7 @@ class Decision:
 
     @property
     def reason(self) -> str:
-        """Why not, as AWS says it; `{action}` is to be filled in."""
+        """Why not, as AWS says it; `{action}` is filled in later."""
         article = "an" if self.layer is Layer.IDENTITY else "a"
         if self.explicit:
             return f"with an explicit deny in {article} {self.layer}"

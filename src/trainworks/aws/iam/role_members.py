@@ -18,7 +18,7 @@ PATH = Path(__file__).parent / "role_members.json"
 REQUIRED = "!"
 """Before a member that every valid request has."""
 
-# By service, or by service and member, which goes before.
+# By service, or by service and member; the latter wins.
 _RECIPIENTS: dict[tuple[str, ...], str] = {
     ("batch",): "batch.amazonaws.com",
     ("batch", "jobRoleArn"): "ecs-tasks.amazonaws.com",

@@ -149,7 +149,7 @@ def _types(overrides: Sequence[Mapping[str, Any]], data: Mapping[str, Any] | Non
 
 
 def _markets(distribution: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[str, ...]:
-    """Spot where all hosts above no base are, on demand where all are, both where it is a mixture."""
+    """Spot if all hosts are spot without an on-demand base, on demand if all are, both for a mixture."""
     if data.get("SpotPrice") is not None or mapping(data.get("InstanceMarketOptions")).get("MarketType") == "spot":
         return ("spot",)
     share = whole_number(distribution.get("OnDemandPercentageAboveBaseCapacity", 100))

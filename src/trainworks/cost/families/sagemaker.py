@@ -1,4 +1,4 @@
-"""SageMaker's machines beside notebooks and endpoints: clusters, apps and spaces, tracking servers, monitors."""
+"""SageMaker's machines other than notebooks and endpoints: clusters, apps and spaces, tracking servers, monitors."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from trainworks.doctor.looking import could_not_look
 
 
 def diagnose_installation(facts: InstallationFacts, *, environment: str, is_twin: bool) -> Diagnosis:
-    """Every check of the machine, the twin's home and the account. Exit code 1 where a problem is among them."""
+    """Every check of the machine, the twin's home and the account. The exit code is 1 if one of them is a problem."""
     findings = [*_findings(facts, is_twin), *_unseen(facts)]
     wrong = any(finding.outcome is Outcome.PROBLEM for finding in findings)
     return diagnosis("installation", f"environment {environment}", "has problems" if wrong else "usable", findings)

@@ -38,7 +38,7 @@ class Locked:
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """The interpreter, what is installed beside it, and what differs from the lock (a clone has one)."""
+    """The interpreter, what is installed with it, and what differs from the lock (a clone has one)."""
 
     version: tuple[int, int, int]
     executable: str

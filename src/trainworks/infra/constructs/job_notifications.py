@@ -1,4 +1,4 @@
-"""Which events of jobs people are told of, and in which words.
+"""Which events of jobs people are notified of, and in which words.
 
 Patterns after "Batch job state change events", "Job queue blocked events" (AWS Batch User Guide) and "Automating
 SageMaker AI with EventBridge" (SageMaker AI Developer Guide).

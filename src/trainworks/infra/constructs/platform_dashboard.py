@@ -18,7 +18,7 @@ Metrics = list[list[Any]]
 
 @dataclass(frozen=True, slots=True)
 class DashboardContent:
-    """What there is to draw. `rule_names` of EventBridge rules by the label of what they match."""
+    """What can be drawn. `rule_names` of EventBridge rules by the label of what they match."""
 
     rule_names: Mapping[str, str]
     compute_environment_arns: Sequence[str] = ()

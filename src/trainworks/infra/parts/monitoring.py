@@ -23,8 +23,8 @@ from trainworks.infra.feature_flags import pin_feature_flags
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """What is watched: jobs of a training role and, where they are, of a job queue; what traffic leaves by."""
+class MonitoringTargets:
+    """What is monitored: jobs of a training role and of a job queue, if there is one; where traffic leaves."""
 
     training_role_arn: str
     environment_suffix: str
@@ -49,7 +49,7 @@ class Monitoring(Construct):
         id: str,
         *,
         profile: EnvironmentProfile | str,
-        watched: Watched,
+        targets: MonitoringTargets,
         key: kms.IKey,
     ) -> None:
         super().__init__(scope, id)
@@ -63,13 +63,13 @@ class Monitoring(Construct):
         self.training = TrainingNotifications(
             self,
             "TrainingJob",
-            training_role_arn=watched.training_role_arn,
-            environment_suffix=watched.environment_suffix,
+            training_role_arn=targets.training_role_arn,
+            environment_suffix=targets.environment_suffix,
             topic_arn=self.failure_topic_arn,
         )
         self.training.failed.add_alarm()
-        self.batch = self._batch_notifications(watched)
-        self.dashboard_name = self._dashboard(watched) if settings.dashboard else None
+        self.batch = self._batch_notifications(targets)
+        self.dashboard_name = self._dashboard(targets) if settings.dashboard else None
         self.training_log_group_name = TRAINING_LOG_GROUP
         if settings.training_log_retention_days is not None:
             TrainingLogRetention(
@@ -83,20 +83,20 @@ class Monitoring(Construct):
         """Training jobs of the role that failed in a period (default: five minutes)."""
         return self.training.failed.metric_matched_events(period=period)
 
-    def _batch_notifications(self, watched: Watched) -> BatchNotifications | None:
-        if watched.job_queue_arn is None:
+    def _batch_notifications(self, targets: MonitoringTargets) -> BatchNotifications | None:
+        if targets.job_queue_arn is None:
             return None
         batch = BatchNotifications(
             self,
             "BatchJob",
-            job_queue_arn=watched.job_queue_arn,
-            environment_suffix=watched.environment_suffix,
+            job_queue_arn=targets.job_queue_arn,
+            environment_suffix=targets.environment_suffix,
             topic_arn=self.failure_topic_arn,
         )
         batch.failed.add_alarm()
         return batch
 
-    def _dashboard(self, watched: Watched) -> str:
+    def _dashboard(self, targets: MonitoringTargets) -> str:
         rules = {"Training jobs failed": self.training.failed, "Training jobs interrupted": self.training.interrupted}
         if self.batch:
             rules |= {
@@ -106,8 +106,8 @@ class Monitoring(Construct):
             }
         content = DashboardContent(
             rule_names={label: notification.rule_name for label, notification in rules.items()},
-            compute_environment_arns=watched.compute_environment_arns,
-            nat_gateway_ids=watched.nat_gateway_ids,
-            endpoints_vpc_id=watched.vpc_id,
+            compute_environment_arns=targets.compute_environment_arns,
+            nat_gateway_ids=targets.nat_gateway_ids,
+            endpoints_vpc_id=targets.vpc_id,
         )
         return PlatformDashboard(self, "Dashboard", content=content, region=Stack.of(self).region).dashboard_name

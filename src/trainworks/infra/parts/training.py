@@ -19,7 +19,7 @@ from trainworks.infra.parts.storage import Storage
 
 
 class Training(Construct):
-    """Training role and security group; the notebook with its role where the profile has one.
+    """Training role and security group; the notebook with its role if the profile has one.
 
     training_role_arn, security_group_id, subnet_ids   what `CreateTrainingJob` asks for
     notebook, notebook_role_arn                        None if the profile has no notebook

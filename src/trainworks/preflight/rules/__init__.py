@@ -90,4 +90,4 @@ RULES: tuple[Rule, ...] = (
 )
 
 OWN_RULES = sum(rule.code != template_problem.REFUSED for rule in RULES)
-"""How many there are beside TW00, which says what CloudFormation itself refuses."""
+"""How many there are besides TW00, which reports what CloudFormation itself refuses."""

@@ -65,7 +65,7 @@ _GRAVE = (
     "secretsmanager:GetSecretValue",
     "secretsmanager:PutSecretValue",
 )
-"""Actions that open the account or lose its data where they are allowed on everything; AWS's examples bind them."""
+"""Actions that open the account or lose its data if they are allowed on everything; AWS's examples limit them."""
 _OF_CDK = ("BucketNotificationsHandler", "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8a")
 """Parts of the places of what the CDK itself adds: who uses it cannot edit the statement."""
 _IDENTITIES = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
@@ -186,7 +186,7 @@ def is_whole_service(action: str) -> bool:
 
 
 def _is_grave(action: str) -> bool:
-    """Whether `action`, a name or a pattern, opens data, secrets, code or rights where it is allowed on everything."""
+    """Whether `action`, a name or a pattern, opens data, secrets, code or rights if it is allowed on everything."""
     return any(covers_action(action, each) for each in _GRAVE)
 
 

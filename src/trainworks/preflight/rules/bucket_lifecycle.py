@@ -1,4 +1,4 @@
-"""TW22: old versions and broken uploads that are paid for ever, and model data moved where nothing can read it."""
+"""TW22: old versions and unfinished uploads kept for ever, and model data moved where nothing can read it."""
 
 from __future__ import annotations
 

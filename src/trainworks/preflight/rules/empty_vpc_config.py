@@ -1,4 +1,4 @@
-"""TW01: a workload that is to run in a VPC, without subnets or security groups."""
+"""TW01: a workload with a VPC configuration that has no subnets or no security groups."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from trainworks.preflight.rule import Fault, Rule
 from trainworks.preflight.settings import CheckSettings
 
 _WITHOUT = frozenset({"AWS::Events::EventBus"})
-"""Another bus of the same account may let the rule in by its own policy."""
+"""Another bus of the same account may admit the rule by its own policy."""
 
 
 def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:

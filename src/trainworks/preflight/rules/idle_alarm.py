@@ -1,4 +1,4 @@
-"""TW16: an alarm that tells nobody, or that its own settings keep from firing."""
+"""TW16: an alarm that notifies nobody, or that its own settings keep from firing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _without_effect(graph: Graph, alarm: Resource) -> Iterator[Fault]:
 
 
 def _read_by_others(graph: Graph, alarm: Resource) -> bool:
-    """Whether a composite alarm, a deployment or the like acts on its state."""
+    """Whether a composite alarm, a deployment or something similar acts on its state."""
     return any(
         reference.source is not None and reference.source.type not in _DISPLAYS for reference in graph.users_of(alarm)
     )
@@ -132,7 +132,7 @@ _SOURCES: Mapping[tuple[str, str], Callable[[Resource, MetricUse], str]] = {
     ("AWS/Lambda", "FunctionName"): _of_function,
     ("ECS/ContainerInsights", "ClusterName"): _of_cluster,
 }
-"""By namespace and dimension: why the resource that the dimension names emits nothing; empty if it does."""
+"""By namespace and dimension: why the resource that the dimension names emits nothing; empty if it does emit."""
 
 RULE = Rule(
     code="TW16",

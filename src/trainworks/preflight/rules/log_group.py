@@ -97,7 +97,7 @@ def _may_be_of_function(graph: Graph, name: str) -> bool:
 
 
 def _writes(source: Resource | None) -> bool:
-    """An output or a role only tells of the group; its writer names it in its own settings."""
+    """An output or a role only mentions the group; its writer names it in its own settings."""
     return source is not None and source.type not in _READERS and source.type != "AWS::IAM::Role"
 
 

@@ -32,7 +32,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
 
 
 def _known(value: Any, element: str, raw: Any) -> Any:
-    """The document with stand-ins for what is unknown; None if a part that holds others is.
+    """The document with stand-ins for what is unknown; None if a part that holds others is unknown.
 
     `raw` is as the template has it. What a reference stands for may be a guess, so it is not held against a resource.
     """

@@ -86,7 +86,7 @@ def _with_stack_name(resource: Resource, property_: str, name: str, limit: int) 
 
 
 def _is_too_long(graph: Graph, name: object, limit: int, owner: Resource | None = None) -> bool:
-    """A name made of another resource's id is as long as that will be, which nobody knows."""
+    """A name made from another resource's id is as long as that id, which is not known."""
     if not isinstance(name, str) or isinstance(name, Unknown) or len(name) <= limit:
         return False
     return all(mentioned is owner for mentioned in graph.mentioned(name))

@@ -108,7 +108,7 @@ def _by_owner(graph: Graph, type_name: str, property_: str) -> _Owned:
 
 
 def _is_open(graph: Graph, group_id: str, apart: _Owned) -> bool:
-    """Whether the group lets everybody in, by its own rules or those that stand `apart`; of a group of elsewhere
+    """Whether the group admits everybody, by its own rules or by separate ones (`apart`); of a group of elsewhere
     nothing is known."""
     group = graph.owner(group_id)
     if group is None or group.type != "AWS::EC2::SecurityGroup":

@@ -25,8 +25,7 @@ from trainworks.preflight.stored_data import unreachable_places
 from trainworks.preflight.workloads import SageMakerJob
 
 _SLIGHT = ("*:Describe*", "*:List*", "ssm:GetParameter*")
-"""Actions that nobody misses in a role or minds in one: they tell of a resource, or read what its sibling reads; the
-CDK's grants bring them along."""
+"""Actions that a role may have or lack: they only describe or read; the CDK's grants include them."""
 
 
 def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:

@@ -115,7 +115,7 @@ def _key_fault(graph: Graph, publication: _Publication) -> Fault | None:
 
 
 def _topic_fault(graph: Graph, publication: _Publication) -> Fault | None:
-    """The policy that a topic has without a `TopicPolicy` lets the account's alarms in, but no other service."""
+    """The policy that a topic has without a `TopicPolicy` admits the account's alarms, but no other service."""
     topic, service = publication.topic, publication.service
     own = resource_policies_of(graph).of(topic)
     if not own and service == _CLOUDWATCH:
@@ -178,7 +178,7 @@ def _context(graph: Graph, publication: _Publication) -> Context:
 
 
 def _bound_in_vain(statements: tuple[Statement, ...], service: str) -> str:
-    """Says so where a statement is about EventBridge, under a condition on what it does not send."""
+    """Says so if a statement is about EventBridge and has a condition on what EventBridge does not send."""
     keys = {
         key
         for each in statements

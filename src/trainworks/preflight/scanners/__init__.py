@@ -44,8 +44,8 @@ def scan(
 ) -> Scan:
     """Run what is installed. cdk-nag looks at the constructs, so it needs the `request` that they are made from.
 
-    What a scanner said of the same input is read from the folder `memory`; `tell` hears which one has to be run.
-    Raises `TrainworksError` if a scanner itself fails.
+    What a scanner reported for the same input is read from the folder `memory`; `tell` is called with each one that has
+    to run. Raises `TrainworksError` if a scanner itself fails.
     """
     with ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(_cfn_lint, graph, memory, tell)]

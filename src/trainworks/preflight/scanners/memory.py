@@ -1,4 +1,4 @@
-"""What a scanner said of the same input before: it takes seconds to say it again, and it says the same."""
+"""What a scanner reported for the same input before: another run takes seconds and reports the same."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def key_of(parts: Iterable[str | bytes]) -> str:
 
 
 def remembered(folder: Path, key: str, scan: Callable[[], Said]) -> Said:
-    """What `scan` says, from `folder` if it has been asked with this `key` before, or is being asked just now."""
+    """What `scan` reports, from `folder` if it was run with this `key` before, or is running now."""
     path = folder / f"{key}.json"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(path.with_suffix(".lock")):

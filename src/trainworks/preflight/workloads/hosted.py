@@ -1,4 +1,4 @@
-"""Notebook instances, models and endpoints of SageMaker; functions and builds, where they are in a VPC or not."""
+"""Notebook instances, models and endpoints of SageMaker; functions and builds, in a VPC or not."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class Workload:
     """Common to all.
 
     `resource` is what it is written in, at `path`; None if that is an output of a stack, which `place` names.
-    `subnets` is None if it runs outside the VPCs of the account, and empty if a VPC is asked for without any.
+    `subnets` is None if it runs outside the VPCs of the account, and empty if there is a VPC configuration without any.
     `role_arn` is what its code runs as, `execution_role_arn` what starts its containers; empty if it has none.
     """
 
@@ -37,7 +37,7 @@ class Workload:
 
     @property
     def title(self) -> str:
-        """The kind, with the path where the place alone does not say it."""
+        """The kind, with the path if the place alone is not clear."""
         return f"{self.kind.value} ({self.path})" if self.path else self.kind.value
 
 
@@ -62,7 +62,7 @@ class SageMakerJob(Workload):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingJob(SageMakerJob):
-    """`misplaced`: members of `StoppingCondition` that stand beside it, where the API does not know them."""
+    """`misplaced`: members of `StoppingCondition` that are next to it, where the API does not know them."""
 
     enable_managed_spot_training: bool | Unknown
     max_runtime_seconds: Number

@@ -51,7 +51,10 @@ def no_progress(_: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a command ended: its exit code and the last lines of its output. `timed_out` where it was ended."""
+    """How a command ended: its exit code and the last lines of its output.
+
+    `timed_out` if it took too long and was ended.
+    """
 
     exit_code: int
     lines: tuple[str, ...]

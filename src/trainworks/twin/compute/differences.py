@@ -1,4 +1,4 @@
-"""What a job has to know of the environment that stands for AWS's image: how it differs from that image.
+"""What a job has to know about the environment that stands for AWS's image: how the two differ.
 
 other versions of the framework     the same major version, or a warning
 other major versions beside it      where AWS documents them

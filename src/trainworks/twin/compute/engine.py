@@ -154,7 +154,8 @@ class Engine:
     def _listen(self) -> bool:
         """Wait for something to do; whether the tables have to be looked at.
 
-        Agents' words alone wait a moment after the last turn, so that a stream of short tasks shares commits.
+        If there are only messages of agents, a turn waits a moment after the last one, so that a stream of short tasks
+        shares commits.
         """
         due = False
         for key, _ in self._selector.select(self._timeout()):
@@ -406,7 +407,8 @@ class Engine:
     def _launches_now(self, outcome: TurnEffects) -> int:
         """How many instances a pool may launch: none while as many are starting as this machine can start at a time.
 
-        More would only take turns at starting, and all else with them. A gang whose turn it is is launched whole.
+        More would only wait for one another while they start, and everything else would wait too. A gang whose turn it
+        is is launched whole.
         """
         now = time.monotonic()
         # An agent that has been silent for that long delays nobody.

@@ -98,7 +98,7 @@ class PythonEnvironments:
         return place
 
     def whole(self, name: str, build: Callable[[Path], None]) -> Path:
-        """The folder of the environment `name`, filled by `build` where it is not whole. Raises what `build` raises."""
+        """The folder of the environment `name`, filled by `build` if it is not complete. Raises what `build` raises."""
         place = self.folder / name
         if self.is_ready(name):
             return place
@@ -138,7 +138,7 @@ class PythonEnvironments:
         return (place / "ready").stat().st_mtime
 
     def remove(self, place: Path, unless_used_since: float) -> None:
-        """Remove an environment that nobody has used since a moment: its mark first, so that it is never found half."""
+        """Remove an environment unused since a given time: its mark first, so that it is never found half removed."""
         with self._lock(place):
             if self.is_ready(place.name) and self.last_use(place) >= unless_used_since:
                 return
@@ -214,7 +214,7 @@ class Unused:
         self._is_in_use = is_in_use
 
     def ended_before(self, moment: float, after: int, limit: int) -> Sequence[Ended]:
-        """Environments that nobody has used since a moment, the longest unused first."""
+        """Environments that have not been used since a given time, the longest unused first."""
         unused = []
         for place in self._environments.made():
             used = self._environments.last_use(place)

@@ -1,6 +1,6 @@
 """Agent processes: launched, found again after a restart of the server, talked to, and seen to end.
 
-An agent is known by PID and start time together, for PIDs come back. A pidfd tells of its end at once. One spare agent
+An agent is known by PID and start time together, for PIDs come back. A pidfd signals its end at once. One spare agent
 is kept started and unclaimed, so that a new instance costs no interpreter start.
 """
 
@@ -124,7 +124,7 @@ class Fleet:
         return self._spare
 
     def take(self, instance_id: str) -> Agent:
-        """The agent that is to be this instance: the spare, or a new process."""
+        """The agent that becomes this instance: the spare, or a new process."""
         if self._spare is not None and self._spare.instance_id == instance_id:
             agent, self._spare = self._spare, None
             return agent

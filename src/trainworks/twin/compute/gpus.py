@@ -124,7 +124,7 @@ def _initialized(nvml: Any) -> tuple[Any, str]:
     module = nvml
     if module is None:
         try:
-            module = importlib.import_module("pynvml")  # here, because it is needed only where there is a GPU
+            module = importlib.import_module("pynvml")  # here, because it is needed only if there is a GPU
         except ImportError as error:
             return None, str(error)
     try:

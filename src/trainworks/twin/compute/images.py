@@ -5,7 +5,7 @@
               --> python:3.11 and its like                  the interpreter in use, if its version is that one
               --> anything else                             refused, with the fix
 
-No image is ignored silently: `Runtime.note` says what was put in its place, for the head of the job's log.
+No image is ignored silently: `Runtime.note` says what was put in its place, for the first lines of the job's log.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Images:
         return sorted(found, key=lambda each: -each["last_used_at"])
 
     def _listed(self, place: Path, offered: Mapping[str, list[str]]) -> dict[str, Any]:
-        """One environment; of one that an earlier release made of a user's own image little is known."""
+        """One environment; little is known of one that an earlier release made from a user's own image."""
         made = read_made(place)
         is_own = made is None or not made.main
         return {

@@ -1,10 +1,10 @@
-"""Environments made in the background: nobody who wants one waits in a request or holds up other jobs.
+"""Makes environments in the background: who wants one does not wait in a request and does not delay other jobs.
 
     ready(name, build, waiter)    whole: its folder         not whole: made in a thread; `ImageBeingMadeError`
                                   failed: the error, once for each who waited; whoever comes later has it made again
 
-One thread makes one environment, however many want it; among processes the lock of `environments.py` sees to that. A
-server that is killed leaves nothing half: what lacks its mark is made again by the next who asks.
+One thread makes one environment, however many want it; between processes the lock of `environments.py` ensures that. A
+killed server leaves nothing half done: an environment without its mark is made again by the next who asks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OnEnd = Callable[[Collection[str]], None]
 
 
 class _Making:
-    """One environment from the first who asked until it is whole, or until all who waited know why it is not."""
+    """One environment while it is made: until it is complete, or until all who waited know why it is not."""
 
     def __init__(self) -> None:
         self.log = MakingLog()
@@ -77,7 +77,7 @@ class Makings:
         raise _being_made(making)
 
     def check(self, waiter: str) -> None:
-        """Raise `ImageBeingMadeError` if that for which `waiter` waits is being made still."""
+        """Raise `ImageBeingMadeError` if what `waiter` waits for is still being made."""
         with self._lock:
             for making in self._makings.values():
                 if waiter in making.waiters and not making.has_ended.is_set():

@@ -1,4 +1,4 @@
-"""What the making of an image says: lines for logs, and in one short state what it does now.
+"""What is reported while an image is made: lines for logs, and in a few words what happens now.
 
     pip's output --> pip.log of the environment, whole
                  --> a line for each package that comes, and what was installed: `MakingLog.lines`, for logs
@@ -41,7 +41,7 @@ _STEPS = {"Preparing metadata": "preparing", "Building wheel": "building"}
 
 
 class MakingLog:
-    """What was said so far of one making, and what it does now."""
+    """What one making has reported so far, and what it does now."""
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=_MOST_LINES)

@@ -9,7 +9,7 @@ Rules, in AWS Batch's order of things:
   by itself. An `exclusive` instance runs one task.
 - Declared vCPUs count, as on AWS, not this machine's. But shared pools start no more work at a time than the machine is
   told to carry (`Machine`); a single task larger than that runs alone. Exclusive pools are exempt: one asked for them.
-- GPUs are this machine's own: a task waits until as many are free as it is to get, in exclusive pools too.
+- GPUs are this machine's own: a task waits until as many are free as it gets, in exclusive pools too.
 - Where recent tasks of a pool were very short, its instances hold a backlog, started by the agent without a round trip.
 """
 
@@ -115,7 +115,7 @@ class Plan:
 
 
 def offered(type_name: str, *, exclusive: bool) -> InstanceType:
-    """A type as tasks may have it: whole where a job has the host for itself, else what the system and agent leave."""
+    """A type as tasks may use it: all of it if a job has the host for itself, else what system and agent leave."""
     kind = instance_type(type_name)
     return kind if exclusive else replace(kind, memory_mib=schedulable_memory_mib(kind))
 
@@ -202,7 +202,7 @@ class _Planner:
         return None
 
     def _place_in_backlog(self, request: QueuedTask) -> bool:
-        """Behind short tasks, where the machine or the pool has no room anyway."""
+        """Placed behind short tasks, if the machine or the pool has no room anyway."""
         if self._pool.backlog_limit == 0 or request.gang_id is not None or self._devices(request):
             return False
         if self._machine_carries([request]) and self._open_host(request, {}):

@@ -4,9 +4,9 @@
     <home>/requirements/<key>/layer/source    requirements.txt, and all beside it where it names files there
     <home>/requirements/<key>/ready           written last; `environments.py` says how it is made, locked and removed
 
-The key is made of all that decides what is installed: the image and what it has, the requirements, the files that they
-may name, and the variables that pip and builds read. Jobs see the folder read-only. What runs while it is made sees
-`layer` alone, so that it cannot say that it is whole, nor change what another key gets.
+The key is made from all that decides what is installed: the image and what it has, the requirements, the files that
+they may name, and the variables that pip and builds read. Jobs see the folder read-only. What runs while it is made
+sees `layer` alone, so that it cannot say that it is whole, nor change what another key gets.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _of_requirements() -> Iterator[None]:
 
 
 class _Wanted:
-    """What decides, beside the image, what is installed."""
+    """What decides, besides the image, what is installed."""
 
     def __init__(self, text: bytes, variables: Mapping[str, str], *, names_files: bool) -> None:
         self.text = text
@@ -190,7 +190,7 @@ def _lines(text: bytes) -> Iterator[str]:
 
 
 def _is_of_an_index(line: str) -> bool:
-    """Whether a line names no file beside requirements.txt. A line of options may have several."""
+    """Whether a line names no file next to requirements.txt. A line of options may have several."""
     if line.startswith("-"):
         options = [word.partition("=")[0] for word in line.split() if word.startswith("-")]
         return all(option in _PLAIN_OPTIONS for option in options)

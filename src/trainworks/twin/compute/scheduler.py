@@ -98,7 +98,7 @@ class LocalCompute:
 
     def close(self) -> None:
         self._engine.close()
-        self._welcomed.set()  # nobody is to wait for a word that does not come any more
+        self._welcomed.set()  # nobody may wait for a message that no longer comes
 
     def end_all(self, timeout_seconds: float = 10.0) -> None:
         """End every instance and wait for it: their tasks are LOST, queued ones CANCELLED."""
@@ -201,7 +201,7 @@ class LocalCompute:
         return str(self._first_welcome()["sandbox"])
 
     def sandbox_warning(self) -> str:
-        """What is not guaranteed on this machine; "" if the sandbox is whole. Logged once as well."""
+        """What is not guaranteed on this machine; "" if the sandbox is complete. Logged once as well."""
         return _warning(self._first_welcome())
 
     def _first_welcome(self) -> Message:

@@ -32,7 +32,7 @@ def query(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRow:
-    """One instance as committed. `interrupt_at` and `end_reason` say that it is to end, and why."""
+    """One instance as committed. `interrupt_at` and `end_reason` say that it will end, and why."""
 
     instance_id: str
     pool_id: str

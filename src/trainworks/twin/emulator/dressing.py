@@ -64,7 +64,7 @@ Correction = Callable[[ModuleType], None]
 
 @dataclass(frozen=True, slots=True)
 class CorrectionParts:
-    """What corrections are part of, or ask."""
+    """The parts that corrections belong to, or ask."""
 
     authorization: Authorization
     items: TableItems
@@ -101,7 +101,7 @@ ALONE: Mapping[str, tuple[Correction, ...]] = {
     "sts": (sessions.install,),
     "tagging": (tag_filters.install,),
 }
-"""Corrections that ask no other part. IAM and STS are loaded by what the parts are made of."""
+"""Corrections that ask no other part. IAM and STS are loaded by the pieces that the parts use."""
 
 
 def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...]]:

@@ -206,7 +206,7 @@ class Emulator:
         return old_logs.groups(self._persistence.database)
 
     def old_log_policies(self) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
-        """The resource policies that lie beside `old_logs`: account, region, name, record."""
+        """The resource policies that are stored next to `old_logs`: account, region, name, record."""
         return old_logs.policies(self._persistence.database)
 
     def forget_old_logs(self) -> None:
@@ -243,7 +243,7 @@ class Emulator:
         threading.Thread(target=engine.service, args=("cloudformation",), name="load-ahead", daemon=True).start()
 
     async def _flush_background(self) -> None:
-        """What timers and threads of ministack change belongs to no request: write it within a moment."""
+        """What timers and threads of ministack change belongs to no request: it is written shortly afterwards."""
         next_alarms = 0.0
         next_forget = time.monotonic() + _FORGET_SECONDS
         is_forgetting = False

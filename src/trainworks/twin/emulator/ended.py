@@ -63,7 +63,7 @@ def _loaded(name: str, attribute: str) -> TouchedDict | None:
 def forget(store: TouchedDict, ended: Ended, now: datetime) -> None:
     """Take out the records that ended longer than 90 days before `now`; `ended` says when, or None.
 
-    A moment is in ISO 8601, or in seconds.
+    A time is in ISO 8601, or in seconds.
     """
     for key, record in list(dict.items(store)):
         at = ended(record)

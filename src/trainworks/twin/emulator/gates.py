@@ -83,7 +83,7 @@ async def unserved(service: str, scope: Mapping[str, Any], body: bytes) -> Respo
 
 
 def install(handlers: MutableMapping[str, Handler], tokens: PageTokens) -> None:
-    """Let no request come to a handler of ministack that is not valid; the caller's permission is checked by then."""
+    """Refuses invalid requests before they reach a handler of ministack; the caller's permission is checked before."""
     for service in SERVICES:
         if service not in UNGATED:
             handlers[service] = _gated(service, handlers[service], tokens)

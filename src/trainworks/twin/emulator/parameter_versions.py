@@ -47,7 +47,7 @@ class _Versions:
         ssm._select_parameter = self.select
 
     def put(self, data: dict[str, Any]) -> StockResponse:
-        """The oldest version makes room, and one with a label stays and lets nothing more in."""
+        """The oldest version is deleted to make room; if it has a label, it stays and no new version is accepted."""
         name = data.get("Name")
         versions = self._lists.entries(name)
         oldest = versions.page(1)[0] if len(versions) >= MOST_VERSIONS else None
@@ -96,7 +96,7 @@ class _Versions:
         return status, headers, body
 
     def label(self, data: dict[str, Any]) -> StockResponse:
-        """A label is at one version: it moves there from where it was."""
+        """A label belongs to one version: it moves there from another."""
         name, labels = data.get("Name"), list(dict.fromkeys(data.get("Labels", [])))
         if name not in self._lists:
             return self._error("ParameterNotFound", f"Parameter {name} not found")

@@ -25,7 +25,7 @@ def request_members(scope: MutableMapping[str, Any], body: bytes, service: str, 
 
 
 def _s3_members(scope: Mapping[str, Any], body: bytes) -> dict[str, Any]:
-    """The bucket, a policy's text, and the role of a replication: S3 speaks XML, of which no more is asked here."""
+    """The bucket, a policy's text, and the role of a replication: S3 speaks XML; nothing more is read from it here."""
     members: dict[str, Any] = {"Bucket": scope["path"].strip("/").split("/", 1)[0]}
     query = scope["query_string"].decode("latin-1")
     if query.startswith("policy"):

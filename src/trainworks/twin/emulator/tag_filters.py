@@ -8,7 +8,7 @@ _NAMED_BY_SERVICE = {"s3": "s3:bucket", "sqs": "sqs:queue", "sns": "sns:topic"}
 
 
 def install(tagging: Any) -> None:
-    """ministack's tagging API was loaded: stock compares a type with the ARN's, where a bucket's ARN has its name."""
+    """ministack's tagging API was loaded: stock compares a type with where a bucket's ARN has the name."""
     stock = tagging._matches_type_filters
 
     def matches_type_filters(arn: str, type_filters: list[str]) -> bool:

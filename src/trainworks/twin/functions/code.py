@@ -63,7 +63,7 @@ class CodeStore:
         return place
 
     def prune(self, in_use: Collection[Path]) -> None:
-        """Delete what no environment shows, but for what was asked for of late."""
+        """Delete what no environment uses, except what was asked for recently."""
         with self._lock:
             before = self._clock() - _KEPT_SECONDS
             idle = sorted((used, place) for place, used in self._used.items() if place not in in_use and used < before)

@@ -43,7 +43,7 @@ class Pool:
             self.discard(environment)
 
     def start(self, make: Callable[[], ExecutionEnvironment]) -> ExecutionEnvironment:
-        """A new environment, in place of the one that has been idle longest where there are too many.
+        """A new environment; if there are too many, it replaces the one that has been idle longest.
 
         Raises `ApiError` `TooManyRequestsException` when all are in use for half a minute.
         """

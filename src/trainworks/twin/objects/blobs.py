@@ -86,7 +86,7 @@ class BlobWriter:
         return os.write(self._descriptor, data)
 
     def finish_small(self) -> bytes | None:
-        """Make the file, and give its bytes where it is not durable yet: they have to be, in the row that names it."""
+        """Make the file, and return its bytes if it is not durable yet: then they must be in the row that names it."""
         if self._small is None:
             self.finish()
             return None
@@ -151,7 +151,7 @@ class Blobs:
         return BlobWriter(blob, self.path(blob), self.root)
 
     def link(self, blob: str) -> str:
-        """Another durable name for the same bytes; returns its id. Copies where the file cannot have one more name.
+        """Another durable name for the same bytes; returns its id. Copies if the file cannot have one more name.
 
         Raises `FileNotFoundError`.
         """

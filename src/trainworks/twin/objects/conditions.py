@@ -11,7 +11,7 @@ from trainworks.twin.objects.records import ObjectVersion
 
 
 def check_read(headers: Mapping[str, str], version: ObjectVersion) -> bool:
-    """Whether the object is to be sent; False for 304. Raises `PreconditionFailed`."""
+    """Whether the object is sent; False for 304. Raises `PreconditionFailed`."""
     failed = _failed(headers, version, "")
     if failed in ("If-Match", "If-Unmodified-Since"):
         raise precondition_failed(failed)

@@ -35,7 +35,7 @@ def no_such_bucket(bucket: str) -> S3Error:
 
 
 def no_such_key(key: str, *, delete_marker_version: str | None = None) -> S3Error:
-    """`delete_marker_version` where the key's current version is a delete marker."""
+    """`delete_marker_version` is given if the key's current version is a delete marker."""
     headers: dict[str, str] = {}
     if delete_marker_version is not None:
         headers = {"x-amz-delete-marker": "true", "x-amz-version-id": delete_marker_version}

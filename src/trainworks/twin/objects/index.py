@@ -106,7 +106,7 @@ class Index:
         return self.together(write)
 
     def delete(self, bucket: Bucket, key: str, requester: str) -> ObjectVersion | None:
-        """A delete without a version id; returns the delete marker where one was made."""
+        """A delete without a version id; returns the delete marker if one was made."""
 
         def write(tx: Connection) -> ObjectVersion | None:
             if not bucket.versioning:
@@ -122,7 +122,7 @@ class Index:
         return self.together(write)
 
     def delete_version(self, bucket: Bucket, key: str, version_id: str, requester: str) -> ObjectVersion | None:
-        """Remove one version for good; the next newest becomes current. None if there was no such version."""
+        """Remove one version for ever; the next newest becomes current. None if there was no such version."""
 
         def write(tx: Connection) -> ObjectVersion | None:
             removed = self._remove(tx, bucket.name, key, version_id)

@@ -168,7 +168,7 @@ class TwinObjectStore:
             yield
 
     def empty_bucket(self, bucket: str, batch: int = 1000) -> int:
-        """Remove every version and delete marker for good; returns how many."""
+        """Remove every version and delete marker for ever; returns how many."""
         configured = self.access.bucket(bucket)
         removed = 0
         while versions := self.index.some_versions(bucket, batch):

@@ -70,7 +70,7 @@ _IDS: Mapping[str, str] = {
 }
 _OTHER_ID = "{uuid}"
 
-# The service in an ARN, where it is not the type's in lower case.
+# The service in an ARN, if it is not the type's in lower case.
 _ARN_SERVICES: Mapping[str, str] = {
     "ApplicationAutoScaling": "application-autoscaling",
     "ApplicationSignals": "application-signals",
@@ -96,7 +96,7 @@ _ARN_SERVICES: Mapping[str, str] = {
     "ServiceCatalogAppRegistry": "servicecatalog",
     "VpcLattice": "vpc-lattice",
 }
-# What follows the account in an ARN, where it is not `kind/name`.
+# What follows the account in an ARN, if it is not `kind/name`.
 _ARN_ENDS: Mapping[str, str] = {
     "AWS::CodeCommit::Repository": "{name}",
     "AWS::CodePipeline::Pipeline": "{name}",

@@ -13,7 +13,7 @@ class Background:
     """Calls `work` on a thread of its own. It returns after how many seconds it wants to be called again even if nobody
     wakes it, or None.
 
-    What a pass is to do has to be in the database before `wake`: a wake-up says that there may be work, never which.
+    The work of a pass has to be in the database before `wake`: a wake-up says that there may be work, never which.
     A pass that raises is recorded with its traceback and tried again after `retry_seconds`, so that a full disk or a
     fault elsewhere delays work and loses none. `woken` is an event that whoever has work sets, in place of `wake`.
     """
@@ -43,7 +43,7 @@ class Background:
         self._wake.set()
 
     def pause(self, seconds: float) -> bool:
-        """Wait inside a pass; True if the wait was cut short because of `stop`."""
+        """Wait inside a pass; True if the wait was cut short by `stop`."""
         return self._stopping.wait(seconds)
 
     def start(self) -> None:
@@ -54,7 +54,7 @@ class Background:
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when the pass in hand is done; nothing happens where the thread does not run."""
+        """Return when the current pass is done; does nothing if the thread does not run."""
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:

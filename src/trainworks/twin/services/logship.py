@@ -1,14 +1,15 @@
 """The output of tasks, from their log files into CloudWatch Logs.
 
 A task writes to a file; that is never slowed down or lost. A service says `follow` when a task starts and `finish` when
-it ended, each in the transaction of the state change. One thread goes round the files and takes a part of each, so that
-a flood of one delays no other; it holds one round in memory (4 MiB), whatever waits on disk. Lines go to Logs with the
-offset in the file behind them, which Logs stores with them: after `kill -9` no line is lost and none appears twice.
+it ended, each in the transaction of the state change. One thread goes round all files and takes a part of each, so that
+a flood in one does not delay the others; it holds one round in memory (4 MiB), whatever waits on disk. Lines go to Logs
+with the offset in the file behind them, which Logs stores with them: after `kill -9` no line is lost and none appears
+twice.
 
     round: rows -> read a part of each file -> Logs.put_output -> observers, offsets and arrivals, in one transaction
 
 A job has ended, for whoever asks, when its last lines are in Logs and not before: with `finish` its service leaves a
-note of what is to follow, and gets it back in the transaction that says that the output has arrived.
+note of what has to follow, and gets it back in the transaction that says that the output has arrived.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ _SMALLEST_PART, _OBSERVED_PART = 64 * 1024, 256 * 1024
 _POLL_SECONDS = 0.1
 _PARTIAL_LINE_SECONDS = 1.0
 _MOST_WAIT_SECONDS = 600.0
-"""What cannot be brought to Logs for so long after its task's end holds its job up no longer; it is still brought."""
+"""Output that is not in Logs this long after its task's end no longer delays its job; it is still sent."""
 
 
 LineObserver = Callable[[str, Sequence[bytes], int], Callable[[Connection], None] | None]
@@ -260,7 +261,7 @@ class LogShipper:
                 data += file.read(MAX_EVENT_BYTES + 1)
         shipped = self._shipped_before(row)
         if shipped > 0:
-            # Logs has these lines, which the server did not live to note: only the observers are to see them.
+            # Logs has these lines, but the server died before it could note that: only the observers have to see them.
             data = data[:shipped]
         at_end = len(data) >= size
         take_partial = shipped > 0 or (bool(row["finished"]) and at_end)

@@ -68,7 +68,7 @@ class Networks:
         fix = _FIX + (f"{_NO_DATA}{stopped}" if lacks_data else "")
         if self.wish == "host":
             said = f"network (host): this machine's; on AWS {without}: {fix}"
-            # Data is every job's matter, an index that of those who install packages.
+            # Every job needs data; only jobs that install packages need an index.
             return JobNetwork(note=said) if lacks_data else JobNetwork(hint=said)
         cut_off = len(no_data) == len(subnet_ids)
         if instances > 1:

@@ -1,7 +1,7 @@
 """One SQLite database in WAL mode with `synchronous=FULL`: a commit that returned survives `kill -9` and power loss.
 
-Each component keeps its SQL beside its code (`schema.sql`, `queries.sql`) and its tables to itself. What has to change
-together lives in one file, so that it can be one transaction: jobs, tasks and journal offsets share `twin.db`.
+Each component keeps its SQL next to its code (`schema.sql`, `queries.sql`), and no other uses its tables. What has to
+change together lives in one file, so that it can be one transaction: jobs, tasks and journal offsets share `twin.db`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Turn:
         self._woken.acquire()
 
     def wait(self) -> None:
-        """Until the work is done, or this one is to lead."""
+        """Wait until the work is done, or until this thread has to lead."""
         self._woken.acquire()
 
     def wake(self) -> None:

@@ -1,4 +1,4 @@
-"""Named queries out of a component's `queries.sql`: all its SQL in one file, beside its code.
+"""Named queries out of a component's `queries.sql`: all its SQL in one file, next to its code.
 
 -- name: job_by_id
 SELECT * FROM batch_job WHERE job_id = :job_id;

@@ -31,8 +31,8 @@ _MAX_INFLATED_BYTES = 64 * 1024 * 1024
 class Dialect:
     """How a service says that a request breaks its model.
 
-    `codes` are error codes by what is wrong, "" of them all else; `words` messages by what is wrong, with `{path}` of
-    the first member, where the service does not list all problems in the usual way.
+    `codes` are error codes by what is wrong, "" stands for everything else; `words` messages by what is wrong, with
+    `{path}` of the first member, where the service does not list all problems in the usual way.
     """
 
     codes: Mapping[Broken | str, str] = field(default_factory=dict)

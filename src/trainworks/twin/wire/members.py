@@ -32,7 +32,7 @@ def tree_of(paths: Iterable[str]) -> Tree:
 
 
 def paths_of(tree: Tree, above: str = "") -> list[str]:
-    """The paths that a tree was made of."""
+    """The paths from which a tree was made."""
     found: list[str] = []
     for name, below in tree.items():
         found += [above + name] if below is True else paths_of(below, f"{above}{name}.")

@@ -104,7 +104,7 @@ def _decode(token: str, question: str, error_code: str, like: Key | None) -> Key
 
 
 def _is_like(after: Key, like: Key) -> bool:
-    """Whether the one can be compared where the other is, by Python and by a database."""
+    """Whether the one can be compared with the other, by Python and by a database."""
     if len(after) != len(like):
         return False
     return all(

@@ -43,7 +43,7 @@ _PASSED_AFTER_ALL = {("iam", "AddRoleToInstanceProfile"): (("RoleName",),)}
 
 @dataclass(frozen=True, slots=True)
 class PassedRole:
-    """A role that a request hands on: the member that holds it and its value as given, an ARN or a name."""
+    """A role that a request passes: the member that holds it and its value as given, an ARN or a name."""
 
     path: Path
     value: str

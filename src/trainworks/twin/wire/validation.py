@@ -100,7 +100,7 @@ def require_text(value: object, error_code: str, path: str = "") -> None:
 
 
 def is_whole_text(text: str) -> bool:
-    """Whether a text has no half of a surrogate pair. Cheap: Python knows of each text whether it is ASCII."""
+    """Whether a text has no half of a surrogate pair. Cheap: Python knows whether a text is ASCII."""
     return text.isascii() or _HALF.search(text) is None
 
 
@@ -223,7 +223,7 @@ def _spelled(path: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value in a message, as Java prints it, cut where it is long."""
+    """A value in a message, as Java prints it, cut if it is long."""
     text = _printed(value)
     return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}..."
 

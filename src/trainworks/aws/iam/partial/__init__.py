@@ -1,4 +1,5 @@
-"""The decision of `aws.iam` where not everything is known: what the deploy alone tells, what nobody may read.
+"""The decision of `aws.iam` if not everything is known: some values exist only after the deploy, others nobody may
+read.
 
     statements.py   a document whose values may be `Unknown`      conditions.py   a condition: true, false or undecided
     evaluation.py   `aws.iam.evaluate` asked at each degree of certainty

@@ -48,7 +48,7 @@ def tests_of(condition: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str
 
 
 def decide(condition: Any, context: Context, variables: bool = True) -> Verdict:
-    """Whether the condition block holds for a request of which `context` is known.
+    """Whether the condition block holds for a request, as far as `context` is known.
 
     `variables`: whether `${...}` is one, as in documents of version 2012-10-17.
     """

@@ -1,4 +1,4 @@
-"""The twin's decision (`aws.iam.evaluate`) on policies of which not everything is known before the deploy.
+"""The twin's decision (`aws.iam.evaluate`) on policies that are not fully known before the deploy.
 
 Each statement applies to a request surely, under a condition on what is not known, perhaps, or not at all. The decision
 is asked for each degree of certainty in turn, from the strictest on: what is allowed when a statement counts only if it
@@ -129,7 +129,7 @@ def naming(statement: Statement, principal: Principal) -> tuple[PrincipalMatch, 
         return (PrincipalMatch.NAMED, False) if not whole else (PrincipalMatch.NOT, True)
     if negated:
         exempt = known.exempts(principal)
-        # An unknown name beside those that are known may exempt who asks.
+        # An unknown name besides the known ones may exempt the caller.
         return (PrincipalMatch.NOT, True) if exempt else (PrincipalMatch.NAMED, whole)
     found = known.naming(principal)
     return (

@@ -15,7 +15,7 @@ from trainworks.aws.unknown import Unknown
 def role_context(account: str, region: str) -> Context:
     """The condition keys that are known of every request of a role's session, whatever it asks for.
 
-    Without a region, where it goes is not known.
+    Without a region, its destination is not known.
     """
     where = {"aws:requestedregion": region} if region else {}
     return {"aws:securetransport": "true", "aws:principalaccount": account, **where}

@@ -43,7 +43,7 @@ class Statement:
 
     @cached_property
     def exact_actions(self) -> tuple[str, ...]:
-        """The actions in lower case where they are names all; empty if a pattern or an unknown one is among them."""
+        """The actions in lower case if all of them are names; empty if a pattern or an unknown one is among them."""
         if self.not_actions or any("*" in each or "?" in each or isinstance(each, Unknown) for each in self.actions):
             return ()
         return self._lower_actions

@@ -86,7 +86,7 @@ class Task:
 
     @property
     def volume_targets(self) -> tuple[str, ...]:
-        """Where volumes and file systems in memory are to be seen."""
+        """The paths at which volumes and file systems in memory are visible."""
         return (*(volume.target for volume in self.volumes), *(each.target for each in self.tmpfs))
 
     def to_wire(self) -> dict[str, Any]:

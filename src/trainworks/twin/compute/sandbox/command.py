@@ -2,7 +2,7 @@
 
 1. read the settings
 2. enter the namespaces and fork: the child is PID 1, so that its end is the end of every process in here
-3. show the folders that the command may read and write; all else of the homes is hidden
+3. show the folders that the command may read and write; everything else in the homes is hidden
 4. start the command, and end with it, or when the other end of the input is closed, whoever closed it
 
 The exit code is the command's, or BROKEN, with the reason as the last line, where the sandbox could not be made.

@@ -1,4 +1,4 @@
-"""Copies of input data where an overlay cannot be mounted: by reflink (XFS, btrfs), else byte by byte."""
+"""Copies input data if an overlay cannot be mounted: by reflink (XFS, btrfs), else byte by byte."""
 
 from __future__ import annotations
 

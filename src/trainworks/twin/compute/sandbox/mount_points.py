@@ -29,7 +29,10 @@ _MOST_ENTRIES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A detached mount, and where it is to be. `is_kept` is one of the view's own: it comes back if it gets hidden."""
+    """A detached mount, and where it will be attached.
+
+    `is_kept` is one of the view's own: it comes back if it gets hidden.
+    """
 
     fd: int
     target: str

@@ -3,7 +3,7 @@
     <place>/bin/python      the image's interpreter            <place>/bin/torchrun    the image's scripts, run by it
     <place>/lib/.../site-packages    empty but for `image.pth`, which adds the image's packages behind its own
 
-An image is shared by all its tasks and is read-only. In a container it is a copy of one's own: `pip install` writes
+An image is shared by all its tasks and is read-only. In a container it is a private copy: `pip install` writes
 there, what it writes is found first, and nobody else sees it.
 """
 
@@ -135,7 +135,7 @@ class KeptPackages:
 
 
 class _Image:
-    """What an environment on top of an interpreter has to know of it.
+    """What an environment on top of an interpreter has to know about it.
 
     A virtual environment cannot lie on top of another one: it is one of the same base, with the other's packages added.
     """

@@ -1,9 +1,9 @@
 """What processes of a task share in memory, and may leave behind: `/dev/shm`, System V objects, POSIX message queues.
 
-All of it is the slot's own: an IPC namespace and a tmpfs. `/dev/shm` holds what the task's container was given; where
-nothing is said of that, at most half of the task's memory, as Linux gives a machine half of its own. What lies in it
-counts as the task's memory. `/dev/shm` is emptied between two tasks.
-A slot whose task left any other object is not used again, and the objects go with its namespace.
+All of it is the slot's own: an IPC namespace and a tmpfs. `/dev/shm` holds as much as the task's container was given;
+by default at most half of the task's memory, as Linux gives a machine half of its own. What lies in it counts as the
+task's memory. `/dev/shm` is emptied between two tasks. A slot whose task left any other object is not used again, and
+the objects go with its namespace.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _BASICS = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 @dataclass(frozen=True)
 class Command:
-    """What is left to do: execute `argv` with `env` in the current folder, with `log_fd` as its output."""
+    """The command to execute: `argv` with `env` in the current folder, with `log_fd` as its output."""
 
     argv: tuple[str, ...]
     env: dict[str, str]
@@ -113,7 +113,7 @@ class NamespaceView:
         return self._shared_memory.used_bytes() + self._volumes.used_bytes()
 
     def _collect(self, task: Task) -> list[DetachedMount]:
-        """Detached mounts of everything that the task is to see, taken in the host's view."""
+        """Detached mounts of everything that the task will see, taken in the host's view."""
         wanted: list[tuple[Callable[[], int], str, bool]] = []
         for prefix in self._prefixes(task):
             wanted.append((lambda path=prefix: _read_only_tree(path), prefix, True))  # type: ignore[misc]
@@ -243,7 +243,7 @@ class PlainView:
 
 
 def _place_of_packages(task: Task) -> Path | None:
-    """Where the task sees its Python environment: None for where it is by itself, which a volume may hide."""
+    """Where the task sees its Python environment: None for its usual place, which a volume may hide."""
     targets = [os.path.realpath(target) for target in task.volume_targets]
     usual = str(Path("/tmp", FOLDER))  # noqa: S108 - the task's own
     is_hidden = any(is_below(usual, target) or is_below(target, usual) for target in targets)

@@ -31,7 +31,7 @@ _NO_PROGRAMS_OR_DEVICES = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 
 @dataclass(frozen=True)
 class DetachedMount:
-    """A detached mount and where it is to go."""
+    """A detached mount and where it will be attached."""
 
     fd: int
     target: str
@@ -42,7 +42,8 @@ class DetachedMount:
 class ViewSpec:
     """What a slot's base view depends on. `hidden` are folders to mask; `visible` stay readable below them.
 
-    `devices` are `(path here, path in the view)` of files and folders below /dev, beside those that every task has.
+    `devices` are `(path here, path in the view)` of files and folders below /dev, in addition to those that every task
+    has.
     """
 
     hidden: tuple[str, ...]
@@ -52,7 +53,7 @@ class ViewSpec:
 
 
 class View:
-    """The base view of a slot. `build` runs inside the slot's own mount namespace and changes it for good."""
+    """The base view of a slot. `build` runs inside the slot's own mount namespace and changes it permanently."""
 
     def __init__(self, spec: ViewSpec) -> None:
         self._spec = spec

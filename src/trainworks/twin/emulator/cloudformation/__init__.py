@@ -1,1 +1,1 @@
-"""CloudFormation corrected: what is refused, as whom a stack acts, what a crash cut off, resource types of ours."""
+"""Corrects CloudFormation: refusals, permissions of stacks, operations that a crash interrupted, types of our own."""

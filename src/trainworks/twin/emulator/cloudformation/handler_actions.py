@@ -524,7 +524,7 @@ def _needs(handler: Handler, actions: str, properties: Mapping[str, Any], places
 def _resources(
     template: str, properties: Mapping[str, Any], places: Mapping[str, str], *, optional: bool
 ) -> Iterator[str]:
-    """The ARNs of a template: one for each item of a list. With `optional`, none where the property is absent."""
+    """The ARNs of a template: one for each item of a list. With `optional`, none if the property is absent."""
     named = [name for name in re.findall(r"\{(\w+)\}", template) if name not in places]
     if not named:
         yield template.format_map(places)

@@ -1,4 +1,4 @@
-"""What a crash cut off: every stack comes to a rest that its owner can work with.
+"""Ends what a crash interrupted: every stack reaches a status that its owner can work with.
 
 What that needs is in the stack's row before the operation is acknowledged, until the operation ends:
 

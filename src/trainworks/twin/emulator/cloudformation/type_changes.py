@@ -40,7 +40,7 @@ def _knowing(stock: Handler) -> Handler:
 
 @contextmanager
 def updating(stack: Mapping[str, Any] | None) -> Iterator[None]:
-    """A template that is looked at meanwhile is to be that of `stack`; None: of one that is made."""
+    """Templates that are looked at meanwhile belong to `stack`; None: to one that is created."""
     token = _updated.set(stack)
     try:
         yield

@@ -75,7 +75,7 @@ _END = 2**62
 
 @dataclass(frozen=True, slots=True)
 class SeriesSelection:
-    """What a request asks for: names of series and seconds; all if it does not say."""
+    """What a request asks for: names of series and seconds; all if it names none."""
 
     names: frozenset[tuple[str, str]] = frozenset()
     namespace: str = ""
@@ -129,7 +129,7 @@ class MetricData:
         database.apply(_SCHEMA)
 
     def install(self, cloudwatch: ModuleType) -> None:
-        """CloudWatch was loaded: its data is here, and what an earlier version kept of it is brought here."""
+        """CloudWatch was loaded: its data is kept here, and what an earlier version kept is moved here."""
         module: Any = cloudwatch
         self._take_over(module)
         module._metrics = _Series(self)

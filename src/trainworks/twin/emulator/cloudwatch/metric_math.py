@@ -316,7 +316,7 @@ def _if(arguments: list[Value]) -> Value:
 
 
 def beginning(at: float, period: int, origin: int = 0) -> int:
-    """When the period began that holds a moment."""
+    """The start of the period that contains a time."""
     return int((at - origin) // period) * period + origin
 
 

@@ -116,7 +116,7 @@ class MetricDataRequest:
         return results, _token(skip + most - left) if more else ""
 
     def value_at(self, name: str, moments: Sequence[int]) -> list[float | None]:
-        """What the query gives for the periods that begin at these moments; None if there is no data."""
+        """What the query gives for the periods that begin at these times; None if there is no data."""
         value = self._value(name)
         if isinstance(value, Array):
             raise ApiError(_VALIDATION, f"The query {name} gives more than one time series")
@@ -138,7 +138,7 @@ class MetricDataRequest:
             raise ApiError(_VALIDATION, f"The collection MetricDataQueries must not have more than {_MOST_QUERIES}.")
 
     def _returned(self) -> Any:
-        """(label, id, series) of what is to be returned; an array gives a result for each of its series."""
+        """(label, id, series) of each result; an array gives a result for each of its series."""
         for name, query in self._queries.items():
             if query.get("ReturnData", True) is False:
                 continue

@@ -102,7 +102,7 @@ class ChangeTracker:
             self._background |= rows
 
     def due(self, *, again: bool = False) -> set[Row]:
-        """The rows that belong to no request and are to be looked at now: the background's and running operations'.
+        """The rows that belong to no request and must be looked at now: the background's and running operations'.
 
         A thread takes a row and changes it a moment later. With `again`, what was looked at since the last such call is
         looked at once more.
@@ -134,7 +134,7 @@ class Parts(Protocol):
         """A record is in the store no more."""
 
     def returned(self, key: Any, row: Any, current: Any) -> Any:
-        """A record is to be what its row on disk says; `current` is what it was until now, or None. Returns it."""
+        """A record becomes what its row on disk says; `current` is what it was until now, or None. Returns it."""
 
     def beside(self, key: Any) -> Iterable[Row]:
         """The rows of parts that may change whenever their record does, and are looked at with it."""
@@ -217,7 +217,7 @@ class TouchedDict(dict[Any, Any]):
             dict.__setitem__(self, key, value)
 
     def forget(self) -> None:
-        """Hold nothing more, and know of nothing on disk: what was here is elsewhere now."""
+        """Hold nothing more, and treat nothing as on disk: what was here is elsewhere now."""
         dict.clear(self)
         self.written.clear()
 
@@ -251,7 +251,7 @@ class TouchedDict(dict[Any, Any]):
         return value
 
     def get(self, key: Any, default: Any = None) -> Any:
-        value = super().get(key, _ABSENT)  # one look: threads take rows out at any moment
+        value = super().get(key, _ABSENT)  # one look: threads remove rows at any time
         if value is _ABSENT:
             return default
         self._touch(key)

@@ -4,7 +4,7 @@
     Persistence.settle(write_set)     before an answer: write what changed, wait until it is on disk
     Persistence.commit()              the same from another thread, for our own services
 
-Rows are pickled where they are touched and written only if the bytes differ from what is on disk. One thread writes
+Rows are pickled when they are touched, and written only if the bytes differ from what is on disk. One thread writes
 (`writing`); a row counts as written after the commit that has it. What grows with history is elsewhere: log events in
 `logs.db`, metric data in `metrics.db`.
 
@@ -386,7 +386,7 @@ def _row(row: Row, snapshot: RowSnapshot) -> None:
 
 
 def _found(row: Row) -> tuple[Any] | None:
-    """What a row has to hold, or None if there is no such row. Threads take rows out at any moment."""
+    """What a row has to hold, or None if there is no such row. Threads remove rows at any time."""
     store, key = row
     if store.gone or not store.holds(key):
         return None

@@ -95,7 +95,7 @@ class Histories:
         return self._opened.setdefault(name, History(self, self._tracker, name, days))
 
     def number(self, at: float | None = None) -> int:
-        """The next number: of this moment, or of an earlier one that is brought in, in the order of the calls."""
+        """The next number: for now, or for an earlier time that is imported, in the order of the calls."""
         with self._lock:
             if at is None:
                 self._last = max(self._last + 1, number_at(self._clock()))
@@ -133,7 +133,7 @@ def page_number(token: str) -> int | None:
 
 
 def number_at(seconds: float) -> int:
-    """The least number that an entry of a moment has."""
+    """The lowest number that an entry of a given time has."""
     return int(seconds * 1_000_000)
 
 

@@ -30,7 +30,7 @@ class RecordParts(ABC):
 
     @abstractmethod
     def dressed(self, record: Any) -> Any:
-        """A record with parts that have stores, if it has plain ones yet."""
+        """A record with parts that have stores, in place of one with plain parts."""
 
     @abstractmethod
     def stores_of(self, record: Any) -> tuple[TouchedDict, ...]:

@@ -1,4 +1,4 @@
-"""Rows on their way to `emulator.db`: what is to be written, and the one thread that writes it.
+"""Rows on their way to `emulator.db`: what has to be written, and the one thread that writes it.
 
 A snapshot has what one owner has to write: a request, or all that belongs to no request. Snapshots that wait together
 share a transaction, and still only the owner of a row that the database refuses hears of it.
@@ -27,7 +27,7 @@ from trainworks.twin.store.database import Database
 MAX_ROW_BYTES = 900_000_000
 _LONG_BYTES = 64 * 1024
 
-# What SQLite and its Python module say of one value, not of the database: only its row is refused.
+# Errors of SQLite and its Python module about one value, not about the database: only its row is refused.
 _VALUE_ERRORS = (
     OverflowError,
     TypeError,

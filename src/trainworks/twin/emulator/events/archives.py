@@ -1,7 +1,7 @@
 """What archives keep: on disk alone, a row per event, as long as `RetentionDays` says, and replayed a part at a time.
 
-Stock has all events of an archive in its record, keeps them for ever, copies them for a replay, and goes on with a
-replay that was cancelled. After "Archiving and replaying events" (EventBridge User Guide).
+Stock keeps all events of an archive in its record for ever, copies them for a replay, and goes on with a replay that
+was cancelled. After "Archiving and replaying events" (EventBridge User Guide).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What a target is given of an event: the event, a part of it, a fixed text, or a template with its parts.
 
-After "Amazon EventBridge input transformation" (EventBridge User Guide). Stock knows paths of names
-alone, takes whatever a template says, and gives log groups, job queues and dead-letter queues the whole event where a
-part was asked for.
+After "Amazon EventBridge input transformation" (EventBridge User Guide). Stock knows only paths of names, accepts any
+template, and gives log groups, job queues and dead-letter queues the whole event even if a part was asked for.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def check_inputs(name: str, target: Mapping[str, Any]) -> None:
 
 
 def payload_of(target: Mapping[str, Any], source: Mapping[str, Any], view: Any) -> str | None:
-    """What the target of a rule or schedule is given, None if that is the event itself.
+    """What the target of a rule or schedule gets; None if it gets the event itself.
 
     `view` is ministack's view of the event.
     """

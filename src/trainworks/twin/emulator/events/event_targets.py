@@ -263,7 +263,7 @@ def _lowered(value: Any) -> Any:
 
 
 def _missing(service: str, arn: str) -> str | None:
-    """Why nothing can be brought there, where the target is not there any more or is of no kind that is reached."""
+    """Why nothing can be delivered: the target no longer exists, or it is of a kind that is not reached."""
     if service not in DELIVERED:
         return f"trainworks does not deliver events to {arn}"
     found: Any = True

@@ -1,4 +1,4 @@
-"""Events that Lambda took in for later: kept on disk, tried again, and brought to destinations and dead-letter queues.
+"""Events that Lambda accepted for later: kept on disk, tried again, and sent to destinations and dead-letter queues.
 
 Stock runs an event in a thread: it is forgotten by a restart, `OnSuccess` and event buses get nothing, and what rules
 and topics send is tried once. Here an event is a row before anybody is told that it was taken in, whoever sent it:
@@ -228,7 +228,7 @@ class AsyncInvocations:
     # -- one try ----------------------------------------------------------------------------------------------
 
     def _try(self, event: _Event) -> float | None:
-        """Run the function once; when to try again, None if the event is done with."""
+        """Run the function once; returns when to try again, None if the event is finished."""
         _, _, _, region, account, *_ = event.function_arn.split(":")
         lambda_svc = engine.service("lambda_svc")
         with engine.module("core.responses").request_scope(account, region):
@@ -258,7 +258,7 @@ class AsyncInvocations:
     def _due(
         self, event: _Event, settings: Mapping[str, Any], result: Mapping[str, Any], *, disabled: bool
     ) -> float | None:
-        """When the event is tried again, noted in its row; None if it is not."""
+        """When the event is tried again, as noted in its row; None if it is not."""
         if not result.get("error"):
             return None
         throttled = bool(result.get("throttle"))

@@ -216,7 +216,7 @@ class LambdaFunctions:
 
 
 def _as_stock(result: FunctionResult) -> Result:
-    """A result as what calls it in ministack expects it: `body` as a value, `error` if there is one."""
+    """A result as its caller in ministack expects it: `body` as a value, and `error` if there is one."""
     try:
         body = json.loads(result.payload)
     except (ValueError, RecursionError) as error:
@@ -315,7 +315,7 @@ def _check_code(properties: Mapping[str, Any]) -> None:
 
 
 def missing_code(code: Mapping[str, Any]) -> str:
-    """What Lambda says of a bucket or key that does not exist; "" if the code is there, or not in S3 at all."""
+    """What Lambda says about a bucket or key that does not exist; "" if the code exists, or is not in S3 at all."""
     bucket, key = code.get("S3Bucket"), code.get("S3Key")
     if not bucket or not key:
         return ""

@@ -89,7 +89,7 @@ class Actors:
         return self.of_key(snapshot["access_key_id"], account)
 
     def of_arn(self, arn: str) -> Actor | None:
-        """The actor of a user's or a role's ARN, for what is only imagined; None if it is neither, or not there."""
+        """The actor of a user's or a role's ARN, for simulations; None if it is neither, or does not exist."""
         account, kind = (*arn.split(":"), "", "", "", "", "")[4], arn.rpartition(":")[2].partition("/")[0]
         if kind == "user":
             return self._user(arn.rsplit("/", 1)[-1], account)

@@ -1,4 +1,4 @@
-"""What STS asks of `AssumeRole` beside permission: lengths of sessions, and what a trust policy can look at.
+"""What STS checks in `AssumeRole` besides permission: lengths of sessions, and what a trust policy can look at.
 
 After the API reference of STS and "Methods to assume a role". The trust policy is the role's own policy, so the
 ordinary decision covers it.

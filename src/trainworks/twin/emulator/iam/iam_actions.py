@@ -48,7 +48,7 @@ def install() -> None:
             others = {name: value for name, value in query_params.items() if name != "Action"}
             found = stock(service, method, path, {}, b"", others)
         elif path.startswith("/service/"):
-            # The path of the CBOR protocol; nothing else names an operation beside it.
+            # The path of the CBOR protocol; nothing else in the request names an operation.
             named = "Action" in query_params or "." in headers.get("x-amz-target", "")
             found = None if named else f"{prefix}:{path.rpartition('/')[2]}"
         elif _ambiguous(headers, body, query_params):

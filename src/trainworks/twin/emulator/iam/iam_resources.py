@@ -74,7 +74,7 @@ def interface_resources(params: Mapping[str, Any], region: str, account: str) ->
 
 
 def with_path(arn: str, path: str = "") -> str:
-    """The ARN of an IAM entity, which was made of its name: with the path that it has, or is to get as `path`.
+    """The ARN of an IAM entity, which was made from its name: with the path that it has, or that it gets as `path`.
 
     Other ARNs are left as they are.
     """

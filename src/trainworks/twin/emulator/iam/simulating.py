@@ -1,7 +1,7 @@
 """IAM's policy simulator: `SimulatePrincipalPolicy`, `SimulateCustomPolicy` and the condition keys that they need.
 
 Stock knows one resource, no context, boundary, caller or resource policy, and tells no statement. Documents are
-checked as stored ones are; `aws.iam.simulation` answers. A question may be large, so it is worked on beside the loop,
+checked as stored ones are; `aws.iam.simulation` answers. A question may be large, so it is worked on outside the loop,
 and a page ends before it gets expensive: `IsTruncated` may come before `MaxItems`, as the API reference says.
 """
 
@@ -251,7 +251,7 @@ def _account() -> str:
 
 
 def _result(outcome: EvaluationResult, *, listed: bool) -> dict[str, Any]:
-    """An `EvaluationResult`. What a request lacks is told of each resource, where resources were given."""
+    """An `EvaluationResult`. What a request lacks is reported for each resource if resources were given."""
     matched = [_matched(each) for each in outcome.matched]
     result: dict[str, Any] = {
         "EvalActionName": outcome.action,

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS log_events (
     ingestion_time INTEGER NOT NULL, event_id TEXT NOT NULL, message TEXT NOT NULL,
     PRIMARY KEY (log_group, stream, position)) WITHOUT ROWID;
 """
-"""What such a database has, beside the rows of `cloudwatch_logs` in `emulator_rows`."""
+"""What such a database has, besides the rows of `cloudwatch_logs` in `emulator_rows`."""
 _TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'log_events'"
 _ROWS = "SELECT key, value FROM emulator_rows WHERE store = ?"
 _STREAMS = "SELECT stream, value FROM log_streams WHERE log_group = ?"

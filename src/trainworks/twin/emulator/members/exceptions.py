@@ -14,7 +14,7 @@ _TOLERATED: dict[tuple[str, str, Broken, str], str] = {
 }
 
 
-# (scope, operation, member): the shape that has the values which are documented for the member, beside its own.
+# (scope, operation, member): the shape whose values are documented for the member, in addition to its own.
 _DOCUMENTED_VALUES: dict[tuple[str, str, str], str] = {
     ("sqs", "ReceiveMessage", "AttributeNames"): "MessageSystemAttributeName",
 }

@@ -33,7 +33,7 @@ from trainworks.twin.wire.validation import Problem
 
 # What such an operation is given are instructions, and nothing is stored that could be described.
 _READING = ("BatchGet", "Describe", "Filter", "Get", "List", "Search")
-# Nested members arrive one by one in these protocols; in the others a document is stored as it came.
+# Nested members arrive one by one in these protocols; in the others a document is stored as received.
 _FLAT_PROTOCOLS = frozenset({"query", "ec2"})
 
 

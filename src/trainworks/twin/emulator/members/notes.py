@@ -251,7 +251,7 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "sns": {"Subscribe.Protocol": ("email", "email-json", "http", "https", "lambda", "sms", "sqs")},
 }
-"""How the value of a member begins that says where something is to go: other kinds are reached by nothing."""
+"""How the value of a member that names a destination must begin: other kinds of destinations are not reached."""
 
 PRETENDED: dict[str, frozenset[str]] = {
     "dynamodb": frozenset(

@@ -55,7 +55,7 @@ _RECORDED = {
     "analytics": "AnalyticsConfiguration",
     "intelligent-tiering": "IntelligentTieringConfiguration",
 }
-# Documents of which nothing follows here.
+# Documents that have no effect here.
 _WITHOUT_BEHAVIOUR = (
     "Accelerate", "BucketAcl", "BucketCors", "BucketLifecycle", "BucketLogging", "ObjectLockConfiguration",
     "PublicAccessBlock", "Replication", "RequestPayment", "Website",
@@ -67,7 +67,7 @@ _STORE = "_trainworks_configurations"
 
 
 def prepare(s3: Any) -> None:
-    """Before its rows are brought back: give S3 a store of its own kind for recorded configurations."""
+    """Before its rows are restored: give S3 a store of its own kind for recorded configurations."""
     setattr(s3, _STORE, engine.module("core.responses").AccountScopedDict())
 
 

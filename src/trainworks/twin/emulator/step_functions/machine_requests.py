@@ -1,7 +1,7 @@
 """What Step Functions refuses of requests that are valid by its model.
 
-Stock stores any definition and any input, knows no name that is bad, and starts nothing twice under one name even where
-the input is the same.
+Stock stores any definition and any input, accepts any name, and refuses a second start under one name even if the input
+is the same.
 """
 
 from __future__ import annotations

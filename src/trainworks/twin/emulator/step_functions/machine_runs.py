@@ -145,7 +145,7 @@ class _Runs:
         while not done.wait(_WATCH_SECONDS if seconds is None else min(_WATCH_SECONDS, seconds)):
             task = self._module._task_tokens.get(token)
             if task is None:
-                continue  # not yet, or answered at the moment
+                continue  # not yet, or answered just now
             if task.get("heartbeat") != heartbeat:
                 alive, heartbeat = time.monotonic(), task["heartbeat"]
             if execution is not None and execution.get("status", "RUNNING") != "RUNNING":
@@ -200,7 +200,7 @@ class _Runs:
         for arn in [each for each in list(self._module._map_runs) if each not in before]:
             run = self._module._map_runs[arn]
             if run["executionArn"] == execution["executionArn"]:
-                # An event is on disk a moment later, and nothing reaches it there.
+                # An event is on disk a moment later and cannot be changed there.
                 details = {"timestamp": run["startDate"], "mapRunStartedEventDetails": {"mapRunArn": arn}}
                 self._module._add_event(execution, "MapRunStarted", details)
                 self._module._add_event(execution, end)

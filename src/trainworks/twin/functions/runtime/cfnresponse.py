@@ -1,4 +1,4 @@
-"""`cfnresponse`, which AWS puts beside the code of a function that stands in a template as text.
+"""`cfnresponse`, which AWS puts next to the code of a function that is written in a template.
 
     cfnresponse.send(event, context, cfnresponse.SUCCESS, {"Answer": "42"}, "physical-id")
 

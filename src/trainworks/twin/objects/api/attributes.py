@@ -1,4 +1,4 @@
-"""What a write's headers say of the object, and what a read's headers say back."""
+"""What the headers of a write say about the object, and what the headers of a read return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A body on its way to disk: taken out of its framing, hashed, checked against all that was said of it, written.
+"""A body on its way to disk: taken out of its framing, hashed, checked against everything the request says about it,
+written.
 
 `BodySink` is synchronous and runs in a worker thread; `receive_body` feeds it in large blocks, so that memory stays
 bounded by two blocks and the hashing of one overlaps the arrival of the next.

@@ -257,7 +257,7 @@ def _copied(
     blob, etag = store.blobs.link(source.body), source.etag
     fits = checksum is not None and checksum.type == "FULL_OBJECT" and algorithm in (None, checksum.algorithm)
     if source.attributes.parts or not fits:
-        # one body now, where it was parts or had another checksum: its digests have to be read off it
+        # one body now; it was in parts or had another checksum, so its digests have to be computed from it
         etag, checksum = _digests(store, blob, algorithm or (checksum.algorithm if checksum else checksums.DEFAULT))
     return NewVersion(request.bucket, request.key, blob, source.size, etag, replace(kept, checksum=checksum), tags)
 

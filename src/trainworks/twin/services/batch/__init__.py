@@ -13,6 +13,6 @@ A job's way from request to exit. Each arrow is a commit in `twin.db`, made by t
     records.py      a job and its spec as frozen records, and which status may follow which
 
 Beside it, each with its own operations: environments.py, queues.py, definitions.py, jobs.py (describe.py, listing.py),
-tags.py. They, `submission`, `dispatch` and `reports` do not know of one another: they meet in the ledger, and in rows
+tags.py. They, `submission`, `dispatch` and `reports` do not know one another: they meet in the ledger, and in rows
 that they read (resources.py). `service.py` puts them together and joins their operations in one endpoint.
 """

@@ -58,7 +58,7 @@ class LaunchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LaunchPorts:
-    """Who is asked for credentials and images, and where the AWS API is that jobs call."""
+    """Who gives credentials and images, and the address of the AWS API that jobs call."""
 
     control_plane: ControlPlane
     images: ImageResolver
@@ -202,7 +202,7 @@ def task_of(template: TaskTemplate, job: Job, *, log_path: Path, log_head: str, 
 def resolve_argv(argv: Sequence[str], runtime: Runtime, env: Mapping[str, str]) -> tuple[str, ...]:
     """`argv` with its program as an absolute path: what `execvp` does in a container, never a shell.
 
-    A plain name is looked up beside the runtime's interpreter first, then in the job's `PATH`. Raises `LaunchError`.
+    A plain name is looked up next to the runtime's interpreter first, then in the job's `PATH`. Raises `LaunchError`.
     """
     if not argv:
         raise LaunchError("CannotStartContainerError: Error response from daemon: no command specified")

@@ -48,7 +48,7 @@ _NOT_STARTED = (JobStatus.SUBMITTED, JobStatus.PENDING, JobStatus.RUNNABLE)
 
 
 class Ledger:
-    """Opens entries, closes them and tells of them. `clock` gives seconds since the epoch.
+    """Opens entries, closes them and announces them. `clock` gives seconds since the epoch.
 
     `runnable` is set when jobs may be there to hand over. That is before the commit: look under the write lock.
     """
@@ -68,7 +68,7 @@ class Ledger:
 
     @contextmanager
     def join(self, tx: Connection) -> Iterator[Entry]:
-        """Changes that become durable with all else of somebody's transaction."""
+        """Changes that become durable together with the rest of somebody's transaction."""
         entry = Entry(tx, int(self._clock() * 1000), self.specs)
         yield entry
         entry.settle()
@@ -84,7 +84,7 @@ class Ledger:
         return self._database.together(joined)
 
     def _announce(self, entry: Entry) -> None:
-        """Events for those statuses that any rule listens to, and the dispatcher woken where it may have work."""
+        """Sends events for the statuses that any rule listens to, and wakes the dispatcher if it may have work."""
         tx = entry.tx
         events: list[Event] = []
         if entry.transitions:
@@ -143,7 +143,7 @@ class Entry:
     def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """A new job, or an array's parent and its children, as `job_insert` names their columns.
 
-        Each is SUBMITTED first; that is told of the job or the parent, and of no child.
+        Each is SUBMITTED first; this is announced for the job or the parent, and for no child.
         """
         self.tx.executemany(SQL["job_insert"], rows)
         job = self.get(rows[0]["job_id"])
@@ -151,7 +151,7 @@ class Entry:
             self.transitions += [job._replace(status=JobStatus.SUBMITTED), job]
 
     def depend(self, job_id: str, upstream_id: str, *, n_to_n: bool = False) -> None:
-        """`job_id` is told of the end of `upstream_id`, or each of its children of that of the same index."""
+        """`job_id` hears of the end of `upstream_id`; of two arrays, each child of the child of the same index."""
         self.tx.execute(SQL["dependency_insert"], (upstream_id, job_id, int(n_to_n)))
 
     def fail(self, job: Job, reason: str) -> None:

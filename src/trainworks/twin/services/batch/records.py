@@ -18,7 +18,7 @@ from trainworks.twin.store.queries import load_queries
 SQL = load_queries("trainworks.twin.services.batch")
 
 STOP_GRACE_SECONDS = 30.0
-"""Between SIGTERM and SIGKILL, where a job is terminated or its queue deleted."""
+"""The time between SIGTERM and SIGKILL when a job is terminated or its queue deleted."""
 _SPECS_IN_MEMORY = 4_000
 
 

@@ -26,7 +26,7 @@ def environment_row(tx: Connection, arn: str) -> Row:
 
 
 def pool_of(row: Row) -> PoolSpec:
-    """The pool that a compute environment is to the compute plane."""
+    """The pool of the compute plane that stands for a compute environment."""
     return _pool(row["pool_id"], row["spec"])
 
 

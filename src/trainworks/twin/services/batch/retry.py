@@ -24,7 +24,7 @@ class AttemptEnd:
 def should_retry(strategy: Mapping[str, Any], attempt: int, end: AttemptEnd) -> bool:
     """Whether attempt number `attempt` (from 1), which failed with `end`, is followed by another.
 
-    The first rule of which all conditions hold decides; where none does, the job is retried.
+    The first rule whose conditions all hold decides; if none does, the job is retried.
     """
     if attempt >= strategy.get("attempts", 1):
         return False

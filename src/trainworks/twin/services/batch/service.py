@@ -81,7 +81,7 @@ class BatchService(Service):
         return {"batch_jobs": self.ended}
 
     def on_interruption(self, tx: Connection, instance: InstanceInfo) -> None:
-        """EC2's warning, where the instance is a spot host of a compute environment; Fargate's tasks have none."""
+        """EC2's warning, if the instance is a spot host of a compute environment; Fargate's tasks have none."""
         row = tx.execute(SQL["environment_of_pool"], (instance.pool_id,)).fetchone()
         if row is not None and instance.market is Market.SPOT and not instance.instance_type.startswith(FARGATE_FAMILY):
             self._outbox.put(tx, [interruption_warning(instance.instance_id, region_of(row["arn"]))])

@@ -1,4 +1,4 @@
-"""Events as they are stored: a row of many, either lines of one moment or events with a time each.
+"""Events as they are stored: a row of many, either lines of one time or events with a time each.
 
 Blocks of one stream do not overlap: ordered by `(first_ms, seq)` they hold all events ordered by `(time, number)`; the
 number counts what was ever put into the stream. A batch that comes late is merged into the blocks it falls in.
@@ -21,7 +21,7 @@ SQL = load_queries("trainworks.twin.services.logs")
 MAX_LINES = 10_000
 """Events of one block: as many as one page of GetLogEvents has."""
 EVENT_OVERHEAD_BYTES = 26
-"""What CloudWatch Logs counts for each event beside its message."""
+"""What CloudWatch Logs counts for each event besides its message."""
 _MAX_BLOCK_BYTES = 256 * 1024
 
 
@@ -46,7 +46,7 @@ class Appended(NamedTuple):
 def append_lines(  # noqa: PLR0917 - the parts of one append
     tx: Connection, stream: Row, body: bytes, count: int, at_ms: int, source_offset: int
 ) -> Appended:
-    """Store `count` lines (UTF-8, separated by one line feed) that came at one moment.
+    """Store `count` lines (UTF-8, separated by one line feed) that came at one time.
 
     A clock that went backwards does not bring lines out of order: they are as late as the last one.
     """
@@ -85,7 +85,7 @@ def events_of(block: Row, body: bytes) -> list[Event]:
 
 
 def _insert_late(tx: Connection, stream: Row, events: Sequence[Event]) -> Sequence[Event]:
-    """Put the first of these events, and all that fall beside it, where they belong; what is left."""
+    """Store the first of these events, and all that belong next to it; returns what is left."""
     at = events[0].timestamp
     around = tx.execute(SQL["block_around"], (stream["stream_id"], at)).fetchone()
     if around is not None and at < around["last_ms"]:

@@ -1,6 +1,6 @@
 """What follows from events: metric filters make metric data, subscription filters call functions.
 
-The append notes in its own transaction which events are to be looked at; this thread reads them from disk again, so a
+The append notes in its own transaction which events have to be looked at; this thread reads them from disk again, so a
 flood waits on disk and not in memory, and a restart goes on. What could not be delivered is tried again a few times,
 then given up and told, as CloudWatch Logs does.
 """

@@ -82,7 +82,7 @@ def _term_pattern(text: str) -> FilterPattern:
     def match(message: str) -> Fields | None:
         if any(each(message) for each in excluded) or not all(each(message) for each in required):
             return None
-        # Optional terms beside required ones say nothing, as on AWS.
+        # Optional terms next to required ones have no effect, as on AWS.
         return {} if required or not optional or any(each(message) for each in optional) else None
 
     return FilterPattern(match)

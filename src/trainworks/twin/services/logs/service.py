@@ -29,7 +29,7 @@ from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, Endpoint, Operation
 
 SERVICE = Caller("logs.amazonaws.com", ACCOUNT_ID, DEFAULT_REGION, "")
-"""Who writes where nobody is asked for permission."""
+"""The caller that writes without being asked for permission."""
 
 
 class LogsService:

@@ -35,11 +35,11 @@ _TIMES = {
     "LastModifiedTimeBefore": "modified_before",
 }
 LIST_MEMBERS = frozenset({*_TIMES, "NameContains", "StatusEquals", "SortBy", "SortOrder", "MaxResults", "NextToken"})
-"""What every list understands; `<Noun>NamePrefix` beside."""
+"""What every list understands, in addition to `<Noun>NamePrefix`."""
 
 
 def _accept(*_: Any) -> None:
-    """Nothing is to be checked."""
+    """There is nothing to check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is said of a kind. `arn_type` is the first part of its ARNs' resource (`model/NAME`).
+    """The declaration of a kind. `arn_type` is the first part of its ARNs' resource (`model/NAME`).
 
     - `role` is the member that has a role which is passed to SageMaker; `has_update` says that there is an Update.
     - `defaults` is what Describe shows of what was not given, `shown` how it calls what Create calls otherwise,

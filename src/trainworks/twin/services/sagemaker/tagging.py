@@ -20,7 +20,7 @@ Exists = Callable[[Rows, str], bool]
 
 
 class Tagging:
-    """`owners` say of the ARNs of a resource type (`training-job`) whether there is such a resource."""
+    """`owners` say, for the ARNs of a resource type (`training-job`), whether there is such a resource."""
 
     def __init__(self, store: RecordedStore, control_plane: ControlPlane, owners: Mapping[str, Exists]) -> None:
         self._store = store

@@ -24,7 +24,7 @@ Tree = dict[str, Any]
 """A form's names split at their dots; a leaf is a string."""
 
 
-# What every action of the Query API takes beside its own parameters: "Common parameters", and those of signatures.
+# What every action of the Query API takes besides its own parameters: "Common parameters", and those of signatures.
 _COMMON = frozenset(
     {
         "Action",

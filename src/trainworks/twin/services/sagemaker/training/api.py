@@ -138,7 +138,7 @@ class TrainingJobApi:
     def delete_training_job(self, call: Call) -> dict[str, Any]:
         found = self._authorized_job(call)
         if found.is_terminal:
-            # Whoever saw the end may delete at once; what is left to do for the job takes a moment.
+            # Whoever sees the end may delete the job at once; the last work on it still takes a moment.
             self._worker.wait_until_cleaned(found, _CLEANED_WITHIN_SECONDS)
         job = self._jobs.by_arn(found.arn)
         if job is None:
@@ -208,7 +208,7 @@ class TrainingJobApi:
                 raise
 
     def _check_inputs(self, job: TrainingJob) -> None:
-        """Refuse an input where there is nothing. That the role may not list or read it fails the job."""
+        """Refuse an input that has no objects. That the role may not list or read it fails the job."""
         for channel in channels_of(job):
             bucket, prefix = split_s3_uri(channel.s3_uri)
             try:

@@ -76,7 +76,7 @@ class CheckpointSync:
 
     @property
     def note(self) -> str:
-        """What the job is told of files that `restore` brought and that are none of its own; "" without any."""
+        """What the job is told about files that `restore` brought and that are not its own; "" if there are none."""
         if not self._foreign:
             return ""
         return (

@@ -32,7 +32,7 @@ def description(job: TrainingJob, transitions: Sequence[Transition], metrics: Se
         "TrainingJobStatus": job.status.value,
         "SecondaryStatus": job.secondary_status.value,
         **{name: request[name] for name in _COPIED if name in request},
-        # With what AWS adds where the request is silent: the SageMaker SDK's `attach` takes it for given.
+        # With the defaults that AWS adds: the SageMaker SDK's `attach` relies on them.
         "OutputDataConfig": {"KmsKeyId": "", **request["OutputDataConfig"]},
         "StoppingCondition": {"MaxRuntimeInSeconds": job.max_runtime_seconds, **request["StoppingCondition"]},
         "CreationTime": job.creation_time,

@@ -110,7 +110,7 @@ def _error_message(tail: str, room: int) -> str:
 
 
 def log_tail(log: Path, after: int = 0) -> str:
-    """The last 64 KiB of a log file as text, of what comes after so many bytes; empty if there is none."""
+    """The last 64 KiB of a log file as text, from a given offset on; empty if there is none."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)

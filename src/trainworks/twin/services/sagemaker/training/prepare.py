@@ -48,7 +48,7 @@ _POOL_IDLE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PreparedAttempt:
-    """What is to be submitted. `sync` holds what was restored of the checkpoints, None without a CheckpointConfig."""
+    """What will be submitted. `sync` holds what was restored of the checkpoints, None without a CheckpointConfig."""
 
     pool: PoolSpec
     tasks: tuple[TaskSpec, ...]
@@ -58,7 +58,7 @@ class PreparedAttempt:
 @dataclass(frozen=True, slots=True)
 class _Container:
     """What the containers of an attempt have in common; `timeout_seconds` is what is left of the run time,
-    `note` what the log is to say of its checkpoints."""
+    `note` is what the log says about its checkpoints."""
 
     job: TrainingJob
     folder: JobFolder
@@ -146,9 +146,9 @@ class Preparer:
             unpack_source(job, mode.submit_directory, code, folder, self.objects)
 
     def _with_requirements(self, job: TrainingJob, folder: JobFolder, runtime: Runtime, mode: ScriptMode) -> Runtime:
-        """The image with the job's requirements.txt on top, where it is one that can be kept for other jobs.
+        """The image with the job's requirements.txt on top, if the result can be kept for other jobs.
 
-        A job without a way to an index has what it names installed by itself, from what lies beside it, or not at all.
+        A job without a route to an index installs what it names by itself, from files next to it, or not at all.
         """
         code = folder.ml_root(job.attempt, job.hosts[0]) / "code"
         if not installs_requirements(job, mode, code):
@@ -236,7 +236,7 @@ def _add_lines(log: Path, lines: Sequence[str]) -> None:
 
 
 def gpu_note(job: TrainingJob, compute: Compute) -> str:
-    """What the job is told where this machine has fewer GPUs than its instances would have; "" if it has enough."""
+    """What the job is told if this machine has fewer GPUs than its instances would have; "" if it has enough."""
     asked = instance_type(job.instance_type).gpus
     return compute.gpu_note(f"{job.instance_type} has", asked, job.instance_count)
 

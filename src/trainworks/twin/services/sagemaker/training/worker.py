@@ -1,8 +1,8 @@
 """Carries training jobs on: asks `decide` what a job needs, does it, asks again, until there is nothing but to wait.
 
 Whatever changes a job (a request, a task event, a timer) wakes it. One job is never worked on by two threads at once.
-Every action is either one transaction or can be done twice with the same result, so a killed server goes on where
-it was.
+Every action is either one transaction or can be done twice with the same result, so a killed server goes on from where
+it stopped.
 """
 
 from __future__ import annotations
@@ -206,14 +206,14 @@ class Worker:
         return job.submitted_at is not None or self._told_of_image(job)
 
     def _told_of_image(self, job: TrainingJob) -> bool:
-        """Whether all that was said of the image of a job without tasks is in Logs; nothing more is said of it."""
+        """Whether all reports on the image of a job without tasks are in Logs; no more will come."""
         task_id = task_id_of(job, job.hosts[0])
         with self._jobs.database.transaction() as tx:
             self._shipper.finish(tx, [task_id])
         return self._shipper.is_shipped(task_id)
 
     def _image_log(self, job: TrainingJob) -> LogSource:
-        """The log of the first instance, which tells of its image before there are tasks."""
+        """The log of the first instance, which reports on its image before there are tasks."""
         host = job.hosts[0]
         log = job_folder(self._jobs_dir, job).log(job.attempt, host)
         return self._log_source(job, task_id_of(job, host), log, host, self._clock())
@@ -280,7 +280,7 @@ class Worker:
                 self._jobs.transition(tx, current, move.following, move.at, message, **move.changes)
 
     def _message(self, job: TrainingJob, following: SecondaryStatus) -> str:
-        """What the transition says beside the usual: how many GPUs there really are, when training begins."""
+        """What the transition says in addition: how many GPUs there really are, when training begins."""
         note = gpu_note(job, self._compute) if following is _S.TRAINING else ""
         return f"{MESSAGES[following]} ({note})" if note else ""
 
