@@ -591,6 +591,15 @@ class Functions(Protocol):
         for code that cannot be unpacked, `TooManyRequestsException` when too many environments are in use.
         """
 
+    def keep(self, counts: Sequence[tuple[FunctionSpec, int]]) -> None:
+        """So many environments of each version are kept, also when nobody calls; of all others none is."""
+
+    def provision(self, spec: FunctionSpec, count: int) -> tuple[int, str]:
+        """Start what lacks of `count` environments; (how many are there, what prevents more or "").
+
+        Raises `ApiError` as `invoke` does.
+        """
+
 
 URL_PREFIX = "/_lambda-url/"
 """What the paths of function URLs begin with, at the twin's address; their ids follow."""

@@ -43,6 +43,7 @@ from trainworks.twin.emulator.functions import concurrency, function_permissions
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
 from trainworks.twin.emulator.functions.function_urls import FunctionUrls
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
+from trainworks.twin.emulator.functions.provisioned import ProvisionedConcurrency
 from trainworks.twin.emulator.functions.queue_source import QueueSource
 from trainworks.twin.emulator.functions.stream_source import StreamSource
 from trainworks.twin.emulator.iam import managed_policies, sessions, simulating
@@ -78,6 +79,7 @@ class CorrectionParts:
     urls: FunctionUrls
     queue_source: QueueSource
     stream_source: StreamSource
+    provisioned: ProvisionedConcurrency
     metric_data: MetricData
     alarms: Alarms
     logs: AttachedLogs
@@ -136,6 +138,7 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
             parts.stream_source.install,
             function_permissions.install,
             routing.install,
+            parts.provisioned.install,
             concurrency.install,
         ),
         "s3": (parts.buckets.install, bucket_requests.install, parts.invocations.install_s3),
@@ -183,6 +186,7 @@ def _install_stacks(parts: CorrectionParts, module: ModuleType) -> None:
     corrections.install(parts.buckets)
     drift.install()
     parts.functions.install_types()
+    parts.provisioned.install_types(engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS)
     table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
     stack_targets.install(table)
     stack_policies.install(table)

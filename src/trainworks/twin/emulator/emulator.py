@@ -39,6 +39,7 @@ from trainworks.twin.emulator.events.role_calls import RoleCalls
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
 from trainworks.twin.emulator.functions.function_urls import FunctionUrls
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
+from trainworks.twin.emulator.functions.provisioned import ProvisionedConcurrency
 from trainworks.twin.emulator.functions.queue_source import QueueSource
 from trainworks.twin.emulator.functions.stream_source import StreamSource
 from trainworks.twin.emulator.iam.authorization import Authorization
@@ -108,6 +109,7 @@ class Emulator:
         calls = RoleCalls(*called)
         self._event_targets = EventTargets(self._authorization, self._logs, calls, self._persistence.database)
         self._invocations = AsyncInvocations(self._persistence.database, calls)
+        self._provisioned = ProvisionedConcurrency(self._lambda.spec, lambda: self._lambda.port)
         self.function_urls = FunctionUrls(self._authorization, f"http://127.0.0.1:{port}")
         kept = (self._persistence.tracker, self._persistence.rows_of)
         self._corrections = corrections_of(
@@ -124,6 +126,7 @@ class Emulator:
                 self.function_urls,
                 QueueSource(),
                 StreamSource(calls),
+                self._provisioned,
                 self._metric_data,
                 self._alarms,
                 self._logs,
@@ -156,11 +159,15 @@ class Emulator:
         """Run the events that Lambda took in and make the calls that rules are due, an earlier run's too; when all that
         they may need has started."""
         self._invocations.start()
+        if self._persistence.holds("lambda_svc._functions"):
+            # What is provisioned is there before somebody calls.
+            threading.Thread(target=engine.service, args=("lambda_svc",), name="load-lambda", daemon=True).start()
         self._event_targets.start()
 
     def stop_invocations(self) -> None:
         """Begin no event more; before the environments of functions end, so that none of them counts as failed."""
         self._invocations.stop()
+        self._provisioned.stop()
         self._event_targets.stop()
 
     async def handle(self, scope: Scope, body: bytes, send: Send) -> None:

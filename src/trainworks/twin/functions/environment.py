@@ -111,7 +111,7 @@ class ExecutionEnvironment:
         outcome = self._exchange(line + event, seconds, output)
         self.used_at = time.monotonic()
         if outcome.kind in (ReplyKind.RESPONSE, ReplyKind.ERROR, ReplyKind.TOO_LARGE):
-            self._freeze()
+            self.freeze()
         return outcome
 
     def is_alive(self) -> bool:
@@ -128,7 +128,8 @@ class ExecutionEnvironment:
             self._process.kill()
             self._process.wait()
 
-    def _freeze(self) -> None:
+    def freeze(self) -> None:
+        """Stop its processes until the next event."""
         try:
             self._control.sendall(b"idle ")
         except OSError:

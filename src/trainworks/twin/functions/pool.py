@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from trainworks.twin.functions.environment import ExecutionEnvironment
@@ -26,7 +26,8 @@ class Pool:
         self._most = most
         self._idle: defaultdict[str, list[ExecutionEnvironment]] = defaultdict(list)
         self._count = 0
-        self._all: set[ExecutionEnvironment] = set()
+        self._all: dict[ExecutionEnvironment, str] = {}
+        self._kept: dict[str, int] = {}
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._sweeper: threading.Thread | None = None
@@ -42,8 +43,20 @@ class Pool:
                 return environment
             self.discard(environment)
 
-    def start(self, make: Callable[[], ExecutionEnvironment]) -> ExecutionEnvironment:
-        """A new environment; if there are too many, it replaces the one that has been idle longest.
+    def keep(self, counts: Mapping[str, int]) -> None:
+        """So many environments of each key are not ended for being idle; those of other keys are, in their time."""
+        with self._changed:
+            self._kept = dict(counts)
+
+    def count(self, key: str) -> int:
+        """The environments of `key`, idle and in use, that live and are not due for another one in their place."""
+        now = time.monotonic()
+        with self._changed:
+            found = [each for each, its_key in self._all.items() if its_key == key]
+        return sum(each.is_alive() and now - each.started_at < _LONGEST_LIFE_SECONDS for each in found)
+
+    def start(self, key: str, make: Callable[[], ExecutionEnvironment]) -> ExecutionEnvironment:
+        """A new environment of `key`; if there are too many, it replaces the one that has been idle longest.
 
         Raises `ApiError` `TooManyRequestsException` when all are in use for half a minute.
         """
@@ -68,7 +81,7 @@ class Pool:
                 self._changed.notify()
             raise
         with self._changed:
-            self._all.add(environment)
+            self._all[environment] = key
         self._sweep_from_now_on()
         return environment
 
@@ -90,7 +103,7 @@ class Pool:
         """End an environment that cannot, or that nobody needs."""
         environment.close()
         with self._changed:
-            self._all.discard(environment)
+            self._all.pop(environment, None)
             self._count -= 1
             self._changed.notify()
 
@@ -106,7 +119,7 @@ class Pool:
 
     def _take_oldest(self) -> ExecutionEnvironment | None:
         found = min(
-            ((each.used_at, key, each) for key, idle in self._idle.items() for each in idle),
+            ((each.used_at, key, each) for key, idle in self._idle.items() for each in self._spare(key, idle)),
             key=lambda entry: entry[0],
             default=None,
         )
@@ -115,6 +128,14 @@ class Pool:
         _, key, environment = found
         self._idle[key].remove(environment)
         return environment
+
+    def _spare(self, key: str, idle: Sequence[ExecutionEnvironment]) -> Sequence[ExecutionEnvironment]:
+        """Of the idle environments of a key, the oldest first, those beyond what is kept."""
+        kept = self._kept.get(key, 0)
+        if not kept:
+            return idle
+        in_use = sum(its_key == key for its_key in self._all.values()) - len(idle)
+        return idle[: max(0, len(idle) - max(0, kept - in_use))]
 
     def _sweep_from_now_on(self) -> None:
         with self._changed:
@@ -126,7 +147,12 @@ class Pool:
         while not self._closed.wait(_LOOK_SECONDS):
             with self._changed:
                 before = time.monotonic() - _IDLE_SECONDS
-                old = [(key, each) for key, idle in self._idle.items() for each in idle if each.used_at < before]
+                old = [
+                    (key, each)
+                    for key, idle in self._idle.items()
+                    for each in self._spare(key, idle)
+                    if each.used_at < before
+                ]
                 for key, environment in old:
                     self._idle[key].remove(environment)
                 for key in [key for key, idle in self._idle.items() if not idle]:

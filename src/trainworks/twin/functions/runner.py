@@ -87,6 +87,17 @@ class LocalFunctions:
         run = _Run(self, spec, invocation)
         return run.result()
 
+    def keep(self, counts: Sequence[tuple[FunctionSpec, int]]) -> None:
+        """See `ports.Functions.keep`."""
+        self.pool.keep({_key(spec): count for spec, count in counts})
+
+    def provision(self, spec: FunctionSpec, count: int) -> tuple[int, str]:
+        """See `ports.Functions.provision`."""
+        problem = self.refusal(spec.runtime)
+        while not problem and self.pool.count(_key(spec)) < count:
+            problem = _Run(self, spec, Invocation("", b"", spec.function_arn)).provision()
+        return min(self.pool.count(_key(spec)), count), problem
+
     def close(self) -> None:
         """End every idle environment."""
         self.pool.close()
@@ -99,8 +110,10 @@ class LocalFunctions:
             _LOG.warning("Lambda functions run without a sandbox: %s", why_not)
         return SandboxMode(mode)
 
-    def start(self, spec: FunctionSpec, credentials: Credentials, log_stream: str) -> ExecutionEnvironment:
-        """A new environment of `spec`; its process runs."""
+    def start(
+        self, spec: FunctionSpec, credentials: Credentials, log_stream: str, initialisation: str
+    ) -> ExecutionEnvironment:
+        """A new environment of `spec`; its process runs. `initialisation` is AWS's word for why."""
         with self._lock:
             mode = self.mode
             if self._code is None:
@@ -118,7 +131,10 @@ class LocalFunctions:
         settings = {
             "mode": mode.value,
             "argv": [sys.executable, "-S", "-u", f"{places['runtime']}/bootstrap.py"],
-            "env": variables(spec, credentials, self._endpoint_url, log_stream, places),
+            "env": {
+                **variables(spec, credentials, self._endpoint_url, log_stream, places),
+                "AWS_LAMBDA_INITIALIZATION_TYPE": initialisation,
+            },
             "shown": shown,
             "code": str(code),
             "layers": str(layers),
@@ -143,7 +159,8 @@ class _Run:
         self._pool = functions.pool
         self._spec = spec
         self._invocation = invocation
-        self._key = f"{spec.function_arn}:{spec.version}:{spec.revision}"
+        self._key = _key(spec)
+        self._initialisation = "on-demand"
         self._stream = ""
         self._caller: Caller | None = None
         self._init_ms: float | None = None
@@ -173,6 +190,23 @@ class _Run:
         self._end_lines(outcome, duration_ms)
         return FunctionResult(result[0], result[1], self._output.tail())
 
+    def provision(self) -> str:
+        """Make a warm environment for later; why there is none, or ""."""
+        self._initialisation = "provisioned-concurrency"
+        environment, outcome = self._cold()
+        if outcome.kind is ReplyKind.READY:
+            self._output.flush(now=True)
+            environment.freeze()
+            self._pool.release(self._key, environment)
+            return ""
+        self._pool.discard(environment)
+        if outcome.log:
+            self._output.line(outcome.log)
+        self._output.flush(now=True)
+        if outcome.kind is ReplyKind.TIMEOUT:
+            return "FUNCTION_ERROR_INIT_TIMEOUT"
+        return outcome.log if outcome.kind is ReplyKind.BROKEN else "FUNCTION_ERROR_INIT_FAILURE"
+
     def _cold(self) -> tuple[ExecutionEnvironment, InvocationOutcome]:
         """A new environment, and what came of its initialisation."""
         spec = self._spec
@@ -187,7 +221,9 @@ class _Run:
         self._output.line(f"INIT_START Runtime Version: python:{version}{stands}")
         for seconds in (INIT_SECONDS, float(spec.timeout_seconds)):
             began = time.monotonic()
-            environment = self._pool.start(lambda: self._functions.start(spec, credentials, self._stream))
+            environment = self._pool.start(
+                self._key, lambda: self._functions.start(spec, credentials, self._stream, self._initialisation)
+            )
             outcome = environment.initialise(seconds, self._output)
             self._init_ms = (time.monotonic() - began) * 1000
             if outcome.kind is not ReplyKind.TIMEOUT or seconds != INIT_SECONDS:
@@ -254,6 +290,11 @@ class _Run:
             self._functions.logs.put_log_events(self._caller, spec.log_group, self._stream, events)
         except ApiError as error:
             _LOG.warning("the log of %s is not written: %s", spec.function_arn, error)
+
+
+def _key(spec: FunctionSpec) -> str:
+    """What environments of the same version of the same function have in common."""
+    return f"{spec.function_arn}:{spec.version}:{spec.revision}"
 
 
 def _exit_words(code: int) -> str:

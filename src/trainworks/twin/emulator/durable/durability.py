@@ -203,6 +203,10 @@ class Persistence:
         rows = self.database.read("SELECT value FROM emulator_rows WHERE store = ?", (store,))
         return [unpickled(row["value"]) for row in rows]
 
+    def holds(self, store: str) -> bool:
+        """Whether a store has any row on disk."""
+        return self.database.read_one("SELECT 1 FROM emulator_rows WHERE store = ? LIMIT 1", (store,)) is not None
+
     def close(self) -> None:
         """Write what is left and close the database."""
         write = self._enqueue(None)

@@ -139,7 +139,7 @@ class LambdaFunctions:
         if function is None:
             return None
         runtime = str(function["config"].get("Runtime") or "")
-        problem = self._port.refusal(runtime)
+        problem = self.port.refusal(runtime)
         error: Callable[..., Any] = engine.module("core.responses").error_response_json
         if problem:
             return error("InvalidRuntimeException", problem, 502)
@@ -151,7 +151,8 @@ class LambdaFunctions:
         return None
 
     @property
-    def _port(self) -> Functions:
+    def port(self) -> Functions:
+        """What runs functions. Raises `ApiError` while the twin is still starting."""
         if self._functions is None:
             raise ApiError("ServiceException", "The twin is still starting.", 500)
         return self._functions
@@ -160,7 +161,7 @@ class LambdaFunctions:
         """In place of stock's choice of an executor. Whatever happens is the result of this invocation alone."""
         try:
             func, config = self._routed(func, config)
-            spec = self._spec(func, config)
+            spec = self.spec(func, config)
             if (executed := _EXECUTED.get()) is not None:
                 executed[:] = [spec.version]
             invocation = Invocation(
@@ -169,7 +170,7 @@ class LambdaFunctions:
                 str(config.get("FunctionArn", "")),
                 self._lambda._xray_trace_id_for_invocation(config) or "",
             )
-            return {**_as_stock(self._port.invoke(spec, invocation)), "executed_version": spec.version}
+            return {**_as_stock(self.port.invoke(spec, invocation)), "executed_version": spec.version}
         except ApiError as error:
             if error.code == "TooManyRequestsException":
                 throttled: Result = self._lambda._throttle_response("ConcurrentInvocationLimitExceeded", error.message)
@@ -188,7 +189,8 @@ class LambdaFunctions:
         version = routing.drawn(base, parts[7], random.random())  # noqa: S311 - it shares load, and keeps no secret
         return (func, config) if version is None else (version, {**version["config"], "FunctionArn": ":".join(parts)})
 
-    def _spec(self, func: Mapping[str, Any], config: Mapping[str, Any]) -> FunctionSpec:
+    def spec(self, func: Mapping[str, Any], config: Mapping[str, Any]) -> FunctionSpec:
+        """What runs of a record of ministack's. Raises `ApiError` for one without code."""
         arn = str(config["FunctionArn"])
         _, _, _, region, account, _, name = arn.split(":")[:7]
         code = func.get("code_zip")

@@ -21,6 +21,7 @@ RECORDED_EVERYWHERE = frozenset(
 
 ADDED: dict[str, tuple[str, ...]] = {
     "iam": ("GetContextKeysForCustomPolicy", "GetContextKeysForPrincipalPolicy"),
+    "lambda": ("ListProvisionedConcurrencyConfigs",),
 }
 """Operations that ministack lacks and a correction of ours executes, with all their members."""
 
@@ -295,7 +296,6 @@ RECORDED_OPERATIONS: dict[str, tuple[str, ...]] = {
     "ec2": ("",),
     "ecr": ("PutImageScanningConfiguration", "PutLifecyclePolicy", "GetLifecyclePolicy", "DeleteLifecyclePolicy"),
     "iam": ("EnableMFADevice", "ResyncMFADevice", "GenerateServiceLastAccessedDetails", "GetServiceLastAccessed"),
-    "lambda": ("PutProvisionedConcurrency", "GetProvisionedConcurrency", "DeleteProvisionedConcurrency"),
     "monitoring": ("PutDashboard", "GetDashboard", "DeleteDashboards", "ListDashboards"),
     "sns": ("CreatePlatform", "DeletePlatform", "GetPlatform", "ListPlatform", "SetPlatform", "GetEndpoint",
             "SetEndpoint", "DeleteEndpoint"),
