@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.snapshot.platform import Platform
-from trainworks.aws.framework_images import frameworks, parse_ecr_uri, resolve_image
+from trainworks.aws.ecr import parse_ecr_uri
+from trainworks.aws.framework_images import frameworks, resolve_image
 
 GPU, CPU = "ml.g5.xlarge", "ml.m5.large"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainworks.application.job_costs import NoBill, bill_at_a_glance
 from trainworks.cost.bill import JobBill
+from trainworks.cost.price_files import load_prices
 from trainworks.errors import RequestError
 from trainworks.jobs.kinds import find_job
 
@@ -44,7 +45,10 @@ def compared_jobs(connection: Connection, names: Sequence[str]) -> tuple[Compare
     if not 2 <= len(names) <= _MOST_JOBS:
         raise RequestError(f"{len(names)} jobs cannot be compared", fix=f"name 2 to {_MOST_JOBS} jobs")
     found = [(job, job.facts()) for job in [find_job(connection, name) for name in names]]
-    return tuple(ComparedJob(_compared_facts(facts), bill_at_a_glance(job, facts, connection)) for job, facts in found)
+    prices = load_prices(connection.environment.region)
+    return tuple(
+        ComparedJob(_compared_facts(facts), bill_at_a_glance(job, facts, connection, prices)) for job, facts in found
+    )
 
 
 def _compared_facts(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from trainworks.application.platform import up
 from trainworks.deploy.plan import UpOptions
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs import BatchJobSpec, Follow, LogLine, TrainingJobSpec, load_spec
+from trainworks.s3 import objects_below
 
 if TYPE_CHECKING:
     from trainworks.deploy.deployer import UpResult
@@ -182,7 +183,5 @@ def evaluate(platform: Platform, job: BatchJob, labels: Path) -> Accuracy:
 
 def _lines(platform: Platform, bucket: str, prefix: str) -> Iterator[str]:
     s3 = platform.client("s3")
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for each in page.get("Contents", []):
-            body = s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
-            yield from io.StringIO(body.decode())
+    for each in objects_below(s3, bucket, prefix):
+        yield from io.StringIO(s3.get_object(Bucket=bucket, Key=each.key)["Body"].read().decode())

@@ -16,7 +16,7 @@ from trainworks.deploy.causes import failures, first_cause
 from trainworks.deploy.events import EventStream
 from trainworks.deploy.follow import OperationOutcome
 from trainworks.deploy.stack_paths import StackPaths
-from trainworks.deploy.stacks import describe_stack
+from trainworks.deploy.stacks import StackState, describe_stack
 from trainworks.doctor.batch.causes import diagnose_batch_job
 from trainworks.doctor.batch.look import find_batch_job, look_at_batch_job
 from trainworks.doctor.finding import Diagnosis
@@ -76,9 +76,9 @@ def diagnose_stack_of(environment: Environment, stack_name: str, looker: Looker)
 
 def look_at_stack(environment: Environment, stack_name: str, looker: Looker) -> StackFacts:
     """Facts about a stack of an environment's account: its state, failures of its last operation, bootstrap bucket."""
-    stack = looker.ask(
+    state = looker.ask(
         "cloudformation:DescribeStacks",
-        lambda client: _stack(client, stack_name),
+        lambda client: describe_stack(client, stack_name),
         absent=_NO_SUCH_STACK,
         subject=stack_name,
     )
@@ -92,11 +92,12 @@ def look_at_stack(environment: Environment, stack_name: str, looker: Looker) -> 
             "s3:HeadBucket", lambda s3: bucket_name if has_bucket(s3, bucket_name) else None, subject=bucket_name
         )
     events: Look[tuple[StackEvent, ...]] | None = None
-    if stack.value is not None:
-        events = looker.ask("cloudformation:DescribeStackEvents", lambda client: _events(client, stack_name))
+    if state.value is not None:
+        stack_id = state.value.stack_id
+        events = looker.ask("cloudformation:DescribeStackEvents", lambda client: _events(client, stack_id))
     return StackFacts(
         looked_at=looker.now(),
-        stack=stack,
+        stack=Look(state.call, state.at, None if state.value is None else _stack(state.value), state.why_not),
         environment=environment.name if is_own else "",
         failures=None if events is None else _failures(events, stack_name),
         last_event_at=events.value[-1].timestamp if events is not None and events.value else None,
@@ -143,10 +144,7 @@ def _try(kind: str, name: str, environment: Environment, looker: Looker) -> tupl
     return look, make() if look.value is not None or is_own_stack else None
 
 
-def _stack(client: Any, stack_name: str) -> Stack | None:
-    state = describe_stack(client, stack_name)
-    if state is None:
-        return None
+def _stack(state: StackState) -> Stack:
     return Stack(
         state.stack_name,
         state.status,
@@ -157,9 +155,8 @@ def _stack(client: Any, stack_name: str) -> Stack | None:
     )
 
 
-def _events(client: Any, stack_name: str) -> tuple[StackEvent, ...]:
-    state = describe_stack(client, stack_name)
-    return () if state is None else tuple(EventStream.of_running_operation(client, state.stack_id).poll())
+def _events(client: Any, stack_id: str) -> tuple[StackEvent, ...]:
+    return tuple(EventStream.of_running_operation(client, stack_id).poll())
 
 
 def _failures(events: Look[tuple[StackEvent, ...]], stack_name: str) -> Look[tuple[Failure, ...]]:

@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 
 from trainworks.cost.bill import JobBill, batch_bill, training_bill
 from trainworks.cost.hosts import children_of, hosts_of_queue
-from trainworks.cost.price_files import load_prices
 from trainworks.cost.prices import PriceTable
 from trainworks.errors import RequestError
 
@@ -40,13 +39,15 @@ def bill_of(job: Job, connection: Connection, prices: PriceTable) -> JobBill | N
     return None if priced is None else priced(job, connection, prices)
 
 
-def bill_at_a_glance(job: Job, facts: Mapping[str, object], connection: Connection) -> JobBill | NoBill:
+def bill_at_a_glance(
+    job: Job, facts: Mapping[str, object], connection: Connection, prices: PriceTable
+) -> JobBill | NoBill:
     """What a job cost, where a few calls tell it and the caller may make them. `facts` are the job's own."""
     size = facts.get("array_size")
     if isinstance(size, int) and size > _MOST_CHILDREN:
         return NoBill.TOO_MANY_CHILDREN
     try:
-        bill = bill_of(job, connection, load_prices(connection.environment.region))
+        bill = bill_of(job, connection, prices)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in _FORBIDDEN:
             return NoBill.NOT_ALLOWED

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from trainworks.assembly import CloudAssembly
     from trainworks.config.environment import Environment
     from trainworks.deploy.changes import StackChanges
     from trainworks.deploy.clients import Clients
@@ -64,17 +65,18 @@ def up(
     `CheckError` if `check` finds errors, `DeployError`, `RequestError` for another account than the environment's.
     """
     _refuse_wrong_account(environment, clients)
-    deployment = deployment_for(environment, clients, lambda what: _noticed(what, report))
+    account_id = account_of(environment, clients)
+    assembly = assembly_of(environment, account_id, lambda what: _noticed(what, report))
     # The twin is nobody's account: its bootstrap is part of deploying to it.
     allowed = replace(allowed, bootstrap=allowed.bootstrap or environment.is_twin)
     with turn_of(environment, clients, report):
         return deployer.up(
-            deployment,
+            deployment_of(assembly, account_id=account_id, region=environment.region),
             clients,
             monitor_for(environment, report),
             allowed,
             approve=lambda changes: not endangers(environment, changes) or approve(changes),
-            gate=gate_for(environment, clients) if check else lambda: None,
+            gate=gate_for(environment, assembly, account_id) if check else lambda: None,
         )
 
 
@@ -111,15 +113,14 @@ def deployment_for(environment: Environment, clients: Clients, meanwhile: Meanwh
     return deployment_of(assembly, account_id=account_id, region=environment.region)
 
 
-def gate_for(environment: Environment, clients: Clients) -> Callable[[], None]:
-    """The check of the templates, for `deployer.up` to call where it would change something."""
+def gate_for(environment: Environment, assembly: CloudAssembly, account_id: str) -> Callable[[], None]:
+    """The check of what is to be deployed, for `deployer.up` to call where it would change something."""
 
     def refuse_errors() -> None:
         # Half of what `up` imports, and an unchanged platform is not checked.
         from trainworks.application.checking import refuse_errors_of  # noqa: PLC0415
 
-        account_id = account_of(environment, clients)
-        refuse_errors_of(environment, assembly_of(environment, account_id), account_id)
+        refuse_errors_of(environment, assembly, account_id)
 
     return refuse_errors
 

@@ -10,6 +10,7 @@ Sources: `CreateComputeEnvironment`, `RegisterJobDefinition` in the AWS Batch AP
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -214,3 +215,11 @@ def _number(value: Any) -> float | None:
 
 def is_list(value: Any) -> bool:
     return isinstance(value, list | tuple)
+
+
+def overrides_chars(overrides: Mapping[str, Any], command: Sequence[str]) -> int:
+    """How long the overrides are, as the JSON that ECS gets: `command` as it is run, and the variables given."""
+    given = {name: overrides[name] for name in ("environment", "resourceRequirements") if name in overrides}
+    if "command" in overrides:
+        given["command"] = list(command)
+    return len(json.dumps(given, separators=(",", ":"), ensure_ascii=False)) if given else 0

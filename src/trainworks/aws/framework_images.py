@@ -15,25 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from trainworks.aws.ecr import EcrUri
 from trainworks.aws.partition import url_suffix_of
 from trainworks.errors import RequestError
 
-_ECR_HOST = re.compile(r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.(?P<domain>amazonaws\.com(?:\.cn)?)$")
 _GPU_FAMILY = re.compile(r"^(?:ml\.)?(?:p|g)\d")
-
-
-@dataclass(frozen=True, slots=True)
-class EcrUri:
-    """An image URI of an ECR registry. `reference` is a tag, or a digest `sha256:...`."""
-
-    account: str
-    region: str
-    repository: str
-    reference: str
-
-    @property
-    def is_digest(self) -> bool:
-        return self.reference.startswith("sha256:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +61,6 @@ def frameworks() -> Mapping[str, Framework]:
         )
         for name, record in document["frameworks"].items()
     }
-
-
-def parse_ecr_uri(image_uri: str) -> EcrUri | None:
-    """The parts of an ECR image URI; None for an image of any other registry.
-
-    The tag defaults to `latest`. Where there is a digest too, the digest decides.
-    """
-    host, _, path = image_uri.partition("/")
-    match = _ECR_HOST.match(host)
-    if match is None or not path:
-        return None
-    name, at, digest = path.partition("@")
-    repository, _, tag = name.partition(":")
-    return EcrUri(match["account"], match["region"], repository, digest if at else tag or "latest")
 
 
 def framework_of(uri: EcrUri) -> Framework | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,13 +17,15 @@ from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit,
 if TYPE_CHECKING:
     from trainworks.jobs.datasets import DataFile, Dataset
 
+_MOST_NAMED = 5
+
 app = typer.Typer(no_args_is_help=True)
 data_app = typer.Typer(no_args_is_help=True, help="Upload, list and remove the data that jobs are given.")
 app.add_typer(data_app, name="data")
 
 
 @data_app.command("put", no_args_is_help=True)
-def put(
+def put(  # noqa: PLR0917 - one parameter an option
     path: Annotated[Path, typer.Argument(metavar="PATH", help="a file or a folder")],
     name: Annotated[
         str | None,
@@ -32,7 +35,10 @@ def put(
             autocompletion=dataset_names,
         ),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="remove what is in NAME and not in PATH")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="put PATH in the place of NAME; asks where files of NAME are not in PATH")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     environment: EnvironmentOption = "local",
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -42,10 +48,11 @@ def put(
     """
     from trainworks.cli.transfers import transfer_bars
     from trainworks.jobs.connection import open_connection
-    from trainworks.jobs.datasets import put_dataset
+    from trainworks.jobs.datasets import approve_all, put_dataset
 
+    approve = approve_all if yes else lambda files: _ask_to_lose(files, name or "", path)
     with transfer_bars(output) as tell:
-        dataset = put_dataset(open_connection(environment), path, name, replace=replace, tell=tell)
+        dataset = put_dataset(open_connection(environment), path, name, replace=replace, approve=approve, tell=tell)
     emit(output, asdict(dataset), lambda: _dataset_facts(dataset))
 
 
@@ -83,14 +90,39 @@ def remove(
     from trainworks.cli.asking import ask
     from trainworks.cli.transfers import shown_bytes, shown_files
     from trainworks.jobs.connection import open_connection
-    from trainworks.jobs.datasets import find_dataset, remove_dataset
+    from trainworks.jobs.datasets import dataset_files, find_dataset, remove_dataset
 
     connection = open_connection(environment)
     dataset = find_dataset(connection, name)
     if not yes:
-        ask(f"Delete {shown_files(dataset.files)} ({shown_bytes(dataset.bytes)}) at {dataset.uri}?")
+        within = _with_folders(dataset_files(connection, name))
+        ask(f"Delete {shown_files(dataset.files)} ({shown_bytes(dataset.bytes)}) at {dataset.uri}{within}?")
     removed = remove_dataset(connection, dataset)
     emit(output, asdict(dataset) | {"removed": removed}, lambda: f"{dataset.name}: {shown_files(removed)} removed")
+
+
+def _ask_to_lose(files: Sequence[DataFile], name: str, path: Path) -> None:
+    """Asks before files of a dataset are removed since what takes their place has none of that name."""
+    from trainworks.cli.asking import ask
+    from trainworks.cli.records import one_line
+    from trainworks.cli.transfers import shown_bytes, shown_files
+
+    named = ", ".join(one_line(each.path) for each in files[:_MOST_NAMED])
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    size = shown_bytes(sum(each.bytes for each in files))
+    ask(f"Delete {shown_files(len(files))} ({size}) of dataset {name} that {path} does not have: {named}{more}?")
+
+
+def _with_folders(files: Sequence[DataFile]) -> str:
+    """`, with its folders heldout/, train/`; of many the first."""
+    from trainworks.cli.records import one_line
+    from trainworks.jobs.datasets import folders_of
+
+    folders = [f"{one_line(each)}/" for each in folders_of(files)]
+    if not folders:
+        return ""
+    more = f" and {len(folders) - _MOST_NAMED} more" if len(folders) > _MOST_NAMED else ""
+    return f", with its folder{'s' if len(folders) > 1 else ''} {', '.join(folders[:_MOST_NAMED])}{more}"
 
 
 def _dataset_facts(dataset: Dataset) -> RenderableType:

@@ -12,13 +12,16 @@ from trainworks.cli.output import Output
 
 if TYPE_CHECKING:
     from trainworks.cost.bill import JobBill
+    from trainworks.cost.prices import PriceTable
     from trainworks.jobs.connection import Connection
     from trainworks.jobs.job import Job
 
 
-def cost_facts(job: Job, facts: Mapping[str, object], connection: Connection, output: Output) -> dict[str, Any]:
+def cost_facts(
+    job: Job, facts: Mapping[str, object], connection: Connection, prices: PriceTable, output: Output
+) -> dict[str, Any]:
     """Nothing if a job has not run, or if the caller may not ask for it. `facts` are the job's own."""
-    return facts_of_bill(job.name, bill_at_a_glance(job, facts, connection), connection, output)
+    return facts_of_bill(job.name, bill_at_a_glance(job, facts, connection, prices), connection, output)
 
 
 def facts_of_bill(name: str, bill: JobBill | NoBill, connection: Connection, output: Output) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from trainworks.cli.completion import job_names
 from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, print_json, records, stderr
 
 if TYPE_CHECKING:
+    from trainworks.cost.prices import PriceTable
     from trainworks.jobs.connection import Connection
     from trainworks.jobs.job import Job, JobSummary
 
@@ -54,7 +55,12 @@ def jobs(  # noqa: PLR0917 - one parameter an option
     wanted = JobFilter(frozenset(kinds or ()), frozenset(statuses or ()), name, _moment(since))
     connection = open_connection(environment)
     found = newest_jobs(connection, limit, wanted)
-    more = [_more_of(connection, each, metrics, cost, output) for each in found]
+    prices = None
+    if cost:
+        from trainworks.cost.price_files import load_prices
+
+        prices = load_prices(connection.environment.region)
+    more = [_more_of(connection, each, metrics, prices, output) for each in found]
     if output is Output.JSON:
         print_json([asdict(each) | further for each, further in zip(found, more, strict=True)])
         return
@@ -65,10 +71,10 @@ def jobs(  # noqa: PLR0917 - one parameter an option
 
 
 def _more_of(
-    connection: Connection, found: JobSummary, metrics: list[str] | None, cost: bool, output: Output
+    connection: Connection, found: JobSummary, metrics: list[str] | None, prices: PriceTable | None, output: Output
 ) -> dict[str, Any]:
-    """What only a job's description tells, if it is asked for."""
-    if not metrics and not cost:
+    """What only a job's description tells, if it is asked for: its cost where there are prices."""
+    if not metrics and prices is None:
         return {}
     from trainworks.cli.job_cost import cost_facts
     from trainworks.jobs.kinds import listed_job
@@ -79,8 +85,8 @@ def _more_of(
     if metrics:
         measured = facts.get("metrics")
         more["metrics"] = measured if isinstance(measured, dict) else {}
-    if cost:
-        more["cost"] = cost_facts(job, facts, connection, output).get("cost")
+    if prices is not None:
+        more["cost"] = cost_facts(job, facts, connection, prices, output).get("cost")
     return more
 
 
@@ -91,13 +97,14 @@ def describe(name: JobArgument, environment: EnvironmentOption = "local", output
     from trainworks.cli import jobs_view as view
     from trainworks.cli.image_view import image_line
     from trainworks.cli.job_cost import cost_facts
+    from trainworks.cost.price_files import load_prices
 
     connection, job = _found(environment, name)
     described = job.facts()
     if connection.environment.is_twin and (image_uri := described.get("image")):
         for made in made_images(str(image_uri)) or []:
             described |= {"image_environment": image_line(made) if output is Output.TEXT else asdict(made)}
-    described |= cost_facts(job, described, connection, output)
+    described |= cost_facts(job, described, connection, load_prices(connection.environment.region), output)
     emit(output, described, lambda: view.facts_of(described))
 
 

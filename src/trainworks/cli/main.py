@@ -27,6 +27,7 @@ default, is time for nothing."""
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command line and exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _fill_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         # As on standard error: a character that the terminal's encoding lacks is shown as its code and is not an error.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -37,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             from trainworks import __version__
 
             _say(f"trainworks {__version__}")
-    sys.exit(_run(given))
+    try:
+        sys.exit(_run(given))
+    except KeyboardInterrupt:  # while it was loading, or showing an error
+        sys.exit(INTERRUPTED)
 
 
 def _run(arguments: list[str]) -> int:
@@ -50,13 +54,18 @@ def _run(arguments: list[str]) -> int:
         root_group()(arguments, prog_name="trainworks")
     except SystemExit as request:
         return request.code if isinstance(request.code, int) else 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost frame: every error becomes a message and an exit code
         from trainworks.cli.output import report_error
 
         return report_error(error, as_json=_asks_for_json(arguments))
     return 0
+
+
+def _fill_closed_streams() -> None:
+    """Who closed a standard stream (`>&-`) wants nothing of it. Left so, a file opened next would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
 
 
 def _asks_for_json(arguments: Sequence[str]) -> bool:

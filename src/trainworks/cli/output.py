@@ -6,6 +6,7 @@ imported where something is drawn: a command that prints a line does without it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -149,9 +150,10 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         if isinstance(error, botocore_exceptions.ClientError):
             return _explain_client_error(error)
         if isinstance(error, botocore_exceptions.BotoCoreError):
-            return str(error), _FIX_OF_BOTOCORE.get(type(error).__name__, ""), 1
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}", "", 1
+            is_request = isinstance(error, botocore_exceptions.ParamValidationError)
+            return str(error), _FIX_OF_BOTOCORE.get(type(error).__name__, ""), 2 if is_request else 1
+    if isinstance(error, OSError) and error.strerror:
+        return _explain_os_error(error)
     return f"{type(error).__name__}: {error}", "set TRAINWORKS_DEBUG=1 to see where this comes from", 1
 
 
@@ -161,7 +163,36 @@ _FIX_OF_BOTOCORE = {
     "EndpointConnectionError": "trainworks twin status, or check the network",
     "ConnectionClosedError": "trainworks twin status, or check the network",
 }
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FIX_OF_PATH = {
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "correct the link",
+    errno.ENOTDIR: "check the path: a part of it is a file",
+    errno.EISDIR: "name a file",
+    errno.EACCES: "allow it to your user, or name another place",
+    errno.EPERM: "allow it to your user, or name another place",
+    errno.EROFS: "name a place that can be written to",
+}
+"""What is wrong with a path that somebody gave; all else that a file system says is no fault of the request."""
 _WRONG_REQUEST = frozenset({"ValidationException", "ValidationError", "ClientException", "InvalidParameterValue"})
+
+
+def _explain_os_error(error: OSError) -> tuple[str, str, int]:
+    """One without a file comes from writing, most often to standard output."""
+    if error.filename is None and not _has_working_folder():
+        return "the folder that this runs in is not there any more", "go to another: cd", 2
+    if error.filename is None:
+        return f"cannot write: {error.strerror}" if error.errno in _NO_ROOM else str(error.strerror), "", 1
+    fix = _FIX_OF_PATH.get(error.errno or 0, "")
+    return f"{error.filename}: {error.strerror}", fix, 2 if fix else 1
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _explain_client_error(error: Any) -> tuple[str, str, int]:

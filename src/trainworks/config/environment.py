@@ -31,7 +31,7 @@ from typing import Annotated, Any, TypeVar
 from trainworks.config.aws_names import check_region
 from trainworks.config.constraints import Flag, Matching, Passing, Record
 from trainworks.config.profile import PROFILES, EnvironmentProfile, ProfileName
-from trainworks.config.toml_lines import line_of, read_toml
+from trainworks.config.toml_lines import error_at, read_toml
 from trainworks.config.twin_settings import TABLE, check_table
 from trainworks.errors import ConfigurationError
 
@@ -151,10 +151,7 @@ class _Source:
     environment: str
 
     def error(self, keys: Sequence[str], message: str, fix: str) -> ConfigurationError:
-        dotted = ("environments", self.environment, *keys)
-        line = line_of(self.text, dotted)
-        where = f"{self.path}:{line}" if line else str(self.path)
-        return ConfigurationError(f"{where}: {'.'.join(dotted)}: {message}", fix=fix)
+        return error_at(self.path, self.text, ("environments", self.environment, *keys), message, fix)
 
 
 def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
@@ -163,9 +160,12 @@ def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
         if key == TABLE:
             check_table(path, text, document[key])
         elif key != "environments":
-            raise ConfigurationError(
-                f"{path}:{line_of(text, (key,)) or 1}: {key}: unknown key; allowed: environments, {TABLE}",
-                fix="environments are tables such as [environments.dev]",
+            raise error_at(
+                path,
+                text,
+                (key,),
+                f"unknown key; allowed: environments, {TABLE}",
+                "environments are tables such as [environments.dev]",
             )
     tables = document.get("environments", {})
     if not isinstance(tables, dict):
@@ -177,10 +177,8 @@ def _read(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
 
 
 def _not_a_table(path: Path, text: str, keys: tuple[str, ...], value: object) -> ConfigurationError:
-    return ConfigurationError(
-        f"{path}:{line_of(text, keys) or 1}: {'.'.join(keys)}: is {value!r}; allowed: a table",
-        fix='write [environments.NAME] and below it profile = "dev"',
-    )
+    fix = 'write [environments.NAME] and below it profile = "dev"'
+    return error_at(path, text, keys, f"is {value!r}; allowed: a table", fix)
 
 
 def _refuse_what_cannot_be_set(source: _Source, table: Mapping[str, object]) -> None:

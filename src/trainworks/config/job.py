@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -39,7 +38,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from trainworks.config.toml_lines import line_of
+from trainworks.config.toml_lines import error_at, read_toml
 from trainworks.errors import ConfigurationError
 
 DAY_SECONDS = 24 * 3600
@@ -236,13 +235,7 @@ def load_spec(path: Path, overrides: Mapping[str, object] | None = None) -> JobS
             f"{path}: is a Python script; allowed: a job spec, a TOML file that names the script",
             fix=f"give a spec's values instead: TrainingJobSpec(script={str(path)!r}), or run trainworks train {path}",
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigurationError(f"job spec {path}: {error.strerror}", fix="check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}", fix="correct the line that is named") from error
+    text, document = read_toml(path, "job spec")
     if len(document) != 1 or next(iter(document)) not in _KINDS:
         close = [kind for name in document for kind in get_close_matches(name, _KINDS, 1)]
         raise ConfigurationError(
@@ -277,11 +270,9 @@ class _Place:
         self.path, self.text, self.table = path, text, table
 
     def error(self, keys: tuple[str, ...], message: str, fix: str) -> ConfigurationError:
-        dotted = ".".join((self.table, *keys))
         if self.path is None:
-            return ConfigurationError(f"{dotted}: {message}", fix=fix)
-        line = line_of(self.text, (self.table, *keys)) or 1
-        return ConfigurationError(f"{self.path}:{line}: {dotted}: {message}", fix=fix)
+            return ConfigurationError(f"{'.'.join((self.table, *keys))}: {message}", fix=fix)
+        return error_at(self.path, self.text, (self.table, *keys), message, fix)
 
 
 def _build(kind: type[_Kind], values: dict[str, Any], base: Path, place: _Place) -> _Kind:
@@ -327,7 +318,7 @@ def _explained_one(
     if "pattern" in context:
         allowed_text = f"text matching {context['pattern']}"
     else:
-        allowed_text = details["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+        allowed_text = re.sub(r"^(Input should be |String should have )(a valid )?", "", details["msg"])
     return place.error(keys, f"is {details['input']!r}; allowed: {allowed_text}", fix)
 
 

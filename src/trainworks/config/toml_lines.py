@@ -17,15 +17,35 @@ _KEY = re.compile(
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 
-def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """A file's text and what it says. Raises `ConfigurationError` if it is not TOML or cannot be read."""
+def read_toml(path: Path, what: str = "") -> tuple[str, dict[str, Any]]:
+    """A file's text and what it says. `what` it is (`job spec`) is said if it cannot be read.
+
+    Raises `ConfigurationError` if it is not TOML or cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}", fix="correct the line that is named") from error
+        text = path.read_text(encoding="utf-8-sig")  # as some editors write it
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}", fix="save it as UTF-8 text") from error
     except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}", fix="check the file's mode") from error
+        named = f"{what} {path}" if what else str(path)
+        raise ConfigurationError(f"{named}: cannot be read: {error.strerror}", fix="check the path") from error
+    return text, parse_toml(text, str(path))
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """What the text of a file called `name` says. Raises `ConfigurationError` where it is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{name}: not valid TOML: {error}", fix="correct the line that is named") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{name}: is nested too deeply to be read", fix="nest its values less") from error
+
+
+def error_at(path: Path, text: str, keys: Sequence[str], message: str, fix: str) -> ConfigurationError:
+    """What is wrong at a key: `FILE:LINE: KEY: MESSAGE`. The first line where none is nearer, none of an empty file."""
+    where = f"{path}:{line_of(text, keys) or 1}" if text else str(path)
+    return ConfigurationError(f"{where}: {'.'.join(keys)}: {message}", fix=fix)
 
 
 def line_of(text: str, keys: Sequence[str]) -> int | None:

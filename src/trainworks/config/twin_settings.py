@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from trainworks.config.toml_lines import line_of, read_toml
+from trainworks.config.toml_lines import error_at, read_toml
 from trainworks.errors import ConfigurationError
 
 NETWORK = "TRAINWORKS_NETWORK"
@@ -42,22 +42,20 @@ def network_wish(file: Path | None, environ: Mapping[str, str] = os.environ) -> 
 def check_table(path: Path, text: str, table: object) -> str:
     """What the table `[twin]` says of the network. Raises `ConfigurationError` naming file, line, key and value."""
     if not isinstance(table, dict):
-        raise _error(
+        raise error_at(
             path, text, (TABLE,), f"is {table!r}; allowed: a table", 'write [twin] and below it network = "host"'
         )
     for key in table:
         if key not in _KEYS:
-            raise _error(path, text, (TABLE, key), f"unknown key; allowed: {', '.join(_KEYS)}", "remove the key")
+            raise error_at(path, text, (TABLE, key), f"unknown key; allowed: {', '.join(_KEYS)}", "remove the key")
     value = table.get("network", NETWORK_WISHES[0])
     if refusal := refused_network(value):
-        raise _error(path, text, (TABLE, "network"), f"is {value!r}; {refusal}", 'write network = "host" or "declared"')
+        raise error_at(
+            path, text, (TABLE, "network"), f"is {value!r}; {refusal}", 'write network = "host" or "declared"'
+        )
     return str(value)
 
 
 def _of_file(path: Path) -> str:
     text, document = read_toml(path)
     return check_table(path, text, document.get(TABLE, {}))
-
-
-def _error(path: Path, text: str, keys: tuple[str, ...], message: str, fix: str) -> ConfigurationError:
-    return ConfigurationError(f"{path}:{line_of(text, keys) or 1}: {'.'.join(keys)}: {message}", fix=fix)

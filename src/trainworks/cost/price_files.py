@@ -29,7 +29,6 @@ What ships comes last, before it what `trainworks cost refresh` wrote, before th
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -39,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from trainworks.aws.partition import partition_of
-from trainworks.config.toml_lines import line_of
+from trainworks.config.toml_lines import line_of, parse_toml
 from trainworks.cost.keys import Unit, similar, unit_of
 from trainworks.cost.money import Money
 from trainworks.cost.prices import Disagreement, Price, PriceSource, PriceTable
@@ -105,11 +104,7 @@ def read_price_file(path: Path, region: str) -> PriceTable:
 
 def parse_prices(text: str, name: str, region: str) -> PriceTable:
     """The prices in the text of a price file called `name`. Raises `ConfigurationError`."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{name}: not valid TOML: {error}", fix="correct the line that is named") from error
-    return _File(name, text, document).table(region)
+    return _File(name, text, parse_toml(text, name)).table(region)
 
 
 @dataclass(frozen=True, slots=True)

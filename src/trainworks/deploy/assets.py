@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from trainworks.deploy.faults import is_missing
 from trainworks.errors import DeployError
+from trainworks.s3 import is_stored
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,9 +43,9 @@ class AssetUpload:
 
 
 def missing_assets(s3: S3Client, assets: Sequence[AssetUpload]) -> tuple[AssetUpload, ...]:
-    """Those of `assets` that `s3:HeadObject` does not find, in their order."""
+    """Those of `assets` that S3 does not show, in their order."""
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        present = list(pool.map(lambda asset: _exists(s3, asset), assets))
+        present = list(pool.map(lambda asset: is_stored(s3, asset.bucket_name, asset.object_key), assets))
     return tuple(asset for asset, there in zip(assets, present, strict=True) if not there)
 
 
@@ -71,16 +69,6 @@ def write_zip(folder: Path, target: IO[bytes]) -> None:
             with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as packed:
                 while chunk := source.read(_COPY_BYTES):
                     packed.write(chunk)
-
-
-def _exists(s3: S3Client, asset: AssetUpload) -> bool:
-    try:
-        s3.head_object(Bucket=asset.bucket_name, Key=asset.object_key)
-    except ClientError as error:
-        if is_missing(error):
-            return False
-        raise
-    return True
 
 
 def _upload(s3: S3Client, asset: AssetUpload) -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
-from trainworks.aws.object_keys import is_deleted_alone
 from trainworks.deploy.faults import is_missing
 from trainworks.errors import DeployError
+from trainworks.s3 import delete_objects
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecr.type_defs import ImageIdentifierTypeDef
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _T = TypeVar("_T")
-_MAX_KEYS_PER_DELETE = 1000
 _MAX_IMAGES_PER_DELETE = 100
 
 
@@ -27,9 +25,7 @@ def empty_bucket(s3: S3Client, bucket_name: str) -> int:
     """Delete every version, delete marker and unfinished upload; how many there were. A missing bucket is empty."""
     count = 0
     try:
-        for objects in _batches(_versions(s3, bucket_name), _MAX_KEYS_PER_DELETE):
-            _delete_objects(s3, bucket_name, objects)
-            count += len(objects)
+        count += delete_objects(s3, bucket_name, _versions(s3, bucket_name))
         for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket_name):
             for upload in page.get("Uploads", []):
                 s3.abort_multipart_upload(Bucket=bucket_name, Key=upload["Key"], UploadId=upload["UploadId"])
@@ -85,24 +81,10 @@ def _batches(items: Iterator[_T], size: int) -> Iterator[list[_T]]:
         yield batch
 
 
-def _versions(s3: S3Client, bucket_name: str) -> Iterator[ObjectIdentifierTypeDef]:
+def _versions(s3: S3Client, bucket_name: str) -> Iterator[tuple[str, str]]:
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket_name):
         for version in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
-            yield {"Key": version["Key"], "VersionId": version["VersionId"]}
-
-
-def _delete_objects(s3: S3Client, bucket_name: str, objects: Sequence[ObjectIdentifierTypeDef]) -> None:
-    for each in objects:
-        if is_deleted_alone(each["Key"]):
-            s3.delete_object(Bucket=bucket_name, Key=each["Key"], VersionId=each["VersionId"])
-    listed = [each for each in objects if not is_deleted_alone(each["Key"])]
-    if not listed:
-        return
-    answer = s3.delete_objects(Bucket=bucket_name, Delete={"Objects": listed, "Quiet": True})
-    _refuse_failures(
-        f"bucket {bucket_name}",
-        [f"{e.get('Key')}: {e.get('Code')}: {e.get('Message')}" for e in answer.get("Errors", [])],
-    )
+            yield version["Key"], version["VersionId"]
 
 
 def _images(ecr: ECRClient, repository_name: str) -> Iterator[ImageIdentifierTypeDef]:

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trainworks.aws.partition import partition_of
+from trainworks.aws.ecr import parse_ecr_uri
 from trainworks.doctor.finding import Evidence, Finding, Outcome
 from trainworks.doctor.looking import Look, Looker
 
-_ECR = re.compile(
-    r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
-    r"(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
-)
 IMAGE_BEING_MADE = "The image is being made"
 """What the twin says of a job while it waits for the environment of its image."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageUri:
-    """An image of a private ECR repository; exactly one of `tag` and `digest` matters, the digest first."""
-
-    account: str
-    region: str
-    repository: str
-    tag: str = "latest"
-    digest: str = ""
-
-    @property
-    def reference(self) -> str:
-        return f"{self.repository}@{self.digest}" if self.digest else f"{self.repository}:{self.tag}"
-
-    @property
-    def repository_arn(self) -> str:
-        return f"arn:{partition_of(self.region)}:ecr:{self.region}:{self.account}:repository/{self.repository}"
-
-
-def ecr_image(uri: str) -> ImageUri | None:
-    """The parts of an ECR image's URI; None for an image of any other registry."""
-    match = _ECR.match(uri)
-    if match is None:
-        return None
-    return ImageUri(
-        match["account"], match["region"], match["repository"], match["tag"] or "latest", match["digest"] or ""
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +25,9 @@ class ImageFacts:
 
 def look_at_image(looker: Looker, uri: str, account: str) -> ImageFacts | None:
     """Ask ECR about an image of the account's own registry; None for others, about which nobody here can tell."""
-    parts = ecr_image(uri)
+    parts = parse_ecr_uri(uri)
     if parts is None or parts.account != account:
         return None
-    image_id = {"imageDigest": parts.digest} if parts.digest else {"imageTag": parts.tag}
     return ImageFacts(
         uri,
         looker.ask(
@@ -75,9 +40,9 @@ def look_at_image(looker: Looker, uri: str, account: str) -> ImageFacts | None:
         ),
         looker.ask(
             "ecr:DescribeImages",
-            lambda ecr: _digest(ecr, parts.repository, image_id),
+            lambda ecr: _digest(ecr, parts.repository, parts.image_id),
             absent=("ImageNotFound", "RepositoryNotFound"),
-            subject=parts.reference,
+            subject=parts.name,
         ),
     )
 

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from trainworks.archives import ArchiveError, UnpackLimits, unpack_tar
 from trainworks.aws.object_keys import split_uri
-from trainworks.errors import RequestError
-from trainworks.jobs.faults import is_absent_object
+from trainworks.errors import JobError, RequestError
+from trainworks.s3 import has_objects, object_size, objects_below
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -62,15 +60,7 @@ class Downloaded:
 def present(s3: S3Client, artifact: Artifact) -> bool:
     """Whether there is anything at the artefact's URI."""
     bucket, key = split_uri(artifact.uri)
-    if key.endswith("/"):
-        return bool(s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0))
-    try:
-        s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if not is_absent_object(error):
-            raise
-        return False
-    return True
+    return has_objects(s3, bucket, key) if key.endswith("/") else object_size(s3, bucket, key) is not None
 
 
 def download(s3: S3Client, artifacts: Sequence[Artifact], folder: Path, tell: Tell = silent) -> list[Downloaded]:
@@ -103,7 +93,9 @@ def _fetched(s3: S3Client, artifact: Artifact, folder: Path, tell: Tell) -> Down
 
 def _fetch_archive(s3: S3Client, artifact: Artifact, archive: Path, target: Path, tell: Tell) -> None:
     bucket, key = split_uri(artifact.uri)
-    total = s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+    total = object_size(s3, bucket, key)
+    if total is None:
+        raise JobError(f"{artifact.uri} is not there any more", fix=f"see what is: aws s3 ls s3://{bucket}/{key}")
     s3.download_file(bucket, key, str(archive), Callback=counted(artifact.uri, total, tell))
     try:
         with archive.open("rb") as packed:
@@ -116,9 +108,10 @@ def _fetch_archive(s3: S3Client, artifact: Artifact, archive: Path, target: Path
 
 def _fetch_all(s3: S3Client, artifact: Artifact, target: Path, tell: Tell) -> None:
     bucket, prefix = split_uri(artifact.uri)
-    found = list(_objects(s3, bucket, prefix))
-    count = counted(artifact.uri, sum(size for _, size in found), tell)
-    for key, _ in found:
+    # Empty ones may stand for folders.
+    found = [each for each in objects_below(s3, bucket, prefix) if not each.key.endswith("/")]
+    count = counted(artifact.uri, sum(each.bytes for each in found), tell)
+    for key in (each.key for each in found):
         path = target.joinpath(*_parts(key.removeprefix(prefix), f"s3://{bucket}/{key}"))
         if path.is_dir():
             raise RequestError(f"s3://{bucket}/{key} is an object and a folder", fix="fetch it with another tool")
@@ -129,14 +122,6 @@ def _fetch_all(s3: S3Client, artifact: Artifact, target: Path, tell: Tell) -> No
                 f"s3://{bucket}/{key} lies below another object's name", fix="fetch it with another tool"
             ) from error
         s3.download_file(bucket, key, str(path), Callback=count)
-
-
-def _objects(s3: S3Client, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
-    """(key, size) of all objects below a prefix but the empty ones that stand for folders."""
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for each in page.get("Contents", []):
-            if not each["Key"].endswith("/"):
-                yield each["Key"], each["Size"]
 
 
 def _parts(relative: str, uri: str) -> list[str]:

@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
+from trainworks.aws.batch_constraints import MAX_OVERRIDES_CHARS, overrides_chars
+from trainworks.aws.ecr import parse_ecr_uri
 from trainworks.aws.framework_images import resolve_image
+from trainworks.config.runtime_image import REQUIREMENTS
 from trainworks.errors import RequestError
 from trainworks.jobs.artifacts import Artifact, present
 from trainworks.jobs.faults import code_of, message_of
@@ -82,6 +85,12 @@ def submit_job_request(
         request["timeout"] = {"attemptDurationSeconds": spec.timeout_seconds}
     if tags := {**outputs.resource_tags, **spec.tags}:
         request["tags"] = tags
+    if (length := overrides_chars(overrides, overrides["command"])) > MAX_OVERRIDES_CHARS:
+        raise RequestError(
+            f"the job's command and variables have {length:,} characters, with those of what fetches its script; "
+            f"allowed: {MAX_OVERRIDES_CHARS:,}",
+            fix="give long values in a file: in source_dir, or as an input",
+        )
     return request
 
 
@@ -96,12 +105,46 @@ def bootstrap_command(spec: BatchJobSpec, bucket: str, source: SourceBundle) -> 
     return ["python", "-c", bootstrap, bucket, source.key, source.digest, source.entry, *spec.arguments]
 
 
+def _platform_definition(batch: BatchClient, platform_arn: str) -> Mapping[str, Any]:
+    found = batch.describe_job_definitions(jobDefinitions=[platform_arn])["jobDefinitions"]
+    if not found:
+        raise RequestError(f"the platform's job definition {platform_arn} does not exist", fix="trainworks up")
+    return found[0]
+
+
+def check_image(connection: Connection, spec: BatchJobSpec) -> None:
+    """Raises `RequestError` where the image that the job would run in is not known, or known not to be there.
+
+    A platform is deployed before anybody has pushed the image of its job definition: who submits is told before
+    anything is uploaded. Images of other registries are for Batch to pull. Who may not look into the repository is not
+    refused for it.
+    """
+    outputs = connection.outputs
+    outputs.require_batch()
+    if spec.image is not None:
+        resolve_image(spec.image, outputs.region, "")
+        return
+    definition = _platform_definition(connection.client("batch"), outputs.job_definition_arn)
+    image = str(definition["containerProperties"]["image"])
+    uri = parse_ecr_uri(image)
+    if uri is None or f"{image.partition('/')[0]}/{uri.repository}" != outputs.ecr_repository_uri:
+        return
+    try:
+        connection.client("ecr").describe_images(repositoryName=uri.repository, imageIds=[uri.image_id])  # type: ignore[list-item]
+    except ClientError as error:
+        if code_of(error) == "ImageNotFoundException":
+            raise RequestError(
+                f"no image is named, and that of the platform's job definition, {image}, is not in its repository",
+                fix="add --image scikit-learn, or another framework, to the command; or push that image once, from a "
+                f"folder whose {REQUIREMENTS} names boto3: trainworks image build FOLDER --tag {uri.reference}",
+            ) from error
+        if code_of(error) not in ("AccessDeniedException", "AccessDenied"):
+            raise
+
+
 def job_definition_for(batch: BatchClient, platform_arn: str, image_uri: str) -> str:
     """The ARN of a job definition that is the platform's with another image; registered unless it is there."""
-    platform = batch.describe_job_definitions(jobDefinitions=[platform_arn])["jobDefinitions"]
-    if not platform:
-        raise RequestError(f"the platform's job definition {platform_arn} does not exist", fix="trainworks up")
-    base: Mapping[str, Any] = platform[0]
+    base = _platform_definition(batch, platform_arn)
     container = {**base["containerProperties"], "image": image_uri}
     if container == base["containerProperties"]:
         return platform_arn

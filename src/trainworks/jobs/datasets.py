@@ -1,29 +1,33 @@
 """The data that jobs are given: `datasets/` of the platform's dataset bucket, by name or by content.
 
-data put FOLDER digits     --> datasets/digits/...              an input as `dataset:digits`
-data put FOLDER            --> datasets/uploads/<digest>/...    an input by its URI; equal files are uploaded once
+data put FOLDER digits            --> datasets/digits/...            an input as `dataset:digits`
+data put FOLDER digits/heldout    --> datasets/digits/heldout/...    the folder heldout of that dataset
+data put FOLDER                   --> datasets/uploads/<digest>/...  an input by its URI; equal files are uploaded once
+
+A dataset is all that lies below the first part of its name: an input is a prefix, which takes what lies deeper along.
+So what follows a slash is a folder of the dataset. It can be put, listed and removed by itself, and goes with the
+dataset; who replaces or removes one is asked, with what is lost.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainworks.aws.object_keys import is_deleted_alone
-from trainworks.errors import RequestError, TrainworksError
+from trainworks.errors import RequestError
 from trainworks.jobs.artifacts import Tell, silent
 from trainworks.jobs.inputs import DATASETS, UPLOADS, Inputs, files_of, upload_files
+from trainworks.s3 import delete_objects, objects_below
 
 if TYPE_CHECKING:
     from trainworks.jobs.connection import Connection
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _LONGEST_NAME = 200
-_DELETED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,28 @@ class DataFile:
     changed_at: datetime
 
 
+Approve = Callable[[Sequence[DataFile]], None]
+"""Hears which files are about to be removed, and raises where they are not to be."""
+
+
+def approve_all(files: Sequence[DataFile]) -> None:
+    """Lets everything be removed."""
+    del files
+
+
 def put_dataset(
-    connection: Connection, path: Path, name: str | None = None, *, replace: bool = False, tell: Tell = silent
+    connection: Connection,
+    path: Path,
+    name: str | None = None,
+    *,
+    replace: bool = False,
+    approve: Approve = approve_all,
+    tell: Tell = silent,
 ) -> Dataset:
     """Upload a file or folder. Raises `RequestError` if the name has data, unless it may be replaced.
 
-    In that case, files that are not in the folder are removed once everything else is uploaded.
+    In that case, files that are not in the folder are removed once everything else is uploaded. `approve` is called
+    with them before anything is done, and raises if they may not be removed.
     """
     bucket, s3 = connection.outputs.dataset_bucket, connection.client("s3")
     if not path.exists():
@@ -68,15 +88,19 @@ def put_dataset(
     if prefix.startswith(UPLOADS):
         raise RequestError(f"{name} is kept for data without a name", fix="choose another name, or leave it out")
     files = files_of(path)
-    there = [each.uri for each in _objects(connection, prefix)]
+    _refuse_below_a_file(connection, name)
+    there = list(_objects(connection, prefix))
     if there and not replace:
         raise RequestError(
             f"dataset {name} exists: {len(there)} files at s3://{bucket}/{prefix}",
             fix="--replace, which also removes its files that are not in the new ones; or choose another name",
         )
+    kept = {relative for relative, _ in files}
+    gone = [each for each in there if each.path not in kept]
+    if gone:
+        approve(gone)
     upload_files(s3, bucket, prefix, files, tell)
-    kept = {f"s3://{bucket}/{prefix}{relative}" for relative, _ in files}
-    _delete(connection, [uri for uri in there if uri not in kept])
+    delete_objects(s3, bucket, [(f"{prefix}{each.path}", "") for each in gone])
     return _dataset(connection, prefix)
 
 
@@ -85,6 +109,8 @@ def list_datasets(connection: Connection) -> list[Dataset]:
     found: dict[str, list[DataFile]] = {}
     for each in _objects(connection, DATASETS):
         parts = each.path.split("/")
+        if len(parts) == 1:
+            continue  # beside all datasets, not in one
         depth = 2 if parts[0] == "uploads" else 1
         found.setdefault("/".join(parts[:depth]), []).append(each)
     datasets = [_summary(connection, name, files) for name, files in found.items()]
@@ -113,9 +139,19 @@ def find_dataset(connection: Connection, name: str) -> Dataset:
 
 def remove_dataset(connection: Connection, dataset: Dataset) -> int:
     """Remove all files of a dataset; how many. Versions that the bucket keeps stay for as long as it keeps them."""
-    uris = [each.uri for each in _objects(connection, f"{DATASETS}{dataset.name}/")]
-    _delete(connection, uris)
-    return len(uris)
+    prefix = f"{DATASETS}{dataset.name}/"
+    if prefix == UPLOADS:
+        raise RequestError(
+            "uploads holds all data that was put without a name", fix="name one of it: trainworks data list"
+        )
+    files = list(_objects(connection, prefix))
+    bucket = connection.outputs.dataset_bucket
+    return delete_objects(connection.client("s3"), bucket, [(f"{prefix}{each.path}", "") for each in files])
+
+
+def folders_of(files: Iterable[DataFile]) -> list[str]:
+    """The folders that lie directly in a dataset, by name."""
+    return sorted({each.path.partition("/")[0] for each in files if "/" in each.path})
 
 
 def _dataset(connection: Connection, prefix: str) -> Dataset:
@@ -145,26 +181,20 @@ def _summary(connection: Connection, name: str, files: list[DataFile]) -> Datase
 
 def _objects(connection: Connection, prefix: str) -> Iterator[DataFile]:
     bucket = connection.outputs.dataset_bucket
-    for page in connection.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for each in page.get("Contents", []):
-            key = each["Key"]
-            yield DataFile(key.removeprefix(prefix), f"s3://{bucket}/{key}", each["Size"], each["LastModified"])
+    for each in objects_below(connection.client("s3"), bucket, prefix):
+        yield DataFile(each.key.removeprefix(prefix), f"s3://{bucket}/{each.key}", each.bytes, each.changed_at)
 
 
-def _delete(connection: Connection, uris: list[str]) -> None:
-    bucket = connection.outputs.dataset_bucket
-    named = [uri.removeprefix(f"s3://{bucket}/") for uri in uris]
-    for key in filter(is_deleted_alone, named):
-        connection.client("s3").delete_object(Bucket=bucket, Key=key)
-    keys = [key for key in named if not is_deleted_alone(key)]
-    for first in range(0, len(keys), _DELETED_AT_ONCE):
-        part = [{"Key": key} for key in keys[first : first + _DELETED_AT_ONCE]]
-        answer = connection.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": part, "Quiet": True})  # type: ignore[typeddict-item]
-        if errors := answer.get("Errors"):
-            first_error = errors[0]
-            raise TrainworksError(
-                f"{len(errors)} files were not removed; s3://{bucket}/{first_error.get('Key')}: "
-                f"{first_error.get('Code')}: {first_error.get('Message')}"
+def _refuse_below_a_file(connection: Connection, name: str) -> None:
+    """A name whose beginning is a file of a dataset would make that a file and a folder, which no job can be given."""
+    bucket, parts = connection.outputs.dataset_bucket, name.split("/")
+    for depth in range(1, len(parts) + 1):
+        key = f"{DATASETS}{'/'.join(parts[:depth])}"
+        # The first of all keys that begin so, in their order.
+        first = next(objects_below(connection.client("s3"), bucket, key), None)
+        if first is not None and first.key == key:
+            raise RequestError(
+                f"s3://{bucket}/{key} is a file, and {name} would make it a folder", fix="choose another name"
             )
 
 

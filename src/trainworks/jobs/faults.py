@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-_ABSENT_OBJECT = frozenset({"404", "NoSuchKey", "NotFound"})
-
 
 def code_of(error: ClientError) -> str:
     """The error's code as the service sent it; for a HEAD request the HTTP status."""
@@ -15,8 +13,3 @@ def code_of(error: ClientError) -> str:
 def message_of(error: ClientError) -> str:
     """The error's message as the service sent it."""
     return str(error.response.get("Error", {}).get("Message", error))
-
-
-def is_absent_object(error: ClientError) -> bool:
-    """Whether an S3 object (not its bucket) is not there."""
-    return code_of(error) in _ABSENT_OBJECT

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
     from trainworks.jobs.connection import Connection
 
+TRAIN = "train"
+"""What a container of SageMaker runs of its image."""
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_SHOWN = 200
 PART_BYTES = 10 * 1024**2
 DOCKERFILE = """\
 FROM public.ecr.aws/docker/library/python:3.11-slim
@@ -37,7 +43,10 @@ COPY . /opt/program
 RUN if [ -f requirements.txt ]; then pip install --no-cache-dir -r requirements.txt; fi
 ENV PATH=/opt/program:$PATH PYTHONUNBUFFERED=1
 """
-"""What the twin makes of a folder, as a Dockerfile: requirements installed, the folder on the path."""
+"""What the twin makes of a folder, as a Dockerfile: requirements installed, the folder on the path.
+
+A job's script needs no more of it than Python (`aws/script_start.py` starts it); a job without one runs its `train`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +76,26 @@ def build_image(
     Raises `RequestError` for a folder that cannot be an image, a tag in use, or, on AWS, a missing docker;
     `TrainworksError` when docker fails.
     """
+    if tag is not None and not _TAG.fullmatch(tag):
+        raise RequestError(
+            f"{tag[:_SHOWN]!r} is not a tag; allowed: 1 to 128 letters, digits, underscores, dots and hyphens, the "
+            "first of them no dot or hyphen",
+            fix="choose another --tag, or leave it out",
+        )
     if not folder.is_dir():
         raise RequestError(f"{folder} is not a folder", fix="give a folder with a requirements.txt")
-    if not (folder / REQUIREMENTS).is_file() and not (folder / "train").is_file():
+    if not (folder / REQUIREMENTS).is_file() and not (folder / TRAIN).is_file():
         raise RequestError(
             f"{folder} has neither {REQUIREMENTS} nor train",
             fix=f"put what the image needs into {REQUIREMENTS}; train is its entry point, if it has one",
         )
+    if (folder / TRAIN).is_file() and not os.access(folder / TRAIN, os.X_OK):
+        raise RequestError(
+            f"{folder / TRAIN} is not executable, and a container runs it as it is", fix=f"chmod +x {folder / TRAIN}"
+        )
     with meanwhile(f"packing {folder}"):
         layer = package_folder(folder)
-    chosen = tag or f"content-{hashlib.sha256(layer).hexdigest()[:16]}"
+    chosen = tag if tag is not None else f"content-{hashlib.sha256(layer).hexdigest()[:16]}"
     if connection.environment.is_twin:
         uri = connection.outputs.ecr_repository_uri
         with meanwhile(f"pushing {len(layer) / 2**20:.1f} MiB to {uri}"):

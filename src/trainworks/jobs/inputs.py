@@ -20,6 +20,7 @@ from trainworks.aws.object_keys import split_uri
 from trainworks.errors import RequestError
 from trainworks.jobs.artifacts import Tell, counted, silent
 from trainworks.jobs.faults import code_of, message_of
+from trainworks.s3 import has_objects, objects_below
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,6 +48,11 @@ class Inputs:
         kind, separator, rest = location.partition(":")
         if location.startswith("s3://"):
             return self._checked(name, location)
+        if separator and kind in ("dataset", "model") and not rest.strip("/"):
+            raise RequestError(
+                f"input {name!r}: {location!r} names no {'dataset' if kind == 'dataset' else 'job'}",
+                fix="give dataset:NAME, as trainworks data list shows it, or model:JOB",
+            )
         if separator and kind == "dataset":
             return self._checked(name, f"s3://{self.dataset_bucket}/{DATASETS}{rest.strip('/')}/")
         if separator and kind == "model":
@@ -72,13 +78,12 @@ class Inputs:
         return f"s3://{self.dataset_bucket}/{prefix}"
 
     def _present(self, prefix: str) -> dict[str, int]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.dataset_bucket, Prefix=prefix)
-        return {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", [])}
+        return {each.key: each.bytes for each in objects_below(self.s3, self.dataset_bucket, prefix)}
 
     def _checked(self, name: str, uri: str) -> str:
         bucket, prefix = split_uri(uri)
         try:
-            found = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount", 0)
+            found = has_objects(self.s3, bucket, prefix)
         except ParamValidationError as error:
             raise RequestError(
                 f"input {name!r}: {bucket!r} is not a name of a bucket ({uri})",

@@ -20,7 +20,7 @@ from trainworks.jobs.inputs import DATASETS, Inputs
 from trainworks.jobs.job import Job, JobFilter, JobSummary
 from trainworks.jobs.kinds import find_job, newest_jobs
 from trainworks.jobs.names import checked_name, job_name
-from trainworks.jobs.source import NOBODY, UploadListener
+from trainworks.jobs.source import NOBODY, UploadListener, check_script
 from trainworks.jobs.training import TrainingJob
 
 if TYPE_CHECKING:
@@ -39,10 +39,9 @@ class Platform(Connection):
         """
         _check_spec(spec, TrainingJobSpec, "train")
         chosen = checked_name(name) if name else job_name(spec.base_name)
-        bundle = self.upload_source(spec, listener)
-        source = None if bundle is None else (bundle.entry, f"s3://{self.outputs.model_bucket}/{bundle.key}")
+        code = training.upload_code(self, spec, listener)
         inputs = self._resolve_inputs(spec, listener)
-        request = training.training_job_request(spec, chosen, self.outputs, inputs, source)
+        request = training.training_job_request(spec, chosen, self.outputs, inputs, code)
         training.create_training_job(self.client("sagemaker"), spec, request)
         return TrainingJob(chosen, self)
 
@@ -50,6 +49,9 @@ class Platform(Connection):
         """Submit a batch job to the platform's queue; returns when Batch has accepted it. Raises `RequestError`."""
         _check_spec(spec, BatchJobSpec, "submit_batch")
         chosen = checked_name(name) if name else job_name(spec.base_name)
+        if spec.script_path is not None:
+            check_script(spec.script_path, spec.source_path)
+        batch.check_image(self, spec)
         return batch.submit(self, spec, chosen, self._resolve_inputs(spec, listener), listener)
 
     def job(self, name: str) -> Job:

@@ -16,12 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from trainworks.errors import RequestError
 from trainworks.jobs.artifacts import Tell, counted, silent
-from trainworks.jobs.faults import is_absent_object
 from trainworks.jobs.ignore import OWN_FILE, Ignore, always_left_out, ignore_above
+from trainworks.s3 import is_stored
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -81,14 +79,7 @@ def package_source(script: Path, source_dir: Path | None = None, tell: Tell = si
     `RequestError` when the script is missing, not in `source_dir` or left out, when a link leads out of it, or when it
     is larger than 256 MiB.
     """
-    if source_dir is not None and not source_dir.is_dir():
-        raise RequestError(f"source_dir {source_dir} is not a folder", fix="give the folder that holds the script")
-    if not script.is_file():
-        what = "is a folder" if script.is_dir() else "does not exist"
-        fix = "give the path of a Python file"
-        if source_dir is not None:
-            fix += f" in source_dir, which is {source_dir}: the job gets only that folder"
-        raise RequestError(f"script {script} {what}", fix=fix)
+    check_script(script, source_dir)
     if source_dir is None:
         files, left_out, entry = [(script.name, script)], list[LeftOut](), script.name
     else:
@@ -103,6 +94,18 @@ def package_source(script: Path, source_dir: Path | None = None, tell: Tell = si
     data = archive(files, tell)
     size = sum(path.stat().st_size for _, path in files)
     return SourceBundle(entry, data, hashlib.sha256(data).hexdigest(), len(files), size, tuple(left_out))
+
+
+def check_script(script: Path, source_dir: Path | None) -> None:
+    """Raises `RequestError` where the script, or the folder that it is to be in, is not there."""
+    if source_dir is not None and not source_dir.is_dir():
+        raise RequestError(f"source_dir {source_dir} is not a folder", fix="give the folder that holds the script")
+    if not script.is_file():
+        what = "is a folder" if script.is_dir() else "does not exist"
+        fix = "give the path of a Python file"
+        if source_dir is not None:
+            fix += f" in source_dir, which is {source_dir}: the job gets only that folder"
+        raise RequestError(f"script {script} {what}", fix=fix)
 
 
 def _refuse_left_out(
@@ -164,14 +167,14 @@ def _too_large(where: str) -> RequestError:
 
 def upload_source(s3: S3Client, bucket: str, bundle: SourceBundle, tell: Tell = silent) -> str:
     """Put the archive where it belongs, unless it is there; returns its `s3://` URI."""
-    try:
-        s3.head_object(Bucket=bucket, Key=bundle.key)
-    except ClientError as error:
-        if not is_absent_object(error):
-            raise
-        count = counted(f"s3://{bucket}/{bundle.key}", len(bundle.data), tell)
-        s3.upload_fileobj(io.BytesIO(bundle.data), bucket, bundle.key, Callback=count)
-    return f"s3://{bucket}/{bundle.key}"
+    return put_once(s3, bucket, bundle.key, bundle.data, tell)
+
+
+def put_once(s3: S3Client, bucket: str, key: str, data: bytes, tell: Tell = silent) -> str:
+    """Put what its key names by its content, unless it is there; returns its `s3://` URI."""
+    if not is_stored(s3, bucket, key):
+        s3.upload_fileobj(io.BytesIO(data), bucket, key, Callback=counted(f"s3://{bucket}/{key}", len(data), tell))
+    return f"s3://{bucket}/{key}"
 
 
 def _files(

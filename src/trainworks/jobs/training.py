@@ -3,26 +3,36 @@
 The request's fixed part (role, subnets, security group, checkpoint prefix, output path, spot and its limits) is the
 platform's `TrainingJobConfig`; the spec decides the rest. Code travels as in AWS's own framework images ("script
 mode"): `sagemaker_program` and `sagemaker_submit_directory` among the hyperparameters, which are JSON in text.
+
+What starts the script is the toolkit in those images. Any other image need not have it: there the code comes as an
+input channel with a file that does the same (`aws/script_start.py`), as the container's entrypoint. A job without a
+network gets its code as a channel too: the toolkit could not download it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from trainworks.aws.framework_images import resolve_image
+from trainworks.aws import script_start
+from trainworks.aws.ecr import parse_ecr_uri
+from trainworks.aws.framework_images import framework_of, resolve_image
+from trainworks.aws.script_start import ARCHIVE, CHANNEL
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs.artifacts import Artifact, present
 from trainworks.jobs.faults import code_of, message_of
 from trainworks.jobs.job import Job, JobFilter, JobSnapshot, JobSummary, Transition
 from trainworks.jobs.logs import streams_with_prefix
 from trainworks.jobs.metrics import MetricSeries, training_job_metrics
+from trainworks.jobs.source import put_once
 from trainworks.states.training_job import TERMINAL, SecondaryStatus, TrainingJobStatus, status_of
 
 if TYPE_CHECKING:
@@ -31,10 +41,26 @@ if TYPE_CHECKING:
     from trainworks.config.job import TrainingJobSpec
     from trainworks.jobs.connection import Connection
     from trainworks.jobs.outputs import PlatformOutputs
+    from trainworks.jobs.source import UploadListener
 
+_CODE_FOLDER = f"/opt/ml/input/data/{CHANNEL}"
 _ENDED = frozenset(status_of(each) for each in TERMINAL)
 _IN_A_NAME = re.compile(r"[A-Za-z0-9-]{1,63}")
 _WITHOUT_HOST = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING, SecondaryStatus.RESTARTING})
+
+
+@dataclass(frozen=True, slots=True)
+class JobCode:
+    """The code of a job: the script in its archive, and the archive's URI.
+
+    `is_channel`: it comes as an input channel. `starter` is the file beside the archive that starts the script, ""
+    where the image does.
+    """
+
+    entry: str
+    uri: str
+    is_channel: bool = False
+    starter: str = ""
 
 
 def training_job_request(
@@ -42,21 +68,23 @@ def training_job_request(
     name: str,
     outputs: PlatformOutputs,
     inputs: Mapping[str, str],
-    source: tuple[str, str] | None,
+    code: JobCode | None,
 ) -> dict[str, Any]:
-    """The `CreateTrainingJob` request. `inputs` are S3 URIs by channel; `source` is (script in its archive, URI)."""
+    """The `CreateTrainingJob` request. `inputs` are S3 URIs by channel."""
     config = outputs.training_job_config
     algorithm: dict[str, Any] = {
         "TrainingImage": resolve_image(spec.image, outputs.region, spec.instance_type),
         "TrainingInputMode": "File",
     }
+    if code is not None and code.starter:
+        algorithm["ContainerEntrypoint"] = ["python3", f"{_CODE_FOLDER}/{code.starter}"]
     if spec.metrics:
         algorithm["MetricDefinitions"] = [{"Name": key, "Regex": regex} for key, regex in spec.metrics.items()]
     request: dict[str, Any] = {
         "TrainingJobName": name,
         "AlgorithmSpecification": algorithm,
         "RoleArn": config["RoleArn"],
-        "InputDataConfig": [_channel(channel, uri) for channel, uri in inputs.items()],
+        "InputDataConfig": [_channel(channel, uri) for channel, uri in _channels(inputs, code).items()],
         "OutputDataConfig": config["OutputDataConfig"],
         "ResourceConfig": {
             "InstanceType": spec.instance_type,
@@ -65,7 +93,7 @@ def training_job_request(
         },
         "VpcConfig": config["VpcConfig"],
         "StoppingCondition": _stopping_condition(spec, config),
-        "HyperParameters": _hyperparameters(spec, outputs.region, source),
+        "HyperParameters": _hyperparameters(spec, outputs.region, code),
         "EnableManagedSpotTraining": spec.spot,
         "EnableNetworkIsolation": spec.enable_network_isolation,
         "Environment": dict(spec.environment),
@@ -98,11 +126,19 @@ def _stopping_condition(spec: TrainingJobSpec, config: Mapping[str, Any]) -> dic
     return condition
 
 
-def _hyperparameters(spec: TrainingJobSpec, region: str, source: tuple[str, str] | None) -> dict[str, str]:
+def _channels(inputs: Mapping[str, str], code: JobCode | None) -> dict[str, str]:
+    if code is None or not code.is_channel:
+        return dict(inputs)
+    if CHANNEL in inputs:
+        raise RequestError(f"the input {CHANNEL!r} is where the job's code comes", fix="call the input otherwise")
+    return {**inputs, CHANNEL: f"{code.uri.rpartition('/')[0]}/"}
+
+
+def _hyperparameters(spec: TrainingJobSpec, region: str, code: JobCode | None) -> dict[str, str]:
     values: dict[str, object] = dict(spec.hyperparameters)
-    if source is not None:
-        entry, uri = source
-        values |= {"sagemaker_program": entry, "sagemaker_submit_directory": uri, "sagemaker_region": region}
+    if code is not None:
+        where = f"{_CODE_FOLDER}/{ARCHIVE}" if code.is_channel else code.uri
+        values |= {"sagemaker_program": code.entry, "sagemaker_submit_directory": where, "sagemaker_region": region}
     return {key: json.dumps(value) for key, value in values.items()}
 
 
@@ -112,6 +148,23 @@ def _checkpoint_s3_uri(spec: TrainingJobSpec, name: str, config: Mapping[str, An
     if not spec.checkpoints:
         return None
     return f"{config['CheckpointConfig']['S3Uri'].rstrip('/')}/{name}/"
+
+
+def upload_code(connection: Connection, spec: TrainingJobSpec, listener: UploadListener) -> JobCode | None:
+    """Put what a job's script needs into the model bucket, unless it is there; None for a job without a script."""
+    image = resolve_image(spec.image, connection.outputs.region, spec.instance_type)
+    bundle = connection.upload_source(spec, listener)
+    if bundle is None:
+        return None
+    uri = f"s3://{connection.outputs.model_bucket}/{bundle.key}"
+    ecr = parse_ecr_uri(image)
+    if ecr is not None and framework_of(ecr) is not None:
+        return JobCode(bundle.entry, uri, is_channel=spec.enable_network_isolation)
+    starter = Path(script_start.__file__).read_bytes()
+    name = f"start-{hashlib.sha256(starter).hexdigest()[:16]}.py"
+    key = f"{bundle.key.rpartition('/')[0]}/{name}"
+    put_once(connection.client("s3"), connection.outputs.model_bucket, key, starter)
+    return JobCode(bundle.entry, uri, is_channel=True, starter=name)
 
 
 def create_training_job(sagemaker: SageMakerClient, spec: TrainingJobSpec, request: dict[str, Any]) -> None:

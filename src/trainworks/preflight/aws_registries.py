@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import cache
 from importlib.resources import files
 
-_REGISTRY = re.compile(r"(\d{12})\.dkr\.ecr\.")
+from trainworks.aws.ecr import parse_ecr_uri
 
 
 def is_of_aws(image: str) -> bool:
     """Whether the image lies in a registry that AWS keeps for SageMaker."""
-    match = _REGISTRY.match(image)
-    return match is not None and match[1] in _accounts()
+    uri = parse_ecr_uri(image)
+    return uri is not None and uri.account in _accounts()
 
 
 @cache

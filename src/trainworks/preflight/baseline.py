@@ -22,6 +22,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from trainworks.config.toml_lines import parse_toml
 from trainworks.errors import ConfigurationError
 from trainworks.preflight.finding import Finding, Severity
 from trainworks.preflight.patterns import matches
@@ -137,7 +138,7 @@ def platform_baseline() -> Baseline:
 
 def parse_baseline(text: str, name: str, *, reports_stale: bool = True) -> Baseline:
     """The baseline that `text` says. Raises `ConfigurationError`."""
-    document = _document(text, name)
+    document = parse_toml(text, name)
     tables = document.get("accepted", [])
     if document.keys() - {"accepted"} or not isinstance(tables, list):
         wrong = ", ".join(sorted(document)) or "nothing"
@@ -145,13 +146,6 @@ def parse_baseline(text: str, name: str, *, reports_stale: bool = True) -> Basel
     entries = tuple(_entry(table, f"{name}: entry {number}") for number, table in enumerate(tables, 1))
     _refuse_without_reasons(name, entries)
     return Baseline(name, entries, reports_stale)
-
-
-def _document(text: str, name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{name}: {error}", fix="correct the TOML") from error
 
 
 def _refuse_without_reasons(name: str, entries: Iterable[Entry]) -> None:
@@ -230,7 +224,7 @@ def appended(text: str, entries: str, name: str) -> str:
     try:
         tomllib.loads(text + entries)
     except tomllib.TOMLDecodeError as error:
-        _document(text, name)
+        parse_toml(text, name)
         raise ConfigurationError(
             f"{name}: no entry can be added: {error}", fix="write each accepted finding as a table [[accepted]]"
         ) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainworks.assembly.graph import Graph, Resource, Unknown
+from trainworks.aws.ecr import parse_ecr_uri
 from trainworks.aws.iam.partial.conditions import Context
 from trainworks.aws.iam.partial.evaluation import PartialDecision
 from trainworks.aws.iam.partial.permissions import Permissions
@@ -63,7 +64,6 @@ _NAMESPACES = {
     Workload.TRANSFORM_JOB: "/aws/sagemaker/TransformJobs",
     Workload.ENDPOINT: "/aws/sagemaker/Endpoints",
 }
-_PRIVATE_IMAGE = re.compile(r"(\d+)\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
 _IMAGE = (PULL, ("ecr:GetAuthorizationToken",))
 _SDK = re.compile(r"arn:[^:]+:states:::aws-sdk:([^:]+):([^.]+)")
 _OPTIMIZED = re.compile(r"arn:[^:]+:states:::([a-z]+:[A-Za-z]+)(\.\w+)?(:2)?")
@@ -178,8 +178,8 @@ def _repositories(graph: Graph, use: RoleUse) -> list[str]:
     """ARNs of the private ECR repositories of the workload's images."""
     if not isinstance(use.record, Tasks):
         return []
-    found = [_PRIVATE_IMAGE.match(each.image) for each in use.record.containers if not isinstance(each.image, Unknown)]
-    return [f"arn:{graph.partition}:ecr:{match[2]}:{match[1]}:repository/{match[3]}" for match in found if match]
+    found = [parse_ecr_uri(each.image) for each in use.record.containers if not isinstance(each.image, Unknown)]
+    return [uri.repository_arn for uri in found if uri]
 
 
 def _state_machine(graph: Graph, machine: Resource) -> Iterator[Needed | None]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainworks.assembly.graph import Graph, Unknown
+from trainworks.aws.ecr import parse_ecr_uri
 from trainworks.aws.service_needs import (
     INTERNET,
     SERVICE_NEEDS,
@@ -20,7 +21,6 @@ from trainworks.preflight.permissions import permissions_of
 from trainworks.preflight.workloads import BatchEnvironment, Container, EcsTasks, Notebook, Workload
 from trainworks.preflight.workloads.values import flag, tables
 
-_PRIVATE_IMAGE = re.compile(r"\d{12}\.dkr[.-]ecr\.")
 _CALL = re.compile(r"""\baws["',\s]+([a-z0-9-]+)["',\s]+[a-z]|boto3\.(?:client|resource)\(\s*["']([a-z0-9-]+)""")
 _DOWNLOAD = re.compile(
     r"\b(?:wget|curl|git\s+clone)\b[^\n]*?https?://(?!localhost|127\.|169\.254\.)(?![^\s/\"']*\.amazonaws\.com)"
@@ -90,7 +90,7 @@ def _containers(workload: Workload) -> tuple[Container, ...]:
 
 def has_private_image(container: Container) -> bool:
     """Whether its image is in a private repository of ECR, of this account or another."""
-    return _is_known(container.image) and bool(_PRIVATE_IMAGE.match(container.image))
+    return _is_known(container.image) and parse_ecr_uri(container.image) is not None
 
 
 def pulls_private_image(workload: Workload) -> bool:
@@ -100,7 +100,7 @@ def pulls_private_image(workload: Workload) -> bool:
 
 
 def _has_public_image(container: Container) -> bool:
-    return _is_known(container.image) and not _PRIVATE_IMAGE.match(container.image)
+    return _is_known(container.image) and parse_ecr_uri(container.image) is None
 
 
 def _is_known(value: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from trainworks.config.toml_lines import parse_toml
 from trainworks.errors import ConfigurationError
 
 _SHIPPED = "quotas.toml"
@@ -34,7 +34,7 @@ class Quota:
 def shipped_quotas() -> Mapping[str, Quota]:
     """AWS's defaults of an account that asked for nothing more."""
     text = resources.files("trainworks.preflight").joinpath(_SHIPPED).read_text(encoding="utf-8")
-    return {name: _quota(name, table, _SHIPPED) for name, table in _tables(text, _SHIPPED).items()}
+    return {name: _quota(name, table, _SHIPPED) for name, table in parse_toml(text, _SHIPPED).items()}
 
 
 def quotas_with(path: Path) -> Mapping[str, Quota]:
@@ -50,7 +50,7 @@ def quotas_with(path: Path) -> Mapping[str, Quota]:
         raise ConfigurationError(f"{path}: is not UTF-8 text", fix="name a TOML file with quotas") from error
     shipped = shipped_quotas()
     own = {}
-    for name, table in _tables(text, str(path)).items():
+    for name, table in parse_toml(text, str(path)).items():
         if name not in shipped:
             raise _unknown(name, path)
         below = {key: getattr(shipped[name], key) for key in _KEYS - {"limit"}}
@@ -63,13 +63,6 @@ def _unknown(name: str, path: Path) -> ConfigurationError:
     close = get_close_matches(name, names, n=1)
     meant = f"did you mean {close[0]}? " if close else ""
     return ConfigurationError(f"{path}: there is no quota {name!r}", fix=f"{meant}one of {', '.join(names)}")
-
-
-def _tables(text: str, name: str) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{name}: {error}", fix="correct the TOML") from error
 
 
 def _quota(key: str, value: Any, name: str) -> Quota:

@@ -459,6 +459,7 @@ class Runtime:
     `folders` are what a task of it has to see, read-only, at the path that they have here.
     `note` says in one line what stands for the image; it belongs at the head of the job's log. `made` is what the
     making of it said, for who waited for that. `has_requirements`: what the job's requirements.txt names is in it.
+    `has_toolkit`: SageMaker's training toolkit, which starts a script, is its `train`; so it is in AWS's own images.
     """
 
     image_uri: str
@@ -472,6 +473,7 @@ class Runtime:
     note: str = ""
     made: tuple[str, ...] = ()
     has_requirements: bool = False
+    has_toolkit: bool = True
 
     @property
     def mounts(self) -> tuple[Mount, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trainworks.config.job import batch_job_spec
-from trainworks.errors import JobError
+from trainworks.errors import JobError, RequestError
 from trainworks.jobs import Follow, LogLine, Platform, wait
+from trainworks.jobs.batch import job_definition_for
+from trainworks.jobs.image import build_image
 from trainworks.jobs.job import Transition
 
 SHARD = """\
@@ -57,6 +60,25 @@ def test_an_array_job_runs_the_script_as_its_role(platform: Platform, script: An
 def test_a_command_of_the_image(platform: Platform) -> None:
     job = platform.submit_batch(spec(command=["python", "-c", "print(6 * 7)"]))
     assert [each.message for each in Follow(job) if isinstance(each, LogLine)][-1] == "42"
+
+
+def test_the_platforms_own_image_has_to_be_there_before_anything_is_uploaded(
+    platform: Platform, script: Any, tmp_path: Path
+) -> None:
+    batch, outputs = platform.client("batch"), platform.outputs
+    arn = job_definition_for(batch, outputs.job_definition_arn, f"{outputs.ecr_repository_uri}:own")
+    fresh = Platform(platform.environment, platform.session)
+    fresh.__dict__["outputs"] = replace(outputs, job_definition_arn=arn)
+    unnamed = spec(script=script("print('ran')"), inputs={"data": str(tmp_path / "not there")})
+    with pytest.raises(RequestError, match=":own, is not in its repository") as refused:
+        fresh.submit_batch(unnamed)
+    assert "--image scikit-learn" in refused.value.fix and "--tag own" in refused.value.fix
+    with pytest.raises(RequestError, match="image 'no-such' is neither"):
+        fresh.submit_batch(spec(script=unnamed.script, image="no-such", inputs=unnamed.inputs))
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "requirements.txt").write_text("")
+    build_image(fresh, tmp_path / "image", "own")
+    assert wait(fresh.submit_batch(spec(command=["true"]))).succeeded
 
 
 def test_a_failing_script_ends_with_reason_and_last_lines(platform: Platform, script: Any) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.patience import PATIENCE_SECONDS
-from trainworks.aws.framework_images import framework_of, parse_ecr_uri, resolve_image
+from trainworks.aws.ecr import parse_ecr_uri
+from trainworks.aws.framework_images import framework_of, resolve_image
 from trainworks.jobs import Platform
 from trainworks.testing import TestTwin
 from trainworks.twin.compute.frameworks import recipe_of

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from trainworks.aws.framework_images import resolve_image
 from trainworks.config.job import batch_job_spec, training_job_spec
 from trainworks.errors import JobError, RequestError
 from trainworks.jobs import Follow, LogLine, Platform, wait
 from trainworks.jobs.image import build_image, list_images
+from trainworks.jobs.training import JobCode, TrainingJob, training_job_request
 from trainworks.testing import TestTwin
 
 TRAIN = """\
@@ -65,6 +67,28 @@ def test_a_tag_never_changes_its_image(platform: Platform, folder: Path) -> None
     build_image(platform, folder, tag)
     (folder / "helper.py").write_text("WORD = 'changed'\n")
     with pytest.raises(RequestError, match=f"tag '{tag}' is in use"):
+        build_image(platform, folder, tag)
+
+
+def test_an_image_that_is_asked_for_and_not_there_is_an_error(platform: Platform, folder: Path) -> None:
+    ecr, repository = platform.client("ecr"), platform.outputs.ecr_repository
+    there = {"imageDigest": build_image(platform, folder).digest}
+    for absent in ({"imageTag": "no-such"}, {"imageDigest": f"sha256:{'0' * 64}"}):
+        with pytest.raises(ecr.exceptions.ImageNotFoundException, match="does not exist within the repository"):
+            ecr.describe_images(repositoryName=repository, imageIds=[there, absent])  # type: ignore[list-item]
+    assert len(ecr.describe_images(repositoryName=repository, imageIds=[there])["imageDetails"]) == 1  # type: ignore[list-item]
+
+
+def test_a_train_that_cannot_be_executed_is_refused(platform: Platform, folder: Path) -> None:
+    (folder / "train").chmod(0o644)
+    with pytest.raises(RequestError, match="train is not executable") as refused:
+        build_image(platform, folder)
+    assert refused.value.fix == f"chmod +x {folder / 'train'}"
+
+
+@pytest.mark.parametrize("tag", ["", "ü", "-v1", "v 1", "v" * 129])
+def test_a_tag_that_no_registry_takes_is_refused(platform: Platform, folder: Path, tag: str) -> None:
+    with pytest.raises(RequestError, match="is not a tag"):
         build_image(platform, folder, tag)
 
 
@@ -144,3 +168,74 @@ def test_a_build_backend_finds_no_credentials_and_no_variables_of_the_server(
 def test_a_folder_that_is_no_image_is_refused(platform: Platform, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="neither requirements"):
         build_image(platform, tmp_path)
+
+
+SCRIPT = """\
+import json, os, sys
+import beside
+print("args", sys.argv[1:], beside.WORD, sys.prefix != sys.base_prefix)
+print("channels", os.environ["SM_CHANNELS"], os.listdir(os.environ["SM_CHANNEL_DATA"]), os.environ["SM_HP_EPOCHS"])
+open(os.environ["SM_MODEL_DIR"] + "/m", "w").write("x")
+if "fail" in sys.argv:
+    print("nobody reads this")
+    raise RuntimeError("the loss is not finite")
+"""
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """An image with Python and nothing else, and code beside it."""
+    image, code = tmp_path / "bare", tmp_path / "code"
+    image.mkdir()
+    code.mkdir()
+    (image / "requirements.txt").write_text(f"# {tmp_path.name}\n")
+    (code / "fit.py").write_text(SCRIPT)
+    (code / "beside.py").write_text("WORD = 'beside it'\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.txt").write_text("a")
+    return image
+
+
+def scripted(platform: Platform, image: Path, **values: Any) -> Any:
+    spec = {"script": "fit.py", "source_dir": "code", "inputs": {"data": "data"}, **values}
+    spec["hyperparameters"] = {"epochs": 3, **values.get("hyperparameters", {})}
+    return platform.train(training_job_spec({"image": build_image(platform, image).image_uri, **spec}, image.parent))
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_script_runs_in_an_own_image_that_has_python_alone(platform: Platform, bare: Path, isolated: bool) -> None:
+    job = scripted(platform, bare, enable_network_isolation=isolated)
+    lines = lines_of(job)
+    assert "args ['--epochs', '3'] beside it True" in lines
+    assert "channels [\"data\"] ['a.txt'] 3" in lines
+    assert job.snapshot().succeeded
+
+
+def test_a_script_that_fails_in_an_own_image_says_why(platform: Platform, bare: Path) -> None:
+    job = scripted(platform, bare, hyperparameters={"fail": "fail"})
+    lines = lines_of(job)
+    assert "nobody reads this" in lines
+    reason = job.snapshot().reason
+    assert reason.startswith("AlgorithmError: ExecuteUserScriptError:\nExitCode 1")
+    assert "RuntimeError: the loss is not finite" in reason and reason.endswith("exit code: 1")
+
+
+def test_a_script_named_by_hyperparameters_needs_the_toolkit_in_an_own_image(platform: Platform, bare: Path) -> None:
+    """As SageMaker's API has it: nothing but the image's own `train` looks at them."""
+    spec = training_job_spec({"script": "fit.py", "source_dir": "code"}, bare.parent)
+    image, code = build_image(platform, bare).image_uri, platform.upload_source(spec)
+    assert code is not None
+    request = training_job_request(
+        training_job_spec({"script": "fit.py", "image": image, "hyperparameters": {"epochs": 1}}, bare.parent),
+        name := f"toolkit-{bare.parent.name.replace('_', '-')}"[:60].strip("-"),
+        platform.outputs,
+        {"data": platform.upload_dataset("toolkit", bare.parent / "data")},
+        JobCode("fit.py", f"s3://{platform.outputs.model_bucket}/{code.key}"),
+    )
+    platform.client("sagemaker").create_training_job(**request)
+    with pytest.raises(JobError, match=r"CannotStartContainerError.*docker run <image> train.*sagemaker-training"):
+        wait(TrainingJob(name, platform))
+    (bare / "Dockerfile").write_text(f"FROM {resolve_image('scikit-learn', 'us-east-1', '')}\n")
+    request["AlgorithmSpecification"]["TrainingImage"] = build_image(platform, bare).image_uri
+    platform.client("sagemaker").create_training_job(**request | {"TrainingJobName": f"{name}-2"})
+    assert "args ['--epochs', '1'] beside it True" in lines_of(TrainingJob(f"{name}-2", platform))

@@ -279,13 +279,44 @@ def test_data_is_put_listed_and_removed(command: Command, platform: Platform, tm
     (folder / "a.csv").unlink()
     refused = command("data", "put", "data", "numbers")
     assert refused.code == 2 and "--replace" in refused.err
-    assert command("data", "put", "data", "numbers", "--replace", "-o", "json").data["files"] == 1
+    assert command("data", "put", "data", "numbers", "--replace", "--yes", "-o", "json").data["files"] == 1
     assert command("data", "remove", "numbers").code == 2
     assert command("data", "remove", "numbers", answers="n\n").code == 2
     assert command("data", "list", "numbers").code == 0
     assert command("data", "remove", "numbers", answers="y\n").code == 0
     assert command("data", "list", "numbers").code == 2
     assert command("data", "remove", by_content["uri"], "--yes", "-o", "json").data["removed"] == 2
+
+
+def test_who_replaces_or_removes_data_is_told_what_goes_with_it(command: Command, tmp_path: Path) -> None:
+    for path in ("all/a.csv", "all/b.csv", "part/a.csv"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("1")
+    assert command("data", "put", "all", "nested").code == 0
+    assert command("data", "put", "part", "nested/heldout").code == 0
+
+    def paths() -> list[str]:
+        return [each["path"] for each in command("data", "list", "nested", "-o", "json").data]
+
+    refused = command("data", "put", "part", "nested", "--replace")
+    assert refused.code == 2 and "2 files (2 B) of dataset nested that part does not have" in refused.err
+    assert "b.csv, heldout/a.csv" in refused.err and paths() == ["a.csv", "b.csv", "heldout/a.csv"]
+    assert command("data", "put", "all", "nested/heldout", "--replace").code == 0, "nothing is lost: nobody is asked"
+    assert command("data", "put", "part", "nested/a.csv").code == 2, "a file is no folder"
+    assert "with its folder heldout/?" in command("data", "remove", "nested").err
+    assert command("data", "remove", "nested/heldout", "--yes", "-o", "json").data["removed"] == 2
+    assert paths() == ["a.csv", "b.csv"]
+    assert command("data", "put", "part", "nested", "--replace", answers="y\n").code == 0
+    assert paths() == ["a.csv"]
+    assert command("data", "remove", "nested", "--yes").code == 0
+
+
+@pytest.mark.parametrize("name", ["uploads", "uploads/", "dataset:uploads", "..", "nested/../..", "/", "ü", " "])
+def test_what_is_no_dataset_is_not_removed(command: Command, tmp_path: Path, name: str) -> None:
+    (tmp_path / "one.csv").write_text("1")
+    kept = command("data", "put", "one.csv", "-o", "json").data["name"]
+    assert command("data", "remove", name, "--yes").code == 2
+    assert command("data", "list", kept).code == 0
 
 
 def test_data_is_removed_whatever_its_files_are_called(command: Command, platform: Platform, tmp_path: Path) -> None:

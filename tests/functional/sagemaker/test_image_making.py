@@ -226,6 +226,7 @@ def slow_image(twin: TestTwin, folder: Path, port: int) -> str:
     )
     (package / "backend.py").write_text(SLOW.format(port=port))
     (folder / "requirements.txt").write_text("--no-index\n./slow\n")
+    (folder / "Dockerfile").write_text("FROM python:3.11\nRUN pip install sagemaker-training\n")  # starts its script
     made = twin.client("ecr").create_repository(repositoryName=folder.name)["repository"]
     outputs = SimpleNamespace(ecr_repository_uri=made["repositoryUri"])
     platform = SimpleNamespace(environment=SimpleNamespace(is_twin=True), client=twin.client, outputs=outputs)

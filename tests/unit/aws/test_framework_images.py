@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.aws.framework_images import framework_of, frameworks, parse_ecr_uri, resolve_image
+from trainworks.aws.ecr import parse_ecr_uri
+from trainworks.aws.framework_images import framework_of, frameworks, resolve_image
 from trainworks.errors import RequestError
 
 EVERY = [

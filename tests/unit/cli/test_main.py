@@ -54,6 +54,25 @@ def test_nobody_who_reads_on_is_no_error_to_speak_of(arguments: list[str]) -> No
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    ("streams", "said"),
+    [
+        (">&-", ""),
+        ("<&- >&-", ""),
+        (">/dev/full", "error: cannot write: No space left on device\n"),
+    ],
+)
+def test_a_closed_or_full_standard_output_is_told_in_one_line(
+    tmp_path: Path, streams: str, said: str, form: str
+) -> None:
+    arguments = ["twin", "status", "--home", str(tmp_path), "-o", form]
+    code = f"from trainworks.cli.main import main\nmain({arguments!r})"
+    shell = ["sh", "-c", f'exec "$0" -c "$1" {streams}', sys.executable, code]
+    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 def commands_of(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     yield path, command
     for name, each in getattr(command, "commands", {}).items():

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.doctor.facts import NOW, absent, ago, batch_facts, codes, network, refused, seen
+from trainworks.aws.ecr import parse_ecr_uri
 from trainworks.doctor.batch.causes import diagnose_batch_job
 from trainworks.doctor.batch.facts import (
     Attempt,
@@ -19,7 +20,7 @@ from trainworks.doctor.batch.facts import (
     TimeLimit,
 )
 from trainworks.doctor.finding import Outcome
-from trainworks.doctor.images import ImageFacts, ecr_image
+from trainworks.doctor.images import ImageFacts
 from trainworks.doctor.logs import LogFacts
 from trainworks.doctor.quotas import Quota, ec2_quota_code
 
@@ -185,13 +186,13 @@ def test_a_job_nobody_may_describe_is_not_called_well() -> None:
 
 def test_image_uris() -> None:
     digest = f"sha256:{'0' * 64}"
-    assert ecr_image("python:3") is None
-    parts = ecr_image(IMAGE)
+    assert parse_ecr_uri("python:3") is None
+    parts = parse_ecr_uri(IMAGE)
     assert parts is not None
-    assert (parts.reference, parts.repository_arn) == ("app:v1", "arn:aws:ecr:us-east-1:111111111111:repository/app")
-    by_digest = ecr_image(f"111111111111.dkr.ecr.us-east-1.amazonaws.com/a/b@{digest}")
+    assert (parts.name, parts.repository_arn) == ("app:v1", "arn:aws:ecr:us-east-1:111111111111:repository/app")
+    by_digest = parse_ecr_uri(f"111111111111.dkr.ecr.us-east-1.amazonaws.com/a/b@{digest}")
     assert by_digest is not None
-    assert by_digest.reference == f"a/b@{digest}"
+    assert by_digest.name == f"a/b@{digest}"
 
 
 def test_quota_codes_by_family_and_market() -> None:

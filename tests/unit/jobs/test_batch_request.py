@@ -12,6 +12,7 @@ from botocore.validate import ParamValidator
 
 from tests.unit.jobs.test_training_request import OUTPUTS
 from trainworks.config.job import batch_job_spec
+from trainworks.errors import RequestError
 from trainworks.jobs.batch import bootstrap_command, job_definition_for, submit_job_request
 from trainworks.jobs.source import SourceBundle, package_source
 
@@ -186,3 +187,8 @@ def test_a_job_is_tagged_as_the_platforms_and_as_the_spec_says() -> None:
         "Platform": "trainworks-dev",
         "team": "vision",
     }
+
+
+def test_what_batch_could_not_start_is_refused_before_it_is_submitted() -> None:
+    with pytest.raises(RequestError, match=r"command and variables have 9,\d{3} characters.*allowed: 8,192"):
+        request(None, command=["echo", "x" * 9000])

@@ -1,6 +1,7 @@
 """The `CreateTrainingJob` request that a spec and a platform become."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from botocore.validate import ParamValidator
 from trainworks.config.job import training_job_spec
 from trainworks.errors import RequestError
 from trainworks.jobs.outputs import PlatformOutputs
-from trainworks.jobs.training import spot_savings_percent, training_job_request
+from trainworks.jobs.training import JobCode, spot_savings_percent, training_job_request
 
 CONFIG = {
     "RoleArn": "arn:aws:iam::000000000000:role/training",
@@ -36,9 +37,12 @@ OUTPUTS = PlatformOutputs(
 )
 
 
-def request(source: tuple[str, str] | None = ("train.py", "s3://models/code/1/sourcedir.tar.gz"), **values: Any) -> Any:
+CODE = JobCode("train.py", "s3://models/code/1/sourcedir.tar.gz")
+
+
+def request(code: JobCode | None = CODE, **values: Any) -> Any:
     spec = training_job_spec({"script": "train.py", **values}, Path())
-    return training_job_request(spec, "job-1", OUTPUTS, {"training": "s3://datasets/datasets/digits/"}, source)
+    return training_job_request(spec, "job-1", OUTPUTS, {"training": "s3://datasets/datasets/digits/"}, code)
 
 
 def test_it_is_what_the_api_accepts() -> None:
@@ -70,6 +74,16 @@ def test_script_mode_hyperparameters_are_json() -> None:
         "sagemaker_submit_directory": "s3://models/code/1/sourcedir.tar.gz",
         "sagemaker_region": "us-east-1",
     }
+
+
+def test_code_that_comes_as_a_channel_is_started_by_what_lies_beside_it() -> None:
+    made = request(replace(CODE, is_channel=True, starter="start-1.py"))
+    [_, channel] = made["InputDataConfig"]
+    assert channel["DataSource"]["S3DataSource"]["S3Uri"] == "s3://models/code/1/"
+    folder = f"/opt/ml/input/data/{channel['ChannelName']}"
+    assert made["AlgorithmSpecification"]["ContainerEntrypoint"] == ["python3", f"{folder}/start-1.py"]
+    assert json.loads(made["HyperParameters"]["sagemaker_submit_directory"]) == f"{folder}/sourcedir.tar.gz"
+    assert "ContainerEntrypoint" not in request(replace(CODE, is_channel=True))["AlgorithmSpecification"]
 
 
 @pytest.mark.parametrize(

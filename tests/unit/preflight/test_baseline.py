@@ -64,7 +64,7 @@ def test_an_entry_for_one_environment() -> None:
     [
         ("accepted = 3", "[[accepted]]"),
         ("[[known]]", "[[accepted]]"),
-        ("[[accepted", "correct the TOML"),
+        ("[[accepted", "not valid TOML"),
         (entry(reason=None), "it needs code, place, reason, date"),
         (entry(reason='" "'), "has no reason"),
         (entry(date='"2026-01-31"'), "a date"),

@@ -45,7 +45,7 @@ def test_the_limit_alone_suffices(tmp_path: Path) -> None:
         (OWN.replace("true", '"yes"'), "true or false"),
         (OWN.replace("source", "origin"), "[name] with limit"),
         ("vpcs = 20", "[name] with limit"),
-        ("[vpcs", "correct the TOML"),
+        ("[vpcs", "not valid TOML"),
     ],
 )
 def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, says: str) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trainworks.aws.arn import parts_of_arn
+from trainworks.aws.ecr import parse_ecr_uri
 from trainworks.aws.instance_types import UnknownInstanceTypeError, expand_instance_types
 from trainworks.aws.role_actions import PULL, ROLE_NEEDS, When, Workload
 from trainworks.doctor.batch.facts import (
@@ -22,7 +23,7 @@ from trainworks.doctor.batch.facts import (
     OtherJob,
     TimeLimit,
 )
-from trainworks.doctor.images import ecr_image, look_at_image
+from trainworks.doctor.images import look_at_image
 from trainworks.doctor.logs import look_at_log
 from trainworks.doctor.looking import Look, Looker, not_asked
 from trainworks.doctor.network import look_at_network
@@ -267,7 +268,7 @@ def _execution_role(looker: Looker, job: BatchJob) -> RoleFacts | None:
     if not job.execution_role_arn:
         return None
     questions: list[PermissionQuestion] = []
-    image = ecr_image(job.image)
+    image = parse_ecr_uri(job.image)
     if image is not None:
         questions += [PermissionQuestion(action, image.repository_arn, "pull its image") for action in PULL]
         questions.append(PermissionQuestion("ecr:GetAuthorizationToken", "*", "log in to ECR"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from trainworks.aws.arn import parts_of_arn
+from trainworks.aws.ecr import parse_ecr_uri
 from trainworks.aws.object_keys import split_uri
 from trainworks.aws.role_actions import KEY_USE, PULL, SAGEMAKER_INTERFACE
-from trainworks.doctor.images import ecr_image, look_at_image
+from trainworks.doctor.images import look_at_image
 from trainworks.doctor.logs import look_at_log
 from trainworks.doctor.looking import Look, Looker
 from trainworks.doctor.network import look_at_network
@@ -77,7 +78,7 @@ def _questions(job: TrainingJob) -> list[PermissionQuestion]:
         bucket, prefix = split_uri(uri)
         shown = prefix if prefix and not prefix.endswith("/") else f"{prefix}data"
         questions.append(PermissionQuestion("s3:GetObject", f"{s3}{bucket}/{shown}", "read its input"))
-    image = ecr_image(job.image)
+    image = parse_ecr_uri(job.image)
     if image is not None:
         questions += [PermissionQuestion(action, image.repository_arn, "pull its image") for action in PULL]
     if job.subnets:

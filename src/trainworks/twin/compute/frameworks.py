@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainworks.aws.ecr import EcrUri
 from trainworks.aws.framework_contents import Contents, contents, is_gpu, python_of, versions_of
-from trainworks.aws.framework_images import EcrUri, Framework
+from trainworks.aws.framework_images import Framework
 from trainworks.twin.compute.environments import PythonEnvironments
 from trainworks.twin.compute.made import record_made
 from trainworks.twin.compute.making_log import MakingLog

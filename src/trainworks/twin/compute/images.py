@@ -22,8 +22,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from trainworks.aws.ecr import EcrUri, parse_ecr_uri
 from trainworks.aws.framework_contents import contents
-from trainworks.aws.framework_images import EcrUri, Framework, framework_of, frameworks, parse_ecr_uri
+from trainworks.aws.framework_images import Framework, framework_of, frameworks
 from trainworks.config.runtime_image import layer_of_manifest
 from trainworks.twin.compute.builder import Builder
 from trainworks.twin.compute.differences import differences
@@ -42,6 +43,7 @@ _IN_USE = (
     "To have the twin's own Python stand for framework images instead, with the versions that it has: "
     "TRAINWORKS_FRAMEWORK_IMAGES=in-use trainworks twin start"
 )
+_TOOLKIT = re.compile(r"^[\"']?sagemaker[-_]training\b")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -194,6 +196,7 @@ class Images:
             root=environment.root,
             folders=(environment.root.parent,),
             note=f"image {image_uri} runs in {environment.python.parents[1]}",
+            has_toolkit=_has_toolkit(environment.root, environment.python.parents[1]),
         )
 
     def _framework(self, image_uri: str, uri: EcrUri, framework: Framework, waiter: str) -> Runtime:
@@ -271,6 +274,22 @@ def _being_made(name: str, state: str, offered: Mapping[str, list[str]]) -> dict
         "last_used_at": time.time(),
         "making": state,
     }
+
+
+def _has_toolkit(root: Path, env: Path) -> bool:
+    """Whether SageMaker's training toolkit is the `train` of an own image: installed, or by its Dockerfile on AWS."""
+    if (root / "train").is_file():
+        return False
+    if any(env.glob("lib/python*/site-packages/sagemaker_training-*.dist-info")):
+        return True
+    try:
+        lines = (root / "Dockerfile").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    said = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    bases = [parse_ecr_uri(word) for words in said if words[0].upper() == "FROM" for word in words[1:]]
+    is_aws_own = any(base is not None and framework_of(base) is not None for base in bases)
+    return is_aws_own or any(_TOOLKIT.match(word) for words in said for word in words)
 
 
 def _missing(framework: Framework) -> Sequence[str]:

@@ -14,7 +14,7 @@ import uuid
 from types import ModuleType
 from typing import Any
 
-from trainworks.aws.framework_images import EcrUri, parse_ecr_uri
+from trainworks.aws.ecr import EcrUri, parse_ecr_uri
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.stock import StockResponse
 from trainworks.twin.ports import ApiError
@@ -48,6 +48,8 @@ class Registry:
         self._ecr = ecr
         self._stock_put_image = self._ecr._put_image
         self._stock_delete = self._ecr._delete_repository
+        self._stock_describe_images = self._ecr._describe_images
+        self._ecr._describe_images = self._describe_images
         self._ecr._initiate_layer_upload = self._initiate
         self._ecr._upload_layer_part = self._upload_part
         self._ecr._complete_layer_upload = self._complete
@@ -158,6 +160,21 @@ class Registry:
                 f"'{data['repositoryName']}' in the registry do not exist",
             )
         response: StockResponse = self._stock_put_image(data)
+        return response
+
+    def _describe_images(self, data: dict[str, Any]) -> StockResponse:
+        """An image that is asked for and not there is an error; stock leaves it out of the answer."""
+        repository = data.get("repositoryName", "")
+        asked = data.get("imageIds") or []
+        absent = [each for each in asked if self._ecr._find_image(repository, each) is None]
+        if absent and repository in self._ecr._repositories:
+            digest, tag = absent[0].get("imageDigest", "null"), absent[0].get("imageTag", "null")
+            return self._error(
+                "ImageNotFoundException",
+                f"The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist within the "
+                f"repository with name '{repository}' in the registry with id '{self._scope('')[0]}'",
+            )
+        response: StockResponse = self._stock_describe_images(data)
         return response
 
     def _delete_repository(self, data: dict[str, Any]) -> StockResponse:

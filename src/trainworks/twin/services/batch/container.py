@@ -6,7 +6,6 @@ Sources: "Job definition parameters" in the AWS Batch user guide; botocore shape
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,14 +83,6 @@ def effective_container(
     merged.pop("vcpus", None)
     merged.pop("memory", None)
     return merged
-
-
-def overrides_chars(overrides: Mapping[str, Any], container: Mapping[str, Any]) -> int:
-    """How long the overrides are, as the JSON that ECS gets: the command as it is run, and the variables given."""
-    given = {name: overrides[name] for name in ("environment", "resourceRequirements") if name in overrides}
-    if "command" in overrides:
-        given["command"] = container["command"]
-    return len(json.dumps(given, separators=(",", ":"), ensure_ascii=False)) if given else 0
 
 
 def substitute(argument: str, parameters: Mapping[str, str]) -> str:

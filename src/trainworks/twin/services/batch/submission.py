@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from sqlite3 import Connection, Row
 from typing import Any
 
-from trainworks.aws.batch_constraints import retry_strategy_problems, timeout_problems
+from trainworks.aws.batch_constraints import overrides_chars, retry_strategy_problems, timeout_problems
 from trainworks.states.batch_job import JobStatus
 from trainworks.twin.ports import ApiError, ControlPlane
 from trainworks.twin.recorded.tags import request_keys
 from trainworks.twin.services.batch.arns import arn_of, check_name, job_arn
 from trainworks.twin.services.batch.attempts import DEPENDENCY_REASON
-from trainworks.twin.services.batch.container import check_container, effective_container, overrides_chars, resources_of
+from trainworks.twin.services.batch.container import check_container, effective_container, resources_of
 from trainworks.twin.services.batch.ledger import Entry, Ledger
 from trainworks.twin.services.batch.records import SQL, Job, JobSpec, load_job
 from trainworks.twin.services.batch.refusals import refuse
@@ -165,7 +165,7 @@ def _merged_spec(call: Call, name: str, definition: Row, definition_tags: Mappin
         caller=dataclasses.asdict(call.caller),
         share_identifier=params.get("shareIdentifier"),
         scheduling_priority=params.get("schedulingPriorityOverride", registered.get("schedulingPriority")),
-        overrides_chars=overrides_chars(params.get("containerOverrides", {}), container),
+        overrides_chars=overrides_chars(params.get("containerOverrides", {}), container.get("command", ())),
     )
 
 

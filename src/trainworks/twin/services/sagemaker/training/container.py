@@ -16,7 +16,12 @@ from typing import Any
 
 from trainworks.config.runtime_image import REQUIREMENTS
 from trainworks.twin.ports import Runtime
-from trainworks.twin.services.sagemaker.training.environment import ScriptMode, input_data_config, resource_config
+from trainworks.twin.services.sagemaker.training.environment import (
+    ScriptMode,
+    input_data_config,
+    resource_config,
+    runs_by_toolkit,
+)
 from trainworks.twin.services.sagemaker.training.failures import client_error
 from trainworks.twin.services.sagemaker.training.folders import local_path
 from trainworks.twin.services.sagemaker.training.inputs import channels_of
@@ -56,33 +61,48 @@ def _config_files(job: TrainingJob, host: str) -> dict[str, Any]:
 
 
 def command(job: TrainingJob, runtime: Runtime, mode: ScriptMode, ml_root: Path) -> tuple[tuple[str, ...], str]:
-    """The command and its working folder: ContainerEntrypoint, the image's entry point, the script, or `train`.
+    """The command and its working folder: ContainerEntrypoint, or what `docker run IMAGE train` runs.
 
-    Raises `JobFailedError` if there is nothing to run.
+    That is the image's entry point, or a `train` of it; where that is the toolkit's, the script that it starts. Raises
+    `JobFailedError` if there is nothing to run.
     """
     algorithm = job.request["AlgorithmSpecification"]
     if "ContainerEntrypoint" in algorithm:
         given = [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]
         return tuple(_on_host(given, runtime)), runtime.working_dir
-    if mode.program:
+    if runs_by_toolkit(job, runtime, mode):
         return _script_command(runtime, mode, ml_root), CODE_DIR
     if runtime.entrypoint:
         return tuple(_on_host([*runtime.entrypoint, "train"], runtime)), runtime.working_dir
-    if runtime.root is not None and (runtime.root / "train").is_file():
-        return tuple(_on_host([str(runtime.root / "train"), "train"], runtime)), runtime.working_dir
     if _which("train", runtime) is not None:
         return tuple(_on_host(["train"], runtime)), runtime.working_dir
-    raise client_error(
-        f"The image {runtime.image_uri} has nothing to run: give the hyperparameters sagemaker_program and "
-        "sagemaker_submit_directory, a ContainerEntrypoint, or an image with an executable 'train'"
+    raise client_error(_nothing_to_run(runtime, mode))
+
+
+def _nothing_to_run(runtime: Runtime, mode: ScriptMode) -> str:
+    """AWS's words for what cannot be started, and what is missing."""
+    if runtime.root is None:
+        return (
+            f"The image {runtime.image_uri} has nothing to run: give the hyperparameters sagemaker_program and "
+            "sagemaker_submit_directory, a ContainerEntrypoint, or an image with an executable 'train'"
+        )
+    cannot = (
+        "CannotStartContainerError. Please make sure the container can be run with 'docker run <image> train'. "
+        f"The image {runtime.image_uri} has no executable 'train'"
+    )
+    if not mode.program:
+        return f"{cannot}. Put one into its folder (chmod +x train), or give a ContainerEntrypoint"
+    return (
+        f"{cannot} that would start {mode.program} (sagemaker_program). Put sagemaker-training into its "
+        f"requirements.txt, begin its Dockerfile with an image of AWS's that has it, or give a ContainerEntrypoint, as "
+        "trainworks train does"
     )
 
 
-def installs_requirements(job: TrainingJob, mode: ScriptMode, code: Path) -> bool:
-    """Whether the job's requirements.txt is installed before its script: of a Python script in script mode."""
-    is_script = bool(mode.program) and not mode.program.endswith(".sh")
-    has_entrypoint = "ContainerEntrypoint" in job.request["AlgorithmSpecification"]
-    return is_script and not has_entrypoint and (code / REQUIREMENTS).is_file()
+def installs_requirements(job: TrainingJob, runtime: Runtime, mode: ScriptMode, code: Path) -> bool:
+    """Whether the job's requirements.txt is installed before its script: of a Python script that the toolkit starts."""
+    is_python = not mode.program.endswith(".sh")
+    return is_python and runs_by_toolkit(job, runtime, mode) and (code / REQUIREMENTS).is_file()
 
 
 def _script_command(runtime: Runtime, mode: ScriptMode, ml_root: Path) -> tuple[str, ...]:

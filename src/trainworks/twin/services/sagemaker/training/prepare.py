@@ -29,7 +29,12 @@ from trainworks.twin.ports import (
 from trainworks.twin.services.networks import JobNetwork, Networks
 from trainworks.twin.services.sagemaker.training.checkpoints import CheckpointSync
 from trainworks.twin.services.sagemaker.training.container import command, installs_requirements, write_contract
-from trainworks.twin.services.sagemaker.training.environment import ScriptMode, container_environment, script_mode
+from trainworks.twin.services.sagemaker.training.environment import (
+    ScriptMode,
+    container_environment,
+    runs_by_toolkit,
+    script_mode,
+)
 from trainworks.twin.services.sagemaker.training.failures import (
     client_error,
     disk_failure,
@@ -40,7 +45,7 @@ from trainworks.twin.services.sagemaker.training.failures import (
 from trainworks.twin.services.sagemaker.training.folders import JobFolder, job_folder
 from trainworks.twin.services.sagemaker.training.inputs import stage_inputs
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
-from trainworks.twin.services.sagemaker.training.source import unpack_source
+from trainworks.twin.services.sagemaker.training.source import is_in_channel, unpack_source
 
 TASK_PREFIX = "sagemaker-"
 _POOL_IDLE_SECONDS = 5.0
@@ -101,14 +106,19 @@ class Preparer:
         network = self._network(job)
         if network.lacks_data:
             raise out_of_reach()
-        self._unpack(job, folder, mode)
+        mounts = None
+        if runs_by_toolkit(job, runtime, mode):
+            if is_in_channel(mode.submit_directory):
+                # Else the inputs come last: where requirements have to be made ready, all this begins again.
+                mounts = stage_inputs(job, folder, self.objects)
+            self._unpack(job, folder, mode)
         code = folder.ml_root(job.attempt, job.hosts[0]) / "code"
-        note = network.note or (network.hint if installs_requirements(job, mode, code) else "")
+        note = network.note or (network.hint if installs_requirements(job, runtime, mode, code) else "")
         for host in job.hosts if note else ():
             _add_lines(folder.log(job.attempt, host), [note])
         if network.network:
             runtime = self._with_requirements(job, folder, runtime, mode)
-        mounts = stage_inputs(job, folder, self.objects)
+        mounts = stage_inputs(job, folder, self.objects) if mounts is None else mounts
         sync = self._restored(job, folder)
         container = _Container(
             job,
@@ -151,7 +161,7 @@ class Preparer:
         A job without a route to an index installs what it names by itself, from files next to it, or not at all.
         """
         code = folder.ml_root(job.attempt, job.hosts[0]) / "code"
-        if not installs_requirements(job, mode, code):
+        if not installs_requirements(job, runtime, mode, code):
             return runtime
         log = folder.log(job.attempt, job.hosts[0])
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainworks.archives import ArchiveError, UnpackLimits, unpack_tar
 from trainworks.twin.ports import ApiError, ObjectStore
-from trainworks.twin.services.sagemaker.training.failures import client_error, disk_failure, s3_failure
+from trainworks.twin.services.sagemaker.training.failures import JobFailedError, client_error, disk_failure, s3_failure
 from trainworks.twin.services.sagemaker.training.folders import JobFolder
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
 from trainworks.twin.services.sagemaker.training.requests import split_s3_uri
@@ -34,14 +34,25 @@ def unpack_source(job: TrainingJob, submit_directory: str, code: Path, folder: J
         raise disk_failure(f"The source directory {submit_directory} cannot be unpacked", error) from error
 
 
+def is_in_channel(submit_directory: str) -> bool:
+    """Whether the archive comes with the inputs."""
+    return submit_directory.startswith(_CHANNELS)
+
+
 def _archive(job: TrainingJob, submit_directory: str, folder: JobFolder, objects: ObjectStore) -> Path:
     if submit_directory.startswith("s3://"):
+        if job.request.get("EnableNetworkIsolation"):
+            raise JobFailedError(
+                f"AlgorithmError: the toolkit in the container cannot download {submit_directory}: "
+                "EnableNetworkIsolation leaves it no network and no credentials. Give the code as an input channel, "
+                f"and sagemaker_submit_directory as {_CHANNELS}CHANNEL/sourcedir.tar.gz, exit code: 1"
+            )
         bucket, key = split_s3_uri(submit_directory)
         return objects.get_object(bucket, key, job.role).path
     channel, _, relative = submit_directory.removeprefix(_CHANNELS).partition("/")
     path = folder.input(job.attempt) / channel / relative
     is_inside = ".." not in Path(relative).parts and path.is_file()
-    if not submit_directory.startswith(_CHANNELS) or not is_inside:
+    if not is_in_channel(submit_directory) or not is_inside:
         raise client_error(
             f"sagemaker_submit_directory '{submit_directory}' is neither s3://bucket/key.tar.gz nor a file of a channel"
         )

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.twin.services.sagemaker.training.records import job
+from trainworks.aws.script_start import command_line_arguments
 from trainworks.twin.ports import Runtime
 from trainworks.twin.services.sagemaker.training.container import command, write_contract
 from trainworks.twin.services.sagemaker.training.environment import (
-    command_line_arguments,
     container_environment,
     script_mode,
 )
@@ -27,6 +27,9 @@ CHANNEL = {
     "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://data/train"}},
 }
 PAIR = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 1}
+
+
+OWN_ENTRYPOINT = {"TrainingImage": "i", "TrainingInputMode": "File", "ContainerEntrypoint": ["python3"]}
 
 
 def test_the_configuration_files(tmp_path: Path) -> None:
@@ -58,7 +61,7 @@ def environment(members: dict[str, Any], **runtime: Any) -> dict[str, str]:
 @pytest.mark.parametrize("level", ["debug", "null", "[]", "1e999"])
 def test_a_log_level_that_is_no_number_fails_the_job_by_its_name(level: str) -> None:
     with pytest.raises(JobFailedError, match="ClientError: The hyperparameter sagemaker_container_log_level is"):
-        environment({"HyperParameters": {"sagemaker_container_log_level": level}})
+        environment({"HyperParameters": {"sagemaker_program": "t.py", "sagemaker_container_log_level": level}})
 
 
 def test_the_variables_of_script_mode() -> None:
@@ -139,7 +142,29 @@ def test_an_own_image_runs_train(tmp_path: Path) -> None:
     train = tmp_path / "image" / "train"
     train.parent.mkdir()
     train.touch(mode=0o755)
-    assert argv(tmp_path, {"HyperParameters": {}}, root=train.parent) == (str(train), "train")
+    image = {"root": train.parent, "env": {"PATH": str(train.parent)}}
+    assert argv(tmp_path, {"HyperParameters": {}}, **image) == (str(train),)
+    # Its own program is what `docker run IMAGE train` finds; whether it looks at the hyperparameters is its matter.
+    script = {"HyperParameters": {"sagemaker_program": "train.py"}}
+    assert argv(tmp_path, script, **image, has_toolkit=False) == (str(train),)
+    train.chmod(0o644)
+    with pytest.raises(JobFailedError, match=r"docker run <image> train.*no executable 'train'.*chmod \+x"):
+        argv(tmp_path, {"HyperParameters": {}}, **image, has_toolkit=False)
+
+
+def test_an_own_image_without_the_toolkit_starts_no_script(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "train.py").touch()
+    script = {"HyperParameters": {"sagemaker_program": "train.py"}}
+    image = {"root": tmp_path / "image", "env": {"PATH": str(tmp_path)}}
+    assert argv(tmp_path, script, **image, has_toolkit=True)[1] == "/opt/ml/code/train.py"
+    with pytest.raises(JobFailedError, match=r"CannotStartContainerError.*start train.py.*sagemaker-training"):
+        argv(tmp_path, script, **image, has_toolkit=False)
+
+
+@pytest.mark.parametrize("members", [{"AlgorithmSpecification": OWN_ENTRYPOINT}, {"HyperParameters": {}}])
+def test_what_the_toolkit_does_not_start_has_no_variables_of_it(members: dict[str, Any]) -> None:
+    assert not [name for name in environment(members, has_toolkit=False) if name.startswith("SM_")]
 
 
 @pytest.mark.parametrize("hyperparameters", [{}, {"sagemaker_program": "../up.py"}, {"sagemaker_program": "no.py"}])
