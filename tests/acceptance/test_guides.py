@@ -184,3 +184,15 @@ def test_first_calls_of_who_comes_from_another_emulator(shell: Shell, tmp_path: 
     said = shell.run(f"{block}env | grep ^AWS_", tmp_path)
     assert "hello\narn:aws:iam::000000000000:root\n" in said
     assert "AWS_DEFAULT_REGION=us-east-1" in said
+
+
+def test_a_job_runs_in_an_image_of_its_own_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
+    project(tmp_path)
+    (tmp_path / "image" / "wheels").mkdir(parents=True)
+    (tmp_path / "image" / "wheels" / "tabulate-0.9.0-py3-none-any.whl").write_bytes(TABULATE)
+    (tmp_path / "image" / "requirements.txt").write_text("--no-index --find-links wheels\ntabulate>=0.9\n")
+    (tmp_path / "train.py").write_text(f"import tabulate\n{READS_AND_PRINTS}\nprint(tabulate.tabulate(['its own']))\n")
+    (block,) = commands_of(HOW_TO / "packages.md")
+    said = shell.run(block + "test $IMAGE_URI = $(trainworks image build image)", tmp_path)
+    assert "its own" in said
+    assert "the same content is there already" in said

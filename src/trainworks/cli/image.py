@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trainworks.cli.addressed import addressed
-from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit
+from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, stderr
 
 app = typer.Typer(no_args_is_help=True)
 image_app = typer.Typer(no_args_is_help=True, help="Build, make and list images that jobs run in.")
@@ -33,7 +33,9 @@ def build(
     from trainworks.jobs.image import build_image
 
     built = build_image(open_connection(environment), folder, tag, steps_for(output))
-    emit(output, built, lambda: built.image_uri if built.is_new else f"{built.image_uri}  (was there already)")
+    if not built.is_new:
+        stderr().print("an image of the same content is there already")
+    emit(output, built, lambda: built.image_uri)
 
 
 @image_app.command("make", no_args_is_help=True)
