@@ -47,14 +47,17 @@ def check(  # noqa: PLR0917 - one parameter an option
     environment_name: EnvironmentOption = "local",
     template: Annotated[
         Path | None,
-        typer.Option("--template", help="Check the folder of an assembly or one template, also of other tools."),
+        typer.Option("--template", help="Check the folder of a cloud assembly or one template, whatever tool made it."),
     ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", help="NAME=VALUE for a parameter of --template.")
     ] = None,
     region: Annotated[str | None, typer.Option("--region", help="Region that --template is for.")] = None,
     production: Annotated[
-        bool | None, typer.Option("--production/--no-production", help="Data has to survive (default: profile prod).")
+        bool | None,
+        typer.Option(
+            "--production/--no-production", help="Check as for production: data has to survive (default: profile prod)."
+        ),
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="Accepted findings (default: trainworks-baseline.toml).")
@@ -73,7 +76,7 @@ def check(  # noqa: PLR0917 - one parameter an option
     only: Annotated[list[str] | None, typer.Option("--only", help="Only findings with this code.")] = None,
     ignore: Annotated[list[str] | None, typer.Option("--ignore", help="No findings with this code.")] = None,
     scanners: Annotated[
-        bool, typer.Option("--scanners/--no-scanners", help="Run cfn-lint and cdk-nag too, where installed.")
+        bool, typer.Option("--scanners/--no-scanners", help="Run cfn-lint and cdk-nag too, if installed.")
     ] = True,
     output: Annotated[
         CheckOutput, typer.Option("--output", "-o", help="text for people, json and sarif for programs")

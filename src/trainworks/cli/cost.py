@@ -30,7 +30,7 @@ PricesOption = Annotated[
 _TemplateOption = Annotated[
     list[Path] | None,
     typer.Option(
-        "--template", "-t", help="a template or the folder of a cloud assembly, also of other tools; more than once"
+        "--template", "-t", help="a template or the folder of a cloud assembly, whatever tool made it; may be repeated"
     ),
 ]
 _ParametersOption = Annotated[

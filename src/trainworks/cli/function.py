@@ -97,7 +97,9 @@ def logs(  # noqa: PLR0917 - one parameter an option
     environment: EnvironmentOption = "local",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until Ctrl-C")] = False,
     tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="only this many of the last lines")] = None,
-    since: Annotated[str, typer.Option("--since", metavar="AGE", help="no older than 90s, 30m, 12h, 7d or 2w")] = "1h",
+    since: Annotated[
+        str, typer.Option("--since", metavar="AGE", help="only what is newer than this: 90s, 30m, 12h, 7d or 2w")
+    ] = "1h",
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Print the log of a function, of all its environments in order of time."""

@@ -23,7 +23,9 @@ app = typer.Typer(no_args_is_help=True)
 JobArgument = Annotated[
     str, typer.Argument(metavar="JOB", help="the name of a job, or the id of a batch job", autocompletion=job_names)
 ]
-_Since = Annotated[str | None, typer.Option("--since", metavar="AGE", help="no older than 90s, 30m, 12h, 7d or 2w")]
+_Since = Annotated[
+    str | None, typer.Option("--since", metavar="AGE", help="only what is newer than this: 90s, 30m, 12h, 7d or 2w")
+]
 
 
 @app.command("jobs")
@@ -31,9 +33,9 @@ def jobs(  # noqa: PLR0917 - one parameter an option
     environment: EnvironmentOption = "local",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="how many to show, newest first")] = 20,
     statuses: Annotated[
-        list[str] | None, typer.Option("--status", "-s", help="only with this status, as AWS calls it; more than once")
+        list[str] | None, typer.Option("--status", "-s", help="only with this status, in AWS's words; may be repeated")
     ] = None,
-    kinds: Annotated[list[str] | None, typer.Option("--kind", "-k", help="training or batch; more than once")] = None,
+    kinds: Annotated[list[str] | None, typer.Option("--kind", "-k", help="training or batch; may be repeated")] = None,
     name: Annotated[str, typer.Option("--name", help="only jobs whose name contains this")] = "",
     since: _Since = None,
     metrics: Annotated[

@@ -53,12 +53,14 @@ def diff(  # noqa: PLR0917 - one parameter an option
     template: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
-            "--template", metavar="OLD NEW", help="Compare two templates or assemblies instead, also of other tools."
+            "--template",
+            metavar="OLD NEW",
+            help="Compare two templates or assemblies instead, whatever tool made them.",
         ),
     ] = None,
     region: Annotated[str | None, typer.Option("--region", help="Region that --template is for.")] = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 1 where something differs, with 2 where that failed.")
+        bool, typer.Option("--exit-code", help="Exit with 1 if something differs, with 2 if the comparison failed.")
     ] = False,
 ) -> None:
     """Show what `up` would change, and what was changed outside of CloudFormation; nothing is changed by it."""
@@ -93,13 +95,13 @@ def up(  # noqa: PLR0917 - one parameter an option
         list[str] | None, typer.Option("--skip", help="With --continue-rollback: leave this logical id as it is.")
     ] = None,
     bootstrap: Annotated[
-        bool, typer.Option("--bootstrap", help="Create the bucket for templates and assets where it is missing.")
+        bool, typer.Option("--bootstrap", help="Create the bucket for templates and assets if it is missing.")
     ] = False,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Refuse templates in which `check` finds errors.")
     ] = True,
 ) -> None:
-    """Deploy the platform; without changes nothing is done. A running operation is followed."""
+    """Deploy the platform. Without changes nothing is done; a running operation is followed first."""
     from trainworks.application import platform
     from trainworks.application.environments import connect
     from trainworks.cli import platform_view as view

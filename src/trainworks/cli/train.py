@@ -24,7 +24,7 @@ app.add_typer(batch_app, name="batch")
 _Target = Annotated[Path, typer.Argument(metavar="SCRIPT_OR_SPEC", help="a Python script, or a job spec (.toml)")]
 _Name = Annotated[str | None, typer.Option("--name", help="the job's exact name; by default made from the script's")]
 _Image = Annotated[str | None, typer.Option("--image", help="a framework (scikit-learn, pytorch, ...) or an image URI")]
-_SourceDir = Annotated[Path | None, typer.Option("--source-dir", help="folder to package; the script is inside")]
+_SourceDir = Annotated[Path | None, typer.Option("--source-dir", help="the folder to package, with the script in it")]
 _Inputs = Annotated[
     list[str] | None,
     typer.Option("--input", "-i", metavar="NAME=LOCATION", help="local path, s3://..., dataset:NAME or model:JOB"),

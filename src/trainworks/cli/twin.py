@@ -145,7 +145,7 @@ def retention(
     home: HomeOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Say or set how long ended jobs are kept; older ones are then removed in the background."""
+    """Show or set how long ended jobs are kept; older ones are then removed in the background."""
     from trainworks.config.age import parse_age, shown_age
     from trainworks.twin.control_client import ask
     from trainworks.twin.lifecycle import running

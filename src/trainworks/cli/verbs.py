@@ -65,12 +65,14 @@ VERBS: tuple[Verb, ...] = (
     Verb("stop", "trainworks.cli.jobs", _JOBS, "Stop a job."),
     Verb("interrupt", "trainworks.cli.jobs", _JOBS, "Interrupt a job's spot instances, on the twin."),
     Verb("data", "trainworks.cli.data", _JOBS, "Upload, list and remove the data of jobs: put | list | remove."),
-    Verb("image", "trainworks.cli.image", _IMAGES, "Build and list images that jobs run in: build | list."),
+    Verb(
+        "image", "trainworks.cli.image", _IMAGES, "Build, make and list images that jobs run in: build | make | list."
+    ),
     Verb(
         "function",
         "trainworks.cli.function",
         _FUNCTIONS,
-        "List Lambda functions, run one, with a folder's code as it is saved: list | invoke | logs.",
+        "List Lambda functions, run one, with the code of a folder as you save it: list | invoke | logs.",
     ),
 )
 
