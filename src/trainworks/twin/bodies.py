@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from trainworks.twin.numerals import whole_number
-from trainworks.twin.payload import Receive, raw_body
+from trainworks.twin.payload import Message, Receive, raw_body
 from trainworks.twin.ports import ApiError
 
 _MIB = 1024 * 1024
@@ -81,11 +81,17 @@ def announced_size(content_length: str, limit: int) -> int:
 
 async def read_whole(receive: Receive, limit: int) -> WholeBody:
     """Read a body to its end. Raises `RequestEntityTooLarge`, `BodyDisconnectedError`."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):  # in one piece, as most come
+        content: bytes = message.get("body", b"")
+        if len(content) > limit:
+            raise _too_large(limit)
+        return WholeBody(content, hashlib.sha256(content).hexdigest())
     digest = hashlib.sha256()
     first: bytes | None = None
     size = 0
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as spool:
-        async for part in raw_body(receive):
+        async for part in raw_body(_again(message, receive)):
             size += len(part)
             if size > limit:
                 raise _too_large(limit)
@@ -100,6 +106,16 @@ async def read_whole(receive: Receive, limit: int) -> WholeBody:
             return WholeBody(first or b"", digest.hexdigest())
         spool.seek(0)
         return WholeBody(spool.read(), digest.hexdigest())
+
+
+def _again(message: Message, receive: Receive) -> Receive:
+    """As `receive`, with a message before that was received already."""
+    before = [message]
+
+    async def received() -> Message:
+        return before.pop() if before else await receive()
+
+    return received
 
 
 def _too_large(limit: int) -> ApiError:

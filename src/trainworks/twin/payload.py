@@ -13,7 +13,8 @@ from typing import Any
 from trainworks.twin.ports import ApiError
 from trainworks.twin.sigv4 import EMPTY_SHA256, PayloadClaim
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 
 _MAX_CHUNK_HEADER = 4096
 _MAX_TRAILERS = 16384

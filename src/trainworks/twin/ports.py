@@ -66,7 +66,10 @@ class Interfaces:
 
 @dataclass(frozen=True, slots=True)
 class MetricDatum:
-    """One value of `cloudwatch:PutMetricData`; `timestamp` in seconds since the epoch, `unit` as in CloudWatch."""
+    """One value of `cloudwatch:PutMetricData`; `timestamp` in seconds since the epoch, `unit` as in CloudWatch.
+
+    With `counts`, how often each of several values came, and `value` says nothing.
+    """
 
     metric_name: str
     dimensions: Mapping[str, str]
@@ -74,6 +77,7 @@ class MetricDatum:
     timestamp: float
     unit: str = "None"
     storage_resolution: int = 60
+    counts: Mapping[float, float] | None = None
 
 
 class ControlPlane(Protocol):
@@ -670,6 +674,21 @@ class Served:
     variants: tuple[ServedVariant, ...]
 
 
+@dataclass(slots=True)
+class Invocations:
+    """What came of the requests to one variant of an endpoint in some seconds; latencies in microseconds, rounded to
+    two digits, each with how often it came. `errors` are by the first digit of the container's status, 0 for none."""
+
+    endpoint_arn: str
+    endpoint_name: str
+    variant: str
+    instances: int = 0
+    count: int = 0
+    errors: dict[int, int] = field(default_factory=dict)
+    model_latency: dict[float, float] = field(default_factory=dict)
+    overhead_latency: dict[float, float] = field(default_factory=dict)
+
+
 class Gateway(Protocol):
     """The way of requests to endpoints: `InvokeEndpoint`, without the emulator and without a thread."""
 
@@ -678,6 +697,9 @@ class Gateway(Protocol):
 
     def in_flight(self, task_id: str) -> int:
         """How many requests a container has now; one that is no longer published gets no more."""
+
+    def taken_invocations(self) -> Sequence[Invocations]:
+        """What came of requests since this was asked last."""
 
     def is_ready(self, door: Path) -> bool:
         """Whether what is behind a door answers `GET /ping` with 200 within two seconds."""

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -130,6 +131,36 @@ def test_variants_get_their_shares_and_one_may_be_named(hosting: Hosting) -> Non
     runtime = hosting.client("sagemaker-runtime")
     error = failed(runtime.invoke_endpoint, EndpointName=name, Body="x", TargetVariant="c")["Error"]
     assert error["Code"] == "ValidationError"
+
+
+def test_what_came_of_requests_is_in_cloudwatch(hosting: Hosting) -> None:
+    name = hosting.endpoint({"ModelName": hosting.model()})
+    start = datetime.now(UTC) - timedelta(minutes=5)
+    for _ in range(3):
+        hosting.invoke(name)
+    hosting.invoke(name, "sleep")
+    failed(hosting.client("sagemaker-runtime").invoke_endpoint, EndpointName=name, Body="fail", ContentType="text/csv")
+    cloudwatch = hosting.client("cloudwatch")
+
+    def statistic(metric: str, which: str) -> list[float]:
+        points = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName=metric,
+            Dimensions=[{"Name": "EndpointName", "Value": name}, {"Name": "VariantName", "Value": "AllTraffic"}],
+            StartTime=start,
+            EndTime=datetime.now(UTC) + timedelta(minutes=5),
+            Period=3600,
+            Statistics=[which],
+        )["Datapoints"]
+        return [point[which] for point in points]
+
+    until(lambda: sum(statistic("Invocations", "Sum")) == 5, "five invocations")
+    assert sum(statistic("Invocation5XXErrors", "Sum")) == sum(statistic("InvocationModelErrors", "Sum")) == 1
+    assert sum(statistic("Invocation4XXErrors", "Sum")) == 0
+    assert sum(statistic("InvocationsPerInstance", "Sum")) == 5
+    assert max(statistic("ModelLatency", "Maximum")) >= 200_000
+    assert min(statistic("OverheadLatency", "Minimum")) > 0
+    assert sum(statistic("OverheadLatency", "SampleCount")) == 5
 
 
 def test_who_may_not_is_refused_and_who_is_allowed_again_is_not(hosting: Hosting) -> None:

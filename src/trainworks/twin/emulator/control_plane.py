@@ -57,7 +57,7 @@ class EmulatorControlPlane:
             cloudwatch = engine.service("cloudwatch")
             with self._scope(ACCOUNT_ID, region):
                 for datum in data:
-                    if not math.isfinite(datum.value):
+                    if not all(map(math.isfinite, (datum.value, *(datum.counts or ())))):
                         continue  # no data point
                     dimensions = dict(datum.dimensions)
                     cloudwatch._store_datum(
@@ -67,8 +67,8 @@ class EmulatorControlPlane:
                         datum.timestamp,
                         datum.unit,
                         datum.value,
-                        None,
-                        None,
+                        None if datum.counts is None else list(datum.counts),
+                        None if datum.counts is None else list(datum.counts.values()),
                         None,
                     )
 

@@ -4,5 +4,6 @@ gateway.py    one invocation: who may, which variant, which container, what come
 routing.py    which containers answer for an endpoint, and how many requests each has
 upstream.py   connections to containers, kept and used again
 doors.py      the way to a container's port (`ports.TaskDoor`)
+tally.py      what came of requests, for metrics
 messages.py   what a request to a container and an answer to the client look like
 """

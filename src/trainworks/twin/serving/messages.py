@@ -5,8 +5,8 @@ Inference Code with Hosting Services".
 from __future__ import annotations
 
 import json
+import random
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -160,5 +160,5 @@ def error_answer(
 
 
 def _request_id() -> bytes:
-    raw = secrets.token_hex(16)
+    raw = f"{random.getrandbits(128):032x}"
     return f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}".encode()

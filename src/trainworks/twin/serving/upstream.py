@@ -56,17 +56,27 @@ class Upstream(asyncio.Protocol):
         self._has_head = False
         self._has_begun = False
 
-    async def exchange(self, request: bytes) -> Answer:
-        """Send a whole request and wait for the whole answer. Raises `BrokenError`, `MalformedError`."""
+    async def exchange(self, request: bytes, deadline: float) -> Answer:
+        """Send a whole request and wait for the whole answer, until `deadline` of the loop's clock.
+
+        Raises `BrokenError`, `MalformedError`, `TimeoutError`. What is not answered closes the connection: what it says
+        later must not be taken for another answer.
+        """
         if self._transport is None or not self.is_open:
             raise BrokenError
         self._begin()
         self._parser = httptools.HttpResponseParser(self)
-        self._waiting = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        late = loop.call_at(deadline, self._fail, TimeoutError())
         self._transport.write(request)
         try:
             return await self._waiting
+        except asyncio.CancelledError:
+            self.close()
+            raise
         finally:
+            late.cancel()
             self._waiting = None
             self.is_used = True
 

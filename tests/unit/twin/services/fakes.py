@@ -16,6 +16,7 @@ from trainworks.twin.ports import (
     Credentials,
     InstanceInfo,
     Interfaces,
+    Invocations,
     MetricDatum,
     OutputLines,
     PoolSpec,
@@ -174,6 +175,9 @@ class FakeGateway:
 
     def in_flight(self, task_id: str) -> int:
         return int(task_id in self.busy)
+
+    def taken_invocations(self) -> Sequence[Invocations]:
+        return ()
 
     def is_ready(self, door: Path) -> bool:
         return door in self.ready

@@ -37,7 +37,7 @@ def exchanged(tell: Callable[[Upstream], None]) -> Answer:
     async def run() -> Answer:
         upstream = Upstream()
         upstream.connection_made(Wire())
-        waiting = asyncio.ensure_future(upstream.exchange(b"POST"))
+        waiting = asyncio.ensure_future(upstream.exchange(b"POST", asyncio.get_running_loop().time() + 60))
         await asyncio.sleep(0)
         tell(upstream)
         return await asyncio.wait_for(waiting, 60)
@@ -103,3 +103,14 @@ def test_what_nobody_asked_for_ends_the_connection() -> None:
     upstream.data_received(WHOLE)
     assert wire.closed
     assert not upstream.is_open
+
+
+def test_an_answer_that_is_late_is_not_waited_for_and_belongs_to_nobody_later() -> None:
+    async def run() -> None:
+        upstream = Upstream()
+        upstream.connection_made(Wire())
+        with pytest.raises(TimeoutError):
+            await upstream.exchange(b"POST", asyncio.get_running_loop().time())
+        assert not upstream.is_open
+
+    asyncio.run(run())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from trainworks.twin.services.parts import Parts
 from trainworks.twin.services.sagemaker.hosting.configs import config_kind
 from trainworks.twin.services.sagemaker.hosting.endpoints import EndpointApi, Kinds
+from trainworks.twin.services.sagemaker.hosting.metrics import EndpointMetrics
 from trainworks.twin.services.sagemaker.hosting.models import ModelChecks, model_kind
 from trainworks.twin.services.sagemaker.hosting.prepare import Preparer
 from trainworks.twin.services.sagemaker.hosting.store import Endpoints
@@ -25,6 +26,7 @@ class HostingService:
         )
         endpoints = Endpoints(parts.database, parts.recorded)
         self._worker = Worker(endpoints, Settings(preparer, parts.compute, parts.gateway, parts.shipper))
+        self._metrics = EndpointMetrics(parts.gateway, parts.control_plane)
         parts.images.on_made(self._worker.on_image_made)
         parts.packages.on_made(self._worker.on_image_made)
         model = model_kind(ModelChecks(parts.images, parts.objects))
@@ -46,8 +48,10 @@ class HostingService:
 
     def start(self) -> None:
         """Take up all endpoints."""
+        self._metrics.start()
         self._worker.start()
 
     def stop(self) -> None:
         """Stop threads; containers go on in their instances."""
         self._worker.stop()
+        self._metrics.stop()
