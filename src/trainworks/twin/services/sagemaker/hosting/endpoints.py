@@ -120,7 +120,7 @@ class EndpointApi(RecordedKind):
         shown = hosted.endpoint.fleet or (hosted.endpoint.next_fleet if hosted.endpoint.status is _S.CREATING else 0)
         if variants := [_summary(each, hosted.containers) for each in hosted.of_fleet(shown)]:
             described["ProductionVariants"] = variants
-        if hosted.endpoint.status is _S.UPDATING:
+        if hosted.endpoint.status is _S.UPDATING and hosted.endpoint.next_fleet:
             pending = [
                 {**_summary(each, hosted.containers), "DesiredWeight": each.weight}
                 for each in hosted.of_fleet(hosted.endpoint.next_fleet)

@@ -34,6 +34,7 @@ class Harness:
     service: SageMakerService
     shipper: LogShipper
     outbox: Outbox
+    gateway: FakeGateway
 
     def call(self, operation: str, caller: Caller = ADA, **params: Any) -> dict[str, Any]:
         return dict(self.service.endpoint.invoke(operation, params, caller))
@@ -106,6 +107,7 @@ def make(
     logs = logs or FakeLogs()
     objects = FolderObjects(home / "objects")
     compute: Any = compute_of(database) if compute_of else FakeCompute(database)
+    gateway = FakeGateway()
     shipper, outbox = LogShipper(database, logs), Outbox(database, control_plane)
     parts = Parts(
         database=database,
@@ -117,9 +119,9 @@ def make(
         shipper=shipper,
         outbox=outbox,
         recorded=RecordedStore(database),
-        gateway=FakeGateway(),
+        gateway=gateway,
         jobs_dir=home / "jobs",
         endpoint_url="http://127.0.0.1:4577",
     )
     service = SageMakerService(parts, metrics_interval_seconds=1.0)
-    return Harness(home, control_plane, logs, objects, database, compute, service, shipper, outbox)
+    return Harness(home, control_plane, logs, objects, database, compute, service, shipper, outbox, gateway)
