@@ -192,6 +192,10 @@ s3 = boto3.client("s3")
 print("data:", said(s3.get_object, Bucket={bucket!r}, Key="large"), flush=True)
 print("other:", said(s3.get_object, Bucket={bucket!r}, Key="other"), flush=True)
 print("who:", said(boto3.client("sts").get_caller_identity), flush=True)
+again = boto3.client("sts").assume_role(RoleArn={role!r}, RoleSessionName="again")["Credentials"]
+names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+other = boto3.Session(*(again[name] for name in names)).client("s3")
+print("again:", said(other.get_object, Bucket={bucket!r}, Key="other"), flush=True)
 print("log:", said(boto3.client("logs").create_log_stream, logGroupName="/aws/sagemaker/TrainingJobs",
                    logStreamName="own-" + os.environ["TRAINING_JOB_NAME"]), flush=True)
 """
@@ -201,6 +205,12 @@ def test_requests_have_to_pass_the_endpoints_that_they_come_through(declared: Te
     """A gateway for S3, whose policy leaves an object out, and an endpoint of Logs, whose policy denies streams."""
     platform, vpc = platform_with_object(declared), Vpc(declared)
     platform.client("s3").put_object(Bucket=platform.data, Key="other", Body=b"x")
+    iam, role = platform.client("iam"), platform.role_arn.rpartition("/")[2]
+    principals = {"Service": "sagemaker.amazonaws.com", "AWS": platform.role_arn}
+    trust = {"Effect": "Allow", "Principal": principals, "Action": "sts:AssumeRole"}
+    iam.update_assume_role_policy(
+        RoleName=role, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
     ec2 = declared.client("ec2")
     everybody = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
     passing = [
@@ -221,7 +231,7 @@ def test_requests_have_to_pass_the_endpoints_that_they_come_through(declared: Te
             {"Version": "2012-10-17", "Statement": [everybody, {**everybody, "Effect": "Deny", "Action": "logs:*"}]}
         ),
     )
-    files: dict[str, str | bytes] = {"train.py": ASKS.format(bucket=platform.data)}
+    files: dict[str, str | bytes] = {"train.py": ASKS.format(bucket=platform.data, role=platform.role_arn)}
     # The log is SageMaker's to write, from its own network: the endpoint's policy does not keep it from that.
     job, free = (start(platform, name, files, vpc, subnet) for name, subnet in (("g", vpc.closed), ("n", vpc.open)))
     assert [ended(job), ended(free)] == ["Completed", "Completed"], (job.log(), free.log())
@@ -233,6 +243,7 @@ def test_requests_have_to_pass_the_endpoints_that_they_come_through(declared: Te
         f"is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::{platform.data}/other "
         "because no VPC endpoint policy allows the s3:GetObject action"
     )
+    assert told["again"].endswith("because no VPC endpoint policy allows the s3:GetObject action")
     assert told["log"].endswith("with an explicit deny in a VPC endpoint policy")
     others = {line.partition(": ")[0]: line.partition(": ")[2] for line in free.log()}
     assert others["other"] == "let through", "a NAT gateway leads past the endpoints"

@@ -14,7 +14,7 @@ import json
 import secrets
 import string
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -62,6 +62,8 @@ class Authorization:
         self._install()
         self._iam = engine.service("iam")
         self._sts = engine.service("sts")
+        self._register: Callable[[str, dict[str, Any]], None] = self._sts.register_session
+        self._sts.register_session = self._register_of_caller
 
     def signing_key(self, access_key_id: str) -> SigningKey | None:
         """What the front needs to check a signature; None for an unknown or inactive key."""
@@ -177,9 +179,16 @@ class Authorization:
         }
         if interfaces is not None:
             session["Interfaces"] = asdict(interfaces)
-        self._sts.register_session(access_key_id, session)
+        self._register(access_key_id, session)
         caller = Caller(arn, account, region, access_key_id)
         return Credentials(access_key_id, secret, token, expiration, caller)
+
+    def _register_of_caller(self, access_key_id: str, session: dict[str, Any]) -> None:
+        """A session that a job in a VPC makes for itself is used where the job is."""
+        made_by = dict.get(self._sts._sessions, self._caller.get())
+        if made_by is not None and "Interfaces" in made_by:
+            session["Interfaces"] = made_by["Interfaces"]
+        self._register(access_key_id, session)
 
     def _user_key(self, access_key_id: str) -> SigningKey | None:
         record = engine.row(self._iam._access_keys, ACCOUNT_ID, access_key_id)
@@ -323,7 +332,7 @@ class Authorization:
                 "SessionToken": part["token"],
                 "PrincipalType": "AssumedRole",
             }
-            self._sts.register_session(access_key_id, record)
+            self._register(access_key_id, record)
             return {
                 "AWS_ACCESS_KEY_ID": access_key_id,
                 "AWS_SECRET_ACCESS_KEY": part["secret"],
