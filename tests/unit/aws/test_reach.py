@@ -23,26 +23,46 @@ from trainworks.aws.reach import Reach
 
 SURE = ("0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "10.0.0.0/24", "10.0.1.0/24", "192.168.0.0/16", "::/0")
 UNSURE = ("52.216.0.0/15", "10.0.0.0/25", "10.0.1.128/25", "0.0.0.0/1")
-PORTS = ((443, 443), (0, 65535), (1024, 65535), (32768, 65535), (32768, 60999), (49152, 65535), (40000, 40001))
+PORTS = (
+    (443, 443),
+    (0, 65535),
+    (1024, 65535),
+    (32768, 65535),
+    (32768, 60999),
+    (49152, 65535),
+    (40000, 40001),
+    (1024, 32767),
+    (50001, 65535),
+)
 
 
 def acl_rules(blocks: tuple[str, ...]) -> st.SearchStrategy[list[AclRule]]:
     rule = st.builds(
         lambda number, allow, egress, protocol, cidr, ports: AclRule(number, allow, egress, protocol, cidr, *ports),
         st.integers(1, 32766),
-        st.sampled_from((True, True, True, False)),
+        st.booleans(),
         st.booleans(),
         st.sampled_from(("-1", "6", "6", "6", "17")),
         st.sampled_from(blocks),
         st.sampled_from(PORTS),
     )
-    return st.lists(rule, max_size=8, unique_by=lambda each: (each.number, each.egress))
+    some = st.lists(rule, max_size=8, unique_by=lambda each: (each.number, each.egress))
+    few = st.lists(rule, max_size=2, unique_by=lambda each: (each.number, each.egress))
+    open_at_last = [AclRule(32766, True, egress, "-1", "0.0.0.0/0") for egress in (True, False)]
+    nearly_open = few.filter(lambda rules: all(each.number < 32766 for each in rules))
+    return some | nearly_open.map(lambda rules: [*rules, *(replace(each) for each in open_at_last)])
 
 
 def worlds(blocks: tuple[str, ...]) -> st.SearchStrategy[World]:
     acls = st.none() | acl_rules(blocks)
     mostly = st.sampled_from((True, True, True, True, False))
-    return st.builds(
+    guarded = st.fixed_dictionaries({"a": acls, "b": acls})
+    whole = (
+        st.builds(World, route_of_a=st.just("nat in b"), acls=guarded),
+        st.builds(World, interface_subnets=st.sampled_from((("b",), ("a", "b"))), acls=guarded),
+        st.builds(World, gateway_endpoint=st.just(True), acls=guarded),
+    )
+    any_world = st.builds(
         World,
         route_of_a=st.sampled_from(("none", "internet", "nat in a", "nat in b", "nat in b")),
         b_leads_out=mostly,
@@ -53,8 +73,9 @@ def worlds(blocks: tuple[str, ...]) -> st.SearchStrategy[World]:
         private_dns=mostly,
         host_names=mostly,
         dns_support=mostly,
-        acls=st.fixed_dictionaries({"a": acls, "b": acls}),
+        acls=guarded,
     )
+    return st.one_of(any_world, *whole)
 
 
 def described(world: World) -> DescribedNetwork:

@@ -36,8 +36,7 @@ def doors_of(interfaces: Interfaces, action: str, given: Mapping[str, Value]) ->
     if any(key in given for key in _ON_BEHALF):
         return []
     found: dict[str, Door] = {}
-    for subnet_id in interfaces.subnet_ids:
-        answer = vpc_state.way(subnet_id, endpoint_service(action), interfaces.public_ip)
+    for answer in vpc_state.ways(interfaces.subnet_ids, endpoint_service(action), interfaces.public_ip):
         endpoint = answer.endpoint
         if answer.reach is Reach.YES and endpoint is not None:
             policy = _policy_of(endpoint.endpoint_id)

@@ -5,7 +5,7 @@ Rows are read in the caller's thread, without noting them as touched; they have 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainworks.aws.acl_stops import acl_stop
@@ -32,32 +32,45 @@ def reach(subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
 
     Nothing is known of a deleted subnet.
     """
-    return _found(subnet_id, service, public_ip)
-
-
-def way(subnet_id: str, service: str, public_ip: bool | None) -> Reachability:
-    """As `reach`, by which way, whatever network ACLs say: the twin answers all the same."""
-    return _found(subnet_id, service, public_ip, with_acls=False)
-
-
-def _found(subnet_id: str, service: str, public_ip: bool | None, *, with_acls: bool = True) -> Reachability:
     ec2 = engine.service("ec2")
-    subnet = next((row for row in _rows(ec2._subnets) if row["SubnetId"] == subnet_id), None)
+    subnet = _subnet(ec2, subnet_id)
     if subnet is None:
         return Reachability(Reach.UNKNOWN)
     network = network_of(ec2, str(subnet["VpcId"]))
+    found = _from(network, subnet, service, public_ip)
     facts = network.subnet(subnet_id, str(subnet["VpcId"]))
-    if facts is None:
-        return Reachability(Reach.UNKNOWN)
-    has_public_ip = subnet.get("MapPublicIpOnLaunch") is True if public_ip is None else public_ip
-    found = network.facts.reach(facts, service, has_public_ip)
-    if not with_acls or found.reach is not Reach.YES:
+    if facts is None or found.reach is not Reach.YES:
         return found
     stop = acl_stop(facts, found, lambda each: network.subnet(each, facts.vpc_id))
     return found if stop is None else Reachability(Reach.NO, reason=str(stop), stop=stop)
 
 
-def network_of(ec2: Any, vpc_id: str) -> DescribedNetwork:
+def ways(subnet_ids: Sequence[str], service: str, public_ip: bool | None) -> list[Reachability]:
+    """By which ways the subnets reach a service, whatever network ACLs say: the twin answers all the same."""
+    ec2 = engine.service("ec2")
+    networks: dict[str, DescribedNetwork] = {}
+    found = []
+    for subnet in filter(None, (_subnet(ec2, each) for each in subnet_ids)):
+        vpc_id = str(subnet["VpcId"])
+        if vpc_id not in networks:
+            networks[vpc_id] = network_of(ec2, vpc_id, with_acls=False)
+        found.append(_from(networks[vpc_id], subnet, service, public_ip))
+    return found
+
+
+def _subnet(ec2: Any, subnet_id: str) -> Row | None:
+    return next((row for row in _rows(ec2._subnets) if row["SubnetId"] == subnet_id), None)
+
+
+def _from(network: DescribedNetwork, subnet: Row, service: str, public_ip: bool | None) -> Reachability:
+    facts = network.subnet(str(subnet["SubnetId"]), str(subnet["VpcId"]))
+    if facts is None:
+        return Reachability(Reach.UNKNOWN)
+    has_public_ip = subnet.get("MapPublicIpOnLaunch") is True if public_ip is None else public_ip
+    return network.facts.reach(facts, service, has_public_ip)
+
+
+def network_of(ec2: Any, vpc_id: str, *, with_acls: bool = True) -> DescribedNetwork:
     """What EC2 would describe of a VPC. The twin knows no private hosted zones: it has no Route 53."""
     endpoints = [
         described_endpoint({**row, "PrivateDnsEnabled": has_private_dns(row)}, security_groups(ec2, row))
@@ -74,7 +87,7 @@ def network_of(ec2: Any, vpc_id: str) -> DescribedNetwork:
         # What stock's DescribeVpcAttribute says of a VPC that was given neither.
         {vpc_id: bool(vpc.get("EnableDnsSupport", True)) and bool(vpc.get("EnableDnsHostnames", False))},
         resolvers={vpc_id: True} if vpc.get("EnableDnsSupport", True) else _resolvers(vpc),
-        acls=[described_acl(row) for row in network_acls.rows(ec2, vpc_id)],
+        acls=[described_acl(row) for row in network_acls.rows(ec2, vpc_id)] if with_acls else None,
         subnets={row["SubnetId"]: described_subnet(row) for row in _rows(ec2._subnets) if row["VpcId"] == vpc_id},
     )
 
