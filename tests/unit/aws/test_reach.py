@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.aws.naive_network import BLOCKS, AclRule, World, outcomes
@@ -159,7 +159,18 @@ def said(world: World) -> bool | None:
     return passing(subnet, found, lambda each: network.subnet(each, "vpc-1"))[0]
 
 
+def closed_at(first: int, last: int) -> list[AclRule]:
+    """Open, but for answers to these ports."""
+    opened = [AclRule(9, True, egress, "-1", "0.0.0.0/0") for egress in (True, False)]
+    return [AclRule(1, False, False, "6", "0.0.0.0/0", first, last), *opened]
+
+
 @settings(max_examples=200, deadline=None)
+@example(world=World(gateway_endpoint=True, acls={"a": closed_at(60999, 60999), "b": None}))
+@example(world=World(gateway_endpoint=True, acls={"a": closed_at(32768, 32768), "b": None}))
+@example(world=World(gateway_endpoint=True, acls={"a": closed_at(61000, 65535), "b": None}))
+@example(world=World(route_of_a="nat in b", acls={"a": None, "b": closed_at(1024, 1024)}))
+@example(world=World(route_of_a="nat in b", acls={"a": None, "b": closed_at(65535, 65535)}))
 @given(world=worlds(SURE))
 def test_where_all_is_known_the_answer_is_what_becomes_of_the_connection(world: World) -> None:
     happens = outcomes(world)
