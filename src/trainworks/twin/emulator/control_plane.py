@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.reach import Reachability
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.durability import Persistence
@@ -104,7 +105,7 @@ class EmulatorControlPlane:
     def function_refusal(self, function_arn: str, service: str, source_arn: str) -> str:
         if _function(function_arn) is None:
             return f"The function {function_arn} does not exist."
-        account, region = function_arn.split(":")[4], function_arn.split(":")[3]
+        _, _, region, account, _ = parts_of_arn(function_arn)
         source = {"aws:sourcearn": source_arn, "aws:sourceaccount": account}
         with self._scope(account, region):
             found = resource_policy("lambda", function_arn, {})
@@ -157,7 +158,7 @@ class EmulatorControlPlane:
 def _function(function_arn: str) -> Any:
     """What ministack executes for a function's ARN, or None if there is no such function."""
     functions = engine.service("lambda_svc")
-    account, region = function_arn.split(":")[4], function_arn.split(":")[3]
+    _, _, region, account, _ = parts_of_arn(function_arn)
     with engine.module("core.responses").request_scope(account, region):
         record, config, _ = functions._get_func_record_for_ref(function_arn)
         return None if record is None else functions._execution_record_for_config(record, config)

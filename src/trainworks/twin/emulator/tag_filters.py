@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
+
 _NAMED_BY_SERVICE = {"s3": "s3:bucket", "sqs": "sqs:queue", "sns": "sns:topic"}
 
 
@@ -12,7 +14,7 @@ def install(tagging: Any) -> None:
     stock = tagging._matches_type_filters
 
     def matches_type_filters(arn: str, type_filters: list[str]) -> bool:
-        named = _NAMED_BY_SERVICE.get(arn.split(":")[2])
+        named = _NAMED_BY_SERVICE.get(parts_of_arn(arn).service)
         return named in type_filters or bool(stock(arn, type_filters))
 
     tagging._matches_type_filters = matches_type_filters

@@ -11,6 +11,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.durable.histories import LAST_NUMBER, Histories, History, OldEntry
 from trainworks.twin.emulator.durable.history_lists import Lists
@@ -89,7 +90,7 @@ def _publish_status() -> None:
 
 
 def _publish(stack_id: str, status: str, reason: str, token: str) -> None:
-    region, account = stack_id.split(":")[3:5]
+    _, _, region, account, _ = parts_of_arn(stack_id)
     detail: dict[str, Any] = {
         "stack-id": stack_id,
         "status-details": {"status": status, "status-reason": reason or ""},

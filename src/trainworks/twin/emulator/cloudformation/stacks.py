@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import ModuleType
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.cloudformation.stack_recovery import OPERATION, Recovery, forget_operation
 from trainworks.twin.emulator.cloudformation.type_changes import updating
@@ -236,7 +237,7 @@ class Stacks:
         template, body, parameters = await self._prepare(props, parent_name)
         parent = self._cfn._stacks[parent_name]
         name = f"{parent_name}-{logical_id}-{secrets.token_hex(6).upper()}"
-        region, account = parent["StackId"].split(":")[3:5]
+        _, _, region, account, _ = parts_of_arn(parent["StackId"])
         stack_id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
         child = self._record(props, parent, name, stack_id, template, body, parameters)
         child |= {"CreationTime": child["LastUpdatedTime"], "StackStatus": "CREATE_IN_PROGRESS", "_resources": {}}
@@ -349,7 +350,7 @@ class Stacks:
             "_resolved_params": parameters,
             "_conditions": language._evaluate_conditions(template, parameters),
             "_parent_stack_name": parent["StackName"],
-            "_region": parent["StackId"].split(":")[3],
+            "_region": parts_of_arn(parent["StackId"]).region,
             "ParentId": parent["StackId"],
             "RootId": parent.get("RootId") or parent["StackId"],
             "Capabilities": list(parent.get("Capabilities", [])),

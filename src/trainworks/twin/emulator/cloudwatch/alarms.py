@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.cloudwatch import alarm_queries
 from trainworks.twin.emulator.cloudwatch.alarm_queries import end_of, period_of, queries_of
@@ -111,14 +112,14 @@ class Alarms:
 def _deliverable(alarm: Mapping[str, Any]) -> dict[str, Any]:
     """The alarm with those actions only that CloudWatch may take: a topic's policy and key have to let it publish."""
     arn = str(alarm["AlarmArn"])
-    account = arn.split(":")[4]
+    account = parts_of_arn(arn).account
     source = {"aws:sourcearn": arn, "aws:sourceaccount": account, "aws:sourceowner": account}
     copy = dict(alarm)
     for field in ("AlarmActions", "OKActions", "InsufficientDataActions"):
         refused = {
             action: reason
             for action in alarm.get(field) or []
-            if action.split(":")[2] == "sns" and (reason := refusal(action, "cloudwatch.amazonaws.com", source))
+            if parts_of_arn(action).service == "sns" and (reason := refusal(action, "cloudwatch.amazonaws.com", source))
         }
         for reason in refused.values():
             _LOG.warning("alarm %s did not act: %s", alarm["AlarmName"], reason)

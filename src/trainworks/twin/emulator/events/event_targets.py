@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.events import event_requests
 from trainworks.twin.emulator.events.event_inputs import payload_of
@@ -138,7 +139,7 @@ class EventTargets:
             name = self._calls.botocore_name(service) or service
             params = json.loads(target.get("Input") or "{}")
             call = (SCHEDULER, name, operation[:1].upper() + operation[1:], params)
-        elif arn.split(":")[2:3] == ["batch"]:
+        elif parts_of_arn(arn).service == "batch":
             call = (EVENTS, "batch", "SubmitJob", _submission(target, self._payload(target, event, source, view)))
         else:
             return False
@@ -207,7 +208,7 @@ class EventTargets:
             "ERROR_MESSAGE": reason[:1024],
         }
         attributes = {name: {"DataType": "String", "StringValue": str(value)} for name, value in told.items() if value}
-        _, _, _, region, account, name = queue_arn.split(":", 5)
+        _, _, region, account, name = parts_of_arn(queue_arn)
         url = sqs._queue_name_to_url.get_scoped(account, region, name)
         data = {"QueueUrl": url, "MessageBody": payload, "MessageAttributes": attributes}
         if queue.get("is_fifo"):

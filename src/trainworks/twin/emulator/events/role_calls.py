@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.emulator.iam.role_client import Assume, RoleSessions
 from trainworks.twin.emulator.step_functions.sdk_tasks import api_parameters, served
 from trainworks.twin.ports import ApiError
@@ -31,7 +32,7 @@ class RoleCalls:
         self, role_arn: str, principal: str, source_arn: str, service: str, operation: str, params: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Make a call as a role that `principal` may assume. Raises `ApiError` for whatever prevents it."""
-        region = source_arn.split(":")[3]
+        region = parts_of_arn(source_arn).region
         session = self._roles.session(role_arn, principal, source_arn, source_arn.rsplit("/", 1)[-1])
         client = self._roles.client(service, region, session)
         if operation not in client.meta.service_model.operation_names:

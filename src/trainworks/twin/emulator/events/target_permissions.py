@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.iam.authorization import Authorization
 from trainworks.twin.emulator.iam.decisions import resource_policy, service_allowed
@@ -30,7 +31,7 @@ _ROLE_NEEDED = frozenset({"states"})
 def target_refusal(authorization: Authorization, target: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
     """Why `source` (a rule or a schedule, as ministack has them) may not use the target, or None."""
     arn, role_arn, source_arn = str(target.get("Arn", "")), target.get("RoleArn"), str(source.get("Arn", ""))
-    service = arn.split(":")[2] if arn.count(":") >= 5 else ""
+    service = parts_of_arn(arn).service
     action = _ACTIONS.get(service)
     if action is None or ":api-destination/" in arn:
         return None

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.events.role_calls import RoleCalls
 from trainworks.twin.emulator.events.target_permissions import policy_refusal
@@ -351,14 +352,14 @@ def _invocation_record(event: _Event, settings: Mapping[str, Any], result: Mappi
 
 def _call(event: _Event, arn: str, document: Any, failed: bool) -> tuple[str, str, dict[str, Any]]:
     """(service, operation, parameters) that brings a record, or for a dead-letter queue the event itself, to `arn`."""
-    service, name = arn.split(":")[2], arn.split(":", 5)[5]
+    _, service, region, account, name = parts_of_arn(arn)
     body = event.payload if document is None else json.dumps(document)
     attributes = {}
     if document is None:
         told = {"RequestID": ("String", event.request_id), "ErrorCode": ("Number", "200")}
         attributes = {key: {"DataType": kind, "StringValue": text} for key, (kind, text) in told.items()}
     if service == "sqs":
-        url = engine.service("sqs")._queue_name_to_url.get_scoped(arn.split(":")[4], arn.split(":")[3], name) or name
+        url = engine.service("sqs")._queue_name_to_url.get_scoped(account, region, name) or name
         return "sqs", "SendMessage", {"QueueUrl": url, "MessageBody": body, "MessageAttributes": attributes}
     if service == "sns":
         return "sns", "Publish", {"TopicArn": arn, "Message": body, "MessageAttributes": attributes}

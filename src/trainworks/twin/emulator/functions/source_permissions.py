@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.iam.authorization import Authorization
 from trainworks.twin.ports import ApiError
@@ -28,7 +29,7 @@ def install(lambda_svc: Any, authorization: Authorization) -> None:
 
     def refused(function_name: str, source_arn: str) -> str | None:
         """The action that the function's role lacks, or None."""
-        service = source_arn.split(":")[2] if source_arn.count(":") >= 5 else ""
+        service = parts_of_arn(source_arn).service
         record = lambda_svc._functions.get(function_name)
         if service not in _ACTIONS or record is None:
             return None

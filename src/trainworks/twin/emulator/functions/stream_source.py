@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.events.role_calls import RoleCalls
 from trainworks.twin.emulator.functions.queue_source import MOST_PAYLOAD_BYTES, failed_items, invoke
@@ -280,10 +281,10 @@ def _call(
     mapping: Mapping[str, Any], arn: str, document: dict[str, Any], failure: _Failure
 ) -> tuple[str, str, dict[str, Any]]:
     """(service, operation, parameters); a bucket gets the records themselves too."""
-    service, name = arn.split(":")[2], arn.split(":", 5)[5]
+    _, service, region, account, name = parts_of_arn(arn)
     body = json.dumps(document)
     if service == "sqs":
-        url = engine.service("sqs")._queue_name_to_url.get_scoped(arn.split(":")[4], arn.split(":")[3], name) or name
+        url = engine.service("sqs")._queue_name_to_url.get_scoped(account, region, name) or name
         return "sqs", "SendMessage", {"QueueUrl": url, "MessageBody": body}
     if service == "sns":
         return "sns", "Publish", {"TopicArn": arn, "Message": body}

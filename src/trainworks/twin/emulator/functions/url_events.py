@@ -132,7 +132,7 @@ def answer_of(result: Any) -> UrlAnswer:
     if result.get("isBase64Encoded"):
         content = _decoded(body)
     cookies = result.get("cookies") or ()
-    if content is None or not isinstance(cookies, Sequence) or isinstance(cookies, str):
+    if content is None:
         return FAILED
     return _sent(result["statusCode"], result.get("headers") or {}, cookies, content)
 
@@ -143,7 +143,7 @@ def streamed_answer(payload: bytes) -> UrlAnswer:
     head, found, rest = payload.partition(_PRELUDE_END)
     try:
         prelude = json.loads(head) if found else None
-    except ValueError:
+    except (ValueError, RecursionError):
         prelude = None
     if not isinstance(prelude, dict):
         return _sent(200, kind, (), payload)
@@ -156,7 +156,9 @@ def streamed_answer(payload: bytes) -> UrlAnswer:
 def _sent(status: Any, headers: Any, cookies: Any, body: str | bytes) -> UrlAnswer:
     try:
         code = int(status)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
+        return FAILED
+    if not isinstance(cookies, Sequence) or isinstance(cookies, str):
         return FAILED
     if not 100 < code < 600 or isinstance(status, bool) or not isinstance(headers, Mapping):
         return FAILED

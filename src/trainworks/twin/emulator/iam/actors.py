@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.documents import NOTHING, Policy, parse
 from trainworks.aws.iam.evaluate import Grants
 from trainworks.aws.iam.principals import Principal, PrincipalKind
@@ -52,7 +53,7 @@ class Actors:
     def of_session(self, session: Mapping[str, Any]) -> Actor | None:
         """The actor of temporary credentials, from their row."""
         arn = str(session["Arn"])
-        account = str(session.get("AccountId") or arn.split(":")[4])
+        account = str(session.get("AccountId") or parts_of_arn(arn).account)
         expiration = session.get("Expiration")
         if isinstance(expiration, (int, float)) and time.time() > expiration:
             return None
@@ -90,14 +91,14 @@ class Actors:
 
     def of_arn(self, arn: str) -> Actor | None:
         """The actor of a user's or a role's ARN, for simulations; None if it is neither, or does not exist."""
-        account, kind = (*arn.split(":"), "", "", "", "", "")[4], arn.rpartition(":")[2].partition("/")[0]
+        account, kind = parts_of_arn(arn).account, arn.rpartition(":")[2].partition("/")[0]
         if kind == "user":
             return self._user(arn.rsplit("/", 1)[-1], account)
         return self.of_role(arn, "simulated") if kind == "role" else None
 
     def of_role(self, role_arn: str, session_name: str) -> Actor | None:
         """A session of a role as a service makes it; None if there is no such role."""
-        account, name = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
+        account, name = parts_of_arn(role_arn).account, role_arn.rsplit("/", 1)[-1]
         role = engine.row(engine.service("iam")._roles, account, name)
         if role is None or role.get("Arn") != role_arn:
             return None

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.principals import PrincipalKind
 from trainworks.aws.iam.validation import size_without_space
 from trainworks.aws.iam.variables import Value
@@ -67,7 +68,7 @@ def _check_duration(actor: Actor, role_arn: str, asked: Any) -> None:
         raise _invalid(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
         )
-    role = engine.row(engine.service("iam")._roles, role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1])
+    role = engine.row(engine.service("iam")._roles, parts_of_arn(role_arn).account, role_arn.rsplit("/", 1)[-1])
     if role is not None and seconds > int(role.get("MaxSessionDuration") or 3600):
         raise _invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 

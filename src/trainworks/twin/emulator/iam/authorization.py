@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.variables import Value
 from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.iam import (
@@ -73,7 +74,7 @@ class Authorization:
         session = dict.get(self._sts._sessions, access_key_id)
         if session is not None:
             arn = str(session["Arn"])
-            caller = Caller(arn, arn.split(":")[4], "", access_key_id)
+            caller = Caller(arn, parts_of_arn(arn).account, "", access_key_id)
             return SigningKey(session["SecretAccessKey"], caller, session["SessionToken"], session.get("Expiration"))
         return self._user_key(access_key_id)
 
@@ -133,7 +134,7 @@ class Authorization:
 
         def trusts(role_arn: str, service: str) -> bool:
             role = self._role(role_arn)
-            context = {"aws:sourceaccount": role_arn.split(":")[4]}
+            context = {"aws:sourceaccount": parts_of_arn(role_arn).account}
             return role is not None and self._trusts(role, role_arn, service, context, region)
 
         handing.check(roles, region, trusts)
@@ -144,7 +145,7 @@ class Authorization:
 
     def require_service_role(self, role_arn: str, service: str, action: str, resource: str, source_arn: str) -> None:
         """Raise `ApiError` unless `service` may assume the role for `source_arn` and may then do `action`."""
-        account, region = (*role_arn.split(":"), "", "", "", "", "")[4], _region_of(source_arn)
+        account, region = parts_of_arn(role_arn).account, _region_of(source_arn)
         self._check_trust(role_arn, service, {"aws:sourceaccount": account, "aws:sourcearn": source_arn}, region)
         actor = self.actors.of_role(role_arn, service.partition(".")[0])
         if actor is None:
@@ -161,7 +162,7 @@ class Authorization:
         interfaces: Interfaces | None = None,
     ) -> Credentials:
         """See `ports.ControlPlane.assume_for_service`. The session is a row like any other, so it is durable."""
-        account, region = role_arn.split(":")[4], _region_of(source_arn)
+        account, region = parts_of_arn(role_arn).account, _region_of(source_arn)
         context = {"aws:sourceaccount": account, "aws:sourcearn": source_arn}
         role = self._check_trust(role_arn, service, context, region)
         access_key_id = "ASIA" + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(16))
@@ -315,7 +316,7 @@ class Authorization:
         secret = self._root.secret_access_key.encode()
 
         def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
-            account = str(config["FunctionArn"]).split(":")[4]
+            account = parts_of_arn(str(config["FunctionArn"])).account
             role_arn = str(config.get("Role", ""))
             seed = f"{config['FunctionArn']}:{role_arn}"
             part = {

@@ -18,6 +18,7 @@ from itertools import islice, product
 from typing import Any
 from uuid import uuid4
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.aws.iam.principals import Principal, PrincipalKind
 from trainworks.aws.iam.simulation import (
     RESOURCE_POLICY,
@@ -241,7 +242,7 @@ def _caller(params: Params, source_arn: str) -> _Caller:
     if actor is not None:
         keys = {name: value for name, value in actor.keys.items() if name != "aws:userid"}
         return _Caller(Principal("", _account(), PrincipalKind.SESSION), keys)
-    account = arn.split(":")[4] if arn else _account()
+    account = parts_of_arn(arn).account if arn else _account()
     keys = {"aws:principalarn": arn, "aws:username": arn.rsplit("/", 1)[-1]} if arn else {}
     return _Caller(Principal(arn, account, PrincipalKind.USER), keys)
 

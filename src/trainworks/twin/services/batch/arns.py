@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.ports import ApiError, Caller
 
 TASK_PREFIX = "batch."
@@ -34,11 +35,11 @@ def name_of(arn: str) -> str:
 
 
 def region_of(arn: str) -> str:
-    return arn.split(":")[3]
+    return parts_of_arn(arn).region
 
 
 def account_of(arn: str) -> str:
-    return arn.split(":")[4]
+    return parts_of_arn(arn).account
 
 
 def job_arn(queue_arn: str, job_id: str) -> str:

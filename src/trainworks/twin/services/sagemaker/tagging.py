@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from trainworks.aws.arn import parts_of_arn
 from trainworks.twin.ports import Caller, ControlPlane
 from trainworks.twin.recorded import RecordedStore, Rows
 from trainworks.twin.recorded.tags import request_keys, resource_keys
@@ -77,7 +78,7 @@ class Tagging:
         """The ARN that a call is about, and who knows it. Raises where the caller may not, and for other types."""
         arn = str(call.params["ResourceArn"])
         authorize_on(self._control_plane, call, arn, self._store.tags, context)
-        exists = self._owners.get(arn.split(":", 5)[5].partition("/")[0])
+        exists = self._owners.get(parts_of_arn(arn).resource.partition("/")[0])
         if exists is None:
             raise invalid(f"trainworks has tags of {', '.join(self._owners)} only, not of {arn}")
         return arn, exists
