@@ -68,7 +68,19 @@ def test_a_token_that_was_issued_leads_on_over_a_restart_and_nowhere_else(own_tw
                 return
             token = {"NextToken": page["NextToken"]}
 
-    listings = [
+    table = new("t")
+    dynamodb = own_twin.client("dynamodb")
+    key = [{"AttributeName": "k", "KeyType": "HASH"}]
+    dynamodb.create_table(
+        TableName=table,
+        KeySchema=key,
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for name in names:
+        dynamodb.put_item(TableName=table, Item={"k": {"S": name}})
+    listings: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("dynamodb", "execute_statement", "Limit", {"Statement": f'SELECT * FROM "{table}"'}),  # with a checksum
         ("sqs", "list_queues", "MaxResults", {}),
         ("ssm", "get_parameters_by_path", "MaxResults", {"Path": "/page"}),
         ("events", "list_event_buses", "Limit", {}),

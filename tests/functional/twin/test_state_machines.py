@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.functional.twin.iam import code
 from tests.functional.twin.test_event_rules import batch_queue
 from tests.functional.twin.test_events import eventually
 
@@ -169,3 +170,17 @@ def test_a_batch_job_is_a_task(twin: TestTwin, name: str) -> None:
     assert eventually(stopped, 40)
     denied = machine(twin, f"{name}-d", submit(line, definition, "denied"), "sqs:SendMessage")
     assert ended(twin, states.start_execution(stateMachineArn=denied)["executionArn"])["status"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "text", ["1e999", "[]", "null", '"States"', "{", "[" * 20_000, '{"Type": 5}', '{"States": []}', "9" * 6_000]
+)
+def test_a_state_to_be_tested_is_a_document_of_one(twin: TestTwin, text: str) -> None:
+    states = twin.client("stepfunctions", inject_host_prefix=False)
+    good = '{"Type": "Pass", "End": true}'
+    for given, codes in (
+        ({"definition": text}, {"InvalidDefinition"}),
+        ({"definition": good, "context": text}, {"InvalidExecutionInput", "OK"}),
+        ({"definition": good, "input": text}, {"InvalidExecutionInput", "OK"}),
+    ):
+        assert code(states.test_state, **given) in codes, given

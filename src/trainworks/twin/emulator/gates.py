@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from functools import cache
@@ -105,9 +106,16 @@ def _gated(service: str, handler: Handler, tokens: PageTokens) -> Handler:
             refused = gate.refused(request, error)
             return refused.status, dict(refused.headers), refused.body
         status, headers, answer = await handler(method, path, given, body, query)
-        return status, headers, _readable(seal(answer) if status < _ERRORS else answer)
+        sealed = seal(answer) if status < _ERRORS else answer
+        return status, headers if sealed is answer else _of_body(headers, sealed), _readable(sealed)
 
     return handle
+
+
+def _of_body(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    """The headers that tell of an answer's body, for another body."""
+    told = {"content-length": str(len(body)), "x-amz-crc32": str(zlib.crc32(body))}
+    return {name: told.get(name.lower(), value) for name, value in headers.items()}
 
 
 def _readable(body: bytes) -> bytes:

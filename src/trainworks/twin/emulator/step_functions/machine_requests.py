@@ -24,7 +24,7 @@ def install(stepfunctions: Any, served: Served) -> None:
     """Step Functions was loaded."""
     requests = _Requests(stepfunctions, served)
     for name in ("create_state_machine", "update_state_machine", "delete_state_machine", "start_execution",
-                 "start_sync_execution", "list_activities", "create_activity"):  # fmt: skip
+                 "start_sync_execution", "list_activities", "create_activity", "test_state"):  # fmt: skip
         stock = getattr(stepfunctions, f"_{name}")
         setattr(stepfunctions, f"_{name}", _answered(stepfunctions, stock, getattr(requests, name)))
     stepfunctions._validate_state_machine_definition = requests.validate
@@ -38,6 +38,16 @@ def _answered(module: Any, stock: Callable[..., Any], check: Callable[..., Any])
             return module.error_response_json(error.code, error.message, error.status)
 
     return handle
+
+
+def _object(text: str, code: str, member: str) -> dict[str, Any]:
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(code, f"The {member} is no JSON: {str(error)[:200]}") from error
+    if not isinstance(read, dict):
+        raise ApiError(code, f"The {member} is no JSON object.")
+    return read
 
 
 class _Requests:
@@ -55,6 +65,21 @@ class _Requests:
     def update_state_machine(self, stock: Callable[..., Any], data: dict[str, Any]) -> Any:
         if "definition" in data:
             self._check_definition(data["definition"])
+        return stock(data)
+
+    def test_state(self, stock: Callable[..., Any], data: dict[str, Any]) -> Any:
+        """One state, or a whole machine and the name of one: stock reads the documents without a look at what they
+        are."""
+        definition = _object(data["definition"], "InvalidDefinition", "definition")
+        if "States" in definition:
+            self._check_definition(data["definition"])
+        elif not isinstance(definition.get("Type"), str):
+            raise ApiError(
+                "InvalidDefinition", "Invalid State Machine Definition: a state has a Type, which is a text."
+            )
+        check_input(data.get("input", "{}"))
+        if data.get("context"):
+            _object(data["context"], "InvalidExecutionInput", "context")
         return stock(data)
 
     def create_activity(self, stock: Callable[..., Any], data: dict[str, Any]) -> Any:
