@@ -99,3 +99,17 @@ def test_every_page_can_be_reached_from_the_first(site: Path, pages: dict[Path, 
                 ahead.append(where)
     alone = {str(path.relative_to(site)) for path in pages.keys() - reached}
     assert not alone - {"search.html", "genindex.html"}  # the search is a form, and there is no index of words
+
+
+def test_every_page_has_one_title_and_no_table_without_a_head(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        article = path.read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
+        assert path.name == "search.html" or article.count("<h1>") == 1, path
+        heads = re.findall(r"<thead>.*?</thead>", article, re.DOTALL)
+        assert all(re.sub(r"<[^>]*>", "", head).strip() for head in heads), path
+
+
+def test_every_picture_is_drawn_for_dark_screens_too() -> None:
+    pictures = list((ROOT / "docs" / "images").glob("*.svg"))
+    assert pictures
+    assert not [each.name for each in pictures if "prefers-color-scheme:dark" not in each.read_text(encoding="utf-8")]
