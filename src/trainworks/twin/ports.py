@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from sqlite3 import Connection
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from trainworks.aws.reach import Reachability
 
@@ -566,12 +566,16 @@ class FunctionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One event for a function. `payload` is JSON; `invoked_function_arn` has the qualifier that the caller gave."""
+    """One event for a function. `payload` is JSON; `invoked_function_arn` has the qualifier that the caller gave.
+
+    `client_context` is what the caller said of itself, if anything.
+    """
 
     request_id: str
     payload: bytes
     invoked_function_arn: str
     trace_id: str = ""
+    client_context: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ SERVICE_SIGNATURES: dict[str, dict[tuple[str, str], str]] = {
         ("services.lambda_svc", "_put_provisioned_concurrency"): "func_name qualifier data",
         ("services.lambda_svc", "_get_provisioned_concurrency"): "func_name qualifier",
         ("services.lambda_svc", "_delete_provisioned_concurrency"): "func_name qualifier",
+        ("services.lambda_svc", "_build_response_stream"): "payload is_error function_error",
         ("services.lambda_svc", "_run_sqs_batch"): "esm func_rec event batch queue_url queue_name",
         ("services.lambda_svc", "_poll_dynamodb_streams"): "",
         ("services.lambda_svc", "_dispatch_esm_batch"): "esm_id fn args",

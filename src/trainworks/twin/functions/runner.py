@@ -239,6 +239,7 @@ class _Run:
             "deadline_ms": int((time.time() + seconds) * 1000),
             "function_arn": invocation.invoked_function_arn,
             "trace_id": invocation.trace_id,
+            "client_context": invocation.client_context,
         }
         return environment.invoke(header, invocation.payload, seconds, self._output)
 

@@ -6,6 +6,7 @@ function (the API, events, queues, topics, state machines, custom resources) com
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import logging
@@ -30,6 +31,8 @@ _NO_CODE = "The function {name} has no code that the twin could run"
 
 _EXECUTED: ContextVar[list[str] | None] = ContextVar("executed_version", default=None)
 """Where the request that is answered learns which version ran: an alias may choose between two."""
+_CLIENT: ContextVar[Mapping[str, Any] | None] = ContextVar("client_context", default=None)
+_MOST_CLIENT_BYTES = 3583
 _IN_CUSTOM_RESOURCE: ContextVar[bool] = ContextVar("in_custom_resource", default=False)
 _MORE_ATTEMPTS = 2
 _SECONDS_BETWEEN_ATTEMPTS = 0.5
@@ -60,12 +63,17 @@ class LambdaFunctions:
             refusal = self._refusal(name, event, headers)
             if refusal:
                 return refusal
+            try:
+                client = _client_context(headers.get("x-amz-client-context", ""))
+            except ApiError as error:
+                return engine.module("core.responses").error_response_json(error.code, error.message, error.status)
             executed: list[str] = []
-            token = _EXECUTED.set(executed)
+            token, client_token = _EXECUTED.set(executed), _CLIENT.set(client)
             try:
                 answer = await stock_invoke(name, event, headers, *arguments, **keywords)
             finally:
                 _EXECUTED.reset(token)
+                _CLIENT.reset(client_token)
             if executed:
                 answer[1]["X-Amz-Executed-Version"] = executed[0]
             return answer
@@ -80,6 +88,7 @@ class LambdaFunctions:
             return await stock_handle(method, path, headers, body, query)
 
         lambda_svc.handle_request = handle_request
+        lambda_svc._build_response_stream = _response_stream
         lambda_svc._invoke = invoke
         # Warm workers and what SnapStart starts ahead would be processes of the server's own.
         for name in (
@@ -169,6 +178,7 @@ class LambdaFunctions:
                 json.dumps(event).encode(),
                 str(config.get("FunctionArn", "")),
                 self._lambda._xray_trace_id_for_invocation(config) or "",
+                _CLIENT.get(),
             )
             return {**_as_stock(self.port.invoke(spec, invocation)), "executed_version": spec.version}
         except ApiError as error:
@@ -265,6 +275,43 @@ def _invoke_again(custom_resource: Any, lambda_svc: Any) -> None:
 
     custom_resource.invoke_custom_resource = invoke_custom_resource
     lambda_svc._execute_function_with_config_scope = execute
+
+
+def _response_stream(payload: bytes, is_error: bool, function_error: str | None) -> bytes:
+    """The events of a streamed result: all of it, and its end, which stock gives members that no client knows."""
+    encode = engine.service("lambda_svc")._es_encode_message
+    end: dict[str, str] = {}
+    if is_error:
+        end = {"ErrorCode": function_error or "Unhandled", "ErrorDetails": _error_message(payload)}
+    chunk = {":message-type": "event", ":event-type": "PayloadChunk", ":content-type": "application/octet-stream"}
+    complete = {":message-type": "event", ":event-type": "InvokeComplete", ":content-type": "application/json"}
+    events: bytes = encode(chunk, payload) + encode(complete, json.dumps(end).encode())
+    return events
+
+
+def _error_message(document: bytes) -> str:
+    try:
+        found = json.loads(document)
+    except (ValueError, RecursionError):
+        return ""
+    return str(found.get("errorMessage") or "") if isinstance(found, Mapping) else ""
+
+
+def _client_context(header: str) -> Mapping[str, Any] | None:
+    """What `ClientContext` holds. Raises `ApiError` for what is no JSON object in base64, or too large."""
+    if not header:
+        return None
+    if len(header) > _MOST_CLIENT_BYTES:
+        words = f"The size of the client context must be at most {_MOST_CLIENT_BYTES} bytes"
+        raise ApiError("InvalidRequestContentException", words, 400)
+    try:
+        found = json.loads(base64.b64decode(header, validate=True))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, Mapping):
+        words = "Client context must be a valid Base64-encoded JSON object."
+        raise ApiError("InvalidRequestContentException", words, 400)
+    return found
 
 
 def _unparsable(body: bytes) -> str:

@@ -4,7 +4,7 @@
 
 Messages are one line of JSON, followed by as many bytes as its `size` says:
 
-    <- {"kind": "invoke", "request_id", "deadline_ms", "function_arn", "trace_id", "size"}  + the event
+    <- {"kind": "invoke", "request_id", "deadline_ms", "function_arn", "trace_id", "client_context", "size"} + the event
     -> {"kind": "ready"}                        the handler was imported
     -> {"kind": "init_error", "log", "size"}    + the error document; the process ends
     -> {"kind": "response", "peak_kib", "size"} + the handler's result
@@ -64,10 +64,33 @@ class CognitoIdentity:
     cognito_identity_pool_id = None
 
 
+class ClientContext:
+    """`context.client_context`: what the caller of `Invoke` said of itself; what it left out is None."""
+
+    class Client:
+        """The application that calls."""
+
+        def __init__(self, given: dict[str, Any]) -> None:
+            for name in (
+                "installation_id",
+                "app_title",
+                "app_version_name",
+                "app_version_code",
+                "app_package_name",
+            ):
+                setattr(self, name, given.get(name))
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        client = given.get("client")
+        self.client = self.Client(client) if isinstance(client, dict) else None
+        self.custom = given.get("custom")
+        self.env = given.get("env")
+
+
 class LambdaContext:
     """What a handler gets as `context`, after "AWS Lambda context object in Python"."""
 
-    def __init__(self, request_id: str, function_arn: str, deadline_ms: int) -> None:
+    def __init__(self, request_id: str, function_arn: str, deadline_ms: int, client_context: Any) -> None:
         self.aws_request_id = request_id
         self.invoked_function_arn = function_arn
         self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
@@ -76,7 +99,7 @@ class LambdaContext:
         self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
         self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
         self.identity = CognitoIdentity()
-        self.client_context = None
+        self.client_context = ClientContext(client_context) if isinstance(client_context, dict) else None
         self.tenant_id = None
         self._deadline_ms = deadline_ms
 
@@ -119,7 +142,7 @@ def _serve(channel: Channel, handler: Callable[..., Any], header: dict[str, Any]
         os.environ["_X_AMZN_TRACE_ID"] = header["trace_id"]
     else:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
-    context = LambdaContext(request_id, header["function_arn"], header["deadline_ms"])
+    context = LambdaContext(request_id, header["function_arn"], header["deadline_ms"], header.get("client_context"))
     try:
         result = _marshalled(handler(_unmarshalled(event), context))
     except Exception as error:  # noqa: BLE001 - it is the function's result
@@ -157,6 +180,10 @@ def _load(name: str) -> Any:
             "Runtime.MalformedHandlerName", f"Bad handler '{name}': not enough values to unpack (expected 2, got 1)"
         )
     module_name = module_name.replace("/", ".")
+    if module_name.partition(".")[0] in sys.builtin_module_names:
+        raise RuntimeRefusal(
+            "Runtime.BuiltInModuleConflict", f"Cannot use built-in module {module_name} as a handler module"
+        )
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
