@@ -14,6 +14,7 @@ Each says what is wrong, the value that was given, and the fix. The command line
     ├── JobError                       1   a job ended in failure; carries its reason and last log lines
     ├── InvocationError                1   a function failed; carries the type and message of what it raised
     └── TwinError                      1   the twin could not start, stop or answer
+        ├── TwinRefusedError           1   it refuses what only a twin can do
         ├── PortInUseError             1
         └── HomeVersionError           1   the home was written by another version
 """
@@ -81,6 +82,10 @@ class InvocationError(TrainworksError):
 
 class TwinError(TrainworksError):
     """The twin could not start, stop or answer."""
+
+
+class TwinRefusedError(TwinError):
+    """The twin refused a request for what only a twin can do; the message is its own."""
 
 
 class PortInUseError(TwinError):

@@ -5,24 +5,19 @@ Nothing here depends on a kind of job: `training` and `batch` use this, `kinds` 
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 from trainworks.config.environment import Environment, load_environment
-from trainworks.errors import RequestError
+from trainworks.errors import RequestError, TwinRefusedError
 from trainworks.jobs.outputs import PlatformOutputs, discover
 from trainworks.jobs.session import session_for
 from trainworks.jobs.source import NOBODY, SourceBundle, UploadListener, package_source, upload_source
+from trainworks.twin_request import ask_twin
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -109,33 +104,12 @@ class Connection:
                 f"environment {self.environment.name!r} is AWS: only AWS interrupts spot instances there",
                 fix="try it on the twin: --env local",
             )
-        answer = self._ask_twin("interrupt", {member: name, "notice_seconds": notice_seconds})
-        return [str(each) for each in answer["instance_ids"]]
-
-    def _ask_twin(self, action: str, body: Mapping[str, object]) -> Mapping[str, Any]:
-        """A signed request to the twin itself; its path belongs to no AWS service."""
-        endpoint = self.client("sagemaker").meta.endpoint_url
-        request = AWSRequest("POST", f"{endpoint}/_trainworks/{action}", data=json.dumps(body).encode())
-        request.headers["Content-Type"] = "application/json"
         credentials = self.session.get_credentials()
         if credentials is None:
             raise RequestError("the session has no credentials to sign with")
-        SigV4Auth(credentials, "trainworks", self.environment.region).add_auth(request)
-        prepared = urllib.request.Request(  # noqa: S310 - the twin's own loopback address
-            str(request.url), data=request.data, headers=dict(request.headers.items()), method="POST"
-        )
+        endpoint, asked = self.client("sagemaker").meta.endpoint_url, {member: name, "notice_seconds": notice_seconds}
         try:
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(prepared, timeout=30) as answer:
-                document: Mapping[str, Any] = json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                raise RequestError(_message_of(error.read())) from error
-        return document
-
-
-def _message_of(body: bytes) -> str:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return body.decode(errors="replace")
-    return str(document.get("message") or document.get("Message") or document)
+            answer = ask_twin(endpoint, credentials, self.environment.region, "interrupt", asked)
+        except TwinRefusedError as error:
+            raise RequestError(error.message, fix=error.fix) from error
+        return [str(each) for each in answer["instance_ids"]]
