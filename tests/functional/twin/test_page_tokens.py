@@ -57,6 +57,7 @@ def test_a_token_that_was_issued_leads_on_over_a_restart_and_nowhere_else(own_tw
         own_twin.client("sqs").create_queue(QueueName=name)
         own_twin.client("ssm").put_parameter(Name=f"/page/{name}", Value="x", Type="String")
         own_twin.client("events").create_event_bus(Name=name)
+        own_twin.client("scheduler").create_schedule_group(Name=name)
 
     def pages(service: str, operation: str, limit: str, **given: Any) -> Iterator[Any]:
         token: dict[str, str] = {}
@@ -84,6 +85,7 @@ def test_a_token_that_was_issued_leads_on_over_a_restart_and_nowhere_else(own_tw
         ("sqs", "list_queues", "MaxResults", {}),
         ("ssm", "get_parameters_by_path", "MaxResults", {"Path": "/page"}),
         ("events", "list_event_buses", "Limit", {}),
+        ("scheduler", "list_schedule_groups", "MaxResults", {}),
     ]
     for service, operation, limit, given in listings:
         found, restarted = "", False

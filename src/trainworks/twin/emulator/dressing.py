@@ -37,7 +37,7 @@ from trainworks.twin.emulator.ec2 import (
     subnet_addresses,
     vpc_endpoints,
 )
-from trainworks.twin.emulator.events import archives, bus_policies
+from trainworks.twin.emulator.events import archives, bus_policies, schedule_listing
 from trainworks.twin.emulator.events.event_targets import EventTargets
 from trainworks.twin.emulator.functions import concurrency, function_permissions, routing, source_permissions
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
@@ -142,7 +142,7 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
             concurrency.install,
         ),
         "s3": (parts.buckets.install, bucket_requests.install, parts.invocations.install_s3),
-        "scheduler": (parts.event_targets.install_scheduler,),
+        "scheduler": (parts.event_targets.install_scheduler, schedule_listing.install),
         "sqs": (
             parts.queues.install,
             receiving.install,

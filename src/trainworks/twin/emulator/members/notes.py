@@ -180,6 +180,7 @@ USED: dict[str, frozenset[str]] = {
             "MaxAge",
         )
     ),
+    "scheduler": frozenset({"ListSchedules.NextToken", "ListScheduleGroups.NextToken"}),
     "sqs": frozenset({"ReceiveRequestAttemptId"}),
     "states": frozenset(
         {
