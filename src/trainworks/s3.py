@@ -36,7 +36,7 @@ class StoredObject:
 
 
 def object_size(s3: S3Client, bucket: str, key: str) -> int | None:
-    """The bytes of an object; None where there is none. Raises `RequestError` where S3 does not tell the caller."""
+    """The bytes of an object; None if there is none. Raises `RequestError` if S3 does not tell the caller."""
     try:
         return int(s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
     except ClientError as error:
@@ -76,7 +76,7 @@ def objects_below(s3: S3Client, bucket: str, prefix: str) -> Iterator[StoredObje
 
 
 def delete_objects(s3: S3Client, bucket: str, objects: Iterable[tuple[str, str]]) -> int:
-    """Delete objects by (key, version), where "" is no version; how many. Raises `TrainworksError` where S3 refuses."""
+    """Delete objects by (key, version), where "" is no version; how many. Raises `TrainworksError` if S3 refuses."""
     count = 0
     remaining = iter(objects)
     while part := list(islice(remaining, _DELETED_AT_ONCE)):
@@ -93,7 +93,7 @@ def delete_objects(s3: S3Client, bucket: str, objects: Iterable[tuple[str, str]]
 
 
 def _failed(s3: S3Client, bucket: str, objects: list[tuple[str, str]]) -> list[str]:
-    """Delete a thousand at most; what S3 says of those that it did not delete."""
+    """Delete a thousand at most; what S3 says about those that it did not delete."""
     if not objects:
         return []
     named: list[ObjectIdentifierTypeDef] = [

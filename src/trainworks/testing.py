@@ -151,5 +151,5 @@ class FakeClock(Clock):
         return self._start + self.slept
 
     def sleep(self, seconds: float) -> None:
-        """Let so much time pass, at once."""
+        """Let this much time pass, at once."""
         self.slept += seconds

@@ -55,7 +55,7 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A training job that was interrupted and completed; `epochs` are those that its log tells of, in order."""
+    """A training job that was interrupted and completed; `epochs` are those that its log names, in order."""
 
     job: TrainingJob
     epochs: tuple[int, ...]

@@ -15,7 +15,7 @@ from trainworks.twin.lifecycle import running
 class Pruned:
     """How many of each kind were removed, or would be, and what that frees.
 
-    `failed` says of each kind what could not be removed, by name, and why.
+    `failed` says about each kind what could not be removed, by name, and why.
     """
 
     counts: Mapping[str, int]

@@ -43,7 +43,7 @@ class Flaw:
 
 
 def refusal_of(flaws: Sequence[Flaw]) -> str:
-    """What CloudFormation says of them: the first one, with all names of one block that nothing answers to."""
+    """What CloudFormation says about them: the first one, with all names of one block that nothing answers to."""
     first = _UNRESOLVED.fullmatch(flaws[0].refusal)
     if first is None:
         return flaws[0].refusal

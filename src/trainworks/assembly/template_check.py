@@ -55,8 +55,8 @@ def _circular(circle: Sequence[str], fix: str) -> Flaw:
 
 
 def _is_expanded(body: Any) -> bool:
-    """Whether SAM makes several resources of it, so that what refers to one of them and is referred to by another is no
-    circle: a function's alias waits for the alarms that watch the function."""
+    """Whether SAM makes several resources of it, so that what refers to one of them and is referred to by another is
+    not a circle: a function's alias waits for the alarms that watch the function."""
     return isinstance(body, Mapping) and str(body.get("Type")).startswith("AWS::Serverless::")
 
 

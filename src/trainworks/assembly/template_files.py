@@ -24,7 +24,7 @@ _MAX_DEPTH = 20
 
 @dataclass(frozen=True, slots=True)
 class StackSource:
-    """One root stack: its templates by stack path (the root's is `()`), and what the manifest says of it.
+    """One root stack: its templates by stack path (the root's is `()`), and what the manifest says about it.
 
     `account` and `region` are None if the assembly leaves them open, `termination_protection` if there is none.
     `created_at` has `FILE:LINE` of the app's code by construct path below the root stack, where the CDK wrote it.

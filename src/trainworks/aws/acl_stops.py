@@ -44,7 +44,7 @@ class _Leg:
 
 
 def acl_stop(subnet: Subnet, answer: Reachability, subnet_of: SubnetOf) -> AclStop | None:
-    """Where ACLs surely stop what goes from `subnet` by the way of `answer`; None where they do not, or may not."""
+    """Where ACLs surely stop what goes from `subnet` by the way of `answer`; None if they do not, or may not."""
     return passing(subnet, answer, subnet_of)[1]
 
 

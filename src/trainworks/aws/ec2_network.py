@@ -71,7 +71,7 @@ class DescribedNat:
 class DescribedNetwork:
     """`attached` are the internet gateways of each VPC; `private_names` whether DNS support and hostnames are on in it,
     `zones` whether private hosted zones are associated with it, `resolvers` whether names are resolved in it. `acls`
-    are all of the VPCs, None where nobody looked; `subnets` those that were described, by id."""
+    are all of the VPCs, None if nobody looked; `subnets` those that were described, by id."""
 
     tables: Sequence[DescribedTable]
     endpoints: Sequence[VpcEndpoint]
@@ -95,7 +95,7 @@ class DescribedNetwork:
         return Subnet(subnet_id, vpc_id, found.table, described.cidr_block, acl, not described.is_ipv6_native)
 
     def _acl(self, subnet_id: str, vpc_id: str) -> NetworkAcl | None:
-        """That of its association, else its VPC's default one; None where nobody looked."""
+        """That of its association, else its VPC's default one; None if nobody looked."""
         acls = [each for each in self.acls or () if each.vpc_id == vpc_id]
         own = next((each for each in acls if subnet_id in each.subnet_ids), None)
         found = own or next((each for each in acls if each.is_default), None)

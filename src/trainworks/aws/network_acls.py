@@ -2,7 +2,7 @@
 
 Entries are tried in the order of their numbers, the first that fits decides, and what none fits is denied. Nothing is
 remembered of a connection: answers need entries of their own. Connections here are TCP over IPv4, as the names of
-AWS's services resolve to; entries for IPv6 say nothing of them. Answers are True, False, and None where nobody knows.
+AWS's services resolve to; entries for IPv6 say nothing of them. Answers are True, False, and None if nobody knows.
 
 Source: "Network ACLs", "Ephemeral ports" (Amazon VPC User Guide).
 """
@@ -41,9 +41,9 @@ PUBLIC = Peer(is_public=True)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry. `protocol` is a number or a name, -1 for all; `ports` None for all, Unknown where they are unknown.
+    """One entry. `protocol` is a number or a name, -1 for all; `ports` None for all, Unknown if they are unknown.
 
-    `allows` is None where nobody knows whether it allows or denies.
+    `allows` is None if nobody knows whether it allows or denies.
     """
 
     rule_number: int
@@ -85,7 +85,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class NetworkAcl:
-    """The entries of one ACL. `is_whole` is False where there may be others, or their order is unknown."""
+    """The entries of one ACL. `is_whole` is False if there may be others, or their order is unknown."""
 
     acl_id: str
     entries: tuple[Entry, ...] = ()
@@ -154,7 +154,7 @@ def _decided(entries: Sequence[Entry], peer: Peer, port: int) -> bool | None:
 
 @lru_cache(maxsize=1024)
 def _network(cidr_block: str) -> _Net | None:
-    """None for what is no IPv4 block."""
+    """None for a value that is not an IPv4 block."""
     try:
         return _Net(cidr_block, strict=False)
     except ValueError:

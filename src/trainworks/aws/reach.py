@@ -70,7 +70,7 @@ class RouteTable:
 class Subnet:
     """With the route table and the network ACL that hold for it; None for an ACL that nobody knows.
 
-    `vpc_id` and `cidr_block` are "" where nobody knows them. `has_ipv4` is False for a subnet of IPv6 alone.
+    `vpc_id` and `cidr_block` are "" if nobody knows them. `has_ipv4` is False for a subnet of IPv6 alone.
     """
 
     subnet_id: str

@@ -2,7 +2,7 @@
 
     python3 script_start.py      code archive --> /opt/ml/code --> SM_* variables --> requirements.txt --> the script
 
-It goes to a job in a channel, with the archive of the job's code, where nothing is known of the image: AWS's framework
+It goes to a job in a channel, with the archive of the job's code, if nothing is known of the image: AWS's framework
 images have the toolkit, an image of one's own need not. What the toolkit sets is said here alone: the twin, which does
 the toolkit's part for images that have it, takes it from here.
 
@@ -77,7 +77,7 @@ def toolkit_variables(
     """The `SM_*` variables. Paths are the container's; lists and maps are JSON.
 
     `hyperparameters` are decoded; `resources` and `inputs` are what resourceconfig.json and inputdataconfig.json hold,
-    `sizes` how many CPUS, GPUS and NEURONS there are. Raises `ValueError` for a log level that is no number.
+    `sizes` how many CPUS, GPUS and NEURONS there are. Raises `ValueError` for a log level that is not a number.
     """
     user, framework = of_the_user(hyperparameters), of_the_user(hyperparameters, are=False)
     hosts, host = list(resources["hosts"]), resources["current_host"]
@@ -169,7 +169,7 @@ class Container:
         self.program = str(self.hyperparameters["sagemaker_program"])
 
     def start(self) -> int:
-        """Run the script to its end; its exit code. Raises `FailedError` where it cannot be started."""
+        """Run the script to its end; its exit code. Raises `FailedError` if it cannot be started."""
         self._unpack()
         script = self.code / self.program
         if not script.is_file():
@@ -259,7 +259,7 @@ def run(
         output = process.stdout if joined else process.stderr
         if output is None:
             raise RuntimeError("a process without pipes")
-        # What the program started may hold the pipe open after its end: that is no reason to wait.
+        # What the program started may hold the pipe open after its end: this is not a reason to wait.
         reader = Thread(target=_copy, args=(output, last), daemon=True)
         reader.start()
         exit_code = process.wait()

@@ -1,4 +1,4 @@
-"""What `jobs --cost` and `describe` say of a job's cost."""
+"""What `jobs --cost` and `describe` say about a job's cost."""
 
 from __future__ import annotations
 

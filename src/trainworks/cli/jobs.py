@@ -227,7 +227,7 @@ def _found(environment: str, name: str) -> tuple[Connection, Job]:
 
 
 def _moment(age: str | None) -> datetime | None:
-    """The time that was so long ago. Raises `ConfigurationError` for what is not an age."""
+    """The time that was this long ago. Raises `ConfigurationError` for what is not an age."""
     if age is None:
         return None
     from trainworks.config.age import parse_age

@@ -87,7 +87,7 @@ def figure(value: object) -> str:
 
 
 def cost_cell(cost: object) -> str:
-    """What `describe` says of a cost, short enough for a column: the sum without where its prices are from."""
+    """What `describe` says about a cost, short enough for a column: the sum without where its prices are from."""
     return str(cost or "").partition(" (")[0]
 
 

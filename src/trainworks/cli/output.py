@@ -173,7 +173,7 @@ _FIX_OF_PATH = {
     errno.EPERM: "allow it to your user, or name another place",
     errno.EROFS: "name a place that can be written to",
 }
-"""What is wrong with a path that somebody gave; all else that a file system says is no fault of the request."""
+"""What is wrong with a path that somebody gave; other errors of a file system are not the request's fault."""
 _WRONG_REQUEST = frozenset({"ValidationException", "ValidationError", "ClientException", "InvalidParameterValue"})
 
 

@@ -131,7 +131,7 @@ class TrainingJobSpec(_Spec):
     checkpoints: bool | Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$")] = True
     """Whether `/opt/ml/checkpoints` is kept in S3; or where, to go on from another job's."""
     max_runtime_seconds: Annotated[int, Field(ge=1, le=28 * DAY_SECONDS)] | None = None
-    """The job is stopped after so long; the platform's default where absent."""
+    """The job is stopped after this long; the platform's default if absent."""
     max_wait_seconds: Annotated[int, Field(ge=1, le=28 * DAY_SECONDS)] | None = None
     """Run time and waiting for spot capacity together."""
     enable_network_isolation: bool = False
@@ -194,7 +194,7 @@ class BatchJobSpec(_Spec):
     arguments: tuple[str, ...] = ()
     """Arguments of the script."""
     array_size: Annotated[int, Field(ge=2, le=10_000)] | None = None
-    """Makes it an array job of so many children, each with its `AWS_BATCH_JOB_ARRAY_INDEX`."""
+    """Makes it an array job of this many children, each with its `AWS_BATCH_JOB_ARRAY_INDEX`."""
     vcpus: Annotated[float, Field(ge=0.25, le=192)] | None = None
     """vCPUs of each child."""
     memory_mib: Annotated[int, Field(ge=4)] | None = None
@@ -202,7 +202,7 @@ class BatchJobSpec(_Spec):
     retries: Annotated[int, Field(ge=0, le=9)] | None = None
     """Further attempts after the first."""
     timeout_seconds: Annotated[int, Field(ge=60)] | None = None
-    """An attempt is ended after so long."""
+    """An attempt is ended after this long."""
 
     @field_validator("arguments", mode="before")
     @classmethod

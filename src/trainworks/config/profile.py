@@ -176,13 +176,13 @@ class StorageProfile(Record):
     noncurrent_version_expiration_days: Annotated[int, Between(1)] = 30
     """Objects that were replaced or deleted are removed for ever after this many days."""
     abort_incomplete_multipart_upload_days: Annotated[int, Between(1)] = 7
-    """Uploads that were begun and not ended go after so many days."""
+    """Uploads that were begun and not ended are removed after this many days."""
     artifact_archive_days: Annotated[int, Between(90)] = 180
-    """Model artefacts move to Glacier Instant Retrieval, which `CreateModel` can still read, after so many days."""
+    """Model artefacts move to Glacier Instant Retrieval, which `CreateModel` can still read, after this many days."""
     access_log_expiration_days: Annotated[int, Between(1)] = 90
-    """The buckets' own access logs go after so many days."""
+    """The buckets' own access logs are removed after this many days."""
     max_image_count: Annotated[int, Between(1)] = 50
-    """The repository keeps so many images, the newest."""
+    """The repository keeps this many images, the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +196,7 @@ class MonitoringProfile(Record):
     log_retention_days: RetentionInDays
     """Retention of the environment's own log groups."""
     training_log_retention_days: RetentionInDays | None = 30
-    """At least so long for the groups that SageMaker writes (`/aws/sagemaker/TrainingJobs`, and with a notebook
+    """At least this many days for the groups that SageMaker writes (`/aws/sagemaker/TrainingJobs`, and with a notebook
     `/aws/sagemaker/NotebookInstances`), which all environments of an account and region share. It is never shortened
     below what another environment asked for; without it the groups are left alone."""
 
@@ -224,7 +224,7 @@ class TrainingProfile(Record):
     enable_managed_spot_training: Flag = True
     """Whether jobs run on spot capacity where their spec does not say."""
     max_runtime_seconds: Annotated[int, Between(1, 2_419_200)] = 86_400
-    """A job is stopped after so long."""
+    """A job is stopped after this long."""
     max_wait_time_seconds: Annotated[int, Between(1, 4_838_400)] = 172_800
     """Run time and waiting for spot capacity together; not below the run time."""
 
@@ -245,7 +245,7 @@ class NotebookProfile(Record):
     volume_size_in_gb: Annotated[int, Between(5, 16384)] = 5
     """Its volume."""
     idle_minutes: Annotated[int, Between(10, 1440)] = 60
-    """Stopped after so many minutes in which no kernel was busy, and none and no terminal did anything."""
+    """Stopped after this many minutes in which no kernel was busy and no kernel or terminal did anything."""
     default_code_repository: Annotated[str, Matching(r"^https://")] | None = None
     """Cloned at start; needs `network.egress = "nat-gateway"`, since the notebook has no internet of its own."""
 
@@ -269,7 +269,7 @@ class BatchProfile(Record):
     job_memory_mib: Annotated[int, Between(4)] = 2048
     """Memory of a job that does not say."""
     job_timeout_seconds: Annotated[int, Between(60)] = 3600
-    """An attempt of a job that does not say is ended after so long."""
+    """An attempt of a job that sets no timeout is ended after this long."""
     job_attempts: Annotated[int, Between(1, 10)] = 3
     """Attempts in all; only the loss of a host is retried."""
     runnable_limit_seconds: Annotated[int, Between(600, 86_400)] = 3600

@@ -33,7 +33,7 @@ def read_toml(path: Path, what: str = "") -> tuple[str, dict[str, Any]]:
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
-    """What the text of a file called `name` says. Raises `ConfigurationError` where it is not TOML."""
+    """What the text of a file called `name` says. Raises `ConfigurationError` if it is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -40,7 +40,7 @@ def network_wish(file: Path | None, environ: Mapping[str, str] = os.environ) -> 
 
 
 def check_table(path: Path, text: str, table: object) -> str:
-    """What the table `[twin]` says of the network. Raises `ConfigurationError` naming file, line, key and value."""
+    """What the table `[twin]` says about the network. Raises `ConfigurationError` naming file, line, key and value."""
     if not isinstance(table, dict):
         raise error_at(
             path, text, (TABLE,), f"is {table!r}; allowed: a table", 'write [twin] and below it network = "host"'

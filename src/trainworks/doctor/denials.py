@@ -20,7 +20,7 @@ _CONTROL = ("service control policy", "resource control policy")
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """`layer` is the kind of policy that decided, "" where the words do not say; `explicit`: by a Deny."""
+    """`layer` is the kind of policy that decided, "" if the words do not say; `explicit`: by a Deny."""
 
     action: str
     resource: str
@@ -65,7 +65,7 @@ class Denial:
 
 
 def denial_in(text: str) -> Denial | None:
-    """The first denial that a text tells of; None where it tells of none."""
+    """The first denial that a text reports; None if it reports none."""
     found = _DENIED.search(" ".join(text.split()))
     if found is None:
         return None

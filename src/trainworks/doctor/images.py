@@ -11,7 +11,7 @@ from trainworks.doctor.finding import Evidence, Finding, Outcome
 from trainworks.doctor.looking import Look, Looker
 
 IMAGE_BEING_MADE = "The image is being made"
-"""What the twin says of a job while it waits for the environment of its image."""
+"""What the twin says about a job while it waits for the environment of its image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _digest(ecr: Any, repository: str, image_id: dict[str, str]) -> str | None:
 
 
 def being_made(said: str, evidence: Evidence) -> Finding:
-    """For a job that waits for its image; `said` is what the service says of that."""
+    """For a job that waits for its image; `said` is what the service says about that."""
     return Finding(
         "image-being-made",
         Outcome.OK,

@@ -177,7 +177,7 @@ def _closed_acls(
 
 
 def acl_stopping(network: Network, subnet: Subnet, service: str, public_ip: bool | None) -> AclStop | None:
-    """Where network ACLs surely stop the way that a subnet has to a service; None where there is no way, too."""
+    """Where network ACLs certainly block the route that a subnet has to a service; None also if there is no route."""
     facts = network.described.subnet(subnet.subnet_id, subnet.vpc_id)
     found = answer(network, subnet, service, public_ip)
     if facts is None or found.reach is not Reach.YES:
@@ -234,7 +234,7 @@ def policy_findings(
 
 
 def endpoint_on_way(network: Network, action: str, public_ip: bool | None) -> str:
-    """The id of the endpoint that calls of `action` go through; "" where there is none, or there are several."""
+    """The id of the endpoint that calls of `action` go through; "" if there is none, or there are several."""
     answers = [answer(network, each, endpoint_service(action), public_ip) for each in network.subnets.value or ()]
     ids = {each.endpoint.endpoint_id for each in answers if each.endpoint is not None and each.reach is Reach.YES}
     return ids.pop() if len(ids) == 1 else ""

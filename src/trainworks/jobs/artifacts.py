@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _LIMITS = UnpackLimits(total_bytes=sys.maxsize, members=1_000_000, seconds=24 * 3600)
-"""The disk bounds what is unpacked: who asks for a model wants all of it."""
+"""Only the disk limits what is unpacked: a user who asks for a model wants all of it."""
 
 Tell = Callable[[str, int, int], None]
 """Hears of a transfer: what, bytes so far, bytes in all."""

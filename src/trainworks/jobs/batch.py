@@ -113,7 +113,7 @@ def _platform_definition(batch: BatchClient, platform_arn: str) -> Mapping[str, 
 
 
 def check_image(connection: Connection, spec: BatchJobSpec) -> None:
-    """Raises `RequestError` where the image that the job would run in is not known, or known not to be there.
+    """Raises `RequestError` if the image that the job would run in is not known, or known not to be there.
 
     A platform is deployed before anybody has pushed the image of its job definition: who submits is told before
     anything is uploaded. Images of other registries are for Batch to pull. Who may not look into the repository is not
@@ -361,9 +361,9 @@ def _streams(described: Mapping[str, Any], default_group: str) -> Iterator[LogSt
 
 
 def blocked_reason(described: Mapping[str, Any], children: Sequence[Mapping[str, Any]]) -> str:
-    """What Batch says of a RUNNABLE job that it cannot place ("Jobs stuck in RUNNABLE", Batch User Guide), or nothing.
+    """Why Batch cannot place a RUNNABLE job ("Jobs stuck in RUNNABLE", Batch User Guide), or nothing.
 
-    An array job itself waits in PENDING: of it the first child that cannot be placed.
+    An array job itself waits in PENDING: its reason is that of the first child that cannot be placed.
     """
     if described["status"] == JobStatus.RUNNABLE:
         return str(described.get("statusReason", ""))

@@ -28,7 +28,7 @@ FASTEST_POLL_SECONDS = 0.2
 SLOWEST_POLL_SECONDS = 2.0
 LAST_LINES = 20
 FIRST_WAITING_SECONDS = 60.0
-"""A job that waits is silent for so long before a line says that it waits, and again each time it doubles."""
+"""A job that waits is silent for this long before a line says that it waits, and again each time it doubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class JobSnapshot:
     """A job at one point in time. `transitions` is its whole way so far, oldest first; `reason` is why it ended or
     waits.
 
-    `current` is the status that it is in with what AWS says of it now, where `transitions` does not tell. `waits`: it
-    has no host yet; `is_blocked`: AWS says why it gets none.
+    `current` is the status that it is in with what AWS says about it now, where `transitions` does not tell. `waits`:
+    it has no host yet; `is_blocked`: AWS says why it gets none.
     """
 
     status: str
@@ -62,7 +62,7 @@ class JobSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A job has no host: AWS says why (`seconds` is 0), or nothing has happened for so long."""
+    """A job has no host: AWS says why (`seconds` is 0), or nothing has happened for this long."""
 
     status: str
     seconds: float
@@ -215,7 +215,7 @@ Progress = LogLine | Transition | Waiting
 class Follow:
     """Iterating yields log lines, transitions and long waits until the job's end; then `outcome` is its last snapshot.
 
-    `reader` reads the log from elsewhere than its beginning. A status is yielded again when what AWS says of it
+    `reader` reads the log from elsewhere than its beginning. A status is yielded again when what AWS says about it
     changes.
     """
 

@@ -1,4 +1,4 @@
-"""The table of job kinds: how a job of each is found and listed. All else is what `Job` says of every job.
+"""The table of job kinds: how a job of each is found and listed. All else is what `Job` says about every job.
 
 name --> find_job --> Job: describe, snapshot, logs, metrics, artifacts, stop, interrupt
          newest_jobs --> JobSummary of all kinds, newest first --> listed_job --> Job

@@ -97,7 +97,7 @@ def package_source(script: Path, source_dir: Path | None = None, tell: Tell = si
 
 
 def check_script(script: Path, source_dir: Path | None) -> None:
-    """Raises `RequestError` where the script, or the folder that it is to be in, is not there."""
+    """Raises `RequestError` if the script, or the folder that it is to be in, is not there."""
     if source_dir is not None and not source_dir.is_dir():
         raise RequestError(f"source_dir {source_dir} is not a folder", fix="give the folder that holds the script")
     if not script.is_file():

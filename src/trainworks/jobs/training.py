@@ -54,7 +54,7 @@ class JobCode:
     """The code of a job: the script in its archive, and the archive's URI.
 
     `is_channel`: it comes as an input channel. `starter` is the file beside the archive that starts the script, ""
-    where the image does.
+    if the image does.
     """
 
     entry: str

@@ -146,7 +146,7 @@ def code_roles(workload: Workload) -> tuple[str, ...]:
 
 
 def service_of_action(action: str) -> str | None:
-    """Where a call of an action goes; None where AWS may make it for the workload, or nobody knows."""
+    """Where a call of an action goes; None if AWS may make it for the workload, or nobody knows."""
     if isinstance(action, Unknown) or "Stream" in action:
         return None
     return SERVICES_OF_ACTIONS.get(action) or SERVICES_OF_ACTIONS.get(action.partition(":")[0])

@@ -25,7 +25,7 @@ class NetworkAcls:
                 self._chosen[subnet] = self._named(association.get("NetworkAclId"))
 
     def of(self, subnet: Resource) -> NetworkAcl | None:
-        """That of the subnet's association, or the default one of its VPC; None for one that the graph has not."""
+        """That of the subnet's association, or its VPC's default one; None for one that the graph does not have."""
         if subnet in self._chosen:
             return self._chosen[subnet]
         vpc = self._graph.owner(subnet.get("VpcId"))

@@ -37,7 +37,7 @@ _PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 class Passage:
     """`service` is the endpoint's; `resource` an ARN, with `*` at its end all that begin so.
 
-    `role_arn` is who asks, "" for somebody unknown. `why` completes "it cannot ...". What is not `is_required` its code
+    `role_arn` is the caller, "" if it is unknown. `why` completes "it cannot ...". What is not `is_required` its code
     may do without.
     """
 
@@ -67,7 +67,7 @@ def _context(graph: Graph, resource: str) -> Context:
 
 
 def passages_of(graph: Graph, workload: Workload) -> Iterator[Passage]:
-    """Everything that is known to go through endpoints, where there are any."""
+    """Everything that is known to go through endpoints, if there are any."""
     if isinstance(workload, SageMakerJob):
         yield from _of_job(graph, workload)
     elif isinstance(workload, Model):

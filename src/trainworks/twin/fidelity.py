@@ -211,7 +211,7 @@ def _own_words(endpoint: Endpoint) -> frozenset[str]:
 
 
 def _invocation_entries() -> list[Entry]:
-    """What the gateway serves, which is no endpoint of `wire`: requests to containers."""
+    """What the gateway serves, which is not an endpoint of `wire`: requests to containers."""
     operation = service_model(_RUNTIME).operation_model("InvokeEndpoint")
     refused = dict.fromkeys(messages.REFUSED_MEMBERS, "refused")
     members = {path: refused.get(path, "used") for path, _ in reading.paths(operation)}

@@ -1,4 +1,4 @@
-"""Request bodies, checked against what the signature says of them while they are read.
+"""Request bodies, checked against what the signature says about them while they are read.
 
 After "Signature Calculations ... Transferring Payload in Multiple Chunks" (Amazon S3 API Reference).
 """

@@ -459,11 +459,11 @@ class Compute(Protocol):
 class Runtime:
     """An image as it can be executed here: an interpreter, its environment, and what Docker calls the entry point.
 
-    `root` is the folder of a runtime image; its `train`, if there is one, is found by the `PATH` in `env`.
-    `folders` are what a task of it has to see, read-only, at the path that they have here.
-    `note` says in one line what stands for the image; it belongs at the head of the job's log. `made` is what the
-    making of it said, for who waited for that. `has_requirements`: what the job's requirements.txt names is in it.
-    `has_toolkit`: SageMaker's training toolkit, which starts a script, is its `train`; so it is in AWS's own images.
+    `root` is the folder of a runtime image; its `train`, if there is one, is found by the `PATH` in `env`. `folders`
+    are what a task of it has to see, read-only, at the path that they have here. `note` says in one line what stands
+    for the image; it belongs at the head of the job's log. `made` is what the making of it said, for those who waited
+    for that. `has_requirements`: what the job's requirements.txt names is in it. `has_toolkit`: SageMaker's training
+    toolkit, which starts a script, is its `train`; so it is in AWS's own images.
     """
 
     image_uri: str

@@ -36,7 +36,7 @@ _PASS_SECONDS = 600.0
 class Pruned:
     """What went, or would go: how many of each kind, and the bytes of their files. `more` is left for another call.
 
-    `failed` says of each kind what could not be removed, by name, and why: it is there still.
+    `failed` says about each kind what could not be removed, by name, and why: it is there still.
     """
 
     counts: dict[str, int]

@@ -141,7 +141,7 @@ def credential_scope(request: SignedRequest) -> tuple[str, str]:
 class Claim:
     """Who says to have signed a request, before the signature itself is checked.
 
-    The key is known and its token right, and the times fit. `digest` is what the request says of its body, or None
+    The key is known and its token right, and the times fit. `digest` is what the request says about its body, or None
     if the signature can only be checked with the body's digest at hand.
     """
 
@@ -284,7 +284,7 @@ def known_key(keys: KeyLookup, access_key_id: str, token: str, now: float) -> Si
 
 
 def _claimed_digest(signature: _Signature, request: SignedRequest) -> str | None:
-    """What the request says of its body; None if it leaves that to the signature."""
+    """What the request says about its body; None if it leaves that to the signature."""
     claimed = request.header("x-amz-content-sha256")
     if signature.service == "s3":
         if signature.presigned:

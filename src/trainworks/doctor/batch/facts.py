@@ -56,7 +56,7 @@ class BatchJob:
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
-    """`JobStateTimeLimitAction`: jobs RUNNABLE for `reason` are cancelled after so many seconds."""
+    """`JobStateTimeLimitAction`: jobs RUNNABLE for `reason` are cancelled after this many seconds."""
 
     reason: str
     max_time_seconds: int

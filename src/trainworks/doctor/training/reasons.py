@@ -155,7 +155,7 @@ class Meaning:
 def meaning_of(failure_reason: str, endpoint_id: str = "") -> Meaning:
     """What a `FailureReason` means; a reason that no pattern knows stands for itself.
 
-    `endpoint_id` is the VPC endpoint by which the job reaches what was denied, where that is known.
+    `endpoint_id` is the VPC endpoint by which the job reaches what was denied, if that is known.
     """
     for reason in _REASONS:
         if match := re.search(reason.regex, failure_reason, re.IGNORECASE | re.DOTALL):

@@ -23,7 +23,7 @@ class Training(Construct):
 
     training_role_arn, security_group_id, subnet_ids   what `CreateTrainingJob` asks for
     notebook, notebook_role_arn                        None if the profile has no notebook
-    access                                             statements for who starts jobs; `grant_submit` gives them
+    access                                             statements for those who start jobs; `grant_submit` gives them
     """
 
     def __init__(

@@ -40,7 +40,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
     for resource in graph.resources:
         known = named_types().get(resource.type)
         if known is None or known.required or resource.get(known.name) is None:
-            continue  # who has to choose a name cannot leave it out
+            continue  # a name that must be chosen cannot be left out
         pinned = pinned_properties(resource, known)
         if pinned:
             yield _fault(resource, known, pinned)

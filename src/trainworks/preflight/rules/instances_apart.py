@@ -28,7 +28,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
 
 
 def _severity(job: SageMakerJob) -> Severity | None:
-    """None for one instance. A platform's settings leave the number to who submits: then it is a warning."""
+    """None for one instance. A platform's settings leave the number to whoever submits: then it is a warning."""
     count = job.instance_count
     if count is None:
         return None if job.is_complete else Severity.WARNING

@@ -164,7 +164,7 @@ def _is_about(principal: Any, service: str) -> bool:
 
 
 def _context(graph: Graph, publication: _Publication) -> Context:
-    """What the service says of the publication."""
+    """What the service says about the publication."""
     if publication.service == _EVENTS:
         return {"aws:securetransport": "true", **dict.fromkeys(_SOURCE_KEYS, ())}
     source = publication.source

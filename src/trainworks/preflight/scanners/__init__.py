@@ -67,7 +67,7 @@ def _cdk_nag(graph: Graph, request: SynthRequest, memory: Path, tell: Callable[[
 
 
 def without_repeats(ours: Iterable[Finding], scanned: Iterable[Finding]) -> Iterator[Finding]:
-    """What cfn-lint says less what rule TW00 says of the same resource: both read AWS's schemas."""
+    """What cfn-lint says less what rule TW00 says about the same resource: both read AWS's schemas."""
     refused = {finding.place for finding in ours if finding.code == REFUSED}
     for finding in scanned:
         if finding.code.removeprefix(CFN_LINT) not in _SAID_BY_TW00 or finding.place not in refused:

@@ -78,7 +78,7 @@ def _finding(match: Mapping[str, Any], severity: Severity, resource: Resource | 
 
 
 def _matches(files: list[str], region: str, memory: Path, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    """What it says of the files; remembered by their contents, as the same ones lie elsewhere the next time."""
+    """What it says about the files; remembered by their contents, as the same ones lie elsewhere the next time."""
 
     def scan() -> Said:
         tell(f"cfn-lint reads {len(files)} templates")

@@ -1,4 +1,4 @@
-"""Makes environments in the background: who wants one does not wait in a request and does not delay other jobs.
+"""Makes environments in the background: whoever wants one does not wait in a request and does not delay other jobs.
 
     ready(name, build, waiter)    whole: its folder         not whole: made in a thread; `ImageBeingMadeError`
                                   failed: the error, once for each who waited; whoever comes later has it made again

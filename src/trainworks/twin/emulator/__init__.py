@@ -6,6 +6,6 @@ dressing.py       which corrections each service gets when it is loaded: a table
 gates.py          what a request passes before ministack sees it: its model, members/ that are read, what is offered
 control_plane.py  `ports.ControlPlane` for our own services
 durable/          touched rows into emulator.db before an answer leaves
-iam/              who may do what: keys, role sessions, policies, roles that are handed over
+iam/              who may do what: keys, role sessions, policies, roles that are passed
 cloudformation/, s3/, cloudwatch/, functions/, events/, step_functions/, ec2/, logs/, sqs/: a service each
 """

@@ -54,7 +54,7 @@ class ReplyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InvocationOutcome:
-    """What an environment answered. `log` is what the log says of an error; `exit_code` is negative for signals."""
+    """What an environment answered. `log` is what the log says about an error; `exit_code` is negative for signals."""
 
     kind: ReplyKind
     body: bytes = b""

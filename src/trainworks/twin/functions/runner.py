@@ -244,7 +244,7 @@ class _Run:
         return environment.invoke(header, invocation.payload, seconds, self._output)
 
     def _described(self, outcome: InvocationOutcome) -> tuple[bytes, str]:
-        """(payload, function error), and what the log says of an error."""
+        """(payload, function error), and what the log says about an error."""
         request_id = self._invocation.request_id
         if outcome.kind is ReplyKind.RESPONSE:
             return outcome.body, ""

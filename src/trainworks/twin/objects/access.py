@@ -50,7 +50,7 @@ class Access:
         self._check(caller, action, f"arn:aws:s3:::{bucket}", context)
 
     def missing(self, caller: Caller | None, bucket: str, key: str, error: S3Error | None = None) -> S3Error:
-        """What a read of a missing key answers: `error` or `NoSuchKey`; `AccessDenied` to who may not list."""
+        """The error for a missing key: `error` or `NoSuchKey`; `AccessDenied` for callers that may not list."""
         try:
             self.whole_bucket(caller, "s3:ListBucket", bucket, {"s3:prefix": key})
         except S3Error as denied:

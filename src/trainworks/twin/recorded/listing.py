@@ -62,7 +62,7 @@ class ListQuery:
     """What of a kind is asked for. `sort_by` is a column: `name`, `created_at`, `modified_at`, `status`.
 
     `contains` is looked for in names whatever its case; the bounds of times are seconds since the epoch, exclusive.
-    `matches` says of each that SQL has found whether it is meant.
+    `matches` says about each that SQL has found whether it is meant.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""What a job's network is here, and what its log says of that: the setting `twin.network` for jobs in subnets of a VPC.
+"""What a job's network is here, and what its log says about it: the setting `twin.network` for jobs in subnets.
 
     host       the machine's network; the log of a job that installs packages says what AWS would not let through
     declared   subnets with a way to the internet: the machine's network
@@ -83,7 +83,7 @@ class Networks:
         return JobNetwork(False, port, f"network (declared): {without}: {fix}", lacks_data=cut_off)
 
     def interfaces(self, subnet_ids: Sequence[str], *, public_ip: bool | None) -> Interfaces | None:
-        """For the credentials of a job in these subnets; None where its requests are held to no VPC."""
+        """For the credentials of a job in these subnets; None if its requests are held to no VPC."""
         return Interfaces(tuple(subnet_ids), public_ip) if subnet_ids and self.wish == "declared" else None
 
 

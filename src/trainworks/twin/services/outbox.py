@@ -62,7 +62,7 @@ class Outbox:
         return bool(self.patterns(source, detail_type))
 
     def patterns(self, source: str, detail_type: str) -> Sequence[Mapping[str, object]]:
-        """What those ask for who may take such events now."""
+        """What those that may take such events now ask for."""
         return self._control_plane.event_patterns(source, detail_type)
 
     def put(self, tx: Connection, events: Sequence[Event]) -> None:

@@ -39,7 +39,7 @@ REFUSED_MEMBERS = tuple(sorted(_REFUSED.values()))
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One request to an endpoint. `variant` is "" where the weights decide."""
+    """One request to an endpoint. `variant` is "" if the weights decide."""
 
     variant: str
     content_type: str
@@ -132,7 +132,7 @@ class ModelError(Exception):
 
 
 def answer_headers(answer: Answer, variant: str) -> list[tuple[bytes, bytes]]:
-    """What the client gets beside the body."""
+    """What the client gets besides the body."""
     headers = [
         (b"x-amzn-requestid", _request_id()),
         (b"x-amzn-invoked-production-variant", variant.encode()),

@@ -57,7 +57,7 @@ class Routing:
     ) -> Iterator[tuple[ServedVariant, Target] | None]:
         """A container for one request, held within the block: of `variant`, or, where that is "", of any by weight.
 
-        None where all that there are is in `without`. Raises `NoSuchVariantError`.
+        None if all that there are is in `without`. Raises `NoSuchVariantError`.
         """
         with self._lock:
             chosen = self._chosen(endpoint_arn, variant, without)

@@ -25,7 +25,7 @@ class BrokenError(Exception):
 
 
 class MalformedError(Exception):
-    """What came is no answer, or a longer one than may be sent on."""
+    """The answer is malformed, or longer than may be sent on."""
 
 
 @dataclass(frozen=True, slots=True)

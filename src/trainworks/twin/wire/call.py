@@ -29,8 +29,8 @@ class Call:
 class Request:
     """An HTTP request whose signature was checked.
 
-    Header names are in lower case, `query` is decoded; `path` is as it was sent, so that a `%2F` in a label is no `/`.
-    `form` keeps what a form was read as, which is asked for more than once: see `protocols.query`.
+    Header names are in lower case, `query` is decoded; `path` is as it was sent, so that a `%2F` in a label is not a
+    `/`. `form` keeps what a form was read as, which is asked for more than once: see `protocols.query`.
     """
 
     method: str

@@ -77,7 +77,7 @@ def _names_part(policy: Sequence[Statement], action: str, beginning: str) -> boo
 
 
 def _of_anybody(policy: Sequence[Statement], action: str, resource: str, context: Context) -> Judgement:
-    """A statement for certain principals perhaps names who asks."""
+    """A statement for certain principals may name the caller."""
     judged = judge(policy, action, resource, context).statements
     return Judgement([each if _is_everyone(each.statement) else _perhaps(each) for each in judged])
 

@@ -37,12 +37,12 @@ _LEFT_BY_DENY = {
 """What is left at most where a Deny certainly, under a condition, or perhaps applies."""
 
 NOBODY = Principal("", "", PrincipalKind.SESSION)
-"""Who asks where identity policies alone are looked at: they say nothing of who has them."""
+"""The caller if only identity policies are looked at: they do not say who has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A statement with how surely it applies to the request that is asked about, and how it names who asks."""
+    """A statement with how surely it applies to the request that is asked about, and how it names the caller."""
 
     statement: Statement
     strength: PartialDecision

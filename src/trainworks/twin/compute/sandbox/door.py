@@ -28,7 +28,7 @@ class Door:
     """Make it before the slot enters its namespaces, where the path is seen, and `open` it within them."""
 
     def __init__(self, path: Path, port: int) -> None:
-        """Raises `OSError` where nothing can be made at `path`."""
+        """Raises `OSError` if nothing can be made at `path`."""
         self._port = port
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -53,7 +53,7 @@ class Door:
         self._apart.set()
         while True:
             caller, _ = self._listener.accept()
-            with caller, suppress(OSError):  # who has gone away needs no answer
+            with caller, suppress(OSError):  # a client that has gone away needs no answer
                 self._answer(caller)
 
     def _answer(self, caller: socket.socket) -> None:

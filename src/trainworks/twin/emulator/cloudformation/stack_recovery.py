@@ -44,7 +44,7 @@ def forget_operation(stack: Stack) -> None:
 
 
 def note_made(stack: Stack, logical_id: str, kind: str, physical_id: str, properties: Mapping[str, Any]) -> None:
-    """A resource was made or updated, and its stack has not taken note of it yet."""
+    """A resource was made or updated, and its stack has not recorded that yet."""
     # One at a time: of the one before, the stack has taken note.
     stack["_made"] = {
         "PhysicalResourceId": physical_id,

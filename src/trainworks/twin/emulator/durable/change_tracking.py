@@ -122,7 +122,7 @@ class ChangeTracker:
 
 
 class Parts(Protocol):
-    """What is said to who keeps parts of a store's records in stores of their own: `parts.RecordParts`."""
+    """What is told to the owner of parts of a store's records that are in stores of their own: `parts.RecordParts`."""
 
     def row(self, record: Any) -> Any:
         """A record as its row is written."""

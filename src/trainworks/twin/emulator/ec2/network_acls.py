@@ -150,7 +150,7 @@ def _is_same(entry: Row, other: Row) -> bool:
 
 
 def _without(row: Row, entry: Row) -> list[Row]:
-    """The other entries. Raises `ApiError` where there is no such entry."""
+    """The other entries. Raises `ApiError` if there is no such entry."""
     others = [each for each in row["Entries"] if not _is_same(each, entry)]
     if len(others) == len(row["Entries"]):
         way = "outbound" if entry["Egress"] else "inbound"

@@ -84,7 +84,7 @@ def network_of(ec2: Any, vpc_id: str, *, with_acls: bool = True) -> DescribedNet
         endpoints,
         [described_nat(row) for row in gateways],
         attached_gateways(_rows(ec2._internet_gateways)),
-        # What stock's DescribeVpcAttribute says of a VPC that was given neither.
+        # What stock's DescribeVpcAttribute says about a VPC that was given neither.
         {vpc_id: bool(vpc.get("EnableDnsSupport", True)) and bool(vpc.get("EnableDnsHostnames", False))},
         resolvers={vpc_id: True} if vpc.get("EnableDnsSupport", True) else _resolvers(vpc),
         acls=[described_acl(row) for row in network_acls.rows(ec2, vpc_id)] if with_acls else None,

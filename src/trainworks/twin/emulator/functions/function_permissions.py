@@ -1,4 +1,4 @@
-"""`lambda:AddPermission`: who is let in has to be somebody, and the policy of a function has a size.
+"""`lambda:AddPermission`: the principal has to exist, and the policy of a function has a maximum size.
 
 Stock keeps any text as a principal, which then names nobody, and policies without end. After AddPermission in the API
 reference of Lambda.

@@ -60,7 +60,7 @@ class FunctionUrls:
         self._endpoint_url = endpoint_url
 
     def install(self, lambda_svc: Any) -> None:
-        """Lambda was loaded: what it says of a URL leads to this machine, in answers and in attributes of stacks."""
+        """Lambda was loaded: its function URLs lead to this machine, in answers and in attributes of stacks."""
         for name in (
             "_create_function_url_config",
             "_get_function_url_config",

@@ -178,7 +178,7 @@ class ProvisionedConcurrency:
     # -- what is kept ------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Have the thread look soon; it is started where there is none."""
+        """Have the thread look soon; it is started if there is none."""
         with self._lock:
             self._changed.set()
             if self._thread is None and not self._stopping:

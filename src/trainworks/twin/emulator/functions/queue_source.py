@@ -87,7 +87,7 @@ class QueueSource:
 
 
 def _problem(data: Mapping[str, Any]) -> str:
-    """What Lambda refuses of a mapping of a queue; "" where it is none, or nothing."""
+    """What Lambda refuses of a mapping of a queue; "" if it is none, or nothing."""
     arn = str(data.get("EventSourceArn", ""))
     if ":sqs:" not in arn:
         return ""
@@ -148,7 +148,7 @@ def invoke(mapping: Mapping[str, Any], function: Mapping[str, Any], event: Any) 
 
 
 def failed_items(body: Any, known: set[str]) -> set[str] | None:
-    """The items that a function reports as failed; None where its report is none, which is the failure of all.
+    """The items that a function reports as failed; None if its report is none, which is the failure of all.
 
     Nothing, and an empty list, is success.
     """

@@ -226,7 +226,7 @@ def _of_one_event(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
 def _first_failed(
     mapping: Mapping[str, Any], result: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
 ) -> int | None:
-    """The number of the first record that failed; None where all are processed."""
+    """The number of the first record that failed; None if all are processed."""
     if result.get("error"):
         return 0
     if "ReportBatchItemFailures" not in (mapping.get("FunctionResponseTypes") or ()):

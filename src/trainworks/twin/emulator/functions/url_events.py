@@ -33,7 +33,7 @@ FAILED = UrlAnswer(502, (("content-type", "application/json"),), b"Internal Serv
 
 @dataclass(frozen=True, slots=True)
 class UrlIdentity:
-    """What an event says of who called: nothing if a URL lets everybody in."""
+    """What an event says about the caller: nothing if the URL admits everybody."""
 
     account_id: str
     arn: str = ""

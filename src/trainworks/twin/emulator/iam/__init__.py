@@ -1,1 +1,1 @@
-"""IAM and STS for every service: who asks, which permission on which resource, policies, roles that are handed over."""
+"""IAM and STS for every service: the caller, which permission on which resource, policies, roles that are passed."""

@@ -25,7 +25,7 @@ AWS_MANAGED = "arn:aws:iam::aws:policy/"
 class Actor:
     """A caller with what is allowed to it. `keys` are the condition keys that describe it, in lower case.
 
-    `interfaces` are those of the job in a VPC whose session it is; None for who calls from anywhere.
+    `interfaces` are those of the job in a VPC whose session it is; None for a caller that may be anywhere.
     """
 
     principal: Principal

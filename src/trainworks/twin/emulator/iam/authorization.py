@@ -96,7 +96,7 @@ class Authorization:
     def require(
         self, actor: Actor, action: str, resource: str, region: str, given: Mapping[str, Value] | None = None
     ) -> None:
-        """Raise the denial unless `actor` may do `action` on `resource`; for who acts in somebody's name."""
+        """Raise the denial unless `actor` may do `action` on `resource`; for services that act in somebody's name."""
         found = decision(actor, action, resource, region, given or {})
         if not found.allowed:
             code, status = _DENIED.get(action.partition(":")[0], ("AccessDeniedException", 400))

@@ -130,7 +130,7 @@ class Messages:
             self.rows._touch(EVERY_ROW)
 
     def receive(self, most: int, seconds: float, attempt: str | None = None) -> list[Message]:
-        """Up to `most` visible messages, each with a new handle, and in flight for so long.
+        """Up to `most` visible messages, each with a new handle, and in flight for this long.
 
         The same `attempt` gives the same messages and handles again, for five minutes and as long as all are in flight
         since, and hides them from now on.
@@ -189,7 +189,7 @@ class Messages:
             )
 
     def hide(self, handle: str, seconds: float) -> bool:
-        """Have the message that was last received with this handle in flight for so long; whether there is one."""
+        """Have the message that was last received with this handle in flight for this long; whether there is one."""
         with self._lock:
             number = self._handles.get(handle)
             if number is None:

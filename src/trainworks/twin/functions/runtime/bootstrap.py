@@ -204,7 +204,7 @@ def _load(name: str) -> Any:
 
 
 def _described(error: BaseException, request_id: str) -> tuple[dict[str, Any], str]:
-    """(error document, what the log says of it) of what a handler or its module raised."""
+    """(error document, what the log says about it) of what a handler or its module raised."""
     kind, message, stack = type(error).__name__, _text(error), _stack(error)
     if isinstance(error, RuntimeRefusal):
         kind, stack = error.kind, error.stack

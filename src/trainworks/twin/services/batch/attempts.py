@@ -33,7 +33,8 @@ def apply_event(job: Job, event: TaskEvent, strategy: Mapping[str, Any]) -> Job:
     if event.state is TaskState.RUNNING:
         return _starting(job, event).evolve(status=JobStatus.RUNNING, started_at=at_ms)
     if event.state is TaskState.CANCELLED and job.status in _NOT_BEGUN and job.ended_by is None:
-        # It had no host, and its compute environment was deleted: it goes on another, and that was no attempt.
+        # It had no host, and its compute environment was deleted: it moves to another, and this does not count as an
+        # attempt.
         return job.evolve(
             status=JobStatus.RUNNABLE,
             attempt=job.attempt - 1,

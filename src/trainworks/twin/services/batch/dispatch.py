@@ -137,7 +137,7 @@ class Dispatcher:
     def dispatch(self) -> None:
         """Hand over all jobs that are RUNNABLE now, by the priority of their queues and in the order they came.
 
-        A job that does not start holds up none behind it: it is blocked, and tried again when there is no other left,
+        A job that does not start delays none behind it: it is blocked, and tried again when there is no other left,
         or, where the fault is not its own, in another round. Raises the first such fault once all others are handed
         over.
         """

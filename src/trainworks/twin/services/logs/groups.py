@@ -1,4 +1,4 @@
-"""Log groups and log streams: made, described, kept for so long, tagged, deleted."""
+"""Log groups and log streams: made, described, kept for a set time, tagged, deleted."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _which(program: str, runtime: Runtime) -> str | None:
 
 
 def script_command(runtime: Runtime, mode: ScriptMode, code: Path, ml_root: Path) -> tuple[str, ...]:
-    """Our model server over the script in `code`, the folder here. Raises `HostingError` where there is no script."""
+    """Our model server over the script in `code`, the folder here. Raises `HostingError` if there is no script."""
     if ".." in Path(mode.program).parts or not (code / mode.program).is_file():
         raise HostingError(
             f"The image {runtime.image_uri} has no 'serve', and there is no {mode.program} in {mode.folder} to serve "

@@ -36,7 +36,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Start so many more containers of a variant."""
+    """Start a number of further containers of a variant."""
 
     variant: Variant
     count: int

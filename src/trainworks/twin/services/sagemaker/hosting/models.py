@@ -58,7 +58,7 @@ def container_of(model: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def artefact_of(container: Mapping[str, Any]) -> Artefact | None:
-    """Where a container's files are; None where it brings none."""
+    """Where a container's files are; None if it brings none."""
     if "ModelDataUrl" in container:
         bucket, key = split_s3_uri(container["ModelDataUrl"])
         return Artefact(bucket, key, is_archive=True, is_prefix=False)

@@ -56,7 +56,7 @@ class Endpoints:
         database.apply(load_sql(_PACKAGE, "schema.sql"))
 
     def change(self, arn: str, work: Callable[[Rows, Hosted], None]) -> bool:
-        """Run `work` on an endpoint in one transaction; False where the endpoint is not there any more."""
+        """Run `work` on an endpoint in one transaction; False if the endpoint is not there any more."""
 
         def within(rows: Rows) -> bool:
             hosted = self.load(rows, arn)
@@ -84,7 +84,7 @@ class Endpoints:
         return [record_of(row).id for row in self.database.read(SQL["all_endpoints"], (KIND,))]
 
     def whose(self, tx: Connection, task_id: str) -> tuple[Endpoint, Variant, Container] | None:
-        """The endpoint, the variant and the container of a task; None where one of them is gone."""
+        """The endpoint, the variant and the container of a task; None if one of them is gone."""
         row = tx.execute(SQL["container"], (task_id,)).fetchone()
         if row is None:
             return None

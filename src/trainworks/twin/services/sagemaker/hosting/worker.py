@@ -38,7 +38,7 @@ _SHIPPED_POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `Worker` works with beside the rows."""
+    """What `Worker` works with besides the rows."""
 
     preparer: Preparer
     compute: Compute
@@ -124,7 +124,7 @@ class Worker:
         return self._clock()
 
     def _do(self, action: steps.Action, hosted: Hosted) -> float | None:
-        """Do one thing; when to look again, or None where the next thing may be done at once."""
+        """Do one thing; when to look again, or None if the next thing may be done at once."""
         if isinstance(action, steps.Launch):
             self._launch(hosted.endpoint, action.variant, action.count)
         elif isinstance(action, steps.Look):

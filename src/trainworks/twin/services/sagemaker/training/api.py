@@ -40,7 +40,7 @@ class Advancer(Protocol):
         """Give up the upload of a job that has ended by now."""
 
     def wait_until_cleaned(self, job: TrainingJob, seconds: float) -> None:
-        """Return when nothing is left to do for an ended job, or after so long."""
+        """Return when nothing is left to do for an ended job, or after this long."""
 
     def forget(self, job: TrainingJob) -> None:
         """Remove what is left of an ended job on disk."""

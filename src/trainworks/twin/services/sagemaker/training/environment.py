@@ -101,7 +101,7 @@ def _platform_variables(job: TrainingJob, endpoint_url: str) -> dict[str, str]:
 
 
 def toolkit_variables(job: TrainingJob, host: str, mode: ScriptMode, gpus: int) -> dict[str, str]:
-    """The `SM_*` variables as the toolkit sets them. Raises `JobFailedError` for a log level that is no number."""
+    """The `SM_*` variables as the toolkit sets them. Raises `JobFailedError` for a log level that is not a number."""
     size = instance_type(job.instance_type)
     try:
         return script_start.toolkit_variables(

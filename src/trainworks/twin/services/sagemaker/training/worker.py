@@ -114,7 +114,7 @@ class Worker:
         remove_whole(job_folder(self._jobs_dir, job).path)
 
     def wait_until_cleaned(self, job: TrainingJob, seconds: float) -> None:
-        """Return when nothing is left to do for an ended job, or after so long."""
+        """Return when nothing is left to do for an ended job, or after this long."""
 
         def is_cleaned() -> bool:
             now = self._jobs.by_arn(job.arn)

@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
             self._fail(431, "the request's head is too long")
 
     def _serve(self, end: int) -> int:
-        """Answer the request whose head ends there; its length, or -1 where it is not complete or was refused."""
+        """Answer the request whose head ends there; its length, or -1 if it is not complete or was refused."""
         lines = bytes(self._pending[:end]).split(b"\r\n")
         headers = {}
         for line in lines[1:]:
