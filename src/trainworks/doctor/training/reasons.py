@@ -48,7 +48,7 @@ _REASONS: tuple[Reason, ...] = (
         "s3-unreachable",
         r"route to an S3 VPC endpoint",
         "it cannot reach S3 from its subnets",
-        "add a gateway endpoint for S3 on the subnets' route tables, and let its security groups and network ACLs pass",
+        "correct what the next causes name: the routes to S3, the job's security groups, or the network ACLs",
     ),
     Reason(
         "image-not-made",
