@@ -428,3 +428,10 @@ def test_dead_letters_come_from_whom_their_queue_lets(twin: TestTwin) -> None:
             sqs.set_queue_attributes(QueueUrl=dead, Attributes={"RedriveAllowPolicy": wrong})
     with pytest.raises(ClientError, match="same type of queue"):
         make(twin, f"{new('fifo')}.fifo", RedrivePolicy=redriven(dead_arn, 2))
+
+
+@pytest.mark.parametrize("name", ["'\"<>&", "a b", "ü", "x" * 257, "a.b", "</TopicArn>", ".fifo"])
+def test_what_no_topic_is_called_is_refused(twin: TestTwin, name: str) -> None:
+    with pytest.raises(ClientError, match="Topic Name") as refused:
+        twin.client("sns").create_topic(Name=name)
+    assert refused.value.response["Error"]["Code"] == "InvalidParameter"

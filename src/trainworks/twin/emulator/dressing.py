@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from trainworks.twin.emulator import engine, parameter_versions, public_parameters, tag_filters
+from trainworks.twin.emulator import engine, parameter_versions, public_parameters, tag_filters, topic_names
 from trainworks.twin.emulator.cloudformation import (
     corrections,
     drift,
@@ -151,7 +151,7 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
             parts.queue_source.install_sqs,
         ),
         "ssm": (public_parameters.install, lambda module: parameter_versions.install(module, parts.histories)),
-        "sns": (parts.lists.install_texts, parts.invocations.install_sns),
+        "sns": (topic_names.install, parts.lists.install_texts, parts.invocations.install_sns),
         "stepfunctions": (
             parts.sdk_tasks.install,
             TaskPermissions(parts.authorization, parts.sdk_tasks).install,
