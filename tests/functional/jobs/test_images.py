@@ -239,3 +239,25 @@ def test_a_script_named_by_hyperparameters_needs_the_toolkit_in_an_own_image(pla
     request["AlgorithmSpecification"]["TrainingImage"] = build_image(platform, bare).image_uri
     platform.client("sagemaker").create_training_job(**request | {"TrainingJobName": f"{name}-2"})
     assert "args ['--epochs', '1'] beside it True" in lines_of(TrainingJob(f"{name}-2", platform))
+
+
+def test_code_reaches_a_job_without_a_network_as_a_channel_alone(platform: Platform, bare: Path) -> None:
+    """In AWS's images too: the toolkit in the container could not download it."""
+    values = {"script": "fit.py", "source_dir": "code", "inputs": {"data": "data"}, "hyperparameters": {"epochs": 2}}
+    spec = training_job_spec({**values, "enable_network_isolation": True}, bare.parent)
+    job = platform.train(spec)
+    assert "args ['--epochs', '2'] beside it True" in lines_of(job)
+    assert job.snapshot().succeeded
+    request = job.describe()
+    code = platform.upload_source(spec)
+    assert code is not None
+    uri = f"s3://{platform.outputs.model_bucket}/{code.key}"
+    members = ("AlgorithmSpecification", "RoleArn", "OutputDataConfig", "ResourceConfig", "EnableNetworkIsolation")
+    platform.client("sagemaker").create_training_job(
+        TrainingJobName=f"{job.name}-2",
+        HyperParameters={"sagemaker_program": "fit.py", "sagemaker_submit_directory": uri},
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+        **{name: request[name] for name in members},
+    )
+    with pytest.raises(JobError, match=r"cannot download s3://.*EnableNetworkIsolation leaves it no network"):
+        wait(TrainingJob(f"{job.name}-2", platform))
