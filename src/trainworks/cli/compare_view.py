@@ -59,5 +59,5 @@ def comparison_of(compared: Compared) -> RenderableType:
         records(("", "", *compared.names), [(row.group, row.name, *row.values) for row in differing])
     ]
     if common:
-        parts += ["", records(("in common", "", ""), [(row.group, row.name, row.values[0]) for row in common])]
+        parts += ["", records(("", "in common", ""), [(row.group, row.name, row.values[0]) for row in common])]
     return Group(*parts)

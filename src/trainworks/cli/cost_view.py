@@ -146,9 +146,11 @@ def _summary(cost: IdleCost, running: IdleCost, prices: PriceTable) -> Iterable[
     free = sum(bool(resource.free) for resource in cost.resources)
     days = prices.oldest_and_newest
     age = f", read between {days[0].isoformat()} and {days[1].isoformat()}" if days else ""
+    what = "1 resource costs nothing by itself (--all names it)"
+    if free != 1:
+        what = f"{free} resources cost nothing by themselves (--all names them)"
     yield Text(
-        f"{free} resources cost nothing by themselves (--all names them). List prices{age}; free tiers are not taken "
-        "off, and use is not included.",
+        f"{what}. List prices{age}; free tiers are not taken off, and use is not included.",
         style="dim",
     )
 
@@ -311,7 +313,9 @@ def change_label(change: CostChange | None) -> str:
     if change is None:
         return ""
     label = signed(change.difference)
-    return f"{label} a month" if label and change.is_known else f"{label} cost unknown".strip()
+    if label:
+        return f"{label} a month" if change.is_known else f"{label} a month at least, more is unknown"
+    return "cost unknown"
 
 
 def changes_record(changes: CostChanges) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> RenderableType:
             parts.append(Text.assemble(("      fix: ", "bold"), addressed(finding.fix)))
         if finding.outcome is not Outcome.COULD_NOT_LOOK:
             parts += [
-                Text(_indented(f"{each.call} at {each.at:%H:%M:%S}: {each.value}"), style="dim")
+                Text(_indented(f"{each.call} at {each.at.astimezone():%H:%M:%S}: {each.value}"), style="dim")
                 for each in finding.evidence
             ]
     return Group(*parts)

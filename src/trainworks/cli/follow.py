@@ -89,6 +89,5 @@ def transition_line(transition: Transition) -> Text:
         "Interrupted": "yellow",
         "RUNNABLE": "yellow",
     }
-    return Text.assemble(
-        ("● ", colour.get(transition.status, "blue")), (transition.status, "bold"), ("  " + transition.message, "dim")
-    )
+    message = f"  {transition.message}" if transition.message else ""
+    return Text.assemble(("● ", colour.get(transition.status, "blue")), (transition.status, "bold"), (message, "dim"))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from trainworks.jobs.metrics import MetricSeries
 
 _BARS = "▁▂▃▄▅▆▇█"
+_UNITS = {"memory_mib": ("memory", " MiB"), "spot_savings_percent": ("spot savings", " %"), "vcpus": ("vCPUs", "")}
+"""Label and unit of facts whose names have a unit in them."""
 _TABLES = ("transitions", "metrics", "hyperparameters")
 
 
@@ -36,11 +38,9 @@ def list_of(found: Sequence[JobSummary], more: Mapping[str, Sequence[str]], is_f
 
 def facts_of(described: Mapping[str, object]) -> RenderableType:
     """One job: its facts, and what there are several of as lists."""
-    plain = {
-        name.replace("_", " "): shown(value)
-        for name, value in described.items()
-        if name not in _TABLES and value is not None
-    }
+    plain = dict(
+        _labelled(name, value) for name, value in described.items() if name not in _TABLES and value is not None
+    )
     parts: list[RenderableType] = [facts(plain)]
     given = described.get("hyperparameters")
     if isinstance(given, Mapping) and given:
@@ -59,6 +59,12 @@ def facts_of(described: Mapping[str, object]) -> RenderableType:
         rows = [(str(each["status"]), shown(each["at"]), str(each["message"])) for each in way]
         parts += ["", records(("secondary status", "since", "message"), rows, prose=("message",))]
     return Group(*parts)
+
+
+def _labelled(name: str, value: object) -> tuple[str, str]:
+    """A fact by the name and with the unit that people read."""
+    label, unit = _UNITS.get(name, (name.replace("_", " ").replace("s3 uri", "URI").replace("uri", "URI"), ""))
+    return label, f"{shown(value)}{unit}"
 
 
 def metrics_table(found: Sequence[MetricSeries]) -> RenderableType:

@@ -18,6 +18,7 @@ from rich.status import Status
 from rich.text import Text
 
 from trainworks.cli.addressed import addressed
+from trainworks.cli.jobs_view import shown
 from trainworks.cli.output import Output, facts, records, stderr
 from trainworks.cli.steps import can_move
 from trainworks.cost.retained import cost_while_retained
@@ -134,7 +135,8 @@ def progress_lines(progress: Progress) -> list[str]:
         case ResourceProgress():
             reason = f": {progress.reason}" if progress.reason and progress.status.endswith("_FAILED") else ""
             kind = "stack" if progress.resource_type == STACK_TYPE else progress.resource_type
-            return [f"{progress.timestamp:%H:%M:%S}  {progress.status:<28} {progress.place}  ({kind}){reason}"]
+            at = f"{progress.timestamp.astimezone():%H:%M:%S}"
+            return [f"{at}  {progress.status:<28} {progress.place}  ({kind}){reason}"]
 
 
 def _only_adds(changes: StackChanges) -> bool:
@@ -325,7 +327,7 @@ def status_text(report: StatusReport) -> RenderableType:
                 "stack": report.stack_name,
                 "status": state.status,
                 "reason": state.status_reason or None,
-                "since": state.updated_at or state.created_at,
+                "since": shown(state.updated_at or state.created_at),
                 "protected": "termination protection is on" if state.termination_protection else None,
                 "drift": report.drift_hint or state.drift_status,
                 "way out": addressed(report.way_out) or None,
@@ -341,6 +343,6 @@ def status_text(report: StatusReport) -> RenderableType:
         parts += ["", records(("nested stack", "status"), nested)]
     if report.outputs:
         parts += ["", _outputs(report.outputs)]
-    rows = [(f"{e.timestamp:%Y-%m-%d %H:%M:%S}", e.status, e.logical_id, e.reason) for e in report.last_events]
+    rows = [(shown(e.timestamp), e.status, e.logical_id, e.reason) for e in report.last_events]
     parts += ["", records(("last events", "status", "resource", "reason"), rows, prose=("reason",))]
     return Group(*parts)

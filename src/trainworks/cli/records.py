@@ -15,8 +15,8 @@ from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 _GAP = "  "
-_LEAST_PROSE = 24
-"""Narrower than this no cell is folded: the terminal breaks the line, and what is copied stays whole."""
+_LEAST_PROSE = 16
+"""Narrower than this no cell is folded: the terminal breaks lines that are wider still."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -47,17 +47,39 @@ class Records:
         self._rows = [[one_line(cell) for cell in row] for row in rows]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        if console.is_terminal:
+            yield from self._without_empty_columns()._drawn(options.max_width)
+        else:
+            yield from self._drawn(None)
+
+    def _without_empty_columns(self) -> Records:
+        """Who looks has nothing of a column in which there is nothing; a program counts columns."""
+        kept = [place for place in range(len(self._columns)) if any(row[place] for row in self._rows)]
+        if not kept or len(kept) == len(self._columns):
+            return self
+        return Records(
+            [self._columns[place] for place in kept],
+            [[row[place] for place in kept] for row in self._rows],
+            prose=self._prose,
+            right=self._right,
+            bold=self._bold,
+        )
+
+    def _drawn(self, room: int | None) -> Iterator[Text]:
         widths = [
             max(cell_len(row[place]) for row in (self._columns, *self._rows)) for place in range(len(self._columns))
         ]
-        if console.is_terminal:
-            widths = self._fitted(widths, options.max_width)
+        if room is not None:
+            widths = self._fitted(widths, room)
         yield from self._lines(self._columns, widths, "bold")
         for number, row in enumerate(self._rows):
             yield from self._lines(row, widths, "bold" if number in self._bold else "")
 
     def _fitted(self, widths: list[int], room: int) -> list[int]:
-        """Widths with those of prose made smaller, the widest first, until a line fits or none can be."""
+        """Widths with those of prose made smaller, the widest first, until a line fits or none can be.
+
+        Where names reach over the edge already, so that prose begins in the terminal's next line, it is left whole.
+        """
         fitted = list(widths)
         places = [place for place, column in enumerate(self._columns) if column in self._prose]
         excess = sum(fitted) + len(_GAP) * (len(fitted) - 1) - room
@@ -66,7 +88,9 @@ class Records:
             given = min(max(excess, 0), fitted[place] - least)
             fitted[place] -= given
             excess -= given
-        return fitted if excess <= 0 else widths
+        first = min(places, default=len(fitted) - 1)
+        reaches = sum(fitted[: first + 1]) + len(_GAP) * first
+        return fitted if reaches <= room else widths
 
     def _lines(self, row: Sequence[str], widths: Sequence[int], style: str) -> Iterator[Text]:
         folded = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainworks.cli.addressed import addressed
-from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr, stdout
+from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit, facts, stderr
 from trainworks.cli.pairs import pairs
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _started(job: Job, detach: bool, output: Output) -> None:
     show(job, output)
     emit(output, job.facts(), lambda: facts(_summary(job.facts())))
     if output is Output.TEXT:
-        stdout().print(addressed(f"see more: trainworks describe {job.name}"), style="dim")
+        stderr().print(addressed(f"see more: trainworks describe {job.name}"), style="dim")
 
 
 def _summary(described: dict[str, object]) -> dict[str, object]:

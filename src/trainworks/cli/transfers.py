@@ -13,6 +13,7 @@ from trainworks.jobs.ignore import OWN_FILE
 from trainworks.jobs.source import SourceBundle, UploadListener
 
 _MOST_NAMED = 5
+_MOST_NAME = 24
 _WORTH_A_BAR_BYTES = 1024**2
 _MUCH_CODE_BYTES = 50 * 1024**2
 
@@ -40,7 +41,7 @@ def transfer_bars(output: Output) -> Iterator[Tell]:
         if not bars:
             progress.start()
         if what not in bars:
-            bars[what] = progress.add_task(what, total=total)
+            bars[what] = progress.add_task(_short(what), total=total)
         progress.update(bars[what], completed=done)
 
     try:
@@ -48,6 +49,12 @@ def transfer_bars(output: Output) -> Iterator[Tell]:
     finally:
         if bars:
             progress.stop()
+
+
+def _short(what: str) -> str:
+    """The end of a URI or path: its beginning would take the room of the bar."""
+    name = what.rstrip("/").rpartition("/")[2]
+    return name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 3]}..."
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def status(home: HomeOption = None, output: OutputOption = Output.TEXT) -> None:
         data = {"running": True, "endpoint_url": server.endpoint_url, "pid": server.pid, "home": folder.root}
         data["network"] = lifecycle.network_of(folder)
         data["sandbox_warning"] = lifecycle.sandbox_warning(folder)
-    shown = {name: _shown(value) for name, value in data.items() if name != "sandbox_warning"}
+    shown = {name.replace("_url", ""): _shown(value) for name, value in data.items() if name != "sandbox_warning"}
     emit(output, data, lambda: facts(shown))
     _warn(data)
     if server is None:

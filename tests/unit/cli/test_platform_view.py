@@ -23,6 +23,7 @@ from trainworks.deploy.status import StatusReport
 from trainworks.deploy.teardown import DownResult
 
 ADDED = StackChanges("platform", (ResourceChange("Add", "Bucket", "Bucket1", "AWS::S3::Bucket"),))
+AT = f"{START.astimezone():%H:%M:%S}"
 LONG_ARN = "arn:aws:iam::123456789012:role/" + "a-very-long-role-name-" * 8
 
 
@@ -45,11 +46,11 @@ def _drawn(renderable: Any) -> str:
         (Emptied("bucket", "models", 3), ["emptied bucket models: 3 deleted"]),
         (
             _progress("CREATE_FAILED", "No luck"),
-            ["12:00:00  CREATE_FAILED                Storage/Models  (AWS::S3::Bucket): No luck"],
+            [f"{AT}  CREATE_FAILED                Storage/Models  (AWS::S3::Bucket): No luck"],
         ),
         (
             _progress("CREATE_IN_PROGRESS", "Resource creation Initiated"),
-            ["12:00:00  CREATE_IN_PROGRESS           Storage/Models  (AWS::S3::Bucket)"],
+            [f"{AT}  CREATE_IN_PROGRESS           Storage/Models  (AWS::S3::Bucket)"],
         ),
     ],
 )

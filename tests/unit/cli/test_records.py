@@ -1,10 +1,12 @@
 """Tables as lines: nothing that people copy is cut or broken, however narrow the terminal is."""
 
 import io
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
@@ -70,3 +72,35 @@ def test_no_color_takes_bold_away_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     stdout().print(Text("styled", style="bold red"))
     assert "\x1b[" not in terminal.getvalue()
+
+
+@given(words=st.lists(WORDS, min_size=1, max_size=30), indent=st.integers(0, 8), width=st.integers(40, 200))
+def test_prose_is_folded_at_spaces_below_its_beginning(words: list[str], indent: int, width: int) -> None:
+    line = " " * indent + " ".join(words)
+    said = drawn(Text(line), width, terminal=True).splitlines()
+    assert [word for part in said for word in part.split()] == words
+    assert drawn(Text(line), width, terminal=False).splitlines() == [line]
+    if re.search(r"(?:^| )(?:trainworks|aws|sudo|pip|docker|git|eval|export|python3?(?:\.\d+)?) ", line):
+        return
+    for number, part in enumerate(said):
+        assert len(part) - len(part.lstrip(" ")) == indent + (2 if number else 0)
+        assert cell_len(part) <= width or len(part.split()) == 1
+
+
+def test_a_command_is_not_folded_and_styles_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    line = "  fix: find the cause: trainworks doctor a-job-with-a-long-name; all that it printed: trainworks logs a-job"
+    assert drawn(Text(line), 60, terminal=True) == f"{line}\n"
+    file = Terminal()
+    console = WholeConsole(file=file, is_plain=False)
+    console.width = 40
+    console.print(Text.assemble(("why  ", "dim"), "a sentence that is ", ("bold", "bold"), " where it does not fit"))
+    assert "\x1b[2mwhy  \x1b[0m" in file.getvalue() and "\x1b[1mbold\x1b[0m" in file.getvalue()
+
+
+def test_a_column_in_which_there_is_nothing_is_for_programs_only() -> None:
+    rows = [("a", "", "1"), ("b", "", "")]
+    assert drawn(Records(("name", "size", "last"), rows), 80, terminal=True).split("\n")[0] == "name  last"
+    assert drawn(Records(("name", "size", "last"), rows), 80, terminal=False).split("\n")[0] == "name  size  last"
+    assert drawn(Records(("name", "size"), []), 80, terminal=True) == "name  size\n"
