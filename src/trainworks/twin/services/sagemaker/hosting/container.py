@@ -63,19 +63,24 @@ def script_mode(variant: Variant) -> ScriptMode:
 
 
 def own_server(runtime: Runtime) -> tuple[str, ...] | None:
-    """What an image that brings a server of its own runs; None for one that brings none."""
+    """What `docker run IMAGE serve` runs in an image that brings a server of its own; None for one of AWS's, or made
+    of one. Raises `HostingError` for an own image that has none."""
     if runtime.entrypoint:
         program = runtime.entrypoint[0]
         found = program if os.path.isabs(program) else _which(program, runtime)  # noqa: PTH117 - a string, no path yet
         if found is None or not Path(found).exists():
             raise HostingError(f"The executable '{program}' of the image {runtime.image_uri} was not found")
         return (found, *runtime.entrypoint[1:], "serve")
-    if runtime.root is not None and (runtime.root / "serve").is_file():
-        return (str(runtime.root / "serve"), "serve")
-    found = (
-        shutil.which("serve", path=runtime.env["PATH"]) if runtime.root is not None and "PATH" in runtime.env else None
-    )
-    return None if found is None else (found, "serve")
+    if runtime.root is None:
+        return None
+    found = _which("serve", runtime)
+    if found is None and not runtime.has_toolkit:
+        raise HostingError(
+            "CannotStartContainerError. Please make sure the container can be run with 'docker run <image> serve'. "
+            f"The image {runtime.image_uri} has no executable 'serve'. Put one into its folder (chmod +x serve), or "
+            "begin its Dockerfile with an image of AWS's that has it"
+        )
+    return None if found is None else (found,)
 
 
 def _which(program: str, runtime: Runtime) -> str | None:
