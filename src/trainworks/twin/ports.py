@@ -113,6 +113,9 @@ class ControlPlane(Protocol):
         that they come through.
         """
 
+    def end_session(self, access_key_id: str) -> None:
+        """Take credentials back that were minted for something that has ended; nothing happens if they are gone."""
+
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
         """Store metric values as the service itself."""
 

@@ -10,12 +10,14 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.functional.sagemaker.hosting import ECHO, PYTHON_IMAGE, Hosting, make_hosting
+from tests.functional.sagemaker.test_image_making import wheel
 from tests.functional.twin.iam import allow, user
 from tests.patience import until
 from trainworks.testing import TestTwin
@@ -101,6 +103,17 @@ def test_the_default_functions_of_scikit_learn_read_and_write_csv_json_and_npy(h
     rows_of_csv = {"Body": bodies["text/csv"], "ContentType": "text/csv"}
     unwritten = failed(runtime.invoke_endpoint, EndpointName=name, **rows_of_csv, Accept="a/b")
     assert unwritten["OriginalStatusCode"] == 406
+
+
+def test_what_a_models_requirements_name_is_there(hosting: Hosting, tmp_path: Path) -> None:
+    wheel(tmp_path, "tinypkg", "1.0")
+    (packed,) = tmp_path.glob("*.whl")
+    files = {
+        "code/requirements.txt": "--no-index --find-links wheels\ntinypkg==1.0\n",
+        f"code/wheels/{packed.name}": packed.read_bytes(),
+    }
+    script = "import tinypkg\ndef model_fn(d): pass\ndef transform_fn(m, d, c, a): return tinypkg.__version__, a\n"
+    assert hosting.invoke(hosting.endpoint({"ModelName": hosting.model(files, script)})) == "1.0"
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,9 @@ class EmulatorControlPlane:
             )
         )
 
+    def end_session(self, access_key_id: str) -> None:
+        self._persistence.change(lambda: self._authorization.end_session(access_key_id))
+
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
         def write() -> None:
             cloudwatch = engine.service("cloudwatch")

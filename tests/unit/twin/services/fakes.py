@@ -45,6 +45,7 @@ class FakeControlPlane:
     events: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     metrics: list[tuple[str, MetricDatum]] = field(default_factory=list)
     sessions: int = 0
+    ended_sessions: list[str] = field(default_factory=list)
     broken_events: int = 0
     launch_templates: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -78,6 +79,9 @@ class FakeControlPlane:
         arn = f"arn:aws:sts::000000000000:assumed-role/{role_arn.rpartition('/')[2]}/{session_name}"
         caller = Caller(arn, "000000000000", "us-east-1", f"ASIA{self.sessions}")
         return Credentials(f"ASIA{self.sessions}", "secret", "token", time.time() + duration_seconds, caller)
+
+    def end_session(self, access_key_id: str) -> None:
+        self.ended_sessions.append(access_key_id)
 
     def put_metric_data(self, namespace: str, data: Sequence[MetricDatum], region: str) -> None:
         self.metrics.extend((namespace, datum) for datum in data)

@@ -191,6 +191,10 @@ class Authorization:
             session["Interfaces"] = made_by["Interfaces"]
         self._register(access_key_id, session)
 
+    def end_session(self, access_key_id: str) -> None:
+        """See `ports.ControlPlane.end_session`."""
+        self._sts._sessions.pop(access_key_id, None)
+
     def _user_key(self, access_key_id: str) -> SigningKey | None:
         record = engine.row(self._iam._access_keys, ACCOUNT_ID, access_key_id)
         if record is None or record.get("Status") != "Active":

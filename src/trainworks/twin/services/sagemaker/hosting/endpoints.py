@@ -5,7 +5,8 @@ the rest.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,7 +108,8 @@ class EndpointApi(RecordedKind):
             rows.put_tags(arn, tags)
             self._endpoints.put_variants(rows.tx, variants)
 
-        self._store.change(work)
+        with self._taken_back_unless_done(variants):
+            self._store.change(work)
         self._worker.wake(arn)
         return {"EndpointArn": arn}
 
@@ -150,7 +152,8 @@ class EndpointApi(RecordedKind):
             )
             self._endpoints.put_variants(rows.tx, variants)
 
-        self._change(arn, work)
+        with self._taken_back_unless_done(variants):
+            self._change(arn, work)
         return {"EndpointArn": arn}
 
     def update_weights_and_capacities(self, call: Call) -> dict[str, Any]:
@@ -189,6 +192,16 @@ class EndpointApi(RecordedKind):
 
         self._change(arn, work)
         return {}
+
+    @contextmanager
+    def _taken_back_unless_done(self, variants: Sequence[Variant]) -> Iterator[None]:
+        """The credentials of these end if the request is refused within the block."""
+        try:
+            yield
+        except ApiError:
+            for variant in variants:
+                self._control_plane.end_session(variant.credentials.access_key_id)
+            raise
 
     def _change(self, arn: str, work: Callable[[Rows, Hosted], None]) -> None:
         if not self._endpoints.change(arn, work):

@@ -85,17 +85,20 @@ class ModelChecks:
         if "ExecutionRoleArn" not in params:
             raise invalid("ExecutionRoleArn is required: the model's artefact and its logs are read and written as it.")
         check_vpc(params.get("VpcConfig"), control_plane)
-        role = control_plane.assume_for_service(
+        session = control_plane.assume_for_service(
             params["ExecutionRoleArn"],
             SERVICE_PRINCIPAL,
             "SageMaker",
             _SESSION_SECONDS,
             resource_arn(call.caller, "model", params["ModelName"]),
-        ).caller
-        self._check_image(container["Image"], role)
-        artefact = artefact_of(container)
-        if artefact is not None:
-            self._check_artefact(artefact, params["ExecutionRoleArn"], role)
+        )
+        try:
+            self._check_image(container["Image"], session.caller)
+            artefact = artefact_of(container)
+            if artefact is not None:
+                self._check_artefact(artefact, params["ExecutionRoleArn"], session.caller)
+        finally:
+            control_plane.end_session(session.access_key_id)
 
     def _check_image(self, image: str, role: Caller) -> None:
         """Refuse an image that nothing can stand for. That the role may not pull it fails the endpoint, as on AWS."""
@@ -132,7 +135,8 @@ def model_kind(checks: ModelChecks) -> Kind:
     return Kind(
         "Model",
         "model",
-        "One container of one model; several containers, multi-model and model packages are refused by name.",
+        "One container of one model; several containers, multi-model and model packages are refused by name. VpcConfig is "
+        "checked and recorded.",
         is_executed=True,
         role="ExecutionRoleArn",
         defaults={"EnableNetworkIsolation": False},

@@ -25,7 +25,9 @@ class HostingService:
             parts.objects, parts.images, parts.packages, parts.compute, parts.jobs_dir, parts.endpoint_url
         )
         endpoints = Endpoints(parts.database, parts.recorded)
-        self._worker = Worker(endpoints, Settings(preparer, parts.compute, parts.gateway, parts.shipper))
+        self._worker = Worker(
+            endpoints, Settings(preparer, parts.compute, parts.gateway, parts.shipper, parts.control_plane)
+        )
         self._metrics = EndpointMetrics(parts.gateway, parts.control_plane)
         parts.images.on_made(self._worker.on_image_made)
         parts.packages.on_made(self._worker.on_image_made)

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING
 
 from trainworks.states.endpoint import EndpointStatus
 from trainworks.twin.job_files import remove_tree
-from trainworks.twin.ports import Compute, Gateway, ImageBeingMadeError, Served, ServedVariant, Target, TaskEvent
+from trainworks.twin.ports import (
+    Compute,
+    ControlPlane,
+    Gateway,
+    ImageBeingMadeError,
+    Served,
+    ServedVariant,
+    Target,
+    TaskEvent,
+)
 from trainworks.twin.services.logship import LogShipper, LogSource
 from trainworks.twin.services.sagemaker.hosting import decide as steps
 from trainworks.twin.services.sagemaker.hosting.failures import HostingError, container_failure
@@ -44,6 +53,7 @@ class Settings:
     compute: Compute
     gateway: Gateway
     shipper: LogShipper
+    control_plane: ControlPlane
 
 
 class Worker:
@@ -55,6 +65,7 @@ class Worker:
         self._compute = settings.compute
         self._gateway = settings.gateway
         self._shipper = settings.shipper
+        self._control_plane = settings.control_plane
         self._jobs_dir = settings.preparer.jobs_dir
         self._clock = clock
         self._schedule = Schedule(self._carry_on, clock)
@@ -242,7 +253,7 @@ class Worker:
             remove_tree(folder.of(each).path)
         if action.fleet:
             for variant in hosted.of_fleet(action.fleet):
-                self._compute.delete_pool(pool_id_of(hosted.endpoint, variant))
+                self._end_variant(hosted.endpoint, variant)
             remove_tree(folder.fleet(action.fleet))
         with self._endpoints.database.transaction() as tx:
             self._endpoints.forget(tx, [each.task_id for each in action.containers])
@@ -254,7 +265,7 @@ class Worker:
         if not self._are_shipped(hosted.containers):
             return self._clock() + _SHIPPED_POLL_SECONDS
         for variant in hosted.variants:
-            self._compute.delete_pool(pool_id_of(hosted.endpoint, variant))
+            self._end_variant(hosted.endpoint, variant)
         remove_tree(endpoint_folder(self._jobs_dir, hosted.endpoint).path)
 
         def work(rows: Rows, now: Hosted) -> None:
@@ -265,6 +276,11 @@ class Worker:
 
         self._endpoints.change(hosted.endpoint.arn, work)
         return None
+
+    def _end_variant(self, endpoint: Endpoint, variant: Variant) -> None:
+        """No container of it is left, and all that they said is in Logs."""
+        self._compute.delete_pool(pool_id_of(endpoint, variant))
+        self._control_plane.end_session(variant.credentials.access_key_id)
 
     def _are_shipped(self, containers: Sequence[Container]) -> bool:
         return all(self._shipper.is_shipped(each.task_id) for each in containers)

@@ -140,3 +140,5 @@ def test_a_busy_container_of_a_deleted_endpoint_is_stopped_and_a_draining_one_is
         return False
 
     hosted.harness.until(is_gone, bool)
+    sessions = [f"ASIA{number + 1}" for number in range(hosted.harness.control_plane.sessions)]
+    assert sorted(hosted.harness.control_plane.ended_sessions) == sessions
