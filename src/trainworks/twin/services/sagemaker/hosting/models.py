@@ -135,8 +135,8 @@ def model_kind(checks: ModelChecks) -> Kind:
     return Kind(
         "Model",
         "model",
-        "One container of one model; several containers, multi-model and model packages are refused by name. VpcConfig is "
-        "checked and recorded.",
+        "One container of one model; several containers, multi-model and model packages are refused by name. VpcConfig "
+        "is checked and recorded.",
         is_executed=True,
         role="ExecutionRoleArn",
         defaults={"EnableNetworkIsolation": False},
