@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -122,6 +123,7 @@ def test_a_terminal_has_one_moving_line_and_a_pipe_a_line_a_step(monkeypatch: py
 
 def test_what_pip_says_is_shown_when_it_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(dev_setup, "VENV", tmp_path)
+    monkeypatch.setattr(dev_setup, "PYTHON", Path(sys.executable))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     lock = f"no-such-package-of-ours==1.0 --hash=sha256:{'0' * 64}\n"
