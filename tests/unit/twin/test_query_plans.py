@@ -60,6 +60,7 @@ WHOLE: Mapping[str, str] = {
     "earlier_anomalies": "once, for homes of earlier versions",
     "earlier_stack_resources": "once, for homes of earlier versions",
     "earlier_tags": "once, for homes of earlier versions",
+    "earlier_batch_tags": "once, for homes of earlier versions",
     "earlier_tables": "the schema, once in a server's life",
     "DELETE FROM compute_tasks WHERE state IN ('EXITED', 'LOST', 'CANCELLED')": "once, for homes of earlier versions",
 }
