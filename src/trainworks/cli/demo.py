@@ -34,7 +34,7 @@ def demo(
 ) -> None:
     """Deploy the platform to the twin, train through a spot interruption, predict in batch, and check the predictions.
 
-    Leaves the twin running with everything in it, to look further. Exit code 1 if any step fails.
+    Leaves the twin running with everything in it, so that you can look at it. Exit code 1 if any step fails.
     """
     found = demonstrate(port, _Terminal())
     if output is Output.JSON:
@@ -45,7 +45,7 @@ def demo(
             stdout().print(Text.assemble((f"{name:<20}", "dim"), value), soft_wrap=True)
         command = f"{command_prefix()} describe {found.summary['training_job']['name']}"
         rest = f"\nend the twin:  {command_prefix()} twin stop"
-        stdout().print(Text.assemble("\nlook further:  ", (command, "bold"), rest), soft_wrap=True)
+        stdout().print(Text.assemble("\nsee more:      ", (command, "bold"), rest), soft_wrap=True)
     refuse_inaccurate(found.accuracy)
 
 

@@ -20,7 +20,8 @@ _HOURS_OF = {"training": "instances", "batch": "containers"}
 def estimate_text(estimate: JobEstimate) -> RenderableType:
     """A job before it runs: by the hour, and at most."""
     rows = [(line.market, line.what, _rate(line.per_hour), or_unknown(line.at_most)) for line in estimate.lines]
-    limits = f"{estimate.name}: at most {plain(estimate.hours)} hours of {_HOURS_OF[estimate.kind]}, {estimate.region}"
+    hours = f"{plain(estimate.hours)} hour{'' if estimate.hours == 1 else 's'}"
+    limits = f"{estimate.name}: at most {hours} of {_HOURS_OF[estimate.kind]}, {estimate.region}"
     parts: list[RenderableType] = [
         Text(limits, style="bold"),
         records(("", "what", "an hour", "at most"), rows, prose=("what",), right=("an hour", "at most")),
