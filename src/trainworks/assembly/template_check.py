@@ -64,7 +64,7 @@ def resource_flaws(template: Mapping[str, Any], holds: Holds) -> list[Flaw]:
     """What makes the operation fail before it makes anything: properties that are not those of the types.
 
     The template has no `template_flaws`. For a template with a macro nothing is reported: it may change any property. A
-    path on this machine is none where `aws cloudformation package` puts a place in S3 for it.
+    path on this machine is no flaw where `aws cloudformation package` would replace it by a place in S3.
     """
     if has_macro(template):
         return []

@@ -44,12 +44,12 @@ class _Leg:
 
 
 def acl_stop(subnet: Subnet, answer: Reachability, subnet_of: SubnetOf) -> AclStop | None:
-    """Where ACLs surely stop what goes from `subnet` by the way of `answer`; None if they do not, or may not."""
+    """Where ACLs certainly block the connection of `answer` from `subnet`; None if they allow it, or may allow it."""
     return passing(subnet, answer, subnet_of)[1]
 
 
 def passing(subnet: Subnet, answer: Reachability, subnet_of: SubnetOf) -> tuple[bool | None, AclStop | None]:
-    """Whether ACLs let it pass; if surely not, where."""
+    """Whether ACLs allow it, None if that is not known; and, if they certainly do not, where they block it."""
     endpoint = answer.endpoint
     if endpoint is None or endpoint.is_gateway:
         return _along([*_outside(subnet), *_by_nat(subnet, answer)])

@@ -35,7 +35,7 @@ FARGATE_TYPES = ("FARGATE", "FARGATE_SPOT")
 MAX_ATTEMPTS = 10
 MIN_TIMEOUT_SECONDS = 60
 MAX_OVERRIDES_CHARS = 8192
-"""The limit of the overrides that ECS takes with a task; a job with more fails when it is started."""
+"""The longest overrides that ECS takes with a task; a job with longer ones fails when it is started."""
 
 _EC2_ONLY = (
     "minvCpus", "desiredvCpus", "instanceTypes", "imageId", "ec2KeyPair", "instanceRole", "tags", "placementGroup",

@@ -210,9 +210,9 @@ class CostProfile(Record):
     """
 
     monthly_budget_usd: Annotated[int, Between(1)]
-    """Told at `budget_alert_percent` of it spent, and when the forecast of the month exceeds it."""
+    """People are told when `budget_alert_percent` of it is spent, and when the forecast of the month exceeds it."""
     budget_alert_percent: Annotated[int, Between(1, 100)] = 80
-    """Who is told; see the budget."""
+    """The share of the budget, in percent, at which people are told: see `monthly_budget_usd`."""
     anomaly_impact_usd: Annotated[int, Between(1)] | None = 10
     """Spending this much above what is expected is reported; without a value there is no anomaly monitor."""
 

@@ -213,7 +213,7 @@ def _charge(reading: Meter, prices: PriceTable) -> Charge:
 
 
 def _chosen(reading: Choice, prices: PriceTable) -> Charge:
-    """From the cheapest to the dearest option; unknown if one of them is. Nothing kept running costs by use."""
+    """From the cheapest to the dearest option; unknown if one of them is. Nothing, if all are billed by use."""
     charges = [_charge(option, prices) for option in reading.options]
     keys = tuple(dict.fromkeys(key for option in reading.options for key in option.keys))
     limits = _between([charge.at_most for charge in charges])

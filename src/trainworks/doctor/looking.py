@@ -121,7 +121,7 @@ def could_not_look(facts: object) -> tuple[Finding, ...]:
                 outcome=Outcome.COULD_NOT_LOOK,
                 what=f"{look.call}: {look.why_not}",
                 evidence=(look.evidence(look.why_not),),
-                fix=f"allow {call} to the user or role that runs doctor" if "denied" in look.why_not else "",
+                fix=f"grant {call} to the user or role that runs doctor" if "denied" in look.why_not else "",
             )
             seen.setdefault((call, look.why_not), finding)
     return tuple(seen.values())

@@ -30,8 +30,8 @@ def network_findings(
 ) -> Iterator[Finding]:
     """What keeps `used_by` from `addresses` network interfaces and from reaching `services`.
 
-    `public_ip`: whether its interfaces get public addresses, without them an internet gateway does not lead out; None
-    leaves that to the subnet.
+    `public_ip`: whether its interfaces get public addresses (without one, an internet gateway does not lead out);
+    None leaves that to the subnet.
     """
     if network.subnets.is_absent:
         yield Finding(

@@ -29,7 +29,7 @@ from trainworks.preflight.patterns import matches
 from trainworks.preflight.report import Acceptance, Report
 
 FILE_NAME = "trainworks-baseline.toml"
-"""Looked for next to `trainworks.toml`."""
+"""The file's name; it is looked for next to `trainworks.toml`."""
 
 _MAX_NAMED = 3
 _PLATFORM = "platform-baseline.toml"

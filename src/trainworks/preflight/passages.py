@@ -35,10 +35,11 @@ _PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """`service` is the endpoint's; `resource` an ARN, with `*` at its end all that begin so.
+    """What a workload does through a VPC endpoint.
 
-    `role_arn` is the caller, "" if it is unknown. `why` completes "it cannot ...". What is not `is_required` its code
-    may do without.
+    `service` is the endpoint's; `resource` is an ARN, or with `*` at its end all ARNs that begin so. `role_arn` is the
+    caller, "" if it is unknown. `why` completes "it cannot ...". The workload may work without what is not
+    `is_required`.
     """
 
     service: str

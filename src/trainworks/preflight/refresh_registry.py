@@ -2,8 +2,8 @@
 
     python -m trainworks.preflight.refresh_registry
 
-The schemas are AWS's own, those of us-east-1. For each type that can be named it keeps the name's property and greatest
-length, if the length is bounded or the resource has properties that cannot change.
+The schemas are AWS's own, those of us-east-1. For each type that can be named it keeps which
+property is the name, how long it may be if that is limited, and which properties cannot change after creation.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What AWS's registry schemas say about names: which property names a type, its length, which other properties cannot
-change.
+"""What AWS's registry schemas say about names: which property is the name of a resource, how long it may be, and
+which properties cannot change after creation.
 
 `data/registry.json` is written by `python -m trainworks.preflight.refresh_registry`. It has what nobody but a rule on
 names asks for; what is fixed at creation the schemas say themselves (`assembly.schemas`).

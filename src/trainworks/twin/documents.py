@@ -24,7 +24,7 @@ _OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def check(service: str, content_type: str, body: bytes) -> None:
-    """Raise `ApiError` if a body is a document that no parser should have to take."""
+    """Raise `ApiError` if a body is a document that is too deep, or XML that no parser may be given."""
     if service == "s3":
         if body:
             check_xml(body)

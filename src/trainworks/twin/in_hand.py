@@ -1,12 +1,12 @@
 """What was being worked on when the server died, so that no input can keep the server from starting.
 
-    with in_hand.hold(task_id) as may:       False: the server died three times while it had this in hand; skip it
+    with in_hand.hold(task_id) as may:       False: the server died three times while it worked on this; skip it
         ...
 
-A file says what is in hand, from before the work until after it; it outlives the process, however that ends, and is
-counted at the next start. There are as many files as there were ever items in hand at a time, and each is written again
-and again, which costs less than making one. What went well once is forgotten, so a server that is killed for other
-reasons makes only those items skipped that were being worked on at every one of those deaths.
+A file says what is being worked on, from before the work until after it; it outlives the process, however that ends,
+and is counted at the next start. There are as many files as there were ever items worked on at a time, and each is
+written again and again, which costs less than making one. What went well once is forgotten, so if the server is killed
+for other reasons, only items that were being worked on at every one of those deaths are skipped.
 """
 
 from __future__ import annotations

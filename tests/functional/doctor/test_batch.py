@@ -201,7 +201,7 @@ def test_whom_iam_lets_look_at_little_is_told_what_could_not_be_looked_at(bench:
     unseen = {f.evidence[0].call.partition(" ")[0]: f for f in found.findings if f.code == "could-not-look"}
     assert {"iam:GetInstanceProfile", "ec2:DescribeSubnets"} <= set(unseen)
     assert "denied" in unseen["ec2:DescribeSubnets"].what
-    assert unseen["ec2:DescribeSubnets"].fix == "allow ec2:DescribeSubnets to the user or role that runs doctor"
+    assert unseen["ec2:DescribeSubnets"].fix == "grant ec2:DescribeSubnets to the user or role that runs doctor"
 
 
 def test_what_is_right_is_no_problem_and_what_is_not_there_is_a_wrong_request(bench: Bench) -> None:

@@ -51,7 +51,7 @@ def test_every_refusal_at_any_depth_is_one_finding() -> None:
     )
     found = could_not_look(facts)
     assert [finding.what for finding in found] == ["iam:GetRole role/x: denied: no", "ecs:List: operation not offered"]
-    assert found[0].fix == "allow iam:GetRole to the user or role that runs doctor"
+    assert found[0].fix == "grant iam:GetRole to the user or role that runs doctor"
     assert all(finding.outcome is Outcome.COULD_NOT_LOOK for finding in found)
 
 

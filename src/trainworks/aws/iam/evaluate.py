@@ -28,7 +28,7 @@ class Layer(StrEnum):
 
 
 class Rule(Protocol):
-    """What the decision asks a statement: `documents.Statement`, or what `check` knows of one."""
+    """What the decision needs of a statement: `documents.Statement` has it, and what `check` knows of one."""
 
     def names_action(self, action: str, /) -> bool: ...
 
@@ -40,7 +40,7 @@ class Rule(Protocol):
 
 
 class Rules(Protocol):
-    """What the decision asks a policy: `documents.Policy`, say."""
+    """What the decision needs of a policy: `documents.Policy` has it, and what `check` knows of one."""
 
     @property
     def denies(self) -> Sequence[Rule]: ...

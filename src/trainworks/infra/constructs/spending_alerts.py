@@ -1,8 +1,8 @@
 """A budget and an anomaly monitor for what carries one tag; both tell a topic, and neither costs anything.
 
-Budgets and Cost Explorer are global, their CloudFormation types are not: `aws.cost_regions` knows if they are
-missing. The tag has to be activated as a cost allocation tag, once, in the account that pays; until then both see no
-cost.
+Budgets and Cost Explorer are global, their CloudFormation types are not: `aws.cost_regions` knows in which
+regions they are missing. The tag has to be activated as a cost allocation tag, once, in the account that pays; until
+then both see no cost.
 """
 
 from __future__ import annotations

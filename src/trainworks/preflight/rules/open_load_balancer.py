@@ -108,8 +108,8 @@ def _by_owner(graph: Graph, type_name: str, property_: str) -> _Owned:
 
 
 def _is_open(graph: Graph, group_id: str, apart: _Owned) -> bool:
-    """Whether the group admits everybody, by its own rules or by separate ones (`apart`); of a group of elsewhere
-    nothing is known."""
+    """Whether the group admits everybody, by its own rules or by separate ones (`apart`). False for a group that
+    the templates do not have: its rules are not known."""
     group = graph.owner(group_id)
     if group is None or group.type != "AWS::EC2::SecurityGroup":
         return False

@@ -71,7 +71,7 @@ def _without_layers(graph: Graph, workload: Workload) -> Iterator[Fault]:
             yield Fault(
                 workload.at,
                 f"the {workload.title} cannot pull its image: ECR keeps the layers in a bucket of AWS's, "
-                f"and the policy of {endpoint.place}, through which it reaches S3, does not allow s3:GetObject on it",
+                f"and the policy of {endpoint.place}, through which it reaches S3, does not allow s3:GetObject there",
                 bucket,
                 f"allow s3:GetObject on {bucket}/* in the endpoint's policy",
             )

@@ -102,6 +102,6 @@ RULE = Rule(
     code="TW30",
     severity=Severity.WARNING,
     title="an output that is empty or that nobody reads; `latest` in a repository with immutable tags",
-    origin="A list of subnets that came out empty and made every training job fail; values never exported.",
+    origin="A list of subnets that came out empty and made every training job fail; values exported nowhere.",
     find=find,
 )

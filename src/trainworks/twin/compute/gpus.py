@@ -95,7 +95,7 @@ def devices_needed(asked: int, gang_size: int, total: int) -> int:
 
 
 def truth(what: str, asked: int, gang_size: int, total: int) -> str:
-    """One line for the log where a task gets fewer devices than AWS would give it; "" if it gets all.
+    """One line for the log if a task gets fewer devices than AWS would give it; "" if it gets all.
 
     `what` begins it: "ml.p5.48xlarge has", "the job asks for".
     """

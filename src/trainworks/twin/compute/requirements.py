@@ -6,7 +6,7 @@
 
 The key is made from all that decides what is installed: the image and what it has, the requirements, the files that
 they may name, and the variables that pip and builds read. Jobs see the folder read-only. What runs while it is made
-sees `layer` alone, so that it cannot say that it is whole, nor change what another key gets.
+sees `layer` alone, so that it can neither mark itself complete nor change what another key gets.
 """
 
 from __future__ import annotations

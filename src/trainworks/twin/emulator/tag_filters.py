@@ -10,7 +10,7 @@ _NAMED_BY_SERVICE = {"s3": "s3:bucket", "sqs": "sqs:queue", "sns": "sns:topic"}
 
 
 def install(tagging: Any) -> None:
-    """ministack's tagging API was loaded: stock compares a type with where a bucket's ARN has the name."""
+    """ministack's tagging API was loaded: stock takes the name in such an ARN for the type."""
     stock = tagging._matches_type_filters
 
     def matches_type_filters(arn: str, type_filters: list[str]) -> bool:

@@ -30,7 +30,7 @@ def may_assume(
 
 
 def trusted_services(statements: Iterable[Statement]) -> tuple[str, ...]:
-    """The services that a trust policy trusts by name, apart from its conditions; `*` if it trusts anybody."""
+    """The services that a trust policy names, whatever its conditions say; `*` if it trusts anybody."""
     return tuple(service for each in statements if each.allows for service in service_principals(each.principal))
 
 

@@ -216,7 +216,7 @@ def spawn(command: Command, ulimits: Ulimits) -> int:
 
 
 def exit_code_of_failure(error: Exception) -> int:
-    """As a shell gives it: 127 where there is nothing to execute, 126 if it cannot be executed."""
+    """The exit code that a shell gives: 127 if there is no such program, 126 if it cannot be executed."""
     return 127 if isinstance(error, FileNotFoundError) else 126
 
 

@@ -65,7 +65,7 @@ def is_below(path: str, folder: str) -> bool:
 
 
 def step_into(folder: int, name: str, *, make: bool) -> int:
-    """The folder `name` in an open folder, made if it is missing if `make`. Raises `OSError`: links are refused."""
+    """The folder `name` in an open folder; `make` creates it if it is missing. Raises `OSError`: links are refused."""
     if make:
         with suppress(FileExistsError), _plain_modes():
             os.mkdir(name, dir_fd=folder)

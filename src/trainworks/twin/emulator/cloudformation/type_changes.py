@@ -40,7 +40,7 @@ def _knowing(stock: Handler) -> Handler:
 
 @contextmanager
 def updating(stack: Mapping[str, Any] | None) -> Iterator[None]:
-    """Templates that are looked at meanwhile belong to `stack`; None: to one that is created."""
+    """Templates that are looked at within the block are for `stack`; None: for a stack that is being created."""
     token = _updated.set(stack)
     try:
         yield

@@ -58,8 +58,8 @@ class ListRows(TouchedDict):
 class RowList(list[Any]):
     """In place of a list of ministack's, which appends to it, reads it and deletes from it; and changes no entry.
 
-    `list_id` names it among its kind: two lists that follow each other under one name are not the same. A copy of it,
-    and it is written as a plain list if it is in a row.
+    `list_id` names it among its kind: two lists that follow each other under one name are not the same. A copy of it
+    is a plain list, and so is what is written of it if it is in a row.
     """
 
     def __init__(self, tracker: ChangeTracker, kind: str, entries: Iterable[Any] = (), list_id: str = "") -> None:

@@ -87,7 +87,7 @@ class QueueSource:
 
 
 def _problem(data: Mapping[str, Any]) -> str:
-    """What Lambda refuses of a mapping of a queue; "" if it is none, or nothing."""
+    """Why Lambda refuses a mapping of a queue; "" if it takes it, or if its source is no queue."""
     arn = str(data.get("EventSourceArn", ""))
     if ":sqs:" not in arn:
         return ""

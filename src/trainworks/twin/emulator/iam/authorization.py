@@ -1,4 +1,4 @@
-"""Who may do what: keys, role sessions, policies. Replaces ministack's evaluator at the seam if it asks.
+"""Who may do what: keys, role sessions, policies. Replaces ministack's evaluator at the one place where it asks.
 
 Root is one random key; nothing else is (stock: any 12-digit key, or `test`). Signatures are checked by the front
 before a request gets here, so ministack's own check is switched off rather than run twice. `decisions.py` decides;

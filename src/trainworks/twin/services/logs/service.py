@@ -29,7 +29,7 @@ from trainworks.twin.store import Database
 from trainworks.twin.wire import Call, Endpoint, Operation
 
 SERVICE = Caller("logs.amazonaws.com", ACCOUNT_ID, DEFAULT_REGION, "")
-"""The caller that writes without being asked for permission."""
+"""The caller of writes that need no permission: those of the twin itself."""
 
 
 class LogsService:

@@ -93,6 +93,6 @@ def check_count(name: str, count: int) -> None:
     """Raise for a number of instances that no variant may have."""
     if not 1 <= count <= MAX_INSTANCE_COUNT:
         raise invalid(
-            f"The production variant '{name}' is to have {count} instances, which is not between 1 and "
+            f"The production variant '{name}' has {count} instances, which is not between 1 and "
             f"{MAX_INSTANCE_COUNT}, the twin's limit"
         )

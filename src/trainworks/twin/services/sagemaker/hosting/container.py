@@ -1,7 +1,7 @@
 """The container of an endpoint: what is below /opt/ml, its variables, and the command that serves.
 
-An image that brings `serve` is run as `IMAGE serve`, as on AWS; it listens on port 8080. Any other one serves
-`code/inference.py` of the model by our model server, as SageMaker's framework images do by theirs.
+An image with a program `serve` is run as `IMAGE serve`, as on AWS; it listens on port 8080. For AWS's own images our
+model server serves `code/inference.py` of the model, as the server in those images does on AWS.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def variables_of(variant: Variant) -> Mapping[str, str]:
 
 
 def script_mode(variant: Variant) -> ScriptMode:
-    """Raises `HostingError` for a submit directory that can be none."""
+    """Where the script is. Raises `HostingError` if SAGEMAKER_SUBMIT_DIRECTORY is neither an archive nor a folder."""
     variables = variables_of(variant)
     program = variables.get("SAGEMAKER_PROGRAM") or _DEFAULT_PROGRAM
     submitted = variables.get("SAGEMAKER_SUBMIT_DIRECTORY") or _CODE_IN_MODEL
@@ -63,8 +63,10 @@ def script_mode(variant: Variant) -> ScriptMode:
 
 
 def own_server(runtime: Runtime) -> tuple[str, ...] | None:
-    """What `docker run IMAGE serve` runs in an image that brings a server of its own; None for one of AWS's, or made
-    of one. Raises `HostingError` for an own image that has none."""
+    """The command of `docker run IMAGE serve`; None for AWS's own images, and for those built from one.
+
+    Raises `HostingError` for a user's own image without such a command.
+    """
     if runtime.entrypoint:
         program = runtime.entrypoint[0]
         found = program if os.path.isabs(program) else _which(program, runtime)  # noqa: PTH117 - a string, no path yet
@@ -78,7 +80,7 @@ def own_server(runtime: Runtime) -> tuple[str, ...] | None:
         raise HostingError(
             "CannotStartContainerError. Please make sure the container can be run with 'docker run <image> serve'. "
             f"The image {runtime.image_uri} has no executable 'serve'. Put one into its folder (chmod +x serve), or "
-            "begin its Dockerfile with an image of AWS's that has it"
+            "begin its Dockerfile with an image of AWS that has it"
         )
     return None if found is None else (found,)
 

@@ -1,7 +1,7 @@
 """What an endpoint needs next, from its record, its variants and its containers: a pure function.
 
     Creating   launch the fleet -> ping -> all answer: Switch            a container ends or is late: GiveUp, Failed
-    InService  what has ended is launched again; what is too many is drained
+    InService  a container that has ended is launched again; one too many is drained
     Updating   the next fleet as in Creating, while the old one serves -> Switch; the old one is drained, then stopped
                other counts or weights: launch or drain -> Settle
     Deleting   stop all -> Remove
@@ -29,7 +29,7 @@ STOP_GRACE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing is to be done before `until` (None: before something happens)."""
+    """There is nothing to do before `until`, in seconds since the epoch (None: before an event)."""
 
     until: float | None = None
 
@@ -44,8 +44,8 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Ask the `starting` ones whether they are ready, and stop those `draining` that have no request left; as long as
-    nothing comes of it, again after `LOOK_SECONDS`."""
+    """Ask the `starting` containers whether they are ready, and stop those `draining` that have no request left; if
+    none is ready or stopped, do it again after `LOOK_SECONDS`."""
 
     starting: tuple[Container, ...]
     draining: tuple[Container, ...]
@@ -58,13 +58,13 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """The fleet that serves has the counts that it is to have."""
+    """The fleet that serves has reached the counts that are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The next fleet, or what the fleet that serves is to have more, will not come up, because of this container;
-    `is_late`: it did not answer in time."""
+    """The next fleet, or what is added to the fleet that serves, cannot start, because of this container; `is_late`: it
+    did not answer in time."""
 
     container: Container
     is_late: bool = False
@@ -129,7 +129,7 @@ def _deletion(live: Sequence[Container]) -> Action:
 def _failure(
     endpoint: Endpoint, wanted: Mapping[tuple[int, str], Variant], containers: Sequence[Container], now: float
 ) -> Action | None:
-    """Of what is brought up, a fleet or more of the one that serves: none may end, nor be late."""
+    """Give up if a container that is being started, for the next fleet or in addition to this one, ends or is late."""
     for each in containers:
         if not _is_brought_up(endpoint, each) or each.phase is Phase.DRAINING or each.key not in wanted:
             continue
@@ -153,7 +153,7 @@ def _is_late(variant: Variant, container: Container, now: float) -> bool:
 
 
 def _excess(wanted: Mapping[tuple[int, str], Variant], live: Sequence[Container]) -> Action | None:
-    """What belongs to no fleet that is to be there, or is more than its variant is to have: the newest go first."""
+    """Remove containers of fleets that are not wanted, and those beyond the count of their variant, newest first."""
     left = {key: each.count for key, each in wanted.items()}
     surplus = []
     for container in sorted(live, key=lambda each: (each.phase is not Phase.SERVING, each.created_at)):
@@ -186,7 +186,7 @@ def _missing(wanted: Mapping[tuple[int, str], Variant], containers: Sequence[Con
 
 
 def _launch_at(key: tuple[int, str], containers: Sequence[Container]) -> float:
-    """When what has ended may be launched again: at once, and later the more have ended without one good answer."""
+    """When a container that ended may be launched again: at once, or the later the more ended without a good answer."""
     ended = [each for each in containers if each.key == key and each.ended_at is not None and not each.stop_sent]
     useless = sum(not each.has_served for each in ended)
     if not useless:
@@ -195,7 +195,7 @@ def _launch_at(key: tuple[int, str], containers: Sequence[Container]) -> float:
 
 
 def _lateness(wanted: Mapping[tuple[int, str], Variant], live: Sequence[Container], now: float) -> Action | None:
-    """Of the fleet that serves: what was launched again and does not answer in time is ended, and launched again."""
+    """In the fleet that serves, a container that was launched again and does not answer in time is replaced."""
     late = tuple(
         each for each in live if not each.stop_sent and each.key in wanted and _is_late(wanted[each.key], each, now)
     )

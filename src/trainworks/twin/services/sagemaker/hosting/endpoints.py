@@ -44,14 +44,14 @@ ENDPOINT = Kind(
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """What endpoints are made of."""
+    """The kinds of resources that endpoints are made of."""
 
     model: Kind
     config: Kind
 
 
 class EndpointApi(RecordedKind):
-    """The operations. What lists and tags need of endpoints is as of any recorded kind."""
+    """The operations. Lists and tags work as for any recorded kind."""
 
     def __init__(  # noqa: PLR0917 - the parts that it asks
         self,
@@ -75,8 +75,8 @@ class EndpointApi(RecordedKind):
             "ListEndpoints": executed(self.list),
             "UpdateEndpoint": executed(
                 self.update,
-                "All at once: the new fleet serves when it answers whole, and the old one ends when its requests are "
-                "answered. Canary, linear and rolling deployments are refused by name.",
+                "All at once: the new fleet serves once all of its containers answer, and the old one ends when its "
+                "requests are answered. Canary, linear and rolling deployments are refused by name.",
                 refused_members=("DeploymentConfig", "RetainDeploymentConfig"),
             ),
             "UpdateEndpointWeightsAndCapacities": executed(
@@ -93,8 +93,8 @@ class EndpointApi(RecordedKind):
         check_tag_count(tags)
         if self._compute.sandbox_mode() == "off":
             raise invalid(
-                "trainworks runs endpoints in its sandbox only, which this machine does not give: each container has "
-                "port 8080 of a network of its own. `trainworks twin status` says why there is none"
+                "trainworks runs endpoints in its sandbox only, which this machine does not allow: each container "
+                "needs a network of its own for port 8080. `trainworks twin status` says why there is no sandbox"
             )
         variants = self._variants(call, arn, 1)
 
@@ -195,7 +195,7 @@ class EndpointApi(RecordedKind):
 
     @contextmanager
     def _taken_back_unless_done(self, variants: Sequence[Variant]) -> Iterator[None]:
-        """The credentials of these end if the request is refused within the block."""
+        """Revoke the credentials of these variants if the request is refused within the block."""
         try:
             yield
         except ApiError:
@@ -216,7 +216,7 @@ class EndpointApi(RecordedKind):
         return hosted
 
     def _authorize_config(self, call: Call) -> None:
-        """Who makes an endpoint of a configuration needs the permission on both."""
+        """A caller who creates an endpoint needs the permission on its configuration too."""
         arn = self._kinds.config.arn(call.caller, call.params["EndpointConfigName"])
         self._control_plane.authorize(call.caller, f"sagemaker:{call.operation}", arn)
 
@@ -260,7 +260,7 @@ def check_settled(hosted: Hosted) -> None:
 
 
 def _retained(variant: Variant, hosted: Hosted, params: Mapping[str, Any]) -> Variant:
-    """A variant of the new fleet, with the count and the weight that it has now where the update is to keep these."""
+    """A variant of the new fleet, with its present count and weight if the update is to retain them."""
     now = next((each for each in hosted.of_fleet(hosted.endpoint.fleet) if each.name == variant.name), None)
     if now is None or not params.get("RetainAllVariantProperties"):
         return variant

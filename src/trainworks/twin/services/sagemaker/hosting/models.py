@@ -1,6 +1,6 @@
 """Models: one container each, its image, artefact, variables and role. After "CreateModel" (SageMaker API reference).
 
-That the artefact can be read is checked when the model is made, as the role that will read it.
+CreateModel checks that the artefact can be read, as the role that will read it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class ModelChecks:
     objects: ObjectStore
 
     def __call__(self, call: Call, control_plane: ControlPlane) -> None:
-        """Raise `ApiError('ValidationException')` for a model that SageMaker, or the twin, would not take."""
+        """Raise `ApiError('ValidationException')` for a model that SageMaker, or the twin, would refuse."""
         params = call.params
         container = _only_container(params)
         _check_container(container)
@@ -101,7 +101,7 @@ class ModelChecks:
             control_plane.end_session(session.access_key_id)
 
     def _check_image(self, image: str, role: Caller) -> None:
-        """Refuse an image that nothing can stand for. That the role may not pull it fails the endpoint, as on AWS."""
+        """Refuse an image that nothing can stand for. If the role may not pull it, the endpoint fails, as on AWS."""
         try:
             self.images.check(image, role)
         except ApiError as error:
@@ -165,7 +165,7 @@ def _check_container(container: Mapping[str, Any]) -> None:
     if "Image" not in container:
         raise invalid("Image is required in the container of a model.")
     if container.get("Mode", "SingleModel") != "SingleModel":
-        raise invalid("trainworks does not implement the container Mode MultiModel of sagemaker:CreateModel")
+        raise invalid("trainworks does not implement the Mode MultiModel of sagemaker:CreateModel; give SingleModel")
     if "ModelDataUrl" in container and "ModelDataSource" in container:
         raise invalid("ModelDataUrl and ModelDataSource cannot be given together; give one of them.")
     source = container.get("ModelDataSource", {})
@@ -174,7 +174,7 @@ def _check_container(container: Mapping[str, Any]) -> None:
     if source.get("S3DataSource", {}).get("CompressionType") == "Gzip" and (
         source["S3DataSource"]["S3DataType"] != "S3Object"
     ):
-        raise invalid("A CompressionType of Gzip is for the S3DataType S3Object: one archive.")
+        raise invalid("CompressionType Gzip needs S3DataType S3Object (one archive); for S3Prefix give None.")
     for uri in (container.get("ModelDataUrl"), source.get("S3DataSource", {}).get("S3Uri")):
         if uri is not None:
             split_s3_uri(uri)

@@ -1,6 +1,6 @@
-"""Containers made ready: the model unpacked once for each variant, then a folder and a task for each container.
+"""Prepares containers: the model is unpacked once for each variant; each container gets a folder and a task.
 
-Done again from nothing whenever it did not come to the end, so that a server that was killed in it just does it again.
+Preparation that was interrupted is done again from the beginning, so it does not matter if the server is killed in it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _POOL_IDLE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What is to be submitted."""
+    """The tasks to submit, and what they need."""
 
     pool: PoolSpec
     tasks: tuple[TaskSpec, ...]
@@ -60,7 +60,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Preparer:
-    """Makes containers ready. `endpoint_url` is the twin's, for the containers' own calls."""
+    """Prepares containers. `endpoint_url` is the twin's, for the containers' own calls."""
 
     objects: ObjectStore
     images: ImageResolver
@@ -70,7 +70,7 @@ class Preparer:
     endpoint_url: str
 
     def prepare(self, endpoint: Endpoint, variant: Variant, count: int) -> Launch:
-        """Make `count` more containers of a variant ready.
+        """Prepare `count` more containers of a variant.
 
         Raises `HostingError` with the endpoint's FailureReason, `ImageBeingMadeError` while its image is made.
         """
@@ -126,7 +126,7 @@ class Preparer:
             raise artefact_failure(artefact.uri, str(variant.model["ExecutionRoleArn"]), error) from error
 
     def _code(self, folder: EndpointFolder, variant: Variant, mode: ScriptMode | None, model: Path) -> Path | None:
-        """The folder here of the script; None for an image with a server of its own."""
+        """The folder of the script on this machine; None for an image with a server of its own."""
         if mode is None:
             return None
         if mode.is_in_model:
@@ -145,7 +145,7 @@ class Preparer:
         return target
 
     def _with_requirements(self, endpoint: Endpoint, variant: Variant, runtime: Runtime, code: Path) -> Runtime:
-        """The image with the model's requirements.txt on top, where it is one that can be kept for others."""
+        """The image with the model's requirements.txt on top, if the result can be kept for other containers."""
         if not (code / REQUIREMENTS).is_file():
             return runtime
         try:

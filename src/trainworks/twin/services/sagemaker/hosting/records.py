@@ -1,4 +1,4 @@
-"""An endpoint as it stands in the database: what it is, what it is to serve with, and the containers that there are."""
+"""An endpoint as stored in the database: its record, the variants that it is to serve with, and its containers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from trainworks.twin.recorded import Record
 ENDED = frozenset({TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED})
 TASK_PREFIX = "endpoint-"
 DEFAULT_STARTUP_SECONDS = 480.0
-"""How long a container may take to its first good answer to /ping ("Custom Inference Code with Hosting Services")."""
+"""Until its first good answer to /ping, in seconds: after "Custom Inference Code with Hosting Services"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint. `fleet` is the number of the fleet that serves, `next_fleet` of the one that is brought up to take
-    its place; 0 for none. `last_fleet` is the highest number that was given. `scaling_since` is when the counts of the
-    fleet that serves were changed, 0 where all that is wanted of it has been there since."""
+    """One endpoint.
+
+    `fleet` is the number of the fleet that serves, `next_fleet` that of the one that is being started to replace it; 0
+    means none. `last_fleet` is the highest number given so far. `scaling_since` is when the counts of the fleet that
+    serves were changed (seconds since the epoch), 0 once it has reached them.
+    """
 
     arn: str
     name: str
@@ -40,7 +43,7 @@ class Endpoint:
 
     @property
     def fleets(self) -> tuple[int, ...]:
-        """The fleets that are to be there."""
+        """The fleets that are wanted: the one that serves, and the next."""
         return tuple(each for each in (self.fleet, self.next_fleet) if each)
 
 
@@ -111,8 +114,8 @@ def variant_of(row: Row) -> Variant:
 
 
 class Phase(StrEnum):
-    """STARTING until its first good answer to /ping; SERVING while it gets requests; DRAINING when it gets none any
-    more, and is stopped as soon as those that it has are answered."""
+    """STARTING until its first good answer to /ping; SERVING while it gets requests; DRAINING when it gets no
+    more of them and is stopped as soon as those that it has are answered."""
 
     STARTING = "starting"
     SERVING = "serving"
@@ -145,7 +148,7 @@ class Container:
 
     @property
     def is_meant(self) -> bool:
-        """Whether it counts towards what its variant is to have."""
+        """Whether it counts towards the number that its variant is to have."""
         return not self.has_ended and self.phase is not Phase.DRAINING
 
     @property

@@ -1,4 +1,4 @@
-"""Hosting, put together: models, endpoint configurations, endpoints, and what carries these on."""
+"""Hosting, put together: models, endpoint configurations, endpoints, and the worker that runs these."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class HostingService:
         return {each.kind.arn_type: each.exists for each in self._kinds}
 
     def start(self) -> None:
-        """Take up all endpoints."""
+        """Continue with all endpoints that an earlier run left."""
         self._metrics.start()
         self._worker.start()
 

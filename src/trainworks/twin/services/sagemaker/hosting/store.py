@@ -31,7 +31,7 @@ KIND = "sagemaker:endpoint"
 
 
 class IllegalTransitionError(RuntimeError):
-    """A status was to follow that may not: a fault of this package, never of a user."""
+    """A change to a status that may not follow the present one: a fault of this package, never of a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Endpoints:
     # -- changes, within a transaction ------------------------------------------------------------------------
 
     def update(self, rows: Rows, record: Record, status: EndpointStatus | None = None, **changes: Any) -> Record:
-        """Another status, other members of the record, or both; a member that becomes None is taken away.
+        """Another status, other members of the record, or both; a member that becomes None is removed.
 
         Raises `IllegalTransitionError` for a status that may not follow.
         """
@@ -112,7 +112,7 @@ class Endpoints:
         tx.executemany(SQL["insert_variant"], [each.row() for each in variants])
 
     def scale(self, tx: Connection, variant: Variant, count: int, weight: float) -> None:
-        """So many containers and such a share of the requests are wanted from now on."""
+        """From now on `count` containers and `weight` as the share of requests are wanted."""
         named = {"endpoint_arn": variant.endpoint_arn, "fleet": variant.fleet, "name": variant.name}
         tx.execute(SQL["scale_variant"], {"count": count, "weight": weight, **named})
 

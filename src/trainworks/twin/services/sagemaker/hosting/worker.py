@@ -1,8 +1,8 @@
-"""Carries endpoints on: asks `decide` what one needs, does it, asks again, until there is nothing but to wait.
+"""Runs endpoints: asks `decide` what one needs next, does it, and asks again, until there is only waiting to do.
 
 Whatever changes an endpoint (a request, a task event, a timer) wakes it. One endpoint is never worked on by two threads
-at once. Every action is either one transaction or can be done twice with the same result, so a killed server goes on
-where it was. After each action the gateway is told who answers now.
+at once. Every action is either one transaction or can be done twice with the same result, so a server that was
+killed goes on where it stopped. After each action the gateway is told which containers answer now.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Worker:
         self._compute.subscribe(TASK_PREFIX, self._on_events)
 
     def start(self) -> None:
-        """Take up every endpoint that an earlier run left. Those that served get requests again at once."""
+        """Continue with every endpoint that an earlier run left. Those that served get requests again at once."""
         for arn in self._endpoints.all_arns():
             hosted = self._endpoints.look(arn)
             if hosted is not None:
@@ -83,7 +83,7 @@ class Worker:
             self.wake(arn)
 
     def stop(self) -> None:
-        """Finish what is in hand; containers go on, and are taken up at the next start."""
+        """Finish the action that is in progress; containers go on, and the next start finds them."""
         self._schedule.stop()
 
     def wake(self, arn: str) -> None:
@@ -99,13 +99,13 @@ class Worker:
     # -- one endpoint -----------------------------------------------------------------------------------------
 
     def _carry_on(self, arn: str, may_take_long: bool) -> float | Long | None:
-        """Do all that can be done now; when to look again, None to wait for a wake-up."""
+        """Do all that can be done now; returns in how many seconds to look again, None to wait for a wake-up."""
         if not may_take_long:
             return LONG
         try:
             until = self._steps(arn)
         except Exception as error:  # noqa: BLE001 - recorded with its traceback, and fails the endpoint if it stays
-            _LOG.exception("endpoint %s could not be carried on", arn)
+            _LOG.exception("the next step of endpoint %s failed", arn)
             faults = self._faults[arn] = self._faults.get(arn, 0) + 1
             if faults == _MOST_FAULTS:
                 self._give_up(arn, f"InternalServerError: {type(error).__name__}: {error}")
@@ -135,7 +135,7 @@ class Worker:
         return self._clock()
 
     def _do(self, action: steps.Action, hosted: Hosted) -> float | None:
-        """Do one thing; when to look again, or None if the next thing may be done at once."""
+        """Do one action; returns in how many seconds to look again, None if the next action may follow at once."""
         if isinstance(action, steps.Launch):
             self._launch(hosted.endpoint, action.variant, action.count)
         elif isinstance(action, steps.Look):
@@ -164,7 +164,7 @@ class Worker:
             there = sum(each.is_meant for each in hosted.containers if each.key == variant.key)
             current = next((each for each in hosted.variants if each.key == variant.key), None)
             if variant.fleet not in hosted.endpoint.fleets or current is None or there + count > current.count:
-                return  # it was deleted, or is to have less, while this was prepared
+                return  # it was deleted, or its count reduced, while this was prepared
             self._compute.create_pool(rows.tx, launch.pool)
             task_ids = [task.task_id for task in launch.tasks]
             self._endpoints.put_containers(rows.tx, variant, task_ids, self._clock())
@@ -173,7 +173,7 @@ class Worker:
         self._endpoints.change(endpoint.arn, work)
 
     def _launch_failed(self, arn: str, reason: str) -> float | None:
-        """A fleet that is brought up fails; one that serves goes on with what it has, and it is tried again later."""
+        """A fleet that is being started fails; one that serves goes on as it is, and tries the launch again later."""
         hosted = self._endpoints.look(arn)
         if hosted is not None and not (hosted.endpoint.next_fleet or hosted.endpoint.scaling_since):
             _LOG.warning("an instance of %s cannot be replaced: %s", arn, reason)
@@ -220,7 +220,7 @@ class Worker:
         self._endpoints.change(endpoint.arn, work)
 
     def _give_up(self, arn: str, reason: str) -> None:
-        """What is brought up is let go: an endpoint that serves is as it was before, a new one has failed."""
+        """Abandon what is being started: an endpoint that serves stays as it was, a new one has failed."""
 
         def work(rows: Rows, now: Hosted) -> None:
             if not now.endpoint.next_fleet and not now.endpoint.scaling_since:
@@ -278,7 +278,7 @@ class Worker:
         return None
 
     def _end_variant(self, endpoint: Endpoint, variant: Variant) -> None:
-        """No container of it is left, and all that they said is in Logs."""
+        """Clean up after a variant: no container of it is left, and all their output is in Logs."""
         self._compute.delete_pool(pool_id_of(endpoint, variant))
         self._control_plane.end_session(variant.credentials.access_key_id)
 
@@ -313,7 +313,7 @@ class Worker:
 
 
 def served(hosted: Hosted, preparer: Preparer) -> Served | None:
-    """Who answers for an endpoint: the fleet that serves, each variant with its containers that do."""
+    """What answers for an endpoint: each variant of the fleet that serves, with the containers that take requests."""
     endpoint = hosted.endpoint
     if not endpoint.fleet or endpoint.status is _S.DELETING:
         return None

@@ -208,7 +208,7 @@ class TrainingJobApi:
                 raise
 
     def _check_inputs(self, job: TrainingJob) -> None:
-        """Refuse an input that has no objects. That the role may not list or read it fails the job."""
+        """Refuse an input that has no objects. If the role may not list or read it, the job fails later, as on AWS."""
         for channel in channels_of(job):
             bucket, prefix = split_s3_uri(channel.s3_uri)
             try:

@@ -1,4 +1,4 @@
-"""The functions of inference.py, with the defaults of SageMaker's scikit-learn container where it leaves one out.
+"""The functions of inference.py, with the defaults of SageMaker's scikit-learn container where it defines none.
 
 model_fn(model_dir)                                     has to be there
 transform_fn(model, data, content_type, accept)         in place of the three below
@@ -133,5 +133,5 @@ def _as_bytes(answer: Any) -> bytes:
     if isinstance(answer, str):
         return answer.encode()
     raise TypeError(
-        f"output_fn returned {type(answer).__name__}; it has to return str or bytes, or a pair of it and a type"
+        f"output_fn returned {type(answer).__name__}; it has to return str or bytes, alone or with a content type"
     )

@@ -1,7 +1,7 @@
 """python main.py FOLDER PROGRAM: serve /ping and /invocations by the functions of FOLDER/PROGRAM, on port 8080.
 
 The first worker loads the model; when it has, the port is opened and the other ones are started. A worker that ends is
-started again; where one cannot load the model, or ends again and again, this program ends with its exit code.
+started again; if one cannot load the model, or ends again and again, this program ends with its exit code.
 """
 
 import os
