@@ -5,6 +5,8 @@
     answer   is taken: it stands still ANSWER_IDLE_SECONDS at most                                    else the end
     idle     kept for IDLE_SECONDS, less when others need the place (`Connections`)              the end, slowly
 
+An answer whose status has no body is sent without one, whatever the application says.
+
 An answer may come before the body was read. What is left of the body is then read and dropped, up to DRAIN_BYTES, so
 that the next request on the connection is unharmed. A client that waits for `100 Continue` may send its body or leave
 it out; nobody can tell, so that connection ends with its answer. It ends slowly: what is still on its way is taken, as
@@ -35,6 +37,8 @@ IDLE_SECONDS = 350.0
 LINGER_SECONDS = 5.0
 DRAIN_BYTES = 16 * 1024 * 1024
 _PIPELINED_MAX = 64
+_BODILESS = frozenset({204, 304})
+_OF_A_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Connections:
@@ -76,8 +80,10 @@ class _Exchange(RequestResponseCycle):
     lingers = False
     received = 0
     announced: int | None = None
+    _is_bodiless = False
 
     async def send(self, message: Any) -> None:
+        message = self._without_body(message)
         early = not self.response_started and self.more_body
         if early and (self.waiting_for_100_continue or self._left > DRAIN_BYTES):
             self.keep_alive = False
@@ -85,6 +91,14 @@ class _Exchange(RequestResponseCycle):
         if early and not self.keep_alive:
             # uvicorn closes at once what is not kept alive; this one is closed by its connection.
             self.keep_alive = self.lingers = True
+
+    def _without_body(self, message: Any) -> Any:
+        """No client reads a body of these: what was sent as one would be read as the answer to the next request."""
+        if message["type"] == "http.response.start":
+            self._is_bodiless = message["status"] in _BODILESS
+            kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in _OF_A_BODY]
+            return {**message, "headers": kept} if self._is_bodiless else message
+        return {**message, "body": b""} if self._is_bodiless else message
 
     @property
     def _left(self) -> int:

@@ -19,8 +19,10 @@ from trainworks.twin.ports import UrlAnswer, UrlRequest
 
 _TEXT_TYPES = ("application/json", "application/xml", "application/javascript")
 _PRELUDE_END = b"\0" * 8
-_TOKEN = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-_UNSENDABLE = re.compile(r"[\r\n\0]")
+_TOKEN = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_MOST_HEADER_BYTES = 64 * 1024
+"""Of an answer's head: clients and gateways read no longer one."""
 # Of the connection, not of the answer: the server sets them.
 _CONNECTION_HEADERS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -160,7 +162,7 @@ def _sent(status: Any, headers: Any, cookies: Any, body: str | bytes) -> UrlAnsw
         return FAILED
     if not isinstance(cookies, Sequence) or isinstance(cookies, str):
         return FAILED
-    if not 100 < code < 600 or isinstance(status, bool) or not isinstance(headers, Mapping):
+    if not 200 <= code < 600 or isinstance(status, bool) or not isinstance(headers, Mapping):
         return FAILED
     lines = {str(name).lower(): _value(value) for name, value in headers.items()}
     sent = [(name, value) for name, value in lines.items() if name not in _CONNECTION_HEADERS]
@@ -170,6 +172,8 @@ def _sent(status: Any, headers: Any, cookies: Any, body: str | bytes) -> UrlAnsw
     for name, value in sent:
         if not _TOKEN.match(name) or _UNSENDABLE.search(value):
             return FAILED
+    if sum(len(name) + len(value.encode()) + 4 for name, value in sent) > _MOST_HEADER_BYTES:
+        return FAILED
     return UrlAnswer(code, tuple(sent), body.encode() if isinstance(body, str) else body)
 
 

@@ -1,0 +1,40 @@
+"""Function URLs whose functions, or callers, mean harm: each is alone with what it does."""
+
+from __future__ import annotations
+
+import json
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.functional.functions.test_urls import SOURCE, ask, opened, role
+from tests.functional.twin.test_functions import Make, make
+from trainworks.testing import TestTwin
+
+__all__ = ["make", "role"]
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_no_answer_goes_on_behind_a_status_that_has_no_body(twin: TestTwin, make: Make, status: int) -> None:
+    """A body behind it would be taken for the answer to the next request on the connection, whoever's that is."""
+    url = urlsplit(opened(twin, make(SOURCE)))
+    body = json.dumps({"statusCode": status, "body": "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"}).encode()
+    head = f"POST {url.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/x\r\nContent-Length: {len(body)}\r\n\r\n"
+    next_one = b"GET /_trainworks/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((url.hostname, url.port), timeout=120) as connection:
+        connection.sendall(head.encode() + body + next_one)
+        with connection.makefile("rb") as answers:
+            first, _, rest = answers.read().partition(b"\r\n\r\n")
+    assert first.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"forged" not in rest
+    assert b'"version"' in rest
+
+
+def test_what_no_client_could_read_is_a_failure_of_the_function(twin: TestTwin, make: Make) -> None:
+    url = opened(twin, make(SOURCE))
+    heads = [{"x": "a\x01"}, {"x": "\x7f"}, {"x": "a\r\nset-cookie: b=c"}, {"x\n": "a"}, {"x": "y" * 70_000}, {"é": "a"}]
+    answers = [{"statusCode": 200, "headers": head} for head in heads]
+    answers += [{"statusCode": status} for status in (100, 101, 102, 199, 600)]
+    for each in answers:
+        assert ask(url, "POST", body=each)[::2] == (502, b"Internal Server Error"), str(each)[:80]
