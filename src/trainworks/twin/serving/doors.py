@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from pathlib import Path
 
 _OPEN = b"+"
@@ -21,12 +22,17 @@ def is_ready(door: Path) -> bool:
     """Whether what is behind the door answers to /ping, in this thread."""
     try:
         with _to_door(door) as caller:
+            deadline = time.monotonic() + _PING_SECONDS
             caller.settimeout(_PING_SECONDS)
             with _taken(caller) as connection:
                 connection.settimeout(_PING_SECONDS)
                 connection.sendall(_PING)
                 answer = b""
-                while len(answer) < len(_GOOD[0]) and (part := connection.recv(64)):
+                while len(answer) < len(_GOOD[0]) and (left := deadline - time.monotonic()) > 0:
+                    connection.settimeout(left)  # of all together: one byte now and then is no answer
+                    part = connection.recv(64)
+                    if not part:
+                        break
                     answer += part
                 return answer.startswith(_GOOD)
     except OSError:

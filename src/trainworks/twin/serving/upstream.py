@@ -17,6 +17,8 @@ from trainworks.twin.serving.doors import connect
 
 MOST_ANSWER_BYTES = 6 * 1024 * 1024
 _MOST_HEAD_BYTES = 64 * 1024
+MOST_FRAMING_BYTES = 256 * 1024
+"""What may come in pieces that hold nothing of a body: the head, interim answers, trailers."""
 _MOST_IDLE = 64
 
 
@@ -43,6 +45,7 @@ class Upstream(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Answer] | None = None
+        self._framing_size = 0
         self._parser: Any = None
         self.is_used = False
         self.is_open = True
@@ -50,8 +53,7 @@ class Upstream(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._headers: dict[bytes, bytes] = {}
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._body = bytearray()
         self._head_size = 0
         self._has_head = False
         self._has_begun = False
@@ -65,6 +67,7 @@ class Upstream(asyncio.Protocol):
         if self._transport is None or not self.is_open:
             raise BrokenError
         self._begin()
+        self._framing_size = 0
         self._parser = httptools.HttpResponseParser(self)
         loop = asyncio.get_running_loop()
         self._waiting = loop.create_future()
@@ -91,14 +94,22 @@ class Upstream(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        if self._waiting is None:  # nobody asked: what it says can belong to no request
+        if self._waiting is None or not self.is_open:  # nobody asked: what it says can belong to no request
             self.close()
             return
         self._has_begun = True
+        before = len(self._body)
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(MalformedError("the container's answer is a change to another protocol"))
         except (httptools.HttpParserError, httptools.HttpParserCallbackError) as error:
             self._fail(MalformedError(f"the container's answer is no HTTP: {error}"))
+        if len(self._body) == before and not self._waiting.done():
+            # The parser keeps what it has of a header and copies it with each piece: one without an end must end here.
+            self._framing_size += len(data)
+            if self._framing_size > MOST_FRAMING_BYTES:
+                self._fail(MalformedError("the head of the container's answer is too long"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
@@ -113,7 +124,13 @@ class Upstream(asyncio.Protocol):
 
     # -- httptools --------------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self._waiting is None or self._waiting.done():  # a second answer to one request
+            self.close()
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._has_head:  # a trailer
+            return
         self._head_size += len(name) + len(value)
         if self._head_size > _MOST_HEAD_BYTES:
             raise MalformedError("the head of the container's answer is too long")
@@ -123,11 +140,11 @@ class Upstream(asyncio.Protocol):
         self._has_head = self._parser.get_status_code() >= 200
 
     def on_body(self, body: bytes) -> None:
-        self._size += len(body)
-        if self._size > MOST_ANSWER_BYTES:
-            self._fail(MalformedError(f"the container's answer is larger than {MOST_ANSWER_BYTES} bytes"))
+        if not self.is_open:
             return
-        self._parts.append(body)
+        self._body += body
+        if len(self._body) > MOST_ANSWER_BYTES:
+            self._fail(MalformedError(f"the container's answer is larger than {MOST_ANSWER_BYTES} bytes"))
 
     def on_message_complete(self) -> None:
         if self._has_head:
@@ -139,8 +156,8 @@ class Upstream(asyncio.Protocol):
         if not self._parser.should_keep_alive():
             self.close()
         if self._waiting is not None and not self._waiting.done():
-            body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-            self._waiting.set_result(Answer(self._parser.get_status_code(), self._headers, body))
+            self._waiting.set_result(Answer(self._parser.get_status_code(), self._headers, bytes(self._body)))
+        self._begin()
 
     def _fail(self, error: Exception) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -97,6 +97,55 @@ def test_what_is_no_answer_is_told_and_its_connection_is_not_used_again(said: by
     assert not made[0].is_open
 
 
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x" * 65_536),
+        (b"HTTP/1.1 200 OK\r\n", b"x" * 65_536),
+        (b"HTTP/1.1 200 ", b"x" * 65_536),
+        (b"", CONTINUE * 3000),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: ", b"x" * 65_536),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"x" * 65_536),
+    ],
+)
+def test_what_comes_around_a_body_ends_however_it_comes(begin: bytes, piece: bytes) -> None:
+    """The parser copies what it has of a header with each piece: the loop would do nothing else, for everybody."""
+    made: list[Upstream] = []
+
+    def tell(upstream: Upstream) -> None:
+        made.append(upstream)
+        for each in (begin, *[piece] * 10):
+            if each:
+                upstream.data_received(each)
+
+    with pytest.raises(MalformedError, match="too long"):
+        exchanged(tell)
+    assert not made[0].is_open
+
+
+def test_a_second_answer_is_no_part_of_the_first_and_ends_the_connection() -> None:
+    made: list[Upstream] = []
+
+    def tell(upstream: Upstream) -> None:
+        made.append(upstream)
+        upstream.data_received(WHOLE + WHOLE.replace(b"text/csv", b"text/bad"))
+
+    answer = exchanged(tell)
+    assert (answer.headers[b"content-type"], answer.body) == (b"text/csv", b"1,2")
+    assert not made[0].is_open
+
+
+def test_a_trailer_is_no_header() -> None:
+    said = CHUNKED.replace(b"0\r\n\r\n", b"0\r\nContent-Type: text/bad\r\n\r\n")
+    assert b"content-type" not in exchanged(lambda upstream: upstream.data_received(said)).headers
+
+
+def test_a_change_to_another_protocol_is_no_answer() -> None:
+    said = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+    with pytest.raises(MalformedError, match="another protocol"):
+        exchanged(lambda upstream: upstream.data_received(said))
+
+
 def test_what_nobody_asked_for_ends_the_connection() -> None:
     upstream, wire = Upstream(), Wire()
     upstream.connection_made(wire)
