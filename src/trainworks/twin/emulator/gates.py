@@ -6,6 +6,7 @@ Object data of S3 never comes here; the operations on buckets are told apart by 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -13,6 +14,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
+from xml.parsers import expat
 
 from trainworks.twin.emulator.members.ledger import Ledger
 from trainworks.twin.emulator.page_tokens import PageTokens
@@ -57,8 +59,10 @@ _DIALECTS: dict[str, Dialect] = {
 
 
 _ERRORS = 300
-# Bytes that are in no XML document.
-_NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_SHOWN = 1000
+_LOG = logging.getLogger(__name__)
+# Characters that are in no XML document, as UTF-8.
+_NO_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 
 Handler = Callable[..., Awaitable[StockResponse]]
 _REQUEST: ContextVar[Request | None] = ContextVar("gated request", default=None)
@@ -107,7 +111,12 @@ def _gated(service: str, handler: Handler, tokens: PageTokens) -> Handler:
             return refused.status, dict(refused.headers), refused.body
         status, headers, answer = await handler(method, path, given, body, query)
         sealed = seal(answer) if status < _ERRORS else answer
-        return status, headers if sealed is answer else _of_body(headers, sealed), _readable(sealed)
+        readable = _readable(sealed)
+        if not _is_whole(readable):
+            _LOG.error("%s: ministack's answer is not XML: %r", gate.operation(request).name, readable[:_SHOWN])
+            refused = gate.refused(request, ApiError("InternalFailure", "The answer could not be written as XML.", 500))
+            return refused.status, dict(refused.headers), refused.body
+        return status, headers if readable is answer else _of_body(headers, readable), readable
 
     return handle
 
@@ -119,8 +128,21 @@ def _of_body(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
 
 
 def _readable(body: bytes) -> bytes:
-    """An answer that a client can read: ministack puts what a request said into XML as it is, now or in events."""
-    return _NO_XML.sub(b"?", body) if isinstance(body, bytes) and body.startswith(b"<") else body
+    """An answer that a client can read: what no XML may hold is gone, and a carriage return is not taken for a line."""
+    if not isinstance(body, bytes) or not body.startswith(b"<"):
+        return body
+    return _NO_XML.sub(b"?", body).replace(b"\r", b"&#13;")
+
+
+def _is_whole(body: bytes) -> bool:
+    """Whether an answer is no XML, or XML that a parser takes to its end."""
+    if not isinstance(body, bytes) or not body.startswith(b"<"):
+        return True
+    try:
+        expat.ParserCreate().Parse(body, True)
+    except expat.ExpatError:
+        return False
+    return True
 
 
 def _request(scope: Mapping[str, Any], body: bytes) -> Request:

@@ -1,7 +1,8 @@
 """Runs a callback right after a module of ministack was imported, whoever imported it.
 
 ministack loads its services when they are first needed, from many places. Restoring a service's rows and putting
-corrections in place has to happen before anybody else sees the module.
+corrections in place has to happen before anybody else sees the module. Those that answer in XML are read with their
+data escaped (`xml_texts`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import importlib.machinery
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
+
+from trainworks.twin.emulator import xml_texts
 
 PREFIX = "ministack.services."
 Callback = Callable[[str, ModuleType], None]
@@ -37,7 +40,10 @@ class LoadHook(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self._callback)
+            inner = spec.loader
+            if fullname.removeprefix(PREFIX) in xml_texts.MODULES and spec.origin is not None:
+                inner = xml_texts.EscapingLoader(fullname, spec.origin)
+            spec.loader = _Loader(inner, self._callback)
         return spec
 
 
