@@ -34,6 +34,7 @@ from trainworks.twin.emulator import engine
 from trainworks.twin.emulator.iam.actors import Actors
 from trainworks.twin.emulator.iam.policy_sources import Held, policies_of, without
 from trainworks.twin.ports import ApiError
+from trainworks.twin.wire.call import Request
 from trainworks.twin.wire.current import current_call
 from trainworks.twin.wire.models import service_model
 from trainworks.twin.wire.protocols.query import Query
@@ -64,7 +65,8 @@ def install(iam: Any) -> None:
         request_id = str(uuid4())
         try:
             # What it takes of the state is taken here; the rest harms nobody.
-            work = prepare(call.read("iam", operation))
+            asked = Request(method, path, headers, query, body)  # its marker is the one that was given here
+            work = prepare(Query().parse(model.operation_model(operation), asked))
             output = await asyncio.to_thread(work)
             response = Query().answer(model.operation_model(operation), output, request_id)
         except ApiError as error:
