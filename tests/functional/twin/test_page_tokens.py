@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
 from tests.functional.twin.iam import new
 from tests.functional.twin.test_every_operation import CLIENTS, sample
 
@@ -102,3 +105,23 @@ def test_a_token_that_was_issued_leads_on_over_a_restart_and_nowhere_else(own_tw
     for changed in (token[:-4], token[1:], token + "AAAA", new("x")):
         with pytest.raises(ClientError, match="NextToken is invalid"):
             own_twin.client("sqs").list_queues(MaxResults=1, NextToken=changed)
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "body"),
+    [
+        ("ec2", "", b"Action=DescribeInstances&Version=2016-11-15&Next%54oken=5"),
+        ("iam", "", b"Action=ListUsers&Version=2010-05-08&%4darker=5"),
+        ("ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", '{"nextToken": "5"}'.encode("utf-16")),
+        ("ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", '{"nextToken": "5"}'.encode("utf-16-be")),
+        ("ssm", "AmazonSSM.DescribeParameters", '{"NextToken": "5"}'.encode("utf-8-sig")),
+    ],
+)
+def test_no_spelling_takes_a_token_past_its_seal(twin: TestTwin, service: str, target: str, body: bytes) -> None:
+    kind = "application/x-amz-json-1.1" if target else "application/x-www-form-urlencoded"
+    headers = {"Content-Type": kind} | ({"X-Amz-Target": target} if target else {})
+    signed = AWSRequest("POST", f"{twin.endpoint_url}/", data=body, headers=headers)
+    key = twin.session().get_credentials()
+    SigV4Auth(key, service, "us-east-1").add_auth(signed)
+    answer = URLLib3Session().send(signed.prepare())
+    assert answer.status_code == 400, answer.content

@@ -146,19 +146,23 @@ def _with_query(query: Mapping[str, list[str]], name: str, opened: Callable[[str
 
 def _with_form(body: Any, name: str, opened: Callable[[str], str]) -> Any:
     text = body.decode("utf-8", "surrogateescape") if isinstance(body, bytes) else body
-    if not text or f"{name}=" not in text:
+    if not text or (f"{name}=" not in text and "%" not in text):
         return body
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+    if all(key != name for key, _ in pairs):
+        return body
     changed = [(key, opened(value) if key == name and value else value) for key, value in pairs]
     return urlencode(changed, errors="surrogateescape").encode() if isinstance(body, bytes) else urlencode(changed)
 
 
 def _document(body: Any) -> dict[str, Any] | None:
-    """What a body of JSON or CBOR says; None of another one."""
+    """What a body of JSON or CBOR says; None of another one. Raises `ApiError` for one that only `json` could read."""
     if _is_cbor(body):
         read = cbor.decode(body)
     elif isinstance(body, str | bytes) and body.lstrip()[:1] in (b"{", "{"):
         read = json.loads(body)
+    elif isinstance(body, bytes) and json.detect_encoding(body) != "utf-8":
+        raise ApiError("SerializationException", "The request is not JSON in UTF-8.", 400)
     else:
         return None
     return read if isinstance(read, dict) else None
