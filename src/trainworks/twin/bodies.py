@@ -79,6 +79,17 @@ def announced_size(content_length: str, limit: int) -> int:
     return size
 
 
+def body_size(headers: Mapping[str, str], limit: int) -> int:
+    """The bytes that a request's body takes at most, by its headers: none where it announces none.
+
+    Raises `RequestEntityTooLarge` as `announced_size` does.
+    """
+    length = headers.get("content-length", "")
+    if not length and not headers.get("transfer-encoding"):
+        return 0
+    return announced_size(length, limit)
+
+
 async def read_whole(receive: Receive, limit: int) -> WholeBody:
     """Read a body to its end. Raises `RequestEntityTooLarge`, `BodyDisconnectedError`."""
     message = await receive()

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs
 
 import trainworks
 from trainworks.twin import answers, documents
-from trainworks.twin.bodies import OPEN_BODY_BYTES, MemoryBudget, announced_size, limit_of, read_whole
+from trainworks.twin.bodies import OPEN_BODY_BYTES, MemoryBudget, announced_size, body_size, limit_of, read_whole
 from trainworks.twin.payload import BodyDisconnectedError, verified
 from trainworks.twin.ports import ApiError, Caller, FunctionUrls
 from trainworks.twin.post_policy import PostPermission, permit
@@ -124,7 +124,7 @@ class Front:
         self._routes = routes
         self._clock = clock
         self._budget = MemoryBudget()
-        self._urls = UrlRequests(routes.urls, keys, self._budget, clock)
+        self._urls = UrlRequests(routes.urls, keys, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -143,6 +143,9 @@ class Front:
 
     async def _serve(self, request: SignedRequest, scope: Scope, receive: Receive, send: Send) -> None:
         label = check_host(request.header("host"))
+        if (named := named_url(request.raw_path, label)) is not None:  # by its host, every path is the function's
+            await self._urls.serve(named, request, receive, send)
+            return
         if request.method == "GET" and scope["path"] == HEALTH_PATH:
             await answers.send_json(send, 200, {"version": trainworks.__version__, "pid": os.getpid()})
             return
@@ -152,9 +155,6 @@ class Front:
             return
         if scope["path"].startswith(_CLOSED_PATHS):
             raise ApiError("AccessDenied", "This path is closed.", 403)
-        if (named := named_url(request.raw_path, label)) is not None:
-            await self._urls.serve(named, request, receive, send)
-            return
         if _is_form(request):
             scope = _path_style(scope, request, label, "s3")
             bucket = scope["path"].strip("/")
@@ -177,7 +177,7 @@ class Front:
                 await objects.handle(scope, receive, send, claim.caller, claim.payload)
                 return
         limit = limit_of(service)
-        with self._budget.hold(_body_size(request, limit)):
+        with self._budget.hold(body_size(request.by_name, limit)):
             whole = await read_whole(receive, limit)
             if isinstance(claim, Claim):
                 claim = confirm(claim, whole.sha256)
@@ -188,7 +188,7 @@ class Front:
     async def _invoke(self, claim: Claim | Verified, request: SignedRequest, receive: Receive, send: Send) -> None:
         """A request to an endpoint, whose body is the container's matter alone."""
         limit = limit_of("sagemaker")
-        with self._budget.hold(_body_size(request, limit)):
+        with self._budget.hold(body_size(request.by_name, limit)):
             whole = await read_whole(receive, limit)
             if isinstance(claim, Claim):
                 claim = confirm(claim, whole.sha256)
@@ -258,11 +258,3 @@ def _without_date(send: Send) -> Send:
         await send(message)
 
     return send_without_date
-
-
-def _body_size(request: SignedRequest, limit: int) -> int:
-    """The bytes that a request's body takes at most: none where it announces none."""
-    length = request.header("content-length")
-    if not length and not request.header("transfer-encoding"):
-        return 0
-    return announced_size(length, limit)

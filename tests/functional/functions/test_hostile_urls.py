@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -46,3 +47,26 @@ def test_what_no_client_could_read_is_a_failure_of_the_function(twin: TestTwin, 
     answers.append({"statusCode": 200, "headers": {"é": "a"}})
     for each in answers:
         assert ask(url, "POST", body=each)[::2] == (502, b"Internal Server Error"), str(each)[:80]
+
+
+def test_bodies_that_nobody_signed_take_no_place_from_signed_requests(twin: TestTwin, make: Make) -> None:
+    """Announced, and never sent: they are dropped after some seconds, and others must not wait for that."""
+    url = urlsplit(opened(twin, make(SOURCE)))
+    unknown = f"/_lambda-url/{'a' * 32}/"
+    with ExitStack() as held:
+        for path, size in [(url.path, 6 * 1024 * 1024)] * 44 + [(unknown, 1024 * 1024)] * 6:
+            connection = held.enter_context(socket.create_connection((url.hostname, url.port), timeout=120))
+            connection.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\nx".encode())
+        layer = b"x" * 5 * 1024 * 1024
+        code = twin.client("lambda", retries={"total_max_attempts": 1})
+        with pytest.raises(code.exceptions.ClientError) as refused:
+            code.update_function_code(FunctionName="nobody", ZipFile=layer)
+    assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_every_path_of_a_urls_own_host_is_the_functions(twin: TestTwin, make: Make) -> None:
+    url = opened(twin, make(SOURCE))
+    host = f"{url.rstrip('/').rpartition('/')[2]}.lambda-url.us-east-1.localhost"
+    for path in ("/v2/items", "/_aws/x", "/_trainworks/health", "/_ministack/cfn-response/" + "a" * 16):
+        status, _, body = ask(twin.endpoint_url, path=path, headers={"Host": host})
+        assert (status, json.loads(body).get("rawPath")) == (200, path)
