@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def save_checkpoint(epoch: int, model: SGDRegressor) -> None:
-    """Write beside, then rename: a checkpoint is whole or not there."""
+    """Write to another name, then rename: a checkpoint is complete or absent."""
     CHECKPOINTS.mkdir(parents=True, exist_ok=True)
     unfinished = CHECKPOINTS / "unfinished"
     joblib.dump((epoch, model), unfinished)

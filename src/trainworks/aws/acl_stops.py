@@ -1,11 +1,11 @@
-"""Where network ACLs stop HTTPS on a way that `aws.reach` found, with the answers that come back. Pure; no calls.
+"""Where network ACLs block HTTPS, or its answers, on a route that `aws.reach` found. Pure; no calls.
 
     gateway endpoint, internet gateway   the subnet's own ACL, out and in
     NAT gateway                          the subnet's own, and that of the gateway's subnet
     interface endpoint                   the subnet's own, and that of the endpoint's subnet; none within one subnet
 
-An interface endpoint of several subnets may be found in any of them: it is out of reach where the ways to all are
-stopped. ACLs do not touch what is asked of the VPC's own resolver.
+An interface endpoint of several subnets may be found in any of them: it is out of reach if the routes to all are
+blocked. ACLs do not apply to queries to the VPC's own resolver.
 
 Source: "Network ACLs", "NAT gateway basics" (Amazon VPC User Guide).
 """
@@ -21,7 +21,7 @@ from trainworks.aws.reach import Reachability, Subnet
 _HTTPS: Ports = (443, 443)
 
 SubnetOf = Callable[[str], Subnet | None]
-"""The subnet of an interface endpoint by its id; None for one that nobody knows."""
+"""The subnet of an interface endpoint by its id; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class _Leg:
     @property
     def stop(self) -> AclStop:
         if self.subnet.acl is None:
-            raise AssertionError("an ACL that nobody knows stops nothing")
+            raise AssertionError("an unknown ACL cannot be said to block anything")
         return AclStop(self.subnet.acl.acl_id, self.subnet.subnet_id, self.outward, self.ports, self.peer)
 
 
@@ -72,7 +72,7 @@ def _outside(subnet: Subnet, ephemeral: Ports = EPHEMERAL) -> Iterator[_Leg]:
 
 
 def _by_nat(subnet: Subnet, answer: Reachability) -> Iterator[_Leg]:
-    """Through the subnet of the NAT gateway, and on from there with a port of the gateway's own."""
+    """Through the subnet of the NAT gateway, and from there with a port of the gateway."""
     there = None if answer.nat is None else answer.nat.subnet
     if there is None or there.subnet_id == subnet.subnet_id:
         return
@@ -86,7 +86,7 @@ def _accepting(there: Subnet, subnet: Subnet) -> Iterator[_Leg]:
 
 
 def _to(subnet: Subnet, there: Subnet | None) -> tuple[bool | None, AclStop | None]:
-    """The way to an interface in another subnet."""
+    """To a network interface in another subnet, and back."""
     if there is None:
         own = [_Leg(subnet, True, _HTTPS, Peer()), _Leg(subnet, False, EPHEMERAL, Peer())]
         passes, stop = _along(own)

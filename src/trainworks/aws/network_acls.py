@@ -1,8 +1,8 @@
-"""What the entries of a network ACL let into and out of its subnets. Pure; no calls.
+"""Which TCP connections the entries of a network ACL allow into and out of its subnets. Pure; no calls.
 
-Entries are tried in the order of their numbers, the first that fits decides, and what none fits is denied. Nothing is
-remembered of a connection: answers need entries of their own. Connections here are TCP over IPv4, as the names of
-AWS's services resolve to; entries for IPv6 say nothing of them. Answers are True, False, and None if nobody knows.
+Entries are tried in the order of their numbers, the first that matches decides, and without a match traffic is denied.
+ACLs are stateless: answers need entries of their own. Connections here are TCP over IPv4, as the names of
+AWS's services resolve to; entries for IPv6 do not apply to them. Answers are True, False, and None if nobody knows.
 
 Source: "Network ACLs", "Ephemeral ports" (Amazon VPC User Guide).
 """
@@ -27,7 +27,7 @@ _Net = ipaddress.IPv4Network
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other side: an address in `cidr_block` ("" where unknown), or some address outside the VPC (`is_public`)."""
+    """The other side: an address in `cidr_block` ("" if unknown), or some address outside the VPC (`is_public`)."""
 
     cidr_block: str = ""
     is_public: bool = False
@@ -54,7 +54,7 @@ class Entry:
     ports: Ports | Unknown | None = None
 
     def fits(self, peer: Peer, port: int) -> bool | None:
-        """Whether it is about TCP at `port` with `peer`."""
+        """Whether it matches TCP at `port` with `peer`."""
         answers = (self._is_tcp(), self._has(port), self._meets(peer))
         return False if False in answers else None if None in answers else True
 
@@ -62,7 +62,7 @@ class Entry:
         return None if isinstance(self.protocol, Unknown) else self.protocol.lower() in ("-1", "all", "6", "tcp")
 
     def _has(self, port: int) -> bool | None:
-        # For all protocols the ports that are given do not count.
+        # An entry for all protocols covers all ports, whatever range it names.
         if self.ports is None or self.protocol in ("-1", "all"):
             return True
         return None if isinstance(self.ports, Unknown) else self.ports[0] <= port <= self.ports[1]
@@ -92,7 +92,7 @@ class NetworkAcl:
     is_whole: bool = True
 
     def lets(self, peer: Peer, ports: Ports, *, outward: bool) -> bool | None:
-        """Whether TCP at all of `ports` passes: out to `peer`, or in from it. False where surely not at some."""
+        """Whether TCP at all of `ports` is allowed: out to `peer`, or in from it. False if one is certainly denied."""
         if not self.is_whole:
             return None
         entries = sorted(
@@ -104,7 +104,7 @@ class NetworkAcl:
 
 @dataclass(frozen=True, slots=True)
 class AclStop:
-    """The ACL of `subnet_id` lets TCP at `ports` not pass with `peer`: out to it, or in from it (`outward` False)."""
+    """The ACL of `subnet_id` blocks TCP at `ports`: out to `peer` if `outward`, else in from it."""
 
     acl_id: str
     subnet_id: str
@@ -120,7 +120,7 @@ class AclStop:
 
     @property
     def fix(self) -> str:
-        """The entry that is missing, or stands behind a Deny."""
+        """The entry that is missing, or comes after one that denies it."""
         first, last = self.ports
         kind = "outbound" if self.outward else "inbound"
         block = self.peer.cidr_block or "0.0.0.0/0"

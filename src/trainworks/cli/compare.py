@@ -18,7 +18,7 @@ def compare(
     environment: EnvironmentOption = "local",
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Put jobs side by side: hyperparameters, metrics, duration and cost; what they have in common is told once."""
+    """Compare jobs side by side: hyperparameters, metrics, duration, cost. What they have in common is shown once."""
     from trainworks.application.comparison import compared_jobs
     from trainworks.cli.compare_view import compared, comparison_of
     from trainworks.cli.job_cost import facts_of_bill

@@ -52,7 +52,7 @@ def _rows(described: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
 
 
 def comparison_of(compared: Compared) -> RenderableType:
-    """What differs, a line a fact and a column a job; then what all have in common, told once."""
+    """What differs, a line a fact and a column a job; then what all have in common, once."""
     differing = [row for row in compared.rows if len(set(row.values)) > 1]
     common = [row for row in compared.rows if len(set(row.values)) == 1]
     parts: list[RenderableType] = [

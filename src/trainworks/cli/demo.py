@@ -30,7 +30,7 @@ app = typer.Typer(no_args_is_help=False)
 @app.command("demo")
 def demo(
     output: OutputOption = Output.TEXT,
-    port: Annotated[int | None, typer.Option(help="the twin's port, where it is not running yet")] = None,
+    port: Annotated[int | None, typer.Option(help="the twin's port, if it is not running yet")] = None,
 ) -> None:
     """Deploy the platform to the twin, train through a spot interruption, predict in batch, and check the predictions.
 

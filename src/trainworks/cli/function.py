@@ -42,7 +42,7 @@ _FOLLOW_SECONDS = 0.5
 
 @function_app.command("list")
 def list_(environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
-    """List the functions, those that were changed last first."""
+    """List the functions, the most recently changed first."""
     from trainworks.jobs.connection import open_connection
     from trainworks.jobs.functions import Functions
 
@@ -59,7 +59,7 @@ def invoke(  # noqa: PLR0917 - one parameter an option
     watch: Annotated[
         Path | None,
         typer.Option(
-            "--watch", metavar="FOLDER", help="update it with the code of this folder, again whenever a file is saved"
+            "--watch", metavar="FOLDER", help="run it with the code of this folder, again whenever a file is saved"
         ),
     ] = None,
     qualifier: Annotated[
@@ -70,8 +70,8 @@ def invoke(  # noqa: PLR0917 - one parameter an option
 ) -> None:
     """Run a function once: its result on standard output, the end of its log on standard error.
 
-    Without --event the event is {}. What the function raises is exit code 1. With --watch it runs again whenever a file
-    of the folder, or the event's, is saved, until Ctrl-C.
+    Without --event the event is {}. The exit code is 1 if the function raises an error. With --watch its code is
+    updated and it runs again whenever a file of the folder, or the event's file, is saved, until Ctrl-C.
 
     trainworks function invoke resize --event event.json --watch src/
     """
@@ -85,7 +85,7 @@ def invoke(  # noqa: PLR0917 - one parameter an option
         invoked.checked()
         return
     if qualifier is not None:
-        raise RequestError("--qualifier: new code is $LATEST's, versions do not change", fix="leave it out")
+        raise RequestError("--qualifier: --watch gives new code to $LATEST, versions do not change", fix="remove it")
     if event == "-":
         raise RequestError("--event -: the event must be read again for each run", fix="give it as a file")
     _watch(Functions(open_connection(environment)), name, watch, event, output)
@@ -102,7 +102,7 @@ def logs(  # noqa: PLR0917 - one parameter an option
     ] = "1h",
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Print the log of a function, of all its environments in order of time."""
+    """Print the log of a function: all its environments together, in order of time."""
     from datetime import UTC, datetime, timedelta
 
     from trainworks.cli.addressed import addressed
@@ -132,13 +132,13 @@ def logs(  # noqa: PLR0917 - one parameter an option
 
 
 def _watch(functions: Functions, name: str, folder: Path, event: str, output: Output) -> None:
-    """Run it with each state of its folder; what goes wrong is told, and the next save tries again."""
+    """Run it with each saved state of its folder; errors are printed, and the next save tries again."""
     from trainworks.jobs.clock import Clock
     from trainworks.jobs.functions import Watch
 
     saved = Watch(folder, *([Path(event)] if event else []))
     clock = Clock()
-    functions.log_group(name)  # a name that nobody has ends it here
+    functions.log_group(name)  # ends here if there is no such function
     while True:
         if saved.has_changed():
             clock.sleep(_SETTLE_SECONDS)
@@ -151,7 +151,7 @@ def _watch(functions: Functions, name: str, folder: Path, event: str, output: Ou
 
 def _run_saved(functions: Functions, name: str, folder: Path, event: str, output: Output) -> None:
     if functions.update_code(name, folder):
-        stderr().print(f"{name} has the code of {folder}", markup=False, highlight=False)
+        stderr().print(f"{name} now has the code of {folder}", markup=False, highlight=False)
     invoked = functions.invoke(name, _event(event))
     _show(invoked, output)
     invoked.checked()
@@ -216,7 +216,7 @@ def _show(invoked: Invoked, output: Output) -> None:
 
 
 def _write_line(text: str) -> None:
-    """As it is into a pipe; on a terminal what it holds is shown, never obeyed."""
+    """Unchanged into a pipe; on a terminal its control characters are shown, not obeyed."""
     from trainworks.cli.records import harmless
 
     sys.stdout.write((harmless(text) if sys.stdout.isatty() else text) + "\n")

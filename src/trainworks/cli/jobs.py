@@ -145,7 +145,7 @@ def logs(  # noqa: PLR0917 - one parameter an option
 
 @app.command("metrics", no_args_is_help=True)
 def metrics(name: JobArgument, environment: EnvironmentOption = "local", output: OutputOption = Output.TEXT) -> None:
-    """Show the metrics of a training job: its own, and those of its hosts."""
+    """Show the metrics of a training job: its own, and those of its instances (CPU, memory, disk, GPU)."""
     from trainworks.cli import jobs_view as view
 
     found = _found(environment, name)[1].metrics()
@@ -204,7 +204,7 @@ def download(
     environment: EnvironmentOption = "local",
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Fetch what a job has left in S3: the model and output of a training job, unpacked; what a batch job wrote.
+    """Fetch the results of a job from S3: the model and output of a training job, unpacked; what a batch job wrote.
 
     DIR/model/, DIR/output/ and DIR/predictions/ are made; nothing is overwritten.
     """

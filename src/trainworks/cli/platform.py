@@ -63,7 +63,7 @@ def diff(  # noqa: PLR0917 - one parameter an option
         bool, typer.Option("--exit-code", help="Exit with 1 if something differs, with 2 if the comparison failed.")
     ] = False,
 ) -> None:
-    """Show what `up` would change, and what was changed outside of CloudFormation; nothing is changed by it."""
+    """Show what `up` would change, and what was changed outside of CloudFormation. Changes nothing."""
     from trainworks.cli import differences
     from trainworks.cli.check import was_typed
 
@@ -128,7 +128,7 @@ def up(  # noqa: PLR0917 - one parameter an option
 def down(
     environment_name: EnvironmentOption = "local", output: OutputOption = Output.TEXT, yes: YesOption = False
 ) -> None:
-    """Take the platform away: empty what its removal policy lets be deleted, delete the stack, list what stays.
+    """Delete the platform: empty what its removal policy allows to delete, delete the stack, list what stays.
 
     Asks before data, models or images are deleted, on the twin too; --yes answers.
     """

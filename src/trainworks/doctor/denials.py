@@ -1,4 +1,4 @@
-"""What AWS's words of a denial say: which action, on what, and which policy it was.
+"""Reads AWS's message about a denial: which action, on which resource, and which policy denied it.
 
 Source: "Troubleshoot access denied error messages" (IAM User Guide).
 """
@@ -20,7 +20,7 @@ _CONTROL = ("service control policy", "resource control policy")
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """`layer` is the kind of policy that decided, "" if the words do not say; `explicit`: by a Deny."""
+    """One denial. `layer` is the kind of policy that decided, "" if the message does not say; `explicit`: by a Deny."""
 
     action: str
     resource: str
@@ -33,11 +33,11 @@ class Denial:
 
     @property
     def what(self) -> str:
-        """What was denied, and by what: "s3:GetObject on arn:..."."""
+        """The action and the resource: "s3:GetObject on arn:..."."""
         return f"{self.action} on {self.resource}" if self.resource else self.action
 
     def fix(self, role: str, endpoint_id: str = "") -> str:
-        """Where to allow it. `role` names the role that asked, `endpoint_id` the endpoint on its way, where known."""
+        """Where to allow it. `role` names the caller; `endpoint_id` the VPC endpoint that it used, "" if not known."""
         if self.is_of_endpoint:
             do = f"take the Deny on {self.action} out of" if self.explicit else f"allow {self.what} in"
             return (
@@ -46,11 +46,11 @@ class Denial:
                 "--policy-document file://policy.json"
             )
         if self.layer in _CONTROL:
-            return f"ask who runs the organization to allow {self.what}: one of its {self.layer[:-1]}ies denies it"
+            return f"ask whoever runs the organization to allow {self.what}: one of its {self.layer[:-1]}ies denies it"
         if self.explicit:
             return f"take the Deny on {self.action} out of the {self.layer} of {self._whose(role)}"
         if self.layer == Layer.RESOURCE:
-            return f"allow {self.action} to {role} in the policy of {self._owner}"
+            return f"grant {self.action} to {role} in the policy of {self._owner}"
         if self.layer == Layer.BOUNDARY:
             return f"allow {self.what} in the permissions boundary of {role}"
         return f"allow {self.what} in a policy of {role}"
@@ -60,7 +60,7 @@ class Denial:
 
     @property
     def _owner(self) -> str:
-        """What has the policy: an object has its bucket's."""
+        """The resource that has the policy: for an object, its bucket."""
         return (self.resource.partition("/")[0] if ":s3:::" in self.resource else self.resource) or "the resource"
 
 

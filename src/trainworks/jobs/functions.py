@@ -1,4 +1,4 @@
-"""Lambda functions of an environment: which there are, one invocation, its log, and new code from a folder.
+"""Lambda functions of an environment: list them, invoke one, read its log, update its code from a folder.
 
     functions = Functions(connection)
     invoked = functions.invoke("resize", b'{"key": "a.png"}')      its result, or what the function raised
@@ -32,7 +32,7 @@ from trainworks.jobs.faults import code_of, message_of
 from trainworks.jobs.source import folder_files
 
 MOST_ARCHIVE_BYTES = 50 * 1024**2
-"""After "Lambda quotas": of a deployment package that is sent with the call, not by way of S3."""
+"""The quota of a deployment package that is sent with the call and not through S3 ("Lambda quotas")."""
 _LONGEST_RUN_SECONDS = 900
 _UPDATE_SECONDS, _UPDATE_PAUSE_SECONDS = 120.0, 0.2
 _FIRST_OF_ZIP = (1980, 1, 1, 0, 0, 0)
@@ -54,7 +54,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Invoked:
-    """What one invocation answered. `payload` is JSON: the result, or the error document where `error` is not ""."""
+    """What one invocation answered. `payload` is JSON: the result, or the error document if `error` is not ""."""
 
     function: str
     executed_version: str
@@ -63,7 +63,7 @@ class Invoked:
     log_tail: str = field(default="", repr=False)
 
     def checked(self) -> Invoked:
-        """Itself. Raises `InvocationError` with the type and message of what the function raised."""
+        """Returns itself, or raises `InvocationError` with the type and message of what the function raised."""
         if self.error:
             raise InvocationError(f"function {self.function} failed: {self._what()}")
         return self
@@ -88,12 +88,12 @@ class Functions:
 
     @cached_property
     def _lambda(self) -> Any:
-        """Waits as long as a function may run, and never sends an event twice: the first may still be at work."""
+        """A client that waits as long as a function may run, and does not retry: the first invocation may still run."""
         config = Config(read_timeout=_LONGEST_RUN_SECONDS + 20, retries={"total_max_attempts": 1}, tcp_keepalive=True)
         return self._connection.session.client("lambda", config=config)
 
     def newest_first(self) -> list[Function]:
-        """All functions, those that were changed last first."""
+        """All functions, the most recently changed first."""
         pages = self._connection.client("lambda").get_paginator("list_functions").paginate()
         found = [_function(each) for page in pages for each in page["Functions"]]
         return sorted(found, key=lambda each: (each.changed_at, each.name), reverse=True)
@@ -118,16 +118,16 @@ class Functions:
         )
 
     def log_group(self, name: str) -> str:
-        """Where it writes its log. Raises `RequestError` if there is no such function."""
+        """The log group of a function. Raises `RequestError` if there is no such function."""
         configuration = self._configuration(name)
         group = (configuration.get("LoggingConfig") or {}).get("LogGroup")
         return str(group or f"/aws/lambda/{configuration['FunctionName']}")
 
     def update_code(self, name: str, folder: Path) -> bool:
-        """Give it the files of `folder`, but for those that ignore files name; whether they are other ones.
+        """Update the code from `folder`, without what ignore files exclude; returns whether the code differs.
 
-        Returns when the next invocation runs them. Raises `RequestError` for a folder that is missing, empty or too
-        large, and for a function that has no archive of code.
+        Returns when the next invocation runs the new code. Raises `RequestError` for a folder that is missing, empty or
+        too large, and for a function that has no archive of code.
         """
         packed = package_function(folder)
         before = self._configuration(name)
@@ -167,15 +167,15 @@ class Functions:
             raise RequestError(
                 f"there is no function {name!r} in environment {self._connection.environment.name!r}: "
                 f"{message_of(error)}",
-                fix="see what there is: trainworks function list",
+                fix="list the functions: trainworks function list",
             ) from error
 
 
 @dataclass(slots=True)
 class FunctionLog:
-    """Reads a log group onward from `since`, over all its streams: each environment of a function has one of its own.
+    """Reads a log group from `since` on, all its streams together: each environment of a function has its own stream.
 
-    `FilterLogEvents` has no token for what is new, so the last seconds are read again, and what was given is left out.
+    `FilterLogEvents` has no token for new events, so the last seconds are read again, and events already given skipped.
     """
 
     connection: Connection
@@ -187,7 +187,7 @@ class FunctionLog:
     _LATE_MS = 10_000
 
     def new_lines(self) -> list[tuple[float, str]]:
-        """(seconds since the epoch, message) of what came since the last call; nothing for a group that is not there"""
+        """(seconds since the epoch, message) of the events since the last call; none if there is no such log group."""
         start_ms = max(int(self.since.timestamp() * 1000), self._newest_ms - self._LATE_MS)
         lines: list[tuple[float, str]] = []
         try:
@@ -216,7 +216,7 @@ class Watch:
         self._seen: object = None
 
     def has_changed(self) -> bool:
-        """A file that goes while it is looked at was changed: an editor puts another one in its place."""
+        """Whether it has. A file that vanishes meanwhile counts as changed: an editor puts another one in its place."""
         listed, _ = folder_files(self._folder)
         paths = [path for _, path in listed] + list(self._more)
         found = []
@@ -231,7 +231,7 @@ class Watch:
 
 
 def package_function(folder: Path) -> bytes:
-    """A folder's files as a zip archive, but for those that ignore files name; equal files give equal bytes.
+    """A folder's files as a zip archive, without what ignore files exclude; equal files give equal bytes.
 
     Raises `RequestError` for a folder that is missing or empty, and beyond the 50 MB that a call may carry.
     """

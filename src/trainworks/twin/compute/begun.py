@@ -1,7 +1,7 @@
 """Which tasks an instance has begun: a line for each, written before its process is started.
 
-The journal tells the same a little later, for it is synced. Where an agent was killed in between, this file says
-whether a task that is noted nowhere has lost anything. The agent locks it before it forks for the first time, so it
+The journal has the same a little later, because it is synced to disk. If an agent is killed in between, this file says
+whether a task that the journal does not have had begun. The agent locks it before it forks for the first time, so it
 stays locked until the last process that could start a task has ended.
 """
 
@@ -25,19 +25,19 @@ class BegunWriter:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
 
     def add(self, task_id: str) -> None:
-        """Note that this task's process is started next. Raises `OSError` on a full disk."""
+        """Note that this task's process will be started now. Raises `OSError` on a full disk."""
         os.write(self._fd, f"{task_id}\n".encode())
 
 
 def prepare(path: Path) -> None:
-    """The empty file of an instance that is launched: without a file nobody knows what its tasks did."""
+    """Create the empty file of an instance that is launched; without a file it is not known which tasks began."""
     path.touch(mode=0o600)
 
 
 def never_begun(path: Path, task_ids: Sequence[str], *, agent_lives: bool) -> list[str]:
-    """Those of an instance's tasks that it never began, and will not begin any more; none where that cannot be known.
+    """The tasks that an instance did not begin and will not begin any more; empty if that cannot be known.
 
-    Of an agent that has ended, this waits for the end of all its processes.
+    If its agent has ended, this waits for the end of all the agent's processes.
     """
     try:
         with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""Page tokens that ministack gives are sealed, and opened when they come back: one that nobody issued never gets there.
+"""Seals the page tokens of ministack, and opens them when they come back; a token that was never issued is refused.
 
-ministack's own are numbers and names, and each service reads them in a way of its own. Sealed, a token is bound to its
-operation, holds over a restart, and is a text that no client can make up. Which member is one is in botocore's models.
+ministack's own tokens are numbers and names, which each service reads in its own way. A sealed token belongs to one
+operation, stays valid over a restart, and cannot be forged. botocore's models say which members are tokens.
 """
 
 from __future__ import annotations
@@ -39,12 +39,15 @@ _CODES = {
     "sns": "InvalidParameter",
     "sqs": "InvalidParameterValue",
 }
-"""Where the model names no error for it; "ValidationException" elsewhere."""
+"""By service, if the model names no error for a bad token; "ValidationException" for all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenMembers:
-    """How an operation's token is called: by its input, by its output, and on the wire of either."""
+    """An operation's member for tokens: `member` in the model, `sent` and `given` on the wire of request and response.
+
+    `location` is where the request has it (body, querystring); `code` the error for a bad one.
+    """
 
     member: str
     sent: str
@@ -78,7 +81,7 @@ def _token(shape: Any) -> str | None:
 
 
 def _code(service: str, operation: OperationModel) -> str:
-    """The error that the operation's model names for it; one for a token that has expired is another."""
+    """The error code for a bad token, as the operation's model names it; the one for expired tokens does not count."""
     named = [
         str(shape.metadata.get("error", {}).get("code", shape.name))
         for shape in operation.error_shapes
@@ -88,7 +91,7 @@ def _code(service: str, operation: OperationModel) -> str:
 
 
 class PageTokens:
-    """`secret` is the same from start to start."""
+    """`secret` is the same at each start, so that tokens stay valid."""
 
     def __init__(self, secret: str) -> None:
         self._key = sha256(b"page tokens\0" + secret.encode()).digest()
@@ -96,9 +99,9 @@ class PageTokens:
     def open(
         self, service: str, operation: OperationModel, body: Any, query: Mapping[str, list[str]]
     ) -> tuple[Any, Mapping[str, list[str]], Callable[[Any], Any]]:
-        """Body and query as ministack gets them, and what makes of its answer that of the twin.
+        """Body and query with the token opened, for ministack, and a function that seals the token in its answer.
 
-        Raises `ApiError` for a token that this operation did not give.
+        Raises `ApiError` for a token that this operation did not issue.
         """
         members = _members_of(service, operation)
         if members is None:
@@ -156,7 +159,7 @@ def _with_form(body: Any, name: str, opened: Callable[[str], str]) -> Any:
 
 
 def _document(body: Any) -> dict[str, Any] | None:
-    """What a body of JSON or CBOR says; None of another one. Raises `ApiError` for one that only `json` could read."""
+    """The document in a body of JSON or CBOR; None for any other. Raises `ApiError` for JSON that only Python reads."""
     if _is_cbor(body):
         read = cbor.decode(body)
     elif isinstance(body, str | bytes) and body.lstrip()[:1] in (b"{", "{"):

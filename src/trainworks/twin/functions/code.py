@@ -1,6 +1,6 @@
 """Code of functions and layers on disk: each archive is unpacked once, into a folder named by its content.
 
-What an archive holds is hostile; `archives` unpacks it. Where its links point to is seen by the function alone.
+What an archive holds is hostile; `archives` unpacks it. Only the function itself follows links in it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _KEPT_SECONDS = 60.0
 
 
 class CodeStore:
-    """Unpacked archives below `folder`, which belongs to one server and is empty when that starts."""
+    """Unpacked archives below `folder`, which belongs to one server and is empty when the server starts."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
         self._clock = clock
         self._lock = threading.Lock()
         self._used: dict[Path, float] = {}
-        # One archive that takes long to unpack holds up its own function alone.
+        # An archive that takes long to unpack delays only its own function.
         self._unpacking: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
         remove_tree(folder)
         folder.mkdir(parents=True, mode=0o700)

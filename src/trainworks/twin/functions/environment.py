@@ -102,7 +102,7 @@ class ExecutionEnvironment:
     def invoke(
         self, header: Mapping[str, Any], event: bytes, seconds: float, output: OutputCollector
     ) -> InvocationOutcome:
-        """Give it one event and wait for what comes of it. It can go on only after RESPONSE, ERROR and TOO_LARGE."""
+        """Give it one event and wait for the outcome. It can take another only after RESPONSE, ERROR and TOO_LARGE."""
         line = json.dumps({"kind": "invoke", **header, "size": len(event)}).encode() + b"\n"
         try:
             self._control.sendall(b"run ")
@@ -133,7 +133,7 @@ class ExecutionEnvironment:
         try:
             self._control.sendall(b"idle ")
         except OSError:
-            return  # it has just ended, which the next use finds out
+            return  # it has just ended; the next use finds that out
 
     def _exchange(self, outgoing: bytes, seconds: float, output: OutputCollector) -> InvocationOutcome:
         deadline = time.monotonic() + seconds
@@ -168,10 +168,10 @@ class ExecutionEnvironment:
         except BlockingIOError:
             return outgoing
         except OSError:
-            return b""  # its end is told by the control socket
+            return b""  # the control socket reports its end
 
     def _receive(self) -> bool:
-        """Read what is there; False when the runtime has closed its end."""
+        """Read the bytes that have come; False when the runtime has closed its end."""
         try:
             data = self._runtime.recv(_CHUNK_BYTES)
         except BlockingIOError:
@@ -182,7 +182,7 @@ class ExecutionEnvironment:
         return bool(data)
 
     def _message(self) -> InvocationOutcome | None:
-        """The next whole message. What is none, or too long, ends the environment."""
+        """The next complete message, or None. A message that is malformed or too long ends the environment."""
         line, newline, rest = self._pending.partition(b"\n")
         if not newline:
             return InvocationOutcome(ReplyKind.EXITED) if len(line) > _MOST_HEADER_BYTES else None
@@ -232,13 +232,13 @@ class ExecutionEnvironment:
         return bool(data)
 
     def _drain(self, output: OutputCollector) -> None:
-        """What is in the pipe belongs to this invocation. Who goes on writing is not waited for."""
+        """What is in the pipe belongs to this invocation. A process that goes on writing is not waited for."""
         for _ in range(16):
             if not self._take_output(output):
                 return
 
     def _ended(self) -> InvocationOutcome:
-        """The keeper told how the runtime ended, or it ended itself."""
+        """How the runtime ended, as its supervisor reported it; or the supervisor ended itself."""
         self._control.settimeout(_EXIT_SECONDS)
         try:
             told = json.loads(self._control.recv(4096))

@@ -9,13 +9,13 @@ import importlib.metadata
 import shutil
 from pathlib import Path
 
-# "Lambda runtimes": Python's includes the AWS SDK. What is not installed is not there.
+# "Lambda runtimes": Python's includes the AWS SDK. Packages that are not installed here are left out.
 _BROUGHT = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
 _PROGRAM = Path(__file__).parent / "runtime" / "bootstrap.py"
 
 
 def make_runtime(folder: Path) -> tuple[Path, ...]:
-    """Make `folder` the runtime's; the folders that its links lead to."""
+    """Fill `folder` as `/var/runtime`; returns the folders that its links lead to."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o755)
     shutil.copyfile(_PROGRAM, folder / _PROGRAM.name)

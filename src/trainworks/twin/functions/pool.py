@@ -44,12 +44,12 @@ class Pool:
             self.discard(environment)
 
     def keep(self, counts: Mapping[str, int]) -> None:
-        """So many environments of each key are not ended for being idle; those of other keys are, in their time."""
+        """Keep this many environments of each key when they are idle; others end after their time."""
         with self._changed:
             self._kept = dict(counts)
 
     def count(self, key: str) -> int:
-        """The environments of `key`, idle and in use, that live and are not due for another one in their place."""
+        """The environments of `key`, idle and in use, that are alive and need not be replaced yet."""
         now = time.monotonic()
         with self._changed:
             found = [each for each, its_key in self._all.items() if its_key == key]
@@ -70,7 +70,7 @@ class Pool:
                     break
                 oldest = self._take_oldest()
                 if oldest is None and not self._changed.wait(max(0.0, deadline - time.monotonic())):
-                    raise ApiError("TooManyRequestsException", f"Rate Exceeded: {self._most} functions run.", 429)
+                    raise ApiError("TooManyRequestsException", f"Rate Exceeded: {self._most} functions run now.", 429)
             if oldest is not None:
                 self.discard(oldest)
         try:
@@ -86,7 +86,7 @@ class Pool:
         return environment
 
     def folders(self) -> set[Path]:
-        """What all environments show."""
+        """The folders that all environments use."""
         with self._changed:
             return {folder for environment in self._all for folder in environment.folders}
 
@@ -100,7 +100,7 @@ class Pool:
         self.discard(environment)
 
     def discard(self, environment: ExecutionEnvironment) -> None:
-        """End an environment that cannot, or that nobody needs."""
+        """End an environment that cannot take another event, or that is not needed."""
         environment.close()
         with self._changed:
             self._all.pop(environment, None)

@@ -1,6 +1,6 @@
 """`ports.Functions`: an invocation from its event to its result.
 
-refused by name       a runtime that this machine does not have
+refused by name       a runtime that the twin does not run
 a warm environment    of the same version of the function, or a new one: code unpacked, credentials of its role
 START, what it prints, END and REPORT go to its log group, as its role
 a result, or an error document with the type and the words that AWS has for it
@@ -45,7 +45,7 @@ from trainworks.twin.ports import (
 
 PRINCIPAL = "lambda.amazonaws.com"
 INIT_SECONDS = 10.0
-"""After "Understanding the Lambda execution environment": then it is tried once more, in the function's own time."""
+"""Seconds of initialisation, after which it is tried once more within the timeout ("Lambda execution environment")."""
 _SESSION_SECONDS = 12 * 3600
 _PYTHON = re.compile(r"^python(?P<version>3\.\d+)$")
 _TASK, _RUNTIME, _LAYERS = "/var/task", "/var/runtime", "/opt"
@@ -104,7 +104,7 @@ class LocalFunctions:
 
     @cached_property
     def mode(self) -> SandboxMode:
-        """The sandbox that this machine gives, found out once; without one, `server.log` says so once."""
+        """The sandbox that this machine allows, found out once; without one, `server.log` says so once."""
         mode, why_not = ("off", "it is switched off") if self._sandbox == "off" else try_sandbox()
         if mode == SandboxMode.OFF:
             _LOG.warning("Lambda functions run without a sandbox: %s", why_not)
@@ -113,7 +113,7 @@ class LocalFunctions:
     def start(
         self, spec: FunctionSpec, credentials: Credentials, log_stream: str, initialisation: str
     ) -> ExecutionEnvironment:
-        """A new environment of `spec`; its process runs. `initialisation` is AWS's word for why."""
+        """A new environment of `spec`; its process runs. `initialisation` is AWS's name for the reason."""
         with self._lock:
             mode = self.mode
             if self._code is None:
@@ -191,7 +191,7 @@ class _Run:
         return FunctionResult(result[0], result[1], self._output.tail())
 
     def provision(self) -> str:
-        """Make a warm environment for later; why there is none, or ""."""
+        """Make a warm environment for later; returns why it failed, or ""."""
         self._initialisation = "provisioned-concurrency"
         environment, outcome = self._cold()
         if outcome.kind is ReplyKind.READY:
@@ -208,7 +208,7 @@ class _Run:
         return outcome.log if outcome.kind is ReplyKind.BROKEN else "FUNCTION_ERROR_INIT_FAILURE"
 
     def _cold(self) -> tuple[ExecutionEnvironment, InvocationOutcome]:
-        """A new environment, and what came of its initialisation."""
+        """A new environment, and the outcome of its initialisation."""
         spec = self._spec
         now = datetime.now(UTC)
         self._stream = f"{now:%Y/%m/%d}/[{spec.version}]{uuid.uuid4().hex}"
@@ -244,7 +244,7 @@ class _Run:
         return environment.invoke(header, invocation.payload, seconds, self._output)
 
     def _described(self, outcome: InvocationOutcome) -> tuple[bytes, str]:
-        """(payload, function error), and what the log says about an error."""
+        """(payload, function error); writes to the log what AWS writes about an error."""
         request_id = self._invocation.request_id
         if outcome.kind is ReplyKind.RESPONSE:
             return outcome.body, ""
@@ -285,7 +285,7 @@ class _Run:
         self._output.flush(now=True)
 
     def _ship(self, events: Sequence[tuple[int, str]]) -> None:
-        """A log that cannot be written costs the function nothing, as on AWS."""
+        """Send events to the log. A log that cannot be written does not fail the function, as on AWS."""
         spec = self._spec
         try:
             self._functions.logs.put_log_events(self._caller, spec.log_group, self._stream, events)

@@ -6,7 +6,7 @@
 4. start the runtime with RUNTIME as its descriptor 3 and OUTPUT as its output, and watch over it
 
 CONTROL says `run` and `idle`: between two events every process in here is stopped, as AWS freezes an environment. Its
-end is the end of the environment. What ends by itself is told there: `{"exit": status, "out_of_memory": bool}`.
+end is the end of the environment. What ends by itself is reported there: `{"exit": status, "out_of_memory": bool}`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT,
 
 def main(control_fd: int, runtime_fd: int, output_fd: int) -> None:
     os.umask(0o077)
-    # Out of the way of the numbers that the runtime gets, and closed in whatever is executed.
+    # Moved away from the numbers that the runtime gets, and closed in whatever is executed.
     control, runtime, output = (
         fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (control_fd, runtime_fd, output_fd)
     )
@@ -91,7 +91,7 @@ def _become_first_process(mode: SandboxMode) -> None:
 
 
 def _enter_view(settings: dict[str, Any]) -> SharedMemory:
-    """The view of a task, and in it the folders that AWS has. What they show is hidden: it is taken hold of first."""
+    """Enter the view of a task, with AWS's folders. The view hides their sources, so those are opened before."""
     shown = {target: _read_only(source) for target, source in settings["shown"].items()}
     layers = {entry: _read_only(str(entry)) for entry in sorted(Path(settings["layers"]).iterdir())}
     tmp = settings["tmp"]
@@ -104,7 +104,7 @@ def _enter_view(settings: dict[str, Any]) -> SharedMemory:
     for parent in sorted({str(Path(target).parent) for target in shown}):
         here = {target: tree for target, tree in shown.items() if str(Path(target).parent) == parent}
         _with_entries(parent, here, keep=tuple(entry.name for entry in Path(parent).iterdir()))
-    # As on AWS, `/opt` is the layers; of the machine's own, what the interpreter needs stays.
+    # As on AWS, `/opt` is the layers; of the machine's own `/opt` only what the interpreter needs stays.
     needed = {Path(path).parts[2] for path in settings["visible"] if path.startswith("/opt/")}
     _with_entries("/opt", {f"/opt/{entry.name}": tree for entry, tree in layers.items()}, keep=tuple(needed))
     return shared_memory
@@ -117,7 +117,7 @@ def _read_only(path: str) -> int:
 
 
 def _with_entries(folder: str, entries: dict[str, int], keep: tuple[str, ...]) -> None:
-    """Put a small file system in place of `folder`, with what it had of `keep`, and with `entries`."""
+    """Replace `folder` by a small file system with `entries`, and with those of `keep` that it had."""
     kept = [Path(folder, name) for name in keep if f"{folder}/{name}" not in entries]
     links = {path: path.readlink() for path in kept if path.is_symlink()}
     held = {str(path): linux.open_tree(str(path)) for path in kept if path not in links and path.exists()}
@@ -180,7 +180,7 @@ class MemoryMonitor:
 
 
 class RuntimeSupervisor:
-    """Watches over the runtime `pid` until it ends or nobody wants the environment any more."""
+    """Watches over the runtime `pid` until it ends, or until the server closes the environment."""
 
     def __init__(self, control: socket.socket, pid: int, monitor: MemoryMonitor, *, freezes: bool) -> None:
         self._control = control
@@ -209,7 +209,7 @@ class RuntimeSupervisor:
                 self._processes.kill()
 
     def _obey(self) -> bool:
-        """Do what CONTROL says; whether there is somebody at its other end."""
+        """Do what CONTROL says; False if its other end is closed."""
         words = self._control.recv(4096).split()
         for word in words:
             self._runs = word == b"run"

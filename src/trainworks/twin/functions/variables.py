@@ -14,7 +14,7 @@ def variables(
 ) -> dict[str, str]:
     """All of them. `places` has `task`, `layers` and `runtime` as the function sees these folders.
 
-    What the runtime sets, its owner cannot set: Lambda refuses the reserved names when a function is configured.
+    The owner cannot set what the runtime sets: Lambda refuses the reserved names when a function is configured.
     """
     region = spec.region
     return {

@@ -1,4 +1,4 @@
-"""The way to a container's port: connect to its door, and get a connection to the port itself. See `ports.TaskDoor`."""
+"""Connect to a container's door, and get a connection to its port. See `ports.TaskDoor`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _GOOD = (b"HTTP/1.1 200", b"HTTP/1.0 200")
 
 
 class ClosedError(OSError):
-    """Nobody is behind the door, or nobody listens there."""
+    """The door leads to no container, or nothing listens on its port."""
 
 
 def is_ready(door: Path) -> bool:
-    """Whether what is behind the door answers to /ping, in this thread."""
+    """Whether the container behind the door answers /ping with 200. Blocks this thread, for a few seconds at most."""
     try:
         with _to_door(door) as caller:
             deadline = time.monotonic() + _PING_SECONDS
@@ -59,12 +59,12 @@ async def connect(door: Path) -> socket.socket:
 
 
 def _to_door(door: Path) -> socket.socket:
-    """A Unix socket that is connected: that takes no time, whoever is on the other side."""
+    """A connected Unix socket; connecting takes no time, whatever the other side does."""
     caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         folder = os.open(door.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            caller.setblocking(False)  # with all places in the queue taken it says so instead of waiting
+            caller.setblocking(False)  # if the queue of connections is full this fails instead of waiting
             caller.connect(f"/proc/self/fd/{folder}/{door.name}")
         finally:
             os.close(folder)
@@ -78,7 +78,7 @@ def _taken(caller: socket.socket) -> socket.socket:
     """The connection that the door passes."""
     word, descriptors, _, _ = socket.recv_fds(caller, 1, 1)
     if word != _OPEN or not descriptors:
-        raise ClosedError("nobody listens on the container's port")
+        raise ClosedError("nothing listens on the container's port")
     return socket.socket(fileno=descriptors[0])
 
 

@@ -1,7 +1,7 @@
 """One invocation of an endpoint, on the event loop: no thread, no emulator.
 
-may the caller -> a container by variant and load -> its connection -> the answer
-                  ^ again with another one, where a connection breaks before there is a byte of an answer
+permission -> a container by variant and load -> a connection to it -> the answer
+              ^ again with another container, if a connection breaks before a byte of the answer has come
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ ContextOf = Callable[[str], Mapping[str, str | Sequence[str]]]
 
 _INVOCATION_SECONDS = 60.0
 _MOST_CONTAINERS = 2
-"""A request that ends containers ends no more than so many."""
+"""A request is given to at most this many containers that break the connection: it may be what ends them."""
 _SHOWN_BYTES = 1024
 
 
 @dataclass(slots=True)
 class _Trip:
-    """When one request came, was given to its last container and was answered, by the loop's clock; 0 for not yet."""
+    """When a request came, was given to its last container and answered: seconds of the loop's clock, 0 for not yet."""
 
     began: float
     variant: str = ""
@@ -164,7 +164,7 @@ class Gateway:
         raise ApiError("ServiceUnavailable", f"No instance of endpoint {name} takes requests at this moment.", 503)
 
     async def _exchanged(self, target: Target, request: bytes, deadline: float) -> Answer:
-        """Over a kept connection, or, where there is none or it has just ended, over a new one."""
+        """Over a kept connection, or over a new one if there is none or it has just ended."""
         while True:
             upstream = self._upstreams.idle(target)
             if upstream is None:

@@ -1,4 +1,4 @@
-"""What a request to a container looks like, and what the client gets of its answer. After "InvokeEndpoint" and "Custom
+"""Requests to a container, and how its answer is passed to the client. After "InvokeEndpoint" and "Custom
 Inference Code with Hosting Services".
 """
 
@@ -18,7 +18,7 @@ OTHER_OPERATIONS = {
     "async-invocations": "InvokeEndpointAsync",
     "invocations-response-stream": "InvokeEndpointWithResponseStream",
 }
-"""What is refused by name, by the end of its path."""
+"""Operations that are refused by name, by the end of their path."""
 _NAME = re.compile(r"^[a-zA-Z0-9](?:-*[a-zA-Z0-9])*\Z")
 NOTE = "A request whose container ends before it has answered is given to another one, once."
 MOST_BODY_BYTES = 6_291_456
@@ -60,7 +60,7 @@ class Invocation:
 
 
 def endpoint_name(path: str) -> str:
-    """The endpoint that a request is about. Raises `ApiError` for what is none, or is another operation."""
+    """The name of the endpoint. Raises `ApiError` for an invalid one, and for other operations."""
     name, _, what = path.removeprefix(PREFIX).partition("/")
     if what in OTHER_OPERATIONS:
         raise ApiError("ValidationError", f"trainworks does not implement sagemaker-runtime:{OTHER_OPERATIONS[what]}")
@@ -74,7 +74,7 @@ def endpoint_name(path: str) -> str:
 
 
 def invocation_of(headers: Mapping[str, str], body: bytes) -> Invocation:
-    """Raises `ApiError('ValidationError')` for what breaks the model, or what is not implemented."""
+    """Raises `ApiError('ValidationError')` for members that are invalid, or not implemented."""
     if headers.keys() & _REFUSED.keys():
         member = next(_REFUSED[header] for header in headers if header in _REFUSED)
         raise invalid(f"trainworks does not implement the member '{member}' of sagemaker:InvokeEndpoint; leave it out")
@@ -110,7 +110,7 @@ def _constraint(value: str, member: str, constraint: str) -> ApiError:
 
 
 class ModelError(Exception):
-    """The container answered an error, or none: `status` is its own, 0 where there was no answer."""
+    """The container answered with an error, or not at all: `status` is its HTTP status, 0 if there was no answer."""
 
     def __init__(self, status: int, said: str) -> None:
         super().__init__(said)

@@ -1,4 +1,4 @@
-"""Which containers answer for an endpoint, and how many requests each has. Asked on the loop, told from any thread."""
+"""Which containers answer for an endpoint, and how many requests each has. Asked on the loop, changed by any thread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Routing:
         self._served: dict[str, Served] = {}
         self._published: frozenset[str] = frozenset()
         self._in_flight: Counter[str] = Counter()
-        # A container counts as calm only if nobody can still choose it.
+        # A container has no requests left only once nobody can choose it any more.
         self._lock = threading.Lock()
 
     def publish(self, endpoint_arn: str, served: Served | None) -> None:
@@ -55,9 +55,9 @@ class Routing:
     def choose(
         self, endpoint_arn: str, variant: str, without: Collection[str]
     ) -> Iterator[tuple[ServedVariant, Target] | None]:
-        """A container for one request, held within the block: of `variant`, or, where that is "", of any by weight.
+        """A container for one request, held within the block: of `variant`, or if that is "" of any, by weight.
 
-        None if all that there are is in `without`. Raises `NoSuchVariantError`.
+        None if every container is in `without`. Raises `NoSuchVariantError`.
         """
         with self._lock:
             chosen = self._chosen(endpoint_arn, variant, without)

@@ -1,4 +1,4 @@
-"""What came of invocations, counted until somebody takes the counts. Counted on the loop, taken from any thread."""
+"""Invocations, counted until `take`. Counted on the event loop, taken from any thread."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Tally:
         self._counts: dict[tuple[str, str], Invocations] = {}
         self._lock = threading.Lock()
 
-    def note(  # noqa: PLR0917 - what is told of one request
+    def note(  # noqa: PLR0917 - the facts of one request
         self, arn: str, name: str, variant: str, instances: int, status: int, model: float, overhead: float
     ) -> None:
-        """One request, which `status` came of (0 without an answer); `model` and `overhead` are seconds."""
+        """Count one request. `status` is the answer's, 0 without one; `model` and `overhead` are in seconds."""
         with self._lock:
             counts = self._counts.get((arn, variant))
             if counts is None:
@@ -43,5 +43,5 @@ def _count(counts: dict[float, float], seconds: float) -> None:
 
 
 def rounded(value: float) -> float:
-    """To two digits: there are few of them, so that each can be counted."""
+    """To two digits, so that there are few different values and each can be counted."""
     return float(f"{value:.1e}")

@@ -1,6 +1,6 @@
 """Connections to containers: one request at a time on each, kept and used again.
 
-No HTTP client library is in between: in the way of each request it would cost more than all the rest of it.
+No HTTP client library is used: for each request it would cost more time than everything else here.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Upstream(asyncio.Protocol):
     async def exchange(self, request: bytes, deadline: float) -> Answer:
         """Send a whole request and wait for the whole answer, until `deadline` of the loop's clock.
 
-        Raises `BrokenError`, `MalformedError`, `TimeoutError`. What is not answered closes the connection: what it says
-        later must not be taken for another answer.
+        Raises `BrokenError`, `MalformedError`, `TimeoutError`. Without an answer the connection is closed: what
+        comes later must not be taken for the answer to another request.
         """
         if self._transport is None or not self.is_open:
             raise BrokenError
@@ -94,7 +94,7 @@ class Upstream(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        if self._waiting is None or not self.is_open:  # nobody asked: what it says can belong to no request
+        if self._waiting is None or not self.is_open:  # no request is open: these bytes are no answer
             self.close()
             return
         self._has_begun = True
@@ -102,11 +102,11 @@ class Upstream(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._fail(MalformedError("the container's answer is a change to another protocol"))
+            self._fail(MalformedError("the container's answer switches to another protocol"))
         except (httptools.HttpParserError, httptools.HttpParserCallbackError) as error:
-            self._fail(MalformedError(f"the container's answer is no HTTP: {error}"))
+            self._fail(MalformedError(f"the container's answer is not HTTP: {error}"))
         if len(self._body) == before and not self._waiting.done():
-            # The parser keeps what it has of a header and copies it with each piece: one without an end must end here.
+            # The parser keeps a header that is not complete and copies it with each piece: an endless one must end here.
             self._framing_size += len(data)
             if self._framing_size > MOST_FRAMING_BYTES:
                 self._fail(MalformedError("the head of the container's answer is too long"))
@@ -187,7 +187,7 @@ class Upstreams:
         return upstream
 
     def keep(self, target: Target, upstream: Upstream, *, is_wanted: bool) -> None:
-        """For the next request; what is broken, too much, or of a container that gets no more is closed."""
+        """Keep it for the next request; close it if it is broken, one too many, or of a container that gets no more."""
         kept = self._idle.setdefault(target.task_id, [])
         if upstream.is_open and len(kept) < _MOST_IDLE and is_wanted:
             kept.append(upstream)
@@ -195,7 +195,7 @@ class Upstreams:
             upstream.close()
 
     def forget(self, task_id: str) -> None:
-        """Close what is kept of a container."""
+        """Close the kept connections to a container."""
         for upstream in self._idle.pop(task_id, ()):
             upstream.close()
 

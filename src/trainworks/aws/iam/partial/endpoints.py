@@ -26,10 +26,10 @@ def lets_through(  # noqa: PLR0917 - an endpoint's policy, and what a request co
     resource: str,
     context: Context,
 ) -> PartialDecision:
-    """How surely `caller` (None: nobody knows who) may `action` on `resource` through an endpoint.
+    """How surely the endpoint lets `caller` (None: unknown) do `action` on `resource`.
 
-    `policy` None is full access. `resource` is an ARN; with `*` at its end, all that begin so, of which a policy may
-    let a part through: then nobody knows whether that is the part that is asked for.
+    `policy` None is full access. `resource` is an ARN, or with `*` at its end all ARNs that begin so. If the policy
+    allows only some of these the answer is UNKNOWN, as the request may be about any of them.
     """
     if policy is None:
         return PartialDecision.YES
@@ -67,7 +67,7 @@ def _forms(resource: str) -> Iterable[str]:
 
 
 def _names_part(policy: Sequence[Statement], action: str, beginning: str) -> bool:
-    """Whether an Allow is about something that begins so."""
+    """Whether an Allow is about a resource that begins so."""
     return any(
         statement.allows
         and statement.speaks_of(action) is not Verdict.FALSE

@@ -1,10 +1,10 @@
-"""The way into a slot that has a network of its own: who connects to the door gets a connection to a port in it.
+"""Connections into a slot that has a network of its own: a client of the door gets a connection to a port in it.
 
     outside: connect(door) --> Unix socket --> thread in the slot: connect(127.0.0.1:port), pass its descriptor out
 
-A socket belongs to the network namespace that it was made in, whoever holds it. So nothing is forwarded: the one who
-asked talks to the task itself, at the cost of a loopback connection. Where nobody listens on the port the answer is
-one byte, REFUSED, without a descriptor.
+A socket belongs to the network namespace that it was made in, whoever holds it. So nothing is forwarded: the client
+talks to the task itself, at the cost of a loopback connection. If nothing listens on the port, the answer is one byte,
+REFUSED, without a descriptor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ADDRESS = "127.0.0.1"
 
 
 class Door:
-    """Make it before the slot enters its namespaces, where the path is seen, and `open` it within them."""
+    """Create it before the slot enters its namespaces, while the path is visible, and `open` it within them."""
 
     def __init__(self, path: Path, port: int) -> None:
         """Raises `OSError` if nothing can be made at `path`."""
@@ -43,7 +43,7 @@ class Door:
         self._apart = threading.Event()
 
     def open(self) -> None:
-        """Let in who comes from now on. Returns when the slot's own thread may change its file systems again."""
+        """Serve clients from now on. Returns when the slot's own thread may change its file systems again."""
         threading.Thread(target=self._serve, name="door", daemon=True).start()
         self._apart.wait()
 

@@ -1,12 +1,12 @@
 """Events that Lambda accepted for later: kept on disk, tried again, and sent to destinations and dead-letter queues.
 
-Stock runs an event in a thread: it is forgotten by a restart, `OnSuccess` and event buses get nothing, and what rules
-and topics send is tried once. Here an event is a row before anybody is told that it was taken in, whoever sent it:
+Stock runs an event in a thread: a restart loses it, `OnSuccess` and event buses get nothing, and what rules and topics
+send is tried once. Here an event is a row before the sender is told that it was accepted:
 
-    accept -> row -> a thread runs the function -> its destination, as the function's role -> the row goes
+    accept -> row -> a thread runs the function -> its destination, as the function's role -> the row is deleted
 
-After "Asynchronous invocation" (Lambda Developer Guide): a function that fails is tried twice more, what was throttled
-until the event is too old. The pauses are seconds where AWS takes minutes. A restart runs again what ran.
+After "Asynchronous invocation" (Lambda Developer Guide): a function that fails is tried twice more, one that is
+throttled until the event is too old. Pauses last seconds, on AWS minutes. What ran at a restart is run again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class _Event:
 
 
 class AsyncInvocations:
-    """Owns the table and its threads; `install` puts it in place of stock's, `start` and `stop` frame the threads."""
+    """Owns the table and its threads; `install` puts it in place of stock's, `start` and `stop` are for the threads."""
 
     def __init__(self, database: Database, calls: RoleCalls) -> None:
         database.apply(_SCHEMA)
@@ -99,14 +99,14 @@ class AsyncInvocations:
         stock_emit = lambda_svc._emit_lambda_metrics
 
         def emit(name: str, duration_ms: float, error: bool, throttle: bool) -> None:
-            # Stock counts an event when it is taken in, before anybody knows how it ends.
+            # Stock counts an event when it is accepted, before its result is known.
             if duration_ms or error or throttle:
                 stock_emit(name, duration_ms, error, throttle)
 
         lambda_svc._emit_lambda_metrics = emit
 
     def install_sns(self, sns: Any) -> None:
-        """SNS was loaded: what its topics send to functions is taken in as well, where those let them."""
+        """SNS was loaded: what its topics send to functions is accepted here, if the function's policy allows it."""
 
         def deliver(endpoint: str, envelope: str, topic_arn: str, subscription_arn: str, *_: Any) -> None:
             if (refusal := policy_refusal("sns.amazonaws.com", _INVOKE, endpoint, topic_arn)) is not None:
@@ -120,7 +120,7 @@ class AsyncInvocations:
 
     @staticmethod
     def install_s3(s3: Any) -> None:
-        """S3 was loaded: what happens in a bucket goes to a function whose policy lets the bucket."""
+        """S3 was loaded: a bucket's events go to a function only if the function's policy allows it."""
         stock = s3._deliver_event_to_lambda
 
         def deliver(arn: str, payload: Mapping[str, Any], bucket_region: str) -> None:
@@ -133,7 +133,7 @@ class AsyncInvocations:
         s3._deliver_event_to_lambda = deliver
 
     def install_events(self, eventbridge: Any) -> None:
-        """EventBridge was loaded: what its rules and schedules send to functions is taken in as well."""
+        """EventBridge was loaded: what its rules and schedules send to functions is accepted here too."""
 
         def dispatch(arn: str, payload: str) -> None:
             try:
@@ -145,18 +145,18 @@ class AsyncInvocations:
         eventbridge._dispatch_to_lambda = dispatch
 
     def start(self) -> None:
-        """Go on with what an earlier run took in."""
+        """Go on with what an earlier run accepted."""
         self._dispatcher.start()
 
     def stop(self) -> None:
-        """Begin nothing more. What runs is run again after the next start."""
+        """Start no more events. Those that run now are run again after the next start."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def send(self, arn: str, event: object, what: str) -> None:
-        """Take in what a service sends to the function that an ARN names; without one, it is gone, as on AWS."""
+        """Accept what a service sends to the function of an ARN; without such a function it is dropped, as on AWS."""
         lambda_svc = engine.service("lambda_svc")
         function, config, _ = lambda_svc._get_func_record_for_ref(arn)
         if not function or not config:
@@ -165,7 +165,7 @@ class AsyncInvocations:
         self.accept({**function, "config": {**config, "FunctionArn": arn}}, event)
 
     def accept(self, function: Mapping[str, Any], event: object) -> None:
-        """Take an event in; it is on disk when this returns."""
+        """Accept an event; it is on disk when this returns."""
         lambda_svc, now = engine.service("lambda_svc"), time.time()
         arn = str((function.get("config") or function)["FunctionArn"])
         row = (arn, str(uuid.uuid4()), json.dumps(event), now, now, lambda_svc._invoke_depth.get())
@@ -194,7 +194,7 @@ class AsyncInvocations:
                 self._threads.submit(self._run, arn, seq)
 
     def _next(self) -> tuple[str, int] | None:
-        """An event of the function that has waited longest, among those that may run another one."""
+        """(function ARN, row) of the next event: that of the function that has waited longest and may run one more."""
         now = time.time()
         while self._later and self._later[0][0] <= now:
             _, seq, arn = heapq.heappop(self._later)
@@ -245,7 +245,7 @@ class AsyncInvocations:
             began = time.time()
             result = lambda_svc._execute_function(record, json.loads(event.payload))
             if self._stopping:
-                return None  # what ended it may have been the stop: the next start tells
+                return None  # the stop may have ended it: the next start runs it again
             if not result.get("throttle"):
                 duration_ms = max((time.time() - began) * 1000, 0.001)
                 lambda_svc._emit_lambda_metrics(name, duration_ms, bool(result.get("error")), False)
@@ -284,7 +284,7 @@ class AsyncInvocations:
     def _settle(
         self, event: _Event, config: Mapping[str, Any], settings: Mapping[str, Any], result: Mapping[str, Any]
     ) -> None:
-        """Tell the destination, and the dead-letter queue of what failed."""
+        """Send the result to the destination, and a failed event to the dead-letter queue."""
         failed = bool(result.get("error"))
         places = settings.get("DestinationConfig") or {}
         destination = (places.get("OnFailure" if failed else "OnSuccess") or {}).get("Destination")
@@ -295,7 +295,7 @@ class AsyncInvocations:
         if failed and queue:
             self._deliver(event, config, str(queue), None, failed, "DeadLetterErrors")
 
-    def _deliver(  # noqa: PLR0917 - what goes where, for whom
+    def _deliver(  # noqa: PLR0917 - the parts of one delivery
         self, event: _Event, config: Mapping[str, Any], arn: str, document: Any, failed: bool, metric: str
     ) -> None:
         """One call of the function's role; a refusal is counted and changes nothing else, as on AWS."""
@@ -304,7 +304,7 @@ class AsyncInvocations:
             function_arn = ":".join(event.function_arn.split(":")[:7])
             self._calls.call(str(config.get("Role", "")), _PRINCIPAL, function_arn, service, operation, params)
         except ApiError as error:
-            _LOG.warning("%s has nothing of %s: %s: %s", arn, event.function_arn, error.code, error.message)
+            _LOG.warning("%s gets no result of %s: %s: %s", arn, event.function_arn, error.code, error.message)
             name = event.function_arn.split(":")[6]
             engine.service("cloudwatch").record_metric("AWS/Lambda", metric, 1, "Count", {"FunctionName": name})
 
@@ -351,7 +351,7 @@ def _invocation_record(event: _Event, settings: Mapping[str, Any], result: Mappi
 
 
 def _call(event: _Event, arn: str, document: Any, failed: bool) -> tuple[str, str, dict[str, Any]]:
-    """(service, operation, parameters) that brings a record, or for a dead-letter queue the event itself, to `arn`."""
+    """(service, operation, parameters) to send a record, or to a dead-letter queue the event, to `arn`."""
     _, service, region, account, name = parts_of_arn(arn)
     body = event.payload if document is None else json.dumps(document)
     attributes = {}

@@ -1,7 +1,7 @@
 """Reserved concurrency: what a function may reserve of its account.
 
-Stock takes any number. After "Configuring reserved concurrency for a function": an account has 1,000 concurrent
-executions at first, of which 100 stay for functions that reserve none.
+Stock accepts any number. After "Configuring reserved concurrency for a function": an account has 1,000 concurrent
+executions at first, of which 100 are left to functions that reserve none.
 """
 
 from __future__ import annotations
@@ -44,6 +44,6 @@ def install(lambda_svc: Any) -> None:
 
 
 def total_provisioned(function: Mapping[str, Any]) -> int:
-    """The environments that are asked for, of all versions and aliases of a function."""
+    """How many environments are provisioned for all versions and aliases of a function."""
     configs = function.get("provisioned_concurrency") or {}
     return sum(int(each["RequestedProvisionedConcurrentExecutions"]) for each in configs.values())

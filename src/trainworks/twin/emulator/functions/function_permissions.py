@@ -1,6 +1,6 @@
 """`lambda:AddPermission`: the principal has to exist, and the policy of a function has a maximum size.
 
-Stock keeps any text as a principal, which then names nobody, and policies without end. After AddPermission in the API
+Stock accepts any text as a principal, which may name nobody, and policies of any size. After AddPermission in the API
 reference of Lambda.
 """
 

@@ -1,8 +1,8 @@
 """Function URLs: `ports.FunctionUrls`. ministack keeps their configurations; requests to them are answered here.
 
-Stock serves them behind host names that nothing on this machine resolves, and lets in whoever signs with anything. Here
-a URL is a path of the twin's own address, and whoever calls is held to the function's policy: by `AuthType` `AWS_IAM`
-as the caller, by `NONE` as nobody.
+Stock serves them behind host names that nothing on this machine resolves, and admits any
+signature. Here a URL is a path of the twin's own address, and callers are held to the function's policy: with the
+`AuthType` `AWS_IAM` as themselves, with `NONE` as an anonymous caller.
 
 After "Control access to Lambda function URLs": both `lambda:InvokeFunctionUrl` and `lambda:InvokeFunction` are needed.
 """
@@ -167,7 +167,7 @@ class FunctionUrls:
 
 
 def _end_with_their_function(lambda_svc: Any) -> None:
-    """A URL goes with its function or alias: another one of that name later has none."""
+    """A URL is deleted with its function or alias: a later one of the same name has none."""
     stock_function, stock_alias = lambda_svc._delete_function, lambda_svc._delete_alias
 
     def forget(keys: Iterable[str]) -> None:
@@ -196,7 +196,7 @@ def error_answer(status: int, code: str, message: str | None) -> UrlAnswer:
 
 
 def _allow_nobody(action: str, target: _Target, context: Mapping[str, str]) -> None:
-    """Raise `ApiError` unless the function's policy lets everybody in, without a signature."""
+    """Raise `ApiError` unless the function's policy admits everybody, without a signature."""
     policy = resource_policy("lambda", target.arn, context)
     keys = RequestKeys(_NOBODY, target.arn, target.region, context)
     asked = Request(_NOBODY.principal, action, target.arn, keys)

@@ -27,10 +27,10 @@ from trainworks.twin.ports import ApiError, FunctionResult, Functions, FunctionS
 MOST_EVENT_BYTES, MOST_LATER_EVENT_BYTES = 6 * 1024 * 1024, 1024 * 1024
 _CFNRESPONSE = Path(trainworks.twin.__file__).parent / "functions" / "runtime" / "cfnresponse.py"
 _INVOCATIONS = re.compile(r"^/20\d\d-\d\d-\d\d/functions/[^/]+/(invocations|response-streaming-invocations)$")
-_NO_CODE = "The function {name} has no code that the twin could run"
+_NO_CODE = "The function {name} has no code that the twin can run"
 
 _EXECUTED: ContextVar[list[str] | None] = ContextVar("executed_version", default=None)
-"""Where the request that is answered learns which version ran: an alias may choose between two."""
+"""Tells the current request which version ran: an alias may choose between two."""
 _CLIENT: ContextVar[Mapping[str, Any] | None] = ContextVar("client_context", default=None)
 _MOST_CLIENT_BYTES = 3583
 _IN_CUSTOM_RESOURCE: ContextVar[bool] = ContextVar("in_custom_resource", default=False)
@@ -103,7 +103,7 @@ class LambdaFunctions:
 
     def install_types(self) -> None:
         """CloudFormation was loaded: its functions come from the same code, inline code has `cfnresponse`, and a custom
-        resource's function is invoked as often as AWS does."""
+        resource's function is retried as on AWS."""
         _invoke_again(engine.module("services.cloudformation.custom_resource"), self._lambda_module())
         provisioners = engine.module("services.cloudformation.provisioners")
         table = provisioners._RESOURCE_HANDLERS
@@ -191,7 +191,7 @@ class LambdaFunctions:
             return _failed("ServiceException", f"{type(error).__name__}: {error}")
 
     def _routed(self, func: Any, config: Any) -> tuple[Any, Any]:
-        """The version that runs: another one than the alias names first, as often as its weight says."""
+        """The version that runs: of an alias with weights the second one, as often as its weight says."""
         parts = str(config.get("FunctionArn", "")).split(":")
         if len(parts) != 8:
             return func, config
@@ -200,7 +200,7 @@ class LambdaFunctions:
         return (func, config) if version is None else (version, {**version["config"], "FunctionArn": ":".join(parts)})
 
     def spec(self, func: Mapping[str, Any], config: Mapping[str, Any]) -> FunctionSpec:
-        """What runs of a record of ministack's. Raises `ApiError` for one without code."""
+        """What to run for a record of ministack. Raises `ApiError` for one without code."""
         arn = str(config["FunctionArn"])
         _, _, _, region, account, _, name = arn.split(":")[:7]
         code = func.get("code_zip")
@@ -250,7 +250,7 @@ def _failed(kind: str, message: str, log: str = "") -> Result:
 def _invoke_again(custom_resource: Any, lambda_svc: Any) -> None:
     """CloudFormation invokes a custom resource's function asynchronously, so Lambda tries twice more after an error.
 
-    AWS does so after one minute and after two; here it is moments.
+    AWS waits one minute, then two; here it is moments.
     """
     stock_resource, stock_execute = (
         custom_resource.invoke_custom_resource,
@@ -278,7 +278,7 @@ def _invoke_again(custom_resource: Any, lambda_svc: Any) -> None:
 
 
 def _response_stream(payload: bytes, is_error: bool, function_error: str | None) -> bytes:
-    """The events of a streamed result: all of it, and its end, which stock gives members that no client knows."""
+    """The events of a streamed result: the payload, and the end, to which stock gives members that no client knows."""
     encode = engine.service("lambda_svc")._es_encode_message
     end: dict[str, str] = {}
     if is_error:
@@ -298,7 +298,7 @@ def _error_message(document: bytes) -> str:
 
 
 def _client_context(header: str) -> Mapping[str, Any] | None:
-    """What `ClientContext` holds. Raises `ApiError` for what is no JSON object in base64, or too large."""
+    """What `ClientContext` holds. Raises `ApiError` unless it is a JSON object in base64, and not too large."""
     if not header:
         return None
     if len(header) > _MOST_CLIENT_BYTES:

@@ -1,7 +1,8 @@
-"""Provisioned concurrency: environments of a version that are initialised before anybody calls, and kept.
+"""Provisioned concurrency: environments of a version that are initialised before the first call, and kept.
 
-Stock stores the number and says READY. Here a thread, which lives while anything is provisioned, starts what lacks,
-looks after it, and knows how far it is. After "Configuring provisioned concurrency for a function".
+Stock stores the number and says READY. Here a thread, which lives while anything is provisioned, starts missing
+environments, replaces those that end, and reports the progress. After "Configuring provisioned concurrency for a
+function".
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from trainworks.twin.emulator.functions.concurrency import total_provisioned
 from trainworks.twin.ports import ApiError, Functions, FunctionSpec
 
 MOST_ENVIRONMENTS = 32
-"""That the twin keeps for all functions together: each is a process of this machine."""
+"""The most that the twin keeps for all functions together: each is a process on this machine."""
 _LOOK_SECONDS = 1.0
 _LATEST = "$LATEST"
 
@@ -28,7 +29,7 @@ _Place = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A configuration with what it means now; `token` is another one when either changes."""
+    """A configuration with the version that it stands for now; `token` differs when either changes."""
 
     place: _Place
     token: tuple[str, str]
@@ -44,7 +45,7 @@ class _State:
 
 
 class ProvisionedConcurrency:
-    """`spec_of` makes a spec of a record and a configuration of ministack's; `port` gives what runs functions."""
+    """`spec_of` makes a spec from a record and a configuration of ministack; `port` gives what runs functions."""
 
     def __init__(self, spec_of: Callable[[Any, Any], FunctionSpec], port: Callable[[], Functions]) -> None:
         self._spec_of = spec_of
@@ -122,14 +123,14 @@ class ProvisionedConcurrency:
         lambda_svc.handle_request = handle_request
 
     def stop(self) -> None:
-        """Start no environment more."""
+        """Start no more environments."""
         self._stopping = True
         self._changed.set()
 
     # -- what is told ------------------------------------------------------------------------------------------
 
     def _told(self, answer: Any, name: str, qualifier: str) -> Any:
-        """The answer of put or get with the state that it has really."""
+        """The answer of put or get, with the real state."""
         if answer[0] >= 400:
             return answer
         self._look()
@@ -178,7 +179,7 @@ class ProvisionedConcurrency:
     # -- what is kept ------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Have the thread look soon; it is started if there is none."""
+        """Wake the thread; start it if there is none."""
         with self._lock:
             self._changed.set()
             if self._thread is None and not self._stopping:
@@ -191,8 +192,8 @@ class ProvisionedConcurrency:
             try:
                 wanted = list(self._wanted())
                 self._keep(wanted)
-            except Exception:  # noqa: BLE001 - recorded with its traceback, and done again
-                _LOG.exception("provisioned environments could not be looked after")
+            except Exception:  # noqa: BLE001 - recorded with its traceback, and tried again
+                _LOG.exception("provisioned environments could not be checked")
                 wanted = []
             with self._lock:
                 if not wanted and not self._changed.is_set():
@@ -249,7 +250,7 @@ def _token(function: Mapping[str, Any], qualifier: str, config: Mapping[str, Any
 
 
 def _problem(function: Mapping[str, Any], qualifier: str, data: Mapping[str, Any]) -> str:
-    """What Lambda refuses of a configuration, or ""."""
+    """Why Lambda refuses a configuration, or ""."""
     aliases, configs = function.get("aliases", {}), function.get("provisioned_concurrency") or {}
     alias = aliases.get(qualifier)
     version = alias["FunctionVersion"] if alias else qualifier

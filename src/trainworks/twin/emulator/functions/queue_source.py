@@ -1,6 +1,6 @@
-"""Queues as event sources: whole batches, batching windows, and what of a batch has failed.
+"""Queues as event sources: whole batches, batching windows, and reports of failed items.
 
-Stock polls ten messages at most and waits for no window, and reads a report of failed items that names nobody as
+Stock polls ten messages at most, ignores windows, and takes a report of failed items that names unknown ones for
 success. After "Using Lambda with Amazon SQS" and "Implementing partial batch responses".
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from trainworks.twin.emulator import engine
 
 MOST_PAYLOAD_BYTES = 5_500_000
-"""Of the records of one event, which may have 6 MB; what frames them has the rest."""
+"""The most bytes of records in one event. An event may have 6 MB; the rest is for what is around the records."""
 _A_RECEIVE = 10
 _PAUSE_SECONDS = 1.0
 _MOST_OF_FIFO = 10
@@ -102,7 +102,7 @@ def _problem(data: Mapping[str, Any]) -> str:
 
 
 def _too_slow(lambda_svc: Any, data: Mapping[str, Any]) -> str:
-    """Whether messages would come back while their function still runs."""
+    """Says so if messages would become visible again while their function still runs; "" if not."""
     arn = str(data.get("EventSourceArn", ""))
     name, _ = lambda_svc._resolve_request_scoped_name_and_qualifier(str(data.get("FunctionName", "")))
     function = lambda_svc._functions.get(name)
@@ -136,7 +136,7 @@ def _run_batch(  # noqa: PLR0917 - stock's own signature
 
 
 def invoke(mapping: Mapping[str, Any], function: Mapping[str, Any], event: Any) -> dict[str, Any]:
-    """One invocation for an event source, by the ARN that the mapping has: its alias may choose between versions."""
+    """One invocation for an event source, by the ARN in the mapping: an alias may choose between versions."""
     lambda_svc = engine.service("lambda_svc")
     record = {**function, "config": {**(function.get("config") or function), "FunctionArn": mapping["FunctionArn"]}}
     began = time.time()
@@ -148,9 +148,9 @@ def invoke(mapping: Mapping[str, Any], function: Mapping[str, Any], event: Any) 
 
 
 def failed_items(body: Any, known: set[str]) -> set[str] | None:
-    """The items that a function reports as failed; None if its report is none, which is the failure of all.
+    """The items that a function reports as failed; None if its report is invalid: then all have failed.
 
-    Nothing, and an empty list, is success.
+    An empty result, or an empty list, is success.
     """
     report = body.get("batchItemFailures") if isinstance(body, Mapping) else body
     if report is None:

@@ -1,6 +1,6 @@
-"""Weighted aliases: a part of what is invoked through an alias goes to its second version.
+"""Weighted aliases: a share of the invocations of an alias goes to its second version.
 
-Stock keeps the weights and reads them nowhere, and lets an alias name versions that are not there. After "Implement
+Stock stores the weights and ignores them, and lets an alias name versions that do not exist. After "Implement
 Lambda canary deployments using a weighted alias" and `CreateAlias` in the API reference of Lambda.
 """
 
@@ -53,7 +53,7 @@ def _problem(version: str, weights: Mapping[str, float]) -> str:
 
 
 def drawn(function: Mapping[str, Any] | None, qualifier: str, draw: float) -> Mapping[str, Any] | None:
-    """The record of the second version of an alias where `draw`, from 0 up to 1, falls into its weight, else None."""
+    """The record of the alias's second version if `draw`, from 0 up to 1, is below its weight, else None."""
     alias = (function or {}).get("aliases", {}).get(qualifier)
     if function is None or alias is None:
         return None

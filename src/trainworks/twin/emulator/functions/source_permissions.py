@@ -1,4 +1,4 @@
-"""An event source mapping reads its source as the role of its function: at its creation, and whenever it polls.
+"""An event source mapping reads its source as the role of its function: when it is created, and at each poll.
 
 After "Lambda execution role permissions" of each source (Lambda Developer Guide); the words are those of
 `CreateEventSourceMapping`.

@@ -1,8 +1,8 @@
-"""Streams of tables as event sources: in order, tried again, divided, and at last told to a destination.
+"""Streams of tables as event sources: in order, with retries, division, and a destination for what is given up.
 
-Stock tries a batch for ever, whatever its mapping says of retries and division, and holds up all other mappings while a
-function runs. After "Process DynamoDB records with Lambda", "Retain discarded records" and "Implementing partial batch
-response with DynamoDB and Lambda".
+Stock tries a batch for ever, whatever its mapping says about retries and division, and delays all other mappings while
+a function runs. After "Process DynamoDB records with Lambda", "Retain discarded records" and "Implementing partial
+batch response with DynamoDB and Lambda".
 
     batch -> function -> position behind it
                       -> failed: from the first failed item on, or by halves, again, until it is given up
@@ -36,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Reading:
-    """What is in hand of one mapping: `ends` are the ends of its batch and of the halves of it, `tries` of the last."""
+    """The batch that a mapping is working on: `ends` are its end and those of its halves, `tries` those of the last."""
 
     ends: list[int] = field(default_factory=list)
     tries: int = 0
@@ -71,7 +71,7 @@ class StreamSource:
         lambda_svc._poll_dynamodb_streams = self._poll
 
     def _poll(self) -> bool:
-        """Give each mapping that has something to do a thread; whether one had."""
+        """Give a thread to each mapping that has something to do; returns whether one had."""
         lambda_svc, scope = engine.service("lambda_svc"), engine.module("core.responses").request_scope
         begun = False
         for account, region, mapping in lambda_svc._iter_all_esms():
@@ -100,7 +100,7 @@ class StreamSource:
         return now - reading.since >= window
 
     def _position(self, mapping: Mapping[str, Any], table: str) -> int:
-        """Where the mapping is; what expired meanwhile is gone."""
+        """The position of the mapping; records that have expired meanwhile are skipped."""
         lambda_svc, dynamodb, name = engine.service("lambda_svc"), engine.service("dynamodb"), mapping["UUID"]
         horizon = int(dynamodb.stream_start_position(table))
         with lambda_svc._dynamodb_stream_positions_lock:
@@ -118,7 +118,7 @@ class StreamSource:
                 self._readings[mapping["UUID"]].not_before = time.time() + _MOST_PAUSE
 
     def _read(self, mapping: dict[str, Any]) -> None:
-        """One batch, or what is next of one that failed."""
+        """Process one batch, or the next part of one that failed."""
         lambda_svc, table = engine.service("lambda_svc"), mapping["EventSourceArn"].split("/")[1]
         function, _ = lambda_svc._get_func_record_for_qualifier(mapping["FunctionName"], mapping.get("Qualifier"))
         if function is None:
@@ -177,7 +177,7 @@ class StreamSource:
         reading.not_before = time.time() + min(_FIRST_PAUSE * 2.0 ** min(reading.tries - 1, 10), _MOST_PAUSE)
 
     def _tell(self, mapping: Mapping[str, Any], condition: str, failure: _Failure, tries: int) -> None:
-        """Bring a record of what was given up to the destination; a refusal is in the server's log, as on AWS."""
+        """Send a record of what was given up to the destination; a refusal is only logged, as on AWS."""
         places = mapping.get("DestinationConfig") or {}
         arn = str((places.get("OnFailure") or {}).get("Destination") or "")
         if not arn:
@@ -190,7 +190,7 @@ class StreamSource:
                 str(config.get("Role", "")), _PRINCIPAL, function_arn, *_call(mapping, arn, document, failure)
             )
         except ApiError as error:
-            _LOG.warning("%s has no record of %s: %s: %s", arn, mapping["UUID"], error.code, error.message)
+            _LOG.warning("%s gets no record of %s: %s: %s", arn, mapping["UUID"], error.code, error.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ class _Failure:
 
 
 def _of_one_event(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """As many of them as an event may hold, and at least one."""
+    """The first records, as many as one event may hold, and at least one."""
     taken: list[Mapping[str, Any]] = []
     size = 0
     for each in records:
@@ -280,7 +280,7 @@ def _record(mapping: Mapping[str, Any], condition: str, failure: _Failure, tries
 def _call(
     mapping: Mapping[str, Any], arn: str, document: dict[str, Any], failure: _Failure
 ) -> tuple[str, str, dict[str, Any]]:
-    """(service, operation, parameters); a bucket gets the records themselves too."""
+    """(service, operation, parameters) of the call for a destination; a bucket gets the records themselves too."""
     _, service, region, account, name = parts_of_arn(arn)
     body = json.dumps(document)
     if service == "sqs":

@@ -22,15 +22,15 @@ _PRELUDE_END = b"\0" * 8
 _TOKEN = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _MOST_HEADER_BYTES = 64 * 1024
-"""Of an answer's head: clients and gateways read no longer one."""
-# Of the connection, not of the answer: the server sets them.
+"""The longest head of an answer: clients and gateways read no longer one."""
+# Headers of the connection, not of the answer: the server sets them.
 _CONNECTION_HEADERS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-# What a function could act as its caller with.
+# Headers with which a function could act as its caller.
 _OF_THE_SIGNATURE = frozenset({"authorization", "x-amz-security-token"})
 FAILED = UrlAnswer(502, (("content-type", "application/json"),), b"Internal Server Error")
-"""What the caller sees of whatever went wrong in a function; its log has the rest."""
+"""What the caller gets if anything goes wrong in a function; the function's log has the details."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def answer_of(result: Any) -> UrlAnswer:
-    """The answer that a handler's result is. What is none is `FAILED`, as a gateway answers what it cannot send.
+    """A handler's result as an answer. A result that cannot be one gives `FAILED`, as a gateway answers.
 
     A result without `statusCode` is the body itself, with status 200.
     """
@@ -193,13 +193,13 @@ def _decoded(body: Any) -> bytes | None:
 
 
 def is_preflight(request: UrlRequest, cors: Mapping[str, Any]) -> bool:
-    """Whether a browser asks what it may do, which Lambda answers itself where a URL has a `Cors` configuration."""
+    """Whether a browser asks what it may do, which Lambda answers itself if the URL has a `Cors` configuration."""
     asks = "origin" in request.headers and "access-control-request-method" in request.headers
     return bool(cors) and request.method == "OPTIONS" and asks
 
 
 def cors_headers(cors: Mapping[str, Any], origin: str, *, preflight: bool) -> list[tuple[str, str]]:
-    """What a URL's `Cors` configuration says to a page of `origin`; nothing to one that it does not name."""
+    """The CORS headers of a URL for a page of `origin`; none if its `Cors` configuration does not name the origin."""
     allowed = cors.get("AllowOrigins") or []
     if not origin or not ("*" in allowed or origin in allowed):
         return []

@@ -58,14 +58,14 @@ class Channel:
 
 
 class CognitoIdentity:
-    """`context.identity`: who called from a mobile application, which nobody does here."""
+    """`context.identity`: the Cognito identity of a mobile caller; always empty here."""
 
     cognito_identity_id = None
     cognito_identity_pool_id = None
 
 
 class ClientContext:
-    """`context.client_context`: what the caller of `Invoke` said of itself; what it left out is None."""
+    """`context.client_context`: what the caller of `Invoke` said about itself; None for what it left out."""
 
     class Client:
         """The application that calls."""
@@ -110,7 +110,7 @@ class LambdaContext:
         sys.stdout.write(str(message))
 
 
-class RuntimeRefusal(Exception):  # noqa: N818 - it is told under AWS's name for it
+class RuntimeRefusal(Exception):  # noqa: N818 - it is reported under AWS's name
     """An error that the runtime itself reports: `kind` is its type, as AWS names it."""
 
     def __init__(self, kind: str, message: str, stack: Iterable[str] = ()) -> None:
@@ -219,7 +219,7 @@ def _text(error: BaseException) -> str:
     try:
         return str(error)
     except Exception as inner:  # noqa: BLE001 - the function's own class
-        return f"<{type(error).__name__}, whose text cannot be had: {type(inner).__name__}>"
+        return f"<{type(error).__name__}, whose text cannot be read: {type(inner).__name__}>"
 
 
 def _stack(error: BaseException) -> list[str]:
