@@ -18,7 +18,7 @@ from trainworks.twin.serving.doors import connect
 MOST_ANSWER_BYTES = 6 * 1024 * 1024
 _MOST_HEAD_BYTES = 64 * 1024
 MOST_FRAMING_BYTES = 256 * 1024
-"""What may come in pieces that hold nothing of a body: the head, interim answers, trailers."""
+"""The most bytes of an answer that are not its body: the head, interim answers, trailers."""
 _MOST_IDLE = 64
 
 
@@ -106,7 +106,7 @@ class Upstream(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserCallbackError) as error:
             self._fail(MalformedError(f"the container's answer is not HTTP: {error}"))
         if len(self._body) == before and not self._waiting.done():
-            # The parser keeps a header that is not complete and copies it with each piece: an endless one must end here.
+            # The parser keeps an incomplete header and copies it with each piece: an endless one must end here.
             self._framing_size += len(data)
             if self._framing_size > MOST_FRAMING_BYTES:
                 self._fail(MalformedError("the head of the container's answer is too long"))

@@ -31,6 +31,7 @@ def answering(door: Path, pieces: list[bytes], seconds: float) -> Iterator[None]
                 except OSError:
                     return
                 over.wait(seconds)
+            over.wait()  # an end with the request unread would reset the connection, and what was sent with it
 
     thread = threading.Thread(target=answer)
     thread.start()
