@@ -90,6 +90,31 @@ def test_what_ec2_refuses(vpc: Vpc) -> None:
     assert code(move, AssociationId="aclassoc-0", NetworkAclId=vpc.acl) == "InvalidAssociationID.NotFound"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"Protocol": each} for each in ("²", "9" * 6000, "256", "-2", "6 ")),
+        *({"CidrBlock": each} for each in ("10.0.0.0", "10.0.0.0/255.0.0.0", "10.0.0.0/33", "10.0.0.0/٨", "::/0")),
+        *({"CidrBlock": "", "Ipv6CidrBlock": each} for each in ("fe80::1%eth0/64", "::", "10.0.0.0/8")),
+        *({"PortRange": {"From": first, "To": last}} for first, last in ((5, 1), (0, 65536), (-1, -1), (2**70, 2**70))),
+        *({"Protocol": "1", "IcmpTypeCode": {"Type": kind, "Code": 0}} for kind in (256, -2, 2**70)),
+        *({"RuleNumber": each} for each in ("٣", "9" * 18)),
+    ],
+)
+def test_a_number_or_block_that_is_none_is_refused(twin: TestTwin, vpc: Vpc, wrong: dict[str, Any]) -> None:
+    ec2 = twin.client("ec2", parameter_validation=False)
+    entry = {"NetworkAclId": vpc.acl, "RuleNumber": 100, "Egress": True, **ENTRY, **wrong}
+    assert code(ec2.create_network_acl_entry, **entry) in ("InvalidParameterValue", "MalformedInput")
+
+
+def test_an_acl_has_as_many_entries_as_aws_gives_to_anybody(vpc: Vpc) -> None:
+    for number in range(1, 41):
+        vpc.put(number, egress=True)
+    more = {"NetworkAclId": vpc.acl, "RuleNumber": 41, **ENTRY}
+    assert code(vpc.ec2.create_network_acl_entry, **more, Egress=True) == "NetworkAclEntryLimitExceeded"
+    vpc.put(41, egress=False)
+
+
 def test_every_subnet_has_one(vpc: Vpc) -> None:
     [default] = vpc.acls(default="true")
     held = {each["SubnetId"]: each["NetworkAclAssociationId"] for each in default["Associations"]}

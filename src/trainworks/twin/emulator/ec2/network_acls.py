@@ -12,14 +12,19 @@ import hashlib
 import ipaddress
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from xml.sax.saxutils import escape
 
+from trainworks.twin.numerals import whole_number
 from trainworks.twin.ports import ApiError
 
 Row = Mapping[str, Any]
 Handler = Callable[[Any], Any]
 _LAST_RULE = 32766  # 32767 is the denial of what no entry fits
+_LAST_PORT = 65535
+_MOST_ENTRIES = 40
+"""In a direction: as many as an account can be given ("Amazon VPC quotas"). Whether a port passes is asked of each."""
 _WITH_PORTS = ("6", "17")
 _NUMBERS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58", "all": "-1"}
 
@@ -60,6 +65,10 @@ class _NetworkAcls:
         if any(_is_same(each, entry) for each in row["Entries"]):
             said = f"The network acl entry identified by {entry['RuleNumber']} already exists."
             raise ApiError("NetworkAclEntryAlreadyExists", said)
+        beside = [each for each in row["Entries"] if each["Egress"] == entry["Egress"]]
+        if sum(each["RuleNumber"] <= _LAST_RULE for each in beside) >= _MOST_ENTRIES:
+            said = f"The maximum number of network acl entries ({_MOST_ENTRIES}) has been reached."
+            raise ApiError("NetworkAclEntryLimitExceeded", said)
         self._keep(row, Entries=[*row["Entries"], entry])
         return self._done("CreateNetworkAclEntry")
 
@@ -163,12 +172,13 @@ def _without(row: Row, entry: Row) -> list[Row]:
 
 def _rule_number(ec2: Any, params: Any) -> int:
     given = ec2._p(params, "RuleNumber")
-    if not given.isdigit() or not 1 <= int(given) <= _LAST_RULE:
+    number = whole_number(given)
+    if number is None or not 1 <= number <= _LAST_RULE:
         raise ApiError(
             "InvalidParameterValue",
             f"Value ({given}) for parameter ruleNumber is invalid: it is from 1 to {_LAST_RULE}",
         )
-    return int(given)
+    return number
 
 
 def _entry(ec2: Any, params: Any) -> dict[str, Any]:
@@ -177,8 +187,7 @@ def _entry(ec2: Any, params: Any) -> dict[str, Any]:
     action = ec2._p(params, "RuleAction")
     if action not in ("allow", "deny"):
         raise ApiError("InvalidParameterValue", f"Value ({action}) for parameter ruleAction is invalid: allow or deny")
-    if not protocol.removeprefix("-").isdigit() or not -1 <= int(protocol) <= 255:
-        raise ApiError("InvalidParameterValue", f"Value ({protocol}) for parameter protocol is invalid.")
+    _within(protocol, "protocol", -1, 255)
     entry: dict[str, Any] = {
         "RuleNumber": number,
         "Protocol": protocol,
@@ -190,11 +199,25 @@ def _entry(ec2: Any, params: Any) -> dict[str, Any]:
     if protocol in _WITH_PORTS:
         if not (first and last):
             raise ApiError("MissingParameter", "The request must contain the parameter portRange for TCP and UDP")
-        entry["PortRange"] = {"From": int(first), "To": int(last)}
+        begin, end = _within(first, "portRange.from", 0, _LAST_PORT), _within(last, "portRange.to", 0, _LAST_PORT)
+        if begin > end:
+            raise ApiError("InvalidParameterValue", f"Value ({first}-{last}) for parameter portRange is invalid.")
+        entry["PortRange"] = {"From": begin, "To": end}
     kind, code = ec2._p(params, "Icmp.Type"), ec2._p(params, "Icmp.Code")
     if kind:
-        entry["IcmpTypeCode"] = {"Type": int(kind), "Code": int(code or -1)}
+        entry["IcmpTypeCode"] = {
+            "Type": _within(kind, "icmpTypeCode.type", -1, 255),
+            "Code": _within(code or "-1", "icmpTypeCode.code", -1, 255),
+        }
     return entry
+
+
+def _within(given: str, name: str, least: int, most: int) -> int:
+    """The number. Raises `ApiError` for one that is not within the bounds, and for what is none."""
+    number = -1 if given == "-1" else whole_number(given)
+    if number is None or not least <= number <= most:
+        raise ApiError("InvalidParameterValue", f"Value ({given}) for parameter {name} is invalid.")
+    return number
 
 
 def _block(ec2: Any, params: Any) -> dict[str, str]:
@@ -202,10 +225,11 @@ def _block(ec2: Any, params: Any) -> dict[str, str]:
     if len(given) != 1:
         raise ApiError("InvalidParameterCombination", "Exactly one of cidrBlock and ipv6CidrBlock must be specified")
     [(name, block)] = given.items()
-    try:
-        network = ipaddress.ip_network(block, strict=False)
-    except ValueError:
-        network = None
+    network = None
+    # The library takes an address without a prefix, a netmask and a zone as well.
+    if whole_number(block.partition("/")[2]) is not None and "%" not in block:
+        with suppress(ValueError):
+            network = ipaddress.ip_network(block, strict=False)
     if network is None or (network.version == 6) is (name == "CidrBlock"):
         raise ApiError("InvalidParameterValue", f"Value ({block}) for parameter {name} is invalid.")
     return given
