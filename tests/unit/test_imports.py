@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     graph = grimp.build_graph("trainworks", cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert [sorted(each) for each in circles(imports)] == []
+
+
+def test_every_kind_of_sagemaker_has_its_place_among_the_rooms() -> None:
+    """The contract wants each module of the folder in some layer; a package is a room, and has its place in theirs."""
+    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    container = "trainworks.twin.services.sagemaker"
+    contract = next(
+        each for each in project["tool"]["importlinter"]["contracts"] if each.get("containers") == [container]
+    )
+    rooms = next(layer for layer in contract["layers"] if "training" in layer.split(" | "))
+    place = SOURCE.joinpath(*container.split(".")[1:])
+    packages = {each.parent.name for each in place.glob("*/__init__.py")}
+    assert packages >= {"training", "hosting"}
+    assert packages <= {room.strip("()") for room in rooms.split(" | ")}
+    assert contract["exhaustive"] is True
 
 
 def test_circles_are_found() -> None:

@@ -55,6 +55,15 @@ class Credentials:
     expiration: float
     caller: Caller
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """As every client of AWS reads them from its process's environment."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            "AWS_SESSION_TOKEN": self.session_token,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Interfaces:
@@ -362,6 +371,11 @@ class TaskState(StrEnum):
     EXITED = "EXITED"
     LOST = "LOST"
     CANCELLED = "CANCELLED"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing follows."""
+        return self in (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)

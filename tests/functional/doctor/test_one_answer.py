@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from tests.functional.sagemaker.test_boto3 import Platform, make_platform
 from tests.functional.sagemaker.test_image_making import ended
 from tests.unit.preflight.small_vpc import Resources, default_route, interface, ref, resource
-from tests.unit.twin.services.sagemaker.training.doubles import archive
+from tests.unit.twin.services.sagemaker.doubles import archive
 from trainworks.assembly.graph import Graph, graph_of_template
 from trainworks.aws.iam.partial.endpoints import lets_through
 from trainworks.aws.iam.partial.evaluation import PartialDecision

@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
 from tests.functional.doctor.conftest import Bench, allow, until
-from tests.unit.twin.services.sagemaker.training.doubles import archive
+from tests.unit.twin.services.sagemaker.doubles import archive
 from trainworks.doctor.finding import Outcome
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.twin.services.fakes import FakeControlPlane, FakeLogs
-from tests.unit.twin.services.sagemaker.training.doubles import archive, request
-from tests.unit.twin.services.sagemaker.training.harness import Harness, make
+from tests.unit.twin.services.sagemaker.doubles import archive, request
+from tests.unit.twin.services.sagemaker.harness import Harness, make
 from trainworks.twin.compute.gpus import Gpus
 from trainworks.twin.compute.scheduler import ComputeSettings, LocalCompute
 

@@ -11,7 +11,7 @@ import boto3
 
 from tests.functional.twin.iam import allow, role
 from tests.patience import until
-from tests.unit.twin.services.sagemaker.training.doubles import archive
+from tests.unit.twin.services.sagemaker.doubles import archive
 from trainworks.testing import TestTwin
 
 PYTHON_IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}"

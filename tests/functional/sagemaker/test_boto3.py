@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from tests.functional.twin.test_events import queue
 from tests.patience import PATIENCE_SECONDS
-from tests.unit.twin.services.sagemaker.training.doubles import archive
+from tests.unit.twin.services.sagemaker.doubles import archive
 from trainworks.testing import TestTwin
 
 SCRIPT = """

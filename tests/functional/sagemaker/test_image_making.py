@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests.functional.sagemaker.test_boto3 import Platform, make_platform
-from tests.unit.twin.services.sagemaker.training.doubles import archive
+from tests.unit.twin.services.sagemaker.doubles import archive
 from trainworks.aws.framework_contents import contents
 from trainworks.errors import TwinError
 from trainworks.jobs.image import build_image

@@ -15,8 +15,8 @@ import pytest
 
 from tests.functional.compute.agents import freeze, kill
 from tests.functional.sagemaker.conftest import Service, Train
-from tests.unit.twin.services.sagemaker.training.doubles import ADA, request
-from tests.unit.twin.services.sagemaker.training.harness import Harness
+from tests.unit.twin.services.sagemaker.doubles import ADA, request
+from tests.unit.twin.services.sagemaker.harness import Harness
 from trainworks.twin.ports import ApiError, MetricDatum
 
 

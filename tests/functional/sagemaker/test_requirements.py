@@ -13,7 +13,7 @@ import pytest
 
 from tests.functional.sagemaker.test_boto3 import Platform, make_platform
 from tests.functional.sagemaker.test_image_making import ended, message, wheel
-from tests.unit.twin.services.sagemaker.training.doubles import archive
+from tests.unit.twin.services.sagemaker.doubles import archive
 from trainworks.testing import TestTwin
 from trainworks.twin.control_client import ask
 

@@ -14,7 +14,7 @@ from tests.functional.batch.test_jobs import Platform as BatchPlatform
 from tests.functional.sagemaker.test_boto3 import Platform, make_platform
 from tests.functional.sagemaker.test_image_making import ended
 from tests.functional.sagemaker.test_requirements import Index
-from tests.unit.twin.services.sagemaker.training.doubles import archive
+from tests.unit.twin.services.sagemaker.doubles import archive
 
 from trainworks.doctor.finding import Outcome
 from trainworks.doctor.looking import Looker

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from tests.functional.batch.test_jobs import Platform as BatchPlatform
 from tests.functional.sagemaker.test_boto3 import make_platform
-from tests.unit.twin.services.sagemaker.training.doubles import archive
+from tests.unit.twin.services.sagemaker.doubles import archive
 
 from trainworks.testing import TestTwin
 

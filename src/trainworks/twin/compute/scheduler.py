@@ -220,7 +220,7 @@ class LocalCompute:
 
     def _notify(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
         for event in events:
-            if event.state in (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED):
+            if event.state.is_end:
                 self._usage.pop(event.task_id, None)
         for prefix, listener in self._listeners:
             if chosen := [event for event in events if event.task_id.startswith(prefix)]:

@@ -42,7 +42,7 @@ def apply_event(job: Job, event: TaskEvent, strategy: Mapping[str, Any]) -> Job:
             compute_environment_arn=None,
             instance_id=None,
         )
-    if event.state in (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED):
+    if event.state.is_end:
         # An end may arrive without what came before it: the job still goes through every state.
         begun = job if event.state is TaskState.CANCELLED else _starting(job, event)
         never_ran = event.reason.startswith("cannot start") or event.state is not TaskState.EXITED

@@ -259,11 +259,7 @@ def _job_credentials(
         )
     except ApiError as error:
         raise LaunchError(_cannot_assume(role, error)) from error
-    return {
-        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
-        "AWS_SESSION_TOKEN": credentials.session_token,
-    }
+    return credentials.variables
 
 
 def _check_group(ports: LaunchPorts, role: Caller | None, submitter: Caller, spec: JobSpec) -> None:

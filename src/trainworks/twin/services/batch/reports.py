@@ -18,8 +18,6 @@ from trainworks.twin.services.batch.ledger import Entry, Ledger
 from trainworks.twin.services.batch.output import Output
 from trainworks.twin.services.batch.records import Job
 
-_ENDS = (TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED)
-
 
 class Reports:
     """`on_task_events` is told by the compute plane, `on_arrival` by the log shipper."""
@@ -37,7 +35,7 @@ class Reports:
                 for event in events
                 if event.state is TaskState.RUNNING and (job := _job_of(entry, event)) is not None
             }
-            ends = {event.task_id: event for event in events if event.state in _ENDS}
+            ends = {event.task_id: event for event in events if event.state.is_end}
             self._output.follow(tx, started, ends.keys())
             silent = set(self._output.finish(tx, ends, lambda task: json.dumps(asdict(ends[task]))))
             _apply(entry, [each for each in events if ends.get(each.task_id) is not each or each.task_id in silent])

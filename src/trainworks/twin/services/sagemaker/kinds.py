@@ -19,11 +19,11 @@ from trainworks.twin.ports import ApiError, Caller, ControlPlane
 from trainworks.twin.recorded import ListQuery, Record, RecordedStore, Rows, list_page
 from trainworks.twin.recorded.rows import scope_of
 from trainworks.twin.services.sagemaker.refusals import invalid
+from trainworks.twin.services.sagemaker.role_sessions import SERVICE_PRINCIPAL
 from trainworks.twin.services.sagemaker.tagging import authorize_create, authorize_on, check_tag_count, tags_given
 from trainworks.twin.wire import Call, Handler, Operation, executed, recorded
 from trainworks.twin.wire.models import service_model
 
-SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
 _PAGE_SIZE = 10
 _SORTS = {"Name": "name", "CreationTime": "created_at", "LastModifiedTime": "modified_at", "Status": "status"}
 _TIMES = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.twin.services.fakes import CALLER, FakeCompute, FakeControlPlane, FakeGateway, FakeImages, FakeLogs
-from tests.unit.twin.services.sagemaker.training.doubles import FolderObjects, NoPackages
+from tests.unit.twin.services.sagemaker.doubles import FolderObjects, NoPackages
 from trainworks.twin.ports import TaskEvent
 from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.services.batch.service import BatchService

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainworks.aws.instance_types import UnknownInstanceTypeError, instance_type
 from trainworks.twin.ports import Caller, ControlPlane
 from trainworks.twin.recorded import Record, Rows
+from trainworks.twin.services.sagemaker.instances import MAX_INSTANCE_COUNT, check_instance_type
 from trainworks.twin.services.sagemaker.kinds import Kind
 from trainworks.twin.services.sagemaker.refusals import invalid
 from trainworks.twin.wire import Call
 
-MAX_INSTANCE_COUNT = 20
 _VARIANT_MEMBERS = (
     "AcceleratorType",
     "CapacityReservationConfig",
@@ -82,10 +81,7 @@ def _check_variant(variant: Mapping[str, Any]) -> None:
     for member in ("ModelName", "InstanceType", "InitialInstanceCount"):
         if member not in variant:
             raise invalid(f"{member} is required in the production variant '{name}'.")
-    try:
-        instance_type(variant["InstanceType"])
-    except UnknownInstanceTypeError as error:
-        raise invalid(f"The twin does not know the size of {variant['InstanceType']}; {error.fix}") from error
+    check_instance_type(variant["InstanceType"])
     check_count(name, variant["InitialInstanceCount"])
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainworks.aws.instance_types import instance_type
-from trainworks.config.runtime_image import REQUIREMENTS
 from trainworks.twin.ports import Runtime
+from trainworks.twin.services.sagemaker.container_variables import platform_variables
 from trainworks.twin.services.sagemaker.hosting.failures import HostingError
 from trainworks.twin.services.sagemaker.hosting.models import container_of
 from trainworks.twin.services.sagemaker.hosting.records import Endpoint, Variant
-from trainworks.twin.services.sagemaker.training import launch
+from trainworks.twin.services.sagemaker.image_programs import cannot_start, find_program
+from trainworks.twin.services.sagemaker.script_requirements import python_command
 
 PORT = 8080
 MODEL_DIR = "/opt/ml/model"
@@ -69,26 +70,19 @@ def own_server(runtime: Runtime) -> tuple[str, ...] | None:
     """
     if runtime.entrypoint:
         program = runtime.entrypoint[0]
-        found = program if os.path.isabs(program) else _which(program, runtime)  # noqa: PTH117 - a string, no path yet
-        if found is None or not Path(found).exists():
+        found = find_program(program, runtime)
+        if found is None:
             raise HostingError(f"The executable '{program}' of the image {runtime.image_uri} was not found")
         return (found, *runtime.entrypoint[1:], "serve")
     if runtime.root is None:
         return None
-    found = _which("serve", runtime)
+    found = find_program("serve", runtime)
     if found is None and not runtime.has_toolkit:
         raise HostingError(
-            "CannotStartContainerError. Please make sure the container can be run with 'docker run <image> serve'. "
-            f"The image {runtime.image_uri} has no executable 'serve'. Put one into its folder (chmod +x serve), or "
-            "begin its Dockerfile with an image of AWS that has it"
+            f"{cannot_start(runtime, 'serve')}. Put one into its folder (chmod +x serve), or begin its Dockerfile with "
+            "an image of AWS that has it"
         )
     return None if found is None else (found,)
-
-
-def _which(program: str, runtime: Runtime) -> str | None:
-    if program in ("python", "python3"):
-        return str(runtime.python)
-    return shutil.which(program, path=runtime.env.get("PATH", f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin"))
 
 
 def script_command(runtime: Runtime, mode: ScriptMode, code: Path, ml_root: Path) -> tuple[str, ...]:
@@ -103,32 +97,18 @@ def script_command(runtime: Runtime, mode: ScriptMode, code: Path, ml_root: Path
     for name in _MODULES:
         shutil.copyfile(Path(__file__).parent / "modelserver" / name, server / name)
     command = (f"{_SERVER}/main.py", mode.folder, mode.program)
-    if runtime.has_requirements or not (code / REQUIREMENTS).is_file():
-        return (str(runtime.python), *command)
-    shutil.copyfile(launch.__file__, server / "launch.py")
-    return (str(runtime.python), f"{_SERVER}/launch.py", f"{mode.folder}/{REQUIREMENTS}", *command)
+    return python_command(runtime, command, code=code, code_dir=mode.folder, ml_root=ml_root)
 
 
 def environment(endpoint: Endpoint, variant: Variant, runtime: Runtime, endpoint_url: str) -> dict[str, str]:
     """All variables of a container. Precedence, lowest first: image, platform, the model's own."""
     cores = len(os.sched_getaffinity(0))
+    region, is_isolated = variant.role.region, bool(variant.model.get("EnableNetworkIsolation"))
     platform = {
-        "AWS_REGION": variant.role.region,
-        "AWS_DEFAULT_REGION": variant.role.region,
-        "SAGEMAKER_REGION": variant.role.region,
+        "SAGEMAKER_REGION": region,
         "SM_MODEL_DIR": MODEL_DIR,
         "SAGEMAKER_MODEL_SERVER_WORKERS": str(max(1, min(cores, int(instance_type(variant.instance_type).vcpus)))),
         "SAGEMAKER_ENDPOINT_NAME": endpoint.name,
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONIOENCODING": "UTF-8",
+        **platform_variables(region, variant.credentials, endpoint_url, is_isolated=is_isolated),
     }
-    if not variant.model.get("EnableNetworkIsolation"):
-        platform |= {
-            "AWS_ACCESS_KEY_ID": variant.credentials.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": variant.credentials.secret_access_key,
-            "AWS_SESSION_TOKEN": variant.credentials.session_token,
-            "AWS_ENDPOINT_URL": endpoint_url,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
     return {**runtime.env, **platform, **variables_of(variant)}

@@ -19,8 +19,9 @@ from trainworks.twin.services.sagemaker.hosting.models import container_of
 from trainworks.twin.services.sagemaker.hosting.records import Container, Variant
 from trainworks.twin.services.sagemaker.hosting.store import KIND, Endpoints, Hosted
 from trainworks.twin.services.sagemaker.hosting.worker import Worker
-from trainworks.twin.services.sagemaker.kinds import SERVICE_PRINCIPAL, Kind, RecordedKind, Status
+from trainworks.twin.services.sagemaker.kinds import Kind, RecordedKind, Status
 from trainworks.twin.services.sagemaker.refusals import invalid
+from trainworks.twin.services.sagemaker.role_sessions import assume_role
 from trainworks.twin.services.sagemaker.tagging import authorize_create, check_tag_count, tags_given
 from trainworks.twin.wire import Call, Operation, executed
 
@@ -226,9 +227,8 @@ class EndpointApi(RecordedKind):
         made = []
         for place, variant in enumerate(variants_of(config)):
             model = models[variant["ModelName"]]
-            credentials = self._control_plane.assume_for_service(
-                model.spec["ExecutionRoleArn"], SERVICE_PRINCIPAL, "SageMaker", _SESSION_SECONDS, arn
-            )
+            role_arn = model.spec["ExecutionRoleArn"]
+            credentials = assume_role(self._control_plane, role_arn, _SESSION_SECONDS, arn)
             made.append(
                 Variant(
                     endpoint_arn=arn,

@@ -5,19 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainworks.twin.ports import ApiError
+from trainworks.twin.services.sagemaker.failure_reasons import MAX_REASON, FailureReasonError, end_of, log_tail
 from trainworks.twin.services.sagemaker.hosting.records import Container
-from trainworks.twin.services.sagemaker.training.failures import log_tail
 
-MAX_REASON = 1024
 _LINES = 12
 
 
-class HostingError(Exception):
+class HostingError(FailureReasonError):
     """A container cannot be made; `reason` is the endpoint's FailureReason."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason[:MAX_REASON]
 
 
 def artefact_failure(uri: str, role_arn: str, error: ApiError) -> HostingError:
@@ -35,9 +30,9 @@ def container_failure(container: Container, log: Path, *, is_late: bool) -> str:
         "Please check CloudWatch logs for this endpoint."
     )
     how = " It did not answer to /ping in time." if is_late else f" It ended{_ending(container)}."
-    said = "\n".join(line for line in log_tail(log).strip().splitlines()[-_LINES:])
+    said = "\n".join(log_tail(log).strip().splitlines()[-_LINES:])
     room = MAX_REASON - len(start) - len(how) - 20
-    shown = said if len(said) <= room else f"... {said[4 - room :]}"
+    shown = end_of(said, room)
     return f"{start}{how}{' Its last lines: ' if shown else ''}{shown}"
 
 

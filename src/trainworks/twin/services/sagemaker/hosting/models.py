@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, ImageResolver, ObjectStore
-from trainworks.twin.services.sagemaker.kinds import SERVICE_PRINCIPAL, Kind, resource_arn
+from trainworks.twin.services.sagemaker.image_check import check_image
+from trainworks.twin.services.sagemaker.kinds import Kind, resource_arn
 from trainworks.twin.services.sagemaker.refusals import invalid
-from trainworks.twin.services.sagemaker.training.requests import check_vpc, split_s3_uri
+from trainworks.twin.services.sagemaker.role_sessions import SERVICE_PRINCIPAL, assume_role
+from trainworks.twin.services.sagemaker.s3_uris import split_s3_uri
+from trainworks.twin.services.sagemaker.vpc_config import check_vpc
 from trainworks.twin.wire import Call
 
 _CONTAINER_MEMBERS = (
@@ -85,28 +88,15 @@ class ModelChecks:
         if "ExecutionRoleArn" not in params:
             raise invalid("ExecutionRoleArn is required: the model's artefact and its logs are read and written as it.")
         check_vpc(params.get("VpcConfig"), control_plane)
-        session = control_plane.assume_for_service(
-            params["ExecutionRoleArn"],
-            SERVICE_PRINCIPAL,
-            "SageMaker",
-            _SESSION_SECONDS,
-            resource_arn(call.caller, "model", params["ModelName"]),
-        )
+        arn = resource_arn(call.caller, "model", params["ModelName"])
+        session = assume_role(control_plane, params["ExecutionRoleArn"], _SESSION_SECONDS, arn)
         try:
-            self._check_image(container["Image"], session.caller)
+            check_image(self.images, container["Image"], session.caller)
             artefact = artefact_of(container)
             if artefact is not None:
                 self._check_artefact(artefact, params["ExecutionRoleArn"], session.caller)
         finally:
             control_plane.end_session(session.access_key_id)
-
-    def _check_image(self, image: str, role: Caller) -> None:
-        """Refuse an image that nothing can stand for. If the role may not pull it, the endpoint fails, as on AWS."""
-        try:
-            self.images.check(image, role)
-        except ApiError as error:
-            if not error.code.startswith("AccessDenied"):
-                raise
 
     def _check_artefact(self, artefact: Artefact, role_arn: str, role: Caller) -> None:
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,7 +44,8 @@ from trainworks.twin.services.sagemaker.hosting.failures import HostingError, ar
 from trainworks.twin.services.sagemaker.hosting.folders import EndpointFolder, endpoint_folder
 from trainworks.twin.services.sagemaker.hosting.models import Artefact, artefact_of, container_of
 from trainworks.twin.services.sagemaker.hosting.records import TASK_PREFIX, Endpoint, Variant
-from trainworks.twin.services.sagemaker.training.requests import split_s3_uri
+from trainworks.twin.services.sagemaker.instances import gpu_note, own_instances
+from trainworks.twin.services.sagemaker.s3_uris import split_s3_uri
 
 _LIMITS = UnpackLimits(total_bytes=100 * 1024**3)
 _POOL_IDLE_SECONDS = 1.0
@@ -99,16 +100,12 @@ class Preparer:
 
     def _model(self, folder: EndpointFolder, variant: Variant, artefact: Artefact | None) -> Path:
         """The folder with the model's files, complete."""
-        target = folder.variant(variant) / "model"
-        if target.is_dir():
-            return target
-        beginning = target.with_name("model.new")
-        remove_tree(beginning)
-        beginning.mkdir(parents=True)
-        if artefact is not None:
-            self._fetch(artefact, beginning, variant)
-        beginning.rename(target)
-        return target
+
+        def fill(target: Path) -> None:
+            if artefact is not None:
+                self._fetch(artefact, target, variant)
+
+        return _whole(folder.variant(variant) / "model", fill)
 
     def _fetch(self, artefact: Artefact, target: Path, variant: Variant) -> None:
         role = variant.role
@@ -131,18 +128,11 @@ class Preparer:
             return None
         if mode.is_in_model:
             return model / "code"
-        target = folder.variant(variant) / "code"
-        if target.is_dir():
-            return target
-        beginning = target.with_name("code.new")
-        remove_tree(beginning)
-        bucket, key = split_s3_uri(mode.archive)
         try:
-            _unpack(self.objects.get_object(bucket, key, variant.role).path, beginning, mode.archive)
+            archive = Artefact(*split_s3_uri(mode.archive), is_archive=True, is_prefix=False)
         except ApiError as error:
-            raise artefact_failure(mode.archive, str(variant.model["ExecutionRoleArn"]), error) from error
-        beginning.rename(target)
-        return target
+            raise HostingError(f"SAGEMAKER_SUBMIT_DIRECTORY: {error.message}") from error
+        return _whole(folder.variant(variant) / "code", lambda target: self._fetch(archive, target, variant))
 
     def _with_requirements(self, endpoint: Endpoint, variant: Variant, runtime: Runtime, code: Path) -> Runtime:
         """The image with the model's requirements.txt on top, if the result can be kept for other containers."""
@@ -170,7 +160,7 @@ class Preparer:
             if not made.mode.is_in_model:
                 mounts.append(Mount(code, CODE_DIR, overlay=True))
         size = instance_type(variant.instance_type)
-        notes = [runtime.note, self.compute.gpu_note(f"{variant.instance_type} has", size.gpus)]
+        notes = [runtime.note, gpu_note(self.compute, variant.instance_type)]
         is_isolated = bool(variant.model.get("EnableNetworkIsolation"))
         return TaskSpec(
             task_id=task_id,
@@ -212,12 +202,18 @@ def pool_id_of(endpoint: Endpoint, variant: Variant) -> str:
 
 
 def _pool(endpoint: Endpoint, variant: Variant) -> PoolSpec:
-    return PoolSpec(
-        pool_id=pool_id_of(endpoint, variant),
-        instance_types=(variant.instance_type,),
-        exclusive=True,
-        idle_seconds=_POOL_IDLE_SECONDS,
-    )
+    return own_instances(pool_id_of(endpoint, variant), variant.instance_type, idle_seconds=_POOL_IDLE_SECONDS)
+
+
+def _whole(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """The folder, filled under another name first: half of it is never taken for it."""
+    if not folder.is_dir():
+        beginning = folder.with_name(f"{folder.name}.new")
+        remove_tree(beginning)
+        beginning.mkdir(parents=True)
+        fill(beginning)
+        beginning.rename(folder)
+    return folder
 
 
 def _unpack(archive: Path, target: Path, uri: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from sqlite3 import Row
 from typing import Any
@@ -12,8 +12,8 @@ from typing import Any
 from trainworks.states.endpoint import EndpointStatus
 from trainworks.twin.ports import Caller, Credentials, TaskState
 from trainworks.twin.recorded import Record
+from trainworks.twin.services.sagemaker.role_sessions import restored, stored
 
-ENDED = frozenset({TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED})
 TASK_PREFIX = "endpoint-"
 DEFAULT_STARTUP_SECONDS = 480.0
 """Until its first good answer to /ping, in seconds: after "Custom Inference Code with Hosting Services"."""
@@ -100,15 +100,14 @@ class Variant:
         return plain | {
             "config": json.dumps(self.config),
             "model": json.dumps(self.model),
-            "credentials": json.dumps(asdict(self.credentials)),
+            "credentials": json.dumps(stored(self.credentials)),
         }
 
 
 def variant_of(row: Row) -> Variant:
     """The record of a row of `hosting_variant`."""
     fields: dict[str, Any] = dict(row)
-    credentials = json.loads(fields["credentials"])
-    fields["credentials"] = Credentials(**{**credentials, "caller": Caller(**credentials["caller"])})
+    fields["credentials"] = restored(json.loads(fields["credentials"]))
     fields["config"], fields["model"] = json.loads(fields["config"]), json.loads(fields["model"])
     return Variant(**fields)
 
@@ -144,7 +143,7 @@ class Container:
 
     @property
     def has_ended(self) -> bool:
-        return self.state in ENDED
+        return self.state.is_end
 
     @property
     def is_meant(self) -> bool:

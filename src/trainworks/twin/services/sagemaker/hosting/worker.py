@@ -31,9 +31,9 @@ from trainworks.twin.services.sagemaker.hosting import decide as steps
 from trainworks.twin.services.sagemaker.hosting.failures import HostingError, container_failure
 from trainworks.twin.services.sagemaker.hosting.folders import endpoint_folder
 from trainworks.twin.services.sagemaker.hosting.prepare import Preparer, pool_id_of
-from trainworks.twin.services.sagemaker.hosting.records import ENDED, TASK_PREFIX, Container, Endpoint, Variant
+from trainworks.twin.services.sagemaker.hosting.records import TASK_PREFIX, Container, Endpoint, Variant
 from trainworks.twin.services.sagemaker.hosting.store import Endpoints, Hosted
-from trainworks.twin.services.sagemaker.training.schedule import LONG, Long, Schedule
+from trainworks.twin.services.sagemaker.schedule import LONG, Long, Schedule
 
 if TYPE_CHECKING:
     from trainworks.twin.recorded import Rows
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _S = EndpointStatus
 _IMAGE_POLL_SECONDS = 3.0
-_MOST_FAULTS = 3
 _SHIPPED_POLL_SECONDS = 0.1
 
 
@@ -68,8 +67,7 @@ class Worker:
         self._control_plane = settings.control_plane
         self._jobs_dir = settings.preparer.jobs_dir
         self._clock = clock
-        self._schedule = Schedule(self._carry_on, clock)
-        self._faults: dict[str, int] = {}
+        self._schedule = Schedule("endpoint", self._carry_on, self._give_up, clock)
         self._compute.subscribe(TASK_PREFIX, self._on_events)
 
     def start(self) -> None:
@@ -99,19 +97,8 @@ class Worker:
     # -- one endpoint -----------------------------------------------------------------------------------------
 
     def _carry_on(self, arn: str, may_take_long: bool) -> float | Long | None:
-        """Do all that can be done now; returns in how many seconds to look again, None to wait for a wake-up."""
-        if not may_take_long:
-            return LONG
-        try:
-            until = self._steps(arn)
-        except Exception as error:  # noqa: BLE001 - recorded with its traceback, and fails the endpoint if it stays
-            _LOG.exception("the next step of endpoint %s failed", arn)
-            faults = self._faults[arn] = self._faults.get(arn, 0) + 1
-            if faults == _MOST_FAULTS:
-                self._give_up(arn, f"InternalServerError: {type(error).__name__}: {error}")
-            return self._clock() + min(faults, 30)
-        self._faults.pop(arn, None)
-        return until
+        """Do all that can be done now; returns the time to look again at, None to wait for a wake-up."""
+        return self._steps(arn) if may_take_long else LONG
 
     def _steps(self, arn: str) -> float | None:
         while not self._schedule.stopping:
@@ -295,9 +282,9 @@ class Worker:
     def _on_events(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
         changed = self._endpoints.apply_events(tx, events)
         for event in events:
-            if event.instance_id is not None and event.state not in ENDED:
+            if event.instance_id is not None and not event.state.is_end:
                 self._follow(tx, event)
-        self._shipper.finish(tx, [event.task_id for event in events if event.state in ENDED])
+        self._shipper.finish(tx, [event.task_id for event in events if event.state.is_end])
         for arn in changed:
             self.wake(arn)
 

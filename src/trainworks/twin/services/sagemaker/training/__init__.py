@@ -6,5 +6,4 @@ decide.py       what a job needs next, from its record and its tasks: a pure fun
 worker.py       carries that out: prepares, submits, stops, uploads, ends; goes on after a restart
 prepare.py      one attempt's folder and tasks: inputs.py, source.py, container.py (files), environment.py (variables)
 checkpoints.py  restore and continuous sync; outputs.py: model.tar.gz; metrics.py: log to CloudWatch, host metrics
-launch.py       runs inside the job when a source directory has a requirements.txt
 """

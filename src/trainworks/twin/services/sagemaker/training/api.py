@@ -13,13 +13,15 @@ from typing import Any, Protocol
 from trainworks.states.training_job import SecondaryStatus
 from trainworks.twin.ports import ApiError, Caller, ControlPlane, Credentials, ImageResolver, Interfaces, ObjectStore
 from trainworks.twin.services.networks import Networks
-from trainworks.twin.services.sagemaker.kinds import SERVICE_PRINCIPAL
+from trainworks.twin.services.sagemaker.image_check import check_image
 from trainworks.twin.services.sagemaker.refusals import invalid, not_found
+from trainworks.twin.services.sagemaker.role_sessions import SERVICE_PRINCIPAL, assume_role
+from trainworks.twin.services.sagemaker.s3_uris import split_s3_uri
 from trainworks.twin.services.sagemaker.tagging import authorize_create, authorize_on, check_tag_count, tags_given
 from trainworks.twin.services.sagemaker.training import describe, listing
 from trainworks.twin.services.sagemaker.training.inputs import channels_of
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
-from trainworks.twin.services.sagemaker.training.requests import REFUSED_MEMBERS, check_create, split_s3_uri
+from trainworks.twin.services.sagemaker.training.requests import REFUSED_MEMBERS, check_create
 from trainworks.twin.services.sagemaker.training.store import TrainingJobs
 from trainworks.twin.wire import Call, Operation, executed
 
@@ -97,7 +99,7 @@ class TrainingJobApi:
         check_tag_count(tags)
         self._control_plane.pass_role(caller, params["RoleArn"], SERVICE_PRINCIPAL)
         job = self._new_job(call, arn)
-        self._check_image(job)
+        check_image(self._images, job.request["AlgorithmSpecification"]["TrainingImage"], job.service_role)
         self._check_inputs(job)
         with self._jobs.database.transaction() as tx:
             if self._jobs.by_arn(arn, tx) is not None:
@@ -194,18 +196,8 @@ class TrainingJobApi:
         """Credentials that last as long as the job may: its process cannot fetch new ones as it could on AWS."""
         condition = params["StoppingCondition"]
         longest = max(condition.get("MaxRuntimeInSeconds", 86_400), condition.get("MaxWaitTimeInSeconds", 0))
-        return self._control_plane.assume_for_service(
-            params["RoleArn"], SERVICE_PRINCIPAL, "SageMaker", longest + _SESSION_MARGIN_SECONDS, arn, interfaces
-        )
-
-    def _check_image(self, job: TrainingJob) -> None:
-        """Refuse an image that nothing can stand for. That the role may not pull it fails the job, as on AWS."""
-        image = job.request["AlgorithmSpecification"]["TrainingImage"]
-        try:
-            self._images.check(image, job.service_role)
-        except ApiError as error:
-            if not error.code.startswith("AccessDenied"):
-                raise
+        seconds = longest + _SESSION_MARGIN_SECONDS
+        return assume_role(self._control_plane, params["RoleArn"], seconds, arn, interfaces)
 
     def _check_inputs(self, job: TrainingJob) -> None:
         """Refuse an input that has no objects. If the role may not list or read it, the job fails later, as on AWS."""

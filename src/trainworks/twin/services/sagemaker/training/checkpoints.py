@@ -19,10 +19,11 @@ from contextlib import ExitStack
 from trainworks.twin.job_files import Entry, JobFiles
 from trainworks.twin.ports import ApiError, ObjectInfo, ObjectStore
 from trainworks.twin.services.background import Background
+from trainworks.twin.services.sagemaker.s3_uris import split_s3_uri
 from trainworks.twin.services.sagemaker.training.failures import JobFailedError, client_error, disk_failure, s3_failure
 from trainworks.twin.services.sagemaker.training.folders import JobFolder, below_ml_root, local_path
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
-from trainworks.twin.services.sagemaker.training.requests import checkpoints_path, split_s3_uri
+from trainworks.twin.services.sagemaker.training.requests import checkpoints_path
 from trainworks.twin.services.sagemaker.training.transfer import (
     Cancelled,
     FileChangedError,

@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from trainworks.config.runtime_image import REQUIREMENTS
 from trainworks.twin.ports import Runtime
+from trainworks.twin.services.sagemaker.image_programs import cannot_start, find_program
+from trainworks.twin.services.sagemaker.script_requirements import python_command
 from trainworks.twin.services.sagemaker.training.environment import (
     ScriptMode,
     input_data_config,
@@ -29,8 +29,6 @@ from trainworks.twin.services.sagemaker.training.records import TrainingJob
 from trainworks.twin.services.sagemaker.training.requests import checkpoints_path
 
 CODE_DIR = "/opt/ml/code"
-LAUNCHER = "/opt/ml/.launch/launch.py"
-_PYTHONS = ("python", "python3")
 
 
 def write_contract(job: TrainingJob, host: str, ml_root: Path) -> None:
@@ -74,7 +72,7 @@ def command(job: TrainingJob, runtime: Runtime, mode: ScriptMode, ml_root: Path)
         return _script_command(runtime, mode, ml_root), CODE_DIR
     if runtime.entrypoint:
         return tuple(_on_host([*runtime.entrypoint, "train"], runtime)), runtime.working_dir
-    if _which("train", runtime) is not None:
+    if find_program("train", runtime) is not None:
         return tuple(_on_host(["train"], runtime)), runtime.working_dir
     raise client_error(_nothing_to_run(runtime, mode))
 
@@ -86,10 +84,7 @@ def _nothing_to_run(runtime: Runtime, mode: ScriptMode) -> str:
             f"The image {runtime.image_uri} has nothing to run: give the hyperparameters sagemaker_program and "
             "sagemaker_submit_directory, a ContainerEntrypoint, or an image with an executable 'train'"
         )
-    cannot = (
-        "CannotStartContainerError. Please make sure the container can be run with 'docker run <image> train'. "
-        f"The image {runtime.image_uri} has no executable 'train'"
-    )
+    cannot = cannot_start(runtime, "train")
     if not mode.program:
         return f"{cannot}. Put one into its folder (chmod +x train), or give a ContainerEntrypoint"
     return (
@@ -115,27 +110,16 @@ def _script_command(runtime: Runtime, mode: ScriptMode, ml_root: Path) -> tuple[
     path = f"{CODE_DIR}/{mode.program}"
     if mode.program.endswith(".sh"):
         return ("/bin/sh", path, *mode.arguments)
-    if not runtime.has_requirements and (ml_root / "code" / REQUIREMENTS).is_file():
-        launcher = local_path(ml_root, LAUNCHER)
-        launcher.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(Path(__file__).with_name("launch.py"), launcher)
-        return (str(runtime.python), LAUNCHER, f"{CODE_DIR}/{REQUIREMENTS}", path, *mode.arguments)
-    return (str(runtime.python), path, *mode.arguments)
+    started = (path, *mode.arguments)
+    return python_command(runtime, started, code=ml_root / "code", code_dir=CODE_DIR, ml_root=ml_root)
 
 
 def _on_host(argv: list[str], runtime: Runtime) -> list[str]:
     """`argv` with an executable of this machine; what lies below /opt/ml is found by `env` in the sandbox."""
     program = argv[0]
-    if program in _PYTHONS:
-        return [str(runtime.python), *argv[1:]]
     if program.startswith("/opt/ml/"):
         return ["/usr/bin/env", *argv]
-    found = program if os.path.isabs(program) else _which(program, runtime)  # noqa: PTH117 - a string, not a path yet
-    if found is None or not Path(found).exists():
+    found = find_program(program, runtime)
+    if found is None:
         raise client_error(f"The executable '{program}' of the training container was not found")
     return [found, *argv[1:]]
-
-
-def _which(program: str, runtime: Runtime) -> str | None:
-    default = f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin"
-    return shutil.which(program, path=runtime.env.get("PATH", default))

@@ -14,6 +14,7 @@ from trainworks.aws import script_start
 from trainworks.aws.instance_types import instance_type
 from trainworks.aws.script_start import GROUP
 from trainworks.twin.ports import Runtime
+from trainworks.twin.services.sagemaker.container_variables import platform_variables
 from trainworks.twin.services.sagemaker.training.failures import client_error
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
 
@@ -78,25 +79,12 @@ def _algorithm(job: TrainingJob) -> Mapping[str, Any]:
 
 
 def _platform_variables(job: TrainingJob, endpoint_url: str) -> dict[str, str]:
-    variables = {
+    is_isolated = bool(job.request.get("EnableNetworkIsolation"))
+    return {
         "TRAINING_JOB_NAME": job.name,
         "TRAINING_JOB_ARN": job.arn,
-        "AWS_REGION": job.region,
-        "AWS_DEFAULT_REGION": job.region,
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONIOENCODING": "UTF-8",
         "NVIDIA_VISIBLE_DEVICES": "all",
-    }
-    if job.request.get("EnableNetworkIsolation"):
-        # As on AWS: an isolated container has no credentials and could reach nothing with them.
-        return variables
-    return variables | {
-        "AWS_ACCESS_KEY_ID": job.own_credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": job.own_credentials.secret_access_key,
-        "AWS_SESSION_TOKEN": job.own_credentials.session_token,
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **platform_variables(job.region, job.own_credentials, endpoint_url, is_isolated=is_isolated),
     }
 
 

@@ -8,24 +8,18 @@ InternalServerError: ...    the platform's fault
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 
 from trainworks.twin.job_files import JobFiles
 from trainworks.twin.ports import ApiError
+from trainworks.twin.services.sagemaker.failure_reasons import MAX_REASON, FailureReasonError, end_of, log_tail
 from trainworks.twin.services.sagemaker.training.records import Task, TrainingJob
 
-MAX_REASON = 1024
-_TAIL_BYTES = 64 * 1024
 _FAILURE_BYTES = 4096
 
 
-class JobFailedError(Exception):
+class JobFailedError(FailureReasonError):
     """The job cannot go on; `reason` is its FailureReason."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason[:MAX_REASON]
 
 
 def client_error(message: str) -> JobFailedError:
@@ -106,18 +100,7 @@ def _error_message(tail: str, room: int) -> str:
     """The last traceback of a log; of a long one its beginning is left out, for the end says what went wrong."""
     at = tail.rfind("Traceback (most recent call last)")
     text = tail[at:].strip() if at >= 0 else "\n".join(tail.strip().splitlines()[-5:])
-    return text if len(text) <= room else f"... {text[-room + 4 :]}"
-
-
-def log_tail(log: Path, after: int = 0) -> str:
-    """The last 64 KiB of a log file as text, from a given offset on; empty if there is none."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(after, file.tell() - _TAIL_BYTES))
-            return file.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
+    return end_of(text, room)
 
 
 def keep_own_bytes(log: Path) -> None:

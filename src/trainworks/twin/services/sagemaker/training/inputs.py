@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from trainworks.twin.ports import ApiError, Caller, Mount, ObjectInfo, ObjectStore
+from trainworks.twin.services.sagemaker.s3_uris import split_s3_uri
 from trainworks.twin.services.sagemaker.training.failures import JobFailedError, client_error, disk_failure, s3_failure
 from trainworks.twin.services.sagemaker.training.folders import JobFolder
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
-from trainworks.twin.services.sagemaker.training.requests import split_s3_uri
 
 _MOST_MANIFEST_BYTES = 64 * 1024 * 1024
 

@@ -24,10 +24,10 @@ from typing import BinaryIO
 
 from trainworks.twin.job_files import Entry, JobFiles, remove_tree
 from trainworks.twin.ports import ApiError, ObjectStore
+from trainworks.twin.services.sagemaker.s3_uris import split_s3_uri
 from trainworks.twin.services.sagemaker.training.failures import client_error, disk_failure, s3_failure
 from trainworks.twin.services.sagemaker.training.folders import JobFolder
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
-from trainworks.twin.services.sagemaker.training.requests import split_s3_uri
 from trainworks.twin.services.sagemaker.training.transfer import (
     Cancelled,
     StableFile,

@@ -27,6 +27,7 @@ from trainworks.twin.ports import (
     TaskSpec,
 )
 from trainworks.twin.services.networks import JobNetwork, Networks
+from trainworks.twin.services.sagemaker.instances import gpu_note, own_instances
 from trainworks.twin.services.sagemaker.training.checkpoints import CheckpointSync
 from trainworks.twin.services.sagemaker.training.container import command, installs_requirements, write_contract
 from trainworks.twin.services.sagemaker.training.environment import (
@@ -189,7 +190,8 @@ class Preparer:
         argv, cwd = command(job, runtime, mode, ml_root)
         log = folder.log(job.attempt, host)
         size = instance_type(job.instance_type)
-        notes = [each for each in (runtime.note, gpu_note(job, self.compute), container.note) if each]
+        gpus_lack = gpu_note(self.compute, job.instance_type, job.instance_count)
+        notes = [each for each in (runtime.note, gpus_lack, container.note) if each]
         _add_lines(log, [line for note in notes for line in note.splitlines()])
         gpus = self.compute.gpus_for(size.gpus, job.instance_count)
         return TaskSpec(
@@ -245,17 +247,6 @@ def _add_lines(log: Path, lines: Sequence[str]) -> None:
         raise disk_failure("The job's log cannot be written", error) from error
 
 
-def gpu_note(job: TrainingJob, compute: Compute) -> str:
-    """What the job is told if this machine has fewer GPUs than its instances would have; "" if it has enough."""
-    asked = instance_type(job.instance_type).gpus
-    return compute.gpu_note(f"{job.instance_type} has", asked, job.instance_count)
-
-
 def _pool(job: TrainingJob) -> PoolSpec:
-    return PoolSpec(
-        pool_id=job.pool_id,
-        instance_types=(job.instance_type,),
-        market=Market.SPOT if job.is_spot else Market.ON_DEMAND,
-        exclusive=True,
-        idle_seconds=_POOL_IDLE_SECONDS,
-    )
+    market = Market.SPOT if job.is_spot else Market.ON_DEMAND
+    return own_instances(job.pool_id, job.instance_type, idle_seconds=_POOL_IDLE_SECONDS, market=market)

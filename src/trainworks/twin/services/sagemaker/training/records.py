@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from sqlite3 import Row
 from typing import Any
 
 from trainworks.states.training_job import TERMINAL, SecondaryStatus, TrainingJobStatus, status_of
 from trainworks.twin.ports import Caller, Credentials, TaskState
+from trainworks.twin.services.sagemaker.role_sessions import restored, stored
 
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400
-ENDED = frozenset({TaskState.EXITED, TaskState.LOST, TaskState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class TrainingJob:
             "ending": self.ending.value if self.ending else None,
             "request": json.dumps(self.request),
             "credentials": json.dumps(
-                {**asdict(self.credentials), "inside": None if self.inside is None else asdict(self.inside)}
+                {**stored(self.credentials), "inside": None if self.inside is None else stored(self.inside)}
             ),
         }
 
@@ -153,20 +153,13 @@ def job_of_row(row: Row) -> TrainingJob:
     fields.pop("status")
     credentials = json.loads(fields["credentials"])
     inside = credentials.pop("inside", None)
-    fields["credentials"], fields["inside"] = (
-        _credentials(credentials),
-        None if inside is None else _credentials(inside),
-    )
+    fields["credentials"], fields["inside"] = restored(credentials), None if inside is None else restored(inside)
     fields["request"] = json.loads(fields["request"])
     fields["secondary_status"] = SecondaryStatus(fields["secondary_status"])
     fields["ending"] = SecondaryStatus(fields["ending"]) if fields["ending"] else None
     fields["stop_sent"] = bool(fields["stop_sent"])
     fields["cleaned"] = bool(fields["cleaned"])
     return TrainingJob(**fields)
-
-
-def _credentials(stored: Mapping[str, Any]) -> Credentials:
-    return Credentials(**{**stored, "caller": Caller(**stored["caller"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +180,7 @@ class Task:
 
     @property
     def has_ended(self) -> bool:
-        return self.state in ENDED
+        return self.state.is_end
 
 
 def task_of_row(row: Row) -> Task:

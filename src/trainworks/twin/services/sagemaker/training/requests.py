@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlparse
 
-from trainworks.aws.instance_types import UnknownInstanceTypeError, instance_type
 from trainworks.twin.linear_regex import UnsupportedPatternError, compile_linear
 from trainworks.twin.ports import ApiError, ControlPlane
+from trainworks.twin.services.sagemaker.instances import MAX_INSTANCE_COUNT, check_instance_type
 from trainworks.twin.services.sagemaker.refusals import invalid
+from trainworks.twin.services.sagemaker.s3_uris import split_s3_uri
+from trainworks.twin.services.sagemaker.vpc_config import check_vpc
 
 _SWITCHES: Mapping[str, str] = {"RemoteDebugConfig": "EnableRemoteDebug", "InfraCheckConfig": "EnableInfraCheck"}
 _REFUSED_IN_S3_SOURCE = ("AttributeNames", "InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
@@ -40,7 +41,6 @@ REFUSED_MEMBERS = (
 )
 """Members that are refused whatever they hold."""
 
-_MAX_INSTANCE_COUNT = 20
 DEFAULT_CHECKPOINTS = "/opt/ml/checkpoints"
 
 
@@ -58,14 +58,6 @@ def check_create(params: Mapping[str, Any], control_plane: ControlPlane) -> None
     _check_metric_definitions(params["AlgorithmSpecification"].get("MetricDefinitions", []))
     _check_paths(params)
     check_vpc(params.get("VpcConfig"), control_plane)
-
-
-def split_s3_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of `s3://bucket/key`."""
-    parsed = urlparse(uri)
-    if parsed.scheme != "s3" or not parsed.netloc:
-        raise invalid(f"The S3 URI '{uri}' is not of the form s3://bucket/prefix")
-    return parsed.netloc, uri.split("/", 3)[3] if uri.count("/") > 2 else ""
 
 
 def checkpoints_path(request: Mapping[str, Any]) -> str:
@@ -91,13 +83,10 @@ def _check_resources(params: Mapping[str, Any]) -> None:
     for member in ("InstanceType", "InstanceCount", "VolumeSizeInGB"):
         if member not in resources:
             raise invalid(f"{member} is required in ResourceConfig.")
-    try:
-        instance_type(resources["InstanceType"])
-    except UnknownInstanceTypeError as error:
-        raise invalid(f"The twin does not know the size of {resources['InstanceType']}; {error.fix}") from error
-    if not 1 <= resources["InstanceCount"] <= _MAX_INSTANCE_COUNT:
+    check_instance_type(resources["InstanceType"])
+    if not 1 <= resources["InstanceCount"] <= MAX_INSTANCE_COUNT:
         raise invalid(
-            f"InstanceCount {resources['InstanceCount']} is not between 1 and {_MAX_INSTANCE_COUNT}, the twin's limit"
+            f"InstanceCount {resources['InstanceCount']} is not between 1 and {MAX_INSTANCE_COUNT}, the twin's limit"
         )
     if resources["VolumeSizeInGB"] < 1:
         raise invalid("VolumeSizeInGB must be at least 1.")
@@ -183,15 +172,3 @@ def _check_paths(params: Mapping[str, Any]) -> None:
         raise invalid(
             f"CheckpointConfig.LocalPath '{local}' must be a folder of its own below /opt/ml: /opt/ml/checkpoints"
         )
-
-
-def check_vpc(vpc: Mapping[str, Any] | None, control_plane: ControlPlane) -> None:
-    """Raise `ApiError('ValidationException')` for subnets or security groups that are not there."""
-    if vpc is None:
-        return
-    missing = [subnet for subnet in vpc["Subnets"] if not control_plane.subnet_exists(subnet)]
-    if missing:
-        raise invalid(f"The subnet ID(s) '{', '.join(missing)}' do not exist")
-    missing = [group for group in vpc["SecurityGroupIds"] if not control_plane.security_group_exists(group)]
-    if missing:
-        raise invalid(f"The security group ID(s) '{', '.join(missing)}' do not exist")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from trainworks.archives import ArchiveError, UnpackLimits, unpack_tar
 from trainworks.twin.ports import ApiError, ObjectStore
+from trainworks.twin.services.sagemaker.s3_uris import split_s3_uri
 from trainworks.twin.services.sagemaker.training.failures import JobFailedError, client_error, disk_failure, s3_failure
 from trainworks.twin.services.sagemaker.training.folders import JobFolder
 from trainworks.twin.services.sagemaker.training.records import TrainingJob
-from trainworks.twin.services.sagemaker.training.requests import split_s3_uri
 
 _LIMITS = UnpackLimits(total_bytes=10 * 1024**3)
 _CHANNELS = "/opt/ml/input/data/"

@@ -20,6 +20,8 @@ from trainworks.twin.in_hand import MOST_DEATHS_OF_A_STEP, InHand
 from trainworks.twin.job_files import remove_tree, remove_whole
 from trainworks.twin.ports import Compute, ImageBeingMadeError, ObjectStore, TaskEvent
 from trainworks.twin.services.logship import LogShipper, LogSource
+from trainworks.twin.services.sagemaker.instances import gpu_note
+from trainworks.twin.services.sagemaker.schedule import LONG, Long, Schedule
 from trainworks.twin.services.sagemaker.training import decide as steps
 from trainworks.twin.services.sagemaker.training.checkpoints import CheckpointSync, CheckpointSyncs
 from trainworks.twin.services.sagemaker.training.failures import JobFailedError, task_failure
@@ -29,11 +31,9 @@ from trainworks.twin.services.sagemaker.training.prepare import (
     TASK_PREFIX,
     PreparedAttempt,
     Preparer,
-    gpu_note,
     task_id_of,
 )
-from trainworks.twin.services.sagemaker.training.records import ENDED, Task, TrainingJob
-from trainworks.twin.services.sagemaker.training.schedule import LONG, Long, Schedule
+from trainworks.twin.services.sagemaker.training.records import Task, TrainingJob
 from trainworks.twin.services.sagemaker.training.store import MESSAGES, TrainingJobs
 from trainworks.twin.services.sagemaker.training.transfer import Cancelled, TransferCancelledError
 
@@ -42,7 +42,6 @@ _S = SecondaryStatus
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _METRICS_POLL_SECONDS = 0.02
-_MOST_FAULTS = 3
 _IMAGE_POLL_SECONDS = 3.0
 _LONGEST_MESSAGE = 120
 _MOVES_DATA = (steps.Prepare, steps.SaveCheckpoints, steps.Restart, steps.Upload, steps.CleanUp)
@@ -82,8 +81,7 @@ class Worker:
         self._jobs_dir = settings.jobs_dir
         self._clock = clock
         self._syncs = CheckpointSyncs(self.fail, settings.checkpoint_interval_seconds)
-        self._schedule = Schedule(self._carry_on, clock)
-        self._faults: dict[str, int] = {}
+        self._schedule = Schedule("training-job", self._carry_on, self._give_up, clock)
         self._cancelled: set[str] = set()
         self._cleaned = threading.Condition()
         compute.subscribe(TASK_PREFIX, self._on_events)
@@ -144,12 +142,6 @@ class Worker:
             return self._steps(job_id, may_take_long)
         except TransferCancelledError:
             return self._clock()
-        except Exception as error:  # noqa: BLE001 - recorded with its traceback, and fails the job if it stays
-            _LOG.exception("job %s could not be carried on", job_id)
-            faults = self._faults[job_id] = self._faults.get(job_id, 0) + 1
-            if faults == _MOST_FAULTS:
-                self._give_up(job_id, f"InternalServerError: {type(error).__name__}: {error}")
-            return self._clock() + min(faults, 30)
 
     def _steps(self, job_id: str, may_take_long: bool) -> float | Long | None:
         while True:
@@ -281,7 +273,7 @@ class Worker:
 
     def _message(self, job: TrainingJob, following: SecondaryStatus) -> str:
         """What the transition says in addition: how many GPUs there really are, when training begins."""
-        note = gpu_note(job, self._compute) if following is _S.TRAINING else ""
+        note = gpu_note(self._compute, job.instance_type, job.instance_count) if following is _S.TRAINING else ""
         return f"{MESSAGES[following]} ({note})" if note else ""
 
     def _head_for(self, job: TrainingJob, action: steps.PlanEnding) -> None:
@@ -323,7 +315,6 @@ class Worker:
         for number in range(job.attempt + 1):
             remove_tree(folder.attempt(number))
         self._update(job, cleaned=True)
-        self._faults.pop(job.job_id, None)
         self._cancelled.discard(job.job_id)
 
     def _cancelled_of(self, job_id: str) -> Cancelled:
@@ -389,7 +380,7 @@ class Worker:
 
     def _on_events(self, tx: Connection, events: Sequence[TaskEvent]) -> None:
         changed = self._jobs.apply_events(tx, events)
-        self._shipper.finish(tx, [event.task_id for event in events if event.state in ENDED])
+        self._shipper.finish(tx, [event.task_id for event in events if event.state.is_end])
         for job_id in changed:
             self.wake(job_id)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.twin.services.sagemaker.training.doubles import archive
-from tests.unit.twin.services.sagemaker.training.harness import Harness, make
+from tests.unit.twin.services.sagemaker.doubles import archive
+from tests.unit.twin.services.sagemaker.harness import Harness, make
 from trainworks.twin.ports import ApiError, TaskEvent, TaskState
 
 ROLE = "arn:aws:iam::000000000000:role/models"
@@ -142,3 +142,22 @@ def test_a_busy_container_of_a_deleted_endpoint_is_stopped_and_a_draining_one_is
     hosted.harness.until(is_gone, bool)
     sessions = [f"ASIA{number + 1}" for number in range(hosted.harness.control_plane.sessions)]
     assert sorted(hosted.harness.control_plane.ended_sessions) == sessions
+
+
+def test_a_script_that_can_be_nowhere_fails_its_endpoint_with_the_value(hosted: Hosted) -> None:
+    for place, reason in (
+        ("s3://", "SAGEMAKER_SUBMIT_DIRECTORY: The S3 URI 's3://' is not of the form s3://bucket/prefix"),
+        ("/elsewhere", "SAGEMAKER_SUBMIT_DIRECTORY '/elsewhere' is neither s3://bucket/key.tar.gz nor"),
+        ("s3://models/none.tar.gz", "NoSuchKey"),
+    ):
+        name = f"m-{len(place)}"
+        container = {"Image": "python:3.11", "Environment": {"SAGEMAKER_SUBMIT_DIRECTORY": place}}
+        hosted.harness.call("CreateModel", ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+        variant = {"VariantName": "v", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+        hosted.harness.call("CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=[variant])
+        hosted.harness.call("CreateEndpoint", EndpointName=name, EndpointConfigName=name)
+        failed = hosted.harness.until(
+            lambda name=name: hosted.harness.call("DescribeEndpoint", EndpointName=name),
+            lambda found: found["EndpointStatus"] == "Failed",
+        )
+        assert reason in failed["FailureReason"]

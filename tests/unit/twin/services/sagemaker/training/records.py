@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.twin.services.sagemaker.training.doubles import ADA, ROLE, request
+from tests.unit.twin.services.sagemaker.doubles import ADA, ROLE, request
 from trainworks.states.training_job import SecondaryStatus
 from trainworks.twin.ports import Credentials
 from trainworks.twin.services.sagemaker.training.records import TrainingJob

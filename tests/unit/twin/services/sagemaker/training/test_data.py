@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.twin.services.sagemaker.training.doubles import FolderObjects
+from tests.unit.twin.services.sagemaker.doubles import FolderObjects
 from tests.unit.twin.services.sagemaker.training.records import job
 from trainworks.twin.job_files import JobFiles
 from trainworks.twin.services.sagemaker.training.checkpoints import CheckpointSync

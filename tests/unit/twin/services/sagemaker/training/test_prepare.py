@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.twin.services.sagemaker.training.doubles import FolderObjects, NoPackages
+from tests.unit.twin.services.sagemaker.doubles import FolderObjects, NoPackages
 from tests.unit.twin.services.sagemaker.training.records import job
 from trainworks.twin.ports import ImageBeingMadeError
 from trainworks.twin.services.sagemaker.training.folders import job_folder

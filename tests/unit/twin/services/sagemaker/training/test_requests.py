@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.twin.services.sagemaker.training.doubles import request
-from tests.unit.twin.services.sagemaker.training.harness import Harness, make
+from tests.unit.twin.services.sagemaker.doubles import request
+from tests.unit.twin.services.sagemaker.harness import Harness, make
 from trainworks.twin.ports import ApiError
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.unit.twin.services.fakes import FakeControlPlane
-from tests.unit.twin.services.sagemaker.training.doubles import ADA, ROLE
+from tests.unit.twin.services.sagemaker.doubles import ADA, ROLE
 from trainworks.states.training_job import SecondaryStatus, may_follow
 from trainworks.twin.ports import Credentials, TaskEvent, TaskState
 from trainworks.twin.services.outbox import Outbox

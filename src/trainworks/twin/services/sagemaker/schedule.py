@@ -1,4 +1,4 @@
-"""Which job is looked at when: wake-ups and timers on one thread, the work on a few others.
+"""Which job is looked at when: wake-ups and timers on one thread, the work on a few others. An endpoint is one too.
 
 A job is never worked on twice at once; a wake-up that comes while it is being worked on counts for afterwards. Work
 that moves data says so by `LONG`, and goes on in a thread of another kind: however many jobs upload or download, and
@@ -16,13 +16,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from trainworks.twin.services.sagemaker.training.start_throttle import StartThrottle
+from trainworks.twin.services.sagemaker.start_throttle import StartThrottle
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 3
 _LONG_THREADS = 64
 _LONGEST_SLEEP_SECONDS = 60.0
 _STOP_SECONDS = 3.0
+_MOST_FAULTS = 3
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 class Long:
@@ -31,13 +33,21 @@ class Long:
 
 LONG: Final = Long()
 Work = Callable[[str, bool], "float | Long | None"]
+GiveUp = Callable[[str, str], None]
 
 
 class Schedule:
-    """Calls `work(job id, may take long)` in a thread when a job is due; gives when it is due again, or None."""
+    """Calls `work(job id, may take long)` in a thread when a job is due; it gives when it is due again, or None.
 
-    def __init__(self, work: Work, clock: Callable[[], float]) -> None:
+    What it raises is logged, and it is called again later; after three times in a row `give_up(job id, reason)` is
+    called too. `name` is the kind of jobs (`training-job`), which its threads and what it logs are called by.
+    """
+
+    def __init__(self, name: str, work: Work, give_up: GiveUp, clock: Callable[[], float]) -> None:
+        self._name = name
         self._work = work
+        self._give_up = give_up
+        self._faults: dict[str, int] = {}
         self._clock = clock
         self._due: dict[str, float] = {}
         self._throttle = StartThrottle(len(os.sched_getaffinity(0)))
@@ -68,8 +78,8 @@ class Schedule:
 
     def start(self) -> None:
         self._stopping = False
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="training-job")
-        self._thread = threading.Thread(target=self._run, name="training-jobs", daemon=True)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=self._name)
+        self._thread = threading.Thread(target=self._run, name=f"{self._name}-schedule", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -90,7 +100,7 @@ class Schedule:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         if any(thread.is_alive() for thread in threads):
-            _LOG.warning("data of training jobs is still being moved; it will be moved again after the next start")
+            _LOG.warning("%s: data is still being moved; it will be moved again after the next start", self._name)
 
     def _run(self) -> None:
         while True:
@@ -117,14 +127,31 @@ class Schedule:
             self._pool.submit(self._once, job_id, False)
 
     def _once(self, job_id: str, may_take_long: bool) -> None:
-        until: float | Long | None = None
+        until: float | Long | None
         try:
             until = self._work(job_id, may_take_long)
-        finally:
-            if isinstance(until, Long):
-                self._take_long(job_id)
-            else:
-                self._done(job_id, until)
+        except Exception as error:  # noqa: BLE001 - logged with its traceback, and ends the job if it stays
+            _LOG.exception("the next step of %s %s failed", self._name, job_id)
+            until = self._after_fault(job_id, f"InternalServerError: {type(error).__name__}: {error}")
+        else:
+            if not isinstance(until, Long):
+                self._faults.pop(job_id, None)
+        if isinstance(until, Long):
+            self._take_long(job_id)
+        else:
+            self._done(job_id, until)
+
+    def _after_fault(self, job_id: str, reason: str) -> float:
+        """When to try again. A job that cannot even be given up is given up later."""
+        faults = self._faults.get(job_id, 0) + 1
+        if faults == _MOST_FAULTS:
+            try:
+                self._give_up(job_id, reason)
+            except Exception:  # noqa: BLE001 - logged with its traceback; the job is looked at again
+                _LOG.exception("%s %s could not be given up", self._name, job_id)
+                faults -= 1
+        self._faults[job_id] = faults
+        return self._clock() + min(faults, _LONGEST_PAUSE_SECONDS)
 
     def _done(self, job_id: str, until: float | None) -> None:
         with self._condition:
@@ -141,7 +168,7 @@ class Schedule:
             self._long_waiting.append(job_id)
             if len(self._long) >= _LONG_THREADS:
                 return
-            thread = threading.Thread(target=self._run_long, name="training-data", daemon=True)
+            thread = threading.Thread(target=self._run_long, name=f"{self._name}-data", daemon=True)
             self._long.add(thread)
         thread.start()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.patience import PATIENCE_SECONDS
 from tests.unit.twin.services.fakes import FakeCompute, FakeControlPlane, FakeGateway, FakeImages, FakeLogs
-from tests.unit.twin.services.sagemaker.training.doubles import ADA, FolderObjects, NoPackages
+from tests.unit.twin.services.sagemaker.doubles import ADA, FolderObjects, NoPackages
 from trainworks.twin.ports import Caller, Compute
 from trainworks.twin.recorded import RecordedStore
 from trainworks.twin.services.logship import LogShipper

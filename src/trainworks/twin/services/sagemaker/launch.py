@@ -1,10 +1,10 @@
-"""Runs inside a training job whose source directory has a requirements.txt: install it, then become the script.
+"""Runs inside a container whose script has a requirements.txt beside it: install it, then become the script.
 
     python launch.py REQUIREMENTS SCRIPT ARGUMENT...
 
-The packages go into the job's own environment, on top of what the image has. Standard library only: the interpreter is
-the image's. A failed installation is written to /opt/ml/output/failure, with what pip said last, and ends with exit
-code 1.
+The packages go into the container's own environment, on top of what the image has. Standard library only: the
+interpreter is the image's. A failed installation is written to /opt/ml/output/failure, with what pip said last, and
+ends with exit code 1.
 """
 
 import os

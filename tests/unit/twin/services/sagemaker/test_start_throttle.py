@@ -5,7 +5,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainworks.twin.services.sagemaker.training.start_throttle import StartThrottle
+from trainworks.twin.services.sagemaker.start_throttle import StartThrottle
 
 CORES = 2
 gaps = st.lists(st.sampled_from([0.0, 0.003, 0.02, 0.3, 2.0]), min_size=1, max_size=300)
