@@ -122,7 +122,7 @@ class Worker:
         return self._clock()
 
     def _do(self, action: steps.Action, hosted: Hosted) -> float | None:
-        """Do one action; returns in how many seconds to look again, None if the next action may follow at once."""
+        """Do one action; returns the time to look again at, None if the next action may follow at once."""
         if isinstance(action, steps.Launch):
             self._launch(hosted.endpoint, action.variant, action.count)
         elif isinstance(action, steps.Look):
