@@ -1,4 +1,4 @@
-"""What is done now, told to whoever waits for it: a face shows it for as long as the block lasts."""
+"""Progress: a block tells its caller what it is doing, and a command shows that until the block ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 Meanwhile = Callable[[str], AbstractContextManager[object]]
-"""Called with what is done, as in `synthesizing trainworks-dev`, where it takes seconds or more."""
+"""Called with what is being done, as `synthesizing trainworks-dev`, if it takes seconds or more."""
 
 
 def untold(what: str) -> AbstractContextManager[object]:

@@ -1,7 +1,7 @@
-"""S3 by boto3, as whoever calls it here needs it: is an object there, what lies below a prefix, delete many.
+"""What is needed of S3 here, by boto3: whether an object exists, the objects below a prefix, deleting many.
 
-A HEAD has no body, so that its error is an HTTP status alone. 404 is "not there" only to those who may list the bucket:
-to others S3 answers 403, whether the object is there or not ("HeadObject" in the S3 API reference).
+A HEAD has no body, so its error is only an HTTP status. Callers who may list the bucket get 404 if the object does not
+exist; others get 403, whether it exists or not ("HeadObject" in the S3 API reference).
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ class StoredObject:
 
 
 def object_size(s3: S3Client, bucket: str, key: str) -> int | None:
-    """The bytes of an object; None if there is none. Raises `RequestError` if S3 does not tell the caller."""
+    """The size of an object in bytes; None if it does not exist. Raises `RequestError` if the caller may not know."""
     try:
         return int(s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
     except ClientError as error:
         code = _code(error)
         if code in _HIDDEN:
             raise RequestError(
-                f"s3://{bucket}/{key} is not there, or you may not read it: S3 says which (403) to those alone who may "
+                f"s3://{bucket}/{key} does not exist, or you may not read it: S3 answers 403 for both, unless you may "
                 "list the bucket",
-                fix=f"allow s3:ListBucket on the bucket {bucket} and s3:GetObject on {key} to your role",
+                fix=f"grant s3:ListBucket on the bucket {bucket} and s3:GetObject on {key} to your role",
             ) from error
         if code not in _ABSENT:
             raise
@@ -53,7 +53,7 @@ def object_size(s3: S3Client, bucket: str, key: str) -> int | None:
 
 
 def is_stored(s3: S3Client, bucket: str, key: str) -> bool:
-    """Whether S3 says that an object is there. Who may not know it is told no, and may put it there once more."""
+    """Whether S3 says that an object exists. False if the caller may not know: putting it once more does no harm."""
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -76,7 +76,7 @@ def objects_below(s3: S3Client, bucket: str, prefix: str) -> Iterator[StoredObje
 
 
 def delete_objects(s3: S3Client, bucket: str, objects: Iterable[tuple[str, str]]) -> int:
-    """Delete objects by (key, version), where "" is no version; how many. Raises `TrainworksError` if S3 refuses."""
+    """Delete objects by (key, version; "" for none); returns how many. Raises `TrainworksError` if S3 refuses."""
     count = 0
     remaining = iter(objects)
     while part := list(islice(remaining, _DELETED_AT_ONCE)):
@@ -93,7 +93,7 @@ def delete_objects(s3: S3Client, bucket: str, objects: Iterable[tuple[str, str]]
 
 
 def _failed(s3: S3Client, bucket: str, objects: list[tuple[str, str]]) -> list[str]:
-    """Delete a thousand at most; what S3 says about those that it did not delete."""
+    """Delete a thousand at most; returns S3's messages about those that it did not delete."""
     if not objects:
         return []
     named: list[ObjectIdentifierTypeDef] = [

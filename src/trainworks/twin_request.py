@@ -43,7 +43,7 @@ def ask_twin(endpoint_url: str, credentials: Any, region: str, action: str, body
 
 
 def _message_in(body: str) -> str:
-    """What an error of the json protocol says; all of what is none."""
+    """The message of an error of the json protocol; the whole body if it is no such error."""
     try:
         said = json.loads(body)
         return str(said.get("message") or said["Message"])

@@ -1,7 +1,7 @@
-"""Through the VPC endpoint of which service a request goes, by its action. Names are those of `service_needs`.
+"""The service whose VPC endpoint a request uses, by its action. Names are those of `service_needs`.
 
-A service's API has one endpoint, but for a few that have several. What a service does with another in somebody's name
-(S3 with a key, say) comes from AWS's own network and through no endpoint.
+A service's API has one endpoint, with a few exceptions. A call that one service makes to another on a caller's behalf
+(S3 with a KMS key, say) comes from AWS's own network and uses no endpoint.
 
 Source: "AWS services that integrate with AWS PrivateLink".
 """
@@ -26,6 +26,6 @@ _OF_ACTION = {
 
 
 def endpoint_service(action: str) -> str:
-    """`ecr.api` of `ecr:GetAuthorizationToken`; most services' endpoints are named as their actions begin."""
+    """`ecr.api` for `ecr:GetAuthorizationToken`; most endpoints have the name that their actions begin with."""
     prefix = action.partition(":")[0]
     return _OF_ACTION.get(action) or _OF_PREFIX.get(prefix, prefix)

@@ -1,4 +1,4 @@
-"""The bucket of AWS's in which ECR keeps the layers of images: an endpoint's policy for one's own buckets shuts it out.
+"""The bucket of AWS in which ECR keeps the layers of images: an endpoint policy that allows only own buckets denies it.
 
 Source: "Minimum Amazon S3 bucket permissions for Amazon ECR" (Amazon ECR interface VPC endpoints).
 """
@@ -18,6 +18,6 @@ def layer_bucket_arn(partition: str, region: str) -> str:
 
 
 def refuses_layers(endpoint: VpcEndpoint, bucket_arn: str) -> bool:
-    """Whether the policy of an S3 endpoint certainly lets nobody read layers, whose addresses ECR signs itself."""
+    """Whether the policy of an S3 endpoint certainly denies layers to everybody. ECR itself signs their URLs."""
     answer = lets_through(endpoint.policy, endpoint.is_gateway, None, "s3:GetObject", f"{bucket_arn}/*", _CONTEXT)
     return answer is PartialDecision.NO

@@ -3,8 +3,8 @@
     python3 script_start.py      code archive --> /opt/ml/code --> SM_* variables --> requirements.txt --> the script
 
 It goes to a job in a channel, with the archive of the job's code, if nothing is known of the image: AWS's framework
-images have the toolkit, an image of one's own need not. What the toolkit sets is said here alone: the twin, which does
-the toolkit's part for images that have it, takes it from here.
+images have the toolkit, a user's own image need not. Only this file says what the toolkit sets: the twin, which does
+the toolkit's work for images that have it, uses it too.
 
 Source: "Environment variables" of the SageMaker training toolkit (ENVIRONMENT_VARIABLES.md), and "How Amazon SageMaker
 AI provides training information" in the developer guide.
@@ -38,7 +38,7 @@ _LAST_LINES = 40
 
 
 def decoded(text: str) -> Any:
-    """A hyperparameter: JSON where it can be read as such, else text."""
+    """A hyperparameter: the value if it is JSON, else text."""
     try:
         return json.loads(text)
     except ValueError:
@@ -60,7 +60,7 @@ def command_line_arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
 
 
 def of_the_user(hyperparameters: Mapping[str, Any], *, are: bool = True) -> dict[str, Any]:
-    """The hyperparameters that are the script's; with `are` False those that are the toolkit's."""
+    """The hyperparameters that are the script's; with `are` False the toolkit's."""
     return {name: value for name, value in hyperparameters.items() if name.startswith(_FRAMEWORK_PARAMETERS) is not are}
 
 
@@ -169,7 +169,7 @@ class Container:
         self.program = str(self.hyperparameters["sagemaker_program"])
 
     def start(self) -> int:
-        """Run the script to its end; its exit code. Raises `FailedError` if it cannot be started."""
+        """Run the script to its end; returns its exit code. Raises `FailedError` if it cannot be started."""
         self._unpack()
         script = self.code / self.program
         if not script.is_file():
@@ -191,7 +191,7 @@ class Container:
         failure.write_text(reason, encoding="utf-8", errors="replace")
 
     def _unpack(self) -> None:
-        """Plain files that stay in their folder, as who packed them made them."""
+        """Unpack the code: only plain files within the folder, with the modes that they were packed with."""
         folder = self.code.resolve()
         with tarfile.open(str(self.here / ARCHIVE)) as archive:
             for member in archive:
@@ -222,7 +222,7 @@ class Container:
         return {**os.environ, **told, "PYTHONPATH": f"{self.code}{os.pathsep}{path}" if path else str(self.code)}
 
     def _here(self, text: str) -> str:
-        """Where /opt/ml is another folder, as in a twin without namespaces, a text that names it names that one."""
+        """The text with the real path of /opt/ml, which is another folder in a twin without namespaces."""
         return text.replace("/opt/ml", str(self.root))
 
     def _install(self) -> None:
@@ -237,13 +237,13 @@ class Container:
 def run(
     argv: Sequence[str], folder: Path, variables: Mapping[str, str], standard_output: int | None
 ) -> tuple[int, list[str]]:
-    """Run a program to its end; its exit code as a shell gives it, and the last lines of its standard error.
+    """Run a program to its end; returns its exit code as a shell gives it, and the last lines of its standard error.
 
-    What it says goes to the log at once. SIGTERM goes on to it: this is the container's first process, which alone
-    gets it. `standard_output` STDOUT: the last lines are those of both.
+    Its output goes to the log at once. SIGTERM is passed to it: only this process, the container's first, gets it.
+    `standard_output` STDOUT: the last lines are those of both.
     """
     joined = standard_output is not None
-    early: list[int] = []  # what came before there was a program to send it on to
+    early: list[int] = []  # signals that came before the program was started
     before = signal.signal(signal.SIGTERM, lambda number, _: early.append(number))
     with subprocess.Popen(
         argv,
@@ -280,7 +280,7 @@ def _copy(output: IO[bytes], last: deque[str]) -> None:
 
 
 def _error_in(last: Sequence[str]) -> str:
-    """The last traceback among the lines, or the last five; of a long one the end, which says what went wrong."""
+    """The last traceback among the lines, or the last five; if it is long only its end, which says what went wrong."""
     begins = [at for at, line in enumerate(last) if line.startswith("Traceback (most recent call last)")]
     text = "\n".join(last[begins[-1] :] if begins else last[-5:]).strip()
     room = _MOST_REASON - 200

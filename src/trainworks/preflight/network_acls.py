@@ -44,7 +44,7 @@ class NetworkAcls:
     def _made(self, name: str, key: str, had: tuple[Entry, ...] = ()) -> NetworkAcl:
         given = self._entries.get(key, [])
         entries = tuple(each for each in given if each is not None)
-        # An entry of the template of an unknown ACL may be of this one.
+        # An entry in the template whose ACL is not known may belong to this one.
         return NetworkAcl(name, (*had, *entries), is_whole=None not in given and not self._entries.get(""))
 
     def _key(self, acl_id: object) -> str:
@@ -55,7 +55,7 @@ class NetworkAcls:
 
 
 def _entry(resource: Resource) -> Entry | None:
-    """None for one whose place in the order is unknown."""
+    """One entry; None if its rule number is not known."""
     rule_number, egress = number(resource.get("RuleNumber")), flag(resource.get("Egress", default=False))
     if not isinstance(rule_number, float) or isinstance(egress, Unknown):
         return None

@@ -1,6 +1,6 @@
-"""What of a workload goes through VPC endpoints: which action on what, as whom.
+"""What a workload does through VPC endpoints: which action, on which resource, as which role.
 
-What SageMaker does for a job from its own network (its image, its log) is not among it, nor what S3 asks of KMS.
+What SageMaker does for a job from its own network (image, log) does not count, nor the calls that S3 makes to KMS.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Passage:
 
 
 def refused(graph: Graph, endpoint: VpcEndpoint, passage: Passage) -> bool:
-    """Whether the endpoint's policy surely does not let it through."""
+    """Whether the endpoint's policy certainly denies it."""
     role = permissions_of(graph).role(passage.role_arn)
     caller = None if role is None else session_of(role.arn, graph.account)
     context: dict[str, str | tuple[str, ...]] = {**_context(graph, passage.resource)}
@@ -60,7 +60,7 @@ def refused(graph: Graph, endpoint: VpcEndpoint, passage: Passage) -> bool:
 
 
 def _context(graph: Graph, resource: str) -> Context:
-    """What is known of the request: a bucket's account where the bucket is of these templates."""
+    """The known condition keys of the request: the account of a bucket that is in these templates."""
     known = dict(role_context(graph.account, graph.region))
     bucket, arn = resource.partition("/")[0], parts_of_arn(resource)
     owner = arn.account or (graph.account if arn.service == "s3" and graph.owner(bucket) is not None else "")
@@ -129,7 +129,7 @@ def _of_container(graph: Graph, container: Container, role_arn: str) -> Iterator
 
 
 def _granted(graph: Graph, role_arn: str) -> Iterator[Passage]:
-    """What the role of its code is granted by name, on what is known: nobody grants what is never to be called."""
+    """The actions that its role is allowed by name on known resources: a grant suggests that they are called."""
     role = permissions_of(graph).role(role_arn)
     for statement in permissions_of(graph).of(role).statements if role is not None else ():
         for action in statement.actions if statement.allows and statement.is_own else ():

@@ -1,4 +1,4 @@
-"""What the hosts or tasks of a job's compute environment cannot reach, which keeps them from its start."""
+"""Services that the hosts or tasks of a job's compute environment need to start it, and cannot reach."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainworks.doctor.reachability import layer_findings, network_findings, pol
 
 
 def reach_findings(facts: BatchFacts, job: BatchJob) -> Iterator[Finding]:
-    """Of the first environment that takes jobs, whose network was looked at."""
+    """Findings for the first compute environment that takes jobs, whose network was looked at."""
     environment = next((each for each in facts.environments.value or () if each.is_usable), None)
     if facts.network is None or environment is None:
         return

@@ -1,4 +1,4 @@
-"""TW38: the policy of a VPC endpoint that does not let through what a workload needs."""
+"""TW38: the policy of a VPC endpoint that denies what a workload needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_SHOWN = 4
 
 
 def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
-    """One fault for each endpoint, workload and severity. Layers of images are TW10's: ECR keeps them elsewhere."""
+    """One fault for each endpoint, workload and severity. TW10 reports layers of images, which ECR keeps elsewhere."""
     del settings
     for workload in workloads_of(graph).all:
         found: dict[tuple[Resource, bool], dict[Passage, None]] = {}
@@ -31,7 +31,7 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
 
 
 def _answers(graph: Graph, workload: Workload, service: str) -> list[ResourceReachability]:
-    """The ways that there are; each subnet counts."""
+    """How the service is reached, from each subnet that reaches it."""
     network = network_of(graph)
     subnets = [subnet for each in workload.subnets or () if (subnet := network.subnet(each)) is not None]
     answers = [network.reach(subnet, service, has_public_ip(workload, subnet)) for subnet in subnets]
@@ -57,6 +57,6 @@ RULE = Rule(
     code="TW38",
     severity=Severity.ERROR,
     title="the policy of a VPC endpoint between a workload and what it needs",
-    origin='The role may, the route is there, and the call is refused "because no VPC endpoint policy allows" it.',
+    origin='The role allows it, the route exists, and the call is denied "because no VPC endpoint policy allows" it.',
     find=find,
 )

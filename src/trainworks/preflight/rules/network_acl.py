@@ -1,4 +1,4 @@
-"""TW39: network ACLs that stop a workload on the way to a service which it needs, or the answers on the way back."""
+"""TW39: network ACLs that block a workload's requests to a service that it needs, or the answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainworks.preflight.workloads import Workload, workloads_of
 
 
 def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
-    """Only for what routes and endpoints make reachable; the rest is TW10's."""
+    """Only for what routes and endpoints make reachable; TW10 reports the rest."""
     del settings
     for workload in workloads_of(graph).all:
         for stop, needs in _stops(graph, workload).items():
@@ -48,6 +48,6 @@ RULE = Rule(
     code="TW39",
     severity=Severity.ERROR,
     title="a network ACL between a workload and a service that it needs",
-    origin="A network ACL lets requests out and forgets the ports of the answers, which it does not know for answers.",
+    origin="A network ACL allows requests, but not the ports of their answers: it is stateless.",
     find=find,
 )

@@ -159,7 +159,7 @@ def _with_form(body: Any, name: str, opened: Callable[[str], str]) -> Any:
 
 
 def _document(body: Any) -> dict[str, Any] | None:
-    """The document in a body of JSON or CBOR; None for any other. Raises `ApiError` for JSON that only Python reads."""
+    """The document in a body of JSON or CBOR; None for any other. Raises `ApiError` for JSON in UTF-16 or -32."""
     if _is_cbor(body):
         read = cbor.decode(body)
     elif isinstance(body, str | bytes) and body.lstrip()[:1] in (b"{", "{"):

@@ -1,4 +1,4 @@
-"""What a topic may be called: stock takes any text, and puts it into XML as it is."""
+"""Names of topics: stock accepts any text, and puts it into XML unescaped."""
 
 from __future__ import annotations
 

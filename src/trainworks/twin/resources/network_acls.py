@@ -1,4 +1,4 @@
-"""Resource types of network ACLs: the ACL, its entries, and which of a VPC's ACLs holds for a subnet."""
+"""Resource types of network ACLs: the ACL, its entries, and its association with a subnet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainworks.twin.resources.properties import changed, reject_unknown
 
 
 class NetworkAcl:
-    """`AWS::EC2::NetworkAcl`. Ref and `Id` are its id. All but its tags replaces it."""
+    """`AWS::EC2::NetworkAcl`. Ref and `Id` are its id. A change of anything but its tags replaces it."""
 
     def __init__(self, ec2: Ec2Api) -> None:
         self._ec2 = ec2
@@ -34,7 +34,7 @@ class NetworkAcl:
 
 
 class NetworkAclEntry:
-    """`AWS::EC2::NetworkAclEntry`. Ref is a name of its ACL, direction and number, which replace it."""
+    """`AWS::EC2::NetworkAclEntry`. Ref is made from ACL, direction and number; a change of these replaces it."""
 
     _known = (
         "CidrBlock", "Egress", "Icmp", "Ipv6CidrBlock", "NetworkAclId", "PortRange", "Protocol", "RuleAction",
@@ -92,7 +92,7 @@ class NetworkAclEntry:
 class SubnetNetworkAclAssociation:
     """`AWS::EC2::SubnetNetworkAclAssociation`. Ref and `AssociationId` are its id. Any change replaces it.
 
-    Deleted, its subnet has its VPC's default ACL again, unless it was given another in the meantime.
+    After its deletion the subnet has its VPC's default ACL again, unless it was given another one meanwhile.
     """
 
     def __init__(self, ec2: Ec2Api) -> None:

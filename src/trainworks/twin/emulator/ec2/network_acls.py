@@ -1,4 +1,4 @@
-"""Network ACLs with what decides by them: ports of entries, one entry a number, and the subnets that each holds for.
+"""Network ACLs with all that decides: ports of entries, one entry for each number, and their subnets.
 
 Stock drops an entry's ports and ICMP type, keeps several entries of one number, and loses the subnet when an
 association is replaced. A subnet that was given no ACL is associated with its VPC's default one; the id of that
@@ -21,10 +21,10 @@ from trainworks.twin.ports import ApiError
 
 Row = Mapping[str, Any]
 Handler = Callable[[Any], Any]
-_LAST_RULE = 32766  # 32767 is the denial of what no entry fits
+_LAST_RULE = 32766  # 32767 denies what no entry matches
 _LAST_PORT = 65535
 _MOST_ENTRIES = 40
-"""In a direction: as many as an account can be given ("Amazon VPC quotas"). Whether a port passes is asked of each."""
+"""The most entries in one direction that AWS gives any account ("Amazon VPC quotas"): every one may be evaluated."""
 _WITH_PORTS = ("6", "17")
 _NUMBERS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58", "all": "-1"}
 
@@ -112,7 +112,7 @@ class _NetworkAcls:
         return self._stock_delete(params)
 
     def describe(self, params: Any) -> Any:
-        """Filters are `ec2_filters`'."""
+        """Filters are those of `ec2_filters`."""
         wanted = [self._acl(each)["NetworkAclId"] for each in self._ec2._parse_member_list(params, "NetworkAclId")]
         held = list(associations(self._ec2))
         rows_ = [row for row in self._ec2._network_acls.values() if not wanted or row["NetworkAclId"] in wanted]
@@ -137,7 +137,7 @@ class _NetworkAcls:
 
 
 def associations(ec2: Any) -> Iterator[Row]:
-    """`NetworkAclAssociation` of each subnet that is there, with the default ACL of its VPC where it was given none."""
+    """`NetworkAclAssociation` of each subnet; a subnet that was given no ACL has the default one of its VPC."""
     acls = _all(ec2)
     given = {
         str(each["SubnetId"]): {**each, "NetworkAclId": row["NetworkAclId"]}

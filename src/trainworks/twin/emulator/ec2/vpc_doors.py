@@ -1,7 +1,7 @@
-"""Through which VPC endpoints the requests of a job in a VPC come, and what the policies of these say.
+"""The VPC endpoints through which the requests of a job in a VPC come, with their policies.
 
-What a service asks of another in the job's name comes from AWS's own network, through no endpoint. A job may be placed
-in any of its subnets: its requests have to pass the endpoints of all of them.
+A call that one service makes to another on the job's behalf comes from AWS's own network and uses no endpoint. A job
+may be placed in any of its subnets: its requests have to be allowed by the endpoints of all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trainworks.twin.emulator.ec2.vpc_endpoints import policy_text
 from trainworks.twin.ports import Interfaces
 
 _ON_BEHALF = ("kms:viaservice", "iam:passedtoservice")
-"""Condition keys of what is not a request of the job itself."""
+"""Condition keys of requests that the job does not make itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Door:
 
 
 def doors_of(interfaces: Interfaces, action: str, given: Mapping[str, Value]) -> list[Door]:
-    """Each endpoint once. `given` are the request's condition keys, in lower case."""
+    """The endpoints, each once. `given` are the request's condition keys, in lower case."""
     if any(key in given for key in _ON_BEHALF):
         return []
     found: dict[str, Door] = {}

@@ -1,4 +1,4 @@
-"""Schedules and their groups, page by page: stock cuts a list at `MaxResults`, with no token for what is behind."""
+"""Schedules and their groups, page by page: stock cuts a list at `MaxResults`, without a token for the next page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def install(scheduler: Any) -> None:
 
 
 def _paged(scheduler: Any, stock: Callable[..., Any], member: str, key: tuple[str, ...]) -> Callable[..., Any]:
-    """In the order of the key: a page goes on behind the last one's, whatever comes and goes. The token is checked."""
+    """In the order of keys: a page begins after the last key of the one before, whatever comes and goes."""
 
     def listed(query: Mapping[str, Any]) -> Any:
         status, headers, body = stock({**query, "MaxResults": _ALL})

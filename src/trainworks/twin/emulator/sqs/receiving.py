@@ -60,7 +60,7 @@ def _check_attempt(sqs: Any, queue: dict[str, Any], attempt: str) -> None:
 
 
 def _is_there(sqs: Any, queue: dict[str, Any], url: str) -> bool:
-    """Whether it is, and no other one of its name."""
+    """Whether the queue still exists, and is not a later one of the same name."""
     try:
         now = sqs._get_q(url)
     except sqs._Err:
@@ -69,7 +69,7 @@ def _is_there(sqs: Any, queue: dict[str, Any], url: str) -> bool:
 
 
 def _seconds(given: Any, queue: dict[str, Any], attribute: str, default: int) -> int:
-    """What the request says, be it 0, or the queue's own."""
+    """The seconds in the request, also if they are 0, or else the queue's own."""
     return int(queue["attributes"].get(attribute, default) if given in (None, "") else given)
 
 

@@ -1,6 +1,6 @@
-"""What SQS refuses of a request, where stock takes it: sizes, ids, attributes of messages, policies of dead letters.
+"""Requests that SQS refuses and stock accepts: sizes, ids, attributes of messages, policies of dead-letter queues.
 
-After the API reference, and the quotas of the developer guide: a message of 1 MiB at most, attributes included, as is a
+After the API reference, and the quotas of the developer guide: 1 MiB for a message with its attributes, and for a
 batch; ten attributes a message.
 """
 
@@ -99,7 +99,7 @@ class Requests:
         return {}
 
     def list_queues(self, data: dict[str, Any], _: str) -> dict[str, Any]:
-        """In the order of their names: a page goes on behind the last one's, whatever queues come and go."""
+        """In the order of names: a page begins after the last name of the one before, whatever queues come and go."""
         prefix, most, after = data.get("QueueNamePrefix") or "", data.get("MaxResults"), data.get("NextToken") or ""
         queues = ((queue["name"], url) for url, queue in self._sqs._queues.items())
         found = sorted(each for each in queues if each[0].startswith(prefix))
@@ -156,7 +156,7 @@ class Requests:
                 raise self._wrong(f"Can't cast the value of message (user) attribute '{name}' to a number.")
 
     def _check_attributes(self, name: str, attributes: Mapping[str, Any]) -> None:
-        """The dead-letter queue lets this one redrive to it, and is of its kind."""
+        """Check that the dead-letter queue allows this queue as a source, and is of the same type."""
         if allow := attributes.get("RedriveAllowPolicy"):
             self._check_allow(str(allow))
         redrive = attributes.get("RedrivePolicy")
@@ -191,7 +191,7 @@ class Requests:
 
 
 def _is_allow_policy(policy: Mapping[str, Any]) -> bool:
-    """Sources are named where the permission is by queue, ten at most, and only there."""
+    """Whether it names sources, ten at most, if and only if the permission is `byQueue`."""
     sources, permission = policy.get("sourceQueueArns", []), policy.get("redrivePermission")
     if not isinstance(sources, list) or not all(isinstance(each, str) for each in sources):
         return False
