@@ -55,7 +55,7 @@ def graph_of_environment(
 def graph_of_templates(
     paths: Sequence[Path], region: str | None = None, parameters: Mapping[str, str] = _NONE
 ) -> Graph:
-    """Templates and folders of assemblies, anybody's, as one graph. Raises `RequestError` for what is none."""
+    """Anybody's templates and folders of assemblies as one graph. Raises `RequestError` for a path that is neither."""
     if region is not None:
         refuse_unknown_region(region)
     sources = merged([load_sources(path) for path in paths])

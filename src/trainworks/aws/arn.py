@@ -16,6 +16,6 @@ class Arn(NamedTuple):
 
 
 def parts_of_arn(text: str) -> Arn:
-    """The parts of an ARN; all are "" of a text that is none."""
+    """The parts of an ARN; all are "" for a text that is not an ARN."""
     mark, *parts = text.split(":", 5)
     return Arn(*parts) if mark == "arn" and len(parts) == len(Arn._fields) else Arn()

@@ -72,7 +72,7 @@ def names(value: object) -> list[str]:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """The object of a template; empty if it is none, or not known before the deploy."""
+    """An object in a template; empty if the value is not an object, or not known before the deploy."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -82,7 +82,7 @@ def items(value: object) -> list[Mapping[str, Any]]:
 
 
 def whole_number(value: object) -> int | None:
-    """A count or size of a template, which may write it as text; None if it is none, or not known yet."""
+    """A count or size in a template, which may write it as text; None if it is not a number, or not known yet."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -71,7 +71,7 @@ class ImageSummary:
 def build_image(
     connection: Connection, folder: Path, tag: str | None = None, meanwhile: Meanwhile = untold
 ) -> BuiltImage:
-    """Build the folder and push it; without `tag` it is tagged by its content. `meanwhile` is told of each step.
+    """Build the folder and push it; without `tag` it is tagged by its content. `meanwhile` is called with each step.
 
     Raises `RequestError` for a folder that cannot be an image, a tag in use, or, on AWS, a missing docker;
     `TrainworksError` when docker fails.

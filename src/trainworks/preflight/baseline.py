@@ -111,7 +111,7 @@ class Baseline:
 
 
 def load_baseline(path: Path) -> Baseline:
-    """Read a baseline file. Raises `ConfigurationError` if it is none, or an entry lacks its reason or date."""
+    """Read a baseline file. Raises `ConfigurationError` if it is not one, or an entry lacks its reason or date."""
     return parse_baseline(baseline_text(path), str(path))
 
 

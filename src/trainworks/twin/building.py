@@ -51,7 +51,7 @@ from trainworks.twin.wire import Endpoint
 
 _LOG = logging.getLogger(__name__)
 _STOP_SECONDS = 3.0
-"""What parts of the twin are given to finish what is in hand. Nothing is lost: it is done again after a start."""
+"""The time for parts of the twin to finish their work. Nothing is lost: what is cut short is done again at a start."""
 
 
 SERVICES: Mapping[str, Callable[[Parts], Service]] = {

@@ -1,4 +1,4 @@
-"""What a twin's home says of itself, read without changing it: for whoever wants to know why it does not run."""
+"""What a twin's home contains, read without changing it: to find out why the twin does not run."""
 
 from __future__ import annotations
 

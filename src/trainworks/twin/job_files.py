@@ -86,7 +86,7 @@ class JobFiles:
             waiting += [entry.path for entry in reversed(entries) if entry.is_folder]
 
     def open_file(self, path: str) -> int:
-        """A descriptor of a plain file. Raises `OSError`, also for what is none."""
+        """A descriptor of a plain file. Raises `OSError`, also if it is not a plain file."""
         descriptor = self._open(path, _FILE)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)

@@ -97,7 +97,7 @@ class Principals:
 
 
 def parse_principals(element: object) -> Principals:
-    """A Principal element. Raises `ValueError` for what is none."""
+    """Reads a Principal element. Raises `ValueError` if it is not one."""
     if element == "*":
         return Principals(True, frozenset(), frozenset(), frozenset(), frozenset())
     if not isinstance(element, Mapping):

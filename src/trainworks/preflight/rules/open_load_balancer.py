@@ -57,9 +57,9 @@ def find(graph: Graph, settings: CheckSettings) -> Iterator[Fault]:
 
 
 def _is_guarded(graph: Graph, listener: Resource, network: _Network) -> bool:
-    """Whether all that it forwards to is application load balancers that let in whom they know.
+    """Whether it forwards only to application load balancers that do not admit everybody.
 
-    One of elsewhere says nothing of whom it lets in, so it counts as such.
+    One outside the templates counts as such: it is not known whom it admits.
     """
     forwarded = [arn for action in tables(listener.get("DefaultActions")) for arn in _forwarded(action)]
     groups = [graph.owner(arn) for arn in forwarded if arn is not None]
@@ -79,7 +79,7 @@ def _forwarded(action: Mapping[str, Any]) -> Iterator[object]:
 
 
 def _lets_in_few(graph: Graph, balancer: Resource | None, network: _Network) -> bool:
-    """Whether the application load balancer asks who comes, or its security groups let in only some."""
+    """Whether the application load balancer authenticates callers, or its security groups admit only some."""
     if balancer is None or balancer.type != _BALANCER:
         return True
     listeners = network.listeners.get(balancer, [])

@@ -122,7 +122,7 @@ def _gated(service: str, handler: Handler, tokens: PageTokens) -> Handler:
 
 
 def _of_body(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-    """The headers that tell of an answer's body, for another body."""
+    """An answer's headers that describe its body, for another body."""
     told = {"content-length": str(len(body)), "x-amz-crc32": str(zlib.crc32(body))}
     return {name: told.get(name.lower(), value) for name, value in headers.items()}
 

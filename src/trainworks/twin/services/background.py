@@ -39,7 +39,7 @@ class Background:
         return self._stopping.is_set()
 
     def wake(self) -> None:
-        """Call `work` as soon as the pass in hand is done."""
+        """Call `work` as soon as the current pass is done."""
         self._wake.set()
 
     def pause(self, seconds: float) -> bool:

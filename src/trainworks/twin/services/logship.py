@@ -163,7 +163,7 @@ class LogShipper:
         self._background.start()
 
     def stop(self) -> None:
-        """End after the round in hand."""
+        """End after the current round."""
         self._background.stop()
 
     def ship(self) -> int:

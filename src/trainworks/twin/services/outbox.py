@@ -83,7 +83,7 @@ class Outbox:
         self._background.start()
 
     def stop(self) -> None:
-        """Finish the batch in hand; the rest stays in the table for the next start."""
+        """Finish the current batch; the rest stays in the table for the next start."""
         self._background.stop()
 
     def drain(self) -> int:

@@ -107,7 +107,7 @@ def anything(allows: bool = True, is_own: bool = False) -> Statement:
 
 
 def statements_of(document: Any, is_own: bool = True) -> Iterator[Statement]:
-    """The statements of a policy document, resolved; a document that is none is unknown."""
+    """The statements of a policy document, resolved; unknown if it is not a policy document."""
     if not isinstance(document, Mapping):
         yield anything(is_own=is_own)
         return

@@ -75,7 +75,7 @@ def install(cloudformation: ModuleType) -> None:
 
 
 def _reading_first(stock: Callable[..., Awaitable[StockResponse]]) -> Callable[..., Awaitable[StockResponse]]:
-    """A request's template is read in a thread, and answered there if it is none."""
+    """A request's template is read in a thread, and refused there if it is not a template."""
 
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query_params: Parameters

@@ -195,7 +195,7 @@ class StreamSource:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A batch from `start` to `end`, of which the record number `first` failed first. `wanted` passed the filters."""
+    """A batch from `start` to `end`; record number `first` is the first that failed. `wanted` passed the filters."""
 
     start: int
     end: int

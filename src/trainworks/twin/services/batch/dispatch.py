@@ -99,7 +99,7 @@ class NotPrepared:
 
 @dataclass(slots=True)
 class Round:
-    """What one round has made and met so far: templates of the chunk in hand, jobs to look at again at its end, faults
+    """What one round has made and met so far: templates of the current chunk, jobs to look at again at its end, faults
     that are no job's own."""
 
     templates: dict[Hashable, TaskTemplate] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class Dispatcher:
         self._background.start()
 
     def stop(self) -> None:
-        """End after the round in hand."""
+        """End after the current round."""
         self._background.stop()
         self._launchers.shutdown()
 

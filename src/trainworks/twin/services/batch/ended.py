@@ -38,7 +38,7 @@ class EndedJobs:
         self._janitor.start()
 
     def stop(self) -> None:
-        """Return when the jobs in hand are forgotten."""
+        """Return when the jobs of the current pass are forgotten."""
         self._closing.set()
         if self._janitor.is_alive():
             self._janitor.join()

@@ -83,7 +83,7 @@ class Schedule:
         self._thread.start()
 
     def stop(self) -> None:
-        """End once the work in hand is done; what takes long is given some seconds, and is done again after a start."""
+        """End once the work in progress is done; long work gets some seconds, and is done again after a start."""
         with self._condition:
             self._stopping = True
             self._long_waiting.clear()

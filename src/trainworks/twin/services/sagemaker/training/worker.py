@@ -95,7 +95,7 @@ class Worker:
             (self.wake if has_begun else self.begin)(job_id)
 
     def stop(self) -> None:
-        """Finish what is in hand; jobs go on, and are taken up at the next start."""
+        """Finish the actions in progress; jobs go on, and the next start finds them."""
         self._schedule.stop()
         self._syncs.stop()
 
