@@ -39,7 +39,13 @@ from trainworks.twin.emulator.ec2 import (
 )
 from trainworks.twin.emulator.events import archives, bus_policies, schedule_listing
 from trainworks.twin.emulator.events.event_targets import EventTargets
-from trainworks.twin.emulator.functions import concurrency, function_permissions, routing, source_permissions
+from trainworks.twin.emulator.functions import (
+    concurrency,
+    function_permissions,
+    path_words,
+    routing,
+    source_permissions,
+)
 from trainworks.twin.emulator.functions.async_invocations import AsyncInvocations
 from trainworks.twin.emulator.functions.function_urls import FunctionUrls
 from trainworks.twin.emulator.functions.lambda_functions import LambdaFunctions
@@ -130,6 +136,7 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
         ),
         "lambda_svc": (
             parts.versions.install_functions,
+            path_words.install,
             parts.functions.install,
             parts.invocations.install,
             parts.urls.install,
