@@ -195,6 +195,7 @@ def _install_stacks(parts: CorrectionParts, module: ModuleType) -> None:
     parts.functions.install_types()
     parts.provisioned.install_types(engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS)
     table = engine.module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+    routing.install_types(engine.module("services.cloudformation.provisioners"))
     stack_targets.install(table)
     stack_policies.install(table)
     parts.resources.install()

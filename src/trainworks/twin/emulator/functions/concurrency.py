@@ -15,6 +15,8 @@ _LEAST_UNRESERVED = 100
 
 def install(lambda_svc: Any) -> None:
     """Lambda was loaded."""
+    # What `GetAccountSettings` tells, and what is reserved of.
+    lambda_svc._ACCOUNT_CONCURRENCY_CAP = ACCOUNT_EXECUTIONS
     stock = lambda_svc._put_function_concurrency
 
     def put(name: str, data: Mapping[str, Any]) -> Any:
