@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from trainworks.twin.emulator import engine, parameter_versions, public_parameters, tag_filters, topic_names
+from trainworks.twin.emulator import (
+    engine,
+    parameter_versions,
+    plain_pages,
+    public_parameters,
+    tag_filters,
+    topic_names,
+)
 from trainworks.twin.emulator.cloudformation import (
     corrections,
     drift,
@@ -127,7 +134,7 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
         "cloudwatch_logs": (lambda module: log_groups.install(module, parts.logs),),
         "dynamodb": (parts.items.install, parts.lists.install_streams),
         "ec2": (parts.versions.install_templates, *ALONE["ec2"]),
-        "ecr": (parts.versions.install_images, parts.registry.install),
+        "ecr": (parts.versions.install_images, parts.registry.install, plain_pages.install_ecr),
         "eventbridge": (
             lambda module: archives.install(module, parts.histories),
             parts.event_targets.install,
@@ -166,6 +173,7 @@ def corrections_of(parts: CorrectionParts) -> Mapping[str, tuple[Correction, ...
             lambda module: execution_events.install(module, parts.histories),
             executions.install,
             lambda module: machine_requests.install(module, parts.sdk_tasks.serves),
+            plain_pages.install_step_functions,
             machine_runs.install,
         ),
     }

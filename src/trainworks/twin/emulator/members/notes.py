@@ -186,6 +186,8 @@ USED: dict[str, frozenset[str]] = {
         {
             "ListActivities.maxResults",
             "ListActivities.nextToken",
+            "ListStateMachineAliases.nextToken",
+            "ListStateMachineVersions.nextToken",
             "ValidateStateMachineDefinition.maxResults",
             "ValidateStateMachineDefinition.definition",
             "ValidateStateMachineDefinition.type",
