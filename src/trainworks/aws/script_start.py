@@ -41,7 +41,7 @@ def decoded(text: str) -> Any:
     """A hyperparameter: the value if it is JSON, else text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -166,7 +166,7 @@ class Container:
         self.resources = _document(config, "resourceconfig")
         channels = _document(config, "inputdataconfig")
         self.inputs = {name: value for name, value in channels.items() if name != here.name}
-        self.program = str(self.hyperparameters["sagemaker_program"])
+        self.program = str(self.hyperparameters.get("sagemaker_program", ""))
 
     def start(self) -> int:
         """Run the script to its end; returns its exit code. Raises `FailedError` if it cannot be started."""
@@ -179,7 +179,10 @@ class Container:
             self._install()
         starter = ["/bin/sh"] if self.program.endswith(".sh") else [sys.executable, "-u"]
         arguments = [self._here(each) for each in command_line_arguments(of_the_user(self.hyperparameters))]
-        exit_code, last = run([*starter, str(script), *arguments], self.code, variables, standard_output=None)
+        try:
+            exit_code, last = run([*starter, str(script), *arguments], self.code, variables, standard_output=None)
+        except (OSError, ValueError) as error:  # of hyperparameters that are no arguments and variables, or too long
+            raise FailedError(f"The script {self.program} cannot be started: {error}") from error
         if exit_code != 0 and not (self.root / "output" / "failure").exists():
             self.fail(f'ExecuteUserScriptError:\nExitCode {exit_code}\nErrorMessage "{_error_in(last)}"')
         return exit_code
@@ -192,6 +195,12 @@ class Container:
 
     def _unpack(self) -> None:
         """Unpack the code: only plain files within the folder, with the modes that they were packed with."""
+        try:
+            self._unpack_all()
+        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+            raise FailedError(f"The archive of the code cannot be unpacked: {error}") from error
+
+    def _unpack_all(self) -> None:
         folder = self.code.resolve()
         with tarfile.open(str(self.here / ARCHIVE)) as archive:
             for member in archive:

@@ -85,6 +85,31 @@ def test_what_goes_wrong_is_the_jobs_failure_reason(tmp_path: Path, files: dict[
     assert not (tmp_path / "escaped.py").exists()
 
 
+@pytest.mark.parametrize(
+    "odd", [{"a": "\0"}, {"a=b": 1}, {"a\0": 1}, {"a": "\ud800"}, {f"k{index}": "x" * 2500 for index in range(100)}]
+)
+def test_hyperparameters_that_no_program_can_be_given_are_the_failure_reason(
+    tmp_path: Path, odd: dict[str, object]
+) -> None:
+    code, out, reason = ended(container(tmp_path, {"train.py": ""}, **odd))
+    assert (code, "The script train.py cannot be started" in reason) == (1, True), out
+    assert "Traceback" not in out
+
+
+def test_an_archive_that_is_none_is_the_failure_reason(tmp_path: Path) -> None:
+    starter = container(tmp_path, {"train.py": ""})
+    starter.with_name(script_start.ARCHIVE).write_bytes(b"no archive")
+    code, _, reason = ended(starter)
+    assert (code, "The archive of the code cannot be unpacked" in reason) == (1, True), reason
+
+
+def test_a_hyperparameter_nested_too_deep_is_a_text(tmp_path: Path) -> None:
+    starter = container(tmp_path, {"train.py": "import sys\nprint(len(sys.argv[2]))"})
+    config = tmp_path / "input" / "config" / "hyperparameters.json"
+    config.write_text(json.dumps({"sagemaker_program": "train.py", "deep": "[" * 100_000}))
+    assert ended(starter)[:2] == (0, "100000\n")
+
+
 def test_the_scripts_own_reason_and_exit_code_stay(tmp_path: Path) -> None:
     script = f"open({str(tmp_path / 'output' / 'failure')!r}, 'w').write('mine')\nraise SystemExit(7)\n"
     (tmp_path / "output").mkdir()
