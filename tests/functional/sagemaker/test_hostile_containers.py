@@ -52,3 +52,26 @@ def test_a_container_that_answers_no_http_is_told_of_and_harms_nobody(twin: Test
     assert hosting.invoke(name, "twice") == "good"
     assert hosting.invoke(name, "well") == "well"
     hosting.close()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("SAGEMAKER_PROGRAM", "/etc/passwd", "there is no /etc/passwd in /opt/ml/model/code"),
+        ("SAGEMAKER_SUBMIT_DIRECTORY", "s3://", "SAGEMAKER_SUBMIT_DIRECTORY 's3://' is neither"),
+        (
+            "SAGEMAKER_SUBMIT_DIRECTORY",
+            "s3:///code.tar.gz",
+            "SAGEMAKER_SUBMIT_DIRECTORY 's3:///code.tar.gz' is neither",
+        ),
+        ("SAGEMAKER_MODEL_SERVER_WORKERS", "²", "SAGEMAKER_MODEL_SERVER_WORKERS is '²'"),
+        ("SAGEMAKER_MODEL_SERVER_WORKERS", "99999", "SAGEMAKER_MODEL_SERVER_WORKERS is '99999'"),
+    ],
+)
+def test_variables_that_lead_nowhere_are_the_endpoints_failure(
+    twin: TestTwin, variable: str, value: str, said: str
+) -> None:
+    hosting = make_hosting(twin)
+    name = hosting.endpoint({"ModelName": hosting.model(container={"Environment": {variable: value}})}, wanted="Failed")
+    assert said in hosting.describe(name)["FailureReason"]
+    hosting.close()

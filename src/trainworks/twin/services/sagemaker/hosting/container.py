@@ -7,6 +7,7 @@ model server serves `code/inference.py` of the model, as the server in those ima
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ CODE_DIR = "/opt/ml/code"
 _CODE_IN_MODEL = "/opt/ml/model/code"
 _SERVER = "/opt/ml/.serve"
 _MODULES = ("main.py", "worker.py", "handlers.py")
+_OBJECT = re.compile(r"s3://[^/]+/.+", re.DOTALL)
 _DEFAULT_PROGRAM = "inference.py"
 
 
@@ -54,7 +56,7 @@ def script_mode(variant: Variant) -> ScriptMode:
     variables = variables_of(variant)
     program = variables.get("SAGEMAKER_PROGRAM") or _DEFAULT_PROGRAM
     submitted = variables.get("SAGEMAKER_SUBMIT_DIRECTORY") or _CODE_IN_MODEL
-    if submitted.startswith("s3://"):
+    if _OBJECT.match(submitted):
         return ScriptMode(program, CODE_DIR, submitted)
     if submitted.removeprefix("file://").rstrip("/") != _CODE_IN_MODEL:
         raise HostingError(
@@ -87,7 +89,7 @@ def own_server(runtime: Runtime) -> tuple[str, ...] | None:
 
 def script_command(runtime: Runtime, mode: ScriptMode, code: Path, ml_root: Path) -> tuple[str, ...]:
     """Our model server over the script in `code`, the folder here. Raises `HostingError` if there is no script."""
-    if ".." in Path(mode.program).parts or not (code / mode.program).is_file():
+    if Path(mode.program).is_absolute() or ".." in Path(mode.program).parts or not (code / mode.program).is_file():
         raise HostingError(
             f"The image {runtime.image_uri} has no 'serve', and there is no {mode.program} in {mode.folder} to serve "
             "with. Put code/inference.py with a model_fn into the model's archive, or use an image that brings 'serve'"

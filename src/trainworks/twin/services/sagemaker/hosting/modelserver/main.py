@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, 
 _PORT = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
 _BACKLOG = 2048
 _MOST_ENDS = 3
+_MOST_DIGITS = 3
 _ENDS_SECONDS = 10.0
 
 
@@ -24,6 +25,7 @@ class Server:
 
     def __init__(self, folder: str, program: str) -> None:
         self._folder, self._program = folder, program
+        self._wanted = _wanted()
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(("0.0.0.0", _PORT))  # noqa: S104 - within the container, as the contract has it
@@ -40,7 +42,7 @@ class Server:
         if not os.read(loaded, 1):  # its end: it could not load the model, and said why
             return _code(os.waitpid(first, 0)[1])
         os.close(loaded)
-        for _ in range(_wanted() - 1):
+        for _ in range(self._wanted - 1):
             self._start(-1)
         return self._watch()
 
@@ -95,7 +97,13 @@ class Server:
 
 
 def _wanted() -> int:
-    return max(1, int(os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS", "1")))
+    """How many workers. Ends the program for what is no number, or is one that no instance could run."""
+    given = os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS", "1")
+    if not (given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS):
+        sys.exit(
+            f"SAGEMAKER_MODEL_SERVER_WORKERS is {given[:80]!r}: it has to be a number of at most {_MOST_DIGITS} digits"
+        )
+    return max(1, int(given))
 
 
 def _code(status: int) -> int:
