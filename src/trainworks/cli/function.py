@@ -164,7 +164,7 @@ def _tell_errors(run: Callable[[], None]) -> None:
 
     try:
         run()
-    except (TrainworksError, ClientError, FileNotFoundError) as error:
+    except (TrainworksError, ClientError, OSError) as error:
         report_error(error)
 
 

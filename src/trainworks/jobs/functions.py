@@ -216,17 +216,27 @@ class Watch:
         self._seen: object = None
 
     def has_changed(self) -> bool:
-        """Whether it has. A file that vanishes meanwhile counts as changed: an editor puts another one in its place."""
-        listed, _ = folder_files(self._folder)
+        """A file that goes while it is looked at was changed: an editor puts another one in its place.
+
+        A folder that cannot be packed was changed too: whoever packs it says why. Raises `RequestError` once it is
+        gone.
+        """
+        _require_folder(self._folder)
+        before = self._seen
+        try:
+            listed, _ = folder_files(self._folder)
+        except (RequestError, OSError) as error:
+            self._seen = str(error)
+            return self._seen != before
         paths = [path for _, path in listed] + list(self._more)
         found = []
         for path in paths:
             try:
                 status = path.stat()
-            except FileNotFoundError:
+            except OSError:
                 continue
             found.append((path, status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode))
-        before, self._seen = self._seen, found
+        self._seen = found
         return found != before
 
 
@@ -242,6 +252,7 @@ def package_function(folder: Path) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in files:
+            _require_text(name, folder)
             member = zipfile.ZipInfo(name, _FIRST_OF_ZIP)
             member.external_attr = (0o100755 if path.stat().st_mode & 0o100 else 0o100644) << 16
             archive.writestr(member, path.read_bytes(), zipfile.ZIP_DEFLATED)
@@ -251,6 +262,17 @@ def package_function(folder: Path) -> bytes:
                     fix="exclude what the function does not need by a line in .trainworksignore",
                 )
     return packed.getvalue()
+
+
+def _require_text(name: str, folder: Path) -> None:
+    """Names in an archive are UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise RequestError(
+            f"the name of {name!a} in {folder} is not UTF-8",
+            fix="rename the file, or name it in .trainworksignore",
+        ) from None
 
 
 def _require_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ control, virtual environments, caches. Patterns are matched by `pathspec`, which
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +41,9 @@ class IgnoreRules:
 
     def says(self, path: Path, is_folder: bool) -> tuple[bool, str] | None:
         """Whether the path stays behind, and the pattern; None if the file says nothing of it."""
-        found = self.spec.check_file(path.relative_to(self.file.parent).as_posix() + ("/" if is_folder else ""))
+        below = path.relative_to(self.file.parent).as_posix() + ("/" if is_folder else "")
+        # Patterns are text: what of a name is none is a mark to them.
+        found = self.spec.check_file(os.fsencode(below).decode(errors="replace"))
         if found.include is None or found.index is None:
             return None
         return found.include, f"{self.lines[found.index].strip()} in {self.file.name}"

@@ -165,6 +165,12 @@ def test_what_is_saved_is_what_runs_next(twin: TestTwin, name: str, tmp_path: Pa
         assert _lines(process) == [3, [], travels]
         payload = twin.client("lambda").invoke(FunctionName=name, Payload=b"0")["Payload"].read()
         assert json.loads(payload) == [3, 0, travels]
+        assert process.stderr is not None
+        for path, says in ((folder / "leak", "is a link"), (folder / os.fsdecode(b"\xff.py"), "udcff.py")):
+            path.symlink_to("/") if says == "is a link" else path.touch()
+            assert any(says in line for line in process.stderr)
+            path.unlink()
+            assert _lines(process) == [3, [], travels]
     finally:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
