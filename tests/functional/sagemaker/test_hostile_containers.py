@@ -58,11 +58,11 @@ def test_a_container_that_answers_no_http_is_told_of_and_harms_nobody(twin: Test
     ("variable", "value", "said"),
     [
         ("SAGEMAKER_PROGRAM", "/etc/passwd", "there is no /etc/passwd in /opt/ml/model/code"),
-        ("SAGEMAKER_SUBMIT_DIRECTORY", "s3://", "SAGEMAKER_SUBMIT_DIRECTORY 's3://' is neither"),
+        ("SAGEMAKER_SUBMIT_DIRECTORY", "s3://", "The S3 URI 's3://' is not of the form"),
         (
             "SAGEMAKER_SUBMIT_DIRECTORY",
             "s3:///code.tar.gz",
-            "SAGEMAKER_SUBMIT_DIRECTORY 's3:///code.tar.gz' is neither",
+            "The S3 URI 's3:///code.tar.gz' is not of the form",
         ),
         ("SAGEMAKER_MODEL_SERVER_WORKERS", "²", "SAGEMAKER_MODEL_SERVER_WORKERS is '²'"),
         ("SAGEMAKER_MODEL_SERVER_WORKERS", "99999", "SAGEMAKER_MODEL_SERVER_WORKERS is '99999'"),

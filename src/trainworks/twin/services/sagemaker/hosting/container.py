@@ -7,7 +7,6 @@ model server serves `code/inference.py` of the model, as the server in those ima
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ CODE_DIR = "/opt/ml/code"
 _CODE_IN_MODEL = "/opt/ml/model/code"
 _SERVER = "/opt/ml/.serve"
 _MODULES = ("main.py", "worker.py", "handlers.py")
-_OBJECT = re.compile(r"s3://[^/]+/.+", re.DOTALL)
 _DEFAULT_PROGRAM = "inference.py"
 
 
@@ -56,7 +54,7 @@ def script_mode(variant: Variant) -> ScriptMode:
     variables = variables_of(variant)
     program = variables.get("SAGEMAKER_PROGRAM") or _DEFAULT_PROGRAM
     submitted = variables.get("SAGEMAKER_SUBMIT_DIRECTORY") or _CODE_IN_MODEL
-    if _OBJECT.match(submitted):
+    if submitted.startswith("s3://"):
         return ScriptMode(program, CODE_DIR, submitted)
     if submitted.removeprefix("file://").rstrip("/") != _CODE_IN_MODEL:
         raise HostingError(
