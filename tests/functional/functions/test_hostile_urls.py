@@ -8,12 +8,19 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 
-from tests.functional.functions.test_urls import SOURCE, ask, opened, role
-from tests.functional.twin.test_functions import Make, make
+from tests.functional.functions.test_urls import SOURCE, ask, opened
+from tests.functional.twin.test_functions import Make, function_role, make
 from trainworks.testing import TestTwin
 
-__all__ = ["make", "role"]
+__all__ = ["make"]
+
+
+@pytest.fixture(scope="module")
+def role(twin: TestTwin) -> str:
+    return function_role(twin, "hostile-urls-role")
 
 
 @pytest.mark.parametrize("status", [204, 304])
@@ -70,3 +77,14 @@ def test_every_path_of_a_urls_own_host_is_the_functions(twin: TestTwin, make: Ma
     for path in ("/v2/items", "/_aws/x", "/_trainworks/health", "/_ministack/cfn-response/" + "a" * 16):
         status, _, body = ask(twin.endpoint_url, path=path, headers={"Host": host})
         assert (status, json.loads(body).get("rawPath")) == (200, path)
+
+
+def test_no_function_learns_what_it_could_act_as_its_caller_with(twin: TestTwin, make: Make) -> None:
+    url = opened(twin, make(SOURCE), "AWS_IAM")
+    signed = AWSRequest("GET", f"{url}?own=1", headers={"Host": urlsplit(url).netloc})
+    SigV4QueryAuth(twin.session().get_credentials(), "lambda", "us-east-1", expires=300).add_auth(signed)
+    status, _, body = ask(url, path=f"?{urlsplit(signed.url).query}")
+    event = json.loads(body)
+    assert (status, event["queryStringParameters"]["own"]) == (200, "1"), event
+    assert "signature=" not in event["rawQueryString"].lower()
+    assert "X-Amz-Signature" not in event["queryStringParameters"]

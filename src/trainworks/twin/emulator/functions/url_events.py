@@ -29,6 +29,7 @@ _CONNECTION_HEADERS = frozenset(
 )
 # Headers with which a function could act as its caller.
 _OF_THE_SIGNATURE = frozenset({"authorization", "x-amz-security-token"})
+_OF_A_SIGNED_QUERY = frozenset({"x-amz-signature", "x-amz-security-token"})
 FAILED = UrlAnswer(502, (("content-type", "application/json"),), b"Internal Server Error")
 """What the caller gets if anything goes wrong in a function; the function's log has the details."""
 
@@ -78,11 +79,12 @@ def event_of(request: UrlRequest, region: str, identity: UrlIdentity, request_id
             }
         }
     body, is_base64 = _body(request)
+    query = _without_signature(request.query) if identity.arn else request.query
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": request.path,
-        "rawQueryString": request.query,
+        "rawQueryString": query,
         "headers": {
             **{name: value for name, value in headers.items() if not (identity.arn and name in _OF_THE_SIGNATURE)},
             "host": domain,
@@ -96,8 +98,8 @@ def event_of(request: UrlRequest, region: str, identity: UrlIdentity, request_id
     }
     if cookies := [each.strip() for each in headers.get("cookie", "").split(";") if each.strip()]:
         event["cookies"] = cookies
-    if request.query:
-        event["queryStringParameters"] = _parameters(request.query)
+    if query:
+        event["queryStringParameters"] = _parameters(query)
     if body is not None:
         event["body"] = body
     return event
@@ -110,6 +112,12 @@ def _body(request: UrlRequest) -> tuple[str | None, bool]:
     if kind.startswith("text/") or kind in _TEXT_TYPES:
         return request.body.decode(errors="replace"), False
     return base64.b64encode(request.body).decode(), True
+
+
+def _without_signature(query: str) -> str:
+    return "&".join(
+        item for item in query.split("&") if unquote_plus(item.partition("=")[0]).lower() not in _OF_A_SIGNED_QUERY
+    )
 
 
 def _parameters(query: str) -> dict[str, str]:
