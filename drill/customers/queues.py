@@ -18,6 +18,8 @@ QUEUE, DEAD_LETTERS = "drill-queue", "drill-dead-letters"
 HIDDEN_SECONDS = 1
 MOST_RECEIVES = 4
 MOST_WAITING = 150
+SECONDS_BETWEEN_PURGES = 61
+"""SQS refuses a second one within a minute."""
 
 
 class Queues(Customer):
@@ -39,6 +41,7 @@ class Queues(Customer):
         self.receives: Counter[str] = Counter()
         self.hidden_until: dict[str, float] = {}
         self.unknown_receives = False
+        self.purge_tried_at = 0.0
 
     def step(self) -> None:
         chance = self.chance.random()
@@ -102,6 +105,9 @@ class Queues(Customer):
         self.wanted |= {*bodies}
 
     def _purge(self) -> None:
+        if time.time() < self.purge_tried_at + SECONDS_BETWEEN_PURGES:
+            return
+        self.purge_tried_at = time.time()
         try:
             self.ack(self.sqs.purge_queue(QueueUrl=self.url))
         except CutOff:

@@ -53,7 +53,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def outputs(twin: TestTwin, assembly: Path) -> Mapping[str, str]:
     deployment = deployment_of(CloudAssembly.load(assembly), account_id=ACCOUNT, region=REGION)
-    return up(deployment, clients_of(twin), Recorder().watch, ALLOWED).outputs
+    return up(deployment, clients_of(twin), Recorder().monitor, ALLOWED).outputs
 
 
 def test_check_has_no_error_to_report(assembly: Path) -> None:

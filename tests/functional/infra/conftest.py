@@ -23,4 +23,4 @@ def outputs(twin: TestTwin, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     request = SynthRequest(suffix, PROFILES[ProfileName.DEV], ACCOUNT, REGION)
     assembly = synthesize(request, tmp_path_factory.mktemp("assemblies"))
     deployment = deployment_of(assembly, account_id=ACCOUNT, region=REGION)
-    return dict(up(deployment, clients_of(twin), Recorder().watch, ALLOWED).outputs)
+    return dict(up(deployment, clients_of(twin), Recorder().monitor, ALLOWED).outputs)

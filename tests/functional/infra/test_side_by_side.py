@@ -67,7 +67,7 @@ def platforms(twin: TestTwin, assembly_cache: Path) -> Iterator[tuple[Platform, 
         assembly = synthesize(request, assembly_cache, synthesizer.synthesize)
         clients = Clients(lambda name: twin.client(name, twin.session(region_name=region)))
         deployment = deployment_of(assembly, account_id=ACCOUNT, region=region)
-        return Platform(suffix, region, up(deployment, clients, Recorder().watch, ALLOWED).outputs, twin)
+        return Platform(suffix, region, up(deployment, clients, Recorder().monitor, ALLOWED).outputs, twin)
 
     with Synthesizer() as shared:
         yield (deployed(shared, "left", HERE), deployed(shared, "right", HERE), deployed(shared, "left", ELSEWHERE))
@@ -104,7 +104,7 @@ def test_destroying_one_leaves_the_others_whole(platforms: tuple[Platform, ...])
     before = {platform.suffix + platform.region: platform.names() for platform in (right, elsewhere)}
     for platform in platforms:
         platform.clients.s3.put_object(Bucket=platform.outputs["DatasetBucketName"], Key="datasets/x", Body=b"1")
-    assert teardown.down(left.stack_name, left.clients, Recorder().watch).existed
+    assert teardown.down(left.stack_name, left.clients, Recorder().monitor).existed
     assert status(left.stack_name, left.clients).state is None
     with pytest.raises(ClientError):
         left.clients.s3.head_bucket(Bucket=left.outputs["DatasetBucketName"])

@@ -126,7 +126,7 @@ def neighbours(twin: TestTwin, tmp_path_factory: pytest.TempPathFactory) -> Iter
             request = SynthRequest(f"r{secrets.token_hex(3)}", PROFILES[profile], ACCOUNT, REGION)
             assembly = synthesize(request, cache, synthesizer.synthesize)
             deployment = deployment_of(assembly, account_id=ACCOUNT, region=REGION)
-            outputs = dict(up(deployment, clients_of(twin), Recorder().watch, ALLOWED).outputs)
+            outputs = dict(up(deployment, clients_of(twin), Recorder().monitor, ALLOWED).outputs)
             made.append(Environment(twin, outputs, _resources(twin, request.stack_name)))
     pair = Neighbours(twin, *made)
     _prepare(pair)
