@@ -162,7 +162,17 @@ def versions_of_functions(twin: TestTwin) -> Callable[[str], object]:
     client, arn = twin.client("lambda"), role(twin)
     code = {"ZipFile": archive_of("first")}
     client.create_function(FunctionName="flat", Runtime="python3.11", Role=arn, Handler="m.h", Code=code)
-    return lambda text: client.update_function_code(FunctionName="flat", ZipFile=archive_of(text), Publish=True)
+
+    def publish(text: str) -> None:
+        client.update_function_code(FunctionName="flat", ZipFile=archive_of(text), Publish=True)
+
+    def is_settled() -> bool:
+        """A version is written again when it becomes active, half a second later."""
+        last = client.list_versions_by_function(FunctionName="flat")["Versions"][-1]["Version"]
+        return client.get_function_configuration(FunctionName="flat", Qualifier=last)["State"] == "Active"
+
+    publish.is_settled = is_settled  # type: ignore[attr-defined]
+    return publish
 
 
 @kind
@@ -274,10 +284,13 @@ def noted() -> Iterator[TestTwin]:
 
 def written(twin: TestTwin, call: Callable[[str], object]) -> Counter[str]:
     """Bytes by kind of store that some calls write, with all that follows from them, and nothing of earlier ones."""
+    settled = getattr(call, "is_settled", lambda: True)
     with sqlite3.connect(twin.home.emulator_db, timeout=60) as connection:
+        until(settled, "what was made to settle")
         start = last_when_quiet(connection)
         for _ in range(CALLS):
             call(f"flat-{secrets.token_hex(8)}")
+        until(settled, "what was made to settle")
         last_when_quiet(connection)
         found: Counter[str] = Counter()
         for store, size in connection.execute("SELECT store, bytes FROM noted WHERE number > ?", (start,)):
