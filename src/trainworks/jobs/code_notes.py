@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from trainworks.aws.ecr import parse_ecr_uri
+from trainworks.aws.framework_images import framework_of
 from trainworks.config.job import BatchJobSpec, TrainingJobSpec
 from trainworks.config.runtime_image import REQUIREMENTS
 
@@ -33,11 +35,7 @@ def requirements_note(spec: TrainingJobSpec | BatchJobSpec, closed: Sequence[str
     if closed is not None and not closed:
         return ""
     needs = f"{REQUIREMENTS} is installed before the script, which needs a package index"
-    # An image has only what its own requirements.txt names; the one next to the script names less.
-    image = (
-        f"Build an image with all that the job needs, {spec.image or 'its framework'} included, from a folder with a "
-        f"{REQUIREMENTS}, and name it by --image: trainworks image build FOLDER"
-    )
+    image = _image_advice(spec.image)
     if closed is None:
         return (
             f"{needs}, and whether the job's subnets have a route to one could not be looked up. Without one: {image}"
@@ -45,6 +43,17 @@ def requirements_note(spec: TrainingJobSpec | BatchJobSpec, closed: Sequence[str
     subnets = f"subnet{'' if len(closed) == 1 else 's'} {', '.join(closed)}"
     has = "has" if len(closed) == 1 else "have"
     return f"{needs}, and the job's {subnets} {has} no route to the internet. {image}"
+
+
+def _image_advice(image: str | None) -> str:
+    uri = parse_ecr_uri(image or "")
+    if uri is not None and framework_of(uri) is None:
+        return f"It works if the image {uri.name} has all of it already: pip then asks no index"
+    # An image has only what its own requirements.txt names; the one next to the script names less.
+    return (
+        f"Build an image with all that the job needs, {image or 'its framework'} included, from a folder with a "
+        f"{REQUIREMENTS}, and name it by --image: trainworks image build FOLDER"
+    )
 
 
 def _left_behind(script: Path) -> Iterator[str]:

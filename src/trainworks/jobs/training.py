@@ -178,7 +178,7 @@ def create_training_job(sagemaker: SageMakerClient, spec: TrainingJobSpec, reque
 def _explained(sagemaker: SageMakerClient, spec: TrainingJobSpec, name: str, error: ClientError) -> Exception:
     code, message = code_of(error), message_of(error)
     if code == "ResourceInUse":
-        return RequestError(f"a training job called {name!r} exists", fix="choose another --name, or remove it")
+        return RequestError(f"a training job called {name!r} exists", fix="choose another --name")
     types = sagemaker.meta.service_model.shape_for("TrainingInstanceType").enum  # type: ignore[attr-defined]
     if code == "ValidationException" and spec.instance_type not in types:
         close = get_close_matches(spec.instance_type, types, 3)

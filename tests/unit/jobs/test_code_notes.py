@@ -36,6 +36,15 @@ def test_requirements_are_told_of_where_subnets_lead_to_no_index(tmp_path: Path)
     assert requirements_note(spec, ()) == ""
 
 
+def test_an_own_image_may_have_all_that_is_required(tmp_path: Path) -> None:
+    values = {"script": "train.py", "source_dir": "."}
+    own = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/runtime:v2"
+    note = requirements_note(training_job_spec({**values, "image": own}, project(tmp_path)), ("subnet-1",))
+    assert "if the image runtime:v2 has all of it already" in note and "image build" not in note
+    aws = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.6.0-cpu-py312"
+    assert "image build" in requirements_note(training_job_spec({**values, "image": aws}, tmp_path), ("subnet-1",))
+
+
 def test_nothing_is_said_where_nothing_is_missed(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import os, train")
     assert code_notes(training_job_spec({"script": "train.py"}, tmp_path)) == []
