@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -75,3 +76,11 @@ def own_twin(tmp_path: Path) -> Iterator[TestTwin]:
             yield running
     finally:
         shutil.rmtree(root)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Commands hear Ctrl-C: those of tests that were started in the background inherit that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -16,6 +16,7 @@ import pytest
 
 from tests.functional.jobs.command import Command, command_line
 from tests.functional.twin.test_functions import archive, function_role
+from tests.patience import PATIENCE_SECONDS
 from trainworks.testing import TestTwin
 
 SOURCE = """
@@ -137,6 +138,7 @@ def _lines(process: subprocess.Popen[str]) -> Any:
     return json.loads(process.stdout.readline())
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_what_is_saved_is_what_runs_next(twin: TestTwin, name: str, tmp_path: Path) -> None:
     folder = tmp_path / "src"
     folder.mkdir()
@@ -173,6 +175,9 @@ def test_what_is_saved_is_what_runs_next(twin: TestTwin, name: str, tmp_path: Pa
             assert _lines(process) == [3, [], travels]
     finally:
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=120)
+        try:
+            _, err = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Traceback" not in err.replace('Traceback (most recent call last):\n  File "/var/task', "")

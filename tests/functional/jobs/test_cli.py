@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -101,14 +101,6 @@ def test_wrong_requests_are_exit_code_2(run: Run, arguments: list[str], said: st
     done = run(*arguments)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr and "fix: " in done.stderr
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Commands hear Ctrl-C: those of tests that were started in the background inherit that it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("ctrl_c")
