@@ -43,7 +43,7 @@ def _rows(described: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
         for name in dict.fromkeys(name for each in described for name in each[key]):
             values = (each[key].get(name) for each in described)
             yield Row(group, name, tuple("" if value is None else figure(value) for value in values))
-    for name, key in (("took", "seconds"), ("billed", "billable_seconds")):
+    for name, key in (("ran for", "seconds"), ("billed", "billable_seconds")):
         yield Row("", name, tuple("" if each[key] is None else seconds_text(each[key]) for each in described))
     yield Row("", "interruptions", tuple(str(each["interruptions"] or "") for each in described))
     saved = (each["spot_savings_percent"] for each in described)

@@ -10,7 +10,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import boto3
+try:
+    import boto3
+except ImportError as error:
+    sys.exit(f"{error}. The image needs boto3 to fetch the job's script from S3: name it in its requirements.txt")
 
 
 def main(bucket: str, key: str, digest: str, script: str, *arguments: str) -> None:

@@ -19,7 +19,7 @@ def code_notes(spec: TrainingJobSpec | BatchJobSpec) -> list[str]:
         return []
     if spec.source_path is None:
         return list(_left_behind(script))
-    return []
+    return list(_not_installed(script, spec.source_path))
 
 
 def names_requirements(spec: TrainingJobSpec | BatchJobSpec) -> bool:
@@ -63,6 +63,18 @@ def _left_behind(script: Path) -> Iterator[str]:
         names.append(REQUIREMENTS)
     if names:
         yield f"{script.name} is packed alone, without {', '.join(names)} next to it: --source-dir {script.parent}"
+
+
+def _not_installed(script: Path, source: Path) -> Iterator[str]:
+    if (
+        script.parent.resolve() != source.resolve()
+        and _has_requirements(script.parent)
+        and not _has_requirements(source)
+    ):
+        yield (
+            f"{script.parent / REQUIREMENTS} is not installed: only one at the top of the folder that is sent is; "
+            f"move it to {source}, or send the script's folder alone: --source-dir {script.parent}"
+        )
 
 
 def _is_beside(script: Path, module: str) -> bool:

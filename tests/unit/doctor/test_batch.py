@@ -143,6 +143,13 @@ def test_a_failed_installation_is_no_fault_of_the_program() -> None:
     assert "trainworks image build" in found.findings[0].fix
 
 
+def test_a_module_that_is_missing_is_named() -> None:
+    log = LogFacts("g", "s", seen("g"), seen(("ModuleNotFoundError: No module named 'polars'",), "logs:GetLogEvents"))
+    found = diagnose_batch_job(batch_facts(job_status="FAILED", job_exit_code=1, log=log), "name")
+    assert codes(found) == ["module-missing"]
+    assert "polars" in found.findings[0].what and "name it in a requirements.txt" in found.findings[0].fix
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -57,6 +57,11 @@ from trainworks.states.training_job import SecondaryStatus, status_of
         ('AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "x"\n, exit code: 1', "script-failed"),
         ("AlgorithmError: the labels are empty, exit code: 7", "script-failed"),
         (
+            'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "ModuleNotFoundError: No module named '
+            "'a.b'\"\n, exit code: 1",
+            "module-missing",
+        ),
+        (
             "AlgorithmError: InstallRequirementsError: pip install of /opt/ml/code/requirements.txt ended with exit "
             "code 1, exit code: 1",
             "packages-not-installed",

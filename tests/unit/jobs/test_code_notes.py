@@ -36,6 +36,16 @@ def test_requirements_are_told_of_where_subnets_lead_to_no_index(tmp_path: Path)
     assert requirements_note(spec, ()) == ""
 
 
+def test_requirements_below_the_top_are_not_installed(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    project(tmp_path / "code")
+    spec = training_job_spec({"script": "code/train.py", "source_dir": "."}, tmp_path)
+    (note,) = code_notes(spec)
+    assert "is not installed" in note and f"--source-dir {tmp_path / 'code'}" in note
+    (tmp_path / "requirements.txt").write_text("tinypackage\n")
+    assert code_notes(spec) == []
+
+
 def test_an_own_image_may_have_all_that_is_required(tmp_path: Path) -> None:
     values = {"script": "train.py", "source_dir": "."}
     own = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/runtime:v2"

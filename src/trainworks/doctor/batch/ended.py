@@ -12,6 +12,7 @@ from trainworks.doctor.denials import denial_in
 from trainworks.doctor.finding import Evidence, Finding, Likelihood, Outcome
 from trainworks.doctor.images import image_findings
 from trainworks.doctor.logs import missing_log_findings, shown_tail
+from trainworks.doctor.missing_module import MISSING_MODULE, MISSING_MODULE_FIX
 from trainworks.doctor.reachability import endpoint_on_way
 from trainworks.doctor.roles import role_findings
 
@@ -176,6 +177,10 @@ def _cause(facts: BatchFacts, job: BatchJob, pattern: ReasonPattern | None) -> F
         fix = "correct requirements.txt, or build an image with the packages: trainworks image build FOLDER"
         what = f"the packages of its requirements.txt could not be installed: {said[0]}"
         return Finding("packages-not-installed", Outcome.PROBLEM, what, tuple(evidence), fix)
+    if job.exit_code and (missing := re.search(MISSING_MODULE, tail)):
+        fix = MISSING_MODULE_FIX.format_map(missing.groupdict())
+        what = f"its Python has no module {missing['module']}"
+        return Finding("module-missing", Outcome.PROBLEM, what, tuple(evidence), fix)
     if job.exit_code == _BUS_ERROR or (job.exit_code and _NO_SHARED_MEMORY.search(tail)):
         what = "its shared memory was full: /dev/shm has 64 MiB unless the job definition says otherwise"
         fix = "set linuxParameters.sharedMemorySize (MiB) in the job definition, or load data without worker processes"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from trainworks.aws.iam.evaluate import Layer
 from trainworks.doctor.denials import Denial, denial_in
 from trainworks.doctor.finding import Likelihood
+from trainworks.doctor.missing_module import MISSING_MODULE, MISSING_MODULE_FIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,12 @@ _REASONS: tuple[Reason, ...] = (
         "the packages of its requirements.txt could not be installed; what pip said is below",
         "correct requirements.txt, or let the job's subnets reach a package index; packages that are in the image need "
         "neither: trainworks image build",
+    ),
+    Reason(
+        "module-missing",
+        MISSING_MODULE,
+        "its Python has no module {module}",
+        MISSING_MODULE_FIX,
     ),
     Reason(
         "script-failed",
