@@ -32,7 +32,7 @@ def reader(twin: TestTwin) -> Any:
 def test_a_missing_permission_is_named(reader: Any, tmp_path: Path) -> None:
     model = Artifact("model", f"s3://{BUCKET}/output/job/model.tar.gz")
     for look in (lambda: present(reader, model), lambda: download(reader, [model], tmp_path / "result")):
-        with pytest.raises(RequestError, match="not there, or you may not read it") as refused:
+        with pytest.raises(RequestError, match="does not exist, or you may not read it") as refused:
             look()
         assert f"s3:ListBucket on the bucket {BUCKET}" in refused.value.fix
 
