@@ -173,9 +173,7 @@ class Pip:
 
 
 def _is_installed(sections: Sequence[str]) -> bool:
-    return PYTHON.exists() and all(
-        _stamp(name).is_file() and _stamp(name).read_text() == digest for name, digest in _wanted(sections).items()
-    )
+    return PYTHON.exists() and not _not_installed(sections)
 
 
 def _is_made() -> bool:
@@ -185,10 +183,16 @@ def _is_made() -> bool:
     return subprocess.run([*_pip()[:3], "--version"], capture_output=True, check=False).returncode == 0
 
 
-def _wanted(sections: Sequence[str]) -> dict[str, str]:
+def _not_installed(sections: Sequence[str]) -> dict[str, str]:
+    """The sections that `.venv` lacks or has of another lock, in their order; each with what its stamp will be."""
     texts = sections_of(LOCK.read_text())
     project = (ROOT / "pyproject.toml").read_text()
-    return {name: hashlib.sha256((texts[name] + project).encode()).hexdigest() for name in sections}
+    wanted = {name: hashlib.sha256((texts[name] + project).encode()).hexdigest() for name in sections}
+    return {
+        name: digest
+        for name, digest in wanted.items()
+        if not _stamp(name).is_file() or _stamp(name).read_text() != digest
+    }
 
 
 def _stamp(section: str) -> Path:
@@ -199,8 +203,7 @@ def _install(sections: Sequence[str], steps: Steps) -> None:
     if not _is_made():
         shutil.rmtree(VENV, ignore_errors=True)
         _done([sys.executable, "-m", "venv", str(VENV)], steps, f"making .venv with Python {sys.version.split()[0]}")
-    wanted = _wanted(sections)
-    new = [name for name, digest in wanted.items() if not _stamp(name).is_file() or _stamp(name).read_text() != digest]
+    new = _not_installed(sections)
     install_packages("".join(sections_of(LOCK.read_text())[name] for name in new), steps)
     own = [*_pip(), "--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     _done(own, steps, "installing trainworks itself")
@@ -209,8 +212,8 @@ def _install(sections: Sequence[str], steps: Steps) -> None:
         shutil.rmtree(site / unused, ignore_errors=True)
     _compile(site, steps)
     STAMPS.mkdir(exist_ok=True)
-    for name in new:
-        _stamp(name).write_text(wanted[name])
+    for name, digest in new.items():
+        _stamp(name).write_text(digest)
     steps.end(f"installed in {steps.seconds:.0f} s")
 
 
