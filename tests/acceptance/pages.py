@@ -31,3 +31,9 @@ def commands_of(page: Path) -> list[str]:
 def files_of(page: Path) -> dict[str, str]:
     """The files that the page shows whole, by name."""
     return {name: textwrap.dedent(text) for _, name, text in _FILE.findall(page.read_text(encoding="utf-8"))}
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """Put the files that the page shows whole into a folder, as its reader does."""
+    for name, text in files_of(page).items():
+        (folder / name).write_text(text)

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.acceptance.pages import DOCS, ROOT, commands_of, files_of
+from tests.acceptance.pages import DOCS, ROOT, commands_of, files_of, write_files
 from tests.acceptance.shell import READS_AND_PRINTS, Shell
 from tests.functional.twin.test_installed_packages import wheel
 from trainworks.testing import TestTwin
@@ -107,8 +107,7 @@ def test_findings_of_an_old_code_base_are_accepted_as_the_guide_says(shell: Shel
 
 
 def test_a_function_is_run_and_read_as_the_guide_says(shell: Shell, tmp_path: Path) -> None:
-    for name, text in files_of(HOW_TO / "functions.md").items():
-        (tmp_path / name).write_text(text)
+    write_files(HOW_TO / "functions.md", tmp_path)
     (block,) = commands_of(HOW_TO / "functions.md")
     said = shell.run(block, tmp_path)
     assert "Hello Ada" in said
@@ -140,8 +139,7 @@ def test_templates_and_jobs_are_tried_in_ci_as_the_guide_says(shell: Shell, tmp_
 
 
 def test_a_job_on_gpus_is_looked_at_before_it_starts(shell: Shell, tmp_path: Path) -> None:
-    for name, text in files_of(HOW_TO / "gpus.md").items():
-        (tmp_path / name).write_text(text)
+    write_files(HOW_TO / "gpus.md", tmp_path)
     (block,) = commands_of(HOW_TO / "gpus.md")
     said = shell.run(f"touch train.py\n{block}", tmp_path)
     assert "GPU" in said
@@ -178,8 +176,7 @@ def test_a_script_of_local_mode_runs_as_the_guide_says(shell: Shell, tmp_path: P
 
 
 def test_first_calls_of_who_comes_from_another_emulator(shell: Shell, tmp_path: Path) -> None:
-    for name, text in files_of(HOW_TO / "from-another-emulator.md").items():
-        (tmp_path / name).write_text(text)
+    write_files(HOW_TO / "from-another-emulator.md", tmp_path)
     (block,) = commands_of(HOW_TO / "from-another-emulator.md")
     said = shell.run(f"{block}env | grep ^AWS_", tmp_path)
     assert "hello\narn:aws:iam::000000000000:root\n" in said
