@@ -5,7 +5,7 @@ A change of an endpoint's status, the rows that go with it and its event are one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Any
@@ -22,6 +22,7 @@ from trainworks.twin.services.sagemaker.hosting.records import (
     endpoint_of,
     variant_of,
 )
+from trainworks.twin.services.sagemaker.task_events import write_events
 from trainworks.twin.store import Database
 from trainworks.twin.store.queries import load_queries, load_sql
 
@@ -138,17 +139,4 @@ class Endpoints:
 
     def apply_events(self, tx: Connection, events: Sequence[TaskEvent]) -> set[str]:
         """Write task events into their rows; the ARNs of the endpoints concerned."""
-        changed = set()
-        for event in events:
-            named: Mapping[str, object] = {
-                "task_id": event.task_id,
-                "state": event.state.value,
-                "at": event.at,
-                "exit_code": event.exit_code,
-                "reason": event.reason,
-                "instance_id": event.instance_id,
-            }
-            row = tx.execute(SQL["report"], named).fetchone()
-            if row:
-                changed.add(str(row["endpoint_arn"]))
-        return changed
+        return write_events(tx, SQL["report"], events)

@@ -15,6 +15,7 @@ from trainworks.twin.ports import TaskEvent
 from trainworks.twin.recorded.statements import SCHEMA as RECORDED_SCHEMA
 from trainworks.twin.recorded.tags import forget_tags, put_tags, tags_of
 from trainworks.twin.services.outbox import Outbox
+from trainworks.twin.services.sagemaker.task_events import write_events
 from trainworks.twin.services.sagemaker.training.events import DETAIL_TYPE, SOURCE, state_change_event
 from trainworks.twin.services.sagemaker.training.records import (
     Metric,
@@ -140,20 +141,7 @@ class TrainingJobs:
 
     def apply_events(self, tx: Connection, events: Sequence[TaskEvent]) -> set[str]:
         """Write task events into their rows; the ids of the jobs concerned. An event told twice changes nothing."""
-        changed = set()
-        for event in events:
-            parameters = {
-                "task_id": event.task_id,
-                "state": event.state.value,
-                "at": event.at,
-                "exit_code": event.exit_code,
-                "reason": event.reason,
-                "instance_id": event.instance_id,
-            }
-            row = tx.execute(SQL["update_task"], parameters).fetchone()
-            if row:
-                changed.add(str(row["job_id"]))
-        return changed
+        return write_events(tx, SQL["update_task"], events)
 
     def jobs_of_tasks(self, tx: Connection, task_ids: Iterable[str]) -> set[str]:
         """The ids of the jobs that have these tasks."""
