@@ -41,9 +41,10 @@ _SINGLY_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the environment of one framework's image is made. `gpu`: with the builds for GPUs. What the tag says about
-    its
-    Python and its processor is told to jobs, and changes nothing in the environment."""
+    """How the environment of one framework's image is made. `gpu`: with the builds for GPUs.
+
+    What the tag says about its Python and its processor is told to jobs, and changes nothing in the environment.
+    """
 
     framework: str
     repository: str

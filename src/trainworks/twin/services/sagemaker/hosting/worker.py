@@ -27,6 +27,7 @@ from trainworks.twin.ports import (
     TaskEvent,
 )
 from trainworks.twin.services.logship import LogShipper, LogSource
+from trainworks.twin.services.sagemaker.failure_reasons import MAX_REASON
 from trainworks.twin.services.sagemaker.hosting import decide as steps
 from trainworks.twin.services.sagemaker.hosting.failures import HostingError, container_failure
 from trainworks.twin.services.sagemaker.hosting.folders import endpoint_folder
@@ -218,7 +219,7 @@ class Worker:
                 if before is not None:
                     self._endpoints.scale(rows.tx, variant, before["Count"], before["Weight"])
             gone = dict.fromkeys(("NextConfigName", "ScalingSince", "Before"))
-            self._endpoints.update(rows, now.record, status, NextFleet=0, FailureReason=reason[:1024], **gone)
+            self._endpoints.update(rows, now.record, status, NextFleet=0, FailureReason=reason[:MAX_REASON], **gone)
 
         self._endpoints.change(arn, work)
 
