@@ -17,8 +17,6 @@ from trainworks.cli.output import EnvironmentOption, Output, OutputOption, emit,
 if TYPE_CHECKING:
     from trainworks.jobs.datasets import DataFile, Dataset
 
-_MOST_NAMED = 5
-
 app = typer.Typer(no_args_is_help=True)
 data_app = typer.Typer(no_args_is_help=True, help="Upload, list and remove the data that jobs are given.")
 app.add_typer(data_app, name="data")
@@ -104,25 +102,22 @@ def remove(
 def _ask_to_lose(files: Sequence[DataFile], name: str, path: Path) -> None:
     """Asks before files of a dataset are removed since what takes their place has none of that name."""
     from trainworks.cli.asking import ask
-    from trainworks.cli.records import one_line
-    from trainworks.cli.transfers import shown_bytes, shown_files
+    from trainworks.cli.transfers import shown_bytes, shown_files, shown_names
 
-    named = ", ".join(one_line(each.path) for each in files[:_MOST_NAMED])
-    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    named = shown_names([each.path for each in files])
     size = shown_bytes(sum(each.bytes for each in files))
-    ask(f"Delete {shown_files(len(files))} ({size}) of dataset {name} that {path} does not have: {named}{more}?")
+    ask(f"Delete {shown_files(len(files))} ({size}) of dataset {name} that {path} does not have: {named}?")
 
 
 def _with_folders(files: Sequence[DataFile]) -> str:
     """`, with its folders heldout/, train/`; of many the first."""
-    from trainworks.cli.records import one_line
+    from trainworks.cli.transfers import shown_names
     from trainworks.jobs.datasets import folders_of
 
-    folders = [f"{one_line(each)}/" for each in folders_of(files)]
+    folders = [f"{each}/" for each in folders_of(files)]
     if not folders:
         return ""
-    more = f" and {len(folders) - _MOST_NAMED} more" if len(folders) > _MOST_NAMED else ""
-    return f", with its folder{'s' if len(folders) > 1 else ''} {', '.join(folders[:_MOST_NAMED])}{more}"
+    return f", with its folder{'s' if len(folders) > 1 else ''} {shown_names(folders)}"
 
 
 def _dataset_facts(dataset: Dataset) -> RenderableType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from trainworks.cli.output import Output, stderr
@@ -78,9 +78,15 @@ def packed_line(bundle: SourceBundle) -> str:
     line = f"code: {shown_files(bundle.files)}, {shown_bytes(bundle.bytes)}"
     if not bundle.left_out:
         return line
-    named = [f"{each.path} ({each.pattern})" for each in bundle.left_out[:_MOST_NAMED]]
-    more = len(bundle.left_out) - len(named)
-    return f"{line}; left out: {', '.join(named)}" + (f" and {more} more" if more else "")
+    return f"{line}; left out: {shown_names([f'{each.path} ({each.pattern})' for each in bundle.left_out])}"
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """`a, b`, each on one line; of many the first five, and how many more there are."""
+    from trainworks.cli.records import one_line
+
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(map(one_line, names[:_MOST_NAMED]))}{more}"
 
 
 def shown_files(count: int) -> str:

@@ -72,6 +72,14 @@ def test_the_own_file_has_the_last_word_and_reaches_below_what_git_ignores(tmp_p
     assert packed_line(bundle).startswith("code: 4 files, 0 B; left out: data/ (data/ in .gitignore), ")
 
 
+def test_the_line_of_what_is_left_out_is_one_whatever_files_are_called(tmp_path: Path) -> None:
+    odd = {f"{number}\n\x1b[2J.bin": "" for number in range(7)}
+    lay(tmp_path, {".trainworksignore": "*.bin\n", "train.py": ""} | odd)
+    line = packed_line(package_source(tmp_path / "train.py", tmp_path))
+    named = [f"{number} \\x1b[2J.bin (*.bin in .trainworksignore)" for number in range(5)]
+    assert line == f"code: 1 file, 0 B; left out: {', '.join(named)} and 2 more"
+
+
 def test_what_a_folder_above_ignores_stays_behind_up_to_the_root_of_the_repository(tmp_path: Path) -> None:
     lay(
         tmp_path,
