@@ -70,3 +70,28 @@ def test_scripts_of_the_image_are_run_by_its_own_interpreter(tmp_path: Path) -> 
     assert script == str(folder / "bin" / "pytest")
     assert "pytest" in subprocess.check_output([script, *rest], text=True)
     assert packages.argv(("/bin/true",)) == ("/bin/true",)
+
+
+@pytest.mark.parametrize("name", ["a name with spaces", "it's", "long" * 40, "plain"])
+def test_scripts_run_wherever_the_image_and_the_environment_lie(tmp_path: Path, name: str) -> None:
+    image = tmp_path / name / "image"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", image], check=True)
+    site = next(image.glob("lib/*/site-packages"))
+    (site / "tool.py").write_text("import sys\ndef main(): print(sys.prefix, *sys.argv[1:], sep='|')\n")
+    install_script(image, "tool")
+    place = tmp_path / name / "env"
+    packages = KeptPackages(place, place).of(image / "bin" / "python")
+    (script, *_) = packages.argv((str(image / "bin" / "tool"),))
+    assert script == str(place / "bin" / "tool")
+    assert subprocess.check_output([script, "a b"], text=True).strip() == f"{place}|a b"
+
+
+def install_script(image: Path, name: str) -> None:
+    """A console script of a module, written by pip's own writer of scripts."""
+    from pip._vendor.distlib.scripts import ScriptMaker
+
+    maker = ScriptMaker(None, str(image / "bin"))
+    maker.executable = str(image / "bin" / "python")
+    maker.variants = {""}
+    maker.set_mode = True
+    maker.make(f"{name} = {name}:main")

@@ -10,6 +10,7 @@ there, what it writes is found first, and nobody else sees it.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from functools import lru_cache
@@ -22,12 +23,15 @@ FOLDER = ".python"
 
 _RUNNER_NAME = ".image-script"
 _PTH = "import site; site.addsitedir({!r})\n"
-_RUNNER = """#!{python}
+_RUNNER = """{shebang}
 import os, runpy, sys
 sys.path[0] = {image!r}
 runpy.run_path(os.path.join({image!r}, os.path.basename(sys.argv[0])), run_name="__main__")
 """
-_LONGEST_SHEBANG = 256
+_LONGEST_SHEBANG = 127
+"""Bytes that every Linux reads of a first line; older ones cut it there."""
+_BY_SHELL = "#!/bin/sh\n'''exec' "
+"""How a script begins whose interpreter's path no first line can hold: a shell starts it, and Python sees a string."""
 _TICK_SECONDS = 0.02
 """After this long the time of a change differs from the time before it, whatever the kernel's tick."""
 
@@ -53,7 +57,8 @@ class Packages:
         for name in ("python3", base.version):
             os.link(programs / "python", programs / name, follow_symlinks=False)
         runner = programs / _RUNNER_NAME
-        runner.write_text(_RUNNER.format(python=self._place / "bin" / "python", image=str(self._python.parent)))
+        shebang = _shebang(str(self._place / "bin" / "python"))
+        runner.write_text(_RUNNER.format(shebang=shebang, image=str(self._python.parent)))
         runner.chmod(0o755)
         for name in base.scripts:
             os.link(runner, programs / name)
@@ -164,13 +169,25 @@ def _image_of(python: Path) -> _Image:
     return _Image(python)
 
 
+def _shebang(python: str) -> str:
+    """The first lines of a script that `python` runs. The kernel takes a space for the end of the path."""
+    first = f"#!{python}"
+    if " " not in first and len(os.fsencode(first)) <= _LONGEST_SHEBANG:
+        return first
+    return f"{_BY_SHELL}{shlex.quote(python)} \"$0\" \"$@\"\n' '''"
+
+
 def _scripts_of(folder: Path) -> list[str]:
     """The scripts in the `bin` of a virtual environment that its interpreter runs."""
+    python = str(folder / "python")
+    # As pip writes them, and as `_shebang` does.
+    heads = [os.fsencode(head + python) for head in ("#!", _BY_SHELL, f'{_BY_SHELL}"', f"{_BY_SHELL}'")]
+    longest = max(map(len, heads))
     found = []
     for entry in os.scandir(folder):
         if entry.name != _RUNNER_NAME and entry.is_file() and not entry.is_symlink():
             with open(entry.path, "rb") as file:  # noqa: PTH123
-                first = file.readline(_LONGEST_SHEBANG)
-            if first.startswith(b"#!" + os.fsencode(folder) + b"/python"):
+                first = file.read(longest)
+            if first.startswith(tuple(heads)):
                 found.append(entry.name)
     return found
