@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
             _say(f"trainworks {__version__}")
     try:
-        sys.exit(_run(given))
+        sys.exit(_written(_run(given)))
     except KeyboardInterrupt:  # while it was loading, or showing an error
         sys.exit(INTERRUPTED)
 
@@ -74,17 +74,23 @@ def _asks_for_json(arguments: Sequence[str]) -> bool:
 
 
 def _say(text: str) -> NoReturn:
+    sys.exit(_written(0, text + "\n"))
+
+
+def _written(code: int, text: str = "") -> int:
+    """The exit code once `text` and all output before it is written: 1 if nobody reads it or there is no room for it.
+
+    Python flushes once more as it exits, and would print the error of that: what is left goes to /dev/null.
+    """
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # Nobody reads any more, or the disk is full. Python flushes once more as it exits, and would print this error
-        # again: what is left goes to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
+        if code == 0 and not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"error: standard output: {error.strerror}\n")
-        sys.exit(1)
-    sys.exit(0)
+        return code or 1
+    return code
 
 
 if __name__ == "__main__":

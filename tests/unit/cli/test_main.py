@@ -54,6 +54,7 @@ def test_nobody_who_reads_on_is_no_error_to_speak_of(arguments: list[str]) -> No
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.parametrize("buffering", ["", "1"])
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize(
     ("streams", "said"),
@@ -64,12 +65,13 @@ def test_nobody_who_reads_on_is_no_error_to_speak_of(arguments: list[str]) -> No
     ],
 )
 def test_a_closed_or_full_standard_output_is_told_in_one_line(
-    tmp_path: Path, streams: str, said: str, form: str
+    tmp_path: Path, streams: str, said: str, form: str, buffering: str
 ) -> None:
     arguments = ["twin", "status", "--home", str(tmp_path), "-o", form]
     code = f"from trainworks.cli.main import main\nmain({arguments!r})"
     shell = ["sh", "-c", f'exec "$0" -c "$1" {streams}', sys.executable, code]
-    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, check=False)
+    environment = {**os.environ, "PYTHONUNBUFFERED": buffering}
+    done = subprocess.run(shell, env=environment, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, said)
 
 
