@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from trainworks.assembly import CloudAssembly, SynthRequest, synthesize
 from trainworks.assembly.synthesizer import Synthesizer
 from trainworks.config.profile import PROFILES, ProfileName
 from trainworks.testing import TestTwin
+from trainworks.twin.job_files import remove_whole
 from trainworks.twin.supervisor import DIED
 
 # A property is about values. How long one takes is the machine's business, which may be busy.
@@ -64,7 +64,7 @@ def twin() -> Iterator[TestTwin]:
             said = running.home.log_file.read_text(errors="replace")
             assert DIED not in said, f"the server died while tests ran:\n{said[-5000:]}"
     finally:
-        shutil.rmtree(root)
+        remove_whole(root)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def own_twin(tmp_path: Path) -> Iterator[TestTwin]:
         with TestTwin(root / "home") as running:
             yield running
     finally:
-        shutil.rmtree(root)
+        remove_whole(root)
 
 
 @pytest.fixture

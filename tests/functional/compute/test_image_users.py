@@ -70,7 +70,7 @@ def test_two_who_want_an_image_at_once_have_one(folder: Path, sandbox: str) -> N
 def test_a_disk_that_is_full_is_said_and_nothing_is_left(folder: Path) -> None:
     images = folder / "home" / "images"
     images.mkdir(parents=True)
-    script = f'mount -t tmpfs -o size=2m none {images} && "$@" && ls {images} >&2'
+    script = f'mount -t tmpfs -o size=256k none {images} && "$@" && ls {images} >&2'
     as_root = () if os.geteuid() == 0 else ("--user", "--map-root-user")
     prefix = ("unshare", *as_root, "--mount", "sh", "-c", script, "sh")
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
