@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from tests.functional.twin.iam import new, role
+from tests.patience import until
 
 from trainworks.testing import TestTwin
 
@@ -55,6 +56,9 @@ def test_versions_aliases_and_executions_of_a_state_machine_come_in_pages(twin: 
         made = client.create_state_machine_alias(name=f"a{number}", routingConfiguration=routing)
         aliases.append(made["stateMachineAliasArn"])
         executions.append(client.start_execution(stateMachineArn=machine, name=f"e{number}")["executionArn"])
+    # The list is in the order of last changes, as AWS's is: what ends between two pages is on one that has been read.
+    running = {"stateMachineArn": machine, "statusFilter": "RUNNING"}
+    until(lambda: not client.list_executions(**running)["executions"], "the executions to end")
     for call, listed, member, made_of in (
         (client.list_state_machine_versions, "stateMachineVersions", "stateMachineVersionArn", versions),
         (client.list_state_machine_aliases, "stateMachineAliases", "stateMachineAliasArn", aliases),
